@@ -1,0 +1,55 @@
+# Sourced by scripts/run and scripts/test: makes .venv in the repository once and installs the package into it.
+# Nothing but Python 3.11 or newer is needed. Safe to repeat, also after an interrupted installation.
+
+find_python() {
+    # A command of that name may exist and not run, as version managers' stand-ins do: ask each one.
+    for candidate in python3.13 python3.12 python3.11 python3 python; do
+        if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then
+            echo "$candidate"
+            return 0
+        fi
+    done
+    echo "stochq needs Python 3.11 or newer, and none of python3.13, python3.12, python3.11, python3 is one." >&2
+    echo "Install it (https://www.python.org/downloads/) and run this script again." >&2
+    return 1
+}
+
+usable_venv() {
+    .venv/bin/python -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
+}
+
+make_venv() {
+    python=$(find_python) || return 1
+    echo "Making .venv with $("$python" --version 2>&1)"
+    if ! "$python" -m venv --clear .venv; then
+        echo "Making .venv failed. On Debian and Ubuntu the venv module is a package of its own: python3-venv." >&2
+        return 1
+    fi
+}
+
+# What an installation depends on: the requirements, the interpreter, and where the repository lies.
+fingerprint() {
+    .venv/bin/python - "$1" <<'PYTHON'
+import hashlib, os, pathlib, sys
+parts = (pathlib.Path("pyproject.toml").read_text(encoding="utf-8"), sys.version, os.getcwd(), sys.argv[1])
+print(hashlib.sha256("\0".join(parts).encode()).hexdigest())
+PYTHON
+}
+
+# prepare TARGET: install TARGET ("." or ".[test]") unless that was finished before. The stamp is written last.
+prepare() {
+    usable_venv || make_venv || return 1
+    stamp=".venv/installed-$(echo "$1" | tr -cd 'a-z')"
+    wanted=$(fingerprint "$1") || return 1
+    if [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then
+        return 0
+    fi
+    echo "Installing stochq and what it needs into .venv (a few minutes the first time)"
+    log=".venv/install.log"
+    if ! .venv/bin/python -m pip install --disable-pip-version-check -e "$1" >"$log" 2>&1; then
+        echo "Installation failed; the end of $log:" >&2
+        tail -n 30 "$log" >&2
+        return 1
+    fi
+    echo "$wanted" >"$stamp"
+}

@@ -1,0 +1,31 @@
+"""Host-side parameters: numpy in double precision unless a gradient is being traced."""
+
+from typing import Any
+
+import jax
+import numpy as np
+
+
+def is_concrete(value: Any) -> bool:
+    """Whether `value` holds numbers that may be checked now (it is not being traced by JAX)."""
+    return not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree_util.tree_leaves(value))
+
+
+def as_real(value: Any) -> Any:
+    """`value` as a float64 numpy array; a traced value passes through untouched."""
+    return np.asarray(value, dtype=np.float64) if is_concrete(value) else value
+
+
+def as_complex(value: Any) -> Any:
+    """`value` as a complex128 numpy array; a traced value passes through untouched."""
+    return np.asarray(value, dtype=np.complex128) if is_concrete(value) else value
+
+
+def as_matrix(value: Any) -> Any:
+    """`value` as float64 if it has no imaginary part, complex128 otherwise; a traced value passes through."""
+    if not is_concrete(value):
+        return value
+    array = np.asarray(value)
+    if np.iscomplexobj(array) and np.any(array.imag):
+        return array.astype(np.complex128)
+    return np.ascontiguousarray(array.real, dtype=np.float64)

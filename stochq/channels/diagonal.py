@@ -1,0 +1,273 @@
+"""Diagonal collapse: L_k = diag(F_k) with real features, fully described by the kernel κ_ij = Σ_k F_ki F_kj.
+
+SUV, CSL, QMUPL, Diósi-Penrose, energy-driven and lattice collapse all belong here (PHYSICS.md §1, family 1).
+"""
+
+from typing import Any, final
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from stochq.arrays import as_real, is_concrete
+from stochq.channels.channel import Basis, Channel, Given, NoiseLaw, expectation, populations
+from stochq.noise import Budget, StepNoise
+
+
+class DiagonalCollapse(Channel):
+    """Collapse towards the vectors of one basis. Abstract: a subclass gives κ as an action.
+
+    Decoherence: dρ_ij/dt = −Γ_ij ρ_ij with Γ_ij = ½(κ_ii + κ_jj) − κ_ij.
+    """
+
+    @property
+    def noises(self) -> int:
+        """Number of real Wiener processes."""
+        raise NotImplementedError
+
+    def field(self, normals: jax.Array) -> jax.Array:
+        """A Gaussian vector with covariance κ from standard normals, (dim,)."""
+        raise NotImplementedError
+
+    def smooth(self, weights: jax.Array) -> jax.Array:
+        """κ @ weights, (dim,)."""
+        raise NotImplementedError
+
+    def diagonal(self) -> jax.Array:
+        """κ_ii, (dim,)."""
+        raise NotImplementedError
+
+    def kernel(self) -> jax.Array:
+        """κ as a matrix, (dim, dim)."""
+        raise NotImplementedError
+
+    def features(self) -> np.ndarray:
+        """F as a matrix, (K, dim)."""
+        raise NotImplementedError
+
+    def decoherence(self) -> jax.Array:
+        """Γ_ij = ½(κ_ii + κ_jj) − κ_ij, (dim, dim)."""
+        kernel, diagonal = self.kernel(), self.diagonal()
+        return 0.5 * (diagonal[:, None] + diagonal[None, :]) - kernel
+
+    def dissipator(self, t: jax.Array, rho: jax.Array) -> jax.Array:
+        return -self.decoherence() * rho
+
+    def operators(self) -> np.ndarray:
+        return np.stack([np.diag(row).astype(complex) for row in self.features()])
+
+    def unsupported(self, law: NoiseLaw) -> str:
+        return ""
+
+    def missing_flow(self, law: NoiseLaw) -> str:
+        return ""
+
+    def budget(self, law: NoiseLaw) -> Budget:
+        return Budget(pairs=self.noises) if law == "complex" else Budget(singles=self.noises)
+
+    def flow_budget(self, law: NoiseLaw) -> Budget:
+        return self.budget(law) + Budget(uniforms=0 if law == "unitary" else 1)
+
+    def flow_is_symmetric(self, law: NoiseLaw) -> bool:
+        return True
+
+    def flow_draws_index(self, law: NoiseLaw) -> bool:
+        return law != "unitary"
+
+    def drift(self, t: jax.Array, psi: jax.Array, law: NoiseLaw) -> jax.Array:
+        if law == "unitary":
+            return -0.5 * self.diagonal() * psi
+        probability = populations(psi)
+        smooth = self.smooth(probability)
+        return (smooth - 0.5 * self.diagonal() - 0.5 * expectation(probability, smooth)) * psi
+
+    def diffuse(self, t: jax.Array, psi: jax.Array, noise: StepNoise, dt: jax.Array, law: NoiseLaw) -> jax.Array:
+        if law == "complex":
+            real, imaginary = self.field(noise.pairs.real), self.field(noise.pairs.imag)
+            field = jax.lax.complex(real, imaginary) * jnp.sqrt(0.5 * dt)
+        else:
+            field = self.field(noise.singles) * jnp.sqrt(dt)
+        if law == "unitary":
+            return -1j * field * psi
+        return (field - jnp.sum(populations(psi) * field)) * psi
+
+    def flow(
+        self, t: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoise, law: NoiseLaw, reverse: bool
+    ) -> jax.Array:
+        """Exact in law over any dt: complex noise is half the rate collapsing and half a random phase."""
+        if law == "unitary":
+            return psi * _phase(self.field(noise.singles) * jnp.sqrt(dt))
+        if law == "real":
+            return self._collapse(dt, psi, noise.singles, noise.uniforms[0])
+        psi = self._collapse(0.5 * dt, psi, noise.pairs.real, noise.uniforms[0])
+        return psi * _phase(self.field(noise.pairs.imag) * jnp.sqrt(0.5 * dt))
+
+    def _collapse(self, dt: jax.Array, psi: jax.Array, normals: jax.Array, uniform: jax.Array) -> jax.Array:
+        """ψ_i ← ψ_i exp(2dt κ_ij* + φ_i − dt κ_ii), j* drawn from |ψ_j|², φ Gaussian with covariance κ dt."""
+        chosen = _draw_index(populations(psi), uniform)
+        exponent = dt * (2 * self.smooth(chosen) - self.diagonal()) + jnp.sqrt(dt) * self.field(normals)
+        return normalized(psi * jnp.exp(exponent - jnp.max(exponent)))
+
+
+def normalized(psi: jax.Array) -> jax.Array:
+    """ψ/|ψ|."""
+    return psi * jax.lax.rsqrt(jnp.sum(populations(psi)))
+
+
+def _phase(angle: jax.Array) -> jax.Array:
+    return jax.lax.complex(jnp.cos(angle), -jnp.sin(angle))
+
+
+def _draw_index(probability: jax.Array, uniform: jax.Array) -> jax.Array:
+    """A unit vector e_j with j drawn from `probability` by inversion of the cumulative sum."""
+    cumulative = jnp.cumsum(probability)
+    index = jnp.sum((cumulative < uniform * cumulative[-1]).astype(jnp.int32))
+    return (jnp.arange(probability.shape[0]) == index).astype(probability.dtype)
+
+
+@final
+class Projectors(DiagonalCollapse):
+    """L_k = √rate_k |k⟩⟨k|, one for every vector of the basis: SUV (`thermalization` eq. 7)."""
+
+    rates: Any
+    basis: Basis = eqx.field(default_factory=Given)
+
+    def __init__(self, rates: Any, basis: Basis | None = None) -> None:
+        self.rates = as_real(rates)
+        self.basis = Given() if basis is None else basis
+
+    @property
+    def dim(self) -> int:
+        return self.rates.shape[0]
+
+    @property
+    def noises(self) -> int:
+        return self.dim
+
+    def field(self, normals: jax.Array) -> jax.Array:
+        return jnp.sqrt(self.rates) * normals
+
+    def smooth(self, weights: jax.Array) -> jax.Array:
+        return self.rates * weights
+
+    def diagonal(self) -> jax.Array:
+        return jnp.asarray(self.rates)
+
+    def kernel(self) -> jax.Array:
+        return jnp.diag(self.rates)
+
+    def features(self) -> np.ndarray:
+        return np.diag(np.sqrt(np.asarray(self.rates)))
+
+
+@final
+class Features(DiagonalCollapse):
+    """L_k = √rate diag(F_k) with real features F, (K, dim)."""
+
+    matrix: Any
+    rate: Any
+    basis: Basis = eqx.field(default_factory=Given)
+
+    def __init__(self, matrix: Any, rate: Any = 1.0, basis: Basis | None = None) -> None:
+        self.matrix, self.rate = as_real(matrix), as_real(rate)
+        if is_concrete(self.matrix) and (self.matrix.ndim != 2 or not np.all(np.isfinite(self.matrix))):
+            raise ValueError(f"matrix: expected finite features of shape (K, dim), got shape {self.matrix.shape}.")
+        self.basis = Given() if basis is None else basis
+
+    @property
+    def dim(self) -> int:
+        return self.matrix.shape[1]
+
+    @property
+    def noises(self) -> int:
+        return self.matrix.shape[0]
+
+    def field(self, normals: jax.Array) -> jax.Array:
+        return jnp.sqrt(self.rate) * (self.matrix.T @ normals)
+
+    def smooth(self, weights: jax.Array) -> jax.Array:
+        return self.rate * (self.matrix.T @ (self.matrix @ weights))
+
+    def diagonal(self) -> jax.Array:
+        return self.rate * jnp.sum(jnp.square(self.matrix), axis=0)
+
+    def kernel(self) -> jax.Array:
+        return self.rate * (self.matrix.T @ self.matrix)
+
+    def features(self) -> np.ndarray:
+        return np.sqrt(np.asarray(self.rate)) * np.asarray(self.matrix)
+
+
+@final
+class Kernel(DiagonalCollapse):
+    """Collapse on a periodic grid with a kernel that depends on the distance only: κ_ij = rate · shape(x_i − x_j).
+
+    `profile` holds the shape function on the grid, distances in the order of the FFT (zero first), with the grid's
+    own shape. Actions are dense products on small grids and fast Fourier transforms on large ones.
+    """
+
+    spectrum: Any
+    rate: Any
+    peak: Any
+    root_matrix: Any
+    kernel_matrix: Any
+    basis: Basis = eqx.field(default_factory=Given)
+
+    def __init__(self, profile: Any, rate: Any) -> None:
+        profile = np.asarray(profile, dtype=np.float64)
+        spectrum = np.fft.fftn(profile).real
+        if spectrum.min() < -1e-9 * spectrum.max():
+            raise ValueError(
+                "profile: expected a positive semi-definite kernel on the periodic grid; its Fourier transform "
+                f"reaches {spectrum.min():.3g} (largest {spectrum.max():.3g}). Symmetrise it or lengthen the box."
+            )
+        self.spectrum = np.maximum(spectrum, 0.0)
+        self.rate, self.peak = as_real(rate), np.float64(profile.flat[0])
+        dense = profile.size <= DENSE_KERNEL_POINTS
+        self.root_matrix = circulant(np.sqrt(self.spectrum)) if dense else None
+        self.kernel_matrix = circulant(self.spectrum) if dense else None
+        self.basis = Given()
+
+    @property
+    def dim(self) -> int:
+        return self.spectrum.size
+
+    @property
+    def noises(self) -> int:
+        return self.dim
+
+    def _filter(self, spectrum: jax.Array, values: jax.Array) -> jax.Array:
+        grid = values.reshape(self.spectrum.shape)
+        return jnp.fft.ifftn(spectrum * jnp.fft.fftn(grid)).real.reshape(-1).astype(values.dtype)
+
+    def field(self, normals: jax.Array) -> jax.Array:
+        if self.root_matrix is not None:
+            return jnp.sqrt(self.rate) * (self.root_matrix @ normals)
+        return jnp.sqrt(self.rate) * self._filter(jnp.sqrt(self.spectrum), normals)
+
+    def smooth(self, weights: jax.Array) -> jax.Array:
+        if self.kernel_matrix is not None:
+            return self.rate * (self.kernel_matrix @ weights)
+        return self.rate * self._filter(self.spectrum, weights)
+
+    def diagonal(self) -> jax.Array:
+        return self.rate * self.peak * jnp.ones(self.dim)
+
+    def kernel(self) -> jax.Array:
+        return self.rate * jnp.asarray(circulant(np.asarray(self.spectrum)))
+
+    def features(self) -> np.ndarray:
+        return np.sqrt(np.asarray(self.rate)) * circulant(np.sqrt(np.asarray(self.spectrum)))
+
+
+# Below this many grid points a real dense product is faster than a fast Fourier transform on 2 CPU cores.
+DENSE_KERNEL_POINTS = 512
+
+
+def circulant(spectrum: np.ndarray) -> np.ndarray:
+    """The real matrix M_ij = m(x_i − x_j) on a periodic grid of any dimension whose transform is `spectrum`."""
+    profile = np.fft.ifftn(spectrum).real
+    index = np.indices(profile.shape).reshape(profile.ndim, -1)
+    difference = (index[:, :, None] - index[:, None, :]) % np.array(profile.shape)[:, None, None]
+    return profile[tuple(difference)]

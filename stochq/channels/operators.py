@@ -1,0 +1,228 @@
+"""General jump operators, held as one array: a dense stack or bands (PHYSICS.md §1, family 3).
+
+The three noise laws are one law with other operators: complex noise of L is real noise of L/√2 and iL/√2, and
+unitary noise of a Hermitian L is real noise of −iL up to a phase of ψ. The flow uses this.
+"""
+
+from typing import Any, final
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from stochq.arrays import as_matrix, is_concrete
+from stochq.channels.channel import Basis, Channel, Given, NoiseLaw, populations
+from stochq.channels.platen import platen_step
+from stochq.noise import Budget, StepNoise
+from stochq.systems.linear import apply_bands, apply_matrix, scale, shift
+
+_VARIANTS = {"real": (1.0 + 0j,), "complex": (np.sqrt(0.5) + 0j, 1j * np.sqrt(0.5)), "unitary": (-1j,)}
+
+
+class Operators(Channel):
+    """A family of any L_k. Abstract: a subclass gives one operator's action and the stack of its parameters."""
+
+    @property
+    def count(self) -> int:
+        """Number of operators K."""
+        raise NotImplementedError
+
+    def stack(self) -> jax.Array:
+        """The parameters of all operators, leading axis K."""
+        raise NotImplementedError
+
+    def apply_one(self, parameters: jax.Array, psi: jax.Array) -> jax.Array:
+        """L ψ for one operator, (dim,)."""
+        raise NotImplementedError
+
+    def apply_one_adjoint(self, parameters: jax.Array, psi: jax.Array) -> jax.Array:
+        """L† ψ for one operator, (dim,)."""
+        raise NotImplementedError
+
+    def apply_all(self, psi: jax.Array) -> jax.Array:
+        """L_k ψ, (K, dim)."""
+        return jnp.stack([self.apply_one(parameters, psi) for parameters in self.stack()])
+
+    def apply_square(self, psi: jax.Array, images: jax.Array) -> jax.Array:
+        """Σ_k L_k†L_k ψ given images = L_k ψ, (dim,)."""
+        raise NotImplementedError
+
+    def unsupported(self, law: NoiseLaw) -> str:
+        if law != "unitary" or not is_concrete(self.stack()) or _all_hermitian(self.operators()):
+            return ""
+        return "noise: 'unitary' needs Hermitian jump operators; at least one L_k differs from L_k†. Use 'real'."
+
+    def missing_flow(self, law: NoiseLaw) -> str:
+        return ""
+
+    def flow_draws_index(self, law: NoiseLaw) -> bool:
+        return False
+
+    def budget(self, law: NoiseLaw) -> Budget:
+        return Budget(pairs=self.count) if law == "complex" else Budget(singles=self.count)
+
+    def drift(self, t: jax.Array, psi: jax.Array, law: NoiseLaw) -> jax.Array:
+        images = self.apply_all(psi)
+        square = self.apply_square(psi, images)
+        if law == "unitary":
+            return -0.5 * square
+        means = images @ psi.conj()
+        return means.conj() @ images - 0.5 * square - 0.5 * jnp.sum(populations(means)) * psi
+
+    def diffuse(self, t: jax.Array, psi: jax.Array, noise: StepNoise, dt: jax.Array, law: NoiseLaw) -> jax.Array:
+        images = self.apply_all(psi)
+        normals = noise.pairs * np.sqrt(0.5) if law == "complex" else noise.singles.astype(psi.dtype)
+        increments = normals.astype(psi.dtype) * jnp.sqrt(dt)
+        if law == "unitary":
+            return -1j * (increments @ images)
+        means = images @ psi.conj()
+        return increments @ images - jnp.sum(increments * means) * psi
+
+    def flow_budget(self, law: NoiseLaw) -> Budget:
+        return self.budget(law)
+
+    def flow_is_symmetric(self, law: NoiseLaw) -> bool:
+        return self.count * len(_VARIANTS[law]) == 1
+
+    def flow(
+        self, t: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoise, law: NoiseLaw, reverse: bool
+    ) -> jax.Array:
+        """One operator after another by Platen's weak-2 step, in order or (reverse) in the opposite order."""
+        factors = _VARIANTS[law]
+        draws = (noise.pairs.real, noise.pairs.imag) if law == "complex" else (noise.singles,)
+
+        def visit(psi: jax.Array, operator: tuple) -> tuple[jax.Array, None]:
+            parameters, normals = operator
+            variants = list(zip(factors, normals, strict=True))
+            for factor, normal in reversed(variants) if reverse else variants:
+                psi = platen_step(
+                    lambda x, c=factor: c * self.apply_one(parameters, x),
+                    lambda x, c=factor: np.conj(c) * self.apply_one_adjoint(parameters, x),
+                    dt,
+                    psi,
+                    normal,
+                )
+            return psi, None
+
+        stack = jnp.asarray(self.stack())
+        if self.count == 1:
+            return visit(psi, (stack[0], tuple(draw[0] for draw in draws)))[0]
+        return lax.scan(visit, psi, (stack, draws), reverse=reverse)[0]
+
+
+def _all_hermitian(operators: np.ndarray) -> bool:
+    scale = max(float(np.abs(operators).max()), 1e-300)
+    return bool(np.abs(operators - operators.conj().transpose(0, 2, 1)).max() <= 1e-10 * scale)
+
+
+@final
+class DenseOperators(Operators):
+    """Jump operators as dense matrices (K, dim, dim)."""
+
+    matrices: Any
+    square: Any
+    basis: Basis = eqx.field(default_factory=Given)
+
+    def __init__(self, matrices: Any, basis: Basis | None = None) -> None:
+        self.matrices = as_matrix(matrices)
+        adjoint = self.matrices.conj().transpose(0, 2, 1)
+        self.square = (adjoint @ self.matrices).sum(axis=0)
+        self.basis = Given() if basis is None else basis
+
+    @property
+    def dim(self) -> int:
+        return self.matrices.shape[-1]
+
+    @property
+    def count(self) -> int:
+        return self.matrices.shape[0]
+
+    def stack(self) -> jax.Array:
+        return self.matrices
+
+    def apply_one(self, parameters: jax.Array, psi: jax.Array) -> jax.Array:
+        return apply_matrix(parameters, psi)
+
+    def apply_one_adjoint(self, parameters: jax.Array, psi: jax.Array) -> jax.Array:
+        return apply_matrix(parameters.conj().T, psi)
+
+    def apply_all(self, psi: jax.Array) -> jax.Array:
+        rows = self.matrices.reshape(-1, self.dim)
+        return apply_matrix(rows, psi).reshape(self.count, self.dim)
+
+    def apply_square(self, psi: jax.Array, images: jax.Array) -> jax.Array:
+        return apply_matrix(self.square, psi)
+
+    def dissipator(self, t: jax.Array, rho: jax.Array) -> jax.Array:
+        def add(total: jax.Array, operator: jax.Array) -> tuple[jax.Array, None]:
+            return total + operator @ rho @ operator.conj().T, None
+
+        start = -0.5 * (self.square @ rho + rho @ self.square)
+        return lax.scan(add, start, jnp.asarray(self.matrices))[0]
+
+    def operators(self) -> np.ndarray:
+        return np.asarray(self.matrices).astype(complex)
+
+
+@final
+class BandedOperators(Operators):
+    """Jump operators with few diagonals: (L_k ψ)_i = Σ_b bands[k, b, i] ψ_{i + offsets[b]}."""
+
+    bands: Any
+    offsets: tuple[int, ...] = eqx.field(static=True)
+    basis: Basis = eqx.field(default_factory=Given)
+
+    def __init__(self, offsets: tuple[int, ...], bands: Any, basis: Basis | None = None) -> None:
+        self.offsets, self.bands = tuple(int(offset) for offset in offsets), as_matrix(bands)
+        if self.bands.ndim != 3 or self.bands.shape[1] != len(self.offsets):
+            raise ValueError(
+                f"bands: expected shape (K, {len(self.offsets)}, dim) for offsets {self.offsets}; "
+                f"got {self.bands.shape}."
+            )
+        self.basis = Given() if basis is None else basis
+
+    @property
+    def dim(self) -> int:
+        return self.bands.shape[-1]
+
+    @property
+    def count(self) -> int:
+        return self.bands.shape[0]
+
+    def stack(self) -> jax.Array:
+        return self.bands
+
+    def apply_one(self, parameters: jax.Array, psi: jax.Array) -> jax.Array:
+        return apply_bands(self.offsets, parameters, psi)
+
+    def apply_one_adjoint(self, parameters: jax.Array, psi: jax.Array) -> jax.Array:
+        terms = [shift(scale(band.conj(), psi), -offset) for band, offset in zip(parameters, self.offsets, strict=True)]
+        return sum(terms[1:], terms[0])
+
+    def apply_square(self, psi: jax.Array, images: jax.Array) -> jax.Array:
+        terms = [self.apply_one_adjoint(band, image) for band, image in zip(self.bands, images, strict=True)]
+        return sum(terms[1:], terms[0])
+
+    def dissipator(self, t: jax.Array, rho: jax.Array) -> jax.Array:
+        on_columns = jax.vmap(self._dissipate, in_axes=(None, -1), out_axes=-1)
+        total = jnp.zeros_like(rho)
+        for parameters in jnp.asarray(self.bands):
+            left = jax.vmap(self.apply_one, in_axes=(None, -1), out_axes=-1)(parameters, rho)
+            both = jax.vmap(self.apply_one, in_axes=(None, -1), out_axes=-1)(parameters, left.conj().T).conj().T
+            square = on_columns(parameters, rho)
+            square_right = on_columns(parameters, rho.conj().T).conj().T
+            total = total + both - 0.5 * (square + square_right)
+        return total
+
+    def _dissipate(self, parameters: jax.Array, column: jax.Array) -> jax.Array:
+        return self.apply_one_adjoint(parameters, self.apply_one(parameters, column))
+
+    def operators(self) -> np.ndarray:
+        dense = np.zeros((self.count, self.dim, self.dim), complex)
+        for band, offset in enumerate(self.offsets):
+            rows = np.arange(max(0, -offset), min(self.dim, self.dim - offset))
+            dense[:, rows, rows + offset] += np.asarray(self.bands)[:, band, rows]
+        return dense
+

@@ -1,0 +1,155 @@
+"""Transitions: L_μν = √J_μν |μ⟩⟨ν| for all pairs of levels (PHYSICS.md §1, family 2).
+
+There are dim² operators, but given ψ the noise enters one step only as η_μ = Σ_ν √J_μν ψ_ν dW_μν: Gaussian and
+independent over μ, E|η_μ|² = dt Σ_ν J_μν|ψ_ν|², E[η_μ²] = dt Σ_ν J_μν ψ_ν² (real noise) or 0 (complex noise).
+Two normals per level replace dim² Wiener processes exactly in law.
+"""
+
+from typing import Any, final
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from stochq.arrays import as_real
+from stochq.channels.channel import Basis, Channel, Given, NoiseLaw, populations
+from stochq.channels.sweep import sweep
+from stochq.noise import Budget, StepNoise
+from stochq.noise.normals import correlated
+
+
+class Transitions(Channel):
+    """All transitions ν → μ at rates J_μν. Abstract: a subclass gives J as an action."""
+
+    def gain(self, weights: jax.Array) -> jax.Array:
+        """Σ_ν J_μν w_ν, (dim,) or, for separable rates, anything that broadcasts to it."""
+        raise NotImplementedError
+
+    def loss(self) -> jax.Array:
+        """Σ_μ J_μν, (dim,)."""
+        raise NotImplementedError
+
+    def rates(self) -> np.ndarray:
+        """J as a matrix, (dim, dim)."""
+        raise NotImplementedError
+
+    def unsupported(self, law: NoiseLaw) -> str:
+        if law == "unitary":
+            return "noise: 'unitary' needs Hermitian jump operators, and |μ⟩⟨ν| is not. Use 'real' or 'complex'."
+        return ""
+
+    def budget(self, law: NoiseLaw) -> Budget:
+        return Budget(pairs=self.dim)
+
+    def flow_draws_index(self, law: NoiseLaw) -> bool:
+        return False
+
+    def drift(self, t: jax.Array, psi: jax.Array, law: NoiseLaw) -> jax.Array:
+        """(Σ_ν J_μν|ψ_ν|² − ½ Σ_ν J_νμ − ½ Σ_κν J_κν|ψ_κ|²|ψ_ν|²) ψ_μ."""
+        probability = populations(psi)
+        gain = self.gain(probability)
+        return (gain - 0.5 * self.loss() - 0.5 * jnp.sum(probability * gain)) * psi
+
+    def diffuse(self, t: jax.Array, psi: jax.Array, noise: StepNoise, dt: jax.Array, law: NoiseLaw) -> jax.Array:
+        """η_μ − (Σ_κ ψ_κ* η_κ) ψ_μ."""
+        variance = self.gain(populations(psi))
+        relation = self.gain(jnp.square(psi)) if law == "real" else None
+        increment = correlated(noise.pairs, variance, relation) * jnp.sqrt(dt)
+        return increment - jnp.sum(psi.conj() * increment) * psi
+
+    def dissipator(self, t: jax.Array, rho: jax.Array) -> jax.Array:
+        loss = self.loss()
+        gained = self.gain(jnp.diagonal(rho)) * jnp.ones(self.dim, loss.dtype)
+        return jnp.diag(gained) - 0.5 * (loss[:, None] + loss[None, :]) * rho
+
+    def operators(self) -> np.ndarray:
+        amplitudes = np.sqrt(self.rates())
+        operators = np.zeros((self.dim, self.dim, self.dim, self.dim), complex)
+        index = np.arange(self.dim)
+        operators[index[:, None], index[None, :], index[:, None], index[None, :]] = amplitudes
+        return operators.reshape(-1, self.dim, self.dim)
+
+
+@final
+class Separable(Transitions):
+    """J_μν = A_μ B_ν at O(dim) per step. OQT is A = (α𝒩/ħ)χ, B = 1 (`thermalization` eq. 5)."""
+
+    target: Any
+    source: Any
+    basis: Basis = eqx.field(default_factory=Given)
+
+    def __init__(self, target: Any, source: Any = None, basis: Basis | None = None) -> None:
+        self.target = as_real(target)
+        self.source = None if source is None else as_real(source)
+        self.basis = Given() if basis is None else basis
+
+    @property
+    def dim(self) -> int:
+        return self.target.shape[0]
+
+    def gain(self, weights: jax.Array) -> jax.Array:
+        return self.target * jnp.sum(weights if self.source is None else self.source * weights)
+
+    def loss(self) -> jax.Array:
+        total = jnp.sum(self.target)
+        return total * (jnp.ones_like(self.target) if self.source is None else self.source)
+
+    def rates(self) -> np.ndarray:
+        source = np.ones(self.dim) if self.source is None else np.asarray(self.source)
+        return np.outer(np.asarray(self.target), source)
+
+    def diffuse(self, t: jax.Array, psi: jax.Array, noise: StepNoise, dt: jax.Array, law: NoiseLaw) -> jax.Array:
+        """As for any rates; the correlation of η is one scalar for all levels."""
+        weights = jnp.ones_like(self.target) if self.source is None else self.source
+        variance = jnp.sum(weights * populations(psi))
+        relation = jnp.sum(weights * jnp.square(psi)) if law == "real" else None
+        increment = jnp.sqrt(self.target * dt) * correlated(noise.pairs, variance, relation)
+        return increment - jnp.sum(psi.conj() * increment) * psi
+
+    def missing_flow(self, law: NoiseLaw) -> str:
+        if self.source is None:
+            return ""
+        return "the sweep over levels needs transition rates that do not depend on the level left behind"
+
+    def flow_budget(self, law: NoiseLaw) -> Budget:
+        return Budget(pairs=(2 if law == "real" else 3) * self.dim)
+
+    def flow_is_symmetric(self, law: NoiseLaw) -> bool:
+        return False
+
+    def flow(
+        self, t: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoise, law: NoiseLaw, reverse: bool
+    ) -> jax.Array:
+        """One sweep over the target levels, up or (reverse) down; weak order 2 with its reverse."""
+        return sweep(self.target, dt, psi, noise.pairs, law, reverse)
+
+
+@final
+class RateMatrix(Transitions):
+    """Any rates J_μν of ν → μ, (dim, dim), at O(dim²) per step: Davies generators of thermal baths."""
+
+    matrix: Any
+    basis: Basis = eqx.field(default_factory=Given)
+
+    def __init__(self, matrix: Any, basis: Basis | None = None) -> None:
+        self.matrix = as_real(matrix)
+        self.basis = Given() if basis is None else basis
+
+    @property
+    def dim(self) -> int:
+        return self.matrix.shape[0]
+
+    def gain(self, weights: jax.Array) -> jax.Array:
+        if jnp.iscomplexobj(weights):
+            return jax.lax.complex(self.matrix @ weights.real, self.matrix @ weights.imag)
+        return self.matrix @ weights
+
+    def loss(self) -> jax.Array:
+        return jnp.sum(jnp.asarray(self.matrix), axis=0)
+
+    def rates(self) -> np.ndarray:
+        return np.asarray(self.matrix)
+
+    def missing_flow(self, law: NoiseLaw) -> str:
+        return "the sweep over levels needs transition rates that do not depend on the level left behind"

@@ -1,0 +1,10 @@
+"""The command line: `stochq run`, `plot`, `reproduce`, `devices`. Typer and pydantic are imported only here."""
+
+import sys
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    from stochq.cli.app import app
+
+    sys.exit(app())

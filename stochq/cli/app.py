@@ -1,0 +1,64 @@
+"""The commands and their options."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stochq.cli.errors import reported
+
+app = typer.Typer(
+    name="stochq",
+    help="Ensembles of stochastic Schrödinger equations, judged against their master equations.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.command()
+def run(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="What to simulate.")],
+    out: Annotated[Path | None, typer.Option(metavar="RESULT.nc", help="Where the result goes.")] = None,
+    plot: Annotated[Path | None, typer.Option(metavar="PNG", help="Where the picture goes.")] = None,
+) -> None:
+    """Simulate an ensemble, compare it with the master equation, save both and draw them."""
+    from stochq.cli.run import run_config
+
+    with reported():
+        run_config(config, out, plot)
+
+
+@app.command("plot")
+def plot_command(
+    result: Annotated[Path, typer.Argument(metavar="RESULT.nc", help="A result that `stochq run` wrote.")],
+    out: Annotated[Path | None, typer.Option(metavar="PNG", help="Default: beside the result.")] = None,
+) -> None:
+    """Draw a saved result."""
+    from stochq.cli.run import plot_file
+
+    with reported():
+        plot_file(result, out)
+
+
+@app.command()
+def reproduce(
+    out: Annotated[Path, typer.Option(metavar="DIR", help="The folder for tables and pictures.")],
+    paper: Annotated[str | None, typer.Argument(metavar="[PAPER", help="Default: every paper.")] = None,
+    figure: Annotated[str | None, typer.Argument(metavar="[FIGURE]]", help="Default: every figure.")] = None,
+) -> None:
+    """Regenerate a paper's figures and check its numbers; exit code 1 if a check fails."""
+    from stochq.cli.reproduce import reproduce_papers
+
+    with reported():
+        passed = reproduce_papers(paper, figure, out)
+    if not passed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def devices() -> None:
+    """What the simulations would run on."""
+    from stochq.cli.devices import print_devices
+
+    print_devices()

@@ -1,0 +1,110 @@
+"""The [state] table becomes a ket."""
+
+from functools import reduce, singledispatch
+from typing import Any
+
+import numpy as np
+
+from stochq.cli import states as sections
+from stochq.cli import systems
+from stochq.cli.errors import ConfigError, report
+from stochq.systems.states import normalize
+
+
+@singledispatch
+def build_state(section: Any, system: Any, hamiltonian: Any, place: str) -> np.ndarray:
+    """The ket (dim,) of a section. Raises: ConfigError if the state is none of this system's."""
+    raise TypeError(f"no state is made from {type(section).__name__}")
+
+
+@build_state.register
+def _(section: sections.Basis, system: Any, hamiltonian: Any, place: str) -> np.ndarray:
+    _check_index(section.index, hamiltonian.dim, place)
+    return (np.arange(hamiltonian.dim) == section.index).astype(np.complex128)
+
+
+@build_state.register
+def _(section: sections.Eigenstate, system: Any, hamiltonian: Any, place: str) -> np.ndarray:
+    _check_index(section.index, hamiltonian.dim, place)
+    vectors = hamiltonian.eigenvectors
+    if vectors is None:
+        return (np.arange(hamiltonian.dim) == hamiltonian.order[section.index]).astype(np.complex128)
+    return normalize(vectors[:, section.index])
+
+
+@build_state.register
+def _(section: sections.Superposition, system: Any, hamiltonian: Any, place: str) -> np.ndarray:
+    given = len(section.amplitudes)
+    if given != hamiltonian.dim:
+        raise ConfigError(report(place, "state.amplitudes", f"{hamiltonian.dim} amplitudes", f"{given}"))
+    return normalize(section.amplitudes)
+
+
+@build_state.register
+def _(section: sections.Plus, system: Any, hamiltonian: Any, place: str) -> np.ndarray:
+    return normalize(np.ones(hamiltonian.dim))
+
+
+@build_state.register
+def _(section: sections.Product, system: Any, hamiltonian: Any, place: str) -> np.ndarray:
+    whole = isinstance(system, systems.Ising) or (
+        isinstance(system, systems.Xxz) and hamiltonian.dim == 2**system.sites
+    )
+    if not whole:
+        _wrong_system(section, "a spin chain without symmetry sectors", system, place)
+    theta, phi = (_per_site(getattr(section, key), key, system.sites, place) for key in ("theta", "phi"))
+    spins = [np.array([np.cos(t / 2), np.exp(1j * p) * np.sin(t / 2)]) for t, p in zip(theta, phi, strict=True)]
+    # Site 0 is the lowest bit of a basis state, so it varies fastest.
+    return reduce(np.kron, reversed(spins))
+
+
+@build_state.register
+def _(section: sections.Gaussian, system: Any, hamiltonian: Any, place: str) -> np.ndarray:
+    if not isinstance(system, systems.Particle):
+        _wrong_system(section, "a particle", system, place)
+    position, width, momentum = (
+        values if len(values) > 1 else values[0] for values in (section.position, section.width, section.momentum)
+    )
+    return hamiltonian.gaussian(position, width, momentum)
+
+
+@build_state.register
+def _(section: sections.Cat, system: Any, hamiltonian: Any, place: str) -> np.ndarray:
+    if not isinstance(system, systems.Particle):
+        _wrong_system(section, "a particle", system, place)
+    others = [0.0] * (system.dimensions - 1)
+    left, right = (
+        hamiltonian.gaussian([section.position + side * section.separation / 2, *others], section.width)
+        for side in (-1, 1)
+    )
+    return normalize(left + np.exp(1j * section.phase) * right)
+
+
+@build_state.register
+def _(section: sections.Coherent, system: Any, hamiltonian: Any, place: str) -> np.ndarray:
+    if not isinstance(system, systems.Oscillator):
+        _wrong_system(section, "an oscillator", system, place)
+    return hamiltonian.coherent(section.alpha)
+
+
+@build_state.register
+def _(section: sections.Squeezed, system: Any, hamiltonian: Any, place: str) -> np.ndarray:
+    if not isinstance(system, systems.Oscillator):
+        _wrong_system(section, "an oscillator", system, place)
+    return hamiltonian.squeezed(section.r)
+
+
+def _check_index(index: int, dim: int, place: str) -> None:
+    if index >= dim:
+        raise ConfigError(report(place, "state.index", f"at most {dim - 1}, for {dim} states", str(index)))
+
+
+def _wrong_system(section: Any, expected: str, system: Any, place: str) -> None:
+    found = f'system.kind = "{system.kind}"'
+    raise ConfigError(report(place, "state.kind", f'{expected} for a state of kind "{section.kind}"', found))
+
+
+def _per_site(values: list[float], key: str, sites: int, place: str) -> list[float]:
+    if len(values) not in (1, sites):
+        raise ConfigError(report(place, f"state.{key}", f"1 or {sites} angles, one per spin", str(len(values))))
+    return values * sites if len(values) == 1 else values

@@ -1,0 +1,71 @@
+"""The [system] table becomes a Hamiltonian."""
+
+from functools import singledispatch
+from typing import Any
+
+from stochq import systems
+from stochq.cli import systems as sections
+from stochq.cli.units import Scales
+
+
+@singledispatch
+def build_system(section: Any, scales: Scales) -> Any:
+    """The Hamiltonian of a section in internal units. Raises: ValueError from the library."""
+    raise TypeError(f"no system is made from {type(section).__name__}")
+
+
+@build_system.register
+def _(section: sections.Levels, scales: Scales) -> Any:
+    return systems.levels(section.matrix if section.energies is None else section.energies)
+
+
+@build_system.register
+def _(section: sections.Ising, scales: Scales) -> Any:
+    return systems.ising(
+        section.sites, section.coupling, section.transverse, section.longitudinal, periodic=section.periodic
+    )
+
+
+@build_system.register
+def _(section: sections.Xxz, scales: Scales) -> Any:
+    return systems.xxz(
+        section.sites,
+        section.coupling,
+        section.anisotropy,
+        field=section.field,
+        periodic=section.periodic,
+        magnetization=section.magnetization,
+        parity=section.parity,
+    )
+
+
+@build_system.register
+def _(section: sections.Particle, scales: Scales) -> Any:
+    return systems.particle(
+        section.points,
+        section.length,
+        1.0 if section.mass is None else section.mass,
+        _potential(section.potential),
+        dimensions=section.dimensions,
+        hbar=scales.hbar,
+    )
+
+
+@build_system.register
+def _(section: sections.Oscillator, scales: Scales) -> Any:
+    frequency, mass = (1.0 if value is None else value for value in (section.frequency, section.mass))
+    return systems.oscillator(section.cutoff, frequency=frequency, mass=mass, hbar=scales.hbar)
+
+
+@build_system.register
+def _(section: sections.Kerr, scales: Scales) -> Any:
+    return systems.kerr(section.cutoff, section.detuning, section.kerr, section.drive)
+
+
+def _potential(section: sections.Potential) -> Any:
+    if isinstance(section, sections.Harmonic):
+        frequencies = section.frequency
+        return systems.harmonic(frequencies[0] if len(frequencies) == 1 else frequencies)
+    if isinstance(section, sections.DoubleWell):
+        return systems.double_well(section.separation, section.barrier, section.transverse_frequency)
+    return "free"

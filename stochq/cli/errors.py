@@ -1,0 +1,136 @@
+"""What is wrong with a configuration, said so that it can be mended: file, key, expected, found."""
+
+import difflib
+import os
+import sys
+import types
+import typing
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+from pydantic import BaseModel, ValidationError
+
+Sections = list[type[BaseModel]]
+TABLE_TYPES = ("model_type", "model_attributes_type", "dict_type")
+PREFIXES = ("Input should be ", "Value error, ")
+
+
+class ConfigError(Exception):
+    """A configuration that cannot be run; its text names the file, the key, what was expected and what was found."""
+
+
+def report(place: str, key: str, expected: str, found: str) -> str:
+    """One complaint, three lines."""
+    where = f"{place}: {key}" if key else place
+    return f"{where}\n  expected: {expected}\n  found:    {found}"
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A hint with the closest known name, or nothing."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def show(value: Any) -> str:
+    """A value as it is written in TOML, shortened."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {show(item)}" for key, item in value.items()) + " }"
+    text = f'"{value}"' if isinstance(value, str) else repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+@contextmanager
+def reported() -> Iterator[None]:
+    """Turn errors of input into a message on stderr and exit code 2. STOCHQ_TRACEBACK=1 lets them through."""
+    try:
+        yield
+    except (ConfigError, ValueError, OSError) as error:
+        if os.environ.get("STOCHQ_TRACEBACK"):
+            raise
+        print(f"stochq: {error}", file=sys.stderr)
+        raise typer.Exit(2) from error
+
+
+def explain(error: ValidationError, place: str, data: dict[str, Any], root: type[BaseModel]) -> str:
+    """Every complaint of pydantic in the terms of the file: `data` is what it held, `root` what it should hold."""
+    complaints = [_explain_one(dict(item), place, data, root) for item in error.errors(include_url=False)]
+    return "\n".join(complaints)
+
+
+def _explain_one(item: dict[str, Any], place: str, data: dict[str, Any], root: type[BaseModel]) -> str:
+    path, owners, members = _follow(item["loc"], data, root, item["type"] == "missing")
+    kind, key = item["type"], _dotted(path)
+    if kind == "extra_forbidden":
+        known = list(dict.fromkeys(name for owner in owners for name in owner.model_fields))
+        expected = "one of the keys " + ", ".join(known) + nearest(str(path[-1]), known)
+        return report(place, key, expected, f"the unknown key {path[-1]!r}")
+    if kind == "missing":
+        fields = [owner.model_fields[str(path[-1])] for owner in owners if str(path[-1]) in owner.model_fields]
+        described = "".join(f": {field.description}" for field in fields[:1] if field.description)
+        return report(place, key, f"this key{described}", "nothing")
+    if kind in ("union_tag_invalid", "union_tag_not_found"):
+        tags, tag = [_tag(member) for member in members], item.get("ctx", {}).get("tag")
+        expected = "one of " + ", ".join(show(name) for name in tags) + nearest(str(tag), tags)
+        return report(place, f"{key}.kind", expected, "nothing" if tag is None else show(tag))
+    message = "Input should be a table" if kind in TABLE_TYPES else item["msg"]
+    for prefix in PREFIXES:
+        message = message.removeprefix(prefix)
+    return report(place, key, message, show(item["input"]))
+
+
+def _follow(
+    location: tuple[Any, ...], data: Any, root: type[BaseModel], missing: bool
+) -> tuple[tuple[Any, ...], Sections, Sections]:
+    """The key path in the file, the sections its last key may belong to, and those that may stand under it.
+
+    Pydantic's location also names the members of unions, which are no keys of the file: they choose among sections.
+    """
+    path: list[Any] = []
+    owners: Sections = []
+    members: Sections = [root]
+    here = data
+    for step in location:
+        if not _is_key(step, here, missing and step is location[-1]):
+            members = [member for member in members if _tag(member) == step] or members
+            continue
+        path.append(step)
+        owners = members
+        if isinstance(step, str):
+            members = [member for owner in owners for member in _members(owner, step)]
+        here = here.get(step) if isinstance(here, dict) else here[step]
+    return tuple(path), owners, members
+
+
+def _is_key(step: Any, here: Any, missing: bool) -> bool:
+    if isinstance(here, dict):
+        return step in here or missing
+    return isinstance(here, list) and isinstance(step, int)
+
+
+def _tag(section: type[BaseModel]) -> Any:
+    field = section.model_fields.get("kind")
+    return typing.get_args(field.annotation)[0] if field is not None and typing.get_args(field.annotation) else None
+
+
+def _members(section: type[BaseModel], key: str) -> Sections:
+    field = section.model_fields.get(key)
+    return [] if field is None else list(_flatten(field.annotation))
+
+
+def _flatten(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
+        if issubclass(annotation, BaseModel):
+            yield annotation
+    for part in typing.get_args(annotation):
+        yield from _flatten(part)
+
+
+def _dotted(path: Iterable[Any]) -> str:
+    text = ""
+    for step in path:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else str(step)
+    return text

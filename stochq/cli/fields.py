@@ -1,0 +1,63 @@
+"""Building blocks of the configuration: strict sections, complex numbers without expressions, physical dimensions."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
+from pydantic_core import PydanticCustomError
+
+
+class Section(BaseModel):
+    """A table of the configuration file: no unknown keys, no conversion between types, no infinities."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """Powers of mass, length and time; how a number given in SI units is scaled inside."""
+
+    mass: float = 0.0
+    length: float = 0.0
+    time: float = 0.0
+
+
+LENGTH = Dimension(length=1)
+MASS = Dimension(mass=1)
+TIME = Dimension(time=1)
+RATE = Dimension(time=-1)
+MOMENTUM = Dimension(mass=1, length=1, time=-1)
+ENERGY = Dimension(mass=1, length=2, time=-2)
+INVERSE_ENERGY = Dimension(mass=-1, length=-2, time=2)
+
+
+def _complex(value: Any) -> Any:
+    if isinstance(value, list) and len(value) == 2 and all(_is_number(part) for part in value):
+        return complex(value[0], value[1])
+    if _is_number(value):
+        return complex(value)
+    raise PydanticCustomError("complex", "a number, or a pair [real, imaginary] of numbers")
+
+
+def _numbers(value: Any) -> Any:
+    return [value] if _is_number(value) else value
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def parse_matrix(value: Any) -> list[list[complex]]:
+    """A square matrix from lists of numbers and pairs."""
+    rows = value if isinstance(value, list) else []
+    if rows and all(isinstance(row, list) and len(row) == len(rows) for row in rows):
+        return [[_complex(element) for element in row] for row in rows]
+    raise PydanticCustomError("matrix", "a square matrix: a list of rows, each a list of numbers or [real, imaginary]")
+
+
+Count = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0)]
+NonNegative = Annotated[float, Field(ge=0)]
+Complex = Annotated[complex, BeforeValidator(_complex)]
+Numbers = Annotated[list[float], BeforeValidator(_numbers), Field(min_length=1)]
+Matrix = Annotated[list[list[complex]], PlainValidator(parse_matrix)]

@@ -1,0 +1,179 @@
+"""The [model] table: which stochastic equation."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Discriminator, Field, PlainValidator, Tag
+from pydantic_core import PydanticCustomError
+
+from stochq.cli.fields import (
+    ENERGY,
+    INVERSE_ENERGY,
+    LENGTH,
+    MASS,
+    RATE,
+    Matrix,
+    NonNegative,
+    Positive,
+    Section,
+    parse_matrix,
+)
+
+Noise = Literal["real", "complex", "unitary"]
+
+
+class Microcanonical(Section):
+    """Equal weights in the energy window of the initial state, symmetry sector by symmetry sector."""
+
+    kind: Literal["microcanonical"]
+    conserved: list[str] = Field([], description="names of observables that the Hamiltonian conserves")
+
+
+class Canonical(Section):
+    """Weights e^{-βE}."""
+
+    kind: Literal["canonical"] = "canonical"
+    beta: Annotated[float, INVERSE_ENERGY] = Field(description="the inverse temperature")
+
+
+def _equilibrium_tag(value: Any) -> str:
+    if isinstance(value, list):
+        return "weights"
+    named = isinstance(value, dict) and value.get("kind") == "microcanonical"
+    return "microcanonical" if named or isinstance(value, Microcanonical) else "canonical"
+
+
+def _equilibrium(value: Any) -> Any:
+    if value == "microcanonical":
+        return {"kind": "microcanonical"}
+    if isinstance(value, dict | list):
+        return value
+    raise PydanticCustomError("equilibrium", '"microcanonical", { beta = ... }, or a list of weights')
+
+
+Weights = Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=2)]
+Equilibrium = Annotated[
+    Annotated[Microcanonical, Tag("microcanonical")]
+    | Annotated[Canonical, Tag("canonical")]
+    | Annotated[Weights, Tag("weights")],
+    Discriminator(_equilibrium_tag),
+    BeforeValidator(_equilibrium),
+]
+
+
+def _basis(value: Any) -> Any:
+    if isinstance(value, list):
+        return parse_matrix(value)
+    if value in ("given", "energy", "x"):
+        return value
+    raise PydanticCustomError("basis", '"given", "energy", "x" (every spin along x) or a unitary matrix')
+
+
+Basis = Annotated[str | list[list[complex]], PlainValidator(_basis)]
+
+
+class Suv(Section):
+    """Reduction in a basis (SUV)."""
+
+    kind: Literal["suv"]
+    strength: Annotated[NonNegative, ENERGY] = Field(description="the energy 𝒥𝒩")
+    basis: Basis = "given"
+    noise: Noise = "real"
+
+
+class Oqt(Section):
+    """Thermalization in the energy basis (OQT)."""
+
+    kind: Literal["oqt"]
+    strength: Annotated[NonNegative, ENERGY] = Field(description="the energy α𝒩")
+    equilibrium: Equilibrium = Field(description='"microcanonical", { beta = ... }, or a list of weights')
+    noise: Noise = "real"
+
+
+class Sui(Section):
+    """Reduction and thermalization together (SUI)."""
+
+    kind: Literal["sui"]
+    reduction: Annotated[NonNegative, ENERGY] = Field(description="the energy 𝒥𝒩")
+    thermalization: Annotated[NonNegative, ENERGY] = Field(description="the energy α𝒩")
+    equilibrium: Equilibrium = Field(description='"microcanonical", { beta = ... }, or a list of weights')
+    basis: Basis = "given"
+    noise: Noise = "real"
+
+
+class Csl(Section):
+    """Continuous spontaneous localization of a particle."""
+
+    kind: Literal["csl"]
+    rate: Annotated[NonNegative, RATE] = Field(description="the rate λ of one reference mass")
+    length: Annotated[Positive, LENGTH] = Field(description="the localization length r_C")
+    reference_mass: Annotated[Positive, MASS] = 1.0
+    noise: Noise = "real"
+
+
+class CslLattice(Section):
+    """CSL of particles on a lattice."""
+
+    kind: Literal["csl_lattice"]
+    rate: Annotated[NonNegative, RATE]
+    length: Annotated[Positive, LENGTH]
+    spacing: Annotated[Positive, LENGTH] = 1.0
+    noise: Noise = "real"
+
+
+class Qmupl(Section):
+    """Localization quadratic in the distance, the limit of CSL at short distances."""
+
+    kind: Literal["qmupl"]
+    rate: Annotated[NonNegative, RATE]
+    length: Annotated[Positive, LENGTH]
+    reference_mass: Annotated[Positive, MASS] = 1.0
+    noise: Noise = "real"
+
+
+class DiosiPenrose(Section):
+    """Gravitational localization with Gaussian smearing."""
+
+    kind: Literal["diosi_penrose"]
+    gravity: NonNegative
+    smearing: Annotated[Positive, LENGTH]
+    noise: Noise = "real"
+
+
+class EnergyDriven(Section):
+    """Reduction in the energy basis at a rate that grows with the square of the energy difference."""
+
+    kind: Literal["energy_driven"]
+    rate: NonNegative
+    noise: Noise = "real"
+
+
+class Brownian(Section):
+    """Quantum Brownian motion of an oscillator with one jump operator."""
+
+    kind: Literal["brownian"]
+    friction: Annotated[Positive, RATE]
+    beta: Annotated[Positive, INVERSE_ENERGY]
+    squeezing: float = 0.0
+    noise: Literal["real", "complex"] = "real"
+
+
+class Jump(Section):
+    """One jump operator: a named operator of the system or a matrix, times √rate."""
+
+    rate: Annotated[NonNegative, RATE]
+    operator: str | None = None
+    matrix: Matrix | None = None
+
+
+class Unravel(Section):
+    """Any list of jump operators."""
+
+    kind: Literal["unravel"]
+    jumps: Annotated[list[Jump], Field(min_length=1)]
+    noise: Noise = "real"
+
+
+Model = Annotated[
+    Suv | Oqt | Sui | Csl | CslLattice | Qmupl | DiosiPenrose | EnergyDriven | Brownian | Unravel,
+    Discriminator("kind"),
+]

@@ -1,0 +1,74 @@
+"""What `stochq run` prints: the table of observables, the verdict, and advice on the cheaper tool."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from stochq.ensemble.result import EnsembleResult
+
+
+def with_error(mean: float, error: float) -> str:
+    """A mean and its standard error to two digits of the error: '0.123 ± 0.045', '(1.23 ± 0.45)e-09'."""
+    if not (math.isfinite(mean) and math.isfinite(error)):
+        return f"{mean} ± {error}"
+    largest = max(abs(mean), error)
+    exponent = math.floor(math.log10(largest)) if largest > 0 else 0
+    if -4 < exponent < 6:
+        return _fixed(mean, error)
+    return f"({_fixed(mean / 10.0**exponent, error / 10.0**exponent)})e{exponent:+03d}"
+
+
+def _fixed(mean: float, error: float) -> str:
+    digits = 6 if error == 0 else max(0, min(12, 1 - math.floor(math.log10(error))))
+    return f"{mean:.{digits}f} ± {error:.{digits}f}"
+
+
+def observables_table(result: EnsembleResult, exact: Any, z: Any, names: Sequence[str], rows: int) -> Any:
+    """A rich table: each observable at a handful of times. `exact` and `z` are mappings by name, or None."""
+    from rich.table import Table
+
+    table = Table()
+    headings = ["observable", _heading("t", result.info.get("unit:time")), "ensemble ± standard error"]
+    headings += ["exact", "z"] if exact is not None else []
+    for i, heading in enumerate(headings):
+        table.add_column(heading, justify="left" if i == 0 else "right")
+    chosen = np.unique(np.linspace(0, len(result.times) - 1, min(rows, len(result.times))).round().astype(int))
+    for name in names:
+        for i in chosen:
+            first = _heading(name, result.info.get(f"unit:{name}")) if i == chosen[0] else ""
+            cells = [first, f"{result.times[i]:.5g}", with_error(result.mean[name][i], result.stderr[name][i])]
+            if exact is not None:
+                cells += [f"{exact[name][i]:.6g}", _z(None if z is None else z[name][i])]
+            table.add_row(*cells, end_section=i == chosen[-1])
+    return table
+
+
+def _heading(name: str, unit: Any) -> str:
+    # Square brackets would be markup to the table.
+    return f"{name} ({unit})" if unit else name
+
+
+def _z(value: Any) -> str:
+    return "" if value is None or not np.isfinite(value) else f"{value:+.2f}"
+
+
+def verdict(comparison: Any) -> str:
+    """The line on the whole comparison."""
+    agree = "agrees with" if comparison.p_value > 1e-3 else "DIFFERS from"
+    return (
+        f"The ensemble {agree} the master equation: chi2 = {comparison.chi2:.1f} on {comparison.dof} degrees "
+        f"of freedom, p = {comparison.p_value:.3g}"
+    )
+
+
+def advice(ensemble_seconds: float, exact_seconds: float) -> str | None:
+    """A line when the master equation was the cheaper tool."""
+    if exact_seconds >= ensemble_seconds:
+        return None
+    return (
+        f"The master equation took {exact_seconds:.2g} s, the ensemble {ensemble_seconds:.2g} s: for averages linear "
+        "in the density matrix it is the cheaper tool here.\n"
+        "Trajectories are for single runs, nonlinear quantities, records and large dimensions."
+    )

@@ -1,0 +1,139 @@
+"""`stochq run` and `stochq plot`: a configuration becomes a result, a table and a picture."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stochq.cli.build import Job, build
+from stochq.cli.config import Config, load_config
+from stochq.cli.errors import ConfigError, nearest, report
+from stochq.cli.report import advice, observables_table, verdict
+from stochq.cli.units import in_si, values_in_si
+from stochq.ensemble.result import EnsembleResult
+from stochq.io import Curves, load, load_curves, save
+
+# Above this dimension a density matrix is too much to evolve for a table.
+EXACT_DIM = 1024
+
+
+def run_config(path: Path, out: Path | None, plot: Path | None) -> None:
+    """Simulate, save, compare with the master equation and draw.
+
+    Raises: ConfigError for a configuration that cannot be run, OSError if a result cannot be written.
+    """
+    config = load_config(path)
+    target, picture = _places(config, path, out, plot)
+    names = _panels(config, path)
+    try:
+        job = build(config, str(path))
+        print(f"{config.title or path.stem}: {config.run.trajectories} trajectories, dimension {job.equation.dim}")
+        result = _simulate(job, config)
+    except ValueError as error:
+        raise ConfigError(f"{path}: {error}") from error
+    shown = in_si(result, job.scales)
+    values = values_in_si(_trajectory_values(job, result), job.scales)
+    save(shown, target, Curves(trajectories=values))
+    curves = _judge(job, result, shown, config, names, values)
+    save(shown, target, curves)
+    draw(shown, curves, picture, names, config.output.residuals)
+    print(f"Result:  {target}\nPicture: {picture}")
+
+
+def plot_file(path: Path, out: Path | None) -> None:
+    """Draw a saved result. Raises: FileNotFoundError, ValueError as `stochq.io.load`."""
+    result, curves = load(path), load_curves(path)
+    picture = path.with_suffix(".png") if out is None else out
+    draw(result, curves, picture, list(result.mean), residuals=True)
+    print(f"Picture: {picture}")
+
+
+def draw(result: EnsembleResult, curves: Curves, picture: Path, names: Sequence[str], residuals: bool) -> None:
+    """Write the picture of a result."""
+    from stochq.plotting import plot_result
+
+    figure = plot_result(result, curves.exact or None, names, curves.trajectories, residuals)
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(picture)
+
+
+def _places(config: Config, path: Path, out: Path | None, plot: Path | None) -> tuple[Path, Path]:
+    """Where the result and the picture go: options first, then the file, then results/. Made before the work starts."""
+    target = out or Path(config.output.result or Path("results") / f"{path.stem}.nc")
+    picture = plot or Path(config.output.plot or target.with_suffix(".png"))
+    for place in (target, picture):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if place.is_dir():
+            raise ConfigError(report(str(path), "output", "the name of a file to write", f"the folder {place}"))
+    return target, picture
+
+
+def _panels(config: Config, path: Path) -> list[str]:
+    panels = config.output.panels or config.run.observables
+    for i, name in enumerate(panels):
+        if name not in config.run.observables:
+            known = ", ".join(config.run.observables)
+            expected = f"one of run.observables: {known}{nearest(name, config.run.observables)}"
+            raise ConfigError(report(str(path), f"output.panels[{i}]", expected, repr(name)))
+    return panels
+
+
+def _simulate(job: Job, config: Config) -> EnsembleResult:
+    from stochq.ensemble.simulate import simulate
+
+    settings = config.run
+    return simulate(
+        job.equation,
+        job.psi0,
+        job.times,
+        observables=job.observables,
+        trajectories=settings.trajectories,
+        seed=settings.seed,
+        scheme=job.scheme,
+        dt=job.dt,
+        precision=settings.precision,
+        batch=settings.batch,
+        keep=min(settings.keep, settings.trajectories),
+    )
+
+
+def _trajectory_values(job: Job, result: EnsembleResult) -> dict[str, np.ndarray]:
+    """The observables (trajectory, time) of the trajectories that were kept whole."""
+    import jax
+
+    from stochq.ensemble.observables import readout
+
+    if result.kept is None:
+        return {}
+    read = readout(job.observables, job.equation.dim)
+    values = np.asarray(jax.jit(jax.vmap(jax.vmap(read)))(result.kept))
+    return {name: values[:, :, i] for i, name in enumerate(read.names)}
+
+
+def _judge(
+    job: Job, result: EnsembleResult, shown: EnsembleResult, config: Config, names: Sequence[str], values: Any
+) -> Curves:
+    """Print the table and the verdict; the exact curves, if the master equation is within reach."""
+    from rich.console import Console
+
+    console = Console()
+    if not config.run.exact or job.equation.dim > EXACT_DIM:
+        console.print(observables_table(shown, None, None, names, config.output.rows))
+        if config.run.exact:
+            print(f"No comparison: the master equation is not evolved above dimension {EXACT_DIM}.")
+        return Curves(trajectories=values)
+    from stochq.exact import compare, evolve
+
+    started = time.perf_counter()
+    exact = evolve(job.equation, job.psi0, job.times, observables=job.observables)
+    seconds = time.perf_counter() - started
+    comparison = compare(result, exact)
+    expect = values_in_si(exact.expect, job.scales)
+    console.print(observables_table(shown, expect, comparison.z, names, config.output.rows))
+    print(verdict(comparison))
+    line = advice(float(result.info.get("seconds", np.inf)), seconds)
+    if line:
+        print(line)
+    return Curves(expect, values)

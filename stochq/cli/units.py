@@ -1,0 +1,119 @@
+"""SI numbers in the file, numbers of order one inside: every field knows its dimension and is scaled by it."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+from scipy.constants import hbar as HBAR_SI
+
+from stochq.cli.config import Config, Units
+from stochq.cli.fields import ENERGY, LENGTH, MOMENTUM, Dimension, Section
+from stochq.ensemble.result import EnsembleResult
+
+SectionType = TypeVar("SectionType", bound=Section)
+
+OBSERVABLES = {
+    "position": (LENGTH, "m"),
+    "momentum": (MOMENTUM, "kg m/s"),
+    "kinetic": (ENERGY, "J"),
+    "energy": (ENERGY, "J"),
+}
+
+
+@dataclass(frozen=True)
+class Scales:
+    """What one internal unit of mass, length and time is worth, and ħ in internal units."""
+
+    mass: float = 1.0
+    length: float = 1.0
+    time: float = 1.0
+    hbar: float = 1.0
+
+    def of(self, dimension: Dimension) -> float:
+        """The internal unit of a quantity."""
+        return self.mass**dimension.mass * self.length**dimension.length * self.time**dimension.time
+
+
+def scales_of(units: Units | None) -> Scales:
+    """The scales of a configuration: all one where it gives no units."""
+    if units is None:
+        return Scales()
+    action = units.mass * units.length**2 / HBAR_SI
+    time = action if units.time is None else units.time
+    return Scales(units.mass, units.length, time, time / action)
+
+
+def to_internal(section: SectionType, scales: Scales) -> SectionType:
+    """The same section with every dimensional number in internal units."""
+    changed = {name: _scale(section, name, scales) for name in type(section).model_fields}
+    return section.model_copy(update=changed)
+
+
+def internal(config: Config) -> tuple[Config, Scales]:
+    """The configuration in internal units, and what these are."""
+    scales = scales_of(config.units)
+    sections = {name: to_internal(getattr(config, name), scales) for name in ("system", "model", "state", "run")}
+    return config.model_copy(update=sections), scales
+
+
+def _scale(section: Section, name: str, scales: Scales) -> Any:
+    dimensions = [item for item in type(section).model_fields[name].metadata if isinstance(item, Dimension)]
+    factor = scales.of(dimensions[0]) if dimensions else 1.0
+    return _divide(getattr(section, name), factor, scales)
+
+
+def _divide(value: Any, factor: float, scales: Scales) -> Any:
+    if isinstance(value, Section):
+        return to_internal(value, scales)
+    if isinstance(value, list):
+        return [_divide(item, factor, scales) for item in value]
+    if isinstance(value, float | complex) and factor != 1.0:
+        return value / factor
+    return value
+
+
+def in_si(result: EnsembleResult, scales: Scales) -> EnsembleResult:
+    """A result computed in internal units, in SI units and labelled with them; untouched where there are no units."""
+    if scales == Scales():
+        return result
+    factors = {name: _factor(name, scales) for name in result.mean}
+    points = np.asarray([factors[name] for name, _ in result.covariance_points])
+    units = {f"unit:{name}": _unit(name) for name in factors if _unit(name)}
+    return dataclasses.replace(
+        result,
+        times=result.times * scales.time,
+        dt=result.dt * scales.time,
+        mean={name: values * factors[name] for name, values in result.mean.items()},
+        stderr={name: values * factors[name] for name, values in result.stderr.items()},
+        variance={name: values * factors[name] ** 2 for name, values in result.variance.items()},
+        bias={name: None if values is None else values * factors[name] for name, values in result.bias.items()},
+        covariance=None if result.covariance is None else result.covariance * np.outer(points, points),
+        info=result.info | units | {"unit:time": "s"},
+    )
+
+
+def values_in_si(curves: Mapping[str, np.ndarray], scales: Scales) -> dict[str, np.ndarray]:
+    """Curves of observables in SI units."""
+    return {name: values * _factor(name, scales) for name, values in curves.items()}
+
+
+def _kind(name: str) -> tuple[str, int]:
+    """The quantity an observable is a power of: 'position_y_squared' is position, 2."""
+    words = [word for word in name.split("_") if word not in ("y", "z")]
+    power = 2 if words[-1] == "squared" else 1
+    return "_".join(words[: -1 if power == 2 else None]), power
+
+
+def _factor(name: str, scales: Scales) -> float:
+    quantity, power = _kind(name)
+    return scales.of(OBSERVABLES[quantity][0]) ** power if quantity in OBSERVABLES else 1.0
+
+
+def _unit(name: str) -> str:
+    quantity, power = _kind(name)
+    if quantity not in OBSERVABLES:
+        return ""
+    unit = OBSERVABLES[quantity][1]
+    return unit if power == 1 else f"({unit})²" if " " in unit else f"{unit}²"

@@ -1,0 +1,7 @@
+"""How many trajectories, and what is kept of them."""
+
+from stochq.ensemble.result import EnsembleResult as EnsembleResult
+from stochq.ensemble.simulate import simulate as simulate
+from stochq.systems.states import normalize as normalize
+from stochq.ensemble.statistics import Density as Density
+from stochq.ensemble.statistics import Histogram as Histogram

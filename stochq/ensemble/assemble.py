@@ -1,0 +1,103 @@
+"""From merged summaries to a result."""
+
+import hashlib
+from typing import Any
+
+import jax
+import numpy as np
+
+from stochq.ensemble.batch import Problem
+from stochq.ensemble.grid import TimeGrid
+from stochq.ensemble.result import EnsembleResult
+from stochq.ensemble.runner import Totals
+from stochq.ensemble.statistics import Covariance, Density, Histogram
+from stochq.ensemble.step_size import StepChoice
+
+# A run in which more than this fraction of trajectories became non-finite has no meaning.
+FAILED_FRACTION = 0.01
+
+
+def assemble(
+    problem: Problem,
+    grid: TimeGrid,
+    totals: Totals,
+    choice: StepChoice,
+    observables: list[str],
+    statistics: list[str],
+    precision: str,
+    seed: int,
+) -> EnsembleResult:
+    """The result of a run. observables, statistics: the names the user gave, in the user's order."""
+    count = totals.done - totals.failed
+    _check_failures(problem, totals, choice.dt)
+    finished = [s.finish(total) for s, total in zip(problem.statistics, totals.summaries, strict=True)]
+    names = problem.read.names
+    mean, variance = ({name: array[:, names.index(name)] for name in names} for array in finished[0])
+    extra = list(zip(statistics, problem.statistics[2:], finished[2:], strict=True))
+    return EnsembleResult(
+        times=grid.times,
+        mean={name: mean[name] for name in observables},
+        variance={name: variance[name] for name in observables},
+        stderr={name: np.sqrt(variance[name] / count) for name in observables},
+        bias={name: choice.bias.get(name) for name in observables},
+        trajectories=count,
+        failed=totals.failed,
+        seed=seed,
+        scheme=scheme_name(problem),
+        dt=float(choice.dt),
+        precision=precision,
+        fingerprint=fingerprint(problem),
+        ranges=[(seed, 0, totals.done)],
+        **_covariance(problem, finished[1], observables),
+        density=next((value for _, statistic, value in extra if isinstance(statistic, Density)), None),
+        histograms={name: value for name, statistic, value in extra if isinstance(statistic, Histogram)},
+        info=_info(totals, choice, grid) | {name: float(mean[name].max()) for name in names if name not in observables},
+    )
+
+
+def _check_failures(problem: Problem, totals: Totals, dt: float) -> None:
+    if totals.failed > FAILED_FRACTION * totals.done or totals.done - totals.failed < 2:
+        raise RuntimeError(
+            f"{totals.failed} of {totals.done} trajectories became non-finite with {scheme_name(problem)} "
+            f"at dt = {dt:g}. Take a shorter dt, the default scheme, or precision='double'."
+        )
+
+
+def scheme_name(problem: Problem) -> str:
+    """The scheme as the user would write it."""
+    scheme = problem.loop.scheme
+    inner = getattr(scheme, "scheme", None)
+    return type(scheme).__name__ + ("()" if inner is None else f"({type(inner).__name__}())")
+
+
+def _covariance(problem: Problem, covariance: np.ndarray, observables: list[str]) -> dict[str, Any]:
+    statistic = problem.statistics[1]
+    assert isinstance(statistic, Covariance)
+    points = [(problem.read.names[observable], int(time)) for observable, time in statistic.points]
+    chosen = [index for index, (name, _) in enumerate(points) if name in observables]
+    return {
+        "covariance": covariance[np.ix_(chosen, chosen)],
+        "covariance_points": [points[index] for index in chosen],
+    }
+
+
+def fingerprint(problem: Problem) -> str:
+    """A hash of all that decides a trajectory and what is seen of it, but not of the seed."""
+    described = problem._replace(key=None)
+    leaves, structure = jax.tree_util.tree_flatten(described)
+    digest = hashlib.sha256(str(structure).encode())
+    for leaf in leaves:
+        digest.update(np.asarray(leaf).tobytes() if hasattr(leaf, "dtype") else repr(leaf).encode())
+    return digest.hexdigest()[:32]
+
+
+def _info(totals: Totals, choice: StepChoice, grid: TimeGrid) -> dict[str, Any]:
+    return {
+        "dt_reason": choice.reason,
+        "steps": grid.total_steps,
+        "seconds": totals.seconds,
+        "interrupted": totals.interrupted,
+        "backend": jax.default_backend(),
+        "device": jax.devices()[0].device_kind,
+        "jax": jax.__version__,
+    }

@@ -1,0 +1,71 @@
+"""The integer time grid of a run: how many steps of which length lie between the saved times."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+# Interval lengths that are a whole number of steps within this relative distance count as exactly that.
+_SNAP = 1e-6
+
+
+class TimeGrid(NamedTuple):
+    """times (T,); steps (T-1,) whole numbers; lengths (T-1,) the step in each interval; uniform: all equal."""
+
+    times: np.ndarray
+    steps: np.ndarray
+    lengths: np.ndarray
+
+    @property
+    def uniform(self) -> bool:
+        """Whether one step length serves all intervals, so that propagators are prepared once."""
+        return bool(np.all(self.lengths == self.lengths[0]))
+
+    @property
+    def even(self) -> bool:
+        """Whether every interval holds an even number of steps, so that two steps can share one draw."""
+        return bool(np.all(self.steps % 2 == 0))
+
+    @property
+    def total_steps(self) -> int:
+        return int(self.steps.sum())
+
+
+def check_times(times: np.ndarray) -> np.ndarray:
+    """The saved times as float64, finite and increasing; ValueError otherwise."""
+    times = np.asarray(times, dtype=np.float64)
+    if times.ndim != 1 or times.size < 2:
+        raise ValueError(f"times: expected at least two times, the start included; got shape {times.shape}.")
+    if not np.all(np.isfinite(times)):
+        raise ValueError(f"times: expected finite numbers; entry {int(np.argmin(np.isfinite(times)))} is not.")
+    if np.any(np.diff(times) <= 0):
+        where = int(np.argmax(np.diff(times) <= 0))
+        raise ValueError(
+            f"times: expected increasing times; got {times[where]:g} followed by {times[where + 1]:g} "
+            f"at position {where}. Sort them and drop repeats."
+        )
+    return times
+
+
+def time_grid(times: np.ndarray, dt: float) -> TimeGrid:
+    """The largest steps not above dt that reach every saved time.
+
+    Intervals that are multiples of dt are stepped with dt itself, so that the choice of saved times among grid
+    points changes no trajectory.
+    """
+    intervals = np.diff(times)
+    ratios = intervals / dt
+    nearest = np.round(ratios)
+    whole = (nearest >= 1) & (np.abs(ratios - nearest) <= _SNAP * nearest)
+    steps = np.where(whole, nearest, np.ceil(ratios)).astype(np.int64)
+    lengths = np.where(whole, dt, intervals / steps)
+    return TimeGrid(times, steps, lengths)
+
+
+def check_step(times: np.ndarray, dt: float) -> float:
+    """dt, if it is positive and no longer than the first interval; ValueError otherwise."""
+    first = float(times[1] - times[0])
+    if not (np.isfinite(dt) and dt > 0):
+        raise ValueError(f"dt: expected a positive step; got {dt}.")
+    if dt > first * (1 + _SNAP):
+        raise ValueError(f"dt: expected at most the first interval of times, {first:g}; got {dt:g}.")
+    return float(dt)

@@ -1,0 +1,101 @@
+"""The time loop over one block of trajectories, trajectories on the minor axis."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from stochq.noise import Budget
+from stochq.noise.counter import draw_step, draw_step_pair
+from stochq.schemes import Frame, Scheme, Stepper
+from stochq.schemes.scheme import States
+
+
+class Loop(NamedTuple):
+    """The static choices of a run: everything here triggers a compilation when it changes."""
+
+    scheme: Scheme
+    block: int
+    uniform: bool
+    paired: bool
+
+
+class GridArrays(NamedTuple):
+    """The time grid on the device: times (T,), steps (T-1,), lengths (T-1,)."""
+
+    times: jax.Array
+    steps: jax.Array
+    lengths: jax.Array
+
+
+def _vectorized(function: Any) -> Any:
+    return jax.vmap(function, in_axes=(None, -1), out_axes=-1)
+
+
+def _advance(
+    loop: Loop, stepper: Stepper, budget: Budget, key: jax.Array, trajectories: jax.Array, dtype: np.dtype
+) -> Any:
+    """The function (state, t, first step, number of steps, dt) -> state over one interval.
+
+    The next step's noise is drawn in the loop body of the step before it and carried: XLA would otherwise evaluate
+    the generator once for every place where a number is used.
+    """
+    step = jax.vmap(stepper.step, in_axes=(None, -1, -1), out_axes=-1)
+
+    def two_steps(state: Any, t: jax.Array, dt: jax.Array, noise: Any) -> Any:
+        return step(t + dt, step(t, state, noise.even()), noise.odd())
+
+    if loop.scheme.doubles_steps:
+        draw, body, stride = draw_step_pair, lambda state, t, dt, noise: step(t, state, noise), 1
+    elif loop.paired:
+        draw, body, stride = draw_step_pair, two_steps, 2
+    else:
+        draw, body, stride = draw_step, lambda state, t, dt, noise: step(t, state, noise), 1
+
+    def interval(state: Any, t: jax.Array, first: jax.Array, steps: jax.Array, dt: jax.Array) -> Any:
+        def iterate(index: jax.Array, carry: tuple) -> tuple:
+            state, noise = carry
+            now = t + (stride * index).astype(dtype) * dt
+            following = draw(key, trajectories, first // stride + index + 1, budget, dtype)
+            return body(state, now, dt, noise), following
+
+        noise = draw(key, trajectories, first // stride, budget, dtype)
+        return lax.fori_loop(0, steps // stride, iterate, (state, noise))[0]
+
+    return interval
+
+
+def run_block(
+    loop: Loop, frame: Frame, grid: GridArrays, psi0: jax.Array, key: jax.Array, first: jax.Array, observe: Any
+) -> Any:
+    """`observe` of one block at every saved time, stacked on a leading time axis.
+
+    first: index of the block's first trajectory. observe: from the tuple of states in the given basis, each
+    (dim, block), one for each of the scheme's weights.
+    """
+    dtype = psi0.real.dtype
+    trajectories = first.astype(jnp.uint32) + jnp.arange(loop.block, dtype=jnp.uint32)
+    budget = loop.scheme.budget(frame)
+    shared = loop.scheme.prepare(frame, grid.lengths[0]) if loop.uniform else None
+
+    def give(states: States) -> Any:
+        return observe(tuple(jax.vmap(frame.give, in_axes=-1, out_axes=-1)(psi) for psi in states))
+
+    def visit(carry: tuple, interval: tuple) -> tuple:
+        state, step = carry
+        t, t_next, steps, dt = interval
+        stepper = loop.scheme.prepare(frame, dt) if shared is None else shared
+        state = _vectorized(stepper.open)(t, state) if shared is None else state
+        state = _advance(loop, stepper, budget, key, trajectories, dtype)(state, t, step, steps, dt)
+        closed = _vectorized(stepper.close)(t_next, state)
+        return (closed if shared is None else state, step + steps), give(closed)
+
+    held = jnp.broadcast_to(frame.hold(psi0)[:, None], (*psi0.shape, loop.block))
+    states = tuple(held for _ in loop.scheme.weights)
+    start = states if shared is None else _vectorized(shared.open)(grid.times[0], states)
+    intervals = (grid.times[:-1], grid.times[1:], grid.steps, grid.lengths)
+    _, later = lax.scan(visit, (start, jnp.zeros((), grid.steps.dtype)), intervals)
+    return jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), give(states), later)
+

@@ -1,0 +1,84 @@
+"""Observables turned into one function of one state."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, final
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from stochq.channels.channel import populations
+from stochq.systems.linear import apply_matrix
+
+_HERMITICITY = 1e-8
+
+
+@final
+class Readout(eqx.Module):
+    """The values of all observables on a state: diagonals (n1, dim), dense operators (n2, dim, dim), callables.
+
+    Values come in the order diagonals, dense, callables; `names` is in that order.
+    """
+
+    diagonals: Any
+    dense: Any
+    callables: tuple[Callable, ...] = eqx.field(static=True)
+    names: tuple[str, ...] = eqx.field(static=True)
+
+    def __call__(self, psi: jax.Array) -> jax.Array:
+        """The values, (number of observables,)."""
+        parts = []
+        if self.diagonals is not None:
+            parts.append(self.diagonals @ populations(psi))
+        if self.dense is not None:
+            count, dim = self.dense.shape[:2]
+            images = apply_matrix(self.dense.reshape(-1, dim), psi).reshape(count, dim)
+            parts.append((images @ psi.conj()).real)
+        parts.extend(jnp.reshape(call(psi).real, (1,)) for call in self.callables)
+        return jnp.concatenate(parts)
+
+
+def readout(observables: Mapping[str, Any], dim: int) -> Readout:
+    """Check and sort observables by kind: {name: (dim,) | (dim, dim) | callable(psi) -> float}."""
+    if not observables:
+        raise ValueError("observables: expected at least one {name: operator}; got none.")
+    kinds: dict[str, dict[str, Any]] = {"diagonal": {}, "dense": {}, "callable": {}}
+    for name, value in observables.items():
+        if callable(value):
+            kinds["callable"][name] = value
+            continue
+        array = _checked(name, np.asarray(value), dim)
+        kinds["diagonal" if array.ndim == 1 else "dense"][name] = array
+    names = tuple(name for kind in kinds.values() for name in kind)
+    diagonals = np.stack(list(kinds["diagonal"].values())) if kinds["diagonal"] else None
+    dense = _stack_dense(list(kinds["dense"].values())) if kinds["dense"] else None
+    return Readout(diagonals, dense, tuple(kinds["callable"].values()), names)
+
+
+def _stack_dense(matrices: list[np.ndarray]) -> np.ndarray:
+    stack = np.stack(matrices)
+    return stack if np.any(np.imag(stack)) else np.ascontiguousarray(stack.real)
+
+
+def _checked(name: str, array: np.ndarray, dim: int) -> np.ndarray:
+    label = f"observables[{name!r}]"
+    if array.shape not in ((dim,), (dim, dim)):
+        raise ValueError(f"{label}: expected shape ({dim},) or ({dim}, {dim}) or a callable; got {array.shape}.")
+    if not np.all(np.isfinite(array)):
+        raise ValueError(f"{label}: expected finite entries; got NaN or infinity.")
+    scale = max(float(np.abs(array).max()), 1e-300)
+    violation = np.abs(array - (array.conj().T if array.ndim == 2 else array.conj())).max() / scale
+    if violation > _HERMITICITY:
+        what = "Hermitian" if array.ndim == 2 else "real"
+        raise ValueError(
+            f"{label}: expected a {what} operator; it differs from its adjoint by {violation:.2g} of its largest "
+            "entry. Split it into (A + A†)/2 and (A − A†)/2i."
+        )
+    return array.real if array.ndim == 1 else array
+
+
+def ordered_names(observables: Mapping[str, Any]) -> tuple[str, ...]:
+    """The names in the order of a readout's values: diagonals, dense operators, callables."""
+    rank = {name: 2 if callable(value) else np.ndim(value) - 1 for name, value in observables.items()}
+    return tuple(sorted(observables, key=rank.__getitem__))

@@ -1,0 +1,81 @@
+"""A run's arguments checked against each other and put in the form of a device call."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from stochq.ensemble.batch import Problem
+from stochq.ensemble.grid import TimeGrid
+from stochq.ensemble.kernel import GridArrays, Loop
+from stochq.ensemble.observables import readout
+from stochq.ensemble.statistics import Covariance, Mean, Statistic
+from stochq.equation import Equation
+from stochq.noise import seed_words
+from stochq.schemes import Scheme, frame_of
+
+# More points than this make a covariance that costs more than it tells; times are thinned to fit.
+COVARIANCE_POINTS = 192
+
+
+def build_problem(
+    equation: Equation,
+    psi: np.ndarray,
+    grid: TimeGrid,
+    scheme: Scheme,
+    observables: Mapping[str, Any],
+    statistics: Mapping[str, Statistic],
+    seed: int,
+    precision: str,
+) -> Problem:
+    """The arguments of a device call, in the run's precision."""
+    read = readout(observables, equation.dim)
+    block = block_size(equation.dim)
+    paired = scheme.budget(frame := frame_of(equation)).shared > 0 and grid.even
+    loop = Loop(scheme, block, grid.uniform, paired)
+    points = _covariance_points(len(observables), len(grid.times))
+    chosen = (Mean(), Covariance(points), *statistics.values())
+    arrays = GridArrays(grid.times, grid.steps.astype(np.int32), grid.lengths)
+    frame, arrays, psi, read, chosen = cast((frame, arrays, psi, read, chosen), precision)
+    return Problem(loop, frame, arrays, psi, seed_words(int(seed)), read, chosen)
+
+
+def block_size(dim: int) -> int:
+    """Trajectories per block: what fits the second-level cache of a core, or a wide accelerator."""
+    if jax.default_backend() != "cpu":
+        return int(2 ** np.clip(np.round(np.log2(2**24 / dim)), 8, 17))
+    return int(2 ** np.clip(np.round(np.log2(2**13 / dim)), 5, 10))
+
+
+def cast(tree: Any, precision: str) -> Any:
+    """All floating-point leaves in the run's precision."""
+    real, complex_ = (np.float64, np.complex128) if precision == "double" else (np.float32, np.complex64)
+
+    def convert(leaf: Any) -> Any:
+        if not isinstance(leaf, (np.ndarray, np.generic, jax.Array, float, complex)):
+            return leaf
+        array = np.asarray(leaf)
+        if np.issubdtype(array.dtype, np.complexfloating):
+            return array.astype(complex_)
+        return array.astype(real) if np.issubdtype(array.dtype, np.floating) else array
+
+    return jax.tree.map(convert, tree)
+
+
+def _covariance_points(observables: int, times: int) -> np.ndarray:
+    """All (observable, time) pairs without the start, times thinned evenly so that they fit."""
+    per_observable = min(times - 1, max(1, COVARIANCE_POINTS // observables))
+    chosen = np.unique(np.linspace(1, times - 1, per_observable).round().astype(int))
+    return np.array([(observable, time) for observable in range(observables) for time in chosen])
+
+
+def check_counters(problem: Problem, grid: TimeGrid, trajectories: int) -> None:
+    """ValueError when the run would use up the counters of its random numbers."""
+    slots = problem.loop.scheme.budget(problem.frame).slots_per_step_pair
+    pairs = grid.total_steps if problem.loop.scheme.doubles_steps else grid.total_steps // 2 + 2
+    if slots * pairs >= 2**32 or trajectories >= 2**32:
+        raise ValueError(
+            f"dt: expected a run whose random numbers fit a counter of 32 bits; {grid.total_steps} steps of {slots} "
+            "draws do not. Take a longer dt, or continue from the final state with another seed."
+        )

@@ -1,0 +1,155 @@
+"""What a run returns: means with their standard errors, and all that is needed to judge, save and continue them."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import matplotlib.figure
+    import xarray
+
+MEGABYTE = 2**20
+
+
+@dataclass(frozen=True)
+class EnsembleResult:
+    """Ensemble means of a run and their uncertainties.
+
+    times (T,); mean, stderr, variance, bias: {name: (T,)}, bias is an estimate of the time-step error or None;
+    trajectories: how many entered the means; failed: how many became non-finite and were left out; kept: whole
+    states (trajectory, time, dim) or None; density (T, dim, dim) or None; histograms {name: (edges, counts)};
+    covariance (P, P): of single-trajectory values at covariance_points [(name, time index), ...]; ranges: the
+    (seed, start, stop) of trajectories inside; info: how the run was made.
+    """
+
+    times: np.ndarray
+    mean: dict[str, np.ndarray]
+    stderr: dict[str, np.ndarray]
+    variance: dict[str, np.ndarray]
+    trajectories: int
+    failed: int
+    seed: int
+    scheme: str
+    dt: float
+    precision: str
+    fingerprint: str
+    ranges: list[tuple[int, int, int]]
+    bias: dict[str, np.ndarray | None] = field(default_factory=dict)
+    covariance: np.ndarray | None = None
+    covariance_points: list[tuple[str, int]] = field(default_factory=list)
+    kept: np.ndarray | None = None
+    records: np.ndarray | None = None
+    density: np.ndarray | None = None
+    histograms: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
+    info: dict[str, Any] = field(default_factory=dict)
+
+    def merge(self, other: "EnsembleResult") -> "EnsembleResult":
+        """Both ensembles as one; the same equation, times and step, and no trajectory in both.
+
+        Raises ValueError when the runs differ in anything but seed and trajectories, or share trajectories.
+        """
+        _check_mergeable(self, other)
+        total = self.trajectories + other.trajectories
+        mean, variance, stderr = {}, {}, {}
+        for name in self.mean:
+            mean[name], variance[name] = _pool(self, other, self.mean[name], other.mean[name], name)
+            stderr[name] = np.sqrt(variance[name] / total)
+        return replace(
+            self,
+            mean=mean,
+            variance=variance,
+            stderr=stderr,
+            trajectories=total,
+            failed=self.failed + other.failed,
+            ranges=sorted(self.ranges + other.ranges),
+            covariance=_pool_covariance(self, other),
+            kept=_join(self.kept, other.kept),
+            density=_weighted(self, other, self.density, other.density),
+            histograms={
+                name: (edges, counts + other.histograms[name][1]) for name, (edges, counts) in self.histograms.items()
+            },
+        )
+
+    def to_xarray(self) -> "xarray.Dataset":
+        """The result as an xarray Dataset with dimensions time and observable."""
+        from stochq.io import to_dataset
+
+        return to_dataset(self)
+
+    def save(self, path: str | Path) -> Path:
+        """Write to a netCDF file; `sq.load(path)` reads it back."""
+        from stochq.io import save
+
+        return save(self, path)
+
+    def plot(self, exact: Any = None, **options: Any) -> "matplotlib.figure.Figure":
+        """A figure of every observable: mean, error band and, if given, the exact curve."""
+        from stochq.plotting import plot_result
+
+        return plot_result(self, exact, **options)
+
+    def __str__(self) -> str:
+        lines = [
+            f"EnsembleResult: {self.trajectories} trajectories, {len(self.times)} times in "
+            f"[{self.times[0]:g}, {self.times[-1]:g}], {self.scheme}, dt = {self.dt:g}, {self.precision} precision"
+        ]
+        if self.failed:
+            lines.append(f"  failed (left out): {self.failed}")
+        for name, mean in self.mean.items():
+            lines.append(
+                f"  {name}: {mean[0]:.5g} ± {self.stderr[name][0]:.1g}  →  {mean[-1]:.5g} ± {self.stderr[name][-1]:.1g}"
+            )
+        arrays = (("kept", self.kept), ("density", self.density), ("covariance", self.covariance))
+        for name, array in arrays:
+            if array is not None:
+                lines.append(f"  {name}: {array.shape}, {array.nbytes / MEGABYTE:.1f} MiB")
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+
+def _check_mergeable(a: EnsembleResult, b: EnsembleResult) -> None:
+    if a.fingerprint != b.fingerprint:
+        raise ValueError("merge: expected two runs of one problem; equation, psi0, times, dt or observables differ.")
+    for seed, start, stop in a.ranges:
+        for other_seed, other_start, other_stop in b.ranges:
+            if seed == other_seed and max(start, other_start) < min(stop, other_stop):
+                raise ValueError(
+                    f"merge: trajectories {max(start, other_start)} to {min(stop, other_stop) - 1} of seed {seed} are "
+                    "in both runs; counting them twice would understate the error. Run with another seed."
+                )
+
+
+def _pool(
+    a: EnsembleResult, b: EnsembleResult, mean_a: np.ndarray, mean_b: np.ndarray, name: str
+) -> tuple[np.ndarray, np.ndarray]:
+    total = a.trajectories + b.trajectories
+    shift = mean_b - mean_a
+    squares = a.variance[name] * (a.trajectories - 1) + b.variance[name] * (b.trajectories - 1)
+    squares = squares + shift**2 * a.trajectories * b.trajectories / total
+    return mean_a + shift * b.trajectories / total, squares / (total - 1)
+
+
+def _pool_covariance(a: EnsembleResult, b: EnsembleResult) -> np.ndarray | None:
+    if a.covariance is None or b.covariance is None or a.covariance_points != b.covariance_points:
+        return None
+    total = a.trajectories + b.trajectories
+    shift = np.array([b.mean[name][index] - a.mean[name][index] for name, index in a.covariance_points])
+    squares = a.covariance * (a.trajectories - 1) + b.covariance * (b.trajectories - 1)
+    return (squares + np.outer(shift, shift) * a.trajectories * b.trajectories / total) / (total - 1)
+
+
+def _weighted(
+    a: EnsembleResult, b: EnsembleResult, first: np.ndarray | None, second: np.ndarray | None
+) -> np.ndarray | None:
+    if first is None or second is None:
+        return None
+    return (a.trajectories * first + b.trajectories * second) / (a.trajectories + b.trajectories)
+
+
+def _join(first: np.ndarray | None, second: np.ndarray | None) -> np.ndarray | None:
+    if first is None or second is None:
+        return first if second is None else second
+    return np.concatenate([first, second])

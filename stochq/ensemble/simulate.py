@@ -1,0 +1,125 @@
+"""The public entry: an equation, a state and times become an ensemble."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Literal
+
+import numpy as np
+
+from stochq.ensemble.assemble import assemble
+from stochq.ensemble.batch import Problem, run_states
+from stochq.ensemble.grid import check_step, check_times, time_grid
+from stochq.ensemble.grid_checks import check_grid_state, grid_monitors, warn_about_grid
+from stochq.ensemble.problem import build_problem, check_counters
+from stochq.ensemble.result import EnsembleResult
+from stochq.ensemble.runner import precision_context, run
+from stochq.systems.states import check_state
+from stochq.ensemble.statistics import Density, Histogram, Statistic
+from stochq.ensemble.step_size import StepChoice, choose_step
+from stochq.equation import Equation
+from stochq.schemes import Scheme, default_scheme
+
+
+def simulate(
+    equation: Equation,
+    psi0: Any,
+    times: Any,
+    *,
+    observables: Mapping[str, Any],
+    trajectories: int,
+    seed: int = 0,
+    scheme: Scheme | None = None,
+    dt: float | None = None,
+    precision: Literal["single", "double"] = "single",
+    batch: int | None = None,
+    keep: int = 0,
+    progress: bool | None = None,
+) -> EnsembleResult:
+    """Run an ensemble of trajectories and return the means of observables with their standard errors.
+
+    equation: from `sq.models`; psi0: (dim,) normalised; times: (T,) increasing, the start included.
+    observables: {name: (dim,) diagonal | (dim, dim) Hermitian | callable(psi) -> float | sq.Density() |
+    sq.Histogram(...)}. scheme: None takes the best that applies. dt: None takes the largest step whose estimated
+    bias stays below a tenth of the standard error. batch: trajectories per device call. keep: the first trajectories
+    whose states are returned whole. progress: None shows a bar on a terminal.
+
+    The numbers depend on seed, scheme and dt only, never on batch, cores or saved times.
+
+    Raises ValueError for every argument that does not fit, naming it, and RuntimeError when more than one in a
+    hundred trajectories became non-finite.
+
+    >>> import stochq as sq
+    >>> equation = sq.models.suv(sq.systems.levels([0.0, 0.0]), strength=1.0)
+    >>> result = sq.simulate(equation, [0.6, 0.8], [0, 1], observables={"p": [1, 0]}, trajectories=1000, dt=0.5)
+    >>> bool(abs(result.mean["p"][-1] - 0.36) < 5 * result.stderr["p"][-1])
+    True
+    """
+    psi = check_state(psi0, equation.dim)
+    times = check_times(times)
+    trajectories = _count("trajectories", trajectories, at_least=2)
+    keep = _count("keep", keep, at_least=0, at_most=trajectories)
+    _check_options(precision, batch)
+    scheme = default_scheme(equation) if scheme is None else scheme
+    scheme.check(equation)
+    check_grid_state(equation, psi)
+    plain, statistics = _split_observables(observables, equation.dim)
+    monitors = grid_monitors(equation)
+    choice = _step(equation, psi, times, plain, trajectories, scheme, dt, precision)
+    grid = time_grid(times, choice.dt)
+    problem = build_problem(equation, psi, grid, scheme, plain | monitors, statistics, seed, precision)
+    check_counters(problem, grid, trajectories)
+    totals = run(problem, trajectories, grid.total_steps, precision, batch, progress)
+    result = assemble(problem, grid, totals, choice, list(plain), list(statistics), precision, int(seed))
+    warn_about_grid(result.info)
+    return replace(result, kept=kept_states(problem, keep, precision)) if keep else result
+
+
+def _count(name: str, value: int, at_least: int, at_most: int | None = None) -> int:
+    whole = isinstance(value, (int, np.integer)) or (isinstance(value, float) and value.is_integer())
+    if not whole or value < at_least or (at_most is not None and value > at_most):
+        bound = f"at least {at_least}" + (f" and at most {at_most}" if at_most is not None else "")
+        raise ValueError(f"{name}: expected a whole number, {bound}; got {value!r}.")
+    return int(value)
+
+
+def _check_options(precision: str, batch: int | None) -> None:
+    if precision not in ("single", "double"):
+        raise ValueError(f"precision: expected 'single' or 'double'; got {precision!r}.")
+    if batch is not None:
+        _count("batch", batch, at_least=1)
+
+
+def _split_observables(observables: Mapping[str, Any], dim: int) -> tuple[dict[str, Any], dict[str, Statistic]]:
+    """Plain observables (their mean is wanted) and statistics of states asked for by name."""
+    if not isinstance(observables, Mapping):
+        raise ValueError(f"observables: expected a mapping {{name: operator}}; got {type(observables).__name__}.")
+    statistics = {name: value for name, value in observables.items() if isinstance(value, (Density, Histogram))}
+    plain = {name: value for name, value in observables.items() if name not in statistics}
+    if not plain:
+        plain = {"norm": np.ones(dim)}
+    return plain, statistics
+
+
+def _step(
+    equation: Equation,
+    psi: np.ndarray,
+    times: np.ndarray,
+    observables: dict[str, Any],
+    trajectories: int,
+    scheme: Scheme,
+    dt: float | None,
+    precision: str,
+) -> StepChoice:
+    if dt is not None:
+        return StepChoice(check_step(times, dt), {}, "given")
+    return choose_step(equation, psi, times, observables, trajectories, scheme, precision)
+
+
+def kept_states(problem: Problem, keep: int, precision: str) -> np.ndarray:
+    """The states of trajectories 0 .. keep-1 at the saved times, (trajectory, time, dim)."""
+    blocks = []
+    with precision_context(precision):
+        for block in range(-(-keep // problem.loop.block)):
+            states, _ = run_states(problem, np.uint32(block))
+            blocks.append(np.moveaxis(np.asarray(states), -1, 0))
+    return np.concatenate(blocks)[:keep]

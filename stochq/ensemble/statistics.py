@@ -1,0 +1,169 @@
+"""Streaming statistics: a block of trajectories becomes a summary; summaries merge in double precision.
+
+Every statistic has `block` (on the device, from one block of trajectories), `merge` (on the host, float64, in a
+fixed order) and `finish`. Memory follows the block, never the number of trajectories.
+"""
+
+from typing import Any, NamedTuple, final
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+
+class Statistic(eqx.Module):
+    """A summary of an ensemble. Abstract.
+
+    needs: "values" (the observables, (time, observables, block)) or "states" ((time, dim, block)).
+    """
+
+    needs: eqx.AbstractClassVar[str]
+
+    def block(self, data: jax.Array, weights: jax.Array) -> Any:
+        """The summary of one block; weights (block,) are 1 for trajectories that count and 0 for the others."""
+        raise NotImplementedError
+
+    def merge(self, total: Any, summary: Any) -> Any:
+        """The summary of both parts, numpy float64."""
+        raise NotImplementedError
+
+    def finish(self, total: Any) -> Any:
+        """What the user sees."""
+        raise NotImplementedError
+
+
+class Moments(NamedTuple):
+    """Number of trajectories, mean and sum of squared deviations from it."""
+
+    count: Any
+    mean: Any
+    squares: Any
+
+
+@final
+class Mean(Statistic):
+    """Mean and variance of every observable at every time."""
+
+    needs = "values"
+
+    def block(self, data: jax.Array, weights: jax.Array) -> Moments:
+        count = jnp.sum(weights)
+        mean = jnp.sum(data * weights, axis=-1) / jnp.maximum(count, 1)
+        deviations = (data - mean[..., None]) * weights
+        return Moments(count, mean, jnp.sum(deviations * deviations, axis=-1))
+
+    def merge(self, total: Moments, summary: Moments) -> Moments:
+        """Chan, Golub and LeVeque's pairwise update."""
+        count = total.count + summary.count
+        shift = summary.mean - total.mean
+        share = summary.count / max(count, 1.0)
+        squares = total.squares + summary.squares + shift * shift * total.count * share
+        return Moments(count, total.mean + shift * share, squares)
+
+    def finish(self, total: Moments) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and unbiased variance, each (time, observables)."""
+        return total.mean, total.squares / max(total.count - 1.0, 1.0)
+
+
+@final
+class Covariance(Statistic):
+    """Covariance of single-trajectory values between chosen (observable, time) points.
+
+    points: (P, 2) integers (observable index, time index).
+    """
+
+    points: np.ndarray
+    needs = "values"
+
+    def block(self, data: jax.Array, weights: jax.Array) -> Moments:
+        chosen = data[self.points[:, 1], self.points[:, 0], :]
+        count = jnp.sum(weights)
+        mean = jnp.sum(chosen * weights, axis=-1) / jnp.maximum(count, 1)
+        deviations = (chosen - mean[:, None]) * weights
+        product = jnp.matmul(deviations, deviations.T, precision=jax.lax.Precision.HIGHEST)
+        return Moments(count, mean, product)
+
+    def merge(self, total: Moments, summary: Moments) -> Moments:
+        count = total.count + summary.count
+        shift = summary.mean - total.mean
+        share = summary.count / max(count, 1.0)
+        squares = total.squares + summary.squares + np.outer(shift, shift) * total.count * share
+        return Moments(count, total.mean + shift * share, squares)
+
+    def finish(self, total: Moments) -> np.ndarray:
+        """The unbiased covariance (P, P)."""
+        return total.squares / max(total.count - 1.0, 1.0)
+
+
+@final
+class Density(Statistic):
+    """The ensemble's density matrix E[ψψ†] at every time, (time, dim, dim).
+
+    Ask for it as an observable: `observables={"rho": sq.Density(), ...}`; it appears as `result.density`.
+
+    >>> Density().needs
+    'states'
+    """
+
+    needs = "states"
+
+    def block(self, data: jax.Array, weights: jax.Array) -> tuple[jax.Array, jax.Array]:
+        total = jnp.einsum("tib,tjb->tij", data * weights, data.conj(), precision=jax.lax.Precision.HIGHEST)
+        return jnp.sum(weights), total
+
+    def merge(self, total: Any, summary: Any) -> Any:
+        return total[0] + summary[0], total[1] + summary[1]
+
+    def finish(self, total: Any) -> np.ndarray:
+        return total[1] / max(float(total[0]), 1.0)
+
+
+@final
+class Histogram(Statistic):
+    """Counts of an observable's single-trajectory values in bins, at every time.
+
+    Ask for it as an observable: `observables={"p": sq.Histogram(operator, edges), ...}`; it appears as
+    `result.histograms["p"] = (edges, counts)`. Values outside the edges fall into the outermost bins.
+
+    >>> Histogram([1.0, 0.0], [0.0, 0.5, 1.0]).bins
+    2
+    """
+
+    operator: Any
+    edges: Any
+    needs = "states"
+
+    def __init__(self, operator: Any, edges: Any) -> None:
+        self.operator = operator if callable(operator) else np.asarray(operator)
+        self.edges = np.asarray(edges, dtype=np.float64)
+        if self.edges.ndim != 1 or self.edges.size < 2 or np.any(np.diff(self.edges) <= 0):
+            raise ValueError(f"edges: expected at least two increasing bin edges; got {np.asarray(edges)!r}.")
+
+    @property
+    def bins(self) -> int:
+        return self.edges.size - 1
+
+    def block(self, data: jax.Array, weights: jax.Array) -> jax.Array:
+        from stochq.ensemble.observables import readout
+
+        read = readout({"value": self.operator}, data.shape[1])
+        values = jax.vmap(jax.vmap(read, in_axes=-1, out_axes=-1))(data)[:, 0, :]
+        bins = jnp.clip(jnp.searchsorted(jnp.asarray(self.edges), values, side="right") - 1, 0, self.bins - 1)
+        return jax.vmap(lambda row: jnp.zeros(self.bins).at[row].add(weights))(bins)
+
+    def merge(self, total: Any, summary: Any) -> Any:
+        return total + summary
+
+    def finish(self, total: Any) -> tuple[np.ndarray, np.ndarray]:
+        return self.edges, np.asarray(total)
+
+
+def to_host(summary: Any) -> Any:
+    """A block's summary as numpy arrays in double precision."""
+
+    def convert(leaf: Any) -> np.ndarray:
+        array = np.asarray(leaf)
+        return array.astype(np.complex128 if np.iscomplexobj(array) else np.float64)
+
+    return jax.tree.map(convert, summary)

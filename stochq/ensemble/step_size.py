@@ -1,0 +1,146 @@
+"""The time step, chosen from a measured bias.
+
+A pilot run of the scheme's shared-path refinement (steps h and h/2 on the same noise) measures, trajectory by
+trajectory, f(ψ_h) − f(ψ_{h/2}). Its mean is bias(h)(1 − 2^{-p}) for weak order p. The step is then scaled so that
+the bias, its own uncertainty included, stays below a tenth of the standard error the run will have.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import numpy as np
+
+from stochq.ensemble.batch import Problem
+from stochq.ensemble.grid import time_grid
+from stochq.ensemble.kernel import run_block
+from stochq.ensemble.runner import precision_context
+from stochq.equation import Equation
+from stochq.schemes import Extrapolated, Scheme
+
+PILOT_TRAJECTORIES = 2048
+# The pilot's own stream: no user's seed reaches beyond 63 bits.
+PILOT_SEED = 2**63 + 7
+# The bias of the pilot must be at most this fraction of the observable's spread before it is scaled by h^p.
+ASYMPTOTIC = 0.1
+SHARE_OF_STDERR = 0.1
+_MAX_HALVINGS = 14
+# Biases below rounding cannot be reduced by shorter steps.
+_ROUNDING = {"single": 1e-5, "double": 1e-13}
+
+
+class StepChoice(NamedTuple):
+    """The step, the estimated bias {name: (T,)} at that step, and why it was taken."""
+
+    dt: float
+    bias: Mapping[str, np.ndarray]
+    reason: str
+
+
+class Pilot(NamedTuple):
+    """Means over a pilot run, each (T, observables): f(h) − f(h/2), its standard error, the spread of f(h/2)."""
+
+    difference: np.ndarray
+    error: np.ndarray
+    spread: np.ndarray
+
+
+class Bias(NamedTuple):
+    """Estimated bias at a step and its standard error, (T, observables), and each observable's spread."""
+
+    value: np.ndarray
+    error: np.ndarray
+    spread: np.ndarray
+
+    @property
+    def asymptotic(self) -> bool:
+        """Whether the bias is small enough to scale with a power of the step."""
+        return bool(np.all(np.isfinite(self.value)) and np.all(np.abs(self.value) <= ASYMPTOTIC * self.spread))
+
+
+def choose_step(
+    equation: Equation,
+    psi: np.ndarray,
+    times: np.ndarray,
+    observables: Mapping[str, Any],
+    trajectories: int,
+    scheme: Scheme,
+    precision: str,
+) -> StepChoice:
+    """The largest step, an even division of the first interval, that meets the target."""
+
+    def pilot(h: float) -> Pilot:
+        return _pilot(equation, psi, times, observables, scheme, h, precision)
+
+    h = float(np.min(np.diff(times)))
+    for _ in range(_MAX_HALVINGS):
+        bias = _bias(pilot, scheme, h)
+        if bias.asymptotic:
+            break
+        h /= 2
+    else:
+        raise RuntimeError(f"dt: no step down to {h:.2g} keeps the bias of the pilot run small. Give dt yourself.")
+    target = np.maximum(SHARE_OF_STDERR / np.sqrt(trajectories), _ROUNDING[precision]) * bias.spread
+    worst = float(np.max((np.abs(bias.value) + 2 * bias.error) / np.maximum(target, np.finfo(float).tiny)))
+    wanted = h / max(worst, 1.0) ** (1 / scheme.weak_order)
+    first = float(times[1] - times[0])
+    # Even numbers of steps between saved times let neighbouring steps share their draws.
+    dt = min(first / (2 * np.ceil(0.5 * first / wanted * (1 - 1e-9))), float(np.min(np.diff(times))))
+    scaled = bias.value * (dt / h) ** scheme.weak_order
+    reason = f"bias below {SHARE_OF_STDERR:g} standard errors, from {PILOT_TRAJECTORIES} pilot trajectories at {h:.3g}"
+    return StepChoice(dt, {name: scaled[:, index] for index, name in enumerate(_names(observables))}, reason)
+
+
+def _names(observables: Mapping[str, Any]) -> tuple[str, ...]:
+    from stochq.ensemble.observables import ordered_names
+
+    return ordered_names(observables)
+
+
+def _bias(pilot: Callable[[float], Pilot], scheme: Scheme, h: float) -> Bias:
+    """The scheme's bias at step h from refinement; an extrapolated scheme needs a second level."""
+    coarse = pilot(h)
+    spread = np.maximum(coarse.spread.max(axis=0), np.finfo(float).tiny) * np.ones_like(coarse.spread)
+    if not isinstance(scheme, Extrapolated):
+        share = 1 - 2.0**-scheme.weak_order
+        return Bias(coarse.difference / share, coarse.error / share, spread)
+    fine = pilot(h / 2)
+    gain = 2.0**scheme.scheme.weak_order
+    share = (gain - 1) * (1 - 2.0**-scheme.weak_order)
+    value = (gain * fine.difference - coarse.difference) / share
+    return Bias(value, np.hypot(gain * fine.error, coarse.error) / share, spread)
+
+
+def _pilot(
+    equation: Equation,
+    psi: np.ndarray,
+    times: np.ndarray,
+    observables: Mapping[str, Any],
+    scheme: Scheme,
+    h: float,
+    precision: str,
+) -> Pilot:
+    from stochq.ensemble.problem import build_problem
+
+    pair = scheme if isinstance(scheme, Extrapolated) else Extrapolated(scheme)
+    problem = build_problem(equation, psi, time_grid(times, h), pair, observables, {}, PILOT_SEED, precision)
+    with precision_context(precision):
+        blocks = range(-(-PILOT_TRAJECTORIES // problem.loop.block))
+        seen = [jax.device_get(_levels(problem, np.uint32(block))) for block in blocks]
+    fine, coarse = (np.concatenate([part[level] for part in seen], axis=-1).astype(float) for level in (0, 1))
+    difference = coarse - fine
+    error = difference.std(axis=-1, ddof=1) / np.sqrt(difference.shape[-1])
+    return Pilot(difference.mean(axis=-1), error, fine.std(axis=-1, ddof=1))
+
+
+@eqx.filter_jit
+def _levels(problem: Problem, block: Any) -> tuple[jax.Array, ...]:
+    """Observable values of one block at both step lengths, fine first, (T, observables, block) each."""
+    values = jax.vmap(problem.read, in_axes=-1, out_axes=-1)
+
+    def observe(closed: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
+        return tuple(values(psi) for psi in closed)
+
+    first = block * np.uint32(problem.loop.block)
+    return run_block(problem.loop, problem.frame, problem.grid, problem.psi0, problem.key, first, observe)

@@ -1,0 +1,68 @@
+"""What evolves: a Hamiltonian, channels of jump operators and a noise law."""
+
+from typing import Any, final
+
+import equinox as eqx
+import jax
+import numpy as np
+
+from stochq.arrays import as_real, is_concrete
+from stochq.channels import Channel, Columns, Energy, NoiseLaw
+from stochq.channels.diagonal import normalized
+from stochq.systems.hamiltonian import Hamiltonian
+
+NOISE_LAWS = ("real", "complex", "unitary")
+
+
+@final
+class Equation(eqx.Module):
+    r"""A norm-preserving stochastic Schrödinger equation (Itô).
+
+    $$d\psi = -\tfrac{i}{\hbar}H\psi\,dt + \sum_k\big[(L_k-\langle L_k\rangle)dW_k
+      + (\langle L_k^\dagger\rangle L_k - \tfrac12 L_k^\dagger L_k - \tfrac12|\langle L_k\rangle|^2)dt\big]\psi$$
+
+    It unravels dρ/dt = −(i/ħ)[H, ρ] + Σ_k (L_k ρ L_k† − ½{L_k†L_k, ρ}) for every noise law with E|dW|² = dt:
+    "real", "complex" (E dW² = 0) or "unitary" (a random potential, Hermitian L_k only).
+
+    >>> import stochq as sq
+    >>> qubit = sq.systems.levels([[0.5, 0.0], [0.0, -0.5]])
+    >>> sq.models.suv(qubit, strength=1.0).dim
+    2
+    """
+
+    hamiltonian: Hamiltonian
+    channels: tuple[Channel, ...]
+    noise: NoiseLaw = eqx.field(static=True, default="real")
+    hbar: Any = 1.0
+
+    def __init__(
+        self, hamiltonian: Hamiltonian, channels: tuple[Channel, ...], noise: NoiseLaw = "real", hbar: Any = 1.0
+    ) -> None:
+        self.hamiltonian, self.channels, self.noise, self.hbar = hamiltonian, tuple(channels), noise, as_real(hbar)
+        if noise not in NOISE_LAWS:
+            raise ValueError(f"noise: expected one of {', '.join(NOISE_LAWS)}; got {noise!r}.")
+        if is_concrete(self.hbar) and not (np.isfinite(self.hbar) and self.hbar > 0):
+            raise ValueError(f"hbar: expected a positive number; got {hbar}.")
+        for channel in self.channels:
+            if channel.dim != hamiltonian.dim:
+                raise ValueError(
+                    f"channels: expected operators of dimension {hamiltonian.dim}, that of the Hamiltonian; "
+                    f"{type(channel).__name__} has {channel.dim}."
+                )
+            if problem := channel.unsupported(noise):
+                raise ValueError(problem)
+
+    @property
+    def dim(self) -> int:
+        """Dimension of the Hilbert space."""
+        return self.hamiltonian.dim
+
+    def basis_matrix(self, channel: Channel) -> Any:
+        """The columns of the channel's basis in the given basis, (dim, dim), or None for the given basis itself."""
+        if isinstance(channel.basis, Energy):
+            return self.hamiltonian.eigenvectors
+        return channel.basis.matrix if isinstance(channel.basis, Columns) else None
+
+    def project(self, psi: jax.Array) -> jax.Array:
+        """The nearest state on the constraint |ψ| = 1."""
+        return normalized(psi)

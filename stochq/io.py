@@ -1,0 +1,225 @@
+"""Results on disk: netCDF files through xarray, which is imported only when one is written or read."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from stochq.ensemble.result import EnsembleResult
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+FORMAT = "stochq ensemble"
+VERSION = 1
+STATISTICS = ("mean", "stderr", "variance")
+
+
+@dataclass(frozen=True)
+class Curves:
+    """What a picture shows beside the ensemble: the exact curves and single trajectories, by observable.
+
+    exact: (time,) each; trajectories: (trajectory, time) each. Either may be empty.
+    """
+
+    exact: Mapping[str, np.ndarray] = field(default_factory=dict)
+    trajectories: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+
+def to_dataset(result: EnsembleResult, curves: Curves | None = None) -> "xr.Dataset":
+    """The result as a dataset: one variable per statistic over (observable, time), complex arrays as _re and _im."""
+    import xarray as xr
+
+    names = list(result.mean)
+    variables = _statistics(result, names) | _states(result) | _covariance(result) | _histograms(result)
+    variables |= _curves(curves, names)
+    coordinates = {"observable": np.asarray(names, dtype=object), "time": np.asarray(result.times)}
+    return xr.Dataset(variables, coordinates, _attributes(result))
+
+
+def from_dataset(dataset: "xr.Dataset") -> EnsembleResult:
+    """The result a dataset was made from. Raises: ValueError if it is not one of this library's."""
+    if dataset.attrs.get("format") != FORMAT:
+        raise ValueError(f"dataset: expected the attribute format = {FORMAT!r}; got {dataset.attrs.get('format')!r}.")
+    version = int(dataset.attrs["format_version"])
+    if version > VERSION:
+        raise ValueError(f"dataset: expected format version {VERSION} or lower; got {version}. Upgrade stochq.")
+    names = [str(name) for name in dataset["observable"].values]
+    statistics: dict[str, Any] = {key: dict(zip(names, dataset[key].values, strict=True)) for key in STATISTICS}
+    header = json.loads(dataset.attrs["header"])
+    header["ranges"] = [tuple(part) for part in header["ranges"]]
+    return EnsembleResult(
+        times=dataset["time"].values,
+        **statistics,
+        bias=_read_bias(dataset, names),
+        covariance=dataset["covariance"].values if "covariance" in dataset else None,
+        covariance_points=_read_points(dataset),
+        kept=_read_complex(dataset, "kept"),
+        records=None,
+        density=_read_complex(dataset, "density"),
+        histograms=_read_histograms(dataset),
+        **header,
+    )
+
+
+def save(result: EnsembleResult, path: str | os.PathLike[str], curves: Curves | None = None) -> Path:
+    """Write the result as netCDF. The file appears whole or not at all, and replaces an earlier one only then.
+
+    Raises: OSError if the place cannot be written to.
+    """
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    try:
+        to_dataset(result, curves).to_netcdf(partial, engine="h5netcdf")
+        os.replace(partial, target)
+    finally:
+        partial.unlink(missing_ok=True)
+    return target
+
+
+def load(path: str | os.PathLike[str]) -> EnsembleResult:
+    """Read a result written by `save`.
+
+    Raises: FileNotFoundError if there is no such file, ValueError if it is not a result of this library.
+    """
+    return _read(path, from_dataset)
+
+
+def load_curves(path: str | os.PathLike[str]) -> Curves:
+    """Read the curves saved beside a result; empty where there are none. Raises: as `load`."""
+    return _read(path, _read_curves)
+
+
+def _read(path: str | os.PathLike[str], convert: Any) -> Any:
+    import xarray as xr
+
+    source = Path(path)
+    if not source.is_file():
+        raise FileNotFoundError(f"path: expected a file written by stochq; there is none at {source}.")
+    try:
+        dataset = xr.load_dataset(source, engine="h5netcdf", decode_times=False)
+        return convert(dataset)
+    except (OSError, KeyError, ValueError, TypeError) as error:
+        raise ValueError(f"path: expected a netCDF file written by stochq; {source} is not one: {error}") from error
+
+
+def _statistics(result: EnsembleResult, names: list[str]) -> dict[str, Any]:
+    shape = (len(names), len(result.times))
+    variables: dict[str, Any] = {}
+    for key in STATISTICS:
+        values = getattr(result, key)
+        variables[key] = (("observable", "time"), np.asarray([values[name] for name in names]).reshape(shape))
+    if result.bias:
+        missing = np.full(len(result.times), np.nan)
+        bias = [missing if result.bias[name] is None else result.bias[name] for name in names]
+        estimated = [result.bias[name] is not None for name in names]
+        variables["bias"] = (("observable", "time"), np.asarray(bias, dtype=np.float64).reshape(shape))
+        variables["has_bias"] = (("observable",), np.asarray(estimated, dtype=np.int8))
+    return variables
+
+
+def _states(result: EnsembleResult) -> dict[str, Any]:
+    return _complex("kept", result.kept, ("trajectory", "time", "dim")) | _complex(
+        "density", result.density, ("time", "row", "column")
+    )
+
+
+def _covariance(result: EnsembleResult) -> dict[str, Any]:
+    matrix = {} if result.covariance is None else {"covariance": (("point", "other_point"), result.covariance)}
+    if not result.covariance_points:
+        return matrix
+    return matrix | {
+        "point_observable": (("point",), np.asarray([name for name, _ in result.covariance_points], dtype=object)),
+        "point_time": (("point",), np.asarray([index for _, index in result.covariance_points], dtype=np.int64)),
+    }
+
+
+def _histograms(result: EnsembleResult) -> dict[str, Any]:
+    # Numbered, not named: an observable's name may hold what a netCDF name may not.
+    variables: dict[str, Any] = {}
+    for i, (name, (edges, counts)) in enumerate((result.histograms or {}).items()):
+        variables[f"histogram_{i}_edges"] = ((f"edge_{i}",), np.asarray(edges), {"observable": name})
+        variables[f"histogram_{i}_counts"] = (("time", f"bin_{i}"), np.asarray(counts))
+    return variables
+
+
+def _curves(curves: Curves | None, names: list[str]) -> dict[str, Any]:
+    variables: dict[str, Any] = {}
+    for i, name in enumerate(names):
+        if curves is not None and name in curves.exact:
+            variables[f"exact_{i}"] = (("time",), np.asarray(curves.exact[name]))
+        if curves is not None and name in curves.trajectories:
+            variables[f"values_{i}"] = (("shown", "time"), np.asarray(curves.trajectories[name]))
+    return variables
+
+
+def _attributes(result: EnsembleResult) -> dict[str, Any]:
+    header = {
+        "trajectories": int(result.trajectories),
+        "failed": int(result.failed),
+        "seed": int(result.seed),
+        "scheme": result.scheme,
+        "dt": float(result.dt),
+        "precision": result.precision,
+        "fingerprint": result.fingerprint,
+        "ranges": [[int(number) for number in part] for part in result.ranges],
+        "info": dict(result.info),
+    }
+    return {"format": FORMAT, "format_version": VERSION, "header": json.dumps(header, default=_plain)}
+
+
+def _plain(value: Any) -> Any:
+    """What JSON does not know: numbers of numpy, and anything else as its text."""
+    return value.item() if isinstance(value, np.generic) else str(value)
+
+
+def _complex(name: str, array: Any, dims: tuple[str, ...]) -> dict[str, Any]:
+    if array is None:
+        return {}
+    values = np.asarray(array)
+    return {f"{name}_re": (dims, values.real), f"{name}_im": (dims, values.imag)}
+
+
+def _read_complex(dataset: "xr.Dataset", name: str) -> np.ndarray | None:
+    if f"{name}_re" not in dataset:
+        return None
+    real = dataset[f"{name}_re"].values
+    values = np.empty(real.shape, dtype=np.result_type(real.dtype, np.complex64))
+    values.real, values.imag = real, dataset[f"{name}_im"].values
+    return values
+
+
+def _read_bias(dataset: "xr.Dataset", names: list[str]) -> dict[str, np.ndarray | None]:
+    if "bias" not in dataset:
+        return {}
+    values, estimated = dataset["bias"].values, dataset["has_bias"].values
+    return {name: values[i] if estimated[i] else None for i, name in enumerate(names)}
+
+
+def _read_points(dataset: "xr.Dataset") -> list[tuple[str, int]]:
+    if "point_observable" not in dataset:
+        return []
+    names, indices = dataset["point_observable"].values, dataset["point_time"].values
+    return [(str(name), int(index)) for name, index in zip(names, indices, strict=True)]
+
+
+def _read_histograms(dataset: "xr.Dataset") -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    histograms: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+    i = 0
+    while f"histogram_{i}_edges" in dataset:
+        edges = dataset[f"histogram_{i}_edges"]
+        histograms[str(edges.attrs["observable"])] = (edges.values, dataset[f"histogram_{i}_counts"].values)
+        i += 1
+    return histograms
+
+
+def _read_curves(dataset: "xr.Dataset") -> Curves:
+    names = [str(name) for name in dataset["observable"].values]
+    exact = {name: dataset[f"exact_{i}"].values for i, name in enumerate(names) if f"exact_{i}" in dataset}
+    values = {name: dataset[f"values_{i}"].values for i, name in enumerate(names) if f"values_{i}" in dataset}
+    return Curves(exact, values)

@@ -1,0 +1,16 @@
+"""The equations of the papers, as small constructors."""
+
+from stochq.models.bipartite import bipartite as bipartite
+from stochq.models.bipartite import partial_trace as partial_trace
+from stochq.models.brownian import brownian as brownian
+from stochq.models.brownian import unravel as unravel
+from stochq.models.localization import csl as csl
+from stochq.models.localization import csl_lattice as csl_lattice
+from stochq.models.localization import diosi_penrose as diosi_penrose
+from stochq.models.localization import qmupl as qmupl
+from stochq.models.reduction import energy_driven as energy_driven
+from stochq.models.reduction import suv as suv
+from stochq.models.thermalization import canonical as canonical
+from stochq.models.thermalization import microcanonical as microcanonical
+from stochq.models.thermalization import oqt as oqt
+from stochq.models.universal import sui as sui

@@ -1,0 +1,58 @@
+"""Two parties, one of which evolves stochastically: the setting of the no-signalling test."""
+
+from typing import Any
+
+import numpy as np
+
+from stochq.channels import Channel, Columns, DenseOperators, DiagonalCollapse, Features
+from stochq.equation import Equation
+from stochq.systems.levels import levels
+
+# Transitions on A alone are dim_a² dense matrices on A⊗B: a test case, not a production path.
+LARGEST_DIM = 64
+
+
+def bipartite(equation: Equation, other: Any) -> Equation:
+    r"""The equation on A with a second party B beside it: $L_k\otimes\mathbb 1_B$, $H_A\otimes\mathbb 1+\mathbb 1\otimes H_B$.
+
+    other: H_B, Hermitian (dim_b, dim_b), or dim_b for H_B = 0. States are ψ_{μσ} in the order of `numpy.kron`.
+
+    Raises ValueError when the joint dimension exceeds 64.
+
+    >>> import stochq as sq
+    >>> alice = sq.models.suv(sq.systems.levels([0.0, 1.0]), strength=1.0)
+    >>> bipartite(alice, 3).dim
+    6
+    """
+    hamiltonian_b = np.zeros((int(other), int(other))) if np.ndim(other) == 0 else np.asarray(other)
+    dim_a, dim_b = equation.dim, hamiltonian_b.shape[0]
+    if dim_a * dim_b > LARGEST_DIM:
+        raise ValueError(f"other: expected a joint dimension of at most {LARGEST_DIM}; got {dim_a} x {dim_b}.")
+    joint = np.kron(np.asarray(equation.hamiltonian.matrix()), np.eye(dim_b)) + np.kron(np.eye(dim_a), hamiltonian_b)
+    channels = tuple(_extended(equation, channel, dim_b) for channel in equation.channels)
+    return Equation(levels(joint), channels, equation.noise, equation.hbar)
+
+
+def _extended(equation: Equation, channel: Channel, dim_b: int) -> Channel:
+    basis = equation.basis_matrix(channel)
+    if isinstance(channel, DiagonalCollapse):
+        columns = None if basis is None else Columns(np.kron(np.asarray(basis), np.eye(dim_b)))
+        return Features(np.kron(channel.features(), np.ones(dim_b)), basis=columns)
+    operators = channel.operators()
+    if basis is not None:
+        operators = np.asarray(basis) @ operators @ np.asarray(basis).conj().T
+    return DenseOperators(np.kron(operators, np.eye(dim_b)))
+
+
+def partial_trace(density: Any, dim_a: int) -> np.ndarray:
+    """Tr_A ρ of density matrices (..., dim, dim), leaving B, (..., dim_b, dim_b).
+
+    >>> partial_trace(np.eye(6) / 6, dim_a=2).shape
+    (3, 3)
+    """
+    density = np.asarray(density)
+    if density.shape[-1] % dim_a:
+        raise ValueError(f"dim_a: expected a divisor of the dimension {density.shape[-1]}; got {dim_a}.")
+    dim_b = density.shape[-1] // dim_a
+    split = density.reshape(*density.shape[:-2], dim_a, dim_b, dim_a, dim_b)
+    return np.einsum("...abac->...bc", split)

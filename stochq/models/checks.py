@@ -1,0 +1,71 @@
+"""Checks of parameters that models share."""
+
+from typing import Any
+
+import numpy as np
+
+from stochq.arrays import as_real, is_concrete
+from stochq.channels import Basis, Columns, Energy, Given
+from stochq.systems.hamiltonian import Hamiltonian
+
+_UNITARITY = 1e-8
+_WEIGHT_SUM = 1e-8
+
+
+def rate(name: str, value: Any) -> Any:
+    """A finite, non-negative number as float64; traced values pass."""
+    value = as_real(value)
+    if is_concrete(value) and not (value.ndim == 0 and np.isfinite(value) and value >= 0):
+        raise ValueError(f"{name}: expected a finite rate, zero or positive; got {value}.")
+    return value
+
+
+def positive(name: str, value: Any) -> Any:
+    """A finite, positive number as float64; traced values pass."""
+    value = as_real(value)
+    if is_concrete(value) and not (value.ndim == 0 and np.isfinite(value) and value > 0):
+        raise ValueError(f"{name}: expected a finite, positive number; got {value}.")
+    return value
+
+
+def unitary_basis(basis: Any, dim: int) -> Basis:
+    """The basis given by the columns of a unitary matrix, or the given basis for None."""
+    if basis is None:
+        return Given()
+    matrix = np.asarray(basis)
+    if matrix.shape != (dim, dim):
+        raise ValueError(f"basis: expected a ({dim}, {dim}) unitary, columns |k⟩; got shape {matrix.shape}.")
+    matrix = matrix.astype(complex) if np.iscomplexobj(matrix) and np.any(matrix.imag) else matrix.real.astype(float)
+    violation = float(np.abs(matrix.conj().T @ matrix - np.eye(dim)).max())
+    if not violation <= _UNITARITY:
+        raise ValueError(f"basis: expected orthonormal columns; B†B differs from 1 by {violation:.2g}. Use numpy's qr.")
+    return Columns(matrix)
+
+
+def energy_basis(hamiltonian: Hamiltonian) -> Basis:
+    """The energy basis; the given one where that is an eigenbasis already."""
+    return Given() if hamiltonian.eigenvectors is None else Energy()
+
+
+def on_energies(hamiltonian: Hamiltonian, values: Any) -> Any:
+    """Values over the energy eigenstates, ascending, in the order of `energy_basis`."""
+    if hamiltonian.eigenvectors is not None:
+        return values
+    order = np.asarray(hamiltonian.order)
+    inverse = np.argsort(order)
+    return values[inverse]
+
+
+def equilibrium_weights(equilibrium: Any, dim: int) -> Any:
+    """χ as float64 (dim,), non-negative with unit sum; traced values pass."""
+    weights = as_real(equilibrium)
+    if not is_concrete(weights):
+        return weights
+    weights = np.asarray(weights)
+    if weights.shape != (dim,):
+        raise ValueError(f"equilibrium: expected weights of shape ({dim},) over the energies; got {weights.shape}.")
+    if not np.all(np.isfinite(weights)) or weights.min() < 0:
+        raise ValueError(f"equilibrium: expected weights that are zero or positive; the smallest is {weights.min()}.")
+    if abs(weights.sum() - 1) > _WEIGHT_SUM:
+        raise ValueError(f"equilibrium: expected weights that sum to 1; they sum to {weights.sum():.9g}. Divide by it.")
+    return weights

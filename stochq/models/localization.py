@@ -1,0 +1,192 @@
+"""Localization in space: CSL on a grid and on a lattice, QMUPL, Diósi and Penrose (PHYSICS.md §3)."""
+
+from typing import Any
+
+import numpy as np
+from scipy.special import erf
+
+from stochq.arrays import as_real, is_concrete
+from stochq.channels import DenseOperators, Features, Kernel, NoiseLaw
+from stochq.equation import Equation
+from stochq.models.checks import positive, rate
+from stochq.systems.fock import Oscillator
+from stochq.systems.grid import Particle
+from stochq.systems.hamiltonian import Hamiltonian
+
+# The grid must resolve the kernel's momentum kicks and the box must be wide enough that its images do not matter.
+_POINTS_PER_LENGTH = 1.0
+_LENGTHS_PER_BOX = 12.0
+
+
+def _axis_distances(particle: Particle) -> np.ndarray:
+    """Shortest periodic distances from the first point along one axis, in the order of the FFT."""
+    index = np.arange(particle.points)
+    return np.minimum(index, particle.points - index) * (float(particle.length) / particle.points)
+
+
+def _check_resolution(particle: Particle, length: float, name: str) -> None:
+    spacing = float(particle.length) / particle.points
+    if spacing > length / _POINTS_PER_LENGTH:
+        raise ValueError(
+            f"{name}: expected at least the grid's spacing {spacing:.3g}, so that momentum kicks of ħ/{name} fit the "
+            f"grid; got {length:.3g}. Take more points: at least {int(np.ceil(float(particle.length) / length))}."
+        )
+    if length * _LENGTHS_PER_BOX > float(particle.length):
+        raise ValueError(
+            f"{name}: expected at most 1/{_LENGTHS_PER_BOX:g} of the box ({float(particle.length):.3g}), so that "
+            f"periodic images do not act; got {length:.3g}. Lengthen the box, or use sq.models.qmupl, its limit."
+        )
+
+
+def _hbar(particle: Particle, hbar: Any) -> Any:
+    if hbar is None:
+        return particle.hbar
+    if is_concrete((hbar, particle.hbar)) and float(hbar) != float(particle.hbar):
+        raise ValueError(f"hbar: expected that of the particle, {particle.hbar}; got {hbar}. Give it to the particle.")
+    return hbar
+
+
+def _require_particle(system: Hamiltonian, model: str) -> None:
+    if not isinstance(system, Particle):
+        raise ValueError(f"particle: {model} expects sq.systems.particle(...); got {type(system).__name__}.")
+
+
+def csl(
+    particle: Particle,
+    *,
+    rate: Any,
+    length: float,
+    reference_mass: Any = 1.0,
+    hbar: Any = None,
+    noise: NoiseLaw = "real",
+) -> Equation:
+    r"""Mass-proportional continuous spontaneous localization of one particle (`fermi-heating` §II).
+
+    $$\kappa(x-y) = \lambda\,(m/m_0)^2\,e^{-(x-y)^2/4r_C^2}, \qquad
+      \dot E = \lambda(m/m_0)^2\frac{\hbar^2}{4mr_C^2}\ \text{per dimension}$$
+
+    rate: λ; length: r_C; reference_mass: m0; hbar: None takes the particle's.
+
+    Raises ValueError for a grid too coarse for r_C, a box too small for it, or non-positive parameters.
+
+    >>> import stochq as sq
+    >>> sq.models.csl(sq.systems.particle(64, 16.0, 1.0, None), rate=0.5, length=1.0).channels[0].noises
+    64
+    """
+    _require_particle(particle, "csl")
+    length = float(positive("length", length))
+    _check_resolution(particle, length, "length")
+    distances = _axis_distances(particle)
+    images = distances[:, None] + float(particle.length) * np.arange(-2, 3)
+    axis = np.exp(-(images**2) / (4 * length**2)).sum(axis=1)
+    profile = axis
+    for _ in range(particle.dimensions - 1):
+        profile = np.multiply.outer(profile, axis)
+    scaled = _rate(rate) * (particle.mass / positive("reference_mass", reference_mass)) ** 2
+    return Equation(particle, (Kernel(profile / profile.flat[0], scaled),), noise, _hbar(particle, hbar))
+
+
+def _rate(value: Any) -> Any:
+    return rate("rate", value)
+
+
+def csl_lattice(
+    hamiltonian: Hamiltonian,
+    *,
+    occupations: Any,
+    positions: Any,
+    rate: Any,
+    length: float,
+    masses: Any = 1.0,
+    reference_mass: Any = 1.0,
+    hbar: Any = 1.0,
+    noise: NoiseLaw = "real",
+) -> Equation:
+    r"""CSL of particles on lattice sites, diagonal in the occupation basis (PHYSICS.md §3).
+
+    $$\kappa_{ab} = \lambda\sum_{jl}\frac{m_jm_l}{m_0^2}\,n^{(a)}_jn^{(b)}_l\,e^{-(x_j-x_l)^2/4r_C^2}$$
+
+    occupations: n (dim, sites) of every basis state; positions: (sites,) or (sites, dimensions); masses: one number
+    or (sites,). n nucleons within r_C amplify as n².
+
+    Raises ValueError for shapes that do not match or negative rates.
+
+    >>> import stochq as sq
+    >>> hop = sq.systems.levels([[0.0, 1.0], [1.0, 0.0]])
+    >>> equation = sq.models.csl_lattice(hop, occupations=[[1, 0], [0, 1]], positions=[0.0, 50.0], rate=2.0, length=1.0)
+    >>> float(equation.channels[0].decoherence()[0, 1])
+    2.0
+    """
+    counts = np.asarray(occupations, dtype=np.float64)
+    places = np.asarray(positions, dtype=np.float64)
+    places = places[:, None] if places.ndim == 1 else places
+    if counts.shape != (hamiltonian.dim, len(places)):
+        raise ValueError(
+            f"occupations: expected shape (dim, sites) = ({hamiltonian.dim}, {len(places)}); got {counts.shape}."
+        )
+    length = float(positive("length", length))
+    squared = ((places[:, None, :] - places[None, :, :]) ** 2).sum(axis=-1)
+    values, vectors = np.linalg.eigh(np.exp(-squared / (4 * length**2)))
+    root = vectors * np.sqrt(np.maximum(values, 0.0))
+    weights = as_real(masses) / positive("reference_mass", reference_mass) * np.ones(len(places))
+    return Equation(hamiltonian, (Features(root.T @ (counts * weights).T, _rate(rate)),), noise, hbar)
+
+
+def qmupl(system: Particle | Oscillator, *, rate: Any, hbar: Any = None, noise: NoiseLaw = "real") -> Equation:
+    r"""Quantum mechanics with universal position localization: CSL for separations far below r_C.
+
+    $$L = \sqrt\Lambda\,x, \qquad \Lambda = \lambda(m/m_0)^2/2r_C^2, \qquad \Gamma(\Delta) = \tfrac12\Lambda\Delta^2$$
+
+    system: a particle on a grid (one operator per dimension) or an oscillator. rate: Λ.
+
+    Raises ValueError for a negative rate or a system without a position.
+
+    >>> import stochq as sq
+    >>> sq.models.qmupl(sq.systems.particle(64, 16.0, 1.0, None), rate=0.5).channels[0].noises
+    1
+    """
+    if isinstance(system, Oscillator):
+        position = np.asarray(system.operators["position"]).real
+        channel = DenseOperators((np.sqrt(_rate(rate)) * position)[None])
+        return Equation(system, (channel,), noise, system.hbar if hbar is None else hbar)
+    _require_particle(system, "qmupl")
+    return Equation(system, (Features(np.stack(system.coordinates), _rate(rate)),), noise, _hbar(system, hbar))
+
+
+def diosi_penrose(
+    particle: Particle, *, gravity: Any, length: float, hbar: Any = None, noise: NoiseLaw = "real"
+) -> Equation:
+    r"""Gravity-related decoherence of Diósi and Penrose with Gaussian smearing R0 (PHYSICS.md §3).
+
+    $$\Gamma(\Delta) = \frac{Gm^2}{\hbar}\Big[\frac{1}{\sqrt\pi R_0} - \frac{\mathrm{erf}(\Delta/2R_0)}{\Delta}\Big]$$
+
+    gravity: G; length: R0. The long-ranged kernel is made periodic by removing what the box cannot hold, a constant
+    and small negative Fourier components; ValueError when that would change Γ by more than 1 %.
+
+    >>> import stochq as sq
+    >>> sq.models.diosi_penrose(sq.systems.particle(64, 32.0, 1.0, None), gravity=1.0, length=1.0).dim
+    64
+    """
+    _require_particle(particle, "diosi_penrose")
+    length = float(positive("length", length))
+    _check_resolution(particle, length, "length")
+    axes = np.meshgrid(*[_axis_distances(particle)] * particle.dimensions, indexing="ij")
+    distance = np.sqrt(sum(axis**2 for axis in axes))
+    peak = 1 / (np.sqrt(np.pi) * length)
+    profile = np.where(distance > 0, erf(distance / (2 * length)) / np.where(distance > 0, distance, 1.0), peak)
+    profile = _positive_part(profile)
+    hbar = _hbar(particle, hbar)
+    scaled = rate("gravity", gravity) * particle.mass**2 / hbar
+    return Equation(particle, (Kernel(profile, scaled),), noise, hbar)
+
+
+def _positive_part(profile: np.ndarray) -> np.ndarray:
+    """The nearest kernel without negative Fourier components and, Γ being blind to it, without a constant."""
+    spectrum = np.fft.fftn(profile).real
+    spectrum.flat[0] = 0.0
+    nearest = np.fft.ifftn(np.maximum(spectrum, 0.0)).real
+    wanted, got = profile.flat[0] - profile, nearest.flat[0] - nearest
+    change = np.abs(got - wanted).max() / wanted.max()
+    if change > 0.01:
+        raise ValueError(f"length: the periodic box changes the decoherence rate by {change:.1%}. Lengthen the box.")
+    return nearest

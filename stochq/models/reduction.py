@@ -1,0 +1,49 @@
+"""State reduction: spontaneous unitarity violation and energy-driven collapse."""
+
+from typing import Any
+
+import numpy as np
+
+from stochq.channels import Features, NoiseLaw, Projectors
+from stochq.equation import Equation
+from stochq.models.checks import energy_basis, on_energies, positive, rate, unitary_basis
+from stochq.systems.hamiltonian import Hamiltonian
+
+
+def suv(
+    hamiltonian: Hamiltonian, *, strength: Any, basis: Any = None, hbar: Any = 1.0, noise: NoiseLaw = "real"
+) -> Equation:
+    r"""Spontaneous unitarity violation: reduction to the symmetry-broken states |k⟩ (`thermalization` eq. 7).
+
+    $$L_k = \sqrt{\mathcal{JN}/\hbar}\,|k\rangle\langle k|$$
+
+    strength: 𝒥𝒩, an energy. basis: unitary (dim, dim) whose columns are the |k⟩; None is the given basis.
+    Coherences between the |k⟩ decay at 𝒥𝒩/ħ; with H = 0 the final frequencies are Born's.
+
+    Raises ValueError for a negative strength or a basis that is not unitary.
+
+    >>> import stochq as sq
+    >>> sq.models.suv(sq.systems.levels([0.0, 1.0]), strength=0.5).channels[0].noises
+    2
+    """
+    hbar = positive("hbar", hbar)
+    rates = (rate("strength", strength) / hbar) * np.ones(hamiltonian.dim)
+    return Equation(hamiltonian, (Projectors(rates, unitary_basis(basis, hamiltonian.dim)),), noise, hbar)
+
+
+def energy_driven(hamiltonian: Hamiltonian, *, strength: Any, hbar: Any = 1.0, noise: NoiseLaw = "real") -> Equation:
+    r"""Energy-driven reduction (Hughston 1996; Percival 1994): one operator, the Hamiltonian.
+
+    $$L = \sqrt{\sigma}\,H, \qquad \Gamma_{ij} = \tfrac{\sigma}{2}(E_i-E_j)^2$$
+
+    strength: σ, inverse (energy² time). Collapses to energy eigenstates with Born's frequencies.
+
+    Raises ValueError for a negative strength.
+
+    >>> import stochq as sq
+    >>> sq.models.energy_driven(sq.systems.levels([0.0, 1.0]), strength=0.5).channels[0].noises
+    1
+    """
+    energies = on_energies(hamiltonian, hamiltonian.energies)
+    channel = Features(energies[None, :], rate("strength", strength), energy_basis(hamiltonian))
+    return Equation(hamiltonian, (channel,), noise, hbar)

@@ -1,0 +1,143 @@
+"""Objective quantum thermalization and the equilibrium weights it relaxes to."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from stochq.channels import NoiseLaw, Separable
+from stochq.systems.states import check_state
+from stochq.equation import Equation
+from stochq.models.checks import energy_basis, equilibrium_weights, on_energies, positive, rate
+from stochq.systems.hamiltonian import Hamiltonian
+
+# Eigenstates on the rim of the window count as inside, within this fraction of the spectrum's width.
+_RIM = 1e-9
+
+
+def oqt(
+    hamiltonian: Hamiltonian, *, strength: Any, equilibrium: Any, hbar: Any = 1.0, noise: NoiseLaw = "real"
+) -> Equation:
+    r"""Objective quantum thermalization (`thermalization` eqs. 5 and 6).
+
+    $$L_{\mu\nu} = \sqrt{\tfrac{\alpha\mathcal N}{\hbar}\chi_\mu}\,|\mu\rangle\langle\nu|, \qquad
+      \rho(t) = e^{-at}U_t\rho_0U_t^\dagger + (1-e^{-at})\chi, \quad a = \alpha\mathcal N/\hbar$$
+
+    strength: α𝒩, an energy. equilibrium: χ (dim,) over the energy eigenstates, ascending; see `sq.microcanonical`
+    and `sq.canonical`. noise: "real" or "complex".
+
+    Raises ValueError for a negative strength or weights that are negative or do not sum to 1.
+
+    >>> import stochq as sq
+    >>> sq.models.oqt(sq.systems.levels([0.0, 1.0]), strength=0.5, equilibrium=[0.7, 0.3]).dim
+    2
+    """
+    hbar = positive("hbar", hbar)
+    weights = on_energies(hamiltonian, equilibrium_weights(equilibrium, hamiltonian.dim))
+    target = (rate("strength", strength) / hbar) * weights
+    return Equation(hamiltonian, (Separable(target, basis=energy_basis(hamiltonian)),), noise, hbar)
+
+
+@dataclass(frozen=True)
+class Window:
+    """How well a microcanonical window matches its state (`thermalization` eq. 4 needs equal energies)."""
+
+    states: int
+    energy: float
+    variance: float
+    state_energy: float
+    state_variance: float
+
+    def __str__(self) -> str:
+        return (
+            f"microcanonical window: {self.states} eigenstates; energy {self.energy:.6g} (state {self.state_energy:.6g},"
+            f" off by {self.energy - self.state_energy:+.2g}); variance {self.variance:.6g} (state "
+            f"{self.state_variance:.6g}, ratio {self.variance / self.state_variance if self.state_variance else 1:.3g})"
+        )
+
+
+class Weights(np.ndarray):
+    """Equilibrium weights χ with the `window` they come from."""
+
+    window: Window | None
+
+    def __array_finalize__(self, source: Any) -> None:
+        self.window = getattr(source, "window", None)
+
+
+def microcanonical(hamiltonian: Hamiltonian, psi0: Any, conserved: Sequence[Any] = ()) -> Weights:
+    r"""Equal weights on all eigenstates with energy in $[E-\sqrt V, E+\sqrt V]$, the state's mean and variance.
+
+    conserved: names of the system's conserved observables or operators (dim,) or (dim, dim); each narrows the window
+    to eigenstates with ⟨S⟩ ± δS. Returns χ (dim,), energies ascending, with `.window` reporting how far its energy
+    and variance are from the state's: the window conserves neither (PHYSICS.md §2).
+
+    Raises ValueError when no eigenstate lies in the window.
+
+    >>> import stochq as sq
+    >>> chi = sq.microcanonical(sq.systems.levels([0.0, 1.0, 2.0, 9.0]), sq.normalize([1, 1, 1, 0]))
+    >>> chi.tolist(), chi.window.states
+    ([0.0, 1.0, 0.0, 0.0], 1)
+    """
+    psi = check_state(psi0, hamiltonian.dim)
+    energies = np.asarray(hamiltonian.energies)
+    vectors = _vectors(hamiltonian)
+    population = np.abs(vectors.conj().T @ psi) ** 2
+    energy = float(population @ energies)
+    variance = float(population @ (energies - energy) ** 2)
+    inside = _inside(energies, energy, variance)
+    for observable in conserved:
+        inside &= _conserved_window(hamiltonian, observable, vectors, psi)
+    if not inside.any():
+        nearest = float(energies[np.argmin(np.abs(energies - energy))])
+        raise ValueError(
+            f"psi0: expected a state whose window [E ± √V] = [{energy - variance**0.5:.6g}, {energy + variance**0.5:.6g}]"
+            f" holds an eigenstate; the nearest energy is {nearest:.6g}. Give `equilibrium` yourself."
+        )
+    weights = (inside / inside.sum()).view(Weights)
+    mean = float(weights @ energies)
+    spread = float(weights @ (energies - mean) ** 2)
+    weights.window = Window(int(inside.sum()), mean, spread, energy, variance)
+    return weights
+
+
+def _vectors(hamiltonian: Hamiltonian) -> np.ndarray:
+    vectors = hamiltonian.eigenvectors
+    return np.eye(hamiltonian.dim)[:, np.asarray(hamiltonian.order)] if vectors is None else np.asarray(vectors)
+
+
+def _inside(values: np.ndarray, mean: float, variance: float) -> np.ndarray:
+    rim = _RIM * max(float(np.ptp(values)), abs(mean), 1e-300)
+    return np.abs(values - mean) <= np.sqrt(max(variance, 0.0)) + rim
+
+
+def _conserved_window(hamiltonian: Hamiltonian, observable: Any, vectors: np.ndarray, psi: np.ndarray) -> np.ndarray:
+    if isinstance(observable, str):
+        named = {**hamiltonian.operators, **hamiltonian.conserved}
+        if observable not in named:
+            raise ValueError(f"conserved: expected one of {', '.join(named)}, or an operator; got {observable!r}.")
+        observable = named[observable]
+    operator = np.asarray(observable)
+    operator = np.diag(operator) if operator.ndim == 1 else operator
+    image = operator @ psi
+    mean = float((psi.conj() @ image).real)
+    variance = float((image.conj() @ image).real) - mean**2
+    values = np.einsum("ik,ij,jk->k", vectors.conj(), operator, vectors, optimize=True).real
+    return _inside(values, mean, variance)
+
+
+def canonical(hamiltonian: Hamiltonian, beta: float) -> np.ndarray:
+    r"""Canonical weights $\chi_\mu = e^{-\beta E_\mu}/Z$ over the energy eigenstates, ascending, (dim,).
+
+    beta: inverse temperature, in inverse units of the Hamiltonian; negative values favour high energies.
+
+    >>> import stochq as sq
+    >>> canonical(sq.systems.levels([0.0, 1.0]), beta=0.0).tolist()
+    [0.5, 0.5]
+    """
+    if not np.isfinite(beta):
+        raise ValueError(f"beta: expected a finite inverse temperature; got {beta}.")
+    exponent = -beta * np.asarray(hamiltonian.energies, dtype=np.float64)
+    weights = np.exp(exponent - exponent.max())
+    return weights / weights.sum()

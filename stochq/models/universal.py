@@ -1,0 +1,37 @@
+"""Spontaneous universal irreversibility: reduction and thermalization together."""
+
+from typing import Any
+
+from stochq.channels import NoiseLaw
+from stochq.equation import Equation
+from stochq.models.reduction import suv
+from stochq.models.thermalization import oqt
+from stochq.systems.hamiltonian import Hamiltonian
+
+
+def sui(
+    hamiltonian: Hamiltonian,
+    *,
+    reduction: Any,
+    thermalization: Any,
+    equilibrium: Any,
+    basis: Any = None,
+    hbar: Any = 1.0,
+    noise: NoiseLaw = "real",
+) -> Equation:
+    r"""SUV in its basis and OQT in the energy basis, together (`thermalization` eqs. 7 and 8).
+
+    $$\hbar\dot\rho = -i[H,\rho] + \mathcal{JN}\Lambda_R(\rho) + \alpha\mathcal N\Lambda_\chi(\rho)$$
+
+    reduction: 𝒥𝒩; thermalization: α𝒩; equilibrium: χ (dim,); basis: columns |k⟩ or None for the given basis.
+
+    Raises ValueError as `suv` and `oqt` do.
+
+    >>> import stochq as sq
+    >>> spin = sq.systems.levels([[0.0, 1.0], [1.0, 0.0]])
+    >>> len(sq.models.sui(spin, reduction=0.7, thermalization=0.4, equilibrium=[0.75, 0.25]).channels)
+    2
+    """
+    reducing = suv(hamiltonian, strength=reduction, basis=basis, hbar=hbar, noise=noise)
+    thermalizing = oqt(hamiltonian, strength=thermalization, equilibrium=equilibrium, hbar=hbar, noise=noise)
+    return Equation(hamiltonian, thermalizing.channels + reducing.channels, noise, hbar)

@@ -1,0 +1,126 @@
+"""What one time step of one block of trajectories draws, laid out so that nothing is drawn twice.
+
+Threefry gives two words at a time. Channels that need complex noise use both for one number. Channels that need
+single real normals share a draw between two consecutive steps: the real parts serve the even step, the imaginary
+parts the odd one. Joining the two halves inside one step would make XLA evaluate both for every element.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from stochq.noise.normals import normal_pair, uniform
+from stochq.noise.threefry import threefry
+
+
+class Budget(NamedTuple):
+    """Random numbers of one step of one trajectory: real normals, complex normals (E|z|² = 2), uniforms."""
+
+    singles: int = 0
+    pairs: int = 0
+    uniforms: int = 0
+
+    def __add__(self, other: "Budget") -> "Budget":  # type: ignore[override]
+        return Budget(*(a + b for a, b in zip(self, other, strict=True)))
+
+    @property
+    def shared(self) -> int:
+        """Slots whose two words serve two consecutive steps."""
+        return self.singles + self.uniforms
+
+    @property
+    def slots_per_step_pair(self) -> int:
+        return self.shared + 2 * self.pairs
+
+
+class StepNoise(NamedTuple):
+    """The random numbers of one step: singles (n,), pairs (m,) complex, uniforms (q,)."""
+
+    singles: jax.Array
+    pairs: jax.Array
+    uniforms: jax.Array
+
+    def split(self, budget: Budget) -> tuple["StepNoise", "StepNoise"]:
+        """The first numbers, as many as `budget` says, and the rest."""
+        parts = list(zip(self, budget, strict=True))
+        return StepNoise(*(x[:n] for x, n in parts)), StepNoise(*(x[n:] for x, n in parts))
+
+    def join_half_steps(self, second: "StepNoise") -> "StepNoise":
+        """The noise of one step of twice the length on the same path: increments add, the first index serves."""
+        half = np.sqrt(0.5).astype(self.singles.dtype)
+        return StepNoise((self.singles + second.singles) * half, (self.pairs + second.pairs) * half, self.uniforms)
+
+
+class StepPairNoise(NamedTuple):
+    """The random numbers of steps 2p and 2p+1, as they are drawn (leading axis: slots; trailing: trajectories)."""
+
+    singles: jax.Array
+    uniforms: jax.Array
+    even_pairs: jax.Array
+    odd_pairs: jax.Array
+
+    def even(self) -> StepNoise:
+        return StepNoise(self.singles.real, self.even_pairs, self.uniforms.real)
+
+    def odd(self) -> StepNoise:
+        return StepNoise(self.singles.imag, self.odd_pairs, self.uniforms.imag)
+
+
+def seed_words(seed: int) -> np.ndarray:
+    """The threefry key of a seed: its 64 bits as two words.
+
+    >>> seed_words(1).tolist()
+    [1, 0]
+    """
+    return np.array([seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF], dtype=np.uint32)
+
+
+def _words(key: jax.Array, trajectories: jax.Array, first_slot: jax.Array, count: int) -> tuple[jax.Array, jax.Array]:
+    slots = first_slot.astype(jnp.uint32) + jnp.arange(count, dtype=jnp.uint32)
+    shape = (count, trajectories.shape[0])
+    return threefry(key, jnp.broadcast_to(trajectories[None, :], shape), jnp.broadcast_to(slots[:, None], shape))
+
+
+def draw_pairs(key: jax.Array, trajectories: jax.Array, step: jax.Array, budget: Budget, dtype: np.dtype) -> jax.Array:
+    """The complex normals of one step: (budget.pairs, trajectories), E|z|² = 2."""
+    step = step.astype(jnp.uint32)
+    first = (step >> 1) * np.uint32(budget.slots_per_step_pair) + np.uint32(budget.shared)
+    first = first + (step & 1) * np.uint32(budget.pairs)
+    return lax.complex(*normal_pair(*_words(key, trajectories, first, budget.pairs), dtype))
+
+
+def _draw_shared(
+    key: jax.Array, trajectories: jax.Array, step_pair: jax.Array, budget: Budget, dtype: np.dtype
+) -> tuple[jax.Array, jax.Array]:
+    first = step_pair * np.uint32(budget.slots_per_step_pair)
+    singles = lax.complex(*normal_pair(*_words(key, trajectories, first, budget.singles), dtype))
+    words = _words(key, trajectories, first + np.uint32(budget.singles), budget.uniforms)
+    return singles, lax.complex(*(uniform(word, dtype) for word in words))
+
+
+def draw_step_pair(
+    key: jax.Array, trajectories: jax.Array, step_pair: jax.Array, budget: Budget, dtype: np.dtype
+) -> StepPairNoise:
+    """The random numbers of steps 2p and 2p+1 of the given trajectories.
+
+    key: (2,) uint32; trajectories: (B,) uint32; step_pair: p. Returns arrays (slots, B).
+    """
+    step_pair = step_pair.astype(jnp.uint32)
+    singles, uniforms = _draw_shared(key, trajectories, step_pair, budget, dtype)
+    even, odd = (draw_pairs(key, trajectories, 2 * step_pair + np.uint32(half), budget, dtype) for half in (0, 1))
+    return StepPairNoise(singles, uniforms, even, odd)
+
+
+def draw_step(key: jax.Array, trajectories: jax.Array, step: jax.Array, budget: Budget, dtype: np.dtype) -> StepNoise:
+    """The random numbers of one step; the same numbers that `draw_step_pair` gives that step."""
+    step = step.astype(jnp.uint32)
+    singles, uniforms = _draw_shared(key, trajectories, step >> 1, budget, dtype)
+    odd = (step & 1).astype(bool)
+    return StepNoise(
+        jnp.where(odd, singles.imag, singles.real),
+        draw_pairs(key, trajectories, step, budget, dtype),
+        jnp.where(odd, uniforms.imag, uniforms.real),
+    )

@@ -1,0 +1,67 @@
+"""Uniform and normal variates from 32-bit words.
+
+Box and Muller's transform with the angle a = 2πv, |v| <= 1/2, through the half angle:
+sin a = 2 s c, cos a = 1 - 2 s², where s = sin πv and c = cos πv are short polynomials in v².
+XLA vectorises these; its own sin and cos reduce the argument first and cost several times more.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+# Chebyshev interpolants on v² in [0, 1/4]; largest errors 7e-9 (sine) and 3e-10 (cosine), below single rounding.
+_SINE = (3.141592640077, -5.167710076668, 2.550077386529, -0.598290411285, 0.077655912281)
+_COSINE = (0.999999999779, -4.934802136929, 4.058709154763, -1.335211949393, 0.234937068603, -0.02439593211)
+
+
+def _polynomial(coefficients: tuple[float, ...], x: jax.Array) -> jax.Array:
+    value = jnp.full_like(x, coefficients[-1])
+    for coefficient in coefficients[-2::-1]:
+        value = value * x + np.asarray(coefficient, x.dtype)
+    return value
+
+
+def uniform(word: jax.Array, dtype: np.dtype) -> jax.Array:
+    """A uniform variate in (0, 1], fine-grained near zero, from one 32-bit word."""
+    # The top 31 bits as a signed integer: processors convert signed integers in one instruction.
+    integer = (word >> np.uint32(1)).astype(jnp.int32)
+    return integer.astype(dtype) * np.asarray(2.0**-31, dtype) + np.asarray(2.0**-32, dtype)
+
+
+def _sine_cosine_of_turn(word: jax.Array, dtype: np.dtype) -> tuple[jax.Array, jax.Array]:
+    turn = lax.bitcast_convert_type(word, jnp.int32).astype(dtype) * np.asarray(2.0**-32, dtype)
+    if np.dtype(dtype) == np.float64:
+        return jnp.sin(2 * np.pi * turn), jnp.cos(2 * np.pi * turn)
+    square = turn * turn
+    half_sine = turn * _polynomial(_SINE, square)
+    half_cosine = _polynomial(_COSINE, square)
+    return 2 * half_sine * half_cosine, 1 - 2 * half_sine * half_sine
+
+
+def normal_pair(word_0: jax.Array, word_1: jax.Array, dtype: np.dtype) -> tuple[jax.Array, jax.Array]:
+    """Two independent standard normals from two independent 32-bit words.
+
+    >>> import jax.numpy as jnp
+    >>> z0, z1 = normal_pair(jnp.uint32(2**31), jnp.uint32(0), jnp.float32)
+    >>> round(float(z0), 4), round(float(z1), 4)
+    (0.0, 1.1774)
+    """
+    radius = jnp.sqrt(-2 * jnp.log(uniform(word_0, dtype)))
+    sine, cosine = _sine_cosine_of_turn(word_1, dtype)
+    return radius * sine, radius * cosine
+
+
+def correlated(normals: jax.Array, variance: jax.Array, relation: jax.Array | None) -> jax.Array:
+    """Complex Gaussians with E|η|² = variance and E[η²] = relation, |relation| <= variance.
+
+    normals: complex with independent unit real and imaginary parts. No relation: circular.
+    """
+    if relation is None:
+        return normals * jnp.sqrt(0.5 * variance)
+    tiny = jnp.finfo(variance.dtype).tiny
+    real_variance = jnp.maximum(0.5 * (variance + relation.real), tiny)
+    real_scale = jnp.sqrt(real_variance)
+    shear = 0.5 * relation.imag / real_scale
+    rest = jnp.sqrt(jnp.maximum(0.5 * (variance - relation.real) - shear * shear, tiny))
+    return lax.complex(real_scale * normals.real, shear * normals.real + rest * normals.imag)

@@ -1,0 +1,185 @@
+"""Pictures of results. Every colour has a line style of its own, so that they survive a grey printer."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from stochq.ensemble.result import EnsembleResult
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Okabe and Ito's palette, which eyes with the common forms of colour blindness tell apart. Its yellow is left out:
+# too light for a line.
+BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK = (
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#CC79A7",
+    "#E69F00",
+    "#56B4E9",
+    "#000000",
+)
+PALETTE = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK)
+LINES = ("-", (0, (5, 2)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)), (0, (8, 2)), (0, (3, 1, 1, 1, 1, 1)), (0, (2, 2)))
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+
+SYMBOLS = {
+    "energy": r"$\langle H\rangle$",
+    "position": r"$\langle x\rangle$",
+    "position_squared": r"$\langle x^2\rangle$",
+    "momentum": r"$\langle p\rangle$",
+    "momentum_squared": r"$\langle p^2\rangle$",
+    "kinetic": r"$\langle p^2\rangle/2m$",
+    "number": r"$\langle a^\dagger a\rangle$",
+    "magnetization": r"$\langle\sigma^z\rangle$, mean over sites",
+    "transverse": r"$\langle\sigma^x\rangle$, mean over sites",
+    "total_sz": r"$\langle S^z\rangle$",
+    "nearest_zz": r"$\langle\sigma^z_i\sigma^z_{i+1}\rangle$, mean over bonds",
+}
+NUMBERED = {"sigma_z": r"$\langle\sigma^z_{%s}\rangle$", "population": r"$p_{%s}$"}
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """The look of every picture: readable sizes, colours that are told apart, room made by the layout."""
+    import matplotlib
+    from cycler import cycler
+
+    settings: dict[str, Any] = {
+        "font.size": 10,
+        "axes.titlesize": 10,
+        "axes.labelsize": 11,
+        "xtick.labelsize": 9,
+        "ytick.labelsize": 9,
+        "legend.fontsize": 9,
+        "legend.frameon": False,
+        "axes.grid": True,
+        "grid.alpha": 0.25,
+        "grid.linewidth": 0.6,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.formatter.useoffset": False,
+        "axes.formatter.limits": (-3, 4),
+        "axes.formatter.use_mathtext": True,
+        "lines.linewidth": 1.6,
+        "lines.markersize": 4,
+        "savefig.dpi": 160,
+        "axes.prop_cycle": cycler(color=PALETTE) + cycler(linestyle=LINES),
+    }
+    with matplotlib.rc_context(settings):
+        yield
+
+
+def figure(panels: int = 1, *, rows_each: Sequence[float] = (1.0,)) -> "tuple[Figure, list[list[Axes]]]":
+    """A figure of `panels` panels, each a column of axes that share x, with the given relative heights.
+
+    Returns the figure and axes[panel][row]. It belongs to no window and to no global state. Call it within `style()`.
+    """
+    from matplotlib.figure import Figure
+
+    columns = 1 if panels == 1 else 2 if panels <= 4 else 3
+    rows, each = math.ceil(panels / columns), len(rows_each)
+    width = 6.4 if columns == 1 else 4.3 * columns
+    made = Figure(figsize=(width, 3.1 * rows * sum(rows_each) / rows_each[0] + 0.5), layout="constrained")
+    grid = made.add_gridspec(rows * each, columns, height_ratios=list(rows_each) * rows)
+    axes: list[list[Axes]] = []
+    for panel in range(panels):
+        row, column = divmod(panel, columns)
+        top = made.add_subplot(grid[row * each, column])
+        lower = [made.add_subplot(grid[row * each + i, column], sharex=top) for i in range(1, each)]
+        axes.append([top, *lower])
+    return made, axes
+
+
+def plot_result(
+    result: EnsembleResult,
+    exact: Any = None,
+    names: Sequence[str] | None = None,
+    trajectories: Mapping[str, np.ndarray] | None = None,
+    residuals: bool = False,
+) -> "Figure":
+    """One panel per observable: the mean with ±2 standard errors, the exact curve, and single trajectories.
+
+    exact: an exact result, or {name: (time,)}; trajectories: {name: (trajectory, time)} values of single runs;
+    residuals: below each panel, how many standard errors the mean is away from the exact curve.
+    Raises: ValueError for a name that the result does not hold.
+    """
+    shown = list(result.mean) if names is None else list(names)
+    for name in shown:
+        if name not in result.mean:
+            raise ValueError(f"names: expected names among {', '.join(result.mean)}; got {name!r}.")
+    curves = _curves(exact)
+    with style():
+        heights = (1.0, 0.35) if residuals and curves else (1.0,)
+        made, axes = figure(len(shown), rows_each=heights)
+        for name, column in zip(shown, axes, strict=True):
+            _draw_panel(column[0], result, name, curves.get(name), (trajectories or {}).get(name))
+            if len(column) > 1:
+                _draw_residuals(column[1], result, name, curves.get(name))
+                column[0].tick_params(labelbottom=False)
+            column[-1].set_xlabel(time_label(result))
+        _draw_legend(made, axes)
+    return made
+
+
+def label(result: EnsembleResult, name: str) -> str:
+    """The axis label of an observable: its symbol and, if the result carries one, its unit."""
+    family, _, number = name.rpartition("_")
+    symbol = NUMBERED[family] % number if family in NUMBERED else SYMBOLS.get(name, name.replace("_", " "))
+    return _with_unit(symbol, result.info.get(f"unit:{name}"))
+
+
+def time_label(result: EnsembleResult) -> str:
+    """The label of the time axis, with its unit if the result carries one."""
+    return _with_unit("time $t$", result.info.get("unit:time"))
+
+
+def _with_unit(text: str, unit: Any) -> str:
+    return f"{text}  [{unit}]" if unit else text
+
+
+def _curves(exact: Any) -> Mapping[str, np.ndarray]:
+    if exact is None:
+        return {}
+    return exact if isinstance(exact, Mapping) else exact.expect
+
+
+def _draw_panel(axes: "Axes", result: EnsembleResult, name: str, exact: Any, values: Any) -> None:
+    times, mean, error = result.times, result.mean[name], result.stderr[name]
+    for i, single in enumerate(() if values is None else values):
+        axes.plot(times, single, color=ORANGE, linestyle="-", linewidth=0.6, label="" if i else "single trajectories")
+    axes.fill_between(
+        times, mean - 2 * error, mean + 2 * error, color=BLUE, alpha=0.3, linewidth=0, label="±2 standard errors"
+    )
+    axes.plot(times, mean, color=BLUE, linestyle="-", label=f"mean of {result.trajectories:,}".replace(",", " "))
+    if exact is not None:
+        axes.plot(times, exact, color=BLACK, linestyle=(0, (4, 3)), linewidth=1.2, label="exact")
+    axes.set_ylabel(label(result, name))
+    axes.margins(x=0.01)
+
+
+def _draw_residuals(axes: "Axes", result: EnsembleResult, name: str, exact: Any) -> None:
+    if exact is not None:
+        error = result.stderr[name]
+        z = np.full_like(error, np.nan)
+        # A point without spread, as the start is, has no z.
+        np.divide(result.mean[name] - exact, error, out=z, where=error > 1e-9 * np.max(error, initial=0.0))
+        axes.plot(result.times, z, color=BLUE, linestyle="none", marker="o", markersize=2.5)
+    axes.axhspan(-2, 2, color=BLUE, alpha=0.12, linewidth=0)
+    axes.set_ylim(-4.5, 4.5)
+    axes.set_yticks([-2, 0, 2])
+    axes.set_ylabel("$z$")
+
+
+def _draw_legend(made: "Figure", axes: "list[list[Axes]]") -> None:
+    # Above all panels, where it can cover no curve. One entry per kind of line, from whichever panel has it.
+    entries: dict[str, Any] = {}
+    for column in axes:
+        handles, labels = column[0].get_legend_handles_labels()
+        entries |= dict(zip(labels, handles, strict=True))
+    made.legend(list(entries.values()), list(entries), loc="outside upper center", ncols=len(entries))

@@ -1,0 +1,16 @@
+"""How one step is made."""
+
+from stochq.equation import Equation
+from stochq.schemes.euler import EulerMaruyama as EulerMaruyama
+from stochq.schemes.extrapolated import Extrapolated as Extrapolated
+from stochq.schemes.frame import Frame as Frame
+from stochq.schemes.frame import frame_of as frame_of
+from stochq.schemes.scheme import Scheme as Scheme
+from stochq.schemes.scheme import Stepper as Stepper
+from stochq.schemes.strang import Strang as Strang
+
+
+def default_scheme(equation: Equation) -> Scheme:
+    """The best scheme that applies: Strang where every channel flows, extrapolated Euler-Maruyama elsewhere."""
+    strang = Strang()
+    return Extrapolated(EulerMaruyama()) if strang.requires(equation) else strang

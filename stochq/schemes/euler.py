@@ -1,0 +1,66 @@
+"""Euler and Maruyama's scheme, normalised after every step: the simple reference for all others."""
+
+from typing import final
+
+import jax
+import jax.numpy as jnp
+
+from stochq.channels.diagonal import normalized
+from stochq.equation import Equation
+from stochq.noise import Budget, StepNoise
+from stochq.schemes.frame import Frame
+from stochq.schemes.scheme import Scheme, States, Stepper
+
+
+@final
+class EulerMaruyama(Scheme):
+    r"""Normalised Euler-Maruyama: $\psi' \propto \psi + a(\psi)dt + b(\psi)\Delta W$, weak order 1, strong order ½.
+
+    Steps every equation. Fast parts of the Hamiltonian force short steps; Strang has no such limit.
+
+    >>> import stochq as sq
+    >>> sq.schemes.EulerMaruyama().weak_order
+    1
+    """
+
+    @property
+    def strong_order(self) -> float:
+        return 0.5
+
+    @property
+    def weak_order(self) -> int:
+        return 1
+
+    def requires(self, equation: Equation) -> str:
+        return ""
+
+    def differentiable(self, equation: Equation) -> bool:
+        return True
+
+    def budget(self, frame: Frame) -> Budget:
+        return sum((channel.budget(frame.noise) for channel in frame.channels), Budget())
+
+    def prepare(self, frame: Frame, dt: jax.Array) -> Stepper:
+        return EulerStepper(frame, dt)
+
+
+@final
+class EulerStepper(Stepper):
+    frame: Frame
+    dt: jax.Array
+
+    def open(self, t: jax.Array, states: States) -> jax.Array:
+        return states[0]
+
+    def close(self, t: jax.Array, state: jax.Array) -> States:
+        return (state,)
+
+    def step(self, t: jax.Array, state: jax.Array, noise: StepNoise) -> jax.Array:
+        frame, dt = self.frame, self.dt
+        change = (dt / frame.hbar) * (-1j * frame.hamiltonian.apply(t, state))
+        for index, channel in enumerate(frame.channels):
+            own, noise = noise.split(channel.budget(frame.noise))
+            psi = frame.enter(index, state)
+            increment = channel.drift(t, psi, frame.noise) * dt + channel.diffuse(t, psi, own, dt, frame.noise)
+            change = change + frame.leave(index, increment)
+        return normalized(state + change.astype(jnp.result_type(state)))

@@ -1,0 +1,80 @@
+"""Talay and Tubaro's extrapolation on a shared path: one order more from any scheme."""
+
+from typing import Any, final
+
+import jax
+
+from stochq.equation import Equation
+from stochq.noise import Budget, StepPairNoise
+from stochq.schemes.frame import Frame
+from stochq.schemes.scheme import Scheme, States, Stepper
+
+
+@final
+class Extrapolated(Scheme):
+    r"""Two runs on one path, steps h and h/2, combined: $(2^p f(\psi_{h/2}) - f(\psi_h))/(2^p-1)$ for weak order p.
+
+    The wrapped scheme's leading bias cancels in every average; the shared path keeps the variance low. The fine
+    run is the same, number for number, as the wrapped scheme's run at half the step.
+
+    >>> import stochq as sq
+    >>> sq.schemes.Extrapolated(sq.schemes.EulerMaruyama()).weak_order
+    2
+    """
+
+    scheme: Scheme
+
+    def __init__(self, scheme: Scheme) -> None:
+        if isinstance(scheme, Extrapolated):
+            raise ValueError("scheme: expected a plain scheme to extrapolate; got one that is extrapolated already.")
+        self.scheme = scheme
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        gain = 2.0**self.scheme.weak_order
+        return (gain / (gain - 1), -1 / (gain - 1))
+
+    @property
+    def doubles_steps(self) -> bool:
+        return True
+
+    @property
+    def strong_order(self) -> float:
+        return self.scheme.strong_order
+
+    @property
+    def weak_order(self) -> int:
+        # A symmetric scheme of order 2 has an error expansion in even powers, but Platen's step does not: claim one.
+        return self.scheme.weak_order + 1
+
+    def requires(self, equation: Equation) -> str:
+        return self.scheme.requires(equation)
+
+    def differentiable(self, equation: Equation) -> bool:
+        return self.scheme.differentiable(equation)
+
+    def budget(self, frame: Frame) -> Budget:
+        return self.scheme.budget(frame)
+
+    def prepare(self, frame: Frame, dt: jax.Array) -> Stepper:
+        return ExtrapolatedStepper(self.scheme.prepare(frame, 0.5 * dt), self.scheme.prepare(frame, dt), dt)
+
+
+@final
+class ExtrapolatedStepper(Stepper):
+    fine: Stepper
+    coarse: Stepper
+    dt: jax.Array
+
+    def open(self, t: jax.Array, states: States) -> Any:
+        return self.fine.open(t, states[:1]), self.coarse.open(t, states[1:])
+
+    def close(self, t: jax.Array, state: Any) -> States:
+        fine, coarse = state
+        return (*self.fine.close(t, fine), *self.coarse.close(t, coarse))
+
+    def step(self, t: jax.Array, state: Any, noise: StepPairNoise) -> Any:
+        fine, coarse = state
+        even, odd = noise.even(), noise.odd()
+        fine = self.fine.step(t + 0.5 * self.dt, self.fine.step(t, fine, even), odd)
+        return fine, self.coarse.step(t, coarse, even.join_half_steps(odd))

@@ -1,0 +1,82 @@
+"""The basis in which a run holds its states, chosen so that the fewest basis changes are made per step."""
+
+from typing import Any, final
+
+import equinox as eqx
+import jax
+import numpy as np
+
+from stochq.channels import Channel, Columns, Energy, Given
+from stochq.equation import Equation
+from stochq.systems.driven import Driven
+from stochq.systems.hamiltonian import Dense, Diagonal, Hamiltonian
+from stochq.systems.linear import apply_matrix
+
+
+@final
+class Frame(eqx.Module):
+    """An equation rewritten in the held basis.
+
+    columns: the held basis in the given one, or None. changes[c]: the matrix from the held basis to channel c's
+    basis, or None where they agree.
+    """
+
+    hamiltonian: Hamiltonian
+    channels: tuple[Channel, ...]
+    columns: Any
+    changes: tuple[Any, ...]
+    hbar: Any
+    noise: str = eqx.field(static=True)
+
+    @property
+    def dim(self) -> int:
+        return self.hamiltonian.dim
+
+    def hold(self, psi: jax.Array) -> jax.Array:
+        """From the given basis to the held one."""
+        return psi if self.columns is None else apply_matrix(self.columns.conj().T, psi)
+
+    def give(self, psi: jax.Array) -> jax.Array:
+        """From the held basis to the given one."""
+        return psi if self.columns is None else apply_matrix(self.columns, psi)
+
+    def enter(self, index: int, psi: jax.Array) -> jax.Array:
+        """From the held basis to that of channel `index`."""
+        change = self.changes[index]
+        return psi if change is None else apply_matrix(change, psi)
+
+    def leave(self, index: int, psi: jax.Array) -> jax.Array:
+        """From the basis of channel `index` to the held one."""
+        change = self.changes[index]
+        return psi if change is None else apply_matrix(change.conj().T, psi)
+
+
+def frame_of(equation: Equation) -> Frame:
+    """The frame of an equation: the energy basis where a channel lives there, a common basis, or the given one."""
+    hamiltonian, channels = equation.hamiltonian, equation.channels
+    columns: Any = None
+    energy = any(isinstance(channel.basis, Energy) for channel in channels)
+    if energy and not isinstance(hamiltonian, Driven):
+        columns = hamiltonian.eigenvectors
+        hamiltonian = Diagonal(hamiltonian.energies)
+    elif _share_columns(equation):
+        columns = equation.basis_matrix(channels[0])
+        hamiltonian = Dense(columns.conj().T @ hamiltonian.matrix() @ columns)
+    changes = tuple(_change(equation, channel, columns) for channel in channels)
+    return Frame(hamiltonian, channels, columns, changes, equation.hbar, equation.noise)
+
+
+def _share_columns(equation: Equation) -> bool:
+    """Whether all channels are written in one rotated basis and the Hamiltonian can be rotated to it."""
+    first = equation.channels[0].basis if equation.channels else Given()
+    return isinstance(first, Columns) and all(
+        isinstance(channel.basis, Columns) and channel.basis.matrix is first.matrix for channel in equation.channels
+    ) and isinstance(equation.hamiltonian, (Dense, Diagonal))
+
+
+def _change(equation: Equation, channel: Channel, columns: Any) -> Any:
+    own = equation.basis_matrix(channel)
+    if own is columns or (isinstance(channel.basis, Energy) and columns is not None):
+        return None
+    identity = np.eye(equation.dim)
+    return (identity if own is None else own.conj().T) @ (identity if columns is None else columns)

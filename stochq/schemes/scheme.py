@@ -1,0 +1,77 @@
+"""What a scheme is, and what it becomes once an equation and a step length are known."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+
+from stochq.equation import Equation
+from stochq.noise import Budget
+from stochq.schemes.frame import Frame
+
+States = tuple[jax.Array, ...]
+
+
+class Stepper(eqx.Module):
+    """A scheme bound to an equation and a step length, prepared once outside the time loop. Abstract.
+
+    The state it carries is the scheme's own; `open` makes it from states in the held basis, one for each of the
+    scheme's `weights`, and `close` gives them back. All methods act on one trajectory.
+    """
+
+    def open(self, t: jax.Array, states: States) -> Any:
+        """The carried state that stands for the given states at time t."""
+        raise NotImplementedError
+
+    def step(self, t: jax.Array, state: Any, noise: Any) -> Any:
+        """The carried state at t + dt."""
+        raise NotImplementedError
+
+    def close(self, t: jax.Array, state: Any) -> States:
+        """The states for which the carried state stands."""
+        raise NotImplementedError
+
+
+class Scheme(eqx.Module):
+    """How one step is made. Abstract.
+
+    weights: an observable's value is Σ_i weights[i] f(ψ_i) over the states ψ_i of `Stepper.close`.
+    """
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        return (1.0,)
+
+    @property
+    def doubles_steps(self) -> bool:
+        """Whether one step consumes the random numbers of two (its own fine steps)."""
+        return False
+
+    @property
+    def strong_order(self) -> float:
+        raise NotImplementedError
+
+    @property
+    def weak_order(self) -> int:
+        raise NotImplementedError
+
+    def requires(self, equation: Equation) -> str:
+        """What the equation lacks for this scheme, with the fix; empty when the pair is possible."""
+        raise NotImplementedError
+
+    def differentiable(self, equation: Equation) -> bool:
+        """Whether gradients with respect to the equation's parameters pass through a step."""
+        raise NotImplementedError
+
+    def budget(self, frame: Frame) -> Budget:
+        """Random numbers of one step."""
+        raise NotImplementedError
+
+    def prepare(self, frame: Frame, dt: jax.Array) -> Stepper:
+        """Bind to an equation and a step length."""
+        raise NotImplementedError
+
+    def check(self, equation: Equation) -> None:
+        """Raise ValueError if this scheme cannot step this equation, naming the fix."""
+        if problem := self.requires(equation):
+            raise ValueError(f"scheme: {type(self).__name__} cannot step this equation: {problem}")

@@ -1,0 +1,98 @@
+"""Strang's symmetric composition of the Hamiltonian's exact propagator and the channels' own flows."""
+
+from typing import Any, final
+
+import equinox as eqx
+import jax
+
+from stochq.equation import Equation
+from stochq.noise import Budget, StepNoise
+from stochq.schemes.frame import Frame
+from stochq.schemes.scheme import Scheme, States, Stepper
+from stochq.systems.driven import Driven
+
+
+@final
+class Strang(Scheme):
+    r"""Palindromic splitting $e^{\frac{h}{2}H}e^{\frac{h}{2}C_1}\cdots e^{hC_n}\cdots e^{\frac{h}{2}C_1}e^{\frac{h}{2}H}$.
+
+    Weak order 2. Collapse channels flow exactly (no step error at all without a Hamiltonian), thermalizing ones by
+    the sweep over levels, general operators by Platen's step, the Hamiltonian by its exact propagator.
+
+    >>> import stochq as sq
+    >>> sq.schemes.Strang().weak_order
+    2
+    """
+
+    @property
+    def strong_order(self) -> float:
+        return 0.5
+
+    @property
+    def weak_order(self) -> int:
+        return 2
+
+    def requires(self, equation: Equation) -> str:
+        for channel in equation.channels:
+            if missing := channel.missing_flow(equation.noise):
+                return f"{missing}. Use sq.schemes.Extrapolated(sq.schemes.EulerMaruyama())."
+        return ""
+
+    def differentiable(self, equation: Equation) -> bool:
+        return not any(channel.flow_draws_index(equation.noise) for channel in equation.channels)
+
+    def budget(self, frame: Frame) -> Budget:
+        return sum((frame.channels[index].flow_budget(frame.noise) for index, _, _ in _sequence(frame)), Budget())
+
+    def prepare(self, frame: Frame, dt: jax.Array) -> Stepper:
+        hamiltonian, hbar = frame.hamiltonian, frame.hbar
+        merged = not isinstance(hamiltonian, Driven)
+        full = hamiltonian.propagator(dt, hbar) if merged else None
+        back = hamiltonian.propagator(-0.5 * dt, hbar) if merged else None
+        return StrangStepper(frame, dt, full, hamiltonian.propagator(0.5 * dt, hbar), back)
+
+
+def _sequence(frame: Frame) -> list[tuple[int, float, bool]]:
+    """The palindrome of channel flows as (channel, fraction of the step, reverse)."""
+    count = len(frame.channels)
+    if count == 0:
+        return []
+    centre = next((i for i in range(count) if frame.changes[i] is not None), None)
+    if centre is None:
+        centre = next((i for i in range(count) if frame.channels[i].flow_is_symmetric(frame.noise)), count - 1)
+    outer = [index for index in range(count) if index != centre]
+    symmetric = frame.channels[centre].flow_is_symmetric(frame.noise)
+    middle = [(centre, 1.0, False)] if symmetric else [(centre, 0.5, False), (centre, 0.5, True)]
+    return [(i, 0.5, False) for i in outer] + middle + [(i, 0.5, True) for i in reversed(outer)]
+
+
+@final
+class StrangStepper(Stepper):
+    """Carries e^{+iH dt/2ħ}ψ, so that the two half steps of H between steps are one; a driven H is not merged."""
+
+    frame: Frame
+    dt: jax.Array
+    full: Any
+    half: Any
+    back: Any
+
+    def open(self, t: jax.Array, states: States) -> jax.Array:
+        return states[0] if self.back is None else self.back(t, states[0])
+
+    def close(self, t: jax.Array, state: jax.Array) -> States:
+        return (state if self.back is None else self.half(t, state),)
+
+    def step(self, t: jax.Array, state: jax.Array, noise: StepNoise) -> jax.Array:
+        if self.full is not None:
+            return self._flows(t, self.full(t, state), noise)
+        return self.half(t + 0.5 * self.dt, self._flows(t, self.half(t, state), noise))
+
+    def _flows(self, t: jax.Array, psi: jax.Array, noise: StepNoise) -> jax.Array:
+        frame = self.frame
+        for index, fraction, reverse in _sequence(frame):
+            channel = frame.channels[index]
+            own, noise = noise.split(channel.flow_budget(frame.noise))
+            inside = frame.enter(index, psi)
+            inside = channel.flow(t, fraction * self.dt, inside, own, frame.noise, reverse)
+            psi = frame.leave(index, inside)
+        return psi

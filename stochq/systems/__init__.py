@@ -1,0 +1,11 @@
+"""Where it happens: bases, Hamiltonians and their named observables."""
+
+from stochq.systems.driven import driven as driven
+from stochq.systems.fock import kerr as kerr
+from stochq.systems.fock import oscillator as oscillator
+from stochq.systems.grid import particle as particle
+from stochq.systems.levels import levels as levels
+from stochq.systems.potentials import double_well as double_well
+from stochq.systems.potentials import harmonic as harmonic
+from stochq.systems.spins import ising as ising
+from stochq.systems.spins import xxz as xxz

@@ -1,0 +1,113 @@
+"""Hamiltonians with a few diagonals, such as those made of ladder operators."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+
+from stochq.arrays import as_complex, as_matrix, is_concrete
+from stochq.systems.checks import check_hermitian
+from stochq.systems.eigen import dagger, eigh
+from stochq.systems.hamiltonian import Dense, Hamiltonian, Matrix, Propagator, State, named
+from stochq.systems.linear import apply_bands, phases, taylor_exponential
+from stochq.systems.observables import Catalogue
+
+# Up to here the exact propagator of a banded matrix is kept as a dense matrix.
+BANDED_DENSE_LIMIT = 512
+
+
+class Banded(Hamiltonian):
+    """H with a few diagonals: bands[b, i] is the element in row i and column i + offsets[b].
+
+    Elements that would lie outside the matrix are ignored. The propagator is exact up to dim = 512; above, it is
+    exp(-i D dt/2) T exp(-i D dt/2) with D the main diagonal and T the fourth-order Taylor series of the rest, of
+    weak and strong order 2 in dt, which needs (norm of the rest) * dt < 1.
+    Raises: ValueError if the bands do not make a Hermitian matrix or do not match the offsets.
+
+    >>> Banded((-1, 1), [[0.0, 1.0], [1.0, 0.0]]).energies.round(12).tolist()
+    [-1.0, 1.0]
+    """
+
+    bands: Any
+    dense: Dense | None
+    offsets: tuple[int, ...] = eqx.field(static=True)
+    catalogue: Catalogue | None = eqx.field(static=True)
+
+    def __init__(self, offsets: tuple[int, ...], bands: Any, catalogue: Catalogue | None = None):
+        self.offsets = tuple(int(offset) for offset in offsets)
+        self.bands = as_matrix(bands)
+        if self.bands.ndim != 2 or len(self.offsets) != self.bands.shape[0] or len(set(offsets)) != len(offsets):
+            raise ValueError(
+                f"bands: expected one row per distinct offset; got bands of shape {self.bands.shape} "
+                f"for the offsets {self.offsets}. Give bands[b, i] = H[i, i + offsets[b]]."
+            )
+        self.catalogue = catalogue
+        elements = self._elements()
+        check_hermitian("bands", elements)
+        self.dense = Dense(elements) if self.dim <= BANDED_DENSE_LIMIT else None
+
+    def _elements(self) -> Any:
+        """The dense matrix; made by shifting the columns of the identity, so that traced bands pass."""
+        if is_concrete(self.bands):
+            result = np.zeros((self.dim, self.dim), self.bands.dtype)
+            for offset, band in zip(self.offsets, self.bands, strict=True):
+                rows = np.arange(max(0, -offset), min(self.dim, self.dim - offset))
+                result[rows, rows + offset] = band[rows]
+            return result
+        return apply_bands(self.offsets, self.bands, jnp.eye(self.dim, dtype=self.bands.dtype))
+
+    @property
+    def dim(self) -> int:
+        return self.bands.shape[1]
+
+    @property
+    def energies(self) -> Any:
+        return eigh(self._elements())[0] if self.dense is None else self.dense.energies
+
+    @property
+    def eigenvectors(self) -> Any:
+        return eigh(self._elements())[1] if self.dense is None else self.dense.eigenvectors
+
+    @property
+    def operators(self) -> Mapping[str, Any]:
+        return named(self.catalogue, self._elements)
+
+    def matrix(self, t: Any = 0.0) -> Any:
+        return as_complex(self._elements())
+
+    def apply(self, t: Any, psi: State) -> State:
+        return apply_bands(self.offsets, self.bands, psi)
+
+    def commutator(self, t: Any, rho: Matrix) -> Matrix:
+        return self.apply(t, rho) - dagger(self.apply(t, dagger(rho)))
+
+    def propagator(self, dt: Any, hbar: Any = 1.0) -> Propagator:
+        if self.dense is not None:
+            return self.dense.propagator(dt, hbar)
+        return _BandedPropagator(self.offsets, self.bands, dt / hbar)
+
+
+class _BandedPropagator(Propagator):
+    """Symmetric splitting of a banded Hamiltonian too large for a dense propagator."""
+
+    half: Any
+    bands: Any
+    dt: Any
+    offsets: tuple[int, ...] = eqx.field(static=True)
+
+    def __init__(self, offsets: tuple[int, ...], bands: Any, dt: Any):
+        main = [b for b, offset in enumerate(offsets) if offset == 0]
+        others = [b for b, offset in enumerate(offsets) if offset != 0]
+        diagonal = bands[main[0]].real if main else jnp.zeros_like(bands[0].real)
+        self.half = phases(diagonal, dt / 2)
+        self.offsets = tuple(offsets[b] for b in others)
+        self.bands = bands[np.array(others, dtype=int)]
+        self.dt = dt
+
+    def __call__(self, t: Any, psi: State) -> State:
+        psi = self.half * psi
+        if self.offsets:
+            psi = taylor_exponential(lambda phi: apply_bands(self.offsets, self.bands, phi), self.dt, psi)
+        return self.half * psi

@@ -1,0 +1,91 @@
+"""Checks of what a user gives: every message names the argument, what was expected, what came and what to do."""
+
+import math
+import operator
+from typing import Any
+
+import numpy as np
+
+from stochq.arrays import is_concrete
+
+# Largest |H - H^dagger| accepted, relative to the largest element.
+HERMITIAN_TOLERANCE = {"single": 1e-5, "double": 1e-10}
+
+
+def shape_of(name: str, value: Any) -> tuple[int, ...]:
+    """Shape of an array or of nested lists; ValueError if the rows differ in length."""
+    try:
+        return np.shape(value)
+    except ValueError:
+        raise ValueError(f"{name}: expected an array; got nested lists whose rows differ in length.") from None
+
+
+def check_number(name: str, value: Any, *, positive: bool = False) -> None:
+    """Raise ValueError unless `value` is a finite real number (greater than zero if `positive`)."""
+    if not is_concrete(value):
+        return
+    expected = "a finite number greater than 0" if positive else "a finite real number"
+    if shape_of(name, value) != () or np.asarray(value).dtype.kind not in "iuf":
+        raise ValueError(f"{name}: expected {expected}; got {value!r}. Give one real number.")
+    number = float(value)
+    if not math.isfinite(number) or (positive and number <= 0):
+        raise ValueError(f"{name}: expected {expected}; got {number!r}.")
+
+
+def check_count(name: str, value: Any, least: int, *, most: int | None = None) -> int:
+    """`value` as an int; ValueError unless it is a whole number from `least` to `most`."""
+    expected = f"a whole number of at least {least}" + ("" if most is None else f" and at most {most}")
+    try:
+        count = operator.index(value)
+    except TypeError:
+        raise ValueError(f"{name}: expected {expected}; got {value!r}.") from None
+    if isinstance(value, bool) or count < least or (most is not None and count > most):
+        raise ValueError(f"{name}: expected {expected}; got {value!r}.")
+    return count
+
+
+def check_finite(name: str, value: Any) -> None:
+    """Raise ValueError if an array has a NaN, an infinity or something that is not a number."""
+    if not is_concrete(value):
+        return
+    array = np.asarray(value)
+    if not np.issubdtype(array.dtype, np.number):
+        raise ValueError(f"{name}: expected an array of numbers; got dtype {array.dtype}.")
+    bad = np.argwhere(~np.isfinite(array))
+    if len(bad):
+        place = ", ".join(str(index) for index in bad[0])
+        raise ValueError(
+            f"{name}: expected finite numbers; got {array[tuple(bad[0])]} at index ({place}), "
+            f"{len(bad)} such in all. Remove NaN and infinity."
+        )
+
+
+def check_diagonal(name: str, value: Any) -> None:
+    """Raise ValueError unless `value` is a vector (dim,) of finite real numbers."""
+    shape = shape_of(name, value)
+    if len(shape) != 1 or shape[0] < 1:
+        raise ValueError(f"{name}: expected a vector of shape (dim,); got shape {shape}.")
+    check_finite(name, value)
+    if is_concrete(value) and np.any(np.imag(value)):
+        largest = np.max(np.abs(np.imag(value)))
+        raise ValueError(
+            f"{name}: expected real energies; got imaginary parts up to {largest:.3g}. Take the real part."
+        )
+
+
+def check_hermitian(name: str, value: Any) -> None:
+    """Raise ValueError unless `value` is a finite Hermitian matrix (dim, dim)."""
+    shape = shape_of(name, value)
+    if len(shape) != 2 or shape[0] != shape[1] or shape[0] < 1:
+        raise ValueError(f"{name}: expected a square matrix of shape (dim, dim); got shape {shape}.")
+    check_finite(name, value)
+    if not is_concrete(value):
+        return
+    array = np.asarray(value)
+    violation = np.max(np.abs(array - array.conj().T))
+    tolerance = HERMITIAN_TOLERANCE["single" if array.dtype in (np.float32, np.complex64) else "double"]
+    if violation > tolerance * max(np.max(np.abs(array)), np.finfo(float).tiny):
+        raise ValueError(
+            f"{name}: expected a Hermitian matrix, |H - H^dagger| = 0; got a largest difference of {violation:.3g}. "
+            "Symmetrise it: (H + H.conj().T) / 2."
+        )

@@ -1,0 +1,166 @@
+"""Hamiltonians that depend on time through given functions."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+
+from stochq.arrays import as_matrix, as_real, is_concrete
+from stochq.systems.checks import check_diagonal, check_hermitian, shape_of
+from stochq.systems.hamiltonian import Hamiltonian, Propagator, State
+from stochq.systems.linear import apply_matrix, scale, taylor_exponential
+
+Coefficients = tuple[Callable[[Any], Any], ...]
+
+
+class Driven(Hamiltonian):
+    """H(t) = H_0 + sum_j f_j(t) H_j; made by `driven`, which checks its arguments.
+
+    The diagonal terms (dim,) come first in `diagonals`, the others (dim, dim) in `matrices`.
+    """
+
+    static: Hamiltonian
+    diagonals: tuple[Any, ...]
+    matrices: tuple[Any, ...]
+    diagonal_coefficients: Coefficients = eqx.field(static=True)
+    matrix_coefficients: Coefficients = eqx.field(static=True)
+
+    def __init__(self, hamiltonian: Hamiltonian, terms: tuple[Any, ...], coefficients: Coefficients):
+        pairs = list(zip(terms, coefficients, strict=True))
+        self.static = hamiltonian
+        self.diagonals = tuple(term for term, _ in pairs if np.ndim(term) == 1)
+        self.diagonal_coefficients = tuple(f for term, f in pairs if np.ndim(term) == 1)
+        self.matrices = tuple(term for term, _ in pairs if np.ndim(term) == 2)
+        self.matrix_coefficients = tuple(f for term, f in pairs if np.ndim(term) == 2)
+
+    @property
+    def dim(self) -> int:
+        return self.static.dim
+
+    @property
+    def energies(self) -> Any:
+        """Eigenvalues (dim,) of H_0, the part that does not depend on time."""
+        return self.static.energies
+
+    @property
+    def eigenvectors(self) -> Any:
+        """Eigenvectors (dim, dim) of H_0."""
+        return self.static.eigenvectors
+
+    @property
+    def order(self) -> Any:
+        return self.static.order
+
+    @property
+    def operators(self) -> Mapping[str, Any]:
+        """Observables of H_0; "energy" is that of H_0."""
+        return self.static.operators
+
+    def matrix(self, t: Any = 0.0) -> Any:
+        diagonal, matrix = self._drive(t)
+        total = self.static.matrix(t)
+        if diagonal is not None:
+            total = total + (np.diag(diagonal) if is_concrete(diagonal) else jnp.diag(diagonal))
+        return total if matrix is None else total + matrix
+
+    def _drive(self, t: Any) -> tuple[Any, Any]:
+        """The driving terms at time t, added up: diagonal part (dim,) and matrix part (dim, dim), None where empty."""
+        return (
+            _combine(self.diagonal_coefficients, self.diagonals, t),
+            _combine(self.matrix_coefficients, self.matrices, t),
+        )
+
+    def apply(self, t: Any, psi: State) -> State:
+        return self.static.apply(t, psi) + _act(*self._drive(t), psi)
+
+    def propagator(self, dt: Any, hbar: Any = 1.0) -> Propagator:
+        return _DrivenPropagator(self, self.static.propagator(dt / 2, hbar), dt, hbar)
+
+
+class _DrivenPropagator(Propagator):
+    """Half a step of H_0, the drive frozen at the middle of the step, half a step of H_0."""
+
+    hamiltonian: Driven
+    half: Propagator
+    dt: Any
+    hbar: Any
+
+    def __call__(self, t: Any, psi: State) -> State:
+        middle = t + self.dt / 2
+        # Added up before the series: the terms cost once per step, and once for all trajectories.
+        diagonal, matrix = self.hamiltonian._drive(middle)
+        psi = self.half(t, psi)
+        psi = taylor_exponential(lambda phi: _act(diagonal, matrix, phi), self.dt / self.hbar, psi)
+        return self.half(middle, psi)
+
+
+def _combine(coefficients: Coefficients, terms: tuple[Any, ...], t: Any) -> Any:
+    """Sum of f_j(t) H_j in the precision of the terms; None if there is none."""
+    total = None
+    for coefficient, term in zip(coefficients, terms, strict=True):
+        factor = coefficient(t)
+        if is_concrete((factor, term)):
+            part = np.asarray(factor) * np.asarray(term)
+        else:
+            term = jnp.asarray(term)
+            part = jnp.asarray(factor, term.real.dtype) * term
+        total = part if total is None else total + part
+    return total
+
+
+def _act(diagonal: Any, matrix: Any, psi: Any) -> Any:
+    if diagonal is None:
+        return apply_matrix(matrix, psi)
+    return scale(diagonal, psi) if matrix is None else scale(diagonal, psi) + apply_matrix(matrix, psi)
+
+
+def driven(hamiltonian: Hamiltonian, terms: Sequence[Any], coefficients: Sequence[Callable[[Any], Any]]) -> Driven:
+    """Hamiltonian that depends on time.
+
+    $$H(t) = H_0 + \\sum_j f_j(t)\\,H_j,\\qquad
+      U(t+dt, t) \\approx e^{-iH_0 dt/2}\\,T_4\\!\\left[-i\\,dt\\sum_j f_j(t+\\tfrac{dt}{2})H_j\\right]e^{-iH_0 dt/2}$$
+
+    with T_4 the exponential to fourth order; the step is of order 2 in dt. Keep dt times the drive well below 1.
+    hamiltonian: H_0, which also gives the energies, eigenvectors and observables. terms: Hermitian operators H_j,
+    each a diagonal (dim,) or a matrix (dim, dim). coefficients: functions f_j of the time t, written with
+    `jax.numpy`, real, one per term. Define them once: a new function object is compiled anew.
+    Raises: ValueError if the terms are not Hermitian or do not fit, or a coefficient is not a real function of t.
+
+    >>> import jax.numpy as jnp
+    >>> from stochq.systems import driven, levels
+    >>> rabi = driven(levels([0.0, 1.0]), [[[0.0, 1.0], [1.0, 0.0]]], [lambda t: 0.3 * jnp.cos(t)])
+    >>> rabi.matrix(0.0).real.round(6).tolist()
+    [[0.0, 0.3], [0.3, 1.0]]
+    """
+    if not isinstance(hamiltonian, Hamiltonian):
+        raise ValueError(f"hamiltonian: expected a system, e.g. sq.systems.levels(...); got {type(hamiltonian)}.")
+    terms, coefficients = tuple(terms), tuple(coefficients)
+    if len(terms) != len(coefficients) or not terms:
+        raise ValueError(
+            f"coefficients: expected one function of t per term, at least one; "
+            f"got {len(terms)} terms and {len(coefficients)} coefficients."
+        )
+    checked = tuple(_term(f"terms[{j}]", term, hamiltonian.dim) for j, term in enumerate(terms))
+    for j, coefficient in enumerate(coefficients):
+        _check_coefficient(f"coefficients[{j}]", coefficient)
+    return Driven(hamiltonian, checked, coefficients)
+
+
+def _term(name: str, term: Any, dim: int) -> Any:
+    if shape_of(name, term) not in ((dim,), (dim, dim)):
+        raise ValueError(f"{name}: expected shape ({dim},) or ({dim}, {dim}); got {np.shape(term)}.")
+    if np.ndim(term) == 1:
+        check_diagonal(name, term)
+        return as_real(term)
+    check_hermitian(name, term)
+    return as_matrix(term)
+
+
+def _check_coefficient(name: str, coefficient: Any) -> None:
+    if not callable(coefficient):
+        raise ValueError(f"{name}: expected a function of the time t; got {coefficient!r}. Write lambda t: ... .")
+    value: Any = coefficient(0.0)
+    if np.shape(value) != () or (is_concrete(value) and (np.iscomplexobj(value) or not np.isfinite(value))):
+        raise ValueError(f"{name}: expected one finite real number at each time; got {value!r} at t = 0.")

@@ -1,0 +1,245 @@
+"""A particle on a periodic grid in one to three dimensions."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Complex
+
+from stochq.arrays import as_complex, as_real, is_concrete
+from stochq.systems.checks import check_count, check_finite, check_number, shape_of
+from stochq.systems.eigen import eigh
+from stochq.systems.fourier import Spectral, forward, inverse, kinetic_matrix, wave_numbers
+from stochq.systems.hamiltonian import Dense, Hamiltonian, Matrix, Propagator, State
+from stochq.systems.linear import phases, scale
+from stochq.systems.observables import LazyMapping
+from stochq.systems.packets import gaussian_packet
+from stochq.systems.potentials import Potential
+
+# Up to here in total the propagator is one dense matrix; above, two Fourier transforms are cheaper.
+DENSE_POINTS = 128
+# Dense matrices and their eigenvectors are made on request up to here.
+LARGEST_DENSE = 4096
+# Share of the box, on each side, and of the largest momentum that count as its edge.
+EDGE = 0.05
+ALIAS = 0.9
+AXES = ("", "_y", "_z")
+
+
+class Particle(Hamiltonian):
+    """H = p^2 / 2m + V(x) on a periodic grid; made by `particle`, which checks its arguments.
+
+    States (dim,) are psi at the points in row-major order, normalised to sum |psi|^2 = 1 (not times the spacing).
+    """
+
+    potential: Any
+    kinetic: Any
+    mass: Any
+    length: Any
+    hbar: Any
+    dense: Dense | None
+    points: int = eqx.field(static=True)
+    dimensions: int = eqx.field(static=True)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Points along each dimension."""
+        return (self.points,) * self.dimensions
+
+    @property
+    def dim(self) -> int:
+        return self.points**self.dimensions
+
+    @property
+    def spacing(self) -> Any:
+        """Distance of neighbouring points."""
+        return self.length / self.points
+
+    @property
+    def coordinates(self) -> tuple[Any, ...]:
+        """Coordinates of the points, (dim,) per dimension, from -length/2 to length/2 - spacing."""
+        return grid_coordinates(self.points, self.dimensions, self.length)
+
+    @property
+    def energies(self) -> Any:
+        """Eigenvalues (dim,), ascending; computed on each request above 128 points."""
+        return eigh(self._elements())[0] if self.dense is None else self.dense.energies
+
+    @property
+    def eigenvectors(self) -> Any:
+        """Eigenvectors (dim, dim); computed on each request above 128 points."""
+        return eigh(self._elements())[1] if self.dense is None else self.dense.eigenvectors
+
+    def _elements(self) -> Any:
+        if self.dim > LARGEST_DENSE:
+            raise ValueError(
+                f"points: expected at most {LARGEST_DENSE} points in all for a dense matrix or eigenvectors; "
+                f"got {self.dim}. Use apply and propagate, which never build them."
+            )
+        return _total_energy(self.points, self.dimensions, self.kinetic, self.potential)
+
+    @property
+    def operators(self) -> Mapping[str, Any]:
+        """Position (arrays), momentum and energy (callables psi -> float), one set per dimension."""
+        makers = {}
+        for axis in range(self.dimensions):
+            name = AXES[axis]
+            makers[f"position{name}"] = partial(self._position, axis, 1)
+            makers[f"position{name}_squared"] = partial(self._position, axis, 2)
+            makers[f"momentum{name}"] = partial(self._momentum, axis, 1)
+            makers[f"momentum{name}_squared"] = partial(self._momentum, axis, 2)
+        makers["kinetic"] = lambda: Spectral(self.kinetic, None)
+        makers["energy"] = lambda: Spectral(self.kinetic, self.potential)
+        return LazyMapping(makers)
+
+    def _position(self, axis: int, power: int) -> Any:
+        return self.coordinates[axis] ** power
+
+    def _momentum(self, axis: int, power: int) -> Spectral:
+        integers = wave_numbers(self.points, self.dimensions)[axis]
+        if power == 1 and self.points % 2 == 0:
+            # The fastest wave runs both ways: it has no direction, or real states would have a momentum.
+            integers = np.where(np.abs(integers) == self.points // 2, 0, integers)
+        return Spectral((2 * np.pi * self.hbar / self.length * integers) ** power, None)
+
+    def matrix(self, t: Any = 0.0) -> Any:
+        return as_complex(self._elements())
+
+    def apply(self, t: Any, psi: State) -> State:
+        if self.dense is not None:
+            return self.dense.apply(t, psi)
+        return inverse(self.kinetic * forward(psi, self.shape)) + scale(self.potential, psi)
+
+    def propagator(self, dt: Any, hbar: Any = 1.0) -> Propagator:
+        """The step exp(-i H dt / hbar): exact up to 128 points in all, above split into potential and kinetic parts.
+
+        The split step exp(-i V dt/2) exp(-i T dt) exp(-i V dt/2) is unitary, of strong and weak order 2 in dt.
+        """
+        if self.dense is not None:
+            return self.dense.propagator(dt, hbar)
+        kinetic = phases(self.kinetic, dt / hbar)
+        return _SplitPropagator(phases(self.potential, dt / (2 * hbar)), kinetic)
+
+    def commutator(self, t: Any, rho: Matrix) -> Matrix:
+        if self.dense is not None:
+            return self.dense.commutator(t, rho)
+        rows = tuple(range(self.dimensions))
+        columns = tuple(range(self.dimensions, 2 * self.dimensions))
+        # A column belongs to a bra, whose wave runs the other way.
+        tensor = jnp.fft.ifftn(jnp.fft.fftn(rho.reshape(self.shape * 2), axes=rows), axes=columns)
+        kinetic = jnp.asarray(self.kinetic).reshape(-1)
+        tensor = tensor * (kinetic[:, None] - kinetic[None, :]).reshape(self.shape * 2)
+        tensor = jnp.fft.fftn(jnp.fft.ifftn(tensor, axes=rows), axes=columns)
+        potential = jnp.asarray(self.potential)
+        return tensor.reshape(rho.shape) + (potential[:, None] - potential[None, :]) * rho
+
+    def gaussian(self, position: Any, width: Any, momentum: Any = 0.0) -> Complex[np.ndarray, " dim"]:
+        """Gaussian wave packet, normalised to sum |psi|^2 = 1.
+
+        $$\\psi(x) \\propto \\exp\\left[-\\frac{(x-x_0)^2}{4\\sigma^2} + \\frac{i p_0 x}{\\hbar}\\right]$$
+
+        position: x_0; width: sigma, the standard deviation of the position; momentum: p_0; one number for all
+        dimensions or one each.
+        Raises: ValueError if more than 1e-6 of the packet lies outside the box, where it would wrap around, or above
+        the largest momentum pi hbar / spacing, where it would be aliased.
+
+        >>> from stochq.systems import particle
+        >>> psi = particle(64, length=20.0, mass=1.0, potential="free").gaussian(position=1.0, width=1.0)
+        >>> round(float((abs(psi) ** 2).sum()), 12)
+        1.0
+        """
+        return gaussian_packet(
+            self.coordinates, self.points, float(self.length), float(self.hbar), position, width, momentum
+        )
+
+    def edge_weight(self, psi: State) -> Any:
+        """Probability within the outermost 5 % of the box on either side, where a state is about to wrap around."""
+        margin = max(1, round(EDGE * self.points))
+        near = [(i < margin) | (i >= self.points - margin) for i in np.indices(self.shape)]
+        return jnp.sum(jnp.abs(psi) ** 2 * np.any(near, axis=0).ravel().astype(np.float32))
+
+    def alias_weight(self, psi: State) -> Any:
+        """Probability of a momentum in the top tenth of the range along some dimension, about to be aliased."""
+        high = [np.abs(n) > ALIAS * self.points / 2 for n in wave_numbers(self.points, self.dimensions)]
+        return Spectral(np.any(high, axis=0).astype(np.float32), None)(psi)
+
+
+class _SplitPropagator(Propagator):
+    """Half a step of the potential, a step of the kinetic energy, half a step of the potential."""
+
+    half_potential: Any
+    kinetic: Any
+
+    def __call__(self, t: Any, psi: State) -> State:
+        spectrum = forward(self.half_potential * psi, self.kinetic.shape)
+        return self.half_potential * inverse(self.kinetic * spectrum)
+
+
+def grid_coordinates(points: int, dimensions: int, length: Any) -> tuple[Any, ...]:
+    """Flattened coordinates (dim,) per dimension of the points (i - points/2) * length / points."""
+    indices = np.indices((points,) * dimensions).reshape(dimensions, -1)
+    return tuple((index - points / 2) * (length / points) for index in indices)
+
+
+def _total_energy(points: int, dimensions: int, kinetic: Any, potential: Any) -> Any:
+    matrix = kinetic_matrix(kinetic, points, dimensions)
+    return matrix + (np.diag(potential) if is_concrete((matrix, potential)) else jnp.diag(potential))
+
+
+def particle(
+    points: int, length: Any, mass: Any, potential: Any = None, dimensions: int = 1, hbar: Any = 1.0
+) -> Particle:
+    """Particle on a periodic grid.
+
+    $$H = \\frac{\\hat p^2}{2m} + V(\\hat x),\\qquad x_i = \\left(i - \\tfrac{N}{2}\\right)\\frac{L}{N},\\qquad
+      k_n = \\frac{2\\pi n}{L}$$
+
+    points: N per dimension; length: L of the box per dimension; mass: m; dimensions: 1, 2 or 3. potential: None or
+    "free", an array over the grid (points,) * dimensions, a function V(x[, y, z]) of flattened coordinates (dim,), or
+    `harmonic(...)`, `double_well(...)`. Energies are in units of hbar^2 / (mass length^2); in single precision take
+    units in which these are of order one.
+    Observables: "position", "position_squared" (arrays), "momentum", "momentum_squared", "kinetic", "energy"
+    (callables psi -> float), and "position_y", "position_y_squared" and so on in more dimensions.
+    Raises: ValueError if a size is not positive or the potential is not real, finite and of the grid's shape.
+
+    >>> from stochq.systems import harmonic, particle
+    >>> particle(64, length=16.0, mass=1.0, potential=harmonic(1.0)).energies[:3].round(6).tolist()
+    [0.5, 1.5, 2.5]
+    """
+    points = check_count("points", points, 2)
+    dimensions = check_count("dimensions", dimensions, 1, most=3)
+    for name, value in (("length", length), ("mass", mass), ("hbar", hbar)):
+        check_number(name, value, positive=True)
+    length, mass, hbar = as_real(length), as_real(mass), as_real(hbar)
+    energies = _potential(potential, points, dimensions, length, mass)
+    integers = wave_numbers(points, dimensions)
+    kinetic = (2 * np.pi * hbar / length) ** 2 / (2 * mass) * sum(n.astype(np.float64) ** 2 for n in integers)
+    small = points**dimensions <= DENSE_POINTS
+    dense = Dense(_total_energy(points, dimensions, kinetic, energies)) if small else None
+    return Particle(energies, kinetic, mass, length, hbar, dense, points, dimensions)
+
+
+def _potential(potential: Any, points: int, dimensions: int, length: Any, mass: Any) -> Any:
+    """Potential energy (dim,) at each point."""
+    dim, shape = points**dimensions, (points,) * dimensions
+    if potential is None or (isinstance(potential, str) and potential == "free"):
+        return np.zeros(dim)
+    if isinstance(potential, str):
+        raise ValueError(
+            f'potential: expected "free", an array, a function or sq.systems.harmonic(...); got {potential!r}.'
+        )
+    values: Any = potential
+    if callable(potential):
+        coordinates = grid_coordinates(points, dimensions, length)
+        values = potential(mass, *coordinates) if isinstance(potential, Potential) else potential(*coordinates)
+    if shape_of("potential", values) not in ((), (dim,), shape):
+        raise ValueError(f"potential: expected shape {shape} or ({dim},); got {np.shape(values)}.")
+    check_finite("potential", values)
+    if is_concrete(values) and np.any(np.imag(values)):
+        raise ValueError("potential: expected real energies; got complex ones. Take the real part.")
+    values = as_real(np.real(values) if is_concrete(values) else values)
+    xp = np if is_concrete(values) else jnp
+    return xp.broadcast_to(values.reshape(-1), (dim,)) + xp.zeros(dim)

@@ -1,0 +1,232 @@
+"""Hamiltonians: how a state turns without noise."""
+
+import abc
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Num
+
+from stochq.arrays import as_complex, as_matrix, as_real, is_concrete
+from stochq.systems.checks import check_diagonal, check_hermitian
+from stochq.systems.eigen import dagger, eigh, exponential
+from stochq.systems.linear import apply_matrix, phases, scale
+from stochq.systems.observables import Catalogue, LazyMapping
+
+State = Num[Any, " dim"]
+Matrix = Num[Any, "dim dim"]
+
+
+class Propagator(eqx.Module):
+    """One time step without noise, prepared once: callable (t, psi) -> psi at t + dt."""
+
+    @abc.abstractmethod
+    def __call__(self, t: Any, psi: State) -> State:
+        """The state (dim,) one step after time t."""
+
+
+class PhasePropagator(Propagator):
+    """Multiplication by the phases exp(-i E dt) (dim,)."""
+
+    factors: Any
+
+    def __call__(self, t: Any, psi: State) -> State:
+        return self.factors * psi
+
+
+class MatrixPropagator(Propagator):
+    """Multiplication by the unitary exp(-i H dt) (dim, dim)."""
+
+    unitary: Any
+
+    def __call__(self, t: Any, psi: State) -> State:
+        return apply_matrix(self.unitary, psi)
+
+
+class Hamiltonian(eqx.Module):
+    """A Hamiltonian acting on states (dim,), in energy units; hbar enters where time does, as dt / hbar."""
+
+    @property
+    @abc.abstractmethod
+    def dim(self) -> int:
+        """Number of basis states."""
+
+    @property
+    @abc.abstractmethod
+    def energies(self) -> Any:
+        """Eigenvalues (dim,), ascending."""
+
+    @property
+    @abc.abstractmethod
+    def eigenvectors(self) -> Any:
+        """Eigenvectors (dim, dim), one per column, in the order of `energies`; None when the given basis is one."""
+
+    @property
+    def order(self) -> Any:
+        """Index (dim,) of the basis state that belongs to each energy, where the given basis is an eigenbasis."""
+        return np.arange(self.dim)
+
+    @property
+    @abc.abstractmethod
+    def operators(self) -> Mapping[str, Any]:
+        """Named observables: a diagonal (dim,), a matrix (dim, dim) or a callable psi -> float each."""
+
+    @property
+    def conserved(self) -> Mapping[str, Any]:
+        """Named observables that commute with H, besides the energy; the eigenvectors have sharp values of them."""
+        return LazyMapping({})
+
+    @abc.abstractmethod
+    def matrix(self, t: Any = 0.0) -> Any:
+        """H(t) as a dense complex matrix (dim, dim)."""
+
+    @abc.abstractmethod
+    def apply(self, t: Any, psi: State) -> State:
+        """H(t) psi."""
+
+    @abc.abstractmethod
+    def propagator(self, dt: Any, hbar: Any = 1.0) -> Propagator:
+        """The step exp(-i H dt / hbar), prepared once outside the time loop."""
+
+    def propagate(self, t: Any, dt: Any, psi: State, hbar: Any = 1.0) -> State:
+        """The state exp(-i H dt / hbar) psi at time t + dt."""
+        return self.propagator(dt, hbar)(t, psi)
+
+    def commutator(self, t: Any, rho: Matrix) -> Matrix:
+        """H(t) rho - rho H(t)."""
+        columns = jax.vmap(self.apply, in_axes=(None, 1), out_axes=1)
+        return columns(t, rho) - dagger(columns(t, dagger(rho)))
+
+
+class DiagonalHamiltonian(Hamiltonian):
+    """A Hamiltonian whose eigenbasis is the given basis; subclasses say where the diagonal is kept."""
+
+    @property
+    @abc.abstractmethod
+    def diagonal(self) -> Any:
+        """Energy (dim,) of each basis state."""
+
+    @property
+    def dim(self) -> int:
+        return self.diagonal.shape[0]
+
+    @property
+    def energies(self) -> Any:
+        return np.sort(self.diagonal) if is_concrete(self.diagonal) else jnp.sort(self.diagonal)
+
+    @property
+    def eigenvectors(self) -> None:
+        return None
+
+    @property
+    def order(self) -> Any:
+        if is_concrete(self.diagonal):
+            return np.argsort(self.diagonal, kind="stable")
+        return jnp.argsort(self.diagonal, stable=True)
+
+    def matrix(self, t: Any = 0.0) -> Any:
+        return as_complex(np.diag(self.diagonal) if is_concrete(self.diagonal) else jnp.diag(self.diagonal))
+
+    def apply(self, t: Any, psi: State) -> State:
+        return scale(self.diagonal, psi)
+
+    def propagator(self, dt: Any, hbar: Any = 1.0) -> Propagator:
+        return PhasePropagator(phases(self.diagonal, dt / hbar))
+
+    def commutator(self, t: Any, rho: Matrix) -> Matrix:
+        diagonal = jnp.asarray(self.diagonal)
+        return (diagonal[:, None] - diagonal[None, :]) * rho
+
+
+class Diagonal(DiagonalHamiltonian):
+    """H = diag(E), the energies (dim,) in any order.
+
+    Raises: ValueError if the diagonal is not one-dimensional, real and finite.
+
+    >>> Diagonal([2.0, 0.0]).energies.tolist()
+    [0.0, 2.0]
+    """
+
+    elements: Any
+    catalogue: Catalogue | None = eqx.field(static=True)
+
+    def __init__(self, diagonal: Any, catalogue: Catalogue | None = None):
+        check_diagonal("diagonal", diagonal)
+        self.elements = as_real(diagonal)
+        self.catalogue = catalogue
+
+    @property
+    def diagonal(self) -> Any:
+        return self.elements
+
+    @property
+    def operators(self) -> Mapping[str, Any]:
+        return named(self.catalogue, lambda: self.elements)
+
+    @property
+    def conserved(self) -> Mapping[str, Any]:
+        return LazyMapping(self.catalogue.conserved() if self.catalogue else {})
+
+
+class Dense(Hamiltonian):
+    """H given as a Hermitian matrix (dim, dim); a real one keeps real eigenvectors, which makes products cheaper.
+
+    `eigen`, where known, is the pair of ascending energies (dim,) and eigenvectors (dim, dim).
+    Raises: ValueError if the matrix is not square, finite and Hermitian.
+
+    >>> Dense([[0.0, 1.0], [1.0, 0.0]]).energies.round(12).tolist()
+    [-1.0, 1.0]
+    """
+
+    elements: Any
+    values: Any
+    vectors: Any
+    catalogue: Catalogue | None = eqx.field(static=True)
+
+    def __init__(self, matrix: Any, catalogue: Catalogue | None = None, eigen: tuple[Any, Any] | None = None):
+        check_hermitian("matrix", matrix)
+        elements = as_matrix(matrix)
+        self.elements = (elements + dagger(elements)) / 2
+        self.values, self.vectors = eigh(self.elements) if eigen is None else eigen
+        self.catalogue = catalogue
+
+    @property
+    def dim(self) -> int:
+        return self.elements.shape[0]
+
+    @property
+    def energies(self) -> Any:
+        return self.values
+
+    @property
+    def eigenvectors(self) -> Any:
+        return self.vectors
+
+    @property
+    def operators(self) -> Mapping[str, Any]:
+        return named(self.catalogue, lambda: self.elements)
+
+    @property
+    def conserved(self) -> Mapping[str, Any]:
+        return LazyMapping(self.catalogue.conserved() if self.catalogue else {})
+
+    def matrix(self, t: Any = 0.0) -> Any:
+        return as_complex(self.elements)
+
+    def apply(self, t: Any, psi: State) -> State:
+        return apply_matrix(self.elements, psi)
+
+    def propagator(self, dt: Any, hbar: Any = 1.0) -> Propagator:
+        return MatrixPropagator(exponential(self.elements, self.values, self.vectors, dt / hbar))
+
+    def commutator(self, t: Any, rho: Matrix) -> Matrix:
+        return apply_matrix(self.elements, rho) - dagger(apply_matrix(self.elements, dagger(rho)))
+
+
+def named(catalogue: Catalogue | None, energy: Callable[[], Any]) -> LazyMapping:
+    """Observables of the catalogue, with the energy last."""
+    makers = {} if catalogue is None else catalogue.operators()
+    return LazyMapping({**makers, "energy": energy})

@@ -1,0 +1,56 @@
+"""A few levels given by a vector of energies or a matrix."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from stochq.arrays import is_concrete
+from stochq.systems.checks import check_diagonal, check_hermitian, shape_of
+from stochq.systems.hamiltonian import Dense, Diagonal
+from stochq.systems.observables import Catalogue
+
+# Populations are named one by one up to this many levels.
+NAMED_POPULATIONS = 64
+
+
+@dataclass(frozen=True)
+class LevelCatalogue(Catalogue):
+    """Populations |k><k| of the basis states."""
+
+    dim: int
+
+    def operators(self) -> dict[str, Callable[[], Any]]:
+        if self.dim > NAMED_POPULATIONS:
+            return {}
+        return {f"population_{k}": partial(self._population, k) for k in range(self.dim)}
+
+    def _population(self, k: int) -> np.ndarray:
+        return (np.arange(self.dim) == k).astype(np.float64)
+
+
+def levels(matrix: Any) -> Diagonal | Dense:
+    """Hamiltonian of a few levels, from its energies or its matrix.
+
+    $$H = \\sum_k E_k |k\\rangle\\langle k| \\quad\\text{or}\\quad H = \\sum_{jk} H_{jk} |j\\rangle\\langle k|.$$
+
+    matrix: energies (dim,), or a Hermitian matrix (dim, dim), in energy units; a diagonal matrix is recognised.
+    Observables: "population_k" (up to 64 levels) and "energy".
+    Raises: ValueError if the energies are not real and finite or the matrix is not Hermitian.
+
+    >>> qubit = levels([[0.5, 0.2], [0.2, -0.5]])
+    >>> qubit.dim, list(qubit.operators)
+    (2, ['population_0', 'population_1', 'energy'])
+    """
+    if len(shape_of("matrix", matrix)) == 1:
+        check_diagonal("matrix", matrix)
+        return Diagonal(matrix, LevelCatalogue(len(matrix)))
+    check_hermitian("matrix", matrix)
+    catalogue = LevelCatalogue(len(matrix))
+    if is_concrete(matrix):
+        diagonal = np.diagonal(np.asarray(matrix))
+        if np.array_equal(np.asarray(matrix), np.diag(diagonal)):
+            return Diagonal(np.real(diagonal), catalogue)
+    return Dense(matrix, catalogue)

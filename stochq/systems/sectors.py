@@ -1,0 +1,111 @@
+"""Symmetry sectors of a spin chain: states with a given magnetization, combined with their mirror images."""
+
+import itertools
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from stochq.systems.eigen import sector_eigh
+
+
+def sigma_z(states: np.ndarray, site: int) -> np.ndarray:
+    """Value of sigma_z (dim,) at a site: +1 where its bit is 0, -1 where it is 1."""
+    return 1.0 - 2.0 * ((states >> site) & 1)
+
+
+def mirror(states: np.ndarray, sites: int) -> np.ndarray:
+    """The states with their bits in reverse order: site j goes to sites - 1 - j."""
+    result = np.zeros_like(states)
+    for site in range(sites):
+        result |= ((states >> site) & 1) << (sites - 1 - site)
+    return result
+
+
+class Sector(NamedTuple):
+    """Basis of a sector: the vectors c_s (1 + parity R)|s>, or |s> where no parity is asked for.
+
+    states: representatives s (dim,), ascending; weights: c_s (dim,), 1/2 where the state is its own mirror image
+    and 1/sqrt(2) elsewhere, 1 without parity.
+    """
+
+    sites: int
+    parity: int | None
+    states: np.ndarray
+    weights: np.ndarray
+
+
+def sector(sites: int, magnetization: float | None, parity: int | None) -> Sector:
+    """The sector of total S_z = magnetization and of the given parity; None leaves one free."""
+    if magnetization is None:
+        states = np.arange(2**sites)
+    else:
+        down = round(sites / 2 - magnetization)
+        flipped = itertools.combinations(range(sites), down)
+        states = np.sort(np.array([sum(1 << site for site in chosen) for chosen in flipped], dtype=np.int64))
+    if parity is None:
+        return Sector(sites, None, states, np.ones(len(states)))
+    images = mirror(states, sites)
+    states = states[states <= images] if parity == 1 else states[states < images]
+    symmetric = states == mirror(states, sites)
+    return Sector(sites, parity, states, np.where(symmetric, 0.5, math.sqrt(0.5)))
+
+
+def sector_dim(sites: int, magnetization: float | None, parity: int | None) -> int:
+    """Number of states of a sector, without listing them."""
+    half = sites // 2
+    if magnetization is None:
+        total, symmetric = 2**sites, 2 ** (sites - half)
+    else:
+        down = round(sites / 2 - magnetization)
+        total = math.comb(sites, down)
+        # The middle site of an odd chain is free; the others are flipped in mirrored pairs.
+        symmetric = 0 if sites % 2 == 0 and down % 2 else math.comb(half, down // 2)
+    return total if parity is None else (total + parity * symmetric) // 2
+
+
+def hop(where: Sector, bonds: Sequence[tuple[int, int]]) -> np.ndarray:
+    """Sum over bonds of the exchange of two opposite spins, S+ S- + S- S+, as a matrix (dim, dim) of a sector."""
+    result = np.zeros((len(where.states), len(where.states)))
+    for i, j in bonds:
+        columns = np.flatnonzero(((where.states >> i) ^ (where.states >> j)) & 1)
+        found = where.states[columns] ^ ((1 << i) | (1 << j))
+        phases = np.ones(len(columns))
+        if where.parity is not None:
+            images = mirror(found, where.sites)
+            phases = np.where(found > images, float(where.parity), 1.0)
+            found = np.minimum(found, images)
+        rows = np.minimum(np.searchsorted(where.states, found), len(where.states) - 1)
+        # With odd parity, a state that is its own mirror image has no place in the basis.
+        kept = where.states[rows] == found
+        rows, columns, phases = rows[kept], columns[kept], phases[kept]
+        np.add.at(result, (rows, columns), phases * where.weights[columns] / where.weights[rows])
+    return result
+
+
+def reflection(where: Sector) -> np.ndarray:
+    """The reflection R as a matrix (dim, dim), in a basis without parity."""
+    images = np.searchsorted(where.states, mirror(where.states, where.sites))
+    return np.eye(len(where.states))[images]
+
+
+def reflection_eigh(matrix: Any, where: Sector, quantities: Sequence[np.ndarray]) -> tuple[Any, Any]:
+    """Energies and eigenvectors with sharp parity, of a matrix without parity that commutes with the reflection.
+
+    quantities: diagonals (dim,) that commute with both, sharp in the eigenvectors as well.
+    """
+    images = np.searchsorted(where.states, mirror(where.states, where.sites))
+    own = np.arange(len(images))
+    even, odd = np.flatnonzero(own <= images), np.flatnonzero(own < images)
+    first = np.concatenate([even, odd])
+    second = images[first]
+    parities = np.repeat([1.0, -1.0], [len(even), len(odd)])
+    # Half the amplitude on each of two equal indices adds up to a state that is its own mirror image.
+    amplitudes = np.where(first == second, 0.5, math.sqrt(0.5))
+    columns = matrix[:, first] * amplitudes + matrix[:, second] * (parities * amplitudes)
+    rotated = columns[first] * amplitudes[:, None] + columns[second] * (parities * amplitudes)[:, None]
+    basis = np.zeros(rotated.shape)
+    basis[first, own] += amplitudes
+    basis[second, own] += parities * amplitudes
+    return sector_eigh(rotated, [parities, *(quantity[first] for quantity in quantities)], basis)

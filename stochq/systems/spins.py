@@ -1,0 +1,217 @@
+"""Chains of spins 1/2: the Ising chain in two fields and the XXZ chain with its symmetry sectors.
+
+A basis state is an integer whose bit j tells site j apart: bit 0 is spin up, sigma_z = +1, and bit 1 is spin down.
+State 0 has all spins up.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from stochq.arrays import as_real, is_concrete
+from stochq.systems.checks import check_count, check_number
+from stochq.systems.eigen import sector_eigh
+from stochq.systems.hamiltonian import Dense, Diagonal
+from stochq.systems.observables import Catalogue
+from stochq.systems.sectors import Sector, hop, reflection, reflection_eigh, sector, sector_dim, sigma_z
+
+# Matrices are dense: 4096 states are 12 sites, or 14 sites in the sector of zero magnetization.
+LARGEST_DIM = 4096
+
+
+@dataclass(frozen=True)
+class SpinCatalogue(Catalogue):
+    """Observables of a chain of spins 1/2 in a sector; diagonals are (dim,) over its basis."""
+
+    sites: int
+    periodic: bool
+    magnetization: float | None = None
+    parity: int | None = None
+
+    def sector(self) -> Sector:
+        """The basis: all states, or those of the given magnetization and parity."""
+        return sector(self.sites, self.magnetization, self.parity)
+
+    def bonds(self) -> list[tuple[int, int]]:
+        """Pairs of neighbours; a ring of two sites has one bond, not two."""
+        chain = [(j, j + 1) for j in range(self.sites - 1)]
+        return [*chain, (self.sites - 1, 0)] if self.periodic and self.sites > 2 else chain
+
+    def spin(self, site: int) -> np.ndarray:
+        """sigma_z at a site."""
+        return sigma_z(self.sector().states, site)
+
+    def total(self) -> np.ndarray:
+        """Sum over sites of sigma_z."""
+        states = self.sector().states
+        return np.sum([sigma_z(states, j) for j in range(self.sites)], axis=0)
+
+    def alignment(self) -> np.ndarray:
+        """Sum over bonds of sigma_z sigma_z."""
+        states = self.sector().states
+        return sum((sigma_z(states, i) * sigma_z(states, j) for i, j in self.bonds()), np.zeros(len(states)))
+
+    def domain_walls(self) -> np.ndarray:
+        """Number of bonds with opposite spins."""
+        return (len(self.bonds()) - self.alignment()) / 2
+
+    def staggered(self) -> np.ndarray:
+        """Mean over sites of (-1)^j sigma_z."""
+        states = self.sector().states
+        return np.mean([(-1) ** j * sigma_z(states, j) for j in range(self.sites)], axis=0)
+
+    def reflection(self) -> np.ndarray:
+        """Reflection of the chain, site j to sites - 1 - j (dim, dim)."""
+        return reflection(self.sector())
+
+    def by_site(self) -> dict[str, Callable[[], Any]]:
+        """The observables that are not symmetric under reflection."""
+        spins = {f"sigma_z_{j}": partial(self.spin, j) for j in range(self.sites)}
+        return {"staggered": self.staggered, **spins}
+
+
+@dataclass(frozen=True)
+class IsingCatalogue(SpinCatalogue):
+    """Observables of the Ising chain."""
+
+    transverse: bool = True
+
+    def operators(self) -> dict[str, Callable[[], Any]]:
+        return {
+            "magnetization": lambda: self.total() / self.sites,
+            "transverse": lambda: self.flips() / self.sites,
+            "domain_walls": self.domain_walls,
+            "parity": self.reflection,
+            **self.by_site(),
+        }
+
+    def conserved(self) -> dict[str, Callable[[], Any]]:
+        names = ("parity",) if self.transverse else ("magnetization", "domain_walls")
+        return {name: self.operators()[name] for name in names}
+
+    def flips(self) -> np.ndarray:
+        """Sum over sites of sigma_x (dim, dim)."""
+        states = np.arange(2**self.sites)
+        result = np.zeros((len(states), len(states)))
+        for site in range(self.sites):
+            result[states ^ (1 << site), states] = 1.0
+        return result
+
+
+@dataclass(frozen=True)
+class XXZCatalogue(SpinCatalogue):
+    """Observables of the XXZ chain."""
+
+    def operators(self) -> dict[str, Callable[[], Any]]:
+        named = {
+            "total_sz": lambda: self.total() / 2,
+            "nearest_zz": lambda: self.alignment() / len(self.bonds()),
+            "domain_walls": self.domain_walls,
+        }
+        return named if self.parity is not None else {**named, "parity": self.reflection, **self.by_site()}
+
+    def conserved(self) -> dict[str, Callable[[], Any]]:
+        free = {"total_sz": self.magnetization is None, "parity": self.parity is None}
+        return {name: self.operators()[name] for name in free if free[name]}
+
+    def eigen(self, matrix: Any) -> tuple[Any, Any]:
+        """Energies and eigenvectors with sharp total S_z and parity."""
+        if self.parity is not None:
+            return sector_eigh(matrix, [self.total()])
+        return reflection_eigh(matrix, self.sector(), [self.total()])
+
+
+def ising(
+    sites: int, coupling: Any, transverse: Any, longitudinal: Any = 0.0, periodic: bool = False
+) -> Dense | Diagonal:
+    """Ising chain in a transverse and a longitudinal field.
+
+    $$H = -J\\sum_i \\sigma^z_i\\sigma^z_{i+1} - g\\sum_i \\sigma^x_i - h\\sum_i \\sigma^z_i$$
+
+    with Pauli matrices; J = coupling > 0 is ferromagnetic, g = transverse, h = longitudinal, in energy units.
+    Open unless `periodic`. dim = 2^sites, up to 12 sites. Basis: integers whose bit j is 0 for sigma_z = +1 at site j.
+    Observables: "magnetization" and "transverse" (sigma_z and sigma_x, mean over sites), "domain_walls" (number of
+    bonds with opposite spins), "sigma_z_j" at site j, "staggered" (mean of (-1)^j sigma_z), "parity" (reflection of
+    the chain), "energy". Eigenvectors have sharp parity, also where energies are degenerate; with transverse = 0 the
+    Hamiltonian is diagonal in the given basis instead.
+    Raises: ValueError if a parameter is not finite or sites is not within 1 to 12.
+
+    >>> chain = ising(2, coupling=1.0, transverse=0.0)
+    >>> chain.matrix().real.diagonal().tolist()
+    [-1.0, 1.0, 1.0, -1.0]
+    """
+    sites = check_count("sites", sites, 1, most=LARGEST_DIM.bit_length() - 1)
+    for name, value in (("coupling", coupling), ("transverse", transverse), ("longitudinal", longitudinal)):
+        check_number(name, value)
+    classical = is_concrete(transverse) and float(transverse) == 0.0
+    catalogue = IsingCatalogue(sites, bool(periodic), transverse=not classical)
+    diagonal = -as_real(coupling) * catalogue.alignment() - as_real(longitudinal) * catalogue.total()
+    if classical:
+        return Diagonal(diagonal, catalogue)
+    matrix = _add_diagonal(-as_real(transverse) * catalogue.flips(), diagonal)
+    return Dense(matrix, catalogue, reflection_eigh(matrix, catalogue.sector(), []))
+
+
+def _add_diagonal(matrix: Any, diagonal: Any) -> Any:
+    """Matrix plus diagonal, in numpy unless one of them is traced."""
+    return matrix + (np.diag(diagonal) if is_concrete((matrix, diagonal)) else jnp.diag(diagonal))
+
+
+def xxz(
+    sites: int,
+    coupling: Any,
+    anisotropy: Any,
+    field: Any = 0.0,
+    periodic: bool = False,
+    magnetization: float | None = None,
+    parity: int | None = None,
+) -> Dense:
+    """XXZ chain of spins 1/2, whole or within a symmetry sector.
+
+    $$H = J\\sum_i\\left(S^x_iS^x_{i+1} + S^y_iS^y_{i+1} + \\Delta\\,S^z_iS^z_{i+1}\\right) + h\\sum_i S^z_i$$
+
+    J = coupling > 0 is antiferromagnetic, Delta = anisotropy, h = field, with S = sigma / 2 and hbar = 1.
+    magnetization: total S_z of the sector, from -sites/2 to sites/2 in steps of one. parity: +1 or -1, the eigenvalue
+    of the reflection of the chain; the basis is then (|s> + parity |Rs>)/sqrt(2), and |s> where s = Rs.
+    dim up to 4096. Eigenvectors have sharp total S_z and parity, also where energies are degenerate; `conserved`
+    holds those that the sector does not fix. Observables: "total_sz", "nearest_zz" (sigma_z sigma_z, mean over bonds),
+    "domain_walls", "energy", and where the parity is not fixed "parity", "staggered" and "sigma_z_j".
+    Raises: ValueError if a parameter is not finite, the sector does not exist or it has more than 4096 states.
+
+    >>> xxz(4, coupling=1.0, anisotropy=1.0, magnetization=0.0, parity=1).energies.round(3).tolist()
+    [-1.616, -0.25, 0.116, 0.75]
+    """
+    sites = check_count("sites", sites, 2, most=30)
+    for name, value in (("coupling", coupling), ("anisotropy", anisotropy), ("field", field)):
+        check_number(name, value)
+    _check_sector(sites, magnetization, parity)
+    magnetization = None if magnetization is None else float(magnetization)
+    catalogue = XXZCatalogue(sites, bool(periodic), magnetization, parity)
+    coupling, anisotropy, field = as_real(coupling), as_real(anisotropy), as_real(field)
+    diagonal = coupling * anisotropy * catalogue.alignment() / 4 + field * catalogue.total() / 2
+    matrix = _add_diagonal(coupling / 2 * hop(catalogue.sector(), catalogue.bonds()), diagonal)
+    return Dense(matrix, catalogue, catalogue.eigen(matrix))
+
+
+def _check_sector(sites: int, magnetization: Any, parity: Any) -> None:
+    if magnetization is not None:
+        check_number("magnetization", magnetization)
+        down = sites / 2 - float(magnetization)
+        if down not in range(sites + 1):
+            raise ValueError(
+                f"magnetization: expected a total S_z from {-sites / 2} to {sites / 2} in steps of 1; "
+                f"got {magnetization}."
+            )
+    if parity not in (None, 1, -1):
+        raise ValueError(f"parity: expected 1, -1 or None; got {parity!r}.")
+    dim = sector_dim(sites, magnetization, parity)
+    if not 1 <= dim <= LARGEST_DIM:
+        raise ValueError(
+            f"sites: expected a sector of 1 to {LARGEST_DIM} states; {sites} sites with magnetization={magnetization}, "
+            f"parity={parity} have {dim}. Fix the magnetization and the parity, or take "
+            f"{'other values of them' if dim == 0 else 'fewer sites'}."
+        )

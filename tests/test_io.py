@@ -1,0 +1,138 @@
+"""Results survive the way to disk and back, and what is not a result is refused by name."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from stochq import io
+from stochq.ensemble.result import EnsembleResult
+
+TIMES = np.linspace(0.0, 2.0, 5)
+
+
+def make_result(**changes):
+    generator = np.random.default_rng(1)
+    names = ("energy", "sigma_z/0 of site ⟨0⟩")
+
+    def curves():
+        return {name: generator.normal(size=len(TIMES)) for name in names}
+
+    states = generator.normal(size=(3, 5, 2)) + 1j * generator.normal(size=(3, 5, 2))
+    fields = dict(
+        times=TIMES,
+        mean=curves(),
+        stderr=curves(),
+        variance=curves(),
+        trajectories=1000,
+        failed=2,
+        seed=2**64 - 1,
+        scheme="Strang",
+        dt=0.01,
+        precision="single",
+        fingerprint="abc",
+        ranges=[(2**64 - 1, 0, 600), (3, 0, 402)],
+        bias={names[0]: generator.normal(size=len(TIMES)), names[1]: None},
+        covariance=generator.normal(size=(2, 2)),
+        covariance_points=[(names[0], 1), (names[1], 4)],
+        kept=states.astype(np.complex64),
+        density=generator.normal(size=(5, 2, 2)) + 1j,
+        histograms={"p/q": (np.linspace(0, 1, 4), generator.normal(size=(5, 3)))},
+        info={"backend": "cpu", "seconds": 1.5},
+    )
+    return EnsembleResult(**(fields | changes))
+
+
+def assert_same(a, b, path="result"):
+    if isinstance(a, dict):
+        assert list(a) == list(b), path
+        for key in a:
+            assert_same(a[key], b[key], f"{path}[{key!r}]")
+    elif isinstance(a, np.ndarray):
+        assert a.dtype == b.dtype, path
+        np.testing.assert_array_equal(a, b, err_msg=path)
+    elif isinstance(a, tuple | list):
+        assert type(a) is type(b) and len(a) == len(b), path
+        for i, (left, right) in enumerate(zip(a, b, strict=True)):
+            assert_same(left, right, f"{path}[{i}]")
+    else:
+        assert type(a) is type(b) and a == b, path
+
+
+MINIMAL = dict(bias={}, covariance=None, covariance_points=[], kept=None, density=None, histograms={}, info={})
+
+
+@pytest.mark.parametrize("changes", [{}, MINIMAL, {"info": {"seconds": float("inf")}}])
+def test_round_trip_is_equal(tmp_path, changes):
+    result = make_result(**changes)
+    loaded = io.load(io.save(result, tmp_path / "made" / "result.nc"))
+    for field in dataclasses.fields(result):
+        assert_same(getattr(result, field.name), getattr(loaded, field.name), field.name)
+
+
+def test_methods_of_the_result_save_and_convert(tmp_path):
+    result = make_result()
+    assert result.to_xarray().sizes["observable"] == 2
+    assert io.load(result.save(tmp_path / "result.nc")).mean.keys() == result.mean.keys()
+
+
+def test_curves_are_kept_beside_the_result(tmp_path):
+    result = make_result()
+    curves = io.Curves(exact={"energy": TIMES}, trajectories={"energy": np.ones((3, 5))})
+    path = io.save(result, tmp_path / "result.nc", curves)
+    loaded = io.load_curves(path)
+    assert_same(dict(curves.exact), loaded.exact)
+    assert_same(dict(curves.trajectories), loaded.trajectories)
+    assert io.load_curves(io.save(result, path)) == io.Curves()
+
+
+def test_dataset_is_plain_to_xarray_users(tmp_path):
+    xarray = pytest.importorskip("xarray")
+    result = make_result()
+    path = result.save(tmp_path / "result.nc")
+    with xarray.open_dataset(path, engine="h5netcdf") as dataset:
+        energy = dataset["mean"].sel(observable="energy", time=TIMES[2])
+        assert float(energy) == result.mean["energy"][2]
+
+
+def test_a_failed_save_leaves_the_earlier_file(tmp_path, monkeypatch):
+    path = io.save(make_result(), tmp_path / "result.nc")
+    before = path.read_bytes()
+
+    def fail(*arguments, **options):
+        raise OSError("disk full")
+
+    monkeypatch.setattr("xarray.Dataset.to_netcdf", fail)
+    with pytest.raises(OSError, match="disk full"):
+        io.save(make_result(trajectories=7), path)
+    assert path.read_bytes() == before
+    assert [item.name for item in tmp_path.iterdir()] == ["result.nc"]
+
+
+def test_missing_file_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"path: expected .* there is none at .*nowhere\.nc"):
+        io.load(tmp_path / "nowhere.nc")
+
+
+def test_a_directory_is_not_a_result(tmp_path):
+    with pytest.raises(FileNotFoundError, match="path: expected"):
+        io.load(tmp_path)
+
+
+def test_other_files_are_refused(tmp_path):
+    text = tmp_path / "notes.nc"
+    text.write_text("not a netCDF file")
+    xarray = pytest.importorskip("xarray")
+    foreign = tmp_path / "foreign.nc"
+    xarray.Dataset({"x": ("t", [1.0])}).to_netcdf(foreign, engine="h5netcdf")
+    for path in (text, foreign):
+        with pytest.raises(ValueError, match=f"path: expected a netCDF file written by stochq.*{path.name}"):
+            io.load(path)
+
+
+def test_a_later_format_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(io, "VERSION", io.VERSION + 1)
+    path = io.save(make_result(), tmp_path / "result.nc")
+    monkeypatch.undo()
+    with pytest.raises(ValueError, match="Upgrade stochq"):
+        io.load(path)

@@ -1,0 +1,104 @@
+"""Pictures have labelled axes, a legend that covers nothing, and lines that can be told apart without colour."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from stochq import plotting
+from stochq.ensemble.result import EnsembleResult
+
+TIMES = np.linspace(0.0, 3.0, 31)
+
+
+def make_result(names=("energy", "population_0"), **info):
+    curves = {name: np.exp(-(i + 1) * TIMES) for i, name in enumerate(names)}
+    errors = {name: 0.02 * np.minimum(TIMES, 1.0) for name in names}
+    return EnsembleResult(
+        times=TIMES,
+        mean=curves,
+        stderr=errors,
+        variance={name: 100 * error**2 for name, error in errors.items()},
+        trajectories=10000,
+        failed=0,
+        seed=0,
+        scheme="Strang",
+        dt=0.01,
+        precision="single",
+        fingerprint="",
+        ranges=[(0, 0, 10000)],
+        info=info,
+    )
+
+
+def exact_of(result):
+    return {name: mean + 0.001 for name, mean in result.mean.items()}
+
+
+def legend_texts(figure):
+    return [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def test_every_axis_is_labelled():
+    result = make_result(**{"unit:time": "s", "unit:energy": "J"})
+    figure = plotting.plot_result(result, exact_of(result))
+    labels = [(axes.get_xlabel(), axes.get_ylabel()) for axes in figure.axes]
+    assert labels == [
+        ("time $t$  [s]", r"$\langle H\rangle$  [J]"),
+        ("time $t$  [s]", "$p_{0}$"),
+    ]
+
+
+def test_legend_names_what_is_drawn():
+    result = make_result()
+    values = {"energy": np.ones((3, len(TIMES)))}
+    figure = plotting.plot_result(result, exact_of(result), trajectories=values)
+    expected = ["single trajectories", "±2 standard errors", "mean of 10 000", "exact"]
+    assert legend_texts(figure) == expected
+    assert "exact" not in legend_texts(plotting.plot_result(result))
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+@pytest.mark.parametrize("residuals", [False, True])
+def test_legend_covers_no_panel(tmp_path, count, residuals):
+    result = make_result([f"name_{i}" for i in range(count)])
+    figure = plotting.plot_result(result, exact_of(result), residuals=residuals)
+    figure.savefig(tmp_path / "picture.png")
+    legend = figure.legends[0].get_window_extent()
+    assert len(figure.axes) == count * (2 if residuals else 1)
+    assert not any(legend.overlaps(axes.get_window_extent()) for axes in figure.axes)
+    assert legend.x0 >= 0 and legend.x1 <= figure.bbox.width
+
+
+def test_points_without_spread_have_no_z():
+    result = make_result(["energy"])
+    figure = plotting.plot_result(result, exact_of(result), residuals=True)
+    z = np.asarray(figure.axes[1].lines[0].get_ydata())
+    assert np.isnan(z[0])
+    np.testing.assert_allclose(z[10:], -0.001 / 0.02)
+
+
+def test_an_exact_result_may_be_given_as_an_object():
+    class Exact:
+        expect = {"energy": np.zeros(len(TIMES))}
+
+    figure = plotting.plot_result(make_result(), Exact(), names=["energy"])
+    assert np.all(np.asarray(figure.axes[0].lines[-1].get_ydata()) == 0)
+
+
+def test_lines_differ_without_colour():
+    assert len(set(plotting.LINES)) == len(plotting.PALETTE) == len(set(plotting.PALETTE)) == len(plotting.MARKERS)
+
+
+def test_unknown_name_is_refused():
+    with pytest.raises(ValueError, match="names: expected names among energy, population_0; got 'enrgy'"):
+        plotting.plot_result(make_result(), names=["enrgy"])
+
+
+def test_no_global_state_is_touched():
+    code = "import sys; from stochq import plotting; assert 'matplotlib' not in sys.modules; print('ok')"
+    made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert made.stdout.strip() == "ok"
+    plotting.plot_result(make_result())
+    assert "matplotlib.pyplot" not in sys.modules or not sys.modules["matplotlib.pyplot"].get_fignums()
