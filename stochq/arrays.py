@@ -1,8 +1,10 @@
 """Host-side parameters: numpy in double precision unless a gradient is being traced."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 
@@ -29,3 +31,13 @@ def as_matrix(value: Any) -> Any:
     if np.iscomplexobj(array) and np.any(array.imag):
         return array.astype(np.complex128)
     return np.ascontiguousarray(array.real, dtype=np.float64)
+
+
+def stacked(values: Sequence[Any]) -> Any:
+    """Arrays stacked on a new leading axis, by numpy unless one of them is traced."""
+    return np.stack(values) if is_concrete(values) else jnp.stack(values)
+
+
+def square_root(value: Any) -> Any:
+    """The square root, by numpy unless it is traced."""
+    return np.sqrt(value) if is_concrete(value) else jnp.sqrt(value)

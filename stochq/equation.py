@@ -8,7 +8,7 @@ import numpy as np
 
 from stochq.arrays import as_real, is_concrete
 from stochq.channels import Channel, Columns, Energy, NoiseLaw
-from stochq.channels.diagonal import normalized
+from stochq.channels.channel import normalized
 from stochq.systems.hamiltonian import Hamiltonian
 
 NOISE_LAWS = ("real", "complex", "unitary")

@@ -181,7 +181,7 @@ def _plain(value: Any) -> Any:
 def _complex(name: str, array: Any, dims: tuple[str, ...]) -> dict[str, Any]:
     if array is None:
         return {}
-    values = np.asarray(array)
+    values: Any = np.asarray(array)
     return {f"{name}_re": (dims, values.real), f"{name}_im": (dims, values.imag)}
 
 

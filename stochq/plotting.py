@@ -50,7 +50,7 @@ def style() -> Iterator[None]:
     import matplotlib
     from cycler import cycler
 
-    settings: dict[str, Any] = {
+    settings: Any = {
         "font.size": 10,
         "axes.titlesize": 10,
         "axes.labelsize": 11,

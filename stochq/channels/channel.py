@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from stochq.noise import Budget, StepNoise
+from stochq.systems.linear import level_sum, times_real
 
 NoiseLaw = Literal["real", "complex", "unitary"]
 
@@ -33,8 +34,9 @@ class Columns(Basis):
 class Channel(eqx.Module):
     """A family of jump operators L_k acting in its own basis, never a list of matrices.
 
-    Every method takes states and density matrices already expressed in `basis`. One state has shape (dim,);
-    trajectories are added by `jax.vmap` on the last axis. Rates are inverse times.
+    Every method takes states and density matrices already expressed in `basis`. States have shape (dim,) for one
+    trajectory or (dim, trajectories) for many; noise arrays then carry the same trailing axis. `jax.vmap` would put
+    the trajectories first and pay for transposes in every step. Rates are inverse times.
     """
 
     basis: eqx.AbstractVar[Basis]
@@ -49,11 +51,11 @@ class Channel(eqx.Module):
         raise NotImplementedError
 
     def drift(self, t: jax.Array, psi: jax.Array, law: NoiseLaw) -> jax.Array:
-        """The Itô drift of the norm-preserving equation without the Hamiltonian, (dim,)."""
+        """The Itô drift of the norm-preserving equation without the Hamiltonian, (dim, *columns)."""
         raise NotImplementedError
 
     def diffuse(self, t: jax.Array, psi: jax.Array, noise: StepNoise, dt: jax.Array, law: NoiseLaw) -> jax.Array:
-        """The noise increment over dt, exact in law given psi, (dim,)."""
+        """The noise increment over dt, exact in law given psi, (dim, *columns)."""
         raise NotImplementedError
 
     def flow_budget(self, law: NoiseLaw) -> Budget:
@@ -91,17 +93,11 @@ class Channel(eqx.Module):
         raise NotImplementedError
 
 
-def expectation(probabilities: jax.Array, values: jax.Array) -> jax.Array:
-    """Σ_i p_i v_i."""
-    return jnp.sum(probabilities * values)
-
-
 def populations(psi: jax.Array) -> jax.Array:
-    """|ψ_i|², (dim,)."""
-    return psi.real**2 + psi.imag**2
+    """|ψ_i|², (dim, *columns)."""
+    return psi.real * psi.real + psi.imag * psi.imag
 
 
-def no_noise(dtype: np.dtype) -> StepNoise:
-    """The random numbers of a channel that draws none."""
-    empty = jnp.zeros(0, dtype)
-    return StepNoise(empty, empty.astype(jnp.result_type(dtype, jnp.complex64)), empty)
+def normalized(psi: jax.Array) -> jax.Array:
+    """ψ/|ψ|, each column by its own norm."""
+    return times_real(jax.lax.rsqrt(level_sum(populations(psi))), psi)

@@ -3,6 +3,8 @@
 SUV, CSL, QMUPL, Diósi-Penrose, energy-driven and lattice collapse all belong here (PHYSICS.md §1, family 1).
 """
 
+import functools
+import itertools
 from typing import Any, final
 
 import equinox as eqx
@@ -11,8 +13,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from stochq.arrays import as_real, is_concrete
-from stochq.channels.channel import Basis, Channel, Given, NoiseLaw, expectation, populations
+from stochq.channels.channel import Basis, Channel, Given, NoiseLaw, normalized, populations
 from stochq.noise import Budget, StepNoise
+from stochq.noise.roots import root
+from stochq.systems.fourier import filtered
+from stochq.systems.linear import UNROLLED_LEVELS, column, level_sum, multiply, times_real
 
 
 class DiagonalCollapse(Channel):
@@ -27,11 +32,11 @@ class DiagonalCollapse(Channel):
         raise NotImplementedError
 
     def field(self, normals: jax.Array) -> jax.Array:
-        """A Gaussian vector with covariance κ from standard normals, (dim,)."""
+        """A Gaussian vector with covariance κ, (dim, *columns), from standard normals, (K, *columns)."""
         raise NotImplementedError
 
     def smooth(self, weights: jax.Array) -> jax.Array:
-        """κ @ weights, (dim,)."""
+        """κ @ weights, (dim, *columns)."""
         raise NotImplementedError
 
     def diagonal(self) -> jax.Array:
@@ -77,20 +82,21 @@ class DiagonalCollapse(Channel):
 
     def drift(self, t: jax.Array, psi: jax.Array, law: NoiseLaw) -> jax.Array:
         if law == "unitary":
-            return -0.5 * self.diagonal() * psi
+            return times_real(-0.5 * column(self.diagonal(), psi), psi)
         probability = populations(psi)
         smooth = self.smooth(probability)
-        return (smooth - 0.5 * self.diagonal() - 0.5 * expectation(probability, smooth)) * psi
+        mean = level_sum(probability * smooth)
+        return times_real(smooth - 0.5 * column(self.diagonal(), psi) - 0.5 * mean, psi)
 
     def diffuse(self, t: jax.Array, psi: jax.Array, noise: StepNoise, dt: jax.Array, law: NoiseLaw) -> jax.Array:
         if law == "complex":
-            real, imaginary = self.field(noise.pairs.real), self.field(noise.pairs.imag)
-            field = jax.lax.complex(real, imaginary) * jnp.sqrt(0.5 * dt)
-        else:
-            field = self.field(noise.singles) * jnp.sqrt(dt)
+            scale, probability = jnp.sqrt(0.5 * dt), populations(psi)
+            parts = (self.field(noise.pairs.real) * scale, self.field(noise.pairs.imag) * scale)
+            return jax.lax.complex(*(part - level_sum(probability * part) for part in parts)) * psi
+        field = self.field(noise.singles) * jnp.sqrt(dt)
         if law == "unitary":
-            return -1j * field * psi
-        return (field - jnp.sum(populations(psi) * field)) * psi
+            return jax.lax.complex(field * psi.imag, -field * psi.real)
+        return times_real(field - level_sum(populations(psi) * field), psi)
 
     def flow(
         self, t: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoise, law: NoiseLaw, reverse: bool
@@ -105,14 +111,11 @@ class DiagonalCollapse(Channel):
 
     def _collapse(self, dt: jax.Array, psi: jax.Array, normals: jax.Array, uniform: jax.Array) -> jax.Array:
         """ψ_i ← ψ_i exp(2dt κ_ij* + φ_i − dt κ_ii), j* drawn from |ψ_j|², φ Gaussian with covariance κ dt."""
-        chosen = _draw_index(populations(psi), uniform)
-        exponent = dt * (2 * self.smooth(chosen) - self.diagonal()) + jnp.sqrt(dt) * self.field(normals)
-        return normalized(psi * jnp.exp(exponent - jnp.max(exponent)))
-
-
-def normalized(psi: jax.Array) -> jax.Array:
-    """ψ/|ψ|."""
-    return psi * jax.lax.rsqrt(jnp.sum(populations(psi)))
+        probability = populations(psi)
+        chosen = _draw_index(probability, uniform)
+        exponent = dt * (2 * self.smooth(chosen) - column(self.diagonal(), psi)) + jnp.sqrt(dt) * self.field(normals)
+        weight = jnp.exp(exponent - _level_max(exponent))
+        return times_real(weight * jax.lax.rsqrt(level_sum(probability * weight * weight)), psi)
 
 
 def _phase(angle: jax.Array) -> jax.Array:
@@ -120,10 +123,33 @@ def _phase(angle: jax.Array) -> jax.Array:
 
 
 def _draw_index(probability: jax.Array, uniform: jax.Array) -> jax.Array:
-    """A unit vector e_j with j drawn from `probability` by inversion of the cumulative sum."""
-    cumulative = jnp.cumsum(probability)
-    index = jnp.sum((cumulative < uniform * cumulative[-1]).astype(jnp.int32))
-    return (jnp.arange(probability.shape[0]) == index).astype(probability.dtype)
+    """Unit vectors e_j, one for each column, with j drawn from `probability` by inversion of the cumulative sum."""
+    cumulative = _cumulative(probability)
+    threshold = uniform * cumulative[-1]
+    below = [(row < threshold) for row in cumulative] if isinstance(cumulative, list) else None
+    if below is None:
+        index = jnp.sum((cumulative < threshold[None]).astype(jnp.int32), axis=0)
+    else:
+        index = sum((row.astype(jnp.int32) for row in below[1:]), below[0].astype(jnp.int32))
+    levels = column(jnp.arange(probability.shape[0], dtype=jnp.int32), probability)
+    return (levels == index[None]).astype(probability.dtype)
+
+
+def _cumulative(probability: jax.Array) -> Any:
+    """Cumulative sums over levels: a list of rows for few levels, else an array made by one triangular product."""
+    levels = probability.shape[0]
+    if levels <= UNROLLED_LEVELS:
+        return list(itertools.accumulate(probability[level] for level in range(levels)))
+    if levels <= DENSE_KERNEL_POINTS:
+        return multiply(np.tril(np.ones((levels, levels), probability.dtype)), probability)
+    return jnp.cumsum(probability, axis=0)
+
+
+def _level_max(values: jax.Array) -> jax.Array:
+    """The largest value over levels, the axis kept."""
+    if values.shape[0] > UNROLLED_LEVELS:
+        return jnp.max(values, axis=0, keepdims=True)
+    return functools.reduce(jnp.maximum, [values[level : level + 1] for level in range(values.shape[0])])
 
 
 @final
@@ -146,10 +172,10 @@ class Projectors(DiagonalCollapse):
         return self.dim
 
     def field(self, normals: jax.Array) -> jax.Array:
-        return jnp.sqrt(self.rates) * normals
+        return column(root(self.rates), normals) * normals
 
     def smooth(self, weights: jax.Array) -> jax.Array:
-        return self.rates * weights
+        return column(self.rates, weights) * weights
 
     def diagonal(self) -> jax.Array:
         return jnp.asarray(self.rates)
@@ -184,10 +210,10 @@ class Features(DiagonalCollapse):
         return self.matrix.shape[0]
 
     def field(self, normals: jax.Array) -> jax.Array:
-        return jnp.sqrt(self.rate) * (self.matrix.T @ normals)
+        return root(self.rate) * multiply(self.matrix.T, normals)
 
     def smooth(self, weights: jax.Array) -> jax.Array:
-        return self.rate * (self.matrix.T @ (self.matrix @ weights))
+        return self.rate * multiply(self.matrix.T, multiply(self.matrix, weights))
 
     def diagonal(self) -> jax.Array:
         return self.rate * jnp.sum(jnp.square(self.matrix), axis=0)
@@ -237,19 +263,15 @@ class Kernel(DiagonalCollapse):
     def noises(self) -> int:
         return self.dim
 
-    def _filter(self, spectrum: jax.Array, values: jax.Array) -> jax.Array:
-        grid = values.reshape(self.spectrum.shape)
-        return jnp.fft.ifftn(spectrum * jnp.fft.fftn(grid)).real.reshape(-1).astype(values.dtype)
-
     def field(self, normals: jax.Array) -> jax.Array:
         if self.root_matrix is not None:
-            return jnp.sqrt(self.rate) * (self.root_matrix @ normals)
-        return jnp.sqrt(self.rate) * self._filter(jnp.sqrt(self.spectrum), normals)
+            return root(self.rate) * multiply(self.root_matrix, normals)
+        return root(self.rate) * filtered(jnp.sqrt(self.spectrum), normals).real
 
     def smooth(self, weights: jax.Array) -> jax.Array:
         if self.kernel_matrix is not None:
-            return self.rate * (self.kernel_matrix @ weights)
-        return self.rate * self._filter(self.spectrum, weights)
+            return self.rate * multiply(self.kernel_matrix, weights)
+        return self.rate * filtered(self.spectrum, weights).real
 
     def diagonal(self) -> jax.Array:
         return self.rate * self.peak * jnp.ones(self.dim)

@@ -16,7 +16,7 @@ from stochq.arrays import as_matrix, is_concrete
 from stochq.channels.channel import Basis, Channel, Given, NoiseLaw, populations
 from stochq.channels.platen import platen_step
 from stochq.noise import Budget, StepNoise
-from stochq.systems.linear import apply_bands, apply_matrix, scale, shift
+from stochq.systems.linear import apply_bands, apply_matrix, inner, level_sum, scale, shift, times_real
 
 _VARIANTS = {"real": (1.0 + 0j,), "complex": (np.sqrt(0.5) + 0j, 1j * np.sqrt(0.5)), "unitary": (-1j,)}
 
@@ -34,19 +34,19 @@ class Operators(Channel):
         raise NotImplementedError
 
     def apply_one(self, parameters: jax.Array, psi: jax.Array) -> jax.Array:
-        """L ψ for one operator, (dim,)."""
+        """L ψ for one operator, (dim, *columns)."""
         raise NotImplementedError
 
     def apply_one_adjoint(self, parameters: jax.Array, psi: jax.Array) -> jax.Array:
-        """L† ψ for one operator, (dim,)."""
+        """L† ψ for one operator, (dim, *columns)."""
         raise NotImplementedError
 
     def apply_all(self, psi: jax.Array) -> jax.Array:
-        """L_k ψ, (K, dim)."""
-        return jnp.stack([self.apply_one(parameters, psi) for parameters in self.stack()])
+        """L_k ψ, (K, dim, *columns)."""
+        return jax.vmap(self.apply_one, in_axes=(0, None))(self.stack(), psi)
 
     def apply_square(self, psi: jax.Array, images: jax.Array) -> jax.Array:
-        """Σ_k L_k†L_k ψ given images = L_k ψ, (dim,)."""
+        """Σ_k L_k†L_k ψ given images = L_k ψ, (dim, *columns)."""
         raise NotImplementedError
 
     def unsupported(self, law: NoiseLaw) -> str:
@@ -68,17 +68,17 @@ class Operators(Channel):
         square = self.apply_square(psi, images)
         if law == "unitary":
             return -0.5 * square
-        means = images @ psi.conj()
-        return means.conj() @ images - 0.5 * square - 0.5 * jnp.sum(populations(means)) * psi
+        means = _means(psi, images)
+        return _weighted(means.conj(), images) - 0.5 * square - times_real(0.5 * level_sum(populations(means)), psi)
 
     def diffuse(self, t: jax.Array, psi: jax.Array, noise: StepNoise, dt: jax.Array, law: NoiseLaw) -> jax.Array:
         images = self.apply_all(psi)
-        normals = noise.pairs * np.sqrt(0.5) if law == "complex" else noise.singles.astype(psi.dtype)
-        increments = normals.astype(psi.dtype) * jnp.sqrt(dt)
+        normals = noise.pairs * np.sqrt(0.5).astype(psi.real.dtype) if law == "complex" else noise.singles
+        increments = (normals * jnp.sqrt(dt)).astype(psi.dtype)
+        total = _weighted(increments, images)
         if law == "unitary":
-            return -1j * (increments @ images)
-        means = images @ psi.conj()
-        return increments @ images - jnp.sum(increments * means) * psi
+            return -1j * total
+        return total - level_sum(increments * _means(psi, images)) * psi
 
     def flow_budget(self, law: NoiseLaw) -> Budget:
         return self.budget(law)
@@ -110,6 +110,16 @@ class Operators(Channel):
         if self.count == 1:
             return visit(psi, (stack[0], tuple(draw[0] for draw in draws)))[0]
         return lax.scan(visit, psi, (stack, draws), reverse=reverse)[0]
+
+
+def _means(psi: jax.Array, images: jax.Array) -> jax.Array:
+    """⟨L_k⟩, (K, *columns), from images = L_k ψ."""
+    return jax.vmap(inner, in_axes=(None, 0))(psi, images)[:, 0]
+
+
+def _weighted(weights: jax.Array, images: jax.Array) -> jax.Array:
+    """Σ_k w_k L_k ψ, (dim, *columns)."""
+    return level_sum(weights[:, None] * images)[0]
 
 
 def _all_hermitian(operators: np.ndarray) -> bool:
@@ -150,7 +160,7 @@ class DenseOperators(Operators):
 
     def apply_all(self, psi: jax.Array) -> jax.Array:
         rows = self.matrices.reshape(-1, self.dim)
-        return apply_matrix(rows, psi).reshape(self.count, self.dim)
+        return apply_matrix(rows, psi).reshape(self.count, *psi.shape)
 
     def apply_square(self, psi: jax.Array, images: jax.Array) -> jax.Array:
         return apply_matrix(self.square, psi)
@@ -202,22 +212,17 @@ class BandedOperators(Operators):
         return sum(terms[1:], terms[0])
 
     def apply_square(self, psi: jax.Array, images: jax.Array) -> jax.Array:
-        terms = [self.apply_one_adjoint(band, image) for band, image in zip(self.bands, images, strict=True)]
-        return sum(terms[1:], terms[0])
+        return level_sum(jax.vmap(self.apply_one_adjoint)(self.bands, images))[0]
 
     def dissipator(self, t: jax.Array, rho: jax.Array) -> jax.Array:
-        on_columns = jax.vmap(self._dissipate, in_axes=(None, -1), out_axes=-1)
-        total = jnp.zeros_like(rho)
-        for parameters in jnp.asarray(self.bands):
-            left = jax.vmap(self.apply_one, in_axes=(None, -1), out_axes=-1)(parameters, rho)
-            both = jax.vmap(self.apply_one, in_axes=(None, -1), out_axes=-1)(parameters, left.conj().T).conj().T
-            square = on_columns(parameters, rho)
-            square_right = on_columns(parameters, rho.conj().T).conj().T
-            total = total + both - 0.5 * (square + square_right)
-        return total
+        def add(total: jax.Array, bands: jax.Array) -> tuple[jax.Array, None]:
+            left = self.apply_one(bands, rho)
+            both = self.apply_one(bands, left.conj().T).conj().T
+            square = self.apply_one_adjoint(bands, left)
+            square_right = self.apply_one_adjoint(bands, self.apply_one(bands, rho.conj().T)).conj().T
+            return total + both - 0.5 * (square + square_right), None
 
-    def _dissipate(self, parameters: jax.Array, column: jax.Array) -> jax.Array:
-        return self.apply_one_adjoint(parameters, self.apply_one(parameters, column))
+        return lax.scan(add, jnp.zeros_like(rho), jnp.asarray(self.bands))[0]
 
     def operators(self) -> np.ndarray:
         dense = np.zeros((self.count, self.dim, self.dim), complex)

@@ -17,13 +17,15 @@ from stochq.channels.channel import Basis, Channel, Given, NoiseLaw, populations
 from stochq.channels.sweep import sweep
 from stochq.noise import Budget, StepNoise
 from stochq.noise.normals import correlated
+from stochq.noise.roots import root
+from stochq.systems.linear import apply_matrix, column, inner, level_sum, times_real
 
 
 class Transitions(Channel):
     """All transitions ν → μ at rates J_μν. Abstract: a subclass gives J as an action."""
 
     def gain(self, weights: jax.Array) -> jax.Array:
-        """Σ_ν J_μν w_ν, (dim,) or, for separable rates, anything that broadcasts to it."""
+        """Σ_ν J_μν w_ν, (dim, *columns)."""
         raise NotImplementedError
 
     def loss(self) -> jax.Array:
@@ -49,18 +51,18 @@ class Transitions(Channel):
         """(Σ_ν J_μν|ψ_ν|² − ½ Σ_ν J_νμ − ½ Σ_κν J_κν|ψ_κ|²|ψ_ν|²) ψ_μ."""
         probability = populations(psi)
         gain = self.gain(probability)
-        return (gain - 0.5 * self.loss() - 0.5 * jnp.sum(probability * gain)) * psi
+        return times_real(gain - 0.5 * column(self.loss(), psi) - 0.5 * level_sum(probability * gain), psi)
 
     def diffuse(self, t: jax.Array, psi: jax.Array, noise: StepNoise, dt: jax.Array, law: NoiseLaw) -> jax.Array:
         """η_μ − (Σ_κ ψ_κ* η_κ) ψ_μ."""
         variance = self.gain(populations(psi))
-        relation = self.gain(jnp.square(psi)) if law == "real" else None
-        increment = correlated(noise.pairs, variance, relation) * jnp.sqrt(dt)
-        return increment - jnp.sum(psi.conj() * increment) * psi
+        relation = self.gain(psi * psi) if law == "real" else None
+        increment = times_real(jnp.sqrt(dt), correlated(noise.pairs, variance, relation))
+        return increment - inner(psi, increment) * psi
 
     def dissipator(self, t: jax.Array, rho: jax.Array) -> jax.Array:
         loss = self.loss()
-        gained = self.gain(jnp.diagonal(rho)) * jnp.ones(self.dim, loss.dtype)
+        gained = self.gain(jnp.diagonal(rho))
         return jnp.diag(gained) - 0.5 * (loss[:, None] + loss[None, :]) * rho
 
     def operators(self) -> np.ndarray:
@@ -89,7 +91,11 @@ class Separable(Transitions):
         return self.target.shape[0]
 
     def gain(self, weights: jax.Array) -> jax.Array:
-        return self.target * jnp.sum(weights if self.source is None else self.source * weights)
+        return column(self.target, weights) * self._sum(weights)
+
+    def _sum(self, weights: jax.Array) -> jax.Array:
+        """Σ_ν B_ν w_ν, (1, *columns)."""
+        return level_sum(weights if self.source is None else column(self.source, weights) * weights)
 
     def loss(self) -> jax.Array:
         total = jnp.sum(self.target)
@@ -101,11 +107,17 @@ class Separable(Transitions):
 
     def diffuse(self, t: jax.Array, psi: jax.Array, noise: StepNoise, dt: jax.Array, law: NoiseLaw) -> jax.Array:
         """As for any rates; the correlation of η is one scalar for all levels."""
-        weights = jnp.ones_like(self.target) if self.source is None else self.source
-        variance = jnp.sum(weights * populations(psi))
-        relation = jnp.sum(weights * jnp.square(psi)) if law == "real" else None
-        increment = jnp.sqrt(self.target * dt) * correlated(noise.pairs, variance, relation)
-        return increment - jnp.sum(psi.conj() * increment) * psi
+        variance = self._sum(populations(psi))
+        relation = self._square_sum(psi) if law == "real" else None
+        scale = column(root(self.target * dt), psi)
+        increment = times_real(scale, correlated(noise.pairs, variance, relation))
+        return increment - inner(psi, increment) * psi
+
+    def _square_sum(self, psi: jax.Array) -> jax.Array:
+        """Σ_ν B_ν ψ_ν², (1, *columns)."""
+        return jax.lax.complex(
+            self._sum(psi.real * psi.real - psi.imag * psi.imag), 2 * self._sum(psi.real * psi.imag)
+        )
 
     def missing_flow(self, law: NoiseLaw) -> str:
         if self.source is None:
@@ -141,9 +153,7 @@ class RateMatrix(Transitions):
         return self.matrix.shape[0]
 
     def gain(self, weights: jax.Array) -> jax.Array:
-        if jnp.iscomplexobj(weights):
-            return jax.lax.complex(self.matrix @ weights.real, self.matrix @ weights.imag)
-        return self.matrix @ weights
+        return apply_matrix(self.matrix, weights)
 
     def loss(self) -> jax.Array:
         return jnp.sum(jnp.asarray(self.matrix), axis=0)

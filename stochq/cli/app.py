@@ -44,8 +44,8 @@ def plot_command(
 @app.command()
 def reproduce(
     out: Annotated[Path, typer.Option(metavar="DIR", help="The folder for tables and pictures.")],
-    paper: Annotated[str | None, typer.Argument(metavar="[PAPER", help="Default: every paper.")] = None,
-    figure: Annotated[str | None, typer.Argument(metavar="[FIGURE]]", help="Default: every figure.")] = None,
+    paper: Annotated[str | None, typer.Argument(metavar="PAPER", help="Default: every paper.")] = None,
+    figure: Annotated[str | None, typer.Argument(metavar="FIGURE", help="Default: every figure.")] = None,
 ) -> None:
     """Regenerate a paper's figures and check its numbers; exit code 1 if a check fails."""
     from stochq.cli.reproduce import reproduce_papers

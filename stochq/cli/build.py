@@ -5,27 +5,28 @@ from typing import Any
 
 import numpy as np
 
+import stochq as sq
 from stochq.cli import config as configuration
-from stochq.cli.build_model import build_model
-from stochq.cli.build_state import build_state
+from stochq.cli.build_model import Setting, build_model
+from stochq.cli.build_state import build_state, state_operators
 from stochq.cli.build_system import build_system
 from stochq.cli.config import Config
 from stochq.cli.errors import ConfigError, nearest, report
 from stochq.cli.units import Scales, internal
-from stochq.equation import Equation
 
 
 @dataclass(frozen=True)
 class Job:
-    """What is simulated, in internal units."""
+    """What is simulated, in internal units; notes are lines worth printing."""
 
-    equation: Equation
+    equation: sq.Equation
     psi0: np.ndarray
     times: np.ndarray
     observables: dict[str, Any]
     scheme: Any
     dt: float | None
     scales: Scales
+    notes: list[str]
 
 
 def build(given: Config, place: str) -> Job:
@@ -36,17 +37,21 @@ def build(given: Config, place: str) -> Job:
     config, scales = internal(given)
     hamiltonian = build_system(config.system, scales)
     psi0 = build_state(config.state, config.system, hamiltonian, place)
-    equation = build_model(config.model, config.system, hamiltonian, psi0, scales, place)
-    observables = _observables(config.run.observables, hamiltonian.operators, place)
-    return Job(equation, psi0, _times(config.run), observables, _scheme(config.run.scheme), config.run.dt, scales)
+    operators, extra = hamiltonian.operators, state_operators(config.state, hamiltonian)
+    names = config.run.observables
+    _check_names(names, [*operators, *extra], place)
+    observables = {name: extra[name]() if name in extra else operators[name] for name in names}
+    setting = Setting(config.system, hamiltonian, psi0, scales, place, [])
+    equation = build_model(config.model, setting)
+    scheme = _scheme(config.run.scheme)
+    return Job(equation, psi0, _times(config.run), observables, scheme, config.run.dt, scales, setting.notes)
 
 
-def _observables(names: list[str], known: Any, place: str) -> dict[str, Any]:
+def _check_names(names: list[str], known: list[str], place: str) -> None:
     for i, name in enumerate(names):
         if name not in known:
             expected = f"one of {', '.join(known)}{nearest(name, known)}"
             raise ConfigError(report(place, f"run.observables[{i}]", expected, repr(name)))
-    return {name: known[name] for name in names}
 
 
 def _times(run: configuration.Run) -> np.ndarray:
@@ -56,9 +61,7 @@ def _times(run: configuration.Run) -> np.ndarray:
 
 
 def _scheme(name: str | None) -> Any:
-    from stochq.schemes import EulerMaruyama, Extrapolated, Strang
-
     if name is None:
         return None
-    plain = Strang() if name.endswith("strang") else EulerMaruyama()
-    return Extrapolated(plain) if name.startswith("extrapolated") else plain
+    plain = sq.schemes.Strang() if name.endswith("strang") else sq.schemes.EulerMaruyama()
+    return sq.schemes.Extrapolated(plain) if name.startswith("extrapolated") else plain

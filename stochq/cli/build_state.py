@@ -1,14 +1,15 @@
 """The [state] table becomes a ket."""
 
+from collections.abc import Callable
 from functools import reduce, singledispatch
 from typing import Any
 
 import numpy as np
 
+import stochq as sq
 from stochq.cli import states as sections
 from stochq.cli import systems
 from stochq.cli.errors import ConfigError, report
-from stochq.systems.states import normalize
 
 
 @singledispatch
@@ -29,7 +30,7 @@ def _(section: sections.Eigenstate, system: Any, hamiltonian: Any, place: str) -
     vectors = hamiltonian.eigenvectors
     if vectors is None:
         return (np.arange(hamiltonian.dim) == hamiltonian.order[section.index]).astype(np.complex128)
-    return normalize(vectors[:, section.index])
+    return sq.normalize(vectors[:, section.index])
 
 
 @build_state.register
@@ -37,12 +38,12 @@ def _(section: sections.Superposition, system: Any, hamiltonian: Any, place: str
     given = len(section.amplitudes)
     if given != hamiltonian.dim:
         raise ConfigError(report(place, "state.amplitudes", f"{hamiltonian.dim} amplitudes", f"{given}"))
-    return normalize(section.amplitudes)
+    return sq.normalize(section.amplitudes)
 
 
 @build_state.register
 def _(section: sections.Plus, system: Any, hamiltonian: Any, place: str) -> np.ndarray:
-    return normalize(np.ones(hamiltonian.dim))
+    return sq.normalize(np.ones(hamiltonian.dim))
 
 
 @build_state.register
@@ -72,12 +73,8 @@ def _(section: sections.Gaussian, system: Any, hamiltonian: Any, place: str) -> 
 def _(section: sections.Cat, system: Any, hamiltonian: Any, place: str) -> np.ndarray:
     if not isinstance(system, systems.Particle):
         _wrong_system(section, "a particle", system, place)
-    others = [0.0] * (system.dimensions - 1)
-    left, right = (
-        hamiltonian.gaussian([section.position + side * section.separation / 2, *others], section.width)
-        for side in (-1, 1)
-    )
-    return normalize(left + np.exp(1j * section.phase) * right)
+    left, right = _packets(section, hamiltonian)
+    return sq.normalize(left + right)
 
 
 @build_state.register
@@ -92,6 +89,24 @@ def _(section: sections.Squeezed, system: Any, hamiltonian: Any, place: str) -> 
     if not isinstance(system, systems.Oscillator):
         _wrong_system(section, "an oscillator", system, place)
     return hamiltonian.squeezed(section.r)
+
+
+def state_operators(section: Any, hamiltonian: Any) -> dict[str, Callable[[], np.ndarray]]:
+    """Makers of observables (dim, dim) that a state brings along: the coherence of the two packets of a cat."""
+    return {"coherence": lambda: _coherence(section, hamiltonian)} if isinstance(section, sections.Cat) else {}
+
+
+def _coherence(section: sections.Cat, hamiltonian: Any) -> np.ndarray:
+    left, right = _packets(section, hamiltonian)
+    crossed = np.outer(left, right.conj())
+    return crossed + crossed.conj().T
+
+
+def _packets(section: sections.Cat, hamiltonian: Any) -> tuple[np.ndarray, np.ndarray]:
+    others = [0.0] * (hamiltonian.dimensions - 1)
+    ends = [section.position + side * section.separation / 2 for side in (-1, 1)]
+    left, right = (hamiltonian.gaussian([x, *others], section.width) for x in ends)
+    return left, np.exp(1j * section.phase) * right
 
 
 def _check_index(index: int, dim: int, place: str) -> None:

@@ -3,7 +3,7 @@
 from functools import singledispatch
 from typing import Any
 
-from stochq import systems
+import stochq as sq
 from stochq.cli import systems as sections
 from stochq.cli.units import Scales
 
@@ -16,19 +16,19 @@ def build_system(section: Any, scales: Scales) -> Any:
 
 @build_system.register
 def _(section: sections.Levels, scales: Scales) -> Any:
-    return systems.levels(section.matrix if section.energies is None else section.energies)
+    return sq.systems.levels(section.matrix if section.energies is None else section.energies)
 
 
 @build_system.register
 def _(section: sections.Ising, scales: Scales) -> Any:
-    return systems.ising(
+    return sq.systems.ising(
         section.sites, section.coupling, section.transverse, section.longitudinal, periodic=section.periodic
     )
 
 
 @build_system.register
 def _(section: sections.Xxz, scales: Scales) -> Any:
-    return systems.xxz(
+    return sq.systems.xxz(
         section.sites,
         section.coupling,
         section.anisotropy,
@@ -41,7 +41,7 @@ def _(section: sections.Xxz, scales: Scales) -> Any:
 
 @build_system.register
 def _(section: sections.Particle, scales: Scales) -> Any:
-    return systems.particle(
+    return sq.systems.particle(
         section.points,
         section.length,
         1.0 if section.mass is None else section.mass,
@@ -54,18 +54,18 @@ def _(section: sections.Particle, scales: Scales) -> Any:
 @build_system.register
 def _(section: sections.Oscillator, scales: Scales) -> Any:
     frequency, mass = (1.0 if value is None else value for value in (section.frequency, section.mass))
-    return systems.oscillator(section.cutoff, frequency=frequency, mass=mass, hbar=scales.hbar)
+    return sq.systems.oscillator(section.cutoff, frequency=frequency, mass=mass, hbar=scales.hbar)
 
 
 @build_system.register
 def _(section: sections.Kerr, scales: Scales) -> Any:
-    return systems.kerr(section.cutoff, section.detuning, section.kerr, section.drive)
+    return sq.systems.kerr(section.cutoff, section.detuning, section.kerr, section.drive)
 
 
 def _potential(section: sections.Potential) -> Any:
     if isinstance(section, sections.Harmonic):
         frequencies = section.frequency
-        return systems.harmonic(frequencies[0] if len(frequencies) == 1 else frequencies)
+        return sq.systems.harmonic(frequencies[0] if len(frequencies) == 1 else frequencies)
     if isinstance(section, sections.DoubleWell):
-        return systems.double_well(section.separation, section.barrier, section.transverse_frequency)
+        return sq.systems.double_well(section.separation, section.barrier, section.transverse_frequency)
     return "free"

@@ -23,7 +23,7 @@ def print_devices() -> None:
     console.print(table)
     console.print(f"cores: {_usable_cores()} of {os.cpu_count()}   memory: {_host_memory()}", highlight=False)
     console.print(f"{platform.system()} {platform.machine()}, Python {platform.python_version()}", highlight=False)
-    console.print("  ".join(f"{name} {_version(name)}" for name in LIBRARIES), highlight=False)
+    console.print(", ".join(f"{name}\N{NO-BREAK SPACE}{_version(name)}" for name in LIBRARIES), highlight=False)
 
 
 def _device_memory(device: Any) -> str:

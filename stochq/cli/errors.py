@@ -5,6 +5,7 @@ import os
 import sys
 import types
 import typing
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -47,12 +48,19 @@ def show(value: Any) -> str:
 def reported() -> Iterator[None]:
     """Turn errors of input into a message on stderr and exit code 2. STOCHQ_TRACEBACK=1 lets them through."""
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            yield
     except (ConfigError, ValueError, OSError) as error:
         if os.environ.get("STOCHQ_TRACEBACK"):
             raise
         print(f"stochq: {error}", file=sys.stderr)
         raise typer.Exit(2) from error
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    # The message alone: the line of code that warned tells a user of the command nothing.
+    print(f"stochq: warning: {message}", file=sys.stderr)
 
 
 def explain(error: ValidationError, place: str, data: dict[str, Any], root: type[BaseModel]) -> str:
@@ -92,7 +100,7 @@ def _follow(
     path: list[Any] = []
     owners: Sections = []
     members: Sections = [root]
-    here = data
+    here: Any = data
     for step in location:
         if not _is_key(step, here, missing and step is location[-1]):
             members = [member for member in members if _tag(member) == step] or members

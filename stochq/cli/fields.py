@@ -1,7 +1,7 @@
 """Building blocks of the configuration: strict sections, complex numbers without expressions, physical dimensions."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeGuard
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
 from pydantic_core import PydanticCustomError
@@ -32,10 +32,12 @@ INVERSE_ENERGY = Dimension(mass=-1, length=-2, time=2)
 
 
 def _complex(value: Any) -> Any:
-    if isinstance(value, list) and len(value) == 2 and all(_is_number(part) for part in value):
-        return complex(value[0], value[1])
     if _is_number(value):
         return complex(value)
+    if isinstance(value, list) and len(value) == 2:
+        real, imaginary = value
+        if _is_number(real) and _is_number(imaginary):
+            return complex(real, imaginary)
     raise PydanticCustomError("complex", "a number, or a pair [real, imaginary] of numbers")
 
 
@@ -43,7 +45,7 @@ def _numbers(value: Any) -> Any:
     return [value] if _is_number(value) else value
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Any) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, PlainValidator, Tag
+from pydantic import BeforeValidator, Discriminator, Field, PlainValidator, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
 from stochq.cli.fields import (
@@ -11,8 +11,10 @@ from stochq.cli.fields import (
     LENGTH,
     MASS,
     RATE,
+    Dimension,
     Matrix,
     NonNegative,
+    Numbers,
     Positive,
     Section,
     parse_matrix,
@@ -101,22 +103,28 @@ class Sui(Section):
 
 
 class Csl(Section):
-    """Continuous spontaneous localization of a particle."""
+    """Continuous spontaneous localization of a particle.
+
+    The reference mass is the atomic mass unit where the file has [units], and 1 where it has none.
+    """
 
     kind: Literal["csl"]
     rate: Annotated[NonNegative, RATE] = Field(description="the rate λ of one reference mass")
     length: Annotated[Positive, LENGTH] = Field(description="the localization length r_C")
-    reference_mass: Annotated[Positive, MASS] = 1.0
+    reference_mass: Annotated[Positive | None, MASS] = None
     noise: Noise = "real"
 
 
 class CslLattice(Section):
-    """CSL of particles on a lattice."""
+    """CSL of particles on the sites of a lattice; in a spin chain a spin down is a particle."""
 
     kind: Literal["csl_lattice"]
-    rate: Annotated[NonNegative, RATE]
-    length: Annotated[Positive, LENGTH]
-    spacing: Annotated[Positive, LENGTH] = 1.0
+    rate: Annotated[NonNegative, RATE] = Field(description="the rate λ of one reference mass")
+    length: Annotated[Positive, LENGTH] = Field(description="the localization length r_C")
+    positions: Annotated[list[float], Field(min_length=1), LENGTH] = Field(description="one coordinate per site")
+    occupations: list[list[float]] | None = Field(None, description="particles on each site, for each basis state")
+    masses: Annotated[Numbers, MASS] = [1.0]
+    reference_mass: Annotated[Positive | None, MASS] = None
     noise: Noise = "real"
 
 
@@ -124,9 +132,7 @@ class Qmupl(Section):
     """Localization quadratic in the distance, the limit of CSL at short distances."""
 
     kind: Literal["qmupl"]
-    rate: Annotated[NonNegative, RATE]
-    length: Annotated[Positive, LENGTH]
-    reference_mass: Annotated[Positive, MASS] = 1.0
+    rate: Annotated[NonNegative, Dimension(length=-2, time=-1)] = Field(description="the rate Λ, per length squared")
     noise: Noise = "real"
 
 
@@ -134,16 +140,16 @@ class DiosiPenrose(Section):
     """Gravitational localization with Gaussian smearing."""
 
     kind: Literal["diosi_penrose"]
-    gravity: NonNegative
-    smearing: Annotated[Positive, LENGTH]
+    gravity: Annotated[NonNegative, Dimension(mass=-1, length=3, time=-2)] = Field(description="the constant G")
+    length: Annotated[Positive, LENGTH] = Field(description="the smearing R0")
     noise: Noise = "real"
 
 
 class EnergyDriven(Section):
-    """Reduction in the energy basis at a rate that grows with the square of the energy difference."""
+    """Reduction in the energy basis, faster for larger energy differences."""
 
     kind: Literal["energy_driven"]
-    rate: NonNegative
+    strength: Annotated[NonNegative, Dimension(mass=-2, length=-4, time=3)]
     noise: Noise = "real"
 
 
@@ -153,7 +159,7 @@ class Brownian(Section):
     kind: Literal["brownian"]
     friction: Annotated[Positive, RATE]
     beta: Annotated[Positive, INVERSE_ENERGY]
-    squeezing: float = 0.0
+    squeezing: Annotated[float, RATE] = 0.0
     noise: Literal["real", "complex"] = "real"
 
 
@@ -163,6 +169,12 @@ class Jump(Section):
     rate: Annotated[NonNegative, RATE]
     operator: str | None = None
     matrix: Matrix | None = None
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> "Jump":
+        if (self.operator is None) == (self.matrix is None):
+            raise PydanticCustomError("one_of_two", "either `operator` or `matrix`, and not both")
+        return self
 
 
 class Unravel(Section):

@@ -21,7 +21,9 @@ def with_error(mean: float, error: float) -> str:
 
 
 def _fixed(mean: float, error: float) -> str:
-    digits = 6 if error == 0 else max(0, min(12, 1 - math.floor(math.log10(error))))
+    # Two digits of the error, but no more than single precision has.
+    most = 6 - math.floor(math.log10(max(abs(mean), error, 1e-3)))
+    digits = 6 if error == 0 else max(0, min(most, 1 - math.floor(math.log10(error))))
     return f"{mean:.{digits}f} ± {error:.{digits}f}"
 
 
@@ -38,7 +40,8 @@ def observables_table(result: EnsembleResult, exact: Any, z: Any, names: Sequenc
     for name in names:
         for i in chosen:
             first = _heading(name, result.info.get(f"unit:{name}")) if i == chosen[0] else ""
-            cells = [first, f"{result.times[i]:.5g}", with_error(result.mean[name][i], result.stderr[name][i])]
+            mean, error = float(result.mean[name][i]), float(result.stderr[name][i])
+            cells = [first, f"{result.times[i]:.5g}", with_error(mean, error)]
             if exact is not None:
                 cells += [f"{exact[name][i]:.6g}", _z(None if z is None else z[name][i])]
             table.add_row(*cells, end_section=i == chosen[-1])

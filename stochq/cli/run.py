@@ -30,6 +30,7 @@ def run_config(path: Path, out: Path | None, plot: Path | None) -> None:
     try:
         job = build(config, str(path))
         print(f"{config.title or path.stem}: {config.run.trajectories} trajectories, dimension {job.equation.dim}")
+        print("".join(f"{note}\n" for note in job.notes), end="", flush=True)
         result = _simulate(job, config)
     except ValueError as error:
         raise ConfigError(f"{path}: {error}") from error

@@ -14,11 +14,12 @@ from stochq.ensemble.result import EnsembleResult
 
 SectionType = TypeVar("SectionType", bound=Section)
 
+# Dimension of an observable, and the SI units of itself and its square.
 OBSERVABLES = {
-    "position": (LENGTH, "m"),
-    "momentum": (MOMENTUM, "kg m/s"),
-    "kinetic": (ENERGY, "J"),
-    "energy": (ENERGY, "J"),
+    "position": (LENGTH, ("m", "m²")),
+    "momentum": (MOMENTUM, ("kg m/s", "kg² m²/s²")),
+    "kinetic": (ENERGY, ("J", "J²")),
+    "energy": (ENERGY, ("J", "J²")),
 }
 
 
@@ -95,8 +96,8 @@ def in_si(result: EnsembleResult, scales: Scales) -> EnsembleResult:
 
 
 def values_in_si(curves: Mapping[str, np.ndarray], scales: Scales) -> dict[str, np.ndarray]:
-    """Curves of observables in SI units."""
-    return {name: values * _factor(name, scales) for name, values in curves.items()}
+    """Curves of observables in SI units, in double precision: squares in SI units are too small for single."""
+    return {name: np.asarray(values, dtype=np.float64) * _factor(name, scales) for name, values in curves.items()}
 
 
 def _kind(name: str) -> tuple[str, int]:
@@ -113,7 +114,4 @@ def _factor(name: str, scales: Scales) -> float:
 
 def _unit(name: str) -> str:
     quantity, power = _kind(name)
-    if quantity not in OBSERVABLES:
-        return ""
-    unit = OBSERVABLES[quantity][1]
-    return unit if power == 1 else f"({unit})²" if " " in unit else f"{unit}²"
+    return OBSERVABLES[quantity][1][power - 1] if quantity in OBSERVABLES else ""

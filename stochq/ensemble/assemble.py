@@ -1,6 +1,7 @@
 """From merged summaries to a result."""
 
 import hashlib
+import re
 from typing import Any
 
 import jax
@@ -12,7 +13,9 @@ from stochq.ensemble.result import EnsembleResult
 from stochq.ensemble.runner import Totals
 from stochq.ensemble.statistics import Covariance, Density, Histogram
 from stochq.ensemble.step_size import StepChoice
+from stochq.systems.driven import Driven
 
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 # A run in which more than this fraction of trajectories became non-finite has no meaning.
 FAILED_FRACTION = 0.01
 
@@ -82,13 +85,28 @@ def _covariance(problem: Problem, covariance: np.ndarray, observables: list[str]
 
 
 def fingerprint(problem: Problem) -> str:
-    """A hash of all that decides a trajectory and what is seen of it, but not of the seed."""
-    described = problem._replace(key=None)
-    leaves, structure = jax.tree_util.tree_flatten(described)
-    digest = hashlib.sha256(str(structure).encode())
+    """A hash of all that decides a trajectory and what is seen of it, but not of the seed.
+
+    Functions are known by their values, since their addresses change from one process to the next.
+    """
+    leaves, structure = jax.tree_util.tree_flatten(problem._replace(key=None))
+    digest = hashlib.sha256(_ADDRESS.sub("", str(structure)).encode())
     for leaf in leaves:
-        digest.update(np.asarray(leaf).tobytes() if hasattr(leaf, "dtype") else repr(leaf).encode())
+        digest.update(np.asarray(leaf).tobytes() if hasattr(leaf, "dtype") else _ADDRESS.sub("", repr(leaf)).encode())
+    digest.update(_behaviour(problem).encode())
     return digest.hexdigest()[:32]
+
+
+def _behaviour(problem: Problem) -> str:
+    """What the functions in a problem do: observables on one state, a driven Hamiltonian on it at some times."""
+    probe = np.exp(1j * np.arange(problem.frame.dim) ** 2) / np.sqrt(problem.frame.dim)
+    probe = probe.astype(problem.psi0.dtype)
+    seen = [problem.read(probe[:, None])]
+    if isinstance(problem.frame.hamiltonian, Driven):
+        start, stop = problem.grid.times[0], problem.grid.times[-1]
+        moments = start + (stop - start) * (np.arange(16) * 0.6180339887 % 1)
+        seen += [problem.frame.hamiltonian.apply(t, probe) for t in moments]
+    return " ".join(f"{number:.3e}" for value in seen for number in np.asarray(value, complex).ravel().view(float))
 
 
 def _info(totals: Totals, choice: StepChoice, grid: TimeGrid) -> dict[str, Any]:

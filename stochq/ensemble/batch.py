@@ -30,11 +30,10 @@ class Problem(NamedTuple):
 
 def observer(problem: Problem, states: bool) -> Any:
     """The `observe` of `run_block`: {"values": (observables, block)} and, on request, {"states": (dim, block)}."""
-    values = jax.vmap(problem.read, in_axes=-1, out_axes=-1)
     weights = problem.loop.scheme.weights
 
     def observe(closed: tuple[jax.Array, ...]) -> dict[str, jax.Array]:
-        terms = [weight * values(psi) for weight, psi in zip(weights, closed, strict=True)]
+        terms = [weight * problem.read(psi) for weight, psi in zip(weights, closed, strict=True)]
         seen = {"values": sum(terms[1:], terms[0])}
         return seen | {"states": closed[0]} if states else seen
 
@@ -55,7 +54,7 @@ def run_batch(problem: Problem, first_block: Any, blocks: Any, stop: Any, capaci
         data = run_block(problem.loop, problem.frame, problem.grid, problem.psi0, problem.key, first, observe)
         wanted = jnp.arange(size, dtype=jnp.uint32) < stop - first
         finite = jnp.all(jnp.isfinite(data["values"]), axis=(0, 1))
-        data = {name: jnp.where(finite, array, 0) for name, array in data.items()}
+        data = {name: jnp.where(finite[None, None], array, 0) for name, array in data.items()}
         weights = (wanted & finite).astype(data["values"].dtype)
         summaries = tuple(statistic.block(data[statistic.needs], weights) for statistic in problem.statistics)
         return summaries, jnp.sum(wanted & ~finite)

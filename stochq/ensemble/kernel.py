@@ -14,12 +14,17 @@ from stochq.schemes.scheme import States
 
 
 class Loop(NamedTuple):
-    """The static choices of a run: everything here triggers a compilation when it changes."""
+    """The static choices of a run: everything here triggers a compilation when it changes.
+
+    most_steps: the most steps between two saved times where gradients must pass backwards through the loop; None
+    leaves the number of steps to the grid, so that it triggers no compilation.
+    """
 
     scheme: Scheme
     block: int
     uniform: bool
     paired: bool
+    most_steps: int | None = None
 
 
 class GridArrays(NamedTuple):
@@ -30,8 +35,15 @@ class GridArrays(NamedTuple):
     lengths: jax.Array
 
 
-def _vectorized(function: Any) -> Any:
-    return jax.vmap(function, in_axes=(None, -1), out_axes=-1)
+def _repeat(count: jax.Array, most: int | None, body: Any, carry: Any) -> Any:
+    """carry ← body(index, carry) for every index < count; `most` bounds the count where it must be static."""
+    if most is None:
+        return lax.fori_loop(0, count, body, carry)
+
+    def visit(carry: Any, index: jax.Array) -> tuple[Any, None]:
+        return lax.cond(index < count, body, lambda index, carry: carry, index, carry), None
+
+    return lax.scan(visit, carry, jnp.arange(most, dtype=count.dtype))[0]
 
 
 def _advance(
@@ -42,7 +54,7 @@ def _advance(
     The next step's noise is drawn in the loop body of the step before it and carried: XLA would otherwise evaluate
     the generator once for every place where a number is used.
     """
-    step = jax.vmap(stepper.step, in_axes=(None, -1, -1), out_axes=-1)
+    step = stepper.step
 
     def two_steps(state: Any, t: jax.Array, dt: jax.Array, noise: Any) -> Any:
         return step(t + dt, step(t, state, noise.even()), noise.odd())
@@ -62,7 +74,8 @@ def _advance(
             return body(state, now, dt, noise), following
 
         noise = draw(key, trajectories, first // stride, budget, dtype)
-        return lax.fori_loop(0, steps // stride, iterate, (state, noise))[0]
+        most = None if loop.most_steps is None else loop.most_steps // stride
+        return _repeat(steps // stride, most, iterate, (state, noise))[0]
 
     return interval
 
@@ -81,21 +94,24 @@ def run_block(
     shared = loop.scheme.prepare(frame, grid.lengths[0]) if loop.uniform else None
 
     def give(states: States) -> Any:
-        return observe(tuple(jax.vmap(frame.give, in_axes=-1, out_axes=-1)(psi) for psi in states))
+        return observe(tuple(frame.give(psi) for psi in states))
 
     def visit(carry: tuple, interval: tuple) -> tuple:
         state, step = carry
         t, t_next, steps, dt = interval
         stepper = loop.scheme.prepare(frame, dt) if shared is None else shared
-        state = _vectorized(stepper.open)(t, state) if shared is None else state
+        state = stepper.open(t, state) if shared is None else state
         state = _advance(loop, stepper, budget, key, trajectories, dtype)(state, t, step, steps, dt)
-        closed = _vectorized(stepper.close)(t_next, state)
+        closed = stepper.close(t_next, state)
         return (closed if shared is None else state, step + steps), give(closed)
 
     held = jnp.broadcast_to(frame.hold(psi0)[:, None], (*psi0.shape, loop.block))
     states = tuple(held for _ in loop.scheme.weights)
-    start = states if shared is None else _vectorized(shared.open)(grid.times[0], states)
+    start = states if shared is None else shared.open(grid.times[0], states)
     intervals = (grid.times[:-1], grid.times[1:], grid.steps, grid.lengths)
+    if loop.most_steps is not None:
+        # Backwards, one interval's steps are in memory at a time, made again from its first state.
+        visit = jax.checkpoint(visit, prevent_cse=False)
     _, later = lax.scan(visit, (start, jnp.zeros((), grid.steps.dtype)), intervals)
     return jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), give(states), later)
 

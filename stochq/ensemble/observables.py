@@ -8,34 +8,35 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from stochq.arrays import is_concrete, stacked
 from stochq.channels.channel import populations
-from stochq.systems.linear import apply_matrix
+from stochq.systems.linear import apply_matrix, inner, multiply
 
 _HERMITICITY = 1e-8
 
 
 @final
 class Readout(eqx.Module):
-    """The values of all observables on a state: diagonals (n1, dim), dense operators (n2, dim, dim), callables.
+    """The values of all observables on states: diagonals (n1, dim), dense operators (n2, dim, dim), callables.
 
     Values come in the order diagonals, dense, callables; `names` is in that order.
     """
 
     diagonals: Any
     dense: Any
-    callables: tuple[Callable, ...] = eqx.field(static=True)
+    callables: tuple[Callable, ...]
     names: tuple[str, ...] = eqx.field(static=True)
 
     def __call__(self, psi: jax.Array) -> jax.Array:
-        """The values, (number of observables,)."""
+        """The values (observables, trajectories) on states (dim, trajectories); callables see one state at a time."""
         parts = []
         if self.diagonals is not None:
-            parts.append(self.diagonals @ populations(psi))
+            parts.append(multiply(self.diagonals, populations(psi)))
         if self.dense is not None:
             count, dim = self.dense.shape[:2]
-            images = apply_matrix(self.dense.reshape(-1, dim), psi).reshape(count, dim)
-            parts.append((images @ psi.conj()).real)
-        parts.extend(jnp.reshape(call(psi).real, (1,)) for call in self.callables)
+            images = apply_matrix(self.dense.reshape(-1, dim), psi).reshape(count, *psi.shape)
+            parts.append(jax.vmap(inner, in_axes=(None, 0))(psi, images)[:, 0].real)
+        parts.extend(jax.vmap(lambda state, f=f: jnp.reshape(f(state).real, (1,)), -1, -1)(psi) for f in self.callables)
         return jnp.concatenate(parts)
 
 
@@ -48,16 +49,18 @@ def readout(observables: Mapping[str, Any], dim: int) -> Readout:
         if callable(value):
             kinds["callable"][name] = value
             continue
-        array = _checked(name, np.asarray(value), dim)
+        array = _checked(name, np.asarray(value) if is_concrete(value) else value, dim)
         kinds["diagonal" if array.ndim == 1 else "dense"][name] = array
     names = tuple(name for kind in kinds.values() for name in kind)
-    diagonals = np.stack(list(kinds["diagonal"].values())) if kinds["diagonal"] else None
+    diagonals = stacked(list(kinds["diagonal"].values())) if kinds["diagonal"] else None
     dense = _stack_dense(list(kinds["dense"].values())) if kinds["dense"] else None
     return Readout(diagonals, dense, tuple(kinds["callable"].values()), names)
 
 
-def _stack_dense(matrices: list[np.ndarray]) -> np.ndarray:
-    stack = np.stack(matrices)
+def _stack_dense(matrices: list[Any]) -> Any:
+    stack = stacked(matrices)
+    if not is_concrete(stack):
+        return stack
     return stack if np.any(np.imag(stack)) else np.ascontiguousarray(stack.real)
 
 
@@ -65,6 +68,8 @@ def _checked(name: str, array: np.ndarray, dim: int) -> np.ndarray:
     label = f"observables[{name!r}]"
     if array.shape not in ((dim,), (dim, dim)):
         raise ValueError(f"{label}: expected shape ({dim},) or ({dim}, {dim}) or a callable; got {array.shape}.")
+    if not is_concrete(array):
+        return array.real if array.ndim == 1 else array
     if not np.all(np.isfinite(array)):
         raise ValueError(f"{label}: expected finite entries; got NaN or infinity.")
     scale = max(float(np.abs(array).max()), 1e-300)

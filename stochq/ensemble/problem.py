@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from stochq.arrays import is_concrete
 from stochq.ensemble.batch import Problem
 from stochq.ensemble.grid import TimeGrid
 from stochq.ensemble.kernel import GridArrays, Loop
@@ -55,7 +56,7 @@ def cast(tree: Any, precision: str) -> Any:
     def convert(leaf: Any) -> Any:
         if not isinstance(leaf, (np.ndarray, np.generic, jax.Array, float, complex)):
             return leaf
-        array = np.asarray(leaf)
+        array = np.asarray(leaf) if is_concrete(leaf) else leaf
         if np.issubdtype(array.dtype, np.complexfloating):
             return array.astype(complex_)
         return array.astype(real) if np.issubdtype(array.dtype, np.floating) else array

@@ -10,6 +10,7 @@ from stochq.ensemble.assemble import assemble
 from stochq.ensemble.batch import Problem, run_states
 from stochq.ensemble.grid import check_step, check_times, time_grid
 from stochq.ensemble.grid_checks import check_grid_state, grid_monitors, warn_about_grid
+from stochq.ensemble.observables import readout
 from stochq.ensemble.problem import build_problem, check_counters
 from stochq.ensemble.result import EnsembleResult
 from stochq.ensemble.runner import precision_context, run
@@ -94,6 +95,9 @@ def _split_observables(observables: Mapping[str, Any], dim: int) -> tuple[dict[s
     if not isinstance(observables, Mapping):
         raise ValueError(f"observables: expected a mapping {{name: operator}}; got {type(observables).__name__}.")
     statistics = {name: value for name, value in observables.items() if isinstance(value, (Density, Histogram))}
+    for name, value in statistics.items():
+        if isinstance(value, Histogram):
+            readout({name: value.operator}, dim)
     plain = {name: value for name, value in observables.items() if name not in statistics}
     if not plain:
         plain = {"norm": np.ones(dim)}

@@ -11,6 +11,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from stochq.arrays import as_matrix
+from stochq.channels.channel import populations
+from stochq.systems.linear import apply_matrix
+
 
 class Statistic(eqx.Module):
     """A summary of an ensemble. Abstract.
@@ -49,8 +53,8 @@ class Mean(Statistic):
 
     def block(self, data: jax.Array, weights: jax.Array) -> Moments:
         count = jnp.sum(weights)
-        mean = jnp.sum(data * weights, axis=-1) / jnp.maximum(count, 1)
-        deviations = (data - mean[..., None]) * weights
+        mean = jnp.sum(data * weights[None, None], axis=-1) / jnp.maximum(count, 1)
+        deviations = (data - mean[..., None]) * weights[None, None]
         return Moments(count, mean, jnp.sum(deviations * deviations, axis=-1))
 
     def merge(self, total: Moments, summary: Moments) -> Moments:
@@ -79,8 +83,8 @@ class Covariance(Statistic):
     def block(self, data: jax.Array, weights: jax.Array) -> Moments:
         chosen = data[self.points[:, 1], self.points[:, 0], :]
         count = jnp.sum(weights)
-        mean = jnp.sum(chosen * weights, axis=-1) / jnp.maximum(count, 1)
-        deviations = (chosen - mean[:, None]) * weights
+        mean = jnp.sum(chosen * weights[None], axis=-1) / jnp.maximum(count, 1)
+        deviations = (chosen - mean[:, None]) * weights[None]
         product = jnp.matmul(deviations, deviations.T, precision=jax.lax.Precision.HIGHEST)
         return Moments(count, mean, product)
 
@@ -109,7 +113,7 @@ class Density(Statistic):
     needs = "states"
 
     def block(self, data: jax.Array, weights: jax.Array) -> tuple[jax.Array, jax.Array]:
-        total = jnp.einsum("tib,tjb->tij", data * weights, data.conj(), precision=jax.lax.Precision.HIGHEST)
+        total = jnp.einsum("tib,tjb->tij", data * weights[None, None], data.conj(), precision=jax.lax.Precision.HIGHEST)
         return jnp.sum(weights), total
 
     def merge(self, total: Any, summary: Any) -> Any:
@@ -135,7 +139,7 @@ class Histogram(Statistic):
     needs = "states"
 
     def __init__(self, operator: Any, edges: Any) -> None:
-        self.operator = operator if callable(operator) else np.asarray(operator)
+        self.operator = operator if callable(operator) else as_matrix(operator)
         self.edges = np.asarray(edges, dtype=np.float64)
         if self.edges.ndim != 1 or self.edges.size < 2 or np.any(np.diff(self.edges) <= 0):
             raise ValueError(f"edges: expected at least two increasing bin edges; got {np.asarray(edges)!r}.")
@@ -144,11 +148,16 @@ class Histogram(Statistic):
     def bins(self) -> int:
         return self.edges.size - 1
 
-    def block(self, data: jax.Array, weights: jax.Array) -> jax.Array:
-        from stochq.ensemble.observables import readout
+    def value(self, psi: jax.Array) -> jax.Array:
+        """The observable's value on one state."""
+        if callable(self.operator):
+            return jnp.reshape(self.operator(psi).real, ())
+        if self.operator.ndim == 1:
+            return jnp.sum(self.operator * populations(psi))
+        return jnp.sum(psi.conj() * apply_matrix(self.operator, psi)).real
 
-        read = readout({"value": self.operator}, data.shape[1])
-        values = jax.vmap(jax.vmap(read, in_axes=-1, out_axes=-1))(data)[:, 0, :]
+    def block(self, data: jax.Array, weights: jax.Array) -> jax.Array:
+        values = jax.vmap(jax.vmap(self.value, in_axes=-1, out_axes=-1))(data)
         bins = jnp.clip(jnp.searchsorted(jnp.asarray(self.edges), values, side="right") - 1, 0, self.bins - 1)
         return jax.vmap(lambda row: jnp.zeros(self.bins).at[row].add(weights))(bins)
 

@@ -137,10 +137,9 @@ def _pilot(
 @eqx.filter_jit
 def _levels(problem: Problem, block: Any) -> tuple[jax.Array, ...]:
     """Observable values of one block at both step lengths, fine first, (T, observables, block) each."""
-    values = jax.vmap(problem.read, in_axes=-1, out_axes=-1)
 
     def observe(closed: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
-        return tuple(values(psi) for psi in closed)
+        return tuple(problem.read(psi) for psi in closed)
 
     first = block * np.uint32(problem.loop.block)
     return run_block(problem.loop, problem.frame, problem.grid, problem.psi0, problem.key, first, observe)

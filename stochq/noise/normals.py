@@ -10,6 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from stochq.noise.roots import root
+
 # Chebyshev interpolants on v² in [0, 1/4]; largest errors 7e-9 (sine) and 3e-10 (cosine), below single rounding.
 _SINE = (3.141592640077, -5.167710076668, 2.550077386529, -0.598290411285, 0.077655912281)
 _COSINE = (0.999999999779, -4.934802136929, 4.058709154763, -1.335211949393, 0.234937068603, -0.02439593211)
@@ -58,10 +60,11 @@ def correlated(normals: jax.Array, variance: jax.Array, relation: jax.Array | No
     normals: complex with independent unit real and imaginary parts. No relation: circular.
     """
     if relation is None:
-        return normals * jnp.sqrt(0.5 * variance)
-    tiny = jnp.finfo(variance.dtype).tiny
-    real_variance = jnp.maximum(0.5 * (variance + relation.real), tiny)
+        return normals * root(0.5 * variance)
+    # Below rounding a part's variance means nothing; taken as it comes, it would blow up the shear.
+    floor = jnp.finfo(variance.dtype).eps * variance + jnp.finfo(variance.dtype).tiny
+    real_variance = jnp.maximum(0.5 * (variance + relation.real), floor)
     real_scale = jnp.sqrt(real_variance)
     shear = 0.5 * relation.imag / real_scale
-    rest = jnp.sqrt(jnp.maximum(0.5 * (variance - relation.real) - shear * shear, tiny))
+    rest = jnp.sqrt(jnp.maximum(0.5 * (variance - relation.real) - shear * shear, floor))
     return lax.complex(real_scale * normals.real, shear * normals.real + rest * normals.imag)

@@ -14,3 +14,9 @@ def default_scheme(equation: Equation) -> Scheme:
     """The best scheme that applies: Strang where every channel flows, extrapolated Euler-Maruyama elsewhere."""
     strang = Strang()
     return Extrapolated(EulerMaruyama()) if strang.requires(equation) else strang
+
+
+def default_differentiable_scheme(equation: Equation) -> Scheme:
+    """The best scheme through which gradients pass: as `default_scheme`, but never one that draws an index."""
+    scheme = default_scheme(equation)
+    return scheme if scheme.differentiable(equation) else Extrapolated(EulerMaruyama())

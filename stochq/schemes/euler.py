@@ -5,7 +5,7 @@ from typing import final
 import jax
 import jax.numpy as jnp
 
-from stochq.channels.diagonal import normalized
+from stochq.channels.channel import normalized
 from stochq.equation import Equation
 from stochq.noise import Budget, StepNoise
 from stochq.schemes.frame import Frame
@@ -57,7 +57,8 @@ class EulerStepper(Stepper):
 
     def step(self, t: jax.Array, state: jax.Array, noise: StepNoise) -> jax.Array:
         frame, dt = self.frame, self.dt
-        change = (dt / frame.hbar) * (-1j * frame.hamiltonian.apply(t, state))
+        image, scaled = frame.hamiltonian.apply(t, state), dt / frame.hbar
+        change = jax.lax.complex(scaled * image.imag, -scaled * image.real)
         for index, channel in enumerate(frame.channels):
             own, noise = noise.split(channel.budget(frame.noise))
             psi = frame.enter(index, state)

@@ -11,7 +11,7 @@ from stochq.arrays import as_complex, as_matrix, is_concrete
 from stochq.systems.checks import check_hermitian
 from stochq.systems.eigen import dagger, eigh
 from stochq.systems.hamiltonian import Dense, Hamiltonian, Matrix, Propagator, State, named
-from stochq.systems.linear import apply_bands, phases, taylor_exponential
+from stochq.systems.linear import apply_bands, phases, scale, taylor_exponential
 from stochq.systems.observables import Catalogue
 
 # Up to here the exact propagator of a banded matrix is kept as a dense matrix.
@@ -81,7 +81,8 @@ class Banded(Hamiltonian):
         return apply_bands(self.offsets, self.bands, psi)
 
     def commutator(self, t: Any, rho: Matrix) -> Matrix:
-        return self.apply(t, rho) - dagger(self.apply(t, dagger(rho)))
+        left = apply_bands(self.offsets, self.bands, rho)
+        return left - dagger(apply_bands(self.offsets, self.bands, dagger(rho)))
 
     def propagator(self, dt: Any, hbar: Any = 1.0) -> Propagator:
         if self.dense is not None:
@@ -107,7 +108,7 @@ class _BandedPropagator(Propagator):
         self.dt = dt
 
     def __call__(self, t: Any, psi: State) -> State:
-        psi = self.half * psi
+        psi = scale(self.half, psi)
         if self.offsets:
             psi = taylor_exponential(lambda phi: apply_bands(self.offsets, self.bands, phi), self.dt, psi)
-        return self.half * psi
+        return scale(self.half, psi)

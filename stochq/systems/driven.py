@@ -102,10 +102,11 @@ def _combine(coefficients: Coefficients, terms: tuple[Any, ...], t: Any) -> Any:
     for coefficient, term in zip(coefficients, terms, strict=True):
         factor = coefficient(t)
         if is_concrete((factor, term)):
-            part = np.asarray(factor) * np.asarray(term)
+            term = np.asarray(term)
+            part = np.asarray(factor, np.real(term).dtype) * term
         else:
             term = jnp.asarray(term)
-            part = jnp.asarray(factor, term.real.dtype) * term
+            part = jnp.asarray(factor, np.real(term).dtype) * term
         total = part if total is None else total + part
     return total
 
@@ -116,7 +117,7 @@ def _act(diagonal: Any, matrix: Any, psi: Any) -> Any:
     return scale(diagonal, psi) if matrix is None else scale(diagonal, psi) + apply_matrix(matrix, psi)
 
 
-def driven(hamiltonian: Hamiltonian, terms: Sequence[Any], coefficients: Sequence[Callable[[Any], Any]]) -> Driven:
+def driven(hamiltonian: Any, terms: Sequence[Any], coefficients: Sequence[Any]) -> Driven:
     """Hamiltonian that depends on time.
 
     $$H(t) = H_0 + \\sum_j f_j(t)\\,H_j,\\qquad
@@ -153,7 +154,7 @@ def _term(name: str, term: Any, dim: int) -> Any:
         raise ValueError(f"{name}: expected shape ({dim},) or ({dim}, {dim}); got {np.shape(term)}.")
     if np.ndim(term) == 1:
         check_diagonal(name, term)
-        return as_real(term)
+        return as_real(np.real(term) if is_concrete(term) else term)
     check_hermitian(name, term)
     return as_matrix(term)
 

@@ -87,7 +87,7 @@ class Oscillator(DiagonalHamiltonian):
         """Fock state |n>. Raises: ValueError unless n is a whole number below the cutoff."""
         return fock_states.fock(self.cutoff, n)
 
-    def coherent(self, alpha: complex) -> Complex[np.ndarray, " dim"]:
+    def coherent(self, alpha: Any) -> Complex[np.ndarray, " dim"]:
         """Coherent state, a|alpha> = alpha|alpha>.
 
         $$|\\alpha\\rangle = e^{-|\\alpha|^2/2}\\sum_n \\frac{\\alpha^n}{\\sqrt{n!}}\\,|n\\rangle$$
@@ -100,8 +100,8 @@ class Oscillator(DiagonalHamiltonian):
         """
         return fock_states.coherent(self.cutoff, alpha)
 
-    def squeezed(self, r: float) -> Complex[np.ndarray, " dim"]:
-        """Squeezed vacuum: variance exp(-2r) hbar / 2 m omega of the position, exp(2r) hbar m omega / 2 of the momentum.
+    def squeezed(self, r: Any) -> Complex[np.ndarray, " dim"]:
+        """Squeezed vacuum, its position variance exp(-2r) and momentum variance exp(2r) times those of the vacuum.
 
         $$|r\\rangle = e^{r(a^2 - a^{\\dagger 2})/2}|0\\rangle
           = \\frac{1}{\\sqrt{\\cosh r}}\\sum_n (-\\tanh r)^n\\frac{\\sqrt{(2n)!}}{2^n n!}\\,|2n\\rangle$$
@@ -110,7 +110,7 @@ class Oscillator(DiagonalHamiltonian):
         """
         return fock_states.squeezed(self.cutoff, r)
 
-    def thermal_density(self, nbar: float) -> Complex[np.ndarray, "dim dim"]:
+    def thermal_density(self, nbar: Any) -> Complex[np.ndarray, "dim dim"]:
         """Thermal density matrix with mean number nbar, populations nbar^n / (1 + nbar)^(n + 1).
 
         Raises: ValueError if nbar is negative or more than 1e-6 of the weight lies at or above the cutoff.

@@ -35,7 +35,7 @@ def fock(cutoff: int, n: int) -> np.ndarray:
     return (np.arange(cutoff) == n).astype(np.complex128)
 
 
-def coherent(cutoff: int, alpha: complex) -> np.ndarray:
+def coherent(cutoff: int, alpha: Any) -> np.ndarray:
     """Coherent state (dim,)."""
     try:
         alpha = complex(alpha)
@@ -51,7 +51,7 @@ def coherent(cutoff: int, alpha: complex) -> np.ndarray:
     return _truncated("alpha", alpha, sizes * np.exp(1j * n * np.angle(alpha)))
 
 
-def squeezed(cutoff: int, r: float) -> np.ndarray:
+def squeezed(cutoff: int, r: Any) -> np.ndarray:
     """Squeezed vacuum (dim,), narrow in position for r > 0."""
     check_number("r", r)
     r = float(r)
@@ -68,7 +68,7 @@ def squeezed(cutoff: int, r: float) -> np.ndarray:
     return _truncated("r", r, amplitudes)
 
 
-def thermal_density(cutoff: int, nbar: float) -> np.ndarray:
+def thermal_density(cutoff: int, nbar: Any) -> np.ndarray:
     """Thermal density matrix (dim, dim)."""
     check_number("nbar", nbar)
     nbar = float(nbar)

@@ -17,14 +17,23 @@ def wave_numbers(points: int, dimensions: int) -> list[np.ndarray]:
     return list(np.meshgrid(*[integers] * dimensions, indexing="ij"))
 
 
-def forward(psi: Num[Any, " dim"], shape: tuple[int, ...]) -> Complex[Any, "..."]:
-    """Fourier coefficients, grid-shaped, of a state (dim,)."""
-    return jnp.fft.fftn(jnp.asarray(psi).reshape(shape))
+def forward(psi: Num[Any, "dim *columns"], shape: tuple[int, ...]) -> Complex[Any, "..."]:
+    """Fourier coefficients (*shape, *columns) of states (dim, *columns)."""
+    psi = jnp.asarray(psi)
+    return jnp.fft.fftn(psi.reshape(shape + psi.shape[1:]), axes=tuple(range(len(shape))))
 
 
-def inverse(coefficients: Complex[Any, "..."]) -> Complex[Any, " dim"]:
-    """The state (dim,) with the given Fourier coefficients."""
-    return jnp.fft.ifftn(coefficients).reshape(-1)
+def inverse(coefficients: Complex[Any, "..."], dimensions: int) -> Complex[Any, "dim *columns"]:
+    """The states (dim, *columns) with the given Fourier coefficients (*shape, *columns)."""
+    states = jnp.fft.ifftn(coefficients, axes=tuple(range(dimensions)))
+    return states.reshape((-1,) + coefficients.shape[dimensions:])
+
+
+def filtered(spectrum: Num[Any, "..."], psi: Num[Any, "dim *columns"]) -> Complex[Any, "dim *columns"]:
+    """States (dim, *columns) multiplied by a function of momentum, grid-shaped."""
+    spectrum = jnp.asarray(spectrum)
+    factors = spectrum.reshape(spectrum.shape + (1,) * (psi.ndim - 1))
+    return inverse(factors * forward(psi, spectrum.shape), spectrum.ndim)
 
 
 def kinetic_matrix(kinetic: Num[Any, "..."], points: int, dimensions: int) -> Num[Any, "dim dim"]:

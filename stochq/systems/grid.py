@@ -12,7 +12,7 @@ from jaxtyping import Complex
 from stochq.arrays import as_complex, as_real, is_concrete
 from stochq.systems.checks import check_count, check_finite, check_number, shape_of
 from stochq.systems.eigen import eigh
-from stochq.systems.fourier import Spectral, forward, inverse, kinetic_matrix, wave_numbers
+from stochq.systems.fourier import Spectral, filtered, kinetic_matrix, wave_numbers
 from stochq.systems.hamiltonian import Dense, Hamiltonian, Matrix, Propagator, State
 from stochq.systems.linear import phases, scale
 from stochq.systems.observables import LazyMapping
@@ -111,7 +111,7 @@ class Particle(Hamiltonian):
     def apply(self, t: Any, psi: State) -> State:
         if self.dense is not None:
             return self.dense.apply(t, psi)
-        return inverse(self.kinetic * forward(psi, self.shape)) + scale(self.potential, psi)
+        return filtered(self.kinetic, psi) + scale(self.potential, psi)
 
     def propagator(self, dt: Any, hbar: Any = 1.0) -> Propagator:
         """The step exp(-i H dt / hbar): exact up to 128 points in all, above split into potential and kinetic parts.
@@ -143,7 +143,7 @@ class Particle(Hamiltonian):
 
         position: x_0; width: sigma, the standard deviation of the position; momentum: p_0; one number for all
         dimensions or one each.
-        Raises: ValueError if more than 1e-6 of the packet lies outside the box, where it would wrap around, or above
+        Raises: ValueError if more than 1e-5 of the packet lies outside the box, where it would wrap around, or above
         the largest momentum pi hbar / spacing, where it would be aliased.
 
         >>> from stochq.systems import particle
@@ -174,8 +174,7 @@ class _SplitPropagator(Propagator):
     kinetic: Any
 
     def __call__(self, t: Any, psi: State) -> State:
-        spectrum = forward(self.half_potential * psi, self.kinetic.shape)
-        return self.half_potential * inverse(self.kinetic * spectrum)
+        return scale(self.half_potential, filtered(self.kinetic, scale(self.half_potential, psi)))
 
 
 def grid_coordinates(points: int, dimensions: int, length: Any) -> tuple[Any, ...]:

@@ -16,7 +16,7 @@ from stochq.systems.eigen import dagger, eigh, exponential
 from stochq.systems.linear import apply_matrix, phases, scale
 from stochq.systems.observables import Catalogue, LazyMapping
 
-State = Num[Any, " dim"]
+State = Num[Any, "dim *columns"]
 Matrix = Num[Any, "dim dim"]
 
 
@@ -34,7 +34,7 @@ class PhasePropagator(Propagator):
     factors: Any
 
     def __call__(self, t: Any, psi: State) -> State:
-        return self.factors * psi
+        return scale(self.factors, psi)
 
 
 class MatrixPropagator(Propagator):
@@ -155,7 +155,7 @@ class Diagonal(DiagonalHamiltonian):
 
     def __init__(self, diagonal: Any, catalogue: Catalogue | None = None):
         check_diagonal("diagonal", diagonal)
-        self.elements = as_real(diagonal)
+        self.elements = as_real(np.real(diagonal) if is_concrete(diagonal) else diagonal)
         self.catalogue = catalogue
 
     @property

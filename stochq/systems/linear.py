@@ -10,6 +10,8 @@ from jaxtyping import Num
 
 # Accelerators round float32 products to fewer bits unless told otherwise; a propagator must stay unitary.
 PRECISION = lax.Precision.HIGHEST
+# Sums over at most this many levels are written out.
+UNROLLED_LEVELS = 16
 
 
 def multiply(a: Num[Any, "rows inner"], b: Num[Any, "inner *columns"]) -> Num[jax.Array, "rows *columns"]:
@@ -42,6 +44,32 @@ def scale(weights: Num[Any, " dim"], psi: Num[Any, "dim *columns"]) -> Num[jax.A
     if jnp.iscomplexobj(weights) or not jnp.iscomplexobj(psi):
         return weights * psi
     return lax.complex(weights * psi.real, weights * psi.imag)
+
+
+def times_real(factor: Num[Any, "rows *columns"], psi: Num[Any, "dim *columns"]) -> Num[jax.Array, "dim *columns"]:
+    """Product of real factors (dim, *columns) or (1, *columns) with complex states, without a complex product."""
+    return lax.complex(factor * psi.real, factor * psi.imag)
+
+
+def level_sum(values: Num[Any, "dim *columns"]) -> Num[jax.Array, "1 *columns"]:
+    """Sum over levels, one for each column, the axis kept; few levels are added one by one, which XLA fuses."""
+    if values.shape[0] > UNROLLED_LEVELS:
+        return jnp.sum(values, axis=0, keepdims=True)
+    total = values[:1]
+    for level in range(1, values.shape[0]):
+        total = total + values[level : level + 1]
+    return total
+
+
+def inner(bra: Num[Any, "dim *columns"], ket: Num[Any, "dim *columns"]) -> Num[jax.Array, "1 *columns"]:
+    """The products <bra|ket>, one for each column, the axis kept."""
+    real = level_sum(bra.real * ket.real + bra.imag * ket.imag)
+    return lax.complex(real, level_sum(bra.real * ket.imag - bra.imag * ket.real))
+
+
+def column(vector: Num[Any, " dim"], psi: Num[Any, "dim *columns"]) -> Num[Any, "..."]:
+    """A vector over levels, shaped to multiply states (dim, *columns)."""
+    return jnp.reshape(vector, (-1,) + (1,) * (psi.ndim - 1))
 
 
 def apply_operator(operator: Num[Any, "..."], psi: Num[Any, "dim *columns"]) -> Num[jax.Array, "dim *columns"]:

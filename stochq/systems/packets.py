@@ -8,7 +8,7 @@ import numpy as np
 from stochq.systems.checks import check_number
 
 # Largest share of a packet that may lie outside the box or above the largest momentum of the grid.
-LOST_WEIGHT = 1e-6
+LOST_WEIGHT = 1e-5
 
 
 def gaussian_packet(

@@ -103,7 +103,7 @@ def reflection_eigh(matrix: Any, where: Sector, quantities: Sequence[np.ndarray]
     parities = np.repeat([1.0, -1.0], [len(even), len(odd)])
     # Half the amplitude on each of two equal indices adds up to a state that is its own mirror image.
     amplitudes = np.where(first == second, 0.5, math.sqrt(0.5))
-    columns = matrix[:, first] * amplitudes + matrix[:, second] * (parities * amplitudes)
+    columns = matrix[:, first] * amplitudes[None, :] + matrix[:, second] * (parities * amplitudes)[None, :]
     rotated = columns[first] * amplitudes[:, None] + columns[second] * (parities * amplitudes)[:, None]
     basis = np.zeros(rotated.shape)
     basis[first, own] += amplitudes

@@ -167,7 +167,7 @@ def xxz(
     anisotropy: Any,
     field: Any = 0.0,
     periodic: bool = False,
-    magnetization: float | None = None,
+    magnetization: float | int | None = None,
     parity: int | None = None,
 ) -> Dense:
     """XXZ chain of spins 1/2, whole or within a symmetry sector.
@@ -188,8 +188,10 @@ def xxz(
     sites = check_count("sites", sites, 2, most=30)
     for name, value in (("coupling", coupling), ("anisotropy", anisotropy), ("field", field)):
         check_number(name, value)
+    if magnetization is not None:
+        check_number("magnetization", magnetization)
+        magnetization = float(magnetization)
     _check_sector(sites, magnetization, parity)
-    magnetization = None if magnetization is None else float(magnetization)
     catalogue = XXZCatalogue(sites, bool(periodic), magnetization, parity)
     coupling, anisotropy, field = as_real(coupling), as_real(anisotropy), as_real(field)
     diagonal = coupling * anisotropy * catalogue.alignment() / 4 + field * catalogue.total() / 2
@@ -198,14 +200,10 @@ def xxz(
 
 
 def _check_sector(sites: int, magnetization: Any, parity: Any) -> None:
-    if magnetization is not None:
-        check_number("magnetization", magnetization)
-        down = sites / 2 - float(magnetization)
-        if down not in range(sites + 1):
-            raise ValueError(
-                f"magnetization: expected a total S_z from {-sites / 2} to {sites / 2} in steps of 1; "
-                f"got {magnetization}."
-            )
+    if magnetization is not None and sites / 2 - magnetization not in range(sites + 1):
+        raise ValueError(
+            f"magnetization: expected a total S_z from {-sites / 2} to {sites / 2} in steps of 1; got {magnetization}."
+        )
     if parity not in (None, 1, -1):
         raise ValueError(f"parity: expected 1, -1 or None; got {parity!r}.")
     dim = sector_dim(sites, magnetization, parity)

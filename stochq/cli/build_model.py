@@ -1,0 +1,207 @@
+"""The [model] table becomes an equation."""
+
+from dataclasses import dataclass
+from functools import reduce, singledispatch
+from typing import Any
+
+import numpy as np
+from scipy.constants import atomic_mass
+
+import stochq as sq
+from stochq.cli import models as sections
+from stochq.cli import systems
+from stochq.cli.errors import ConfigError, nearest, report
+from stochq.cli.fields import MASS
+from stochq.cli.units import Scales
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Where a model finds itself: the [system] table, its Hamiltonian, the initial state, the units, the file.
+
+    notes collects lines worth printing.
+    """
+
+    system: Any
+    hamiltonian: Any
+    psi0: np.ndarray
+    scales: Scales
+    place: str
+    notes: list[str]
+
+
+@singledispatch
+def build_model(section: Any, setting: Setting) -> sq.Equation:
+    """The equation of a section in internal units.
+
+    Raises: ConfigError if the model is none for this system, ValueError from the library.
+    """
+    raise TypeError(f"no equation is made from {type(section).__name__}")
+
+
+@build_model.register
+def _(section: sections.Suv, setting: Setting) -> sq.Equation:
+    basis = _basis(section.basis, setting)
+    hbar = setting.scales.hbar
+    return sq.models.suv(setting.hamiltonian, strength=section.strength, basis=basis, hbar=hbar, noise=section.noise)
+
+
+@build_model.register
+def _(section: sections.Oqt, setting: Setting) -> sq.Equation:
+    return sq.models.oqt(
+        setting.hamiltonian,
+        strength=section.strength,
+        equilibrium=_equilibrium(section.equilibrium, setting),
+        hbar=setting.scales.hbar,
+        noise=section.noise,
+    )
+
+
+@build_model.register
+def _(section: sections.Sui, setting: Setting) -> sq.Equation:
+    return sq.models.sui(
+        setting.hamiltonian,
+        reduction=section.reduction,
+        thermalization=section.thermalization,
+        equilibrium=_equilibrium(section.equilibrium, setting),
+        basis=_basis(section.basis, setting),
+        hbar=setting.scales.hbar,
+        noise=section.noise,
+    )
+
+
+@build_model.register
+def _(section: sections.Csl, setting: Setting) -> sq.Equation:
+    _require(section, setting, systems.Particle)
+    mass = _reference_mass(section.reference_mass, setting.scales)
+    return sq.models.csl(
+        setting.hamiltonian, rate=section.rate, length=section.length, reference_mass=mass, noise=section.noise
+    )
+
+
+@build_model.register
+def _(section: sections.CslLattice, setting: Setting) -> sq.Equation:
+    masses = section.masses[0] if len(section.masses) == 1 else section.masses
+    return sq.models.csl_lattice(
+        setting.hamiltonian,
+        occupations=_occupations(section, setting),
+        positions=section.positions,
+        rate=section.rate,
+        length=section.length,
+        masses=masses,
+        reference_mass=_reference_mass(section.reference_mass, setting.scales),
+        hbar=setting.scales.hbar,
+        noise=section.noise,
+    )
+
+
+@build_model.register
+def _(section: sections.Qmupl, setting: Setting) -> sq.Equation:
+    _require(section, setting, systems.Particle, systems.Oscillator)
+    return sq.models.qmupl(setting.hamiltonian, rate=section.rate, noise=section.noise)
+
+
+@build_model.register
+def _(section: sections.DiosiPenrose, setting: Setting) -> sq.Equation:
+    _require(section, setting, systems.Particle)
+    return sq.models.diosi_penrose(
+        setting.hamiltonian, gravity=section.gravity, length=section.length, noise=section.noise
+    )
+
+
+@build_model.register
+def _(section: sections.EnergyDriven, setting: Setting) -> sq.Equation:
+    return sq.models.energy_driven(
+        setting.hamiltonian, strength=section.strength, hbar=setting.scales.hbar, noise=section.noise
+    )
+
+
+@build_model.register
+def _(section: sections.Brownian, setting: Setting) -> sq.Equation:
+    _require(section, setting, systems.Oscillator)
+    return sq.models.brownian(
+        setting.hamiltonian,
+        friction=section.friction,
+        beta=section.beta,
+        squeezing=section.squeezing,
+        noise=section.noise,
+    )
+
+
+@build_model.register
+def _(section: sections.Unravel, setting: Setting) -> sq.Equation:
+    jumps = [np.sqrt(jump.rate) * _jump(jump, i, setting) for i, jump in enumerate(section.jumps)]
+    return sq.models.unravel(setting.hamiltonian, jumps, noise=section.noise, hbar=setting.scales.hbar)
+
+
+def _require(section: Any, setting: Setting, *kinds: type) -> None:
+    if not isinstance(setting.system, kinds):
+        allowed = " or ".join(f'"{kind.model_fields["kind"].annotation.__args__[0]}"' for kind in kinds)
+        expected = f'a model for a system of kind "{setting.system.kind}"; "{section.kind}" is for {allowed}'
+        raise ConfigError(report(setting.place, "model.kind", expected, f'"{section.kind}"'))
+
+
+def _basis(basis: Any, setting: Setting) -> Any:
+    """Columns (dim, dim) of a basis, None for the given one."""
+    if basis == "given":
+        return None
+    if basis == "energy":
+        return setting.hamiltonian.eigenvectors
+    if basis != "x":
+        return np.asarray(basis)
+    if not isinstance(setting.system, systems.Ising):
+        found = f'system.kind = "{setting.system.kind}"'
+        raise ConfigError(report(setting.place, "model.basis", 'an Ising chain for the basis "x"', found))
+    return reduce(np.kron, [np.array([[1.0, 1.0], [1.0, -1.0]]) / np.sqrt(2)] * setting.system.sites)
+
+
+def _equilibrium(section: Any, setting: Setting) -> np.ndarray:
+    if isinstance(section, sections.Canonical):
+        return sq.canonical(setting.hamiltonian, section.beta)
+    if not isinstance(section, sections.Microcanonical):
+        return np.asarray(section)
+    known = setting.hamiltonian.conserved
+    for i, name in enumerate(section.conserved):
+        if name not in known:
+            expected = f"one of {', '.join(known) or 'nothing: this system has none'}{nearest(name, known)}"
+            key = f"model.equilibrium.conserved[{i}]"
+            raise ConfigError(report(setting.place, key, expected, repr(name)))
+    weights = sq.microcanonical(setting.hamiltonian, setting.psi0, section.conserved)
+    setting.notes.append(f"{weights.window}")
+    return weights
+
+
+def _reference_mass(given: float | None, scales: Scales) -> float:
+    if given is not None:
+        return given
+    return 1.0 if scales == Scales() else atomic_mass / scales.of(MASS)
+
+
+def _occupations(section: sections.CslLattice, setting: Setting) -> np.ndarray:
+    """Particles (dim, sites) in each basis state."""
+    if section.occupations is not None:
+        return np.asarray(section.occupations)
+    operators = setting.hamiltonian.operators
+    spins = [f"sigma_z_{j}" for j in range(len(section.positions))]
+    if not all(name in operators for name in spins) or f"sigma_z_{len(spins)}" in operators:
+        expected = "this key, or a spin chain with one position per site"
+        raise ConfigError(report(setting.place, "model.occupations", expected, "nothing"))
+    return np.stack([(1 - operators[name]) / 2 for name in spins], axis=1)
+
+
+def _jump(jump: sections.Jump, index: int, setting: Setting) -> np.ndarray:
+    """The operator of a jump (dim, dim) or (dim,), without its rate."""
+    if jump.matrix is not None:
+        return np.asarray(jump.matrix)
+    known = {name: lambda name=name: setting.hamiltonian.operators[name] for name in setting.hamiltonian.operators}
+    if isinstance(setting.system, systems.Oscillator | systems.Kerr):
+        lowering = np.diag(np.sqrt(np.arange(1.0, setting.hamiltonian.dim)), 1)
+        known |= {"annihilation": lambda: lowering, "creation": lambda: lowering.T}
+    key = f"model.jumps[{index}].operator"
+    if jump.operator not in known:
+        expected = f"one of {', '.join(known)}{nearest(str(jump.operator), known)}"
+        raise ConfigError(report(setting.place, key, expected, repr(jump.operator)))
+    made = known[jump.operator]()
+    if callable(made):
+        raise ConfigError(report(setting.place, key, "an operator that is a matrix", repr(jump.operator)))
+    return made

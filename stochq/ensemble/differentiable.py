@@ -1,0 +1,135 @@
+"""The ensemble's kernel as a function of the equation's parameters, through which gradients pass."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from stochq.arrays import is_concrete
+from stochq.ensemble.batch import Problem, observer
+from stochq.ensemble.grid import TimeGrid, check_step, check_times, time_grid
+from stochq.ensemble.grid_checks import check_grid_state
+from stochq.ensemble.kernel import run_block
+from stochq.ensemble.problem import build_problem, check_counters
+from stochq.ensemble.runner import precision_context
+from stochq.ensemble.simulate import check_count
+from stochq.equation import Equation
+from stochq.schemes import EulerMaruyama, Extrapolated, Scheme, default_differentiable_scheme
+from stochq.systems.states import check_state
+
+
+def expectations(
+    equation: Equation,
+    psi0: Any,
+    times: Any,
+    *,
+    observables: Mapping[str, Any],
+    trajectories: int,
+    seed: int = 0,
+    scheme: Scheme | None = None,
+    dt: float,
+    precision: Literal["single", "double"] = "single",
+) -> dict[str, jax.Array]:
+    r"""Ensemble means as a JAX function of the equation's parameters: the numbers of `simulate`, with derivatives.
+
+    $$\bar f(t;\theta) = \frac1N\sum_{n=1}^N f\big(\psi_n(t;\theta)\big),\qquad
+      \frac{\partial\bar f}{\partial\theta}\ \text{on the same noise, unbiased for}\ \partial_\theta\,\mathrm E f$$
+
+    The arguments are those of `sq.simulate`. Build the equation, or operators, from traced parameters inside the
+    function that `jax.grad`, `jax.jvp` or `jax.jit` transforms: rates, strengths, weights, Hamiltonian parameters.
+    Returns {name: (T,)}. scheme: None takes the best through which gradients pass: Strang where no flow draws an
+    index, else Extrapolated(EulerMaruyama()), the diffusive form. precision "double" needs `jax.enable_x64(True)`.
+    Trajectories that become non-finite are not left out: they make the mean NaN.
+
+    Raises ValueError as `sq.simulate` does, for traced times or dt, and for a scheme whose flow draws an index.
+
+    >>> import jax, numpy as np, stochq as sq
+    >>> qubit = sq.systems.levels([0.0, 1.0])
+    >>> def energy(strength):
+    ...     equation = sq.models.oqt(qubit, strength=strength, equilibrium=[0.7, 0.3])
+    ...     run = dict(observables={"energy": np.array([0.0, 1.0])}, trajectories=4096, dt=0.25)
+    ...     return sq.expectations(equation, [0.0, 1.0], [0, 1], **run)["energy"][-1]
+    >>> bool(abs(jax.grad(energy)(1.0) + 0.7 * np.exp(-1)) < 0.05)
+    True
+    """
+    _check_static(times=times, dt=dt)
+    _check_precision(precision)
+    times = check_times(times)
+    grid = time_grid(times, check_step(times, dt))
+    trajectories = check_count("trajectories", trajectories, at_least=1)
+    scheme = default_differentiable_scheme(equation) if scheme is None else scheme
+    scheme.check(equation)
+    check_differentiable(scheme, equation)
+    if is_concrete(psi0):
+        psi0 = check_state(psi0, equation.dim)
+        check_grid_state(equation, psi0)
+    with precision_context(precision):
+        problem = build_problem(equation, psi0, grid, scheme, observables, {}, seed, precision)
+        check_counters(problem, grid, trajectories)
+        means = _means(_unrolled(problem, grid, trajectories), trajectories)
+        place = problem.read.names.index
+        return {name: means[:, place(name)] for name in observables}
+
+
+def check_differentiable(scheme: Scheme, equation: Equation) -> None:
+    """ValueError for a scheme that draws a discrete index, whose gradients would be silently wrong."""
+    if scheme.differentiable(equation):
+        return
+    diffusive = Extrapolated(EulerMaruyama())
+    raise ValueError(
+        f"scheme: expected one through which gradients pass; the flow of {type(scheme).__name__} draws a discrete index "
+        f"with {equation.noise!r} noise, which no gradient follows. Use scheme={scheme_call(diffusive)}, the "
+        "diffusive form, or noise='unitary' where the operators are Hermitian: it has the same means."
+    )
+
+
+def scheme_call(scheme: Extrapolated) -> str:
+    """The extrapolated scheme as the user would write it."""
+    return f"sq.schemes.Extrapolated(sq.schemes.{type(scheme.scheme).__name__}())"
+
+
+def _check_static(**arguments: Any) -> None:
+    for name, value in arguments.items():
+        if not is_concrete(value):
+            raise ValueError(
+                f"{name}: expected numbers, as the number of steps must be fixed; got a traced value. Scale the "
+                "equation's energies and rates instead of the time."
+            )
+
+
+def _check_precision(precision: str) -> None:
+    if precision not in ("single", "double"):
+        raise ValueError(f"precision: expected 'single' or 'double'; got {precision!r}.")
+    if precision == "double" and not jax.config.jax_enable_x64:
+        raise ValueError(
+            "precision: expected 'single' outside jax.enable_x64; 'double' would lose its digits on the way back "
+            "through a gradient. Put the whole computation inside `with jax.enable_x64(True):`."
+        )
+
+
+def _unrolled(problem: Problem, grid: TimeGrid, trajectories: int) -> Problem:
+    """The same problem with a static number of steps, and no more trajectories in a block than are wanted."""
+    block = min(problem.loop.block, trajectories)
+    loop = problem.loop._replace(block=block, most_steps=int(grid.steps.max()))
+    return problem._replace(loop=loop, statistics=())
+
+
+@eqx.filter_jit
+def _means(problem: Problem, trajectories: int) -> jax.Array:
+    """Means over trajectories 0 .. trajectories-1, (T, observables), one block in memory at a time."""
+    size = problem.loop.block
+    observe = observer(problem, states=False)
+
+    @jax.checkpoint
+    def total(block: jax.Array) -> jax.Array:
+        first = block * np.uint32(size)
+        data = run_block(problem.loop, problem.frame, problem.grid, problem.psi0, problem.key, first, observe)
+        wanted = first + jnp.arange(size, dtype=jnp.uint32) < trajectories
+        return jnp.sum(jnp.where(wanted[None, None], data["values"], 0), axis=-1)
+
+    blocks = jnp.arange(-(-trajectories // size), dtype=jnp.uint32)
+    return jnp.sum(lax.map(total, blocks), axis=0) / trajectories

@@ -1,0 +1,143 @@
+"""The master equation solved without sampling."""
+
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+import jax
+import numpy as np
+
+from stochq.equation import Equation
+from stochq.exact import liouvillian
+from stochq.exact.action import is_driven
+from stochq.exact.groups import Group, groups_of, unstructured
+from stochq.exact.inputs import check_times, initial_density, intervals
+from stochq.exact.ode import Solved, evolve_ode
+from stochq.exact.readout import Readout
+from stochq.exact.result import ExactResult
+from stochq.exact.split import evolve_split
+
+Method = Literal["auto", "closed-form", "liouvillian", "split", "ode"]
+METHODS = ("auto", "closed-form", "liouvillian", "split", "ode")
+# Density matrices at all times are kept below this many bytes.
+KEPT_BYTES = 512 * 2**20
+# Methods without a truncation error are exact to this many rounding errors per radian turned.
+_ROUNDING = 16 * np.finfo(float).eps
+
+
+def evolve(
+    equation: Equation,
+    psi0_or_rho0: Any,
+    times: Any,
+    *,
+    observables: Mapping[str, Any] | None = None,
+    method: Method = "auto",
+) -> ExactResult:
+    r"""The ensemble's exact density matrix and expectation values, in double precision.
+
+    $$\dot\rho = -\tfrac{i}{\hbar}[H, \rho] + \sum_k\big(L_k\rho L_k^\dagger - \tfrac12\{L_k^\dagger L_k, \rho\}\big)$$
+
+    psi0_or_rho0: a normalised ket (dim,) or a density matrix (dim, dim); times: (T,) increasing, the start included.
+    observables: as for `sq.simulate`: {name: (dim,) diagonal | (dim, dim) Hermitian | callable(psi) -> float}.
+    A callable is evaluated on the eigenvectors of ρ, Σ_k w_k f(v_k), right for f quadratic in ψ such as the momentum
+    and the energy on a grid; others are named in `left_out`. sq.Density and sq.Histogram entries are skipped.
+    method: "auto" takes the first that applies of
+      "closed-form"  all terms diagonal in one basis: OQT, energy-driven collapse, no Hamiltonian; exact;
+      "liouvillian"  the exponential of the whole generator, dim <= 16, no time dependence; exact;
+      "split"        diagonal and transition channels in several bases: extrapolated splitting, error below 1e-8;
+      "ode"          everything else, by a Runge-Kutta method of order 8, and a check of the others.
+
+    Raises: ValueError for arguments that do not fit or a method that does not apply, RuntimeError if the
+    integration fails.
+
+    >>> import stochq as sq
+    >>> equation = sq.models.oqt(sq.systems.levels([0.0, 1.0]), strength=1.0, equilibrium=[0.5, 0.5])
+    >>> sq.exact.evolve(equation, [1.0, 0.0], [0.0, 2.0], observables={"p": [1.0, 0.0]}).expect["p"].round(4)
+    array([1.    , 0.5677])
+    """
+    started = time.perf_counter()
+    rho = initial_density(psi0_or_rho0, equation.dim)
+    times = check_times(times)
+    chosen, groups = _choose(equation, method)
+    with jax.enable_x64(True):
+        readout = Readout(observables, equation.dim)
+        kept = len(times) * rho.nbytes < KEPT_BYTES
+        density = np.empty((len(times), *rho.shape), np.complex128) if kept else None
+        values = np.empty((len(times), len(readout.names)))
+        error, steps = 0.0, 0
+        for index, solved in enumerate(_solve(equation, groups, rho, times, chosen)):
+            values[index], error, steps = readout(solved.rho), solved.error, solved.steps
+            if density is not None:
+                density[index] = solved.rho
+    expect = {name: values[:, index].copy() for index, name in enumerate(readout.names)}
+    seconds = time.perf_counter() - started
+    return ExactResult(times, expect, density, chosen, error, seconds, steps, readout.left_out)
+
+
+def _choose(equation: Equation, method: str) -> tuple[str, list[Group]]:
+    """The method, and the equation's exactly solvable parts where it needs them."""
+    if method not in METHODS:
+        raise ValueError(f"method: expected one of {', '.join(METHODS)}; got {method!r}.")
+    obstacle = unstructured(equation)
+    groups = [] if obstacle or method in ("ode", "liouvillian") else groups_of(equation)
+    if method == "auto":
+        return _best(equation, groups), groups
+    if problem := _problem(equation, method, obstacle, groups):
+        raise ValueError(f'method: {method!r} does not apply, {problem}. Use method="auto".')
+    return method, groups
+
+
+def _best(equation: Equation, groups: list[Group]) -> str:
+    if len(groups) == 1:
+        return "closed-form"
+    if equation.dim <= liouvillian.LARGEST_DIM and not is_driven(equation):
+        return "liouvillian"
+    return "split" if groups else "ode"
+
+
+def _problem(equation: Equation, method: str, obstacle: str, groups: list[Group]) -> str:
+    if method == "liouvillian":
+        if is_driven(equation):
+            return "the Hamiltonian depends on time"
+        largest = liouvillian.LARGEST_DIM
+        return f"{equation.dim} states are more than {largest}" if equation.dim > largest else ""
+    if method == "ode":
+        return ""
+    if method == "closed-form" and len(groups) > 1:
+        return "the terms are diagonal in different bases"
+    return obstacle
+
+
+def _solve(
+    equation: Equation, groups: list[Group], rho: np.ndarray, times: np.ndarray, method: str
+) -> Iterator[Solved]:
+    if method == "ode":
+        return evolve_ode(equation, rho, times)
+    if method == "split":
+        return evolve_split(groups, rho, times)
+    solutions = (
+        _evolve_group(groups[0], rho, times)
+        if method == "closed-form"
+        else liouvillian.evolve_liouvillian(equation, rho, times)
+    )
+    turned = _spread(equation) * (times - times[0])
+    return (Solved(after, _ROUNDING * (1 + angle), 0) for after, angle in zip(solutions, turned, strict=True))
+
+
+def _spread(equation: Equation) -> float:
+    return float(np.ptp(np.asarray(equation.hamiltonian.energies))) / float(equation.hbar)
+
+
+def _evolve_group(group: Group, rho: np.ndarray, times: np.ndarray) -> Iterator[np.ndarray]:
+    """The density matrix at each time when one part is all there is."""
+    lengths = intervals(times)
+    steps: dict[float, Any] = {}
+    yield rho
+    held = group.basis.enter(rho)
+    for length in map(float, lengths):
+        if length not in steps:
+            # Many different intervals would fill the memory with propagators that serve once.
+            steps = steps if len(steps) < 4 else {}
+            steps[length] = group.step(length)
+        held = steps[length](held)
+        yield group.basis.leave(held)

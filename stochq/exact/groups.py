@@ -1,0 +1,170 @@
+"""Parts of a master equation that are solved exactly, element by element, in a basis of their own.
+
+In such a basis coherences turn and decay, ρ_ij → exp[(−i(E_i − E_j)/ħ − Γ_ij) t] ρ_ij, and populations obey a rate
+equation ṗ = R p. Diagonal collapse gives Γ, transitions give Γ and R, a Hamiltonian that is diagonal there gives E.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+
+from stochq.channels import Channel, DiagonalCollapse, Energy, Separable, Transitions
+from stochq.equation import Equation
+from stochq.exact import rotation
+from stochq.exact.action import is_driven
+from stochq.exact.populations import Hopping, Populations, Relaxing
+from stochq.systems.grid import Particle
+from stochq.systems.hamiltonian import DiagonalHamiltonian
+
+# Up to here a grid's Hamiltonian is solved in its eigenvectors; above, kinetic and potential energy are separate
+# parts, whose bases are joined by Fourier transforms.
+LARGEST_GRID_EIGENVECTORS = 512
+_DIAGONAL_TOLERANCE = 1e-13
+
+
+@dataclass(frozen=True)
+class Group:
+    """One part: where it is diagonal, the angular frequencies E/ħ (dim,), Γ (dim, dim) and R; None where absent."""
+
+    basis: rotation.Rotation
+    frequencies: np.ndarray | None
+    decay: np.ndarray | None
+    populations: Populations | None
+
+    def step(self, length: float) -> "Step":
+        """The exact solution over a time."""
+        factors: Any = 1.0
+        if self.decay is not None:
+            factors = np.exp(-length * self.decay)
+        if self.frequencies is not None:
+            turn = np.exp(-1j * length * self.frequencies)
+            factors = (turn[:, None] * turn.conj()[None, :]) * factors
+        return Step(factors, None if self.populations is None else self.populations.after(length))
+
+    @property
+    def width(self) -> float:
+        """The largest rate at which an element turns or decays."""
+        turning = 0.0 if self.frequencies is None else float(np.ptp(self.frequencies))
+        return turning + (0.0 if self.decay is None else float(self.decay.max()))
+
+
+@dataclass(frozen=True)
+class Step:
+    """Factors (dim, dim) of the elements and, where populations mix, the map of populations (dim,) to (dim,)."""
+
+    factors: Any
+    mix: Any
+
+    def __call__(self, rho: np.ndarray) -> np.ndarray:
+        after = self.factors * rho
+        if self.mix is not None:
+            np.fill_diagonal(after, self.mix(np.diagonal(rho).real))
+        return after
+
+
+def unstructured(equation: Equation) -> str:
+    """Why the equation is not a sum of such parts; empty when it is."""
+    if is_driven(equation):
+        return "the Hamiltonian depends on time"
+    for channel in equation.channels:
+        if not isinstance(channel, (DiagonalCollapse, Transitions)):
+            return f"{type(channel).__name__} is neither diagonal nor made of transitions between basis states"
+    return ""
+
+
+def groups_of(equation: Equation) -> list[Group]:
+    """The parts of an equation for which `unstructured` is empty; the part with the Hamiltonian comes first."""
+    places = _places(equation)
+    frequencies = _hamiltonian(equation, places)
+    groups = [
+        Group(place, frequencies.get(index), *_elements(equation, members))
+        for index, (place, members) in enumerate(places)
+    ]
+    order = sorted(range(len(groups)), key=lambda index: (index not in frequencies, index))
+    return [groups[index] for index in order]
+
+
+Places = list[tuple[rotation.Rotation, list[Channel]]]
+
+
+def _places(equation: Equation) -> Places:
+    """The distinct bases of the channels with the channels in each."""
+    places: Places = []
+    for channel in equation.channels:
+        basis = equation.basis_matrix(channel)
+        for place, members in places:
+            if _is_basis(place, basis):
+                members.append(channel)
+                break
+        else:
+            places.append((rotation.Same() if basis is None else rotation.Columns(basis), [channel]))
+    return places
+
+
+def _is_basis(place: rotation.Rotation, basis: Any) -> bool:
+    if basis is None or isinstance(place, rotation.Same):
+        return basis is None and isinstance(place, rotation.Same)
+    return isinstance(place, rotation.Columns) and np.array_equal(place.matrix, basis)
+
+
+def _hamiltonian(equation: Equation, places: Places) -> dict[int, np.ndarray]:
+    """Frequencies (dim,) by the index of the place; places that the Hamiltonian needs are added."""
+    hamiltonian, hbar = equation.hamiltonian, float(equation.hbar)
+    if isinstance(hamiltonian, DiagonalHamiltonian):
+        return {_given_place(places): np.asarray(hamiltonian.diagonal) / hbar}
+    if isinstance(hamiltonian, Particle) and _use_transforms(hamiltonian, places):
+        kinetic = np.asarray(hamiltonian.kinetic).reshape(-1) / hbar
+        potential = np.asarray(hamiltonian.potential) / hbar
+        given = _given_place(places)
+        places.append((rotation.Momentum(hamiltonian.shape), []))
+        return {given: potential, len(places) - 1: kinetic}
+    matrix = np.asarray(hamiltonian.matrix())
+    for index, (place, members) in enumerate(places):
+        if any(isinstance(channel.basis, Energy) for channel in members):
+            return {index: np.asarray(hamiltonian.energies) / hbar}
+        own = place.enter(matrix)
+        if np.abs(own - np.diag(np.diagonal(own))).max() <= _DIAGONAL_TOLERANCE * np.abs(own).max():
+            return {index: np.diagonal(own).real / hbar}
+    places.append((rotation.Columns(hamiltonian.eigenvectors), []))
+    return {len(places) - 1: np.asarray(hamiltonian.energies) / hbar}
+
+
+def _given_place(places: Places) -> int:
+    """The index of the given basis, added first if no channel lives there."""
+    for index, (place, _) in enumerate(places):
+        if isinstance(place, rotation.Same):
+            return index
+    places.append((rotation.Same(), []))
+    return len(places) - 1
+
+
+def _use_transforms(grid: Particle, places: Places) -> bool:
+    return grid.dim > LARGEST_GRID_EIGENVECTORS and all(isinstance(place, rotation.Same) for place, _ in places)
+
+
+def _elements(equation: Equation, channels: list[Channel]) -> tuple[np.ndarray | None, Populations | None]:
+    """Γ and R of channels that share a basis."""
+    if not channels:
+        return None, None
+    decay = np.zeros((equation.dim, equation.dim))
+    hops = [channel for channel in channels if isinstance(channel, Transitions)]
+    with jax.enable_x64(True):
+        for channel in channels:
+            if isinstance(channel, DiagonalCollapse):
+                decay += np.asarray(channel.decoherence())
+        for channel in hops:
+            loss = np.asarray(channel.loss())
+            decay += 0.5 * (loss[:, None] + loss[None, :])
+    return decay, _populations(hops)
+
+
+def _populations(hops: list[Transitions]) -> Populations | None:
+    if not hops:
+        return None
+    targets = [np.asarray(hop.target) for hop in hops if isinstance(hop, Separable) and hop.source is None]
+    if len(targets) == len(hops):
+        return Relaxing(np.sum(targets, axis=0))
+    rates = np.sum([hop.rates() for hop in hops], axis=0)
+    return Hopping(rates - np.diag(rates.sum(axis=0)))

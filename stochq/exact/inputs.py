@@ -1,0 +1,76 @@
+"""What `evolve` is given, checked: the initial density matrix and the times."""
+
+from typing import Any
+
+import numpy as np
+
+from stochq.systems.checks import check_finite
+from stochq.systems.states import check_state
+
+TRACE_TOLERANCE = 1e-6
+HERMITIAN_TOLERANCE = 1e-8
+# Eigenvalues of a density matrix that is known to single precision may be this negative.
+NEGATIVE_TOLERANCE = 1e-6
+# A density matrix of this dimension takes 256 MiB.
+LARGEST_DIM = 4096
+
+
+def initial_density(state: Any, dim: int) -> np.ndarray:
+    """A ket (dim,) or a density matrix (dim, dim) as a density matrix, complex128; ValueError if it is neither."""
+    if dim > LARGEST_DIM:
+        raise ValueError(
+            f"equation: expected at most {LARGEST_DIM} basis states, or the density matrix does not fit; got {dim}. "
+            "Use sq.simulate, whose memory grows with the dimension and not with its square."
+        )
+    array = np.asarray(state)
+    if array.ndim != 2:
+        psi = check_state(array, dim)
+        return np.outer(psi, psi.conj())
+    if array.shape != (dim, dim):
+        raise ValueError(f"rho0: expected shape ({dim}, {dim}), or a ket of shape ({dim},); got {array.shape}.")
+    check_finite("rho0", array)
+    return _checked_density(array.astype(np.complex128))
+
+
+def _checked_density(rho: np.ndarray) -> np.ndarray:
+    violation = float(np.abs(rho - rho.conj().T).max())
+    if violation > HERMITIAN_TOLERANCE:
+        raise ValueError(
+            f"rho0: expected a Hermitian matrix; it differs from its adjoint by {violation:.3g}. "
+            "Symmetrise it: (rho0 + rho0.conj().T) / 2."
+        )
+    trace = float(np.trace(rho).real)
+    if abs(trace - 1) > TRACE_TOLERANCE:
+        raise ValueError(
+            f"rho0: expected trace 1 within {TRACE_TOLERANCE:g}; got {trace:.6g}. Divide it by its trace."
+        )
+    rho = (rho + rho.conj().T) / (2 * trace)
+    lowest = float(np.linalg.eigvalsh(rho)[0])
+    if lowest < -NEGATIVE_TOLERANCE:
+        raise ValueError(f"rho0: expected no negative eigenvalue; the lowest is {lowest:.3g}.")
+    return rho
+
+
+def check_times(times: Any) -> np.ndarray:
+    """The times as float64 (T,), at least two, finite and increasing; ValueError otherwise."""
+    times = np.asarray(times, dtype=np.float64)
+    if times.ndim != 1 or times.size < 2:
+        raise ValueError(f"times: expected at least two times, the start included; got shape {times.shape}.")
+    check_finite("times", times)
+    falling = np.flatnonzero(np.diff(times) <= 0)
+    if len(falling):
+        where = int(falling[0])
+        raise ValueError(
+            f"times: expected increasing times; got {times[where]:g} followed by {times[where + 1]:g} "
+            f"at position {where}. Sort them and drop repeats."
+        )
+    return times
+
+
+def intervals(times: np.ndarray) -> np.ndarray:
+    """The lengths (T-1,) between times, equal ones made exactly equal so that one propagator serves them all.
+
+    Lengths change by no more than the rounding of the times themselves.
+    """
+    quantum = 16 * np.finfo(float).eps * max(abs(times[0]), abs(times[-1]))
+    return np.round(np.diff(times) / quantum) * quantum

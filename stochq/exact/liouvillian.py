@@ -1,0 +1,41 @@
+"""The generator of a small system as one real matrix."""
+
+from collections.abc import Iterator
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from stochq.equation import Equation
+from stochq.exact.action import channel_bases, pack, packed_generator, unpack
+from stochq.exact.inputs import intervals
+
+# The matrix has dim² rows.
+LARGEST_DIM = 16
+
+
+def liouvillian(equation: Equation) -> np.ndarray:
+    """The generator on packed matrices, real (dim², dim²)."""
+    identity = np.eye(equation.dim**2).reshape(-1, equation.dim, equation.dim)
+    columns = np.asarray(_columns(equation, channel_bases(equation), identity))
+    return columns.reshape(equation.dim**2, -1).T
+
+
+@eqx.filter_jit
+def _columns(equation: Equation, bases: tuple, identity: jax.Array) -> jax.Array:
+    return jax.vmap(lambda packed: packed_generator(equation, bases, jnp.zeros(()), packed))(identity)
+
+
+def evolve_liouvillian(equation: Equation, rho: np.ndarray, times: np.ndarray) -> Iterator[np.ndarray]:
+    """The density matrix at each time, by the exponential of the generator over each distinct interval."""
+    from scipy.linalg import expm
+
+    matrix = liouvillian(equation)
+    lengths = intervals(times)
+    propagators = {length: expm(matrix * length) for length in np.unique(lengths)}
+    vector = pack(rho).reshape(-1)
+    yield rho
+    for length in lengths:
+        vector = propagators[length] @ vector
+        yield unpack(vector.reshape(rho.shape))

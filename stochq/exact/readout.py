@@ -1,0 +1,90 @@
+"""Observables on a density matrix."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import equinox as eqx
+import jax
+import numpy as np
+
+from stochq.systems.checks import check_diagonal, check_hermitian, shape_of
+from stochq.systems.fourier import Spectral
+
+# A callable may compute in single precision: identities hold to this fraction of its values.
+_QUADRATIC_TOLERANCE = 1e-4
+
+
+class Readout:
+    """Expectation values of observables, {name: diagonal (dim,) | matrix (dim, dim) | callable(psi) -> float}.
+
+    A callable is evaluated as Σ_k w_k f(v_k) over the eigenvectors of ρ, which is its expectation where f is
+    quadratic in ψ, f(ψ) = ⟨ψ|O|ψ⟩. Callables that are not are listed in `left_out`. Statistics of states, such as
+    sq.Density() and sq.Histogram(...), are skipped, so that one mapping serves `sq.simulate` and `sq.exact.evolve`.
+    """
+
+    def __init__(self, observables: Mapping[str, Any] | None, dim: int) -> None:
+        if observables is not None and not isinstance(observables, Mapping):
+            raise ValueError(f"observables: expected a mapping {{name: operator}}; got {type(observables).__name__}.")
+        plain = {name: value for name, value in (observables or {}).items() if not _is_statistic(value)}
+        self.left_out = tuple(name for name, value in plain.items() if callable(value) and not _quadratic(value, dim))
+        self._rules = {
+            name: _rule(name, value, dim) for name, value in plain.items() if name not in self.left_out
+        }
+        self._needs_states = any(isinstance(rule, _OnStates) for rule in self._rules.values())
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self._rules)
+
+    def __call__(self, rho: np.ndarray) -> np.ndarray:
+        """The expectation values (observables,) on ρ (dim, dim)."""
+        mixture = np.linalg.eigh(rho) if self._needs_states else None
+        return np.array([rule(rho, mixture) for rule in self._rules.values()])
+
+
+def _is_statistic(value: Any) -> bool:
+    return isinstance(value, eqx.Module) and not callable(value)
+
+
+class _OnStates:
+    """A callable psi -> float, averaged over the eigenvectors of ρ."""
+
+    def __init__(self, function: Callable) -> None:
+        self._function = jax.jit(jax.vmap(function, in_axes=-1))
+
+    def __call__(self, rho: np.ndarray, mixture: Any) -> float:
+        weights, vectors = mixture
+        return float(weights @ np.real(np.asarray(self._function(vectors))))
+
+
+def _rule(name: str, value: Any, dim: int) -> Callable[[np.ndarray, Any], float]:
+    """The function (ρ, its eigenvalues and eigenvectors) -> expectation value."""
+    if isinstance(value, Spectral):
+        return lambda rho, mixture: float(value.of_density(rho))
+    if callable(value):
+        return _OnStates(value)
+    label = f"observables[{name!r}]"
+    if shape_of(label, value) not in ((dim,), (dim, dim)):
+        raise ValueError(
+            f"{label}: expected shape ({dim},) or ({dim}, {dim}) or a callable; got {np.shape(value)}."
+        )
+    array = np.asarray(value)
+    if array.ndim == 1:
+        check_diagonal(label, array)
+        return lambda rho, mixture: float(np.diagonal(rho).real @ array.real)
+    check_hermitian(label, array)
+    return lambda rho, mixture: float(np.sum(array.T * rho).real)
+
+
+def _quadratic(function: Callable, dim: int) -> bool:
+    """Whether f((a+b)/√2) + f((a−b)/√2) = f(a) + f(b), and with ib for b, for orthonormal a and b."""
+    if isinstance(function, Spectral) or dim < 2:
+        return True
+    rng = np.random.default_rng(1)
+    vectors, _ = np.linalg.qr(rng.normal(size=(dim, 2)) + 1j * rng.normal(size=(dim, 2)))
+    a, b = vectors.T
+    states = np.stack([a, b, *[(a + phase * b) / np.sqrt(2) for phase in (1, -1, 1j, -1j)]], axis=-1)
+    values = np.real(np.asarray(jax.vmap(function, in_axes=-1)(states)))
+    total = values[0] + values[1]
+    violation = max(abs(values[2] + values[3] - total), abs(values[4] + values[5] - total))
+    return bool(violation <= _QUADRATIC_TOLERANCE * np.abs(values).max())

@@ -1,0 +1,47 @@
+"""What an exact calculation returns."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+MEGABYTE = 2**20
+
+
+@dataclass(frozen=True)
+class ExactResult:
+    """The solution of the master equation.
+
+    times (T,); expect {name: (T,) float64}; density (T, dim, dim) in the given basis, None where all times together
+    would take 512 MiB or more; method: "closed-form", "liouvillian", "split" or "ode"; error: estimate of the largest
+    error of an element of any density matrix; steps: how many steps were taken; left_out: observables that have no
+    value on a density matrix, because they are not quadratic in ψ; seconds: time spent.
+
+    >>> import stochq as sq
+    >>> equation = sq.models.suv(sq.systems.levels([0.0, 0.0]), strength=2.0)
+    >>> sq.exact.evolve(equation, [0.6, 0.8], [0.0, 1.0], observables={"x": [[0, 1], [1, 0]]}).expect["x"].round(4)
+    array([0.96 , 0.1299])
+    """
+
+    times: np.ndarray
+    expect: dict[str, np.ndarray]
+    density: np.ndarray | None
+    method: str
+    error: float
+    seconds: float
+    steps: int = 0
+    left_out: tuple[str, ...] = field(default=())
+
+    def __str__(self) -> str:
+        steps = f", {self.steps} steps" if self.steps else ""
+        lines = [
+            f"ExactResult: {len(self.times)} times in [{self.times[0]:g}, {self.times[-1]:g}], {self.method}{steps}, "
+            f"error about {self.error:.1g}, {self.seconds:.2g} s"
+        ]
+        lines += [f"  {name}: {values[0]:.6g}  →  {values[-1]:.6g}" for name, values in self.expect.items()]
+        if self.density is not None:
+            lines.append(f"  density: {self.density.shape}, {self.density.nbytes / MEGABYTE:.1f} MiB")
+        if self.left_out:
+            lines.append(f"  no value on a density matrix: {', '.join(self.left_out)}")
+        return "\n".join(lines)
+
+    __repr__ = __str__

@@ -1,0 +1,91 @@
+"""Changes of basis of density matrices, on the host in double precision."""
+
+import abc
+from typing import Any, final
+
+import numpy as np
+
+
+class Rotation(abc.ABC):
+    """From one orthonormal basis to another and back."""
+
+    @abc.abstractmethod
+    def enter(self, rho: np.ndarray) -> np.ndarray:
+        """ρ written in the other basis, (dim, dim)."""
+
+    @abc.abstractmethod
+    def leave(self, rho: np.ndarray) -> np.ndarray:
+        """ρ written in the first basis again, (dim, dim)."""
+
+
+@final
+class Same(Rotation):
+    """No change."""
+
+    def enter(self, rho: np.ndarray) -> np.ndarray:
+        return rho
+
+    def leave(self, rho: np.ndarray) -> np.ndarray:
+        return rho
+
+
+@final
+class Columns(Rotation):
+    """To the columns of a unitary matrix B (dim, dim): B†ρB. A real B costs half as much as a complex one."""
+
+    def __init__(self, matrix: Any) -> None:
+        matrix = np.asarray(matrix)
+        real = not np.iscomplexobj(matrix) or not np.any(matrix.imag)
+        self.matrix = np.ascontiguousarray(matrix.real if real else matrix)
+        self._adjoint = np.ascontiguousarray(self.matrix.conj().T)
+
+    def enter(self, rho: np.ndarray) -> np.ndarray:
+        return _sandwich(self._adjoint, rho, self.matrix)
+
+    def leave(self, rho: np.ndarray) -> np.ndarray:
+        return _sandwich(self.matrix, rho, self._adjoint)
+
+
+def _sandwich(left: np.ndarray, rho: np.ndarray, right: np.ndarray) -> np.ndarray:
+    if np.iscomplexobj(left):
+        return left @ rho @ right
+    result = np.empty_like(rho)
+    result.real = left @ np.ascontiguousarray(rho.real) @ right
+    result.imag = left @ np.ascontiguousarray(rho.imag) @ right
+    return result
+
+
+@final
+class Momentum(Rotation):
+    """From the points of a periodic grid to its plane waves, by fast Fourier transforms on both sides of ρ."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self._shape = shape
+        self._rows = tuple(range(len(shape)))
+        self._columns = tuple(range(len(shape), 2 * len(shape)))
+
+    def enter(self, rho: np.ndarray) -> np.ndarray:
+        from scipy import fft
+
+        # A column belongs to a bra, whose wave runs the other way.
+        tensor = fft.fftn(rho.reshape(self._shape * 2), axes=self._rows, norm="ortho", overwrite_x=False)
+        return fft.ifftn(tensor, axes=self._columns, norm="ortho", overwrite_x=True).reshape(rho.shape)
+
+    def leave(self, rho: np.ndarray) -> np.ndarray:
+        from scipy import fft
+
+        tensor = fft.ifftn(rho.reshape(self._shape * 2), axes=self._rows, norm="ortho", overwrite_x=False)
+        return fft.fftn(tensor, axes=self._columns, norm="ortho", overwrite_x=True).reshape(rho.shape)
+
+
+def relative(first: Rotation, second: Rotation) -> Rotation:
+    """From the basis that `first` enters to the one that `second` enters, both from the same basis."""
+    if first is second:
+        return Same()
+    if isinstance(first, Same):
+        return second
+    if isinstance(first, Columns) and isinstance(second, Same):
+        return Columns(first.matrix.conj().T)
+    if isinstance(first, Columns) and isinstance(second, Columns):
+        return Columns(first.matrix.conj().T @ second.matrix)
+    raise TypeError("A Fourier transform can be combined with the given basis only.")

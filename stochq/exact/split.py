@@ -1,0 +1,116 @@
+"""Symmetric splitting into parts that are solved exactly, extrapolated to high order.
+
+Strang's composition A(h/2) B(h) A(h/2) of n sub-steps over a step H has an error in even powers of H/n. Sub-step
+numbers 1, 2, 3, ... and polynomial extrapolation in (H/n)² remove one power pair after another, until two successive
+columns agree within the tolerance (Gragg, Bulirsch and Stoer's method with Strang's splitting as its base).
+"""
+
+from collections.abc import Iterator
+from functools import lru_cache
+
+import numpy as np
+
+from stochq.exact.groups import Group, Step
+from stochq.exact.inputs import intervals
+from stochq.exact.ode import Solved
+from stochq.exact.rotation import relative
+
+TOLERANCE = 1e-8
+_SUBSTEPS = (1, 2, 3, 4, 6, 8, 12)
+# A step that needs fewer columns than this is too short for its cost.
+_EASY_COLUMNS = 4
+# The first step: about this many radians of the fastest element.
+_FIRST_ANGLE = 4.0
+_HALVINGS = 40
+_CACHE_BYTES = 2**28
+
+
+class Splitting:
+    """A sequence of groups and the prepared solutions of each; density matrices are held in the first one's basis."""
+
+    def __init__(self, groups: list[Group]) -> None:
+        self.groups = groups
+        self.changes = [relative(groups[0].basis, group.basis) for group in groups]
+        dim = _dimension(groups)
+        self._step = lru_cache(maxsize=max(8, _CACHE_BYTES // (16 * dim * dim)))(self._prepare)
+        self.substeps = 0
+
+    def _prepare(self, index: int, length: float) -> Step:
+        return self.groups[index].step(length)
+
+    def strang(self, rho: np.ndarray, length: float, count: int) -> np.ndarray:
+        """`count` symmetric sub-steps over `length`; neighbouring halves of the first part are joined."""
+        h = length / count
+        rho = self._step(0, 0.5 * h)(rho)
+        for done in range(1, count + 1):
+            rho = self._inner(rho, h, 1)
+            rho = self._step(0, h if done < count else 0.5 * h)(rho)
+        self.substeps += count
+        return rho
+
+    def _inner(self, rho: np.ndarray, h: float, index: int) -> np.ndarray:
+        """The palindrome of the groups from `index` on."""
+        if index == len(self.groups):
+            return rho
+        last = index == len(self.groups) - 1
+        rho = self._visit(rho, h if last else 0.5 * h, index)
+        return rho if last else self._visit(self._inner(rho, h, index + 1), 0.5 * h, index)
+
+    def _visit(self, rho: np.ndarray, h: float, index: int) -> np.ndarray:
+        change = self.changes[index]
+        return change.leave(self._step(index, h)(change.enter(rho)))
+
+    def advance(self, rho: np.ndarray, length: float, tolerance: float) -> tuple[np.ndarray, float, int] | None:
+        """ρ after one extrapolated step, its error and the columns used; None when they do not converge."""
+        previous: list[np.ndarray] = []
+        last_error = np.inf
+        for column, count in enumerate(_SUBSTEPS):
+            row = [self.strang(rho, length, count)]
+            for k in range(column):
+                ratio = (count / _SUBSTEPS[column - k - 1]) ** 2
+                row.append(row[k] + (row[k] - previous[k]) / (ratio - 1))
+            error = float(np.abs(row[-1] - row[-2]).max()) if column else np.inf
+            if error <= tolerance:
+                return row[-1], error, column
+            if column > 2 and error > last_error:
+                return None
+            previous, last_error = row, error
+        return None
+
+
+def _dimension(groups: list[Group]) -> int:
+    arrays = (array for group in groups for array in (group.frequencies, group.decay) if array is not None)
+    return next(len(array) for array in arrays)
+
+
+def evolve_split(groups: list[Group], rho: np.ndarray, times: np.ndarray) -> Iterator[Solved]:
+    """The density matrix at each time; the error of all steps together stays below the tolerance."""
+    splitting, place = Splitting(groups), groups[0].basis
+    held, error = place.enter(rho), 0.0
+    step = _FIRST_ANGLE / max(sum(group.width for group in groups), 1e-300)
+    budget = TOLERANCE / (times[-1] - times[0])
+    yield Solved(rho, 0.0, 0)
+    for length in intervals(times):
+        held, spent, step = _interval(splitting, held, float(length), step, budget)
+        error += spent
+        yield Solved(place.leave(held), error, splitting.substeps)
+
+
+def _interval(
+    splitting: Splitting, rho: np.ndarray, length: float, step: float, budget: float
+) -> tuple[np.ndarray, float, float]:
+    """ρ after an interval in equal steps no longer than `step`, halved or doubled as they converge."""
+    remaining = max(1, int(np.ceil(length / step * (1 - 1e-9))))
+    h, error, halvings = length / remaining, 0.0, 0
+    while remaining:
+        outcome = splitting.advance(rho, h, budget * h)
+        if outcome is None:
+            h, remaining, halvings = h / 2, 2 * remaining, halvings + 1
+            if halvings > _HALVINGS:
+                raise RuntimeError('The splitting does not converge. Use method="ode".')
+            continue
+        rho, spent, columns = outcome
+        error, remaining = error + spent, remaining - 1
+        if columns < _EASY_COLUMNS and remaining % 2 == 0 and remaining:
+            h, remaining = 2 * h, remaining // 2
+    return rho, error, h if columns >= _EASY_COLUMNS else 2 * h

@@ -1,0 +1,143 @@
+"""Steady states of master equations."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from stochq.equation import Equation
+from stochq.exact import liouvillian
+from stochq.exact.action import channel_bases, is_driven, pack, packed_generator, unpack
+from stochq.exact.groups import Group, groups_of, unstructured
+from stochq.exact.secular import Secular
+
+# Rates below this fraction of the largest one count as zero.
+_ZERO = 1e-10
+_RESIDUAL = 1e-10
+_RESTART, _CYCLES = 80, 25
+# Two solutions that differ by more than this are two steady states.
+_DISTINCT = 1e-5
+
+
+def steady_state(equation: Equation) -> np.ndarray:
+    r"""The density matrix (dim, dim), complex128, in the given basis, that no longer changes: $\mathcal L(\rho) = 0$.
+
+    Where all terms are diagonal in one basis the answer is a formula or a rate equation (OQT: χ); up to 16 states
+    the null space of the generator; above, its action is inverted by GMRES, preconditioned by Pauli's master
+    equation, at O(dim³) per iteration.
+
+    Raises: ValueError when there is more than one steady state, as for pure dephasing, or when the Hamiltonian
+    depends on time; RuntimeError when the iteration does not converge.
+
+    >>> import stochq as sq
+    >>> qubit = sq.systems.levels([-0.5, 0.5])
+    >>> x_basis = [[0.5**0.5, 0.5**0.5], [0.5**0.5, -(0.5**0.5)]]
+    >>> sui = sq.models.sui(qubit, reduction=0.7, thermalization=0.4, equilibrium=[0.25, 0.75], basis=x_basis)
+    >>> sq.exact.steady_state(sui).real.diagonal().round(6)
+    array([0.409091, 0.590909])
+    """
+    if is_driven(equation):
+        raise ValueError("equation: expected a Hamiltonian that does not depend on time; a driven system never settles.")
+    groups = [] if unstructured(equation) else groups_of(equation)
+    with jax.enable_x64(True):
+        if len(groups) == 1:
+            rho = _of_group(groups[0], equation.dim)
+        elif equation.dim <= liouvillian.LARGEST_DIM:
+            rho = _null_vector(equation)
+        else:
+            rho = _iterated(equation)
+    return rho.astype(np.complex128)
+
+
+def _degenerate(count: str, cause: str) -> ValueError:
+    return ValueError(
+        f"equation: expected one steady state; there are {count}, because {cause}. "
+        "Use sq.exact.evolve to a long time: where a state ends depends on where it starts."
+    )
+
+
+def _of_group(group: Group, dim: int) -> np.ndarray:
+    """The steady state of a single part: populations of its rate equation, no coherences."""
+    decay = np.zeros((dim, dim)) if group.decay is None else group.decay
+    frequencies = np.zeros(dim) if group.frequencies is None else group.frequencies
+    rates = np.hypot(decay, frequencies[:, None] - frequencies[None, :])
+    matrix = np.zeros((dim, dim)) if group.populations is None else group.populations.matrix()
+    scale = max(float(rates.max()), float(np.abs(matrix).max()), 1e-300)
+    _, values, rows = np.linalg.svd(matrix)
+    conserved = int(np.sum(values <= _ZERO * scale))
+    coherences = int(np.sum(rates <= _ZERO * scale)) - int(np.sum(np.diagonal(rates) <= _ZERO * scale))
+    if conserved > 1:
+        others = f", and {coherences} coherences do not decay" if coherences else ""
+        raise _degenerate(
+            f"{conserved + coherences} independent ones",
+            f"{conserved} populations of the basis in which all terms are diagonal are conserved{others}",
+        )
+    if coherences:
+        raise _degenerate(f"{1 + coherences} independent ones", f"{coherences} coherences neither turn nor decay")
+    weights = rows[-1] / rows[-1].sum()
+    return group.basis.leave(np.diag(np.maximum(weights, 0.0)).astype(complex))
+
+
+def _null_vector(equation: Equation) -> np.ndarray:
+    matrix = liouvillian.liouvillian(equation)
+    _, values, rows = np.linalg.svd(matrix)
+    count = int(np.sum(values <= _ZERO * max(values[0], 1e-300)))
+    if count > 1:
+        raise _degenerate(f"{count} independent ones", f"the generator has {count} vanishing singular values")
+    rho = unpack(rows[-1].reshape(equation.dim, equation.dim))
+    return rho / np.trace(rho).real
+
+
+def _iterated(equation: Equation) -> np.ndarray:
+    """The solution of L(ρ) + s ρ_pin Tr ρ = s ρ_pin, whose trace is 1, from two starts that must agree."""
+    dim = equation.dim
+    secular, bases = Secular(equation), channel_bases(equation)
+    pin = np.eye(dim) * (secular.scale / dim)
+    precondition = secular.inverse(pin)
+
+    def act(vector: np.ndarray) -> np.ndarray:
+        packed = vector.reshape(dim, dim)
+        return (np.asarray(_act(equation, bases, packed)) + pin * np.trace(packed)).reshape(-1)
+
+    def approximate(vector: np.ndarray) -> np.ndarray:
+        return pack(precondition(unpack(vector.reshape(dim, dim)))).reshape(-1)
+
+    rng = np.random.default_rng(7)
+    amplitudes = rng.normal(size=(dim, 2)) + 1j * rng.normal(size=(dim, 2))
+    other = amplitudes @ amplitudes.conj().T
+    starts = (np.eye(dim) / dim, other / np.trace(other).real)
+    first, second = (_gmres(act, approximate, pin.reshape(-1), pack(start), secular.scale) for start in starts)
+    if np.abs(first - second).max() > _DISTINCT * np.abs(first).max():
+        raise _degenerate("at least two", "two starts end in different states: a quantity is conserved")
+    return unpack(first)
+
+
+@eqx.filter_jit
+def _act(equation: Equation, bases: tuple, packed: jax.Array) -> jax.Array:
+    return packed_generator(equation, bases, jnp.zeros(()), packed)
+
+
+def _gmres(act: Any, approximate: Any, right: np.ndarray, start: np.ndarray, scale: float) -> np.ndarray:
+    from scipy.sparse.linalg import LinearOperator, gmres
+
+    size = right.size
+    solution, _ = gmres(
+        LinearOperator((size, size), matvec=act, dtype=np.float64),
+        right,
+        x0=np.real(start).reshape(-1),
+        rtol=1e-13,
+        atol=0.0,
+        restart=_RESTART,
+        maxiter=_CYCLES,
+        M=LinearOperator((size, size), matvec=approximate, dtype=np.float64),
+    )
+    residual = float(np.abs(act(solution) - right).max()) / scale
+    if not residual <= _RESIDUAL:
+        raise RuntimeError(
+            f"The steady state was not found: after {_RESTART * _CYCLES} iterations the residual is {residual:.1e} of "
+            "the largest rate. Use sq.exact.evolve to a long time."
+        )
+    matrix = solution.reshape(start.shape)
+    return matrix / np.trace(matrix)

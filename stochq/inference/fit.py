@@ -1,0 +1,104 @@
+"""Fitting parameters to measured means by least squares."""
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from stochq.inference.data import Data, read_data
+from stochq.inference.minimize import Minimum, descend, gauss_newton
+from stochq.inference.result import Fit, parameter_names, shaped
+
+# Below this, relative to the best known direction, the data do not determine a combination of parameters.
+_UNDETERMINED = 1e-10
+
+
+def fit(
+    predict: Callable[[Any], Any], data: Any, start: Any, *, optimizer: Any = None, steps: int = 100
+) -> Fit:
+    r"""The parameters θ whose predicted means fit the measured ones best, and their uncertainty.
+
+    $$\chi^2(\theta) = \sum_i \frac{(m_i(\theta)-d_i)^2}{\sigma_i^2},\qquad
+      \mathrm{cov}(\theta) = F^{-1}(J^TRJ)F^{-1},\quad F = J^TJ,\quad J_{ik} = \sigma_i^{-1}\partial m_i/\partial\theta_k$$
+
+    predict: a JAX function from parameters to means, such as `sq.expectations` of an equation built from them.
+    data: pairs (mean, stderr) in the structure predict returns, independent of each other (R = 1); or an
+    EnsembleResult, of which the predicted names are fitted with the correlations R between their times.
+    start: pytree of numbers where the search begins. optimizer: None for damped Gauss-Newton steps, which stop when
+    they are below a hundredth of a standard error; or one of optax, run for all steps with gradients in reverse mode.
+
+    Parameters that must stay positive are best given as logarithms: predict(θ) then uses exp(θ), and the error of θ
+    is the relative error. The prediction's own sampling error is not part of the covariance: predict from several
+    times as many trajectories as the data, with another seed. It must use one seed throughout.
+
+    Raises ValueError for data that do not match the prediction, are not finite or have no error, and for a start at
+    which the prediction is not finite; RuntimeError when an optimizer runs to where it is not.
+
+    >>> import numpy as np, stochq as sq
+    >>> fit = sq.fit(lambda rate: rate * np.array([2.0, 2.0]), (np.array([1.1, 0.9]), 0.1), start=1.0)
+    >>> print(fit)
+    parameter  0.500 ± 0.035
+    chi2/dof = 2.0/1 = 2.00, ... steps
+    """
+    start = _checked_start(start)
+    _check_steps(steps)
+    with jax.enable_x64(True):
+        measured = read_data(data, jax.eval_shape(predict, jax.tree.map(jnp.asarray, start)))
+
+        def residuals(parameters: Any) -> jax.Array:
+            return measured.residuals(predict(parameters))
+
+        minimum = (
+            gauss_newton(residuals, start, steps) if optimizer is None else descend(residuals, start, optimizer, steps)
+        )
+    return _result(minimum, measured, start)
+
+
+def _result(minimum: Minimum, measured: Data, start: Any) -> Fit:
+    names = parameter_names(start)
+    return Fit(
+        parameters=shaped(minimum.vector, start),
+        covariance=covariance(minimum.jacobian, measured.correlation, names),
+        history=minimum.history,
+        names=names,
+        chi2=float(minimum.residuals @ minimum.residuals),
+        points=len(measured.mean),
+        converged=minimum.converged,
+    )
+
+
+def covariance(jacobian: np.ndarray, correlation: np.ndarray | None, names: tuple[str, ...]) -> np.ndarray:
+    """F⁻¹(JᵀRJ)F⁻¹ for a Jacobian (n, P) in units of the data's errors; infinite where the data do not tell."""
+    scale = np.linalg.norm(jacobian, axis=0)
+    scaled = jacobian / np.where(scale > 0, scale, 1.0)
+    values, vectors = np.linalg.eigh(scaled.T @ scaled)
+    if values[0] <= _UNDETERMINED * values[-1]:
+        direction = " ".join(f"{part:+.2g}·{name}" for part, name in zip(vectors[:, 0], names, strict=True))
+        warnings.warn(f"fit: the data do not determine the parameters; free direction {direction}.", stacklevel=4)
+        return np.full((len(names), len(names)), np.inf)
+    inverse = (vectors / values) @ vectors.T
+    middle = scaled.T @ scaled if correlation is None else scaled.T @ correlation @ scaled
+    return inverse @ middle @ inverse / np.outer(scale, scale)
+
+
+def _checked_start(start: Any) -> Any:
+    """The start as float64 arrays; ValueError for none, or for what is not a finite real number."""
+    if not jax.tree_util.tree_leaves(start):
+        raise ValueError("start: expected at least one parameter; got none.")
+
+    def check(path: Any, leaf: Any) -> np.ndarray:
+        name = "start" + jax.tree_util.keystr(path)
+        array = np.asarray(leaf)
+        if array.dtype.kind not in "iuf" or not np.all(np.isfinite(array)):
+            raise ValueError(f"{name}: expected finite real numbers; got {leaf!r}.")
+        return array.astype(np.float64)
+
+    return jax.tree_util.tree_map_with_path(check, start)
+
+
+def _check_steps(steps: int) -> None:
+    if isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or steps < 1:
+        raise ValueError(f"steps: expected a whole number, at least 1; got {steps!r}.")

@@ -1,0 +1,181 @@
+"""Every kind of table becomes the object it names, and parts that do not fit together are refused by key."""
+
+import copy
+
+import numpy as np
+import pytest
+
+import stochq as sq
+from stochq.cli.build import build
+from stochq.cli.config import check_config
+from stochq.cli.errors import ConfigError
+
+RUN = {"times": [0.0, 1.0], "trajectories": 10, "observables": ["energy"]}
+LEVELS = {"kind": "levels", "energies": [0.0, 1.0, 3.0]}
+ISING = {"kind": "ising", "sites": 3, "coupling": 1.0, "transverse": 0.9, "longitudinal": 0.5}
+XXZ = {"kind": "xxz", "sites": 4, "coupling": 1.0, "anisotropy": 0.5}
+PARTICLE = {"kind": "particle", "points": 32, "length": 16.0}
+OSCILLATOR = {"kind": "oscillator", "cutoff": 24}
+KERR = {"kind": "kerr", "cutoff": 12, "kerr": 0.3, "detuning": 1.0}
+SUV = {"kind": "suv", "strength": 1.0}
+PLUS = {"kind": "plus"}
+PACKET = {"kind": "gaussian", "width": 1.0}
+
+
+def job_of(system, model=SUV, state=PLUS, **run):
+    data = {"system": system, "model": model, "state": state, "run": RUN | run}
+    return build(check_config(copy.deepcopy(data), "f.toml"), "f.toml")
+
+
+@pytest.mark.parametrize(
+    ("system", "dim"),
+    [
+        (LEVELS, 3),
+        ({"kind": "levels", "matrix": [[1.0, [0.0, 1.0]], [[0.0, -1.0], 2.0]]}, 2),
+        (ISING, 8),
+        (XXZ | {"magnetization": 0.0}, 6),
+        (PARTICLE | {"points": 8, "dimensions": 2, "potential": {"kind": "harmonic", "frequency": [1.0, 2.0]}}, 64),
+        (PARTICLE | {"potential": {"kind": "double_well", "separation": 4.0, "barrier": 1.0}}, 32),
+        (PARTICLE | {"potential": "free"}, 32),
+        (OSCILLATOR, 24),
+        (KERR, 12),
+    ],
+)
+def test_systems(system, dim):
+    job = job_of(system)
+    assert job.equation.dim == dim and job.psi0.shape == (dim,)
+    assert np.linalg.norm(job.psi0) == pytest.approx(1.0)
+    assert list(job.observables) == ["energy"]
+
+
+SPIN_HALVES = [0.0, np.pi, np.pi / 2]
+CSL_LATTICE = {"kind": "csl_lattice", "rate": 1.0, "length": 0.5, "positions": [0.0, 1.0, 2.0]}
+JUMPS = [{"rate": 0.5, "operator": "annihilation"}, {"rate": 0.1, "operator": "number"}]
+
+
+@pytest.mark.parametrize(
+    ("system", "model"),
+    [
+        (ISING, SUV | {"basis": "x"}),
+        (ISING, SUV | {"basis": "energy", "noise": "complex"}),
+        (LEVELS, SUV | {"basis": [[0, 1, 0], [1, 0, 0], [0, 0, [0, 1]]]}),
+        (ISING, {"kind": "oqt", "strength": 0.5, "equilibrium": "microcanonical"}),
+        (ISING, {"kind": "oqt", "strength": 0.5, "equilibrium": {"beta": 0.3}, "noise": "complex"}),
+        (LEVELS, {"kind": "sui", "reduction": 1, "thermalization": 2, "equilibrium": [0.5, 0.25, 0.25]}),
+        (PARTICLE, {"kind": "csl", "rate": 0.5, "length": 1.0}),
+        (ISING, CSL_LATTICE),
+        (LEVELS, CSL_LATTICE | {"occupations": [[1, 0, 0], [0, 1, 0], [0, 0, 1]], "masses": [1.0, 2.0, 3.0]}),
+        (PARTICLE, {"kind": "qmupl", "rate": 0.5}),
+        (OSCILLATOR, {"kind": "qmupl", "rate": 0.5}),
+        (PARTICLE | {"length": 30.0, "points": 64}, {"kind": "diosi_penrose", "gravity": 1.0, "length": 1.0}),
+        (LEVELS, {"kind": "energy_driven", "strength": 0.5}),
+        (OSCILLATOR, {"kind": "brownian", "friction": 0.3, "beta": 2.0}),
+        (KERR, {"kind": "unravel", "jumps": JUMPS, "noise": "complex"}),
+        (LEVELS, {"kind": "unravel", "jumps": [{"rate": 1, "matrix": [[0, 1, 0], [0, 0, 0], [0, 0, 0]]}]}),
+    ],
+    ids=lambda value: value["kind"],
+)
+def test_models(system, model):
+    equation = job_of(system, model).equation
+    assert isinstance(equation, sq.Equation)
+    assert equation.noise == model.get("noise", "real")
+
+
+def test_a_rate_multiplies_the_dissipator():
+    model = {"kind": "unravel", "jumps": [{"rate": 4.0, "matrix": [[0, 1, 0], [0, 0, 0], [0, 0, 0]]}]}
+    operators = job_of(LEVELS, model).equation.channels[0].operators()
+    assert np.asarray(operators)[0, 0, 1] == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize(
+    ("system", "state", "observable", "expected"),
+    [
+        (LEVELS, {"kind": "basis", "index": 1}, "population_1", 1.0),
+        (ISING, {"kind": "eigenstate", "index": 0}, "energy", None),
+        (LEVELS, {"kind": "superposition", "amplitudes": [0, 3, [0, 4]]}, "population_2", 0.64),
+        (ISING, PLUS, "transverse", 1.0),
+        (ISING, {"kind": "product", "theta": SPIN_HALVES}, "sigma_z_0", 1.0),
+        (ISING, {"kind": "product", "theta": SPIN_HALVES}, "sigma_z_1", -1.0),
+        (ISING, {"kind": "product", "theta": SPIN_HALVES}, "sigma_z_2", 0.0),
+        (PARTICLE, PACKET | {"position": 2.0}, "position", 2.0),
+        (PARTICLE, {"kind": "cat", "width": 0.7, "separation": 8.0}, "position_squared", 0.7**2 + 16.0),
+        (PARTICLE, {"kind": "cat", "width": 0.7, "separation": 8.0, "phase": 2.0}, "coherence", 1.0),
+        (OSCILLATOR, {"kind": "coherent", "alpha": [1.0, -0.5]}, "position", np.sqrt(2)),
+        (OSCILLATOR, {"kind": "squeezed", "r": 0.5}, "position_squared", np.exp(-1.0) / 2),
+    ],
+)
+def test_states(system, state, observable, expected):
+    job = job_of(system, state=state, observables=[observable])
+    operator = np.asarray(job.observables[observable])
+    image = operator * job.psi0 if operator.ndim == 1 else operator @ job.psi0
+    expected = job.equation.hamiltonian.energies[0] if expected is None else expected
+    assert np.vdot(job.psi0, image).real == pytest.approx(expected, abs=1e-5)
+
+
+def test_the_window_is_noted():
+    notes = job_of(ISING, {"kind": "oqt", "strength": 0.5, "equilibrium": "microcanonical"}).notes
+    assert len(notes) == 1 and notes[0].startswith("microcanonical window")
+
+
+def test_schemes_and_times():
+    assert job_of(LEVELS).scheme is None
+    assert isinstance(job_of(LEVELS, scheme="strang").scheme, sq.schemes.Strang)
+    assert isinstance(job_of(LEVELS, scheme="extrapolated-euler-maruyama").scheme, sq.schemes.Extrapolated)
+    times = job_of(LEVELS, times={"start": 1.0, "stop": 2.0, "points": 3}).times
+    np.testing.assert_array_equal(times, [1.0, 1.5, 2.0])
+
+
+CSL = {"kind": "csl", "rate": 1.0, "length": 1.0}
+CONSERVED = {"kind": "microcanonical", "conserved": ["momentum"]}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "key", "expected"),
+    [
+        ({"system": LEVELS, "observables": ["enrgy"]}, "run.observables[0]", "(did you mean 'energy'?)"),
+        ({"system": LEVELS, "state": PACKET}, "state.kind", "a particle"),
+        ({"system": LEVELS, "state": {"kind": "basis", "index": 3}}, "state.index", "at most 2"),
+        ({"system": LEVELS, "state": {"kind": "coherent", "alpha": 1}}, "state.kind", "an oscillator"),
+        ({"system": ISING, "state": {"kind": "product", "theta": [0.0, 1.0]}}, "state.theta", "1 or 3 angles"),
+        (
+            {"system": ISING, "state": {"kind": "superposition", "amplitudes": [1, 0]}},
+            "state.amplitudes",
+            "8 amplitudes",
+        ),
+        ({"system": LEVELS, "model": CSL}, "model.kind", '"csl" is for "particle"'),
+        ({"system": LEVELS, "model": SUV | {"basis": "x"}}, "model.basis", "an Ising chain"),
+        ({"system": LEVELS, "model": CSL_LATTICE}, "model.occupations", "one position per site"),
+        (
+            {"system": XXZ, "model": {"kind": "oqt", "strength": 1.0, "equilibrium": CONSERVED}},
+            "model.equilibrium.conserved[0]",
+            "total_sz, parity",
+        ),
+        (
+            {"system": KERR, "model": {"kind": "unravel", "jumps": [{"rate": 1.0, "operator": "anihilation"}]}},
+            "model.jumps[0].operator",
+            "(did you mean 'annihilation'?)",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_named(arguments, key, expected):
+    with pytest.raises(ConfigError) as caught:
+        job_of(**arguments)
+    lines = str(caught.value).splitlines()
+    assert lines[0] == f"f.toml: {key}"
+    assert lines[1].startswith("  expected: ") and expected in lines[1]
+
+
+def test_si_units_keep_the_physics():
+    data = {
+        "system": {"kind": "particle", "points": 64, "length": 1.6e-6, "mass": 1e-18},
+        "model": {"kind": "csl", "rate": 1e-16, "length": 1e-7},
+        "state": {"kind": "cat", "width": 4e-8, "separation": 4e-7},
+        "run": {"times": [0.0, 0.01], "trajectories": 10, "observables": ["position_squared"]},
+        "units": {"kind": "si", "length": 1e-7, "mass": 1e-18},
+    }
+    job = build(check_config(data, "f"), "f")
+    rates = np.asarray(job.equation.channels[0].decoherence()) / job.scales.time
+    x = job.equation.hamiltonian.coordinates[0] * job.scales.length
+    i, j = np.argmin(abs(x + 2e-7)), np.argmin(abs(x - 2e-7))
+    expected = 1e-16 * (1e-18 / 1.66053906892e-27) ** 2 * (1 - np.exp(-((x[i] - x[j]) ** 2) / 4e-14))
+    assert rates[i, j] == pytest.approx(expected, rel=1e-5)

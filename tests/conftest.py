@@ -1,0 +1,15 @@
+"""Strict arithmetic: shapes are checked where they are written, and arrays of different rank do not meet by accident."""
+
+import jax
+import jaxtyping
+from hypothesis import settings
+
+# The layers below the public entry points, whose arguments are arrays of stated shapes; what users may give more
+# freely is checked by the library itself.
+jaxtyping.install_import_hook(
+    ["stochq.noise", "stochq.systems", "stochq.channels", "stochq.schemes"], "beartype.beartype"
+)
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+settings.register_profile("repeatable", derandomize=True, deadline=None, database=None, max_examples=25)
+settings.load_profile("repeatable")
