@@ -36,17 +36,19 @@ print(hashlib.sha256("\0".join(parts).encode()).hexdigest())
 PYTHON
 }
 
-# prepare TARGET: install TARGET ("." or ".[test]") unless that was finished before. The stamp is written last.
+# prepare [EXTRA]: install the package, with the dependencies of EXTRA if one is named, unless that was finished before.
+# The stamp that says so is written last, so an interrupted installation is taken up again.
 prepare() {
     usable_venv || make_venv || return 1
-    stamp=".venv/installed-$(echo "$1" | tr -cd 'a-z')"
-    wanted=$(fingerprint "$1") || return 1
+    target=".${1:+[$1]}"
+    stamp=".venv/installed${1:+-$1}"
+    wanted=$(fingerprint "$target") || return 1
     if [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then
         return 0
     fi
     echo "Installing stochq and what it needs into .venv (a few minutes the first time)"
     log=".venv/install.log"
-    if ! .venv/bin/python -m pip install --disable-pip-version-check -e "$1" >"$log" 2>&1; then
+    if ! .venv/bin/python -m pip install --disable-pip-version-check -e "$target" >"$log" 2>&1; then
         echo "Installation failed; the end of $log:" >&2
         tail -n 30 "$log" >&2
         return 1

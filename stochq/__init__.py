@@ -20,9 +20,14 @@ from stochq import systems as systems
 from stochq.ensemble import Density as Density
 from stochq.ensemble import EnsembleResult as EnsembleResult
 from stochq.ensemble import Histogram as Histogram
+from stochq.ensemble import expectations as expectations
 from stochq.ensemble import normalize as normalize
 from stochq.ensemble import simulate as simulate
 from stochq.equation import Equation as Equation
+from stochq.exact import Comparison as Comparison
+from stochq.exact import compare as compare
+from stochq.inference import Fit as Fit
+from stochq.inference import fit as fit
 from stochq.models import canonical as canonical
 from stochq.models import microcanonical as microcanonical
 

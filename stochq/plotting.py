@@ -82,7 +82,7 @@ def figure(panels: int = 1, *, rows_each: Sequence[float] = (1.0,)) -> "tuple[Fi
     """
     from matplotlib.figure import Figure
 
-    columns = 1 if panels == 1 else 2 if panels <= 4 else 3
+    columns = 2 if panels == 4 else min(panels, 3)
     rows, each = math.ceil(panels / columns), len(rows_each)
     width = 6.4 if columns == 1 else 4.3 * columns
     made = Figure(figsize=(width, 3.1 * rows * sum(rows_each) / rows_each[0] + 0.5), layout="constrained")

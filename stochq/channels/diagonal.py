@@ -3,8 +3,6 @@
 SUV, CSL, QMUPL, Diósi-Penrose, energy-driven and lattice collapse all belong here (PHYSICS.md §1, family 1).
 """
 
-import functools
-import itertools
 from typing import Any, final
 
 import equinox as eqx
@@ -17,7 +15,7 @@ from stochq.channels.channel import Basis, Channel, Given, NoiseLaw, normalized,
 from stochq.noise import Budget, StepNoise
 from stochq.noise.roots import root
 from stochq.systems.fourier import filtered
-from stochq.systems.linear import UNROLLED_LEVELS, column, level_sum, multiply, times_real
+from stochq.systems.linear import column, level_sum, multiply, times_real
 
 
 class DiagonalCollapse(Channel):
@@ -114,7 +112,7 @@ class DiagonalCollapse(Channel):
         probability = populations(psi)
         chosen = _draw_index(probability, uniform)
         exponent = dt * (2 * self.smooth(chosen) - column(self.diagonal(), psi)) + jnp.sqrt(dt) * self.field(normals)
-        weight = jnp.exp(exponent - _level_max(exponent))
+        weight = jnp.exp(exponent - jnp.max(exponent, axis=0, keepdims=True))
         return times_real(weight * jax.lax.rsqrt(level_sum(probability * weight * weight)), psi)
 
 
@@ -124,32 +122,14 @@ def _phase(angle: jax.Array) -> jax.Array:
 
 def _draw_index(probability: jax.Array, uniform: jax.Array) -> jax.Array:
     """Unit vectors e_j, one for each column, with j drawn from `probability` by inversion of the cumulative sum."""
-    cumulative = _cumulative(probability)
-    threshold = uniform * cumulative[-1]
-    below = [(row < threshold) for row in cumulative] if isinstance(cumulative, list) else None
-    if below is None:
-        index = jnp.sum((cumulative < threshold[None]).astype(jnp.int32), axis=0)
-    else:
-        index = sum((row.astype(jnp.int32) for row in below[1:]), below[0].astype(jnp.int32))
-    levels = column(jnp.arange(probability.shape[0], dtype=jnp.int32), probability)
-    return (levels == index[None]).astype(probability.dtype)
-
-
-def _cumulative(probability: jax.Array) -> Any:
-    """Cumulative sums over levels: a list of rows for few levels, else an array made by one triangular product."""
     levels = probability.shape[0]
-    if levels <= UNROLLED_LEVELS:
-        return list(itertools.accumulate(probability[level] for level in range(levels)))
     if levels <= DENSE_KERNEL_POINTS:
-        return multiply(np.tril(np.ones((levels, levels), probability.dtype)), probability)
-    return jnp.cumsum(probability, axis=0)
-
-
-def _level_max(values: jax.Array) -> jax.Array:
-    """The largest value over levels, the axis kept."""
-    if values.shape[0] > UNROLLED_LEVELS:
-        return jnp.max(values, axis=0, keepdims=True)
-    return functools.reduce(jnp.maximum, [values[level : level + 1] for level in range(values.shape[0])])
+        # One triangular product is faster than XLA's cumulative sum, which is quadratic and not a product.
+        cumulative = multiply(np.tril(np.ones((levels, levels), probability.dtype)), probability)
+    else:
+        cumulative = jnp.cumsum(probability, axis=0)
+    index = jnp.sum((cumulative < (uniform * cumulative[-1])[None]).astype(jnp.int32), axis=0)
+    return (column(jnp.arange(levels, dtype=jnp.int32), probability) == index[None]).astype(probability.dtype)
 
 
 @final
@@ -277,7 +257,8 @@ class Kernel(DiagonalCollapse):
         return self.rate * self.peak * jnp.ones(self.dim)
 
     def kernel(self) -> jax.Array:
-        return self.rate * jnp.asarray(circulant(np.asarray(self.spectrum)))
+        matrix = circulant(self.spectrum) if self.kernel_matrix is None else self.kernel_matrix
+        return self.rate * jnp.asarray(matrix)
 
     def features(self) -> np.ndarray:
         return np.sqrt(np.asarray(self.rate)) * circulant(np.sqrt(np.asarray(self.spectrum)))
@@ -287,9 +268,9 @@ class Kernel(DiagonalCollapse):
 DENSE_KERNEL_POINTS = 512
 
 
-def circulant(spectrum: np.ndarray) -> np.ndarray:
+def circulant(spectrum: Any) -> Any:
     """The real matrix M_ij = m(x_i − x_j) on a periodic grid of any dimension whose transform is `spectrum`."""
-    profile = np.fft.ifftn(spectrum).real
+    profile = (np if is_concrete(spectrum) else jnp).fft.ifftn(spectrum).real
     index = np.indices(profile.shape).reshape(profile.ndim, -1)
     difference = (index[:, :, None] - index[:, None, :]) % np.array(profile.shape)[:, None, None]
     return profile[tuple(difference)]

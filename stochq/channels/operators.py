@@ -43,6 +43,8 @@ class Operators(Channel):
 
     def apply_all(self, psi: jax.Array) -> jax.Array:
         """L_k ψ, (K, dim, *columns)."""
+        if self.count == 1:
+            return self.apply_one(self.stack()[0], psi)[None]
         return jax.vmap(self.apply_one, in_axes=(0, None))(self.stack(), psi)
 
     def apply_square(self, psi: jax.Array, images: jax.Array) -> jax.Array:
@@ -212,6 +214,8 @@ class BandedOperators(Operators):
         return sum(terms[1:], terms[0])
 
     def apply_square(self, psi: jax.Array, images: jax.Array) -> jax.Array:
+        if self.count == 1:
+            return self.apply_one_adjoint(self.bands[0], images[0])
         return level_sum(jax.vmap(self.apply_one_adjoint)(self.bands, images))[0]
 
     def dissipator(self, t: jax.Array, rho: jax.Array) -> jax.Array:

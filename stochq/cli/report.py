@@ -1,7 +1,7 @@
 """What `stochq run` prints: the table of observables, the verdict, and advice on the cheaper tool."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,23 +27,29 @@ def _fixed(mean: float, error: float) -> str:
     return f"{mean:.{digits}f} ± {error:.{digits}f}"
 
 
-def observables_table(result: EnsembleResult, exact: Any, z: Any, names: Sequence[str], rows: int) -> Any:
-    """A rich table: each observable at a handful of times. `exact` and `z` are mappings by name, or None."""
+def observables_table(
+    result: EnsembleResult,
+    exact: Mapping[str, np.ndarray],
+    z: Mapping[str, np.ndarray],
+    names: Sequence[str],
+    rows: int,
+) -> Any:
+    """A rich table: each observable at a handful of times, with the exact values and z where there are any."""
     from rich.table import Table
 
     table = Table()
     headings = ["observable", _heading("t", result.info.get("unit:time")), "ensemble ± standard error"]
-    headings += ["exact", "z"] if exact is not None else []
+    headings += ["exact", "z"] if exact else []
     for i, heading in enumerate(headings):
         table.add_column(heading, justify="left" if i == 0 else "right")
-    chosen = np.unique(np.linspace(0, len(result.times) - 1, min(rows, len(result.times))).round().astype(int))
+    count = len(result.times)
+    chosen = np.unique(np.linspace(0, count - 1, min(rows, count)).round().astype(int))
     for name in names:
         for i in chosen:
             first = _heading(name, result.info.get(f"unit:{name}")) if i == chosen[0] else ""
             mean, error = float(result.mean[name][i]), float(result.stderr[name][i])
             cells = [first, f"{result.times[i]:.5g}", with_error(mean, error)]
-            if exact is not None:
-                cells += [f"{exact[name][i]:.6g}", _z(None if z is None else z[name][i])]
+            cells += [f"{exact[name][i]:.6g}" if name in exact else "", _z(z, name, i)] if exact else []
             table.add_row(*cells, end_section=i == chosen[-1])
     return table
 
@@ -53,8 +59,8 @@ def _heading(name: str, unit: Any) -> str:
     return f"{name} ({unit})" if unit else name
 
 
-def _z(value: Any) -> str:
-    return "" if value is None or not np.isfinite(value) else f"{value:+.2f}"
+def _z(z: Mapping[str, np.ndarray], name: str, i: int) -> str:
+    return f"{z[name][i]:+.2f}" if name in z else ""
 
 
 def verdict(comparison: Any) -> str:
@@ -66,12 +72,12 @@ def verdict(comparison: Any) -> str:
     )
 
 
-def advice(ensemble_seconds: float, exact_seconds: float) -> str | None:
-    """A line when the master equation was the cheaper tool."""
+def advice(ensemble_seconds: float, exact_seconds: float) -> str:
+    """Lines for when the master equation was the cheaper tool, else nothing."""
     if exact_seconds >= ensemble_seconds:
-        return None
+        return ""
     return (
         f"The master equation took {exact_seconds:.2g} s, the ensemble {ensemble_seconds:.2g} s: for averages linear "
         "in the density matrix it is the cheaper tool here.\n"
-        "Trajectories are for single runs, nonlinear quantities, records and large dimensions."
+        "Trajectories are for single runs, nonlinear quantities, records and large dimensions.\n"
     )

@@ -1,12 +1,12 @@
 """`stochq run` and `stochq plot`: a configuration becomes a result, a table and a picture."""
 
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+import stochq as sq
 from stochq.cli.build import Job, build
 from stochq.cli.config import Config, load_config
 from stochq.cli.errors import ConfigError, nearest, report
@@ -82,10 +82,8 @@ def _panels(config: Config, path: Path) -> list[str]:
 
 
 def _simulate(job: Job, config: Config) -> EnsembleResult:
-    from stochq.ensemble.simulate import simulate
-
     settings = config.run
-    return simulate(
+    return sq.simulate(
         job.equation,
         job.psi0,
         job.times,
@@ -109,8 +107,9 @@ def _trajectory_values(job: Job, result: EnsembleResult) -> dict[str, np.ndarray
     if result.kept is None:
         return {}
     read = readout(job.observables, job.equation.dim)
-    values = np.asarray(jax.jit(jax.vmap(jax.vmap(read)))(result.kept))
-    return {name: values[:, :, i] for i, name in enumerate(read.names)}
+    # The readout takes states as columns; here the columns are the times of one trajectory.
+    values = np.asarray(jax.jit(jax.vmap(lambda states: read(states.T)))(result.kept))
+    return {name: values[:, i] for i, name in enumerate(read.names)}
 
 
 def _judge(
@@ -119,22 +118,26 @@ def _judge(
     """Print the table and the verdict; the exact curves, if the master equation is within reach."""
     from rich.console import Console
 
-    console = Console()
-    if not config.run.exact or job.equation.dim > EXACT_DIM:
-        console.print(observables_table(shown, None, None, names, config.output.rows))
-        if config.run.exact:
-            print(f"No comparison: the master equation is not evolved above dimension {EXACT_DIM}.")
+    exact, why = _exact(job, config)
+    if exact is None:
+        Console().print(observables_table(shown, {}, {}, names, config.output.rows))
+        print(why, end="")
         return Curves(trajectories=values)
-    from stochq.exact import compare, evolve
-
-    started = time.perf_counter()
-    exact = evolve(job.equation, job.psi0, job.times, observables=job.observables)
-    seconds = time.perf_counter() - started
-    comparison = compare(result, exact)
+    comparison = sq.exact.compare(result, exact)
     expect = values_in_si(exact.expect, job.scales)
-    console.print(observables_table(shown, expect, comparison.z, names, config.output.rows))
+    Console().print(observables_table(shown, expect, comparison.z, names, config.output.rows))
     print(verdict(comparison))
-    line = advice(float(result.info.get("seconds", np.inf)), seconds)
-    if line:
-        print(line)
+    print(advice(float(result.info.get("seconds", 0.0)), exact.seconds), end="")
     return Curves(expect, values)
+
+
+def _exact(job: Job, config: Config) -> tuple[Any, str]:
+    """The master equation's answer, or None and why there is none: what has been simulated is shown in any case."""
+    if not config.run.exact:
+        return None, ""
+    if job.equation.dim > EXACT_DIM:
+        return None, f"No comparison: the master equation is not evolved above dimension {EXACT_DIM}.\n"
+    try:
+        return sq.exact.evolve(job.equation, job.psi0, job.times, observables=job.observables), ""
+    except ValueError as error:
+        return None, f"No comparison: {error}\n"

@@ -1,5 +1,6 @@
 """How many trajectories, and what is kept of them."""
 
+from stochq.ensemble.differentiable import expectations as expectations
 from stochq.ensemble.result import EnsembleResult as EnsembleResult
 from stochq.ensemble.simulate import simulate as simulate
 from stochq.systems.states import normalize as normalize

@@ -5,6 +5,7 @@ import re
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from stochq.ensemble.batch import Problem
@@ -14,6 +15,7 @@ from stochq.ensemble.runner import Totals
 from stochq.ensemble.statistics import Covariance, Density, Histogram
 from stochq.ensemble.step_size import StepChoice
 from stochq.systems.driven import Driven
+from stochq.systems.states import normalize
 
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 # A run in which more than this fraction of trajectories became non-finite has no meaning.
@@ -99,8 +101,8 @@ def fingerprint(problem: Problem) -> str:
 
 def _behaviour(problem: Problem) -> str:
     """What the functions in a problem do: observables on one state, a driven Hamiltonian on it at some times."""
-    probe = np.exp(1j * np.arange(problem.frame.dim) ** 2) / np.sqrt(problem.frame.dim)
-    probe = probe.astype(problem.psi0.dtype)
+    levels = np.arange(1.0, problem.frame.dim + 1)
+    probe = jnp.asarray(normalize(np.sqrt(levels) * np.exp(1j * levels**2)), np.complex64)
     seen = [problem.read(probe[:, None])]
     if isinstance(problem.frame.hamiltonian, Driven):
         start, stop = problem.grid.times[0], problem.grid.times[-1]

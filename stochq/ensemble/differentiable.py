@@ -16,10 +16,13 @@ from stochq.ensemble.grid_checks import check_grid_state
 from stochq.ensemble.kernel import run_block
 from stochq.ensemble.problem import build_problem, check_counters
 from stochq.ensemble.runner import precision_context
-from stochq.ensemble.simulate import check_count
 from stochq.equation import Equation
-from stochq.schemes import EulerMaruyama, Extrapolated, Scheme, default_differentiable_scheme
+from stochq.schemes import Scheme, default_differentiable_scheme
+from stochq.systems.checks import check_count
 from stochq.systems.states import check_state
+
+# Above this many bytes of saved states, blocks are run once more backwards instead of being remembered.
+REMEMBERED = 2**28
 
 
 def expectations(
@@ -60,7 +63,7 @@ def expectations(
     _check_precision(precision)
     times = check_times(times)
     grid = time_grid(times, check_step(times, dt))
-    trajectories = check_count("trajectories", trajectories, at_least=1)
+    trajectories = check_count("trajectories", trajectories, 1)
     scheme = default_differentiable_scheme(equation) if scheme is None else scheme
     scheme.check(equation)
     check_differentiable(scheme, equation)
@@ -79,17 +82,11 @@ def check_differentiable(scheme: Scheme, equation: Equation) -> None:
     """ValueError for a scheme that draws a discrete index, whose gradients would be silently wrong."""
     if scheme.differentiable(equation):
         return
-    diffusive = Extrapolated(EulerMaruyama())
     raise ValueError(
         f"scheme: expected one through which gradients pass; the flow of {type(scheme).__name__} draws a discrete index "
-        f"with {equation.noise!r} noise, which no gradient follows. Use scheme={scheme_call(diffusive)}, the "
-        "diffusive form, or noise='unitary' where the operators are Hermitian: it has the same means."
+        f"with {equation.noise!r} noise, which no gradient follows. Use sq.schemes.Extrapolated(sq.schemes."
+        "EulerMaruyama()), the diffusive form, or noise='unitary' where the operators are Hermitian: its means agree."
     )
-
-
-def scheme_call(scheme: Extrapolated) -> str:
-    """The extrapolated scheme as the user would write it."""
-    return f"sq.schemes.Extrapolated(sq.schemes.{type(scheme.scheme).__name__}())"
 
 
 def _check_static(**arguments: Any) -> None:
@@ -104,7 +101,7 @@ def _check_static(**arguments: Any) -> None:
 def _check_precision(precision: str) -> None:
     if precision not in ("single", "double"):
         raise ValueError(f"precision: expected 'single' or 'double'; got {precision!r}.")
-    if precision == "double" and not jax.config.jax_enable_x64:
+    if precision == "double" and jnp.zeros(()).dtype != np.float64:
         raise ValueError(
             "precision: expected 'single' outside jax.enable_x64; 'double' would lose its digits on the way back "
             "through a gradient. Put the whole computation inside `with jax.enable_x64(True):`."
@@ -124,12 +121,19 @@ def _means(problem: Problem, trajectories: int) -> jax.Array:
     size = problem.loop.block
     observe = observer(problem, states=False)
 
-    @jax.checkpoint
     def total(block: jax.Array) -> jax.Array:
         first = block * np.uint32(size)
         data = run_block(problem.loop, problem.frame, problem.grid, problem.psi0, problem.key, first, observe)
         wanted = first + jnp.arange(size, dtype=jnp.uint32) < trajectories
         return jnp.sum(jnp.where(wanted[None, None], data["values"], 0), axis=-1)
 
+    if _remembered(problem, trajectories) > REMEMBERED:
+        total = jax.checkpoint(total, prevent_cse=False)
     blocks = jnp.arange(-(-trajectories // size), dtype=jnp.uint32)
     return jnp.sum(lax.map(total, blocks), axis=0) / trajectories
+
+
+def _remembered(problem: Problem, trajectories: int) -> int:
+    """Bytes of the states at all saved times, from which a gradient makes the steps between them again."""
+    states = len(problem.loop.scheme.weights) * trajectories * len(problem.grid.times)
+    return states * problem.psi0.size * problem.psi0.dtype.itemsize

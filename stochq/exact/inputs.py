@@ -45,9 +45,11 @@ def _checked_density(rho: np.ndarray) -> np.ndarray:
             f"rho0: expected trace 1 within {TRACE_TOLERANCE:g}; got {trace:.6g}. Divide it by its trace."
         )
     rho = (rho + rho.conj().T) / (2 * trace)
-    lowest = float(np.linalg.eigvalsh(rho)[0])
-    if lowest < -NEGATIVE_TOLERANCE:
-        raise ValueError(f"rho0: expected no negative eigenvalue; the lowest is {lowest:.3g}.")
+    try:
+        np.linalg.cholesky(rho + NEGATIVE_TOLERANCE * np.eye(len(rho)))
+    except np.linalg.LinAlgError:
+        lowest = float(np.linalg.eigvalsh(rho)[0])
+        raise ValueError(f"rho0: expected no negative eigenvalue; the lowest is {lowest:.3g}.") from None
     return rho
 
 

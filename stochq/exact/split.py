@@ -18,7 +18,7 @@ from stochq.exact.rotation import relative
 TOLERANCE = 1e-8
 _SUBSTEPS = (1, 2, 3, 4, 6, 8, 12)
 # A step that needs fewer columns than this is too short for its cost.
-_EASY_COLUMNS = 4
+_EASY_COLUMNS = 5
 # The first step: about this many radians of the fastest element.
 _FIRST_ANGLE = 4.0
 _HALVINGS = 40
@@ -101,16 +101,16 @@ def _interval(
 ) -> tuple[np.ndarray, float, float]:
     """ρ after an interval in equal steps no longer than `step`, halved or doubled as they converge."""
     remaining = max(1, int(np.ceil(length / step * (1 - 1e-9))))
-    h, error, halvings = length / remaining, 0.0, 0
+    h, error, halvings, too_long, columns = length / remaining, 0.0, 0, np.inf, 0
     while remaining:
         outcome = splitting.advance(rho, h, budget * h)
         if outcome is None:
-            h, remaining, halvings = h / 2, 2 * remaining, halvings + 1
+            too_long, h, remaining, halvings = h, h / 2, 2 * remaining, halvings + 1
             if halvings > _HALVINGS:
                 raise RuntimeError('The splitting does not converge. Use method="ode".')
             continue
         rho, spent, columns = outcome
         error, remaining = error + spent, remaining - 1
-        if columns < _EASY_COLUMNS and remaining % 2 == 0 and remaining:
+        if columns < _EASY_COLUMNS and remaining and remaining % 2 == 0 and 2 * h < too_long:
             h, remaining = 2 * h, remaining // 2
-    return rho, error, h if columns >= _EASY_COLUMNS else 2 * h
+    return rho, error, 2 * h if columns < _EASY_COLUMNS and 2 * h < too_long else h

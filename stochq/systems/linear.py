@@ -10,8 +10,6 @@ from jaxtyping import Num
 
 # Accelerators round float32 products to fewer bits unless told otherwise; a propagator must stay unitary.
 PRECISION = lax.Precision.HIGHEST
-# Sums over at most this many levels are written out.
-UNROLLED_LEVELS = 16
 
 
 def multiply(a: Num[Any, "rows inner"], b: Num[Any, "inner *columns"]) -> Num[jax.Array, "rows *columns"]:
@@ -46,19 +44,14 @@ def scale(weights: Num[Any, " dim"], psi: Num[Any, "dim *columns"]) -> Num[jax.A
     return lax.complex(weights * psi.real, weights * psi.imag)
 
 
-def times_real(factor: Num[Any, "rows *columns"], psi: Num[Any, "dim *columns"]) -> Num[jax.Array, "dim *columns"]:
-    """Product of real factors (dim, *columns) or (1, *columns) with complex states, without a complex product."""
+def times_real(factor: Num[Any, "..."], psi: Num[Any, "dim *columns"]) -> Num[jax.Array, "dim *columns"]:
+    """Product of real factors (dim | 1, *columns | 1) with complex states, without a complex product."""
     return lax.complex(factor * psi.real, factor * psi.imag)
 
 
 def level_sum(values: Num[Any, "dim *columns"]) -> Num[jax.Array, "1 *columns"]:
-    """Sum over levels, one for each column, the axis kept; few levels are added one by one, which XLA fuses."""
-    if values.shape[0] > UNROLLED_LEVELS:
-        return jnp.sum(values, axis=0, keepdims=True)
-    total = values[:1]
-    for level in range(1, values.shape[0]):
-        total = total + values[level : level + 1]
-    return total
+    """Sum over levels, one for each column, the axis kept."""
+    return jnp.sum(values, axis=0, keepdims=True)
 
 
 def inner(bra: Num[Any, "dim *columns"], ket: Num[Any, "dim *columns"]) -> Num[jax.Array, "1 *columns"]:

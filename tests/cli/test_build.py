@@ -1,13 +1,14 @@
 """Every kind of table becomes the object it names, and parts that do not fit together are refused by key."""
 
 import copy
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import stochq as sq
 from stochq.cli.build import build
-from stochq.cli.config import check_config
+from stochq.cli.config import check_config, load_config
 from stochq.cli.errors import ConfigError
 
 RUN = {"times": [0.0, 1.0], "trajectories": 10, "observables": ["energy"]}
@@ -163,6 +164,19 @@ def test_what_does_not_fit_is_named(arguments, key, expected):
     lines = str(caught.value).splitlines()
     assert lines[0] == f"f.toml: {key}"
     assert lines[1].startswith("  expected: ") and expected in lines[1]
+
+
+EXAMPLES = sorted((Path(__file__).parents[2] / "scripts" / "examples").glob("*.toml"))
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_examples(path):
+    job = build(load_config(path), str(path))
+    assert job.observables.keys() == set(load_config(path).run.observables)
+
+
+def test_there_are_five_examples():
+    assert len(EXAMPLES) == 5
 
 
 def test_si_units_keep_the_physics():

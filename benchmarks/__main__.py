@@ -1,0 +1,43 @@
+"""`python -m benchmarks throughput [--quick] [--only NAME]` and `python -m benchmarks memory`."""
+
+import argparse
+from collections.abc import Sequence
+
+
+def parser() -> argparse.ArgumentParser:
+    """The commands; `measure` is what the others start in processes of their own."""
+    main_parser = argparse.ArgumentParser(prog="python -m benchmarks", description="What stochq and others cost.")
+    commands = main_parser.add_subparsers(dest="command", required=True)
+    throughput = commands.add_parser("throughput", help="time per trajectory-step, compile time, peak memory")
+    throughput.add_argument("--quick", action="store_true", help="fewer problems and repeats; nothing is written")
+    throughput.add_argument("--only", action="append", default=[], metavar="NAME", help="a row such as suv-8, or suv")
+    commands.add_parser("memory", help="peak memory of a million trajectories")
+    measure = commands.add_parser("measure", help="one measurement in this process, as JSON")
+    measure.add_argument("name")
+    measure.add_argument("library", choices=("stochq", "dynamiqs", "qutip"))
+    measure.add_argument("detail", nargs="?", default="default")
+    measure.add_argument("--trajectories", type=int, default=0)
+    measure.add_argument("--quick", action="store_true")
+    measure.add_argument("--once", action="store_true", help="one call only")
+    return main_parser
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command."""
+    chosen = parser().parse_args(arguments)
+    if chosen.command == "throughput":
+        from benchmarks.throughput import throughput
+
+        throughput(chosen.quick, chosen.only)
+    elif chosen.command == "memory":
+        from benchmarks.memory import memory
+
+        memory()
+    else:
+        from benchmarks.children import child_main
+
+        child_main(chosen.name, chosen.library, chosen.detail, chosen.trajectories, chosen.quick, chosen.once)
+
+
+if __name__ == "__main__":
+    main()

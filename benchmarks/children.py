@@ -1,0 +1,45 @@
+"""Measurements in processes of their own, so that compile time and peak memory belong to one measurement alone."""
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+from benchmarks.measure import FULL, QUICK
+
+TIMEOUT_SECONDS = 150
+_MARK = "measurement: "
+
+
+def run_child(*arguments: str) -> dict[str, Any]:
+    """The measurement that `python -m benchmarks measure ARGUMENTS` makes, or {"cannot": why}."""
+    command = [sys.executable, "-m", "benchmarks", "measure", *arguments]
+    # A compilation found in a cache would not be timed.
+    environment = os.environ | {"JAX_ENABLE_COMPILATION_CACHE": "false"}
+    try:
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=TIMEOUT_SECONDS)
+    except subprocess.TimeoutExpired:
+        return {"cannot": f"over {TIMEOUT_SECONDS} s"}
+    for line in done.stdout.splitlines():
+        if line.startswith(_MARK):
+            return json.loads(line.removeprefix(_MARK))
+    reason = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+    return {"cannot": f"failed: {reason}"}
+
+
+def child_main(name: str, library: str, detail: str, trajectories: int, quick: bool) -> None:
+    """The other side: measure and print. detail: the method for stochq, the layout for dynamiqs."""
+    from benchmarks import peers, stochq_runner
+    from benchmarks.problems import find
+
+    problem, budget = find(name), QUICK if quick else FULL
+    if library == "stochq":
+        measurement = stochq_runner.measure_stochq(problem, detail, budget)
+    elif library == "dynamiqs":
+        measurement = peers.measure_dynamiqs(problem, detail, trajectories, budget)
+    elif library == "qutip":
+        measurement = peers.measure_qutip(problem, budget)
+    else:
+        raise ValueError(f"library: expected stochq, dynamiqs or qutip; got {library!r}.")
+    print(_MARK + json.dumps(measurement.as_json()))

@@ -1,0 +1,122 @@
+"""Formulas of the papers, for checks and figures (PHYSICS.md §2 and §3). Rates are inverse times."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Complex
+
+from stochq.systems.hamiltonian import Hamiltonian
+
+# A number or an array of them.
+Numbers = Any
+
+
+def oqt_closed_form(
+    hamiltonian: Hamiltonian, rho0: Any, times: Any, *, rate: float, equilibrium: Any, hbar: float = 1.0
+) -> Complex[np.ndarray, "time dim dim"]:
+    r"""Density matrices of OQT (`thermalization` eq. 6), in the given basis.
+
+    $$\rho(t) = e^{-at}U_t\rho_0U_t^\dagger + (1-e^{-at})\chi,\qquad a = \alpha\mathcal N/\hbar$$
+
+    rho0: (dim, dim), or a ket (dim,); times (T,), the first that of rho0; rate: a; equilibrium: χ (dim,) over the
+    energy eigenstates, ascending.
+
+    >>> from stochq.systems import levels
+    >>> rho = oqt_closed_form(levels([0.0, 1.0]), [1.0, 0.0], [0.0, 1.0], rate=0.7, equilibrium=[0.5, 0.5])
+    >>> float(rho[1, 0, 0].real.round(6))
+    0.748293
+    """
+    vectors = hamiltonian.eigenvectors
+    if vectors is None:
+        vectors = np.eye(hamiltonian.dim)[:, np.asarray(hamiltonian.order)]
+    rho = np.asarray(rho0, dtype=np.complex128)
+    rho = np.outer(rho, rho.conj()) if rho.ndim == 1 else rho
+    elapsed = np.asarray(times, dtype=np.float64) - np.asarray(times)[0]
+    turn = np.exp(-1j * np.multiply.outer(elapsed, np.asarray(hamiltonian.energies)) / hbar)
+    turned = turn[:, :, None] * (vectors.conj().T @ rho @ vectors) * turn.conj()[:, None, :]
+    kept = np.exp(-rate * elapsed)[:, None, None]
+    return vectors @ (kept * turned + (1 - kept) * np.diag(np.asarray(equilibrium))) @ vectors.conj().T
+
+
+def oqt_squared_distance(initial: Numbers, rate: float, times: Any) -> Numbers:
+    r"""Squared Hilbert-Schmidt distance of OQT from equilibrium, $\mathrm{Tr}(\rho-\chi)^2 = D_0\,e^{-2at}$.
+
+    initial: D_0 = Tr(ρ_0 − χ)²; rate: a; times: (T,).
+
+    >>> float(oqt_squared_distance(0.5, rate=1.0, times=0.5).round(6))
+    0.18394
+    """
+    return initial * np.exp(-2 * rate * np.asarray(times, dtype=np.float64))
+
+
+def sui_qubit_steady_z(reduction: float, thermalization: float, equilibrium_z: float) -> float:
+    r"""Steady ⟨σ_z⟩ of a qubit with H ∝ σ_z under collapse in σ_x at rate r and OQT at rate a (PHYSICS.md §2).
+
+    $$z_\infty = \frac{a\,z_\chi}{a+r}$$
+
+    >>> round(sui_qubit_steady_z(0.7, 0.4, 0.5), 6)
+    0.181818
+    """
+    return thermalization * equilibrium_z / (thermalization + reduction)
+
+
+def two_level_suv_mean_collapse_time(rate: Numbers, epsilon: Numbers) -> Numbers:
+    r"""Mean time in which z = ⟨σ_z⟩ reaches ±(1 − ε) from 0, for one real-noise operator $L=\sqrt\gamma\,\sigma_z$.
+
+    $$\bar t = \frac{a}{8\gamma}\tanh\frac a2,\qquad a = \ln\frac{2-\varepsilon}{\varepsilon}$$
+
+    rate: γ. SUV on two levels with rate r = 𝒥𝒩/ħ has γ = r/2.
+
+    >>> float(two_level_suv_mean_collapse_time(1.0, 0.01).round(5))
+    0.65505
+    """
+    a = np.log((2 - np.asarray(epsilon)) / epsilon)
+    return a / (8 * np.asarray(rate)) * np.tanh(a / 2)
+
+
+def csl_decoherence_rate(distance: Numbers, *, rate: float, length: float, mass_ratio: float = 1.0) -> Numbers:
+    r"""Decay rate of the coherence between two places under CSL.
+
+    $$\Gamma(\Delta) = \lambda\Big(\frac m{m_0}\Big)^2\big[1 - e^{-\Delta^2/4r_C^2}\big]$$
+
+    >>> float(csl_decoherence_rate(100.0, rate=0.5, length=1.0))
+    0.5
+    """
+    squared = np.asarray(distance, dtype=np.float64) ** 2
+    return -rate * mass_ratio**2 * np.expm1(-squared / (4 * length**2))
+
+
+def csl_energy_gain(
+    *, rate: float, length: float, mass: float, reference_mass: float = 1.0, hbar: float = 1.0, dimensions: int = 1
+) -> float:
+    r"""Power with which CSL heats a particle, whatever its state and potential.
+
+    $$\dot E = D\,\lambda\Big(\frac m{m_0}\Big)^2\frac{\hbar^2}{4mr_C^2}$$
+
+    >>> csl_energy_gain(rate=0.5, length=1.0, mass=1.0)
+    0.125
+    """
+    return dimensions * rate * (mass / reference_mass) ** 2 * hbar**2 / (4 * mass * length**2)
+
+
+class Widths(NamedTuple):
+    """Variances of position and momentum and their symmetrised covariance."""
+
+    position: float
+    momentum: float
+    covariance: float
+
+
+def qmupl_asymptotic_widths(*, rate: float, mass: float, hbar: float = 1.0) -> Widths:
+    r"""Widths that a free particle's wave packet takes under QMUPL, in every trajectory of real noise.
+
+    $$\sigma_q^2 = \tfrac12\sqrt{\hbar/m\Lambda},\qquad \sigma_p^2 = \hbar\sqrt{m\Lambda\hbar},\qquad
+      \sigma_{qp} = \hbar/2$$
+
+    rate: Λ as in `sq.models.qmupl`.
+
+    >>> qmupl_asymptotic_widths(rate=1.0, mass=1.0)
+    Widths(position=0.5, momentum=1.0, covariance=0.5)
+    """
+    stiffness = (mass * rate * hbar) ** 0.5
+    return Widths(0.5 * hbar / stiffness, hbar * stiffness, 0.5 * hbar)

@@ -1,0 +1,195 @@
+"""An ensemble against the exact answer."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from stochq.exact.hotelling import Verdict, hotelling, thinned
+from stochq.exact.result import ExactResult
+
+# Error of means that is due to rounding and does not shrink with the number of trajectories, relative to the size of
+# the observable, and relative error of the accumulated covariance.
+_FLOOR = {"single": 1e-6, "double": 1e-14}
+_COVARIANCE_ROUNDING = {"single": 1e-6, "double": 1e-14}
+# Values that do not fluctuate may drift by this many floors over a run before they count as wrong.
+_DRIFT = 10.0
+_ROWS = 5
+
+
+class Ensemble(Protocol):
+    """What is needed of an ensemble of trajectories; `sq.EnsembleResult` has it."""
+
+    @property
+    def times(self) -> np.ndarray: ...
+    @property
+    def mean(self) -> Mapping[str, np.ndarray]: ...
+    @property
+    def stderr(self) -> Mapping[str, np.ndarray]: ...
+    @property
+    def bias(self) -> Mapping[str, np.ndarray | None]: ...
+    @property
+    def trajectories(self) -> int: ...
+    @property
+    def precision(self) -> str: ...
+    @property
+    def covariance(self) -> np.ndarray | None: ...
+    @property
+    def covariance_points(self) -> Sequence[tuple[str, int]]: ...
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How far ensemble means are from the exact ones, in units of their error. Prints as a table.
+
+    z {name: (T,)}: per point, 0 where nothing fluctuates and both agree, infinite where nothing fluctuates and they
+    do not; chi2, dof: all points together with the covariance between times and observables, on dof independent
+    directions; p_value: how often a correct ensemble is as far off or farther; p_values {name: p}: the same for each
+    observable by itself; not_compared: observables of the ensemble without an exact value.
+    """
+
+    z: dict[str, np.ndarray]
+    chi2: float
+    dof: int
+    p_value: float
+    p_values: dict[str, float]
+    not_compared: tuple[str, ...] = ()
+    lines: tuple[str, ...] = field(default=(), repr=False)
+
+    def __str__(self) -> str:
+        return "\n".join((*self.lines, *self._conclusion()))
+
+    def _conclusion(self) -> list[str]:
+        each = ", ".join(f"{name} {p:.2g}" for name, p in self.p_values.items())
+        lines = [
+            f"chi2 = {self.chi2:.1f} on {self.dof} degrees of freedom (covariance between points included): "
+            f"p = {self.p_value:.3g}",
+            f"A correct ensemble is this far off or farther in {_share(self.p_value)}. By observable: {each}.",
+        ]
+        return lines + ([f"Without an exact value: {', '.join(self.not_compared)}."] if self.not_compared else [])
+
+
+def compare(ensemble: Ensemble, exact: ExactResult) -> Comparison:
+    r"""Judge an ensemble by the master equation.
+
+    $$z = \frac{m - e}{\sqrt{s^2 + f^2}},\qquad
+      \chi^2 = \Delta^{\mathsf T}\Big(\frac{C}{N} + \mathrm{diag}(f^2)\Big)^{-1}\Delta$$
+
+    m ± s are the ensemble's means, e the exact values, Δ their differences, C the covariance of single trajectories
+    between times and observables, f the rounding errors (1e-6 of the observable in single precision). Directions
+    in which C is too small to be known from N trajectories are left out, and the p-value is that of Hotelling's T²,
+    right for small N as well. The time-step bias is printed but not allowed for: where the last column is not well
+    below 1, a small p-value may be its work.
+
+    Raises: ValueError if the times differ, no observable is in both, or the ensemble has no covariance.
+
+    >>> import stochq as sq
+    >>> equation, x = sq.models.suv(sq.systems.levels([0.0, 0.0]), strength=1.0), [[0.0, 1.0], [1.0, 0.0]]
+    >>> ensemble = sq.simulate(equation, [0.6, 0.8], [0, 1], observables={"x": x}, trajectories=2000, dt=0.5)
+    >>> sq.compare(ensemble, sq.exact.evolve(equation, [0.6, 0.8], [0, 1], observables={"x": x})).p_value > 1e-3
+    True
+    """
+    names = _common(ensemble, exact)
+    if ensemble.covariance is None:
+        raise ValueError("ensemble: expected one with the covariance between times; it has none. Simulate it again.")
+    floors = {name: _floor(ensemble, exact, name) for name in names}
+    z = {name: _scores(ensemble, exact, name, floors[name]) for name in names}
+    verdict = _judge(ensemble, exact, names, floors, z)
+    p_values = {name: _judge(ensemble, exact, [name], floors, z).p_value for name in names}
+    missing = tuple(name for name in ensemble.mean if name not in names)
+    lines = tuple(_table(ensemble, exact, z))
+    return Comparison(z, verdict.chi2, verdict.dof, verdict.p_value, p_values, missing, lines)
+
+
+def _common(ensemble: Ensemble, exact: ExactResult) -> list[str]:
+    times, others = np.asarray(ensemble.times), np.asarray(exact.times)
+    if times.shape != others.shape or not np.allclose(times, others, rtol=1e-12, atol=1e-12 * np.abs(times).max()):
+        raise ValueError(
+            f"exact: expected the times of the ensemble, {len(times)} in [{times[0]:g}, {times[-1]:g}]; got "
+            f"{len(others)} in [{others[0]:g}, {others[-1]:g}]. Give both the same array."
+        )
+    names = [name for name in ensemble.mean if name in exact.expect]
+    if not names:
+        raise ValueError(
+            f"exact: expected an observable of the ensemble ({', '.join(ensemble.mean)}); "
+            f"got {', '.join(exact.expect) or 'none'}. Give both the same observables."
+        )
+    return names
+
+
+def _floor(ensemble: Ensemble, exact: ExactResult, name: str) -> float:
+    """The error of the means that does not shrink with the number of trajectories, and that of the exact values."""
+    spread = ensemble.stderr[name] * np.sqrt(ensemble.trajectories)
+    size = max(float(np.abs(part).max()) for part in (ensemble.mean[name], exact.expect[name], spread))
+    return (_FLOOR[ensemble.precision] + exact.error) * max(size, np.finfo(float).tiny)
+
+
+def _still(ensemble: Ensemble, name: str, floor: float) -> np.ndarray:
+    """Where single trajectories do not differ by more than rounding, (T,)."""
+    return ensemble.stderr[name] * np.sqrt(ensemble.trajectories) <= floor
+
+
+def _scores(ensemble: Ensemble, exact: ExactResult, name: str, floor: float) -> np.ndarray:
+    difference = np.asarray(ensemble.mean[name]) - exact.expect[name]
+    z = difference / np.hypot(ensemble.stderr[name], floor)
+    settled = np.where(np.abs(difference) <= _DRIFT * floor, 0.0, np.copysign(np.inf, difference))
+    return np.where(_still(ensemble, name, floor), settled, z)
+
+
+def _judge(
+    ensemble: Ensemble, exact: ExactResult, names: Sequence[str], floors: Mapping[str, float], z: Mapping[str, Any]
+) -> Verdict:
+    """The test of all fluctuating points of some observables together."""
+    if any(np.isinf(z[name]).any() for name in names):
+        return Verdict(np.inf, sum(int(np.isinf(z[name]).sum()) for name in names), 0.0)
+    still = {name: _still(ensemble, name, floors[name]) for name in names}
+    points = [
+        (place, name, index)
+        for place, (name, index) in enumerate(ensemble.covariance_points)
+        if name in still and not still[name][index]
+    ]
+    if not points:
+        return Verdict(0.0, 0, 1.0)
+    points = [points[index] for index in thinned(len(points), ensemble.trajectories)]
+    places = [place for place, _, _ in points]
+    assert ensemble.covariance is not None
+    return hotelling(
+        np.array([ensemble.mean[name][index] - exact.expect[name][index] for _, name, index in points]),
+        np.asarray(ensemble.covariance)[np.ix_(places, places)],
+        np.array([floors[name] for _, name, _ in points]),
+        ensemble.trajectories,
+        _COVARIANCE_ROUNDING[ensemble.precision],
+    )
+
+
+def _share(p: float) -> str:
+    if p == 0:
+        return "no run at all"
+    return f"{p:.0%} of runs" if p >= 0.1 else f"one run in {1 / p:.3g}"
+
+
+def _table(ensemble: Ensemble, exact: ExactResult, z: Mapping[str, np.ndarray]) -> list[str]:
+    """Each observable at a handful of times, as aligned plain text."""
+    count = len(exact.times)
+    chosen = np.unique(np.linspace(0, count - 1, min(_ROWS, count)).round().astype(int))
+    rows = [("observable", "t", "ensemble ± stderr", "exact", "z", "bias/stderr")]
+    for name, scores in z.items():
+        for index in chosen:
+            mean = f"{ensemble.mean[name][index]: .6g} ± {ensemble.stderr[name][index]:.1e}"
+            row = (name if index == chosen[0] else "", f"{exact.times[index]:.5g}", mean)
+            bias = _largest_bias(ensemble, name) if index == chosen[0] else ""
+            rows.append((*row, f"{exact.expect[name][index]: .6g}", f"{scores[index]:+.2f}", bias))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return [lines[0], "-" * sum(widths, 2 * len(widths) - 2), *lines[1:]]
+
+
+def _largest_bias(ensemble: Ensemble, name: str) -> str:
+    """The largest estimated time-step bias in units of the standard error."""
+    bias = ensemble.bias.get(name)
+    errors = ensemble.stderr[name]
+    fluctuating = errors > 1e-3 * errors.max()
+    if bias is None or not fluctuating.any():
+        return "not known"
+    return f"{np.abs(bias[fluctuating] / errors[fluctuating]).max():.2g}"

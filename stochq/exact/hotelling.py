@@ -1,0 +1,59 @@
+"""Whether a mean of many correlated values differs from what it should be (Hotelling 1931)."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+# A direction counts if at least this many trajectories' worth of variance lies in it: below, the sample variance of
+# bounded values may come from a few trajectories, and the mean is not Gaussian.
+_EFFECTIVE_TRAJECTORIES = 20
+_LARGEST_THRESHOLD = 0.1
+# Points beyond this fraction of the number of trajectories are thinned: their covariance is not known well enough.
+_POINTS_PER_TRAJECTORY = 0.25
+
+
+class Verdict(NamedTuple):
+    """T² (a χ² for many trajectories), the directions it is made of, and the p-value."""
+
+    chi2: float
+    dof: int
+    p_value: float
+
+
+def thinned(points: int, trajectories: int) -> np.ndarray:
+    """Indices of at most a quarter as many points as there are trajectories, spread evenly, the last included."""
+    most = max(1, int(_POINTS_PER_TRAJECTORY * trajectories))
+    return np.unique(np.linspace(points - 1, 0, min(points, most)).round().astype(int))
+
+
+def hotelling(
+    difference: np.ndarray, covariance: np.ndarray, floor: np.ndarray, trajectories: int, rounding: float
+) -> Verdict:
+    r"""Test of E[difference] = 0 that knows how the differences hang together.
+
+    $$T^2 = \Delta^{\mathsf T}\Big(\frac{C}{N} + \mathrm{diag}(f^2)\Big)^{-1}\Delta,\qquad
+      \frac{N-k}{k(N-1)}\,T^2 \sim F_{k,\,N-k}$$
+
+    difference: Δ (P,), mean minus truth; covariance: C (P, P) of single values, unbiased; floor: f (P,), errors that
+    do not shrink with N; rounding: relative error of the elements of C. Directions whose eigenvalue in the
+    correlation matrix is below max(20/N, P·rounding) are left out; without such, and for Gaussian values, the p-value
+    is uniform for any N.
+    """
+    variance = covariance / trajectories + np.diag(floor**2)
+    widths = np.sqrt(np.diagonal(variance))
+    values, directions = np.linalg.eigh(variance / np.outer(widths, widths))
+    statistical = min(_EFFECTIVE_TRAJECTORIES / trajectories, _LARGEST_THRESHOLD)
+    chosen = values > max(statistical, rounding * len(values))
+    return _verdict((directions.T @ (difference / widths))[chosen] ** 2 / values[chosen], trajectories)
+
+
+def _verdict(squares: np.ndarray, trajectories: int) -> Verdict:
+    from scipy.stats import f
+
+    total, k = float(squares.sum()), len(squares)
+    if k == 0:
+        return Verdict(0.0, 0, 1.0)
+    if trajectories <= k:
+        raise ValueError(f"trajectories: expected more than {k}, the directions compared; got {trajectories}.")
+    scaled = total * (trajectories - k) / (k * (trajectories - 1))
+    return Verdict(total, k, float(f.sf(scaled, k, trajectories - k)))
