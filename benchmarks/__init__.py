@@ -1,1 +1,1 @@
-"""What stochq costs and what others cost, measured: `python -m benchmarks throughput`, `python -m benchmarks memory`."""
+"""What stochq costs and what others cost, measured: `python -m benchmarks throughput` and `memory`."""

@@ -35,8 +35,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         memory()
     else:
         from benchmarks.children import child_main
+        from benchmarks.measure import FULL, ONCE, QUICK
 
-        child_main(chosen.name, chosen.library, chosen.detail, chosen.trajectories, chosen.quick, chosen.once)
+        budget = ONCE if chosen.once else QUICK if chosen.quick else FULL
+        child_main(chosen.name, chosen.library, chosen.detail, chosen.trajectories, budget)
 
 
 if __name__ == "__main__":

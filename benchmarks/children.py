@@ -4,10 +4,12 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import FULL, QUICK
+from benchmarks.measure import Budget
 
+ROOT = Path(__file__).resolve().parent.parent
 TIMEOUT_SECONDS = 150
 _MARK = "measurement: "
 
@@ -18,7 +20,9 @@ def run_child(*arguments: str) -> dict[str, Any]:
     # A compilation found in a cache would not be timed.
     environment = os.environ | {"JAX_ENABLE_COMPILATION_CACHE": "false"}
     try:
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=TIMEOUT_SECONDS)
+        done = subprocess.run(
+            command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=TIMEOUT_SECONDS
+        )
     except subprocess.TimeoutExpired:
         return {"cannot": f"over {TIMEOUT_SECONDS} s"}
     for line in done.stdout.splitlines():
@@ -28,14 +32,14 @@ def run_child(*arguments: str) -> dict[str, Any]:
     return {"cannot": f"failed: {reason}"}
 
 
-def child_main(name: str, library: str, detail: str, trajectories: int, quick: bool) -> None:
+def child_main(name: str, library: str, detail: str, trajectories: int, budget: Budget) -> None:
     """The other side: measure and print. detail: the method for stochq, the layout for dynamiqs."""
     from benchmarks import peers, stochq_runner
     from benchmarks.problems import find
 
-    problem, budget = find(name), QUICK if quick else FULL
+    problem = find(name)
     if library == "stochq":
-        measurement = stochq_runner.measure_stochq(problem, detail, budget)
+        measurement = stochq_runner.measure_stochq(problem, detail, budget, trajectories)
     elif library == "dynamiqs":
         measurement = peers.measure_dynamiqs(problem, detail, trajectories, budget)
     elif library == "qutip":

@@ -26,7 +26,7 @@ def sui(sites: int) -> Any:
     """Reduction of every configuration and thermalization of a chain, in two bases."""
     import stochq as sq
 
-    chain = sq.systems.ising(sites, **given.SUI_FIELDS)
+    chain = sq.systems.ising(sites, given.SUI_COUPLING, given.SUI_TRANSVERSE, given.SUI_LONGITUDINAL)
     equilibrium = sq.canonical(chain, given.SUI_BETA)
     strength = given.SUI_STRENGTH
     return sq.models.sui(chain, reduction=strength, thermalization=strength, equilibrium=equilibrium)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from importlib import metadata
 from typing import Any
 
-PACKAGES = ("stochq", "jax", "jaxlib", "numpy", "dynamiqs", "qutip")
+PACKAGES = ("jax", "jaxlib", "numpy", "dynamiqs", "qutip")
 
 
 def cores() -> int:
@@ -26,7 +26,9 @@ def cpu_name() -> str:
 
 def versions() -> dict[str, str]:
     """Versions of all that is compared; "not installed" where it is not."""
-    found = {"python": platform.python_version()}
+    import stochq
+
+    found = {"python": platform.python_version(), "stochq": stochq.__version__}
     for package in PACKAGES:
         try:
             found[package] = metadata.version(package)

@@ -21,7 +21,7 @@ class Budget(NamedTuple):
     seconds: float = 0.5
 
 
-FULL, QUICK = Budget(), Budget(repeats=3, seconds=0.15)
+FULL, QUICK, ONCE = Budget(), Budget(repeats=3, seconds=0.15), Budget(repeats=1)
 
 
 class Sample(NamedTuple):
@@ -68,15 +68,24 @@ def timed(run: Run, trajectories: int, seed: int) -> tuple[float, Sample]:
 
 
 def measure(
-    run: Run, steps: int, budget: Budget, *, library: str, layout: str = "", trajectories: int = 0, backend: str = ""
+    run: Run,
+    steps: int,
+    budget: Budget,
+    *,
+    library: str,
+    layout: str = "",
+    trajectories: int = 0,
+    first: int = FIRST_TRAJECTORIES,
+    backend: str = "",
 ) -> Measurement:
     """Time `run(trajectories, seed)`.
 
-    trajectories: 0 doubles them until a call takes `budget.seconds`; sizes must then not trigger a compilation.
+    trajectories: 0 doubles them until a call takes `budget.seconds`. first: how many the first two calls run, whose
+    difference is the compile time; `trajectories` where the number is part of what is compiled.
     """
     start_mib = peak_memory()
-    first, _ = timed(run, trajectories or FIRST_TRAJECTORIES, 0)
-    warm, _ = timed(run, trajectories or FIRST_TRAJECTORIES, 1)
+    cold, _ = timed(run, first, 0)
+    warm, _ = timed(run, first, 1)
     count = trajectories or enough(run, budget.seconds)
     calls = [timed(run, count, 2 + repeat) for repeat in range(budget.repeats)]
     per_step = [seconds / (count * steps) * 1e9 for seconds, _ in calls]
@@ -91,7 +100,7 @@ def measure(
         nanoseconds=statistics.median(per_step),
         low=min(per_step),
         high=max(per_step),
-        compile_seconds=max(first - warm, 0.0),
+        compile_seconds=max(cold - warm, 0.0),
         peak_mib=peak_memory(),
         start_mib=start_mib,
         backend=backend,

@@ -1,11 +1,12 @@
 """dynamiqs and QuTiP on the same problems, each as its manual says, with the operators given as lists."""
 
-import os
 import time
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 
+from benchmarks import machine
 from benchmarks.measure import Budget, Measurement, Run, Sample, measure
 from benchmarks.problems import Problem
 
@@ -22,14 +23,14 @@ def sample(values: np.ndarray, scheme: str) -> Sample:
 
 
 def is_sparse(matrix: np.ndarray) -> bool:
-    return np.count_nonzero(matrix) <= SPARSE * matrix.size
+    return int(np.count_nonzero(matrix)) <= SPARSE * matrix.size
 
 
 def dynamiqs_runner(problem: Problem, layout: str) -> Run:
     """dynamiqs' diffusive solver; operators stored in the layout "dense" or "dia", a dense Hamiltonian dense."""
-    import dynamiqs as dq  # pyright: ignore[reportMissingImports]
     import jax
 
+    dq: Any = import_module("dynamiqs")
     given = problem.statement()
 
     def operator(matrix: np.ndarray) -> Any:
@@ -47,25 +48,24 @@ def dynamiqs_runner(problem: Problem, layout: str) -> Run:
         result = dq.dssesolve(
             hamiltonian, jumps, psi0, problem.times, keys, exp_ops=watched, method=method, save_states=False
         )
-        expects = np.asarray(result.expects).real.astype(float)
+        expects = np.real(np.asarray(result.expects)).astype(float)
         return sample(expects[:, 0] / expects[:, 1], "EulerMaruyama")
 
     return run
 
 
 def measure_dynamiqs(problem: Problem, layout: str, trajectories: int, budget: Budget) -> Measurement:
-    """One entry with a given storage of operators and number of trajectories; the number is part of what it compiles."""
+    """One entry for one storage of the operators and one number of trajectories, which it compiles in."""
     import jax
 
     run, backend = dynamiqs_runner(problem, layout), jax.default_backend()
-    options = {"library": "dynamiqs", "layout": layout, "trajectories": trajectories, "backend": backend}
-    return measure(run, problem.steps, budget, **options)
+    sizes = {"trajectories": trajectories, "first": trajectories}
+    return measure(run, problem.steps, budget, library="dynamiqs", layout=layout, backend=backend, **sizes)
 
 
 def qutip_runner(problem: Problem, steps: int, cores: int) -> Run:
     """QuTiP's stochastic solver with its Euler scheme, trajectories spread over the cores by its own means."""
-    import qutip as qt
-
+    qt: Any = import_module("qutip")
     given = problem.statement()
 
     def operator(matrix: np.ndarray) -> Any:
@@ -83,19 +83,21 @@ def qutip_runner(problem: Problem, steps: int, cores: int) -> Run:
             hamiltonian, psi0, times, jumps, e_ops=watched, ntraj=trajectories, seeds=seed, options=options
         )
         # Its std_expect is the spread of single runs, not the error of their mean.
-        error = np.asarray(result.std_expect[0]) / np.sqrt(max(trajectories - 1, 1))
-        return Sample(np.asarray(result.average_expect[0]).real, error.real, "euler")
+        error = np.real(result.std_expect[0]) / np.sqrt(max(trajectories - 1, 1))
+        return Sample(np.real(result.average_expect[0]), error, "euler")
 
     return run
 
 
 def measure_qutip(problem: Problem, budget: Budget) -> Measurement:
     """One entry; the number of trajectories follows from the time of one."""
-    cores = len(os.sched_getaffinity(0))
-    steps = problem.qutip_steps
+    cores, steps = machine.cores(), problem.qutip_steps
+    alone = qutip_runner(problem, steps, cores=1)
+    alone(1, 0)
     start = time.perf_counter()
-    qutip_runner(problem, steps, cores=1)(2, 0)
+    alone(2, 1)
     each = (time.perf_counter() - start) / 2
     wanted = int(2 * budget.seconds * cores / each)
     trajectories = max(cores, min(wanted // cores * cores, MOST_QUTIP_TRAJECTORIES))
-    return measure(qutip_runner(problem, steps, cores), steps, budget, library="qutip", trajectories=trajectories)
+    run = qutip_runner(problem, steps, cores)
+    return measure(run, steps, budget, library="qutip", trajectories=trajectories, first=trajectories)

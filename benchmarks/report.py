@@ -76,8 +76,8 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     widths = [max(len(line[column]) for line in (headers, *rows)) for column in range(len(headers))]
 
     def layout(line: Sequence[str]) -> str:
-        first, *others = (cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(line, widths)))
-        return "  ".join([first, *others]).rstrip()
+        others = [cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True)]
+        return "  ".join([line[0].ljust(widths[0]), *others]).rstrip()
 
     return "\n".join([layout(headers), "-" * (sum(widths) + 2 * len(widths) - 2), *map(layout, rows)])
 

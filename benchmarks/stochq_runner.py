@@ -23,9 +23,10 @@ def runner(problem: Problem, method: str) -> Run:
     return run
 
 
-def measure_stochq(problem: Problem, method: str, budget: Budget) -> Measurement:
-    """One row's stochq entry, in the number of trajectories that fills the budget."""
+def measure_stochq(problem: Problem, method: str, budget: Budget, trajectories: int = 0) -> Measurement:
+    """One row's stochq entry; 0 trajectories are as many as fill the budget."""
     import jax
 
     run = runner(problem, method)
-    return measure(run, problem.steps, budget, library="stochq", backend=jax.default_backend())
+    backend = jax.default_backend()
+    return measure(run, problem.steps, budget, library="stochq", trajectories=trajectories, backend=backend)

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import machine, report
-from benchmarks.children import run_child
+from benchmarks.children import ROOT, run_child
 from benchmarks.problems import PROBLEMS, Problem
 from benchmarks.targets import checks
 
-ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 
 

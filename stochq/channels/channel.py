@@ -76,6 +76,11 @@ class Channel(eqx.Module):
         """Whether `flow` draws a discrete index, through which no gradient passes."""
         raise NotImplementedError
 
+    @property
+    def flow_block(self) -> int:
+        """Trajectories that a block should hold at least on a CPU for `flow` to be efficient."""
+        return 1
+
     def missing_flow(self, law: NoiseLaw) -> str:
         """Why `flow` does not exist for this channel; empty when it does."""
         raise NotImplementedError

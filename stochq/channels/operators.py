@@ -14,11 +14,11 @@ from jax import lax
 
 from stochq.arrays import as_matrix, is_concrete
 from stochq.channels.channel import Basis, Channel, Given, NoiseLaw, populations
-from stochq.channels.platen import platen_step
+from stochq.channels.platen import Action, platen_step
 from stochq.noise import Budget, StepNoise
 from stochq.systems.linear import apply_bands, apply_matrix, inner, level_sum, scale, shift, times_real
 
-_VARIANTS = {"real": (1.0 + 0j,), "complex": (np.sqrt(0.5) + 0j, 1j * np.sqrt(0.5)), "unitary": (-1j,)}
+_VARIANTS = {"real": (None,), "complex": (np.sqrt(0.5) + 0j, 1j * np.sqrt(0.5)), "unitary": (-1j,)}
 
 
 class Operators(Channel):
@@ -29,7 +29,7 @@ class Operators(Channel):
         """Number of operators K."""
         raise NotImplementedError
 
-    def stack(self) -> jax.Array:
+    def stack(self) -> Any:
         """The parameters of all operators, leading axis K."""
         raise NotImplementedError
 
@@ -71,7 +71,8 @@ class Operators(Channel):
         if law == "unitary":
             return -0.5 * square
         means = _means(psi, images)
-        return _weighted(means.conj(), images) - 0.5 * square - times_real(0.5 * level_sum(populations(means)), psi)
+        loss = times_real(np.float32(0.5), square) + times_real(0.5 * level_sum(populations(means)), psi)
+        return _weighted(means.conj(), images) - loss
 
     def diffuse(self, t: jax.Array, psi: jax.Array, noise: StepNoise, dt: jax.Array, law: NoiseLaw) -> jax.Array:
         images = self.apply_all(psi)
@@ -81,6 +82,14 @@ class Operators(Channel):
         if law == "unitary":
             return -1j * total
         return total - level_sum(increments * _means(psi, images)) * psi
+
+    def _actions(self, parameters: jax.Array, factor: complex | None) -> tuple[Action, Action]:
+        """ψ ↦ cLψ and ψ ↦ c*L†ψ for one operator; None stands for c = 1."""
+        conjugate = None if factor is None else np.conj(factor)
+        return (
+            lambda psi: _times(factor, self.apply_one(parameters, psi)),
+            lambda psi: _times(conjugate, self.apply_one_adjoint(parameters, psi)),
+        )
 
     def flow_budget(self, law: NoiseLaw) -> Budget:
         return self.budget(law)
@@ -99,19 +108,17 @@ class Operators(Channel):
             parameters, normals = operator
             variants = list(zip(factors, normals, strict=True))
             for factor, normal in reversed(variants) if reverse else variants:
-                psi = platen_step(
-                    lambda x, c=factor: c * self.apply_one(parameters, x),
-                    lambda x, c=factor: np.conj(c) * self.apply_one_adjoint(parameters, x),
-                    dt,
-                    psi,
-                    normal,
-                )
+                psi = platen_step(*self._actions(parameters, factor), dt, psi, normal)
             return psi, None
 
         stack = jnp.asarray(self.stack())
         if self.count == 1:
             return visit(psi, (stack[0], tuple(draw[0] for draw in draws)))[0]
         return lax.scan(visit, psi, (stack, draws), reverse=reverse)[0]
+
+
+def _times(factor: complex | None, psi: jax.Array) -> jax.Array:
+    return psi if factor is None else factor * psi
 
 
 def _means(psi: jax.Array, images: jax.Array) -> jax.Array:
@@ -151,7 +158,7 @@ class DenseOperators(Operators):
     def count(self) -> int:
         return self.matrices.shape[0]
 
-    def stack(self) -> jax.Array:
+    def stack(self) -> Any:
         return self.matrices
 
     def apply_one(self, parameters: jax.Array, psi: jax.Array) -> jax.Array:
@@ -203,7 +210,7 @@ class BandedOperators(Operators):
     def count(self) -> int:
         return self.bands.shape[0]
 
-    def stack(self) -> jax.Array:
+    def stack(self) -> Any:
         return self.bands
 
     def apply_one(self, parameters: jax.Array, psi: jax.Array) -> jax.Array:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from stochq.channels.channel import normalized, populations
 from stochq.systems.linear import inner, level_sum, times_real
@@ -20,16 +21,16 @@ def platen_step(apply: Action, adjoint: Action, dt: jax.Array, psi: jax.Array, n
     normal = normal[None]
     increment = root * normal
     drift, noise = _coefficients(apply, adjoint, psi)
-    predicted_drift, _ = _coefficients(apply, adjoint, psi + dt * drift + increment * noise)
-    up = _noise(apply, psi + dt * drift + root * noise)
-    down = _noise(apply, psi + dt * drift - root * noise)
-    psi = psi + 0.5 * dt * (drift + predicted_drift)
-    psi = psi + 0.25 * increment * (up + down + 2 * noise) + 0.25 * root * (normal * normal - 1) * (up - down)
-    return normalized(psi)
+    moved, spread = psi + times_real(dt, drift), times_real(root, noise)
+    predicted_drift, _ = _coefficients(apply, adjoint, moved + times_real(increment, noise))
+    up, down = _noise(apply, moved + spread), _noise(apply, moved - spread)
+    psi = psi + times_real(0.5 * dt, drift + predicted_drift)
+    psi = psi + times_real(0.25 * increment, up + down + noise + noise)
+    return normalized(psi + times_real(0.25 * root * (normal * normal - 1), up - down))
 
 
 def _mean(psi: jax.Array, image: jax.Array) -> jax.Array:
-    return inner(psi, image) / level_sum(populations(psi))
+    return times_real(1 / level_sum(populations(psi)), inner(psi, image))
 
 
 def _noise(apply: Action, psi: jax.Array) -> jax.Array:
@@ -40,5 +41,5 @@ def _noise(apply: Action, psi: jax.Array) -> jax.Array:
 def _coefficients(apply: Action, adjoint: Action, psi: jax.Array) -> tuple[jax.Array, jax.Array]:
     image = apply(psi)
     mean = _mean(psi, image)
-    drift = mean.conj() * image - 0.5 * adjoint(image) - times_real(0.5 * populations(mean), psi)
+    drift = mean.conj() * image - times_real(0.5 * populations(mean), psi) - times_real(np.float32(0.5), adjoint(image))
     return drift, image - mean * psi

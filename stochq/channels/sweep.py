@@ -12,7 +12,7 @@ from jax import lax
 from stochq.channels.channel import normalized, populations
 from stochq.noise.normals import correlated
 from stochq.noise.roots import root
-from stochq.systems.linear import level_sum
+from stochq.systems.linear import level_sum, times_real
 
 
 def sweep(
@@ -27,14 +27,17 @@ def sweep(
     level = _real_level if law == "real" else _complex_level
     rows = tuple(normals[k * dim : (k + 1) * dim] for k in range(normals.shape[0] // dim))
 
-    def visit(carry: tuple[jax.Array, jax.Array], row: tuple) -> tuple[tuple[jax.Array, jax.Array], jax.Array]:
-        norm, square = carry
+    # The sums without the last visited level are carried, and that level itself: were N and S carried, XLA would
+    # evaluate the whole sub-step once for each of them.
+    def visit(carry: tuple[jax.Array, ...], row: tuple) -> tuple[tuple[jax.Array, ...], jax.Array]:
+        n, s, visited = carry
         rate, x, draws = row
-        others, others_square = norm - populations(x), square - x * x
-        x = level(x, jnp.maximum(others, 0.0), others_square, rate * dt, draws)
-        return (others + populations(x), others_square + x * x), x
+        n = jnp.maximum(n + populations(visited) - populations(x), 0.0)
+        s = s + visited * visited - x * x
+        x = level(x, n, s, rate * dt, draws)
+        return (n, s, x), x
 
-    start = (level_sum(populations(psi))[0], level_sum(psi * psi)[0])
+    start = (level_sum(populations(psi))[0], level_sum(psi * psi)[0], jnp.zeros_like(psi[0]))
     _, psi = lax.scan(visit, start, (jnp.asarray(rates), psi, rows), reverse=reverse)
     return normalized(psi)
 
@@ -44,22 +47,23 @@ def _real_level(x: jax.Array, n: jax.Array, s: jax.Array, h: jax.Array, draws: t
 
     def drift(x: jax.Array) -> jax.Array:
         weight = populations(x)
-        return (x * (2 * weight + n) + x.conj() * s) / (weight + n)
+        share = 1 / (weight + n)
+        return times_real((2 * weight + n) * share, x) + times_real(share, x.conj() * s)
 
     def half_drift(x: jax.Array) -> jax.Array:
-        return x + 0.5 * h * drift(x + 0.25 * h * drift(x))
+        return x + times_real(0.5 * h, drift(x + times_real(0.25 * h, drift(x))))
 
     geometric, additive = draws
     scale = root(0.5 * h)
-    x = half_drift(x) * jnp.exp(scale * geometric.real - 0.25 * h)
-    x = x + root(h) * correlated(additive, n, s)
-    return half_drift(x * jnp.exp(scale * geometric.imag - 0.25 * h))
+    x = times_real(jnp.exp(scale * geometric.real - 0.25 * h), half_drift(x))
+    x = x + times_real(root(h), correlated(additive, n, s))
+    return half_drift(times_real(jnp.exp(scale * geometric.imag - 0.25 * h), x))
 
 
 def _complex_level(x: jax.Array, n: jax.Array, s: jax.Array, h: jax.Array, draws: tuple) -> jax.Array:
     """The same palindrome for complex noise, whose drift A x is exact and whose ζ is circular."""
     first, additive, second = draws
     scale = root(0.25 * h)
-    x = x * jnp.exp(0.5 * h + scale * first)
-    x = x + root(0.5 * h * n) * additive
-    return x * jnp.exp(0.5 * h + scale * second)
+    x = x * jnp.exp(0.5 * h + times_real(scale, first))
+    x = x + times_real(root(0.5 * h * n), additive)
+    return x * jnp.exp(0.5 * h + times_real(scale, second))

@@ -130,6 +130,11 @@ class Separable(Transitions):
     def flow_is_symmetric(self, law: NoiseLaw) -> bool:
         return False
 
+    @property
+    def flow_block(self) -> int:
+        # The sweep is a loop over levels of operations on one row each.
+        return 256
+
     def flow(
         self, t: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoise, law: NoiseLaw, reverse: bool
     ) -> jax.Array:

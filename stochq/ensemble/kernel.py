@@ -105,13 +105,15 @@ def run_block(
         closed = stepper.close(t_next, state)
         return (closed if shared is None else state, step + steps), give(closed)
 
-    held = jnp.broadcast_to(frame.hold(psi0)[:, None], (*psi0.shape, loop.block))
-    states = tuple(held for _ in loop.scheme.weights)
+    # One column until all is done that trajectories share. XLA's processor backend (jaxlib 0.10) also reads beyond
+    # the operand in a product of a matrix and a broadcast vector that is summed afterwards.
+    states = tuple(frame.hold(psi0)[:, None] for _ in loop.scheme.weights)
     start = states if shared is None else shared.open(grid.times[0], states)
+    start = jax.tree.map(lambda one: jnp.broadcast_to(one, (*one.shape[:-1], loop.block)), start)
     intervals = (grid.times[:-1], grid.times[1:], grid.steps, grid.lengths)
     if loop.most_steps is not None:
         # Backwards, one interval's steps are in memory at a time, made again from its first state.
         visit = jax.checkpoint(visit, prevent_cse=False)
     _, later = lax.scan(visit, (start, jnp.zeros((), grid.steps.dtype)), intervals)
-    return jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), give(states), later)
+    return jax.tree.map(lambda a, b: jnp.concatenate([jnp.broadcast_to(a, b.shape[1:])[None], b]), give(states), later)
 

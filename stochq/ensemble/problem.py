@@ -32,8 +32,10 @@ def build_problem(
 ) -> Problem:
     """The arguments of a device call, in the run's precision."""
     read = readout(observables, equation.dim)
-    block = block_size(equation.dim)
-    paired = scheme.budget(frame := frame_of(equation)).shared > 0 and grid.even
+    frame = frame_of(equation)
+    block = block_size(equation.dim, scheme.smallest_block(equation))
+    # Sharing draws unrolls two steps in one loop body: worth it where draws cost as much as the step itself.
+    paired = grid.even and 2 * scheme.budget(frame).shared >= equation.dim
     loop = Loop(scheme, block, grid.uniform, paired)
     points = _covariance_points(len(observables), len(grid.times))
     chosen = (Mean(), Covariance(points), *statistics.values())
@@ -42,11 +44,14 @@ def build_problem(
     return Problem(loop, frame, arrays, psi, seed_words(int(seed)), read, chosen)
 
 
-def block_size(dim: int) -> int:
-    """Trajectories per block: what fits the second-level cache of a core, or a wide accelerator."""
+def block_size(dim: int, smallest: int = 1) -> int:
+    """Trajectories per block: what fits the second-level cache of a core, or a wide accelerator.
+
+    smallest: what the scheme needs to outweigh the cost of starting its many short operations.
+    """
     if jax.default_backend() != "cpu":
         return int(2 ** np.clip(np.round(np.log2(2**24 / dim)), 8, 17))
-    return int(2 ** np.clip(np.round(np.log2(2**13 / dim)), 5, 10))
+    return max(smallest, int(2 ** np.clip(np.round(np.log2(2**14 / dim)), 5, 10)))
 
 
 def cast(tree: Any, precision: str) -> Any:

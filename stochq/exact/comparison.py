@@ -2,19 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from stochq.exact.hotelling import Verdict, hotelling, thinned
 from stochq.exact.result import ExactResult
 
-# Error of means that is due to rounding and does not shrink with the number of trajectories, relative to the size of
-# the observable, and relative error of the accumulated covariance.
-_FLOOR = {"single": 1e-6, "double": 1e-14}
-_COVARIANCE_ROUNDING = {"single": 1e-6, "double": 1e-14}
-# Values that do not fluctuate may drift by this many floors over a run before they count as wrong.
-_DRIFT = 10.0
+# Rounding of one operation.
+_UNIT = {"single": 2.0**-24, "double": 2.0**-53}
+# Values that do not fluctuate count as wrong when they are off by this many times the expected rounding error.
+_BEYOND_ROUNDING = 10.0
 _ROWS = 5
 
 
@@ -33,6 +31,8 @@ class Ensemble(Protocol):
     def trajectories(self) -> int: ...
     @property
     def precision(self) -> str: ...
+    @property
+    def info(self) -> Mapping[str, Any]: ...
     @property
     def covariance(self) -> np.ndarray | None: ...
     @property
@@ -77,8 +77,8 @@ def compare(ensemble: Ensemble, exact: ExactResult) -> Comparison:
       \chi^2 = \Delta^{\mathsf T}\Big(\frac{C}{N} + \mathrm{diag}(f^2)\Big)^{-1}\Delta$$
 
     m ± s are the ensemble's means, e the exact values, Δ their differences, C the covariance of single trajectories
-    between times and observables, f the rounding errors (1e-6 of the observable in single precision). Directions
-    in which C is too small to be known from N trajectories are left out, and the p-value is that of Hotelling's T²,
+    between times and observables, f the rounding errors (relative to the observable 1e-6 in single precision, more
+    after thousands of steps). Directions in which C is too small to be known from N trajectories are left out, and the p-value is that of Hotelling's T²,
     right for small N as well. The time-step bias is printed but not allowed for: where the last column is not well
     below 1, a small p-value may be its work.
 
@@ -93,10 +93,10 @@ def compare(ensemble: Ensemble, exact: ExactResult) -> Comparison:
     names = _common(ensemble, exact)
     if ensemble.covariance is None:
         raise ValueError("ensemble: expected one with the covariance between times; it has none. Simulate it again.")
-    floors = {name: _floor(ensemble, exact, name) for name in names}
-    z = {name: _scores(ensemble, exact, name, floors[name]) for name in names}
-    verdict = _judge(ensemble, exact, names, floors, z)
-    p_values = {name: _judge(ensemble, exact, [name], floors, z).p_value for name in names}
+    rounding = {name: _rounding(ensemble, exact, name) for name in names}
+    z = {name: _scores(ensemble, exact, name, rounding[name]) for name in names}
+    verdict = _judge(ensemble, exact, names, rounding, z)
+    p_values = {name: _judge(ensemble, exact, [name], rounding, z).p_value for name in names}
     missing = tuple(name for name in ensemble.mean if name not in names)
     lines = tuple(_table(ensemble, exact, z))
     return Comparison(z, verdict.chi2, verdict.dof, verdict.p_value, p_values, missing, lines)
@@ -118,32 +118,47 @@ def _common(ensemble: Ensemble, exact: ExactResult) -> list[str]:
     return names
 
 
-def _floor(ensemble: Ensemble, exact: ExactResult, name: str) -> float:
-    """The error of the means that does not shrink with the number of trajectories, and that of the exact values."""
+class _Rounding(NamedTuple):
+    """Rounding errors of one observable: of the means, the same in all trajectories, and from one to another."""
+
+    common: float
+    scatter: float
+
+
+def _rounding(ensemble: Ensemble, exact: ExactResult, name: str) -> _Rounding:
+    """Common errors grow with the number of steps, scatter with its root; the exact values have errors too."""
     spread = ensemble.stderr[name] * np.sqrt(ensemble.trajectories)
-    size = max(float(np.abs(part).max()) for part in (ensemble.mean[name], exact.expect[name], spread))
-    return (_FLOOR[ensemble.precision] + exact.error) * max(size, np.finfo(float).tiny)
+    parts = (ensemble.mean[name], exact.expect[name], spread)
+    size = max(np.finfo(float).tiny, *(float(np.abs(part).max()) for part in parts))
+    unit, steps = _UNIT[ensemble.precision], float(ensemble.info.get("steps", 0))
+    common = unit * (16 + 0.25 * steps) + exact.error
+    return _Rounding(size * common, size * unit * (16 + 4 * np.sqrt(steps)))
 
 
-def _still(ensemble: Ensemble, name: str, floor: float) -> np.ndarray:
+def _still(ensemble: Ensemble, name: str, rounding: _Rounding) -> np.ndarray:
     """Where single trajectories do not differ by more than rounding, (T,)."""
-    return ensemble.stderr[name] * np.sqrt(ensemble.trajectories) <= floor
+    return ensemble.stderr[name] * np.sqrt(ensemble.trajectories) <= rounding.scatter
 
 
-def _scores(ensemble: Ensemble, exact: ExactResult, name: str, floor: float) -> np.ndarray:
+def _scores(ensemble: Ensemble, exact: ExactResult, name: str, rounding: _Rounding) -> np.ndarray:
     difference = np.asarray(ensemble.mean[name]) - exact.expect[name]
-    z = difference / np.hypot(ensemble.stderr[name], floor)
-    settled = np.where(np.abs(difference) <= _DRIFT * floor, 0.0, np.copysign(np.inf, difference))
-    return np.where(_still(ensemble, name, floor), settled, z)
+    z = difference / np.hypot(ensemble.stderr[name], rounding.common)
+    agrees = np.abs(difference) <= _BEYOND_ROUNDING * rounding.common
+    settled = np.where(agrees, 0.0, np.copysign(np.inf, difference))
+    return np.where(_still(ensemble, name, rounding), settled, z)
 
 
 def _judge(
-    ensemble: Ensemble, exact: ExactResult, names: Sequence[str], floors: Mapping[str, float], z: Mapping[str, Any]
+    ensemble: Ensemble,
+    exact: ExactResult,
+    names: Sequence[str],
+    rounding: Mapping[str, _Rounding],
+    z: Mapping[str, Any],
 ) -> Verdict:
     """The test of all fluctuating points of some observables together."""
     if any(np.isinf(z[name]).any() for name in names):
         return Verdict(np.inf, sum(int(np.isinf(z[name]).sum()) for name in names), 0.0)
-    still = {name: _still(ensemble, name, floors[name]) for name in names}
+    still = {name: _still(ensemble, name, rounding[name]) for name in names}
     points = [
         (place, name, index)
         for place, (name, index) in enumerate(ensemble.covariance_points)
@@ -157,9 +172,9 @@ def _judge(
     return hotelling(
         np.array([ensemble.mean[name][index] - exact.expect[name][index] for _, name, index in points]),
         np.asarray(ensemble.covariance)[np.ix_(places, places)],
-        np.array([floors[name] for _, name, _ in points]),
+        np.array([rounding[name].common for _, name, _ in points]),
         ensemble.trajectories,
-        _COVARIANCE_ROUNDING[ensemble.precision],
+        16 * _UNIT[ensemble.precision],
     )
 
 

@@ -8,8 +8,8 @@ import numpy as np
 # bounded values may come from a few trajectories, and the mean is not Gaussian.
 _EFFECTIVE_TRAJECTORIES = 20
 _LARGEST_THRESHOLD = 0.1
-# Points beyond this fraction of the number of trajectories are thinned: their covariance is not known well enough.
-_POINTS_PER_TRAJECTORY = 0.25
+# Points beyond this fraction of the number of trajectories are thinned, before anything is known of their values:
+_POINTS_PER_TRAJECTORY = 0.05
 
 
 class Verdict(NamedTuple):
@@ -21,7 +21,7 @@ class Verdict(NamedTuple):
 
 
 def thinned(points: int, trajectories: int) -> np.ndarray:
-    """Indices of at most a quarter as many points as there are trajectories, spread evenly, the last included."""
+    """Indices of at most a twentieth as many points as there are trajectories, spread evenly, the last included."""
     most = max(1, int(_POINTS_PER_TRAJECTORY * trajectories))
     return np.unique(np.linspace(points - 1, 0, min(points, most)).round().astype(int))
 

@@ -41,9 +41,7 @@ def _checked_density(rho: np.ndarray) -> np.ndarray:
         )
     trace = float(np.trace(rho).real)
     if abs(trace - 1) > TRACE_TOLERANCE:
-        raise ValueError(
-            f"rho0: expected trace 1 within {TRACE_TOLERANCE:g}; got {trace:.6g}. Divide it by its trace."
-        )
+        raise ValueError(f"rho0: expected trace 1 within {TRACE_TOLERANCE:g}; got {trace:.6g}. Divide it by its trace.")
     rho = (rho + rho.conj().T) / (2 * trace)
     try:
         np.linalg.cholesky(rho + NEGATIVE_TOLERANCE * np.eye(len(rho)))

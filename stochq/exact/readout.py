@@ -27,9 +27,7 @@ class Readout:
             raise ValueError(f"observables: expected a mapping {{name: operator}}; got {type(observables).__name__}.")
         plain = {name: value for name, value in (observables or {}).items() if not _is_statistic(value)}
         self.left_out = tuple(name for name, value in plain.items() if callable(value) and not _quadratic(value, dim))
-        self._rules = {
-            name: _rule(name, value, dim) for name, value in plain.items() if name not in self.left_out
-        }
+        self._rules = {name: _rule(name, value, dim) for name, value in plain.items() if name not in self.left_out}
         self._needs_states = any(isinstance(rule, _OnStates) for rule in self._rules.values())
 
     @property
@@ -65,9 +63,7 @@ def _rule(name: str, value: Any, dim: int) -> Callable[[np.ndarray, Any], float]
         return _OnStates(value)
     label = f"observables[{name!r}]"
     if shape_of(label, value) not in ((dim,), (dim, dim)):
-        raise ValueError(
-            f"{label}: expected shape ({dim},) or ({dim}, {dim}) or a callable; got {np.shape(value)}."
-        )
+        raise ValueError(f"{label}: expected shape ({dim},) or ({dim}, {dim}) or a callable; got {np.shape(value)}.")
     array = np.asarray(value)
     if array.ndim == 1:
         check_diagonal(label, array)

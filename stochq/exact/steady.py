@@ -39,7 +39,9 @@ def steady_state(equation: Equation) -> np.ndarray:
     array([0.409091, 0.590909])
     """
     if is_driven(equation):
-        raise ValueError("equation: expected a Hamiltonian that does not depend on time; a driven system never settles.")
+        raise ValueError(
+            "equation: expected a Hamiltonian that does not depend on time; a driven system never settles."
+        )
     groups = [] if unstructured(equation) else groups_of(equation)
     with jax.enable_x64(True):
         if len(groups) == 1:

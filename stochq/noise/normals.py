@@ -60,7 +60,8 @@ def correlated(normals: jax.Array, variance: jax.Array, relation: jax.Array | No
     normals: complex with independent unit real and imaginary parts. No relation: circular.
     """
     if relation is None:
-        return normals * root(0.5 * variance)
+        scale = root(0.5 * variance)
+        return lax.complex(scale * normals.real, scale * normals.imag)
     # Below rounding a part's variance means nothing; taken as it comes, it would blow up the shear.
     floor = jnp.finfo(variance.dtype).eps * variance + jnp.finfo(variance.dtype).tiny
     real_variance = jnp.maximum(0.5 * (variance + relation.real), floor)

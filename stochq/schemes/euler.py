@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from stochq.channels.channel import normalized
 from stochq.equation import Equation
 from stochq.noise import Budget, StepNoise
+from stochq.systems.linear import times_real
 from stochq.schemes.frame import Frame
 from stochq.schemes.scheme import Scheme, States, Stepper
 
@@ -62,6 +63,6 @@ class EulerStepper(Stepper):
         for index, channel in enumerate(frame.channels):
             own, noise = noise.split(channel.budget(frame.noise))
             psi = frame.enter(index, state)
-            increment = channel.drift(t, psi, frame.noise) * dt + channel.diffuse(t, psi, own, dt, frame.noise)
+            increment = times_real(dt, channel.drift(t, psi, frame.noise)) + channel.diffuse(t, psi, own, dt, frame.noise)
             change = change + frame.leave(index, increment)
         return normalized(state + change.astype(jnp.result_type(state)))

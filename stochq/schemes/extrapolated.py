@@ -50,6 +50,9 @@ class Extrapolated(Scheme):
     def requires(self, equation: Equation) -> str:
         return self.scheme.requires(equation)
 
+    def smallest_block(self, equation: Equation) -> int:
+        return self.scheme.smallest_block(equation)
+
     def differentiable(self, equation: Equation) -> bool:
         return self.scheme.differentiable(equation)
 

@@ -71,6 +71,10 @@ class Scheme(eqx.Module):
         """Bind to an equation and a step length."""
         raise NotImplementedError
 
+    def smallest_block(self, equation: Equation) -> int:
+        """Trajectories that a block should hold at least on a CPU, where a step is many short operations."""
+        return 1
+
     def check(self, equation: Equation) -> None:
         """Raise ValueError if this scheme cannot step this equation, naming the fix."""
         if problem := self.requires(equation):

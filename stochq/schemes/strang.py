@@ -38,6 +38,9 @@ class Strang(Scheme):
                 return f"{missing}. Use sq.schemes.Extrapolated(sq.schemes.EulerMaruyama())."
         return ""
 
+    def smallest_block(self, equation: Equation) -> int:
+        return max((channel.flow_block for channel in equation.channels), default=1)
+
     def differentiable(self, equation: Equation) -> bool:
         return not any(channel.flow_draws_index(equation.noise) for channel in equation.channels)
 

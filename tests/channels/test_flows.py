@@ -1,0 +1,185 @@
+"""Flows: exact in law for diagonal collapse, of weak order 2 for transitions and general operators."""
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from stochq.channels import DenseOperators, Features, Separable
+from stochq.noise import StepNoise
+from tests import liouville
+from tests.channels.cases import CASES, DIAGONAL, LAWS, draw
+from tests.judging import judge_sample
+from tests.problems import hermitian, state, transitions
+
+
+def _flow(channel, law):
+    """The channel's flow, compiled: (dt, psi, noise) -> psi."""
+    step = jax.jit(channel.flow, static_argnums=(4, 5))
+    return lambda dt, psi, noise, reverse=False: step(0.0, dt, psi, noise, law, reverse)
+
+
+@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize("name", DIAGONAL)
+def test_a_long_collapse_has_the_exact_mean_density(name, law):
+    channel, jumps, _ = CASES[name]
+    count, dt, psi = 2**15, 2.0, state(channel.dim, 6)
+    noise = draw(np.random.default_rng(12), channel.flow_budget(law), count, np.float32)
+    states = jnp.broadcast_to(jnp.asarray(psi, jnp.complex64)[:, None], (channel.dim, count))
+    after = np.asarray(_flow(channel, law)(jnp.float32(dt), states, StepNoise(*map(jnp.asarray, noise)))).T
+    np.testing.assert_allclose(np.linalg.norm(after, axis=1), 1, atol=1e-5)
+    expected = liouville.flow(jumps, np.outer(psi, psi.conj()), dt)
+    judge_sample(after[:, :, None] * after[:, None, :].conj(), expected, f"{name}, {law}")
+
+
+def _nodes(dimensions, order):
+    """Points (dimensions, n) and weights (n,) of Gauss and Hermite's rule for standard normals."""
+    points, weights = np.polynomial.hermite_e.hermegauss(order)
+    grid = np.array(list(itertools.product(points, repeat=dimensions))).T
+    shares = np.array(list(itertools.product(weights / weights.sum(), repeat=dimensions)))
+    return grid, shares.prod(axis=1)
+
+
+def _collapse_all(channel, dt, psi, shares, order=24):
+    """All outcomes of a collapse of a cloud of states (dim, n) with weights (n,), the Gaussians by quadrature."""
+    points, weights = _nodes(channel.noises, order)
+    states, chances, singles, uniforms = [], [], [], []
+    for column, share in zip(psi.T, shares, strict=True):
+        probability = np.abs(column) ** 2
+        edges = np.cumsum(probability)
+        for chosen, chance in enumerate(probability):
+            states.append(np.repeat(column[:, None], len(weights), axis=1))
+            chances.append(share * chance * weights)
+            singles.append(points)
+            uniforms.append(np.full((1, len(weights)), edges[chosen] - chance / 2))
+    states, chances = np.concatenate(states, axis=1), np.concatenate(chances)
+    noise = StepNoise(np.concatenate(singles, axis=1), np.zeros((0, len(chances)), complex), np.hstack(uniforms))
+    after = _flow(channel, "real")(dt, jnp.asarray(states), StepNoise(*map(jnp.asarray, noise)))
+    return np.asarray(after), chances
+
+
+def test_two_short_collapses_are_one_long_one():
+    """The law of a finite step is a semigroup, whatever is averaged: no error in dt at all."""
+    channel, psi = Features(np.array([[0.5, -0.4, 0.1]]), 0.8), state(3, 7)[:, None]
+    observable = hermitian(3, 8)
+
+    def averages(states, weights):
+        value = np.einsum("ib,ij,jb->b", states.conj(), observable, states).real
+        populations = np.abs(states) ** 2
+        return [weights @ value, weights @ value**2, weights @ (populations**2).sum(axis=0), weights @ value**4]
+
+    with jax.enable_x64(True):
+        once = _collapse_all(channel, 0.6, psi, np.ones(1))
+        twice = _collapse_all(channel, 0.2, *_collapse_all(channel, 0.4, psi, np.ones(1)))
+    np.testing.assert_allclose(averages(*once), averages(*twice), atol=1e-9)
+
+
+def _platen_error(jump, h, steps, psi, law="real"):
+    """Mean density after `steps` Platen steps of length h for one operator, the noise by quadrature."""
+    channel = DenseOperators(jump[None])
+    points, weights = _nodes(1 if law != "complex" else 2, 12)
+    states, shares = psi[:, None], np.ones(1)
+    for _ in range(steps):
+        count = states.shape[1]
+        states = np.repeat(states, len(weights), axis=1)
+        tiled = np.tile(points, count)
+        pairs = tiled[:1] + 1j * tiled[1:] if law == "complex" else np.zeros((0, states.shape[1]), complex)
+        singles = tiled[:0] if law == "complex" else tiled
+        noise = StepNoise(*map(jnp.asarray, (singles, pairs, np.zeros((0, states.shape[1])))))
+        states = np.asarray(_flow(channel, law)(h, jnp.asarray(states), noise))
+        shares = np.outer(shares, weights).reshape(-1)
+    return states, shares
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_platen_has_local_weak_order_three(law):
+    """Over one step the mean density is right to h³, hence weak order 2."""
+    rng = np.random.default_rng(9)
+    jump = 0.6 * (rng.normal(size=(3, 3)) + 1j * rng.normal(size=(3, 3)))
+    if law == "unitary":
+        jump = jump + jump.conj().T
+    psi = state(3, 10)
+    errors = []
+    with jax.enable_x64(True):
+        for h in (0.04, 0.02, 0.01):
+            states, shares = _platen_error(jump, h, 1, psi, law)
+            mean = (states * shares) @ states.conj().T
+            errors.append(np.abs(mean - liouville.flow([jump], np.outer(psi, psi.conj()), h)).max())
+    orders = np.log2(np.array(errors[:-1]) / np.array(errors[1:]))
+    # Complex noise is two operators one after the other: only with the reversed order after it is that of third order.
+    assert orders[-1] > (1.8 if law == "complex" else 2.8), orders
+
+
+def test_platen_has_local_weak_order_three_for_nonlinear_averages():
+    """One step of h and two of h/2 agree to h³ in E⟨O⟩², too."""
+    rng = np.random.default_rng(9)
+    jump = 0.6 * (rng.normal(size=(3, 3)) + 1j * rng.normal(size=(3, 3)))
+    psi, observable, differences = state(3, 10), hermitian(3, 11), []
+    with jax.enable_x64(True):
+        for h in (0.04, 0.02, 0.01):
+            values = []
+            for steps in (1, 2):
+                states, shares = _platen_error(jump, h / steps, steps, psi)
+                values.append(shares @ np.einsum("ib,ij,jb->b", states.conj(), observable, states).real ** 2)
+            differences.append(abs(values[0] - values[1]))
+    orders = np.log2(np.array(differences[:-1]) / np.array(differences[1:]))
+    assert orders[-1] > 2.8, orders
+
+
+def _sweep_mean(channel, law, h, psi, function):
+    """E f(ψ) after one full sweep in a random direction; three nodes per normal are right to fifth order in √h."""
+    count = channel.flow_budget(law).pairs
+    points, weights = _nodes(2 * count, 3)
+    pairs = points[:count] + 1j * points[count:]
+    empty = np.zeros((0, pairs.shape[1]))
+    noise = StepNoise(*map(jnp.asarray, (empty, pairs, empty)))
+    states = jnp.broadcast_to(jnp.asarray(psi)[:, None], (len(psi), pairs.shape[1]))
+    means = []
+    for reverse in (False, True):
+        after = np.asarray(_flow(channel, law)(h, states, noise, reverse))
+        means.append(function(after, weights))
+    return np.mean(means, axis=0)
+
+
+def _mean_density(states, weights):
+    return (states * weights) @ states.conj().T
+
+
+@pytest.mark.parametrize(("law", "steps"), [("real", (0.2, 0.1, 0.05)), ("complex", (0.2, 0.1))])
+def test_the_sweep_has_local_weak_order_three(law, steps):
+    rates, psi = np.array([0.9, 0.4]), state(2, 12)
+    jumps = transitions(np.outer(rates, np.ones(2)), np.eye(2))
+    errors = []
+    with jax.enable_x64(True):
+        for h in steps:
+            exact = liouville.flow(jumps, np.outer(psi, psi.conj()), h)
+            errors.append(np.abs(_sweep_mean(Separable(rates), law, h, psi, _mean_density) - exact).max())
+    orders = np.log2(np.array(errors[:-1]) / np.array(errors[1:]))
+    assert orders[-1] > 2.7, (orders, errors)
+
+
+def test_the_sweep_has_local_weak_order_three_for_the_purity_of_populations():
+    """Complex noise, even weights: dE[Σp²]/dt = 4a/d − 2a(1+1/d)E[Σp²], a Wright-Fisher diffusion."""
+    rate, psi = 0.8, state(2, 13)
+    start = np.sum(np.abs(psi) ** 4)
+    errors = []
+    with jax.enable_x64(True):
+        for h in (0.2, 0.1):
+            exact = 2 / 3 + (start - 2 / 3) * np.exp(-2 * rate * 1.5 * h)
+            got = _sweep_mean(
+                Separable(np.full(2, rate / 2)), "complex", h, psi, lambda x, w: w @ np.sum(np.abs(x) ** 4, axis=0)
+            )
+            errors.append(abs(got - exact))
+    assert np.log2(errors[0] / errors[1]) > 2.7, errors
+
+
+@pytest.mark.parametrize("law", ["real", "complex"])
+def test_the_sweep_leaves_levels_without_gain_alone(law):
+    channel, psi = Separable(np.array([0.0, 0.6, 0.0])), state(3, 14)[:, None]
+    with jax.enable_x64(True):
+        noise = draw(np.random.default_rng(1), channel.flow_budget(law), 1)
+        after = np.asarray(_flow(channel, law)(0.1, jnp.asarray(psi), StepNoise(*map(jnp.asarray, noise))))
+    np.testing.assert_allclose(after[0] / after[2], psi[0] / psi[2], rtol=1e-12)
+    np.testing.assert_allclose(np.linalg.norm(after), 1, rtol=1e-12)

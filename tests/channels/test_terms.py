@@ -1,0 +1,80 @@
+"""Drift, diffusion and dissipator of every channel against sums over dense jump operators."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from stochq.noise import StepNoise
+from tests import liouville, stochastic
+from tests.channels.cases import CASES, PAIRS, draw
+from tests.judging import judge_sample
+from tests.problems import state
+
+
+def _columns(dim, count):
+    return np.stack([state(dim, seed) for seed in range(count)], axis=1)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_operators_are_the_jump_operators_up_to_mixing(name):
+    """A unitary mixture of operators is the same channel: compare Σ_k L_k ⊗ L_k*, which does not see it."""
+    channel, jumps, _ = CASES[name]
+    got, expected = (np.einsum("kij,klm->ijlm", stack, np.conj(stack)) for stack in (channel.operators(), jumps))
+    np.testing.assert_allclose(got, expected, atol=1e-12)
+    assert channel.dim == jumps[0].shape[0]
+
+
+@pytest.mark.parametrize(("name", "law"), PAIRS)
+def test_drift_is_the_sum_over_operators(name, law):
+    channel, jumps, _ = CASES[name]
+    psi = _columns(channel.dim, 3)
+    with jax.enable_x64(True):
+        got = np.asarray(jax.jit(channel.drift, static_argnums=2)(0.0, jnp.asarray(psi), law))
+    expected = np.stack([stochastic.drift(jumps, column, law) for column in psi.T], axis=1)
+    np.testing.assert_allclose(got, expected, atol=1e-12)
+
+
+@pytest.mark.parametrize(("name", "law"), PAIRS)
+def test_diffusion_has_the_law_of_the_sum_over_operators(name, law):
+    """E[ηη†] = dt Σ b b†, E[ηηᵀ] = dt Σ b bᵀ (0 for complex noise) with b_k what multiplies dW_k; E[η] = 0."""
+    channel, jumps, _ = CASES[name]
+    count, dt, psi = 2**15, 0.3, state(channel.dim, 5)
+    noise = draw(np.random.default_rng(11), channel.budget(law), count, np.float32)
+    states = jnp.broadcast_to(jnp.asarray(psi, jnp.complex64)[:, None], (channel.dim, count))
+    step = jax.jit(channel.diffuse, static_argnums=4)
+    eta = np.asarray(step(0.0, states, StepNoise(*map(jnp.asarray, noise)), jnp.float32(dt), law)).T
+    vectors = stochastic.diffusion(jumps, psi, law)
+    relation = np.zeros_like(vectors.T @ vectors) if law == "complex" else vectors.T @ vectors
+    judge_sample(eta, np.zeros(channel.dim), f"{name}, {law}: mean")
+    judge_sample(eta[:, :, None] * eta[:, None, :].conj(), dt * vectors.T @ vectors.conj(), f"{name}, {law}: covariance")
+    judge_sample(eta[:, :, None] * eta[:, None, :], dt * relation, f"{name}, {law}: relation")
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_dissipator_is_the_sum_over_operators(name):
+    channel, jumps, _ = CASES[name]
+    rng = np.random.default_rng(3)
+    rho = rng.normal(size=(channel.dim,) * 2) + 1j * rng.normal(size=(channel.dim,) * 2)
+    with jax.enable_x64(True):
+        got = np.asarray(jax.jit(channel.dissipator)(0.0, jnp.asarray(rho)))
+    np.testing.assert_allclose(got, liouville.lindblad(np.zeros_like(rho), jumps, rho), atol=1e-12)
+
+
+@pytest.mark.parametrize(("name", "law"), PAIRS)
+def test_one_state_alone_is_one_column(name, law):
+    """The shapes (dim,) and (dim, trajectories) give the same numbers, in steps and in flows."""
+    channel = CASES[name].channel
+    psi = _columns(channel.dim, 2)
+    with jax.enable_x64(True):
+        noise = draw(np.random.default_rng(2), channel.budget(law), 2)
+        together = channel.diffuse(0.0, jnp.asarray(psi), StepNoise(*map(jnp.asarray, noise)), jnp.asarray(0.1), law)
+        alone = StepNoise(*(jnp.asarray(part[:, 1:]) for part in noise))
+        column = channel.diffuse(0.0, jnp.asarray(psi[:, 1:]), alone, jnp.asarray(0.1), law)
+        np.testing.assert_allclose(together[:, 1:], column, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if "unitary" not in case.laws])
+def test_unitary_noise_is_refused_without_hermitian_operators(name):
+    assert "unitary" in CASES[name].channel.unsupported("unitary")
+    assert all(CASES[name].channel.unsupported(law) == "" for law in CASES[name].laws)
