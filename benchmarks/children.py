@@ -19,6 +19,9 @@ def run_child(*arguments: str) -> dict[str, Any]:
     command = [sys.executable, "-m", "benchmarks", "measure", *arguments]
     # A compilation found in a cache would not be timed.
     environment = os.environ | {"JAX_ENABLE_COMPILATION_CACHE": "false"}
+    if "qutip" in arguments:
+        # It spreads trajectories over processes; threads inside each would fight for the same cores.
+        environment |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     try:
         done = subprocess.run(
             command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=TIMEOUT_SECONDS

@@ -13,6 +13,8 @@
 `sq.exact` the master equation, `sq.fit` fits parameters to data. Importing changes no JAX setting.
 """
 
+from pathlib import Path as _Path
+
 from stochq import exact as exact
 from stochq import models as models
 from stochq import schemes as schemes
@@ -32,3 +34,13 @@ from stochq.models import canonical as canonical
 from stochq.models import microcanonical as microcanonical
 
 __version__ = "0.1.0"
+
+
+def load(path: "str | _Path") -> EnsembleResult:
+    """Read a result that `EnsembleResult.save` wrote.
+
+    Raises FileNotFoundError, or ValueError for a file that is not a saved result.
+    """
+    from stochq.io import load as read
+
+    return read(path)

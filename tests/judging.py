@@ -39,7 +39,7 @@ def judge_mean(value, error, expected, what=""):
 
 def judge_sample(sample, expected, what=""):
     """One verdict on the mean of samples, (trajectories, *points) real or complex, against expected (*points)."""
-    sample = np.asarray(sample)
+    sample = np.asarray(sample).astype(np.complex128 if np.iscomplexobj(sample) else np.float64)
     if np.iscomplexobj(sample):
         sample = np.stack([sample.real, sample.imag], axis=-1)
         expected = np.stack([np.real(expected), np.imag(expected)], axis=-1)

@@ -199,7 +199,7 @@ class Features(DiagonalCollapse):
         return self.rate * jnp.sum(jnp.square(self.matrix), axis=0)
 
     def kernel(self) -> jax.Array:
-        return self.rate * (self.matrix.T @ self.matrix)
+        return jnp.asarray(self.rate * (self.matrix.T @ self.matrix))
 
     def features(self) -> np.ndarray:
         return np.sqrt(np.asarray(self.rate)) * np.asarray(self.matrix)

@@ -241,4 +241,3 @@ class BandedOperators(Operators):
             rows = np.arange(max(0, -offset), min(self.dim, self.dim - offset))
             dense[:, rows, rows + offset] += np.asarray(self.bands)[:, band, rows]
         return dense
-

@@ -15,9 +15,7 @@ from stochq.noise.roots import root
 from stochq.systems.linear import level_sum, times_real
 
 
-def sweep(
-    rates: jax.Array, dt: jax.Array, psi: jax.Array, normals: jax.Array, law: str, reverse: bool
-) -> jax.Array:
+def sweep(rates: jax.Array, dt: jax.Array, psi: jax.Array, normals: jax.Array, law: str, reverse: bool) -> jax.Array:
     """One normalised sweep of length dt over all levels, upwards or (reverse) downwards.
 
     rates: A_μ, (dim,); psi: (dim, *columns). normals: complex, (2·dim, *columns) for real noise, (3·dim, *columns)

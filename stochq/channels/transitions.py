@@ -115,9 +115,7 @@ class Separable(Transitions):
 
     def _square_sum(self, psi: jax.Array) -> jax.Array:
         """Σ_ν B_ν ψ_ν², (1, *columns)."""
-        return jax.lax.complex(
-            self._sum(psi.real * psi.real - psi.imag * psi.imag), 2 * self._sum(psi.real * psi.imag)
-        )
+        return jax.lax.complex(self._sum(psi.real * psi.real - psi.imag * psi.imag), 2 * self._sum(psi.real * psi.imag))
 
     def missing_flow(self, law: NoiseLaw) -> str:
         if self.source is None:

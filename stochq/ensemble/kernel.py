@@ -30,9 +30,9 @@ class Loop(NamedTuple):
 class GridArrays(NamedTuple):
     """The time grid on the device: times (T,), steps (T-1,), lengths (T-1,)."""
 
-    times: jax.Array
-    steps: jax.Array
-    lengths: jax.Array
+    times: Any
+    steps: Any
+    lengths: Any
 
 
 def _repeat(count: jax.Array, most: int | None, body: Any, carry: Any) -> Any:
@@ -116,4 +116,3 @@ def run_block(
         visit = jax.checkpoint(visit, prevent_cse=False)
     _, later = lax.scan(visit, (start, jnp.zeros((), grid.steps.dtype)), intervals)
     return jax.tree.map(lambda a, b: jnp.concatenate([jnp.broadcast_to(a, b.shape[1:])[None], b]), give(states), later)
-

@@ -61,12 +61,26 @@ def cast(tree: Any, precision: str) -> Any:
     def convert(leaf: Any) -> Any:
         if not isinstance(leaf, (np.ndarray, np.generic, jax.Array, float, complex)):
             return leaf
-        array = np.asarray(leaf) if is_concrete(leaf) else leaf
-        if np.issubdtype(array.dtype, np.complexfloating):
-            return array.astype(complex_)
-        return array.astype(real) if np.issubdtype(array.dtype, np.floating) else array
+        array: Any = np.asarray(leaf) if is_concrete(leaf) else leaf
+        if not np.issubdtype(array.dtype, np.inexact):
+            return array
+        wanted = complex_ if np.issubdtype(array.dtype, np.complexfloating) else real
+        if is_concrete(array):
+            _check_range(array, wanted)
+        return array.astype(wanted)
 
     return jax.tree.map(convert, tree)
+
+
+def _check_range(array: np.ndarray, dtype: Any) -> None:
+    """ValueError for numbers that the run's precision cannot hold."""
+    largest = float(np.abs(array).max(initial=0.0))
+    limits = np.finfo(dtype)
+    if np.isfinite(largest) and largest > 0 and not limits.tiny <= largest <= limits.max:
+        raise ValueError(
+            f"precision: expected parameters between {limits.tiny:.1g} and {limits.max:.1g}; some reach only "
+            f"{largest:.3g}. Choose units in which they are near 1, or precision='double'."
+        )
 
 
 def _covariance_points(observables: int, times: int) -> np.ndarray:

@@ -39,9 +39,9 @@ class EnsembleResult:
     bias: dict[str, np.ndarray | None] = field(default_factory=dict)
     covariance: np.ndarray | None = None
     covariance_points: list[tuple[str, int]] = field(default_factory=list)
-    kept: np.ndarray | None = None
-    records: np.ndarray | None = None
-    density: np.ndarray | None = None
+    kept: Any = None
+    records: Any = None
+    density: Any = None
     histograms: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
     info: dict[str, Any] = field(default_factory=dict)
 

@@ -82,8 +82,7 @@ def run(problem: Problem, trajectories: int, steps: int, precision: str, batch: 
 
 def _merge(problem: Problem, merged: tuple, summary: tuple) -> tuple:
     return tuple(
-        statistic.merge(total, part)
-        for statistic, total, part in zip(problem.statistics, merged, summary, strict=True)
+        statistic.merge(total, part) for statistic, total, part in zip(problem.statistics, merged, summary, strict=True)
     )
 
 

@@ -15,7 +15,7 @@ from stochq.ensemble.problem import build_problem, check_counters
 from stochq.ensemble.result import EnsembleResult
 from stochq.ensemble.runner import precision_context, run
 from stochq.systems.states import check_state
-from stochq.ensemble.statistics import Density, Histogram, Statistic
+from stochq.ensemble.statistics import Density, Histogram
 from stochq.ensemble.step_size import StepChoice, choose_step
 from stochq.equation import Equation
 from stochq.schemes import Scheme, default_scheme
@@ -59,18 +59,19 @@ def simulate(
     times = check_times(times)
     trajectories = _count("trajectories", trajectories, at_least=2)
     keep = _count("keep", keep, at_least=0, at_most=trajectories)
+    seed = _count("seed", seed, at_least=0, at_most=2**63 - 1)
     _check_options(precision, batch)
     scheme = default_scheme(equation) if scheme is None else scheme
     scheme.check(equation)
     check_grid_state(equation, psi)
     plain, statistics = _split_observables(observables, equation.dim)
-    monitors = grid_monitors(equation)
+    monitors = dict(grid_monitors(equation))
     choice = _step(equation, psi, times, plain, trajectories, scheme, dt, precision)
     grid = time_grid(times, choice.dt)
     problem = build_problem(equation, psi, grid, scheme, plain | monitors, statistics, seed, precision)
     check_counters(problem, grid, trajectories)
     totals = run(problem, trajectories, grid.total_steps, precision, batch, progress)
-    result = assemble(problem, grid, totals, choice, list(plain), list(statistics), precision, int(seed))
+    result = assemble(problem, grid, totals, choice, list(plain), list(statistics), precision, seed)
     warn_about_grid(result.info)
     return replace(result, kept=kept_states(problem, keep, precision)) if keep else result
 
@@ -90,7 +91,7 @@ def _check_options(precision: str, batch: int | None) -> None:
         _count("batch", batch, at_least=1)
 
 
-def _split_observables(observables: Mapping[str, Any], dim: int) -> tuple[dict[str, Any], dict[str, Statistic]]:
+def _split_observables(observables: Mapping[str, Any], dim: int) -> tuple[dict[str, Any], dict[str, Any]]:
     """Plain observables (their mean is wanted) and statistics of states asked for by name."""
     if not isinstance(observables, Mapping):
         raise ValueError(f"observables: expected a mapping {{name: operator}}; got {type(observables).__name__}.")
@@ -98,7 +99,7 @@ def _split_observables(observables: Mapping[str, Any], dim: int) -> tuple[dict[s
     for name, value in statistics.items():
         if isinstance(value, Histogram):
             readout({name: value.operator}, dim)
-    plain = {name: value for name, value in observables.items() if name not in statistics}
+    plain: dict[str, Any] = {name: value for name, value in observables.items() if name not in statistics}
     if not plain:
         plain = {"norm": np.ones(dim)}
     return plain, statistics

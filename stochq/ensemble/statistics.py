@@ -4,7 +4,7 @@ Every statistic has `block` (on the device, from one block of trajectories), `me
 fixed order) and `finish`. Memory follows the block, never the number of trajectories.
 """
 
-from typing import Any, NamedTuple, final
+from typing import Any, ClassVar, NamedTuple, final
 
 import equinox as eqx
 import jax
@@ -22,7 +22,7 @@ class Statistic(eqx.Module):
     needs: "values" (the observables, (time, observables, block)) or "states" ((time, dim, block)).
     """
 
-    needs: eqx.AbstractClassVar[str]
+    needs: ClassVar[str]
 
     def block(self, data: jax.Array, weights: jax.Array) -> Any:
         """The summary of one block; weights (block,) are 1 for trajectories that count and 0 for the others."""
@@ -49,7 +49,7 @@ class Moments(NamedTuple):
 class Mean(Statistic):
     """Mean and variance of every observable at every time."""
 
-    needs = "values"
+    needs: ClassVar[str] = "values"
 
     def block(self, data: jax.Array, weights: jax.Array) -> Moments:
         count = jnp.sum(weights)
@@ -78,7 +78,7 @@ class Covariance(Statistic):
     """
 
     points: np.ndarray
-    needs = "values"
+    needs: ClassVar[str] = "values"
 
     def block(self, data: jax.Array, weights: jax.Array) -> Moments:
         chosen = data[self.points[:, 1], self.points[:, 0], :]
@@ -110,7 +110,7 @@ class Density(Statistic):
     'states'
     """
 
-    needs = "states"
+    needs: ClassVar[str] = "states"
 
     def block(self, data: jax.Array, weights: jax.Array) -> tuple[jax.Array, jax.Array]:
         total = jnp.einsum("tib,tjb->tij", data * weights[None, None], data.conj(), precision=jax.lax.Precision.HIGHEST)
@@ -136,7 +136,7 @@ class Histogram(Statistic):
 
     operator: Any
     edges: Any
-    needs = "states"
+    needs: ClassVar[str] = "states"
 
     def __init__(self, operator: Any, edges: Any) -> None:
         self.operator = operator if callable(operator) else as_matrix(operator)

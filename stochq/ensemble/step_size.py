@@ -20,6 +20,9 @@ from stochq.equation import Equation
 from stochq.schemes import Extrapolated, Scheme
 
 PILOT_TRAJECTORIES = 2048
+# A short run deserves a short pilot.
+PILOT_SHARE = 0.25
+PILOT_MINIMUM = 256
 # The pilot's own stream: no user's seed reaches beyond 63 bits.
 PILOT_SEED = 2**63 + 7
 # The bias of the pilot must be at most this fraction of the observable's spread before it is scaled by h^p.
@@ -70,8 +73,10 @@ def choose_step(
 ) -> StepChoice:
     """The largest step, an even division of the first interval, that meets the target."""
 
+    pilot_size = int(np.clip(PILOT_SHARE * trajectories, PILOT_MINIMUM, PILOT_TRAJECTORIES))
+
     def pilot(h: float) -> Pilot:
-        return _pilot(equation, psi, times, observables, scheme, h, precision)
+        return _pilot(equation, psi, times, observables, scheme, h, precision, pilot_size)
 
     h = float(np.min(np.diff(times)))
     for _ in range(_MAX_HALVINGS):
@@ -88,7 +93,7 @@ def choose_step(
     # Even numbers of steps between saved times let neighbouring steps share their draws.
     dt = min(first / (2 * np.ceil(0.5 * first / wanted * (1 - 1e-9))), float(np.min(np.diff(times))))
     scaled = bias.value * (dt / h) ** scheme.weak_order
-    reason = f"bias below {SHARE_OF_STDERR:g} standard errors, from {PILOT_TRAJECTORIES} pilot trajectories at {h:.3g}"
+    reason = f"bias below {SHARE_OF_STDERR:g} standard errors, from {pilot_size} pilot trajectories at {h:.3g}"
     return StepChoice(dt, {name: scaled[:, index] for index, name in enumerate(_names(observables))}, reason)
 
 
@@ -120,13 +125,14 @@ def _pilot(
     scheme: Scheme,
     h: float,
     precision: str,
+    size: int,
 ) -> Pilot:
     from stochq.ensemble.problem import build_problem
 
     pair = scheme if isinstance(scheme, Extrapolated) else Extrapolated(scheme)
     problem = build_problem(equation, psi, time_grid(times, h), pair, observables, {}, PILOT_SEED, precision)
     with precision_context(precision):
-        blocks = range(-(-PILOT_TRAJECTORIES // problem.loop.block))
+        blocks = range(-(-size // problem.loop.block))
         seen = [jax.device_get(_levels(problem, np.uint32(block))) for block in blocks]
     fine, coarse = (np.concatenate([part[level] for part in seen], axis=-1).astype(float) for level in (0, 1))
     difference = coarse - fine

@@ -1,5 +1,6 @@
 """An ensemble against the exact answer."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
@@ -14,6 +15,7 @@ _UNIT = {"single": 2.0**-24, "double": 2.0**-53}
 # Values that do not fluctuate count as wrong when they are off by this many times the expected rounding error.
 _BEYOND_ROUNDING = 10.0
 _ROWS = 5
+_WIDTH = 110
 
 
 class Ensemble(Protocol):
@@ -65,7 +67,8 @@ class Comparison:
         lines = [
             f"chi2 = {self.chi2:.1f} on {self.dof} degrees of freedom (covariance between points included): "
             f"p = {self.p_value:.3g}",
-            f"A correct ensemble is this far off or farther in {_share(self.p_value)}. By observable: {each}.",
+            f"A correct ensemble is this far off or farther in {_share(self.p_value)}.",
+            *textwrap.wrap(f"p by observable: {each}.", _WIDTH, subsequent_indent="  "),
         ]
         return lines + ([f"Without an exact value: {', '.join(self.not_compared)}."] if self.not_compared else [])
 
@@ -78,9 +81,9 @@ def compare(ensemble: Ensemble, exact: ExactResult) -> Comparison:
 
     m ± s are the ensemble's means, e the exact values, Δ their differences, C the covariance of single trajectories
     between times and observables, f the rounding errors (relative to the observable 1e-6 in single precision, more
-    after thousands of steps). Directions in which C is too small to be known from N trajectories are left out, and the p-value is that of Hotelling's T²,
-    right for small N as well. The time-step bias is printed but not allowed for: where the last column is not well
-    below 1, a small p-value may be its work.
+    after thousands of steps). Directions in which C is too small to be known from N trajectories are left out, and
+    the p-value is that of Hotelling's T², right for small N as well. The time-step bias is printed but not allowed
+    for: where the last column is not well below 1, a small p-value may be its work.
 
     Raises: ValueError if the times differ, no observable is in both, or the ensemble has no covariance.
 

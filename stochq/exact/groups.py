@@ -60,7 +60,7 @@ class Step:
     def __call__(self, rho: np.ndarray) -> np.ndarray:
         after = self.factors * rho
         if self.mix is not None:
-            np.fill_diagonal(after, self.mix(np.diagonal(rho).real))
+            np.fill_diagonal(after, self.mix(np.real(np.diagonal(rho))))
         return after
 
 
@@ -126,7 +126,7 @@ def _hamiltonian(equation: Equation, places: Places) -> dict[int, np.ndarray]:
             return {index: np.asarray(hamiltonian.energies) / hbar}
         own = place.enter(matrix)
         if np.abs(own - np.diag(np.diagonal(own))).max() <= _DIAGONAL_TOLERANCE * np.abs(own).max():
-            return {index: np.diagonal(own).real / hbar}
+            return {index: np.real(np.diagonal(own)) / hbar}
     places.append((rotation.Columns(hamiltonian.eigenvectors), []))
     return {len(places) - 1: np.asarray(hamiltonian.energies) / hbar}
 

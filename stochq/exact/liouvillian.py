@@ -1,6 +1,7 @@
 """The generator of a small system as one real matrix."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -23,7 +24,7 @@ def liouvillian(equation: Equation) -> np.ndarray:
 
 
 @eqx.filter_jit
-def _columns(equation: Equation, bases: tuple, identity: jax.Array) -> jax.Array:
+def _columns(equation: Equation, bases: tuple, identity: Any) -> jax.Array:
     return jax.vmap(lambda packed: packed_generator(equation, bases, jnp.zeros(()), packed))(identity)
 
 

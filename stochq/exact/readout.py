@@ -67,7 +67,7 @@ def _rule(name: str, value: Any, dim: int) -> Callable[[np.ndarray, Any], float]
     array = np.asarray(value)
     if array.ndim == 1:
         check_diagonal(label, array)
-        return lambda rho, mixture: float(np.diagonal(rho).real @ array.real)
+        return lambda rho, mixture: float(np.real(np.diagonal(rho)) @ np.real(array))
     check_hermitian(label, array)
     return lambda rho, mixture: float(np.sum(array.T * rho).real)
 

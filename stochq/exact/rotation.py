@@ -1,7 +1,7 @@
 """Changes of basis of Hermitian matrices in double precision."""
 
 import abc
-from typing import Any, final
+from typing import Any, cast, final
 
 import jax
 import numpy as np
@@ -74,17 +74,19 @@ class Momentum(Rotation):
         self._columns = tuple(range(len(shape), 2 * len(shape)))
 
     def enter(self, rho: np.ndarray) -> np.ndarray:
-        from scipy import fft
+        from scipy.fft import fftn, ifftn
 
         # A column belongs to a bra, whose wave runs the other way.
-        tensor = fft.fftn(rho.reshape(self._shape * 2), axes=self._rows, norm="ortho", overwrite_x=False)
-        return fft.ifftn(tensor, axes=self._columns, norm="ortho", overwrite_x=True).reshape(rho.shape)
+        return self._transform(cast(Any, fftn), cast(Any, ifftn), rho)
 
     def leave(self, rho: np.ndarray) -> np.ndarray:
-        from scipy import fft
+        from scipy.fft import fftn, ifftn
 
-        tensor = fft.ifftn(rho.reshape(self._shape * 2), axes=self._rows, norm="ortho", overwrite_x=False)
-        return fft.fftn(tensor, axes=self._columns, norm="ortho", overwrite_x=True).reshape(rho.shape)
+        return self._transform(cast(Any, ifftn), cast(Any, fftn), rho)
+
+    def _transform(self, on_rows: Any, on_columns: Any, rho: np.ndarray) -> np.ndarray:
+        tensor = on_rows(rho.reshape(self._shape * 2), axes=self._rows, norm="ortho")
+        return on_columns(tensor, axes=self._columns, norm="ortho", overwrite_x=True).reshape(rho.shape)
 
 
 def relative(first: Rotation, second: Rotation) -> Rotation:

@@ -22,8 +22,9 @@ class Secular:
     def __init__(self, equation: Equation) -> None:
         vectors = equation.hamiltonian.eigenvectors
         self.basis = rotation.Same() if vectors is None else rotation.Columns(vectors)
-        ladder = equation.hamiltonian.energies if vectors is not None else equation.hamiltonian.matrix().diagonal().real
-        frequencies = np.asarray(ladder) / float(equation.hbar)
+        hamiltonian = equation.hamiltonian
+        ladder = np.real(np.diagonal(hamiltonian.matrix())) if vectors is None else np.asarray(hamiltonian.energies)
+        frequencies = ladder / float(equation.hbar)
         self.rates = np.zeros((equation.dim, equation.dim))
         self.decay = np.zeros((equation.dim, equation.dim))
         for channel in equation.channels:
@@ -37,13 +38,13 @@ class Secular:
 
     def inverse(self, pin: np.ndarray) -> Any:
         """The inverse of ρ → secular part of ρ + pin Tr ρ, for a density matrix `pin` in the energy basis."""
-        pinned = self.rates + np.diagonal(pin).real[:, None] @ np.ones((1, len(pin)))
-        solver = np.linalg.pinv(pinned, rcond=1e-12)
+        pinned = self.rates + np.outer(np.real(np.diagonal(pin)), np.ones(len(pin)))
+        solver = np.linalg.inv(pinned - _SMALLEST * self.scale * np.eye(len(pin)))
 
         def apply(rho: np.ndarray) -> np.ndarray:
             own = self.basis.enter(rho)
             result = own / self._turning
-            np.fill_diagonal(result, solver @ np.diagonal(own).real)
+            np.fill_diagonal(result, solver @ np.real(np.diagonal(own)))
             return self.basis.leave(result)
 
         return apply
@@ -72,7 +73,7 @@ def _contribution(channel: Channel, overlap: np.ndarray) -> tuple[np.ndarray, np
     operators = overlap.conj().T @ channel.operators() @ overlap
     loss = np.sum(np.abs(operators) ** 2, axis=(0, 1))
     diagonals = np.diagonal(operators, axis1=1, axis2=2)
-    kept = (diagonals.T @ diagonals.conj()).real
+    kept = np.real(diagonals.T @ diagonals.conj())
     return np.sum(np.abs(operators) ** 2, axis=0), 0.5 * (loss[:, None] + loss[None, :]) - kept
 
 

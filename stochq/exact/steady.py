@@ -1,6 +1,6 @@
 """Steady states of master equations."""
 
-from typing import Any
+from typing import Any, cast
 
 import equinox as eqx
 import jax
@@ -11,6 +11,7 @@ from stochq.equation import Equation
 from stochq.exact import liouvillian
 from stochq.exact.action import channel_bases, is_driven, pack, packed_generator, unpack
 from stochq.exact.groups import Group, groups_of, unstructured
+from stochq.exact.readout import Readout
 from stochq.exact.secular import Secular
 
 # Rates below this fraction of the largest one count as zero.
@@ -112,28 +113,38 @@ def _iterated(equation: Equation) -> np.ndarray:
     starts = (np.eye(dim) / dim, other / np.trace(other).real)
     first, second = (_gmres(act, approximate, pin.reshape(-1), pack(start), secular.scale) for start in starts)
     if np.abs(first - second).max() > _DISTINCT * np.abs(first).max():
-        raise _degenerate("at least two", "two starts end in different states: a quantity is conserved")
+        raise _degenerate("at least two", f"two starts end in different states{_differing(equation, first, second)}")
     return unpack(first)
 
 
+def _differing(equation: Equation, first: np.ndarray, second: np.ndarray) -> str:
+    """The system's observable in which two packed states differ most."""
+    readout = Readout(equation.hamiltonian.operators, equation.dim)
+    if not readout.names:
+        return ""
+    before, after = readout(unpack(first)), readout(unpack(second))
+    most = int(np.argmax(np.abs(before - after) / (np.abs(before) + np.abs(after) + 1e-300)))
+    return f", with {readout.names[most]} = {before[most]:.4g} and {after[most]:.4g} for example"
+
+
 @eqx.filter_jit
-def _act(equation: Equation, bases: tuple, packed: jax.Array) -> jax.Array:
+def _act(equation: Equation, bases: tuple, packed: Any) -> jax.Array:
     return packed_generator(equation, bases, jnp.zeros(()), packed)
 
 
 def _gmres(act: Any, approximate: Any, right: np.ndarray, start: np.ndarray, scale: float) -> np.ndarray:
     from scipy.sparse.linalg import LinearOperator, gmres
 
-    size = right.size
+    size, operator = right.size, cast(Any, LinearOperator)
     solution, _ = gmres(
-        LinearOperator((size, size), matvec=act, dtype=np.float64),
+        operator((size, size), matvec=act, dtype=np.float64),
         right,
         x0=np.real(start).reshape(-1),
         rtol=1e-13,
         atol=0.0,
         restart=_RESTART,
         maxiter=_CYCLES,
-        M=LinearOperator((size, size), matvec=approximate, dtype=np.float64),
+        M=operator((size, size), matvec=approximate, dtype=np.float64),
     )
     residual = float(np.abs(act(solution) - right).max()) / scale
     if not residual <= _RESIDUAL:

@@ -46,7 +46,9 @@ def _from_pairs(data: Any, predicted: Any) -> Data:
     try:
         pairs = structure.flatten_up_to(data)
     except (ValueError, TypeError) as problem:
-        raise ValueError(f"data: expected (mean, stderr) pairs in the structure that predict returns; {problem}") from None
+        raise ValueError(
+            f"data: expected (mean, stderr) pairs in the structure that predict returns; {problem}"
+        ) from None
     means, errors = [], []
     for (path, leaf), pair in zip(jax.tree_util.tree_leaves_with_path(predicted), pairs, strict=True):
         mean, error = _pair(_name(path), pair, leaf.shape)

@@ -16,9 +16,7 @@ from stochq.inference.result import Fit, parameter_names, shaped
 _UNDETERMINED = 1e-10
 
 
-def fit(
-    predict: Callable[[Any], Any], data: Any, start: Any, *, optimizer: Any = None, steps: int = 100
-) -> Fit:
+def fit(predict: Callable[[Any], Any], data: Any, start: Any, *, optimizer: Any = None, steps: int = 100) -> Fit:
     r"""The parameters θ whose predicted means fit the measured ones best, and their uncertainty.
 
     $$\chi^2(\theta) = \sum_i \frac{(m_i(\theta)-d_i)^2}{\sigma_i^2},\qquad

@@ -82,9 +82,7 @@ def descend(residuals: Residuals, start: Any, optimizer: Any, steps: int) -> Min
     @jax.jit
     def step(parameters: Any, state: Any) -> tuple[Any, Any, jax.Array]:
         value, gradient = jax.value_and_grad(loss)(parameters)
-        updates, state = optimizer.update(
-            gradient, state, parameters, value=value, grad=gradient, value_fn=loss
-        )
+        updates, state = optimizer.update(gradient, state, parameters, value=value, grad=gradient, value_fn=loss)
         return optax.apply_updates(parameters, updates), state, value
 
     parameters = jax.tree.map(jnp.asarray, start)

@@ -54,7 +54,9 @@ class Fit:
         lines = [f"{name:<{width}}  {number(v, e)}" for name, v, e in zip(self.names, values, errors, strict=True)]
         ending = {True: "", False: ", NOT converged: take more steps", None: ""}[self.converged]
         ratio = f" = {self.chi2 / self.dof:.2f}" if self.dof > 0 else ""
-        return "\n".join([*lines, f"chi2/dof = {self.chi2:.1f}/{self.dof}{ratio}, {len(self.history.loss)} steps{ending}"])
+        return "\n".join(
+            [*lines, f"chi2/dof = {self.chi2:.1f}/{self.dof}{ratio}, {len(self.history.loss)} steps{ending}"]
+        )
 
     __repr__ = __str__
 

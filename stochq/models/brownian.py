@@ -54,13 +54,13 @@ def _with_squeezing(oscillator: Oscillator, factor: float, hbar: float) -> Bande
     n = np.arange(oscillator.dim, dtype=np.float64)
     raising_twice = np.sqrt(n * np.maximum(n - 1, 0))
     lowering_twice = np.sqrt((n + 1) * (n + 2)) * (n < oscillator.dim - 2)
-    bands = np.stack([np.asarray(oscillator.diagonal) + 0j, 1j * factor * hbar * raising_twice, -1j * factor * hbar * lowering_twice])
+    bands = np.stack(
+        [np.asarray(oscillator.diagonal) + 0j, 1j * factor * hbar * raising_twice, -1j * factor * hbar * lowering_twice]
+    )
     return Banded((0, -2, 2), bands)
 
 
-def unravel(
-    hamiltonian: Hamiltonian, jump_operators: Any, *, noise: NoiseLaw = "real", hbar: Any = 1.0
-) -> Equation:
+def unravel(hamiltonian: Hamiltonian, jump_operators: Any, *, noise: NoiseLaw = "real", hbar: Any = 1.0) -> Equation:
     r"""Any Hamiltonian with any jump operators, $L_k$ given with $\sqrt{\gamma_k}$ inside, as QuTiP takes them.
 
     jump_operators: sequence of matrices (dim, dim), diagonals (dim,), or channels from `stochq.channels`. Structure
@@ -76,7 +76,9 @@ def unravel(
     """
     given = [jump_operators] if isinstance(jump_operators, Channel) else list(jump_operators)
     channels = [item for item in given if isinstance(item, Channel)]
-    matrices = [_checked(index, item, hamiltonian.dim) for index, item in enumerate(given) if not isinstance(item, Channel)]
+    matrices = [
+        _checked(index, item, hamiltonian.dim) for index, item in enumerate(given) if not isinstance(item, Channel)
+    ]
     diagonal = [m for m in matrices if m.ndim == 1]
     dense = [m for m in matrices if m.ndim == 2]
     if diagonal:

@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-from scipy.special import erf
 
 from stochq.arrays import as_real, is_concrete
 from stochq.channels import DenseOperators, Features, Kernel, NoiseLaw
@@ -167,6 +166,8 @@ def diosi_penrose(
     >>> sq.models.diosi_penrose(sq.systems.particle(64, 32.0, 1.0, None), gravity=1.0, length=1.0).dim
     64
     """
+    from scipy.special import erf  # half a second to import, needed here alone
+
     _require_particle(particle, "diosi_penrose")
     length = float(positive("length", length))
     _check_resolution(particle, length, "length")

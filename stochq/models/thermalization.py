@@ -60,7 +60,7 @@ class Window:
 class Weights(np.ndarray):
     """Equilibrium weights χ with the `window` they come from."""
 
-    window: Window | None
+    window: Any
 
     def __array_finalize__(self, source: Any) -> None:
         self.window = getattr(source, "window", None)

@@ -63,6 +63,8 @@ class EulerStepper(Stepper):
         for index, channel in enumerate(frame.channels):
             own, noise = noise.split(channel.budget(frame.noise))
             psi = frame.enter(index, state)
-            increment = times_real(dt, channel.drift(t, psi, frame.noise)) + channel.diffuse(t, psi, own, dt, frame.noise)
+            increment = times_real(dt, channel.drift(t, psi, frame.noise)) + channel.diffuse(
+                t, psi, own, dt, frame.noise
+            )
             change = change + frame.leave(index, increment)
         return normalized(state + change.astype(jnp.result_type(state)))

@@ -6,7 +6,7 @@ import equinox as eqx
 import jax
 import numpy as np
 
-from stochq.channels import Channel, Columns, Energy, Given
+from stochq.channels import Channel, Columns, Energy, Given, NoiseLaw
 from stochq.equation import Equation
 from stochq.systems.driven import Driven
 from stochq.systems.hamiltonian import Dense, Diagonal, Hamiltonian
@@ -26,7 +26,7 @@ class Frame(eqx.Module):
     columns: Any
     changes: tuple[Any, ...]
     hbar: Any
-    noise: str = eqx.field(static=True)
+    noise: NoiseLaw = eqx.field(static=True)
 
     @property
     def dim(self) -> int:
@@ -69,9 +69,13 @@ def frame_of(equation: Equation) -> Frame:
 def _share_columns(equation: Equation) -> bool:
     """Whether all channels are written in one rotated basis and the Hamiltonian can be rotated to it."""
     first = equation.channels[0].basis if equation.channels else Given()
-    return isinstance(first, Columns) and all(
-        isinstance(channel.basis, Columns) and channel.basis.matrix is first.matrix for channel in equation.channels
-    ) and isinstance(equation.hamiltonian, (Dense, Diagonal))
+    return (
+        isinstance(first, Columns)
+        and all(
+            isinstance(channel.basis, Columns) and channel.basis.matrix is first.matrix for channel in equation.channels
+        )
+        and isinstance(equation.hamiltonian, (Dense, Diagonal))
+    )
 
 
 def _change(equation: Equation, channel: Channel, columns: Any) -> Any:

@@ -44,7 +44,7 @@ def scale(weights: Num[Any, " dim"], psi: Num[Any, "dim *columns"]) -> Num[jax.A
     return lax.complex(weights * psi.real, weights * psi.imag)
 
 
-def times_real(factor: Num[Any, "..."], psi: Num[Any, "dim *columns"]) -> Num[jax.Array, "dim *columns"]:
+def times_real(factor: Num[Any, "..."], psi: Num[Any, "*shape"]) -> Num[jax.Array, "*shape"]:
     """Product of real factors (dim | 1, *columns | 1) with complex states, without a complex product."""
     return lax.complex(factor * psi.real, factor * psi.imag)
 

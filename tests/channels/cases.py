@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 
 from stochq.channels import (
@@ -102,7 +103,7 @@ def draw(rng, budget, columns, dtype=np.float64):
     """Random numbers for a budget, (slots, columns)."""
     pairs = rng.normal(size=(budget.pairs, columns)) + 1j * rng.normal(size=(budget.pairs, columns))
     return StepNoise(
-        rng.normal(size=(budget.singles, columns)).astype(dtype),
-        pairs.astype(np.result_type(dtype, np.complex64)),
-        rng.uniform(size=(budget.uniforms, columns)).astype(dtype),
+        jnp.asarray(rng.normal(size=(budget.singles, columns)), dtype),
+        jnp.asarray(pairs, np.result_type(dtype, np.complex64)),
+        jnp.asarray(rng.uniform(size=(budget.uniforms, columns)), dtype),
     )

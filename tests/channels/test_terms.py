@@ -1,5 +1,6 @@
 """Drift, diffusion and dissipator of every channel against sums over dense jump operators."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -30,7 +31,7 @@ def test_drift_is_the_sum_over_operators(name, law):
     channel, jumps, _ = CASES[name]
     psi = _columns(channel.dim, 3)
     with jax.enable_x64(True):
-        got = np.asarray(jax.jit(channel.drift, static_argnums=2)(0.0, jnp.asarray(psi), law))
+        got = np.asarray(eqx.filter_jit(channel.drift)(jnp.zeros(()), jnp.asarray(psi), law))
     expected = np.stack([stochastic.drift(jumps, column, law) for column in psi.T], axis=1)
     np.testing.assert_allclose(got, expected, atol=1e-12)
 
@@ -42,8 +43,8 @@ def test_diffusion_has_the_law_of_the_sum_over_operators(name, law):
     count, dt, psi = 2**15, 0.3, state(channel.dim, 5)
     noise = draw(np.random.default_rng(11), channel.budget(law), count, np.float32)
     states = jnp.broadcast_to(jnp.asarray(psi, jnp.complex64)[:, None], (channel.dim, count))
-    step = jax.jit(channel.diffuse, static_argnums=4)
-    eta = np.asarray(step(0.0, states, StepNoise(*map(jnp.asarray, noise)), jnp.float32(dt), law)).T
+    step = eqx.filter_jit(channel.diffuse)
+    eta = np.asarray(step(jnp.zeros(()), states, noise, jnp.asarray(dt, jnp.float32), law)).T
     vectors = stochastic.diffusion(jumps, psi, law)
     relation = np.zeros_like(vectors.T @ vectors) if law == "complex" else vectors.T @ vectors
     judge_sample(eta, np.zeros(channel.dim), f"{name}, {law}: mean")
@@ -57,21 +58,22 @@ def test_dissipator_is_the_sum_over_operators(name):
     rng = np.random.default_rng(3)
     rho = rng.normal(size=(channel.dim,) * 2) + 1j * rng.normal(size=(channel.dim,) * 2)
     with jax.enable_x64(True):
-        got = np.asarray(jax.jit(channel.dissipator)(0.0, jnp.asarray(rho)))
+        got = np.asarray(eqx.filter_jit(channel.dissipator)(jnp.zeros(()), jnp.asarray(rho)))
     np.testing.assert_allclose(got, liouville.lindblad(np.zeros_like(rho), jumps, rho), atol=1e-12)
 
 
-@pytest.mark.parametrize(("name", "law"), PAIRS)
+@pytest.mark.parametrize(("name", "law"), [pair for pair in PAIRS if not CASES[pair[0]].channel.missing_flow(pair[1])])
 def test_one_state_alone_is_one_column(name, law):
-    """The shapes (dim,) and (dim, trajectories) give the same numbers, in steps and in flows."""
+    """The shapes (dim,) and (dim, trajectories) give the same numbers."""
     channel = CASES[name].channel
     psi = _columns(channel.dim, 2)
     with jax.enable_x64(True):
-        noise = draw(np.random.default_rng(2), channel.budget(law), 2)
-        together = channel.diffuse(0.0, jnp.asarray(psi), StepNoise(*map(jnp.asarray, noise)), jnp.asarray(0.1), law)
-        alone = StepNoise(*(jnp.asarray(part[:, 1:]) for part in noise))
-        column = channel.diffuse(0.0, jnp.asarray(psi[:, 1:]), alone, jnp.asarray(0.1), law)
-        np.testing.assert_allclose(together[:, 1:], column, atol=1e-12)
+        noise = draw(np.random.default_rng(2), channel.flow_budget(law), 2)
+        flow = eqx.filter_jit(channel.flow)
+        together = flow(jnp.zeros(()), jnp.asarray(0.1), jnp.asarray(psi), noise, law, False)
+        alone = StepNoise(*(part[:, 1] for part in noise))
+        one = flow(jnp.zeros(()), jnp.asarray(0.1), jnp.asarray(psi[:, 1]), alone, law, False)
+        np.testing.assert_allclose(together[:, 1], one, atol=1e-12)
 
 
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if "unitary" not in case.laws])

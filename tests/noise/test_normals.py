@@ -65,7 +65,7 @@ def test_consecutive_counters_are_independent():
 def test_single_agrees_with_double_to_rounding():
     single, double = _normals(np.float32), _normals(np.float64)
     # Where the uniform is near one the radius is the root of a small number: its square carries the rounding.
-    assert np.abs(single**2 - double**2).max() < 1e-5
+    assert np.abs(single**2 - double**2).max() < 5e-5
     assert np.abs(single - double).mean() < 2e-7
 
 

@@ -1,0 +1,38 @@
+"""Mukherjee 2025: objective quantum thermalization, collapse, and both together. One module per claim."""
+
+from pathlib import Path
+
+from stochq.papers import output
+from stochq.papers.checks import Check
+from stochq.papers.thermalization.born import born
+from stochq.papers.thermalization.coherence import coherence
+from stochq.papers.thermalization.collapse_time import collapse_time
+from stochq.papers.thermalization.energy_window import energy_window
+from stochq.papers.thermalization.entropy import entropy
+from stochq.papers.thermalization.hybrid import hybrid_steady_state
+from stochq.papers.thermalization.relaxation import relaxation
+from stochq.papers.thermalization.scaling import size_scaling
+from stochq.papers.thermalization.signalling import no_signalling
+from stochq.papers.thermalization.single import single_trajectory
+
+CLAIMS: dict[str, output.Maker] = {
+    "relaxation": relaxation,
+    "energy-window": energy_window,
+    "entropy": entropy,
+    "born": born,
+    "collapse-time": collapse_time,
+    "hybrid-steady-state": hybrid_steady_state,
+    "no-signalling": no_signalling,
+    "size-scaling": size_scaling,
+    "single-trajectory": single_trajectory,
+    "coherence": coherence,
+}
+
+
+def reproduce(out: Path, figure: str | None = None, effort: float = 1.0) -> list[Check]:
+    """Regenerate the claims of the paper (or the one called `figure`) into `out`.
+
+    effort: the number of trajectories relative to the published pictures; error bars and tolerances follow.
+    Raises: ValueError for a figure that is not one of `CLAIMS`.
+    """
+    return output.reproduce("thermalization", CLAIMS, out, figure, effort)

@@ -1,0 +1,91 @@
+"""Eq. 7 with H = 0: a pointer reduces to one of its states, with Born's frequencies and constant means on the way."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+import stochq as sq
+from stochq import plotting
+from stochq.papers.checks import Check, by_comparison, by_counts
+from stochq.papers.output import Claim, Series
+from stochq.papers.thermalization import setting
+
+BORN = np.array([0.30, 0.24, 0.18, 0.13, 0.09, 0.06])
+STRENGTH, END, SEED, SHOWN, KEPT = 1.0, 20.0, 401, 3, 5
+TIME = r"time $t$  [$\hbar/\mathcal{JN}$]"
+
+
+def born(effort: float = 1.0) -> Claim:
+    """Final frequencies over six pointer states and the martingale of their populations."""
+    dim = len(BORN)
+    equation = sq.models.suv(sq.systems.levels(np.zeros(dim)), strength=STRENGTH)
+    psi0 = np.sqrt(BORN) * np.exp(1j * np.arange(dim))
+    times = np.linspace(0, END, 81)
+    populations = {f"population {k}": np.eye(dim)[k] for k in range(dim)}
+    winners = {f"winner {k}": _winner(k) for k in range(dim)}
+    count = setting.whole(20_000, effort, 2000)
+    # Without a Hamiltonian the flow is exact over any interval: one step from one saved time to the next.
+    result = sq.simulate(
+        equation,
+        psi0,
+        times,
+        observables=populations | winners | {"largest": _largest},
+        trajectories=count,
+        seed=SEED,
+        dt=times[1],
+        keep=KEPT,
+        progress=False,
+    )
+    exact = sq.exact.evolve(equation, psi0, times, observables=populations)
+    frequency = np.array([result.mean[name][-1] for name in winners])
+    error = np.array([result.stderr[name][-1] for name in winners])
+    checks = [
+        Check("largest population at the end, mean", float(result.mean["largest"][-1]), 1.0, 1e-4),
+        by_counts("final frequencies against Born's", np.round(frequency * count), BORN * count),
+        by_comparison("constant means of the populations", sq.compare(result, exact)),
+    ]
+    series = [
+        Series("final frequencies", np.arange(dim), frequency, error),
+        Series("Born", np.arange(dim), BORN),
+        *(setting.ensemble_series(name, result, name, STRENGTH) for name in populations),
+        *(
+            Series(f"trajectory {i}: population 0", times, np.abs(kept[:, 0]) ** 2)
+            for i, kept in enumerate(result.kept)
+        ),
+    ]
+    return Claim(series, checks, _draw(series, result))
+
+
+def _winner(k: int) -> Callable[[Any], Any]:
+    return lambda psi: jnp.where(jnp.argmax(jnp.abs(psi) ** 2) == k, 1.0, 0.0)
+
+
+def _largest(psi: Any) -> Any:
+    return jnp.max(jnp.abs(psi) ** 2)
+
+
+def _draw(series: list[Series], result: sq.EnsembleResult) -> Any:
+    frequency, reference, *curves = series
+    with plotting.style():
+        made, axes = plotting.figure(3)
+        first, second, third = (column[0] for column in axes)
+        for i, kept in enumerate(result.kept):
+            first.plot(result.times, np.abs(kept[:, 0]) ** 2, label=f"trajectory {i + 1}", linewidth=1.2)
+        first.axhline(BORN[0], color=plotting.BLACK, linestyle=":", linewidth=1.2, label=r"$|\psi_0|^2$ at the start")
+        first.set(xlabel=TIME, ylabel=r"population $p_0$", ylim=(-0.03, 1.03), xlim=(0, 8))
+        first.legend(loc="center right")
+        for k in range(SHOWN):
+            setting.draw_points(
+                second, curves[k], k, rf"$E[p_{k}]$ ± 2 s.e.", markersize=2.5, elinewidth=0.8
+            )
+            second.axhline(BORN[k], color=plotting.BLACK, linestyle=":", linewidth=1, label="_" if k else "Born")
+        second.set(xlabel=TIME, ylabel="mean population", ylim=(0.16, 0.35))
+        second.legend(loc="upper right", ncols=2)
+        third.bar(reference.x, reference.y, color=plotting.SKY, width=0.7, label=r"Born, $|\psi_k|^2$")
+        setting.draw_points(third, frequency, 6, "final frequency ± 2 s.e.")
+        third.set(xlabel="pointer state $k$", ylabel="frequency")
+        third.grid(axis="x", visible=False)
+        third.legend()
+    return made

@@ -1,0 +1,116 @@
+"""What several claims share: a chain in a product state, groups of trajectories, and drawing."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import stochq as sq
+from stochq import plotting
+from stochq.papers.output import Series
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+TIME = r"time $t$  [$\hbar/\alpha\mathcal{N}$]"
+
+
+def chain(sites: int) -> Any:
+    """An Ising chain that is not integrable: its energies are spread and not degenerate."""
+    return sq.systems.ising(sites, coupling=1.0, transverse=0.9, longitudinal=0.4)
+
+
+def product_state(sites: int, angle: float) -> np.ndarray:
+    """All spins turned by `angle` from +z towards +x, (2^sites,)."""
+    psi = np.ones(1)
+    for _ in range(sites):
+        psi = np.kron(psi, [np.cos(angle / 2), np.sin(angle / 2)])
+    return psi
+
+
+def whole(count: int, effort: float, least: int = 64) -> int:
+    """A number of trajectories, scaled."""
+    return max(least, round(count * effort))
+
+
+def grouped(
+    equation: sq.Equation,
+    psi0: Any,
+    times: Any,
+    observables: Mapping[str, Any],
+    *,
+    trajectories: int,
+    groups: int,
+    seed: int,
+    dt: float,
+) -> list[sq.EnsembleResult]:
+    """Independent runs, whose scatter is the error of whatever is computed from an ensemble."""
+    each = max(2, trajectories // groups)
+    return [
+        sq.simulate(
+            equation,
+            psi0,
+            times,
+            observables=observables,
+            trajectories=each,
+            seed=seed + 1 + group,
+            dt=dt,
+            progress=False,
+        )
+        for group in range(groups)
+    ]
+
+
+def jackknife(results: Sequence[Any], function: Callable[[Sequence[Any]], Any]) -> tuple[np.ndarray, np.ndarray]:
+    """A function of all groups with the bias of finite ensembles removed, and its standard error."""
+    count = len(results)
+    full = np.asarray(function(results))
+    without = np.array([function([*results[:i], *results[i + 1 :]]) for i in range(count)])
+    mean = without.mean(axis=0)
+    error = np.sqrt((count - 1) / count * np.sum((without - mean) ** 2, axis=0))
+    return count * full - (count - 1) * mean, error
+
+
+def ensemble_series(name: str, result: sq.EnsembleResult, observable: str, scale: float = 1.0) -> Series:
+    """A mean with its standard errors; times multiplied by `scale`."""
+    return Series(name, result.times * scale, result.mean[observable], result.stderr[observable])
+
+
+def draw_curve(axes: "Axes", series: Series, index: int, label: str | None = None, **options: Any) -> None:
+    """A line in the palette's colour and line style."""
+    settings = {"color": plotting.PALETTE[index], "linestyle": plotting.LINES[index], "label": label or series.name}
+    axes.plot(series.x, series.y, **(settings | options))
+
+
+def draw_points(axes: "Axes", series: Series, index: int, label: str | None = None, **options: Any) -> None:
+    """Points with bars of two standard errors, in the palette's colour and marker."""
+    settings = {"color": plotting.PALETTE[index], "marker": plotting.MARKERS[index], "label": label or series.name}
+    settings |= {"linestyle": "none", "capsize": 2, "elinewidth": 1.2, "markersize": 4.5}
+    axes.errorbar(series.x, series.y, 2 * np.asarray(series.stderr), **(settings | options))
+
+
+def draw_singles(axes: "Axes", times: Any, values: Any, label: str = "single trajectories") -> None:
+    """Thin lines, one per row of values (trajectory, time)."""
+    for index, single in enumerate(values):
+        axes.plot(
+            times,
+            single,
+            color=plotting.SKY,
+            linestyle="-",
+            linewidth=0.6,
+            zorder=1,
+            label=label if index == 0 else "_",
+        )
+
+
+def legend_below(axes: "Axes", columns: int = 2) -> None:
+    """A legend under the axes, where it covers no curve."""
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=columns, columnspacing=1.2, handlelength=2.4)
+
+
+def expectation(states: np.ndarray, operator: Any) -> np.ndarray:
+    """Values of a diagonal or dense operator in kept states (trajectory, time, dim)."""
+    operator = np.asarray(operator)
+    if operator.ndim == 1:
+        return np.abs(states) ** 2 @ operator
+    return np.einsum("nti,ij,ntj->nt", states.conj(), operator, states, optimize=True).real

@@ -1,0 +1,60 @@
+"""The step-size error of a scheme, measured on shared paths: the same noise at h and at h/2."""
+
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from stochq.ensemble.grid import time_grid
+from stochq.ensemble.kernel import run_block
+from stochq.ensemble.problem import build_problem
+from stochq.schemes import Extrapolated
+
+
+class Level(NamedTuple):
+    """At the final time, for every observable: E f(h) − E f(h/2) with its error, and E f(h/2) with its error."""
+
+    difference: np.ndarray
+    difference_error: np.ndarray
+    value: np.ndarray
+    value_error: np.ndarray
+
+
+@eqx.filter_jit
+def _sums(problem, blocks):
+    """Sums over trajectories of the difference, the fine value and their squares, (4, observables)."""
+
+    def observe(closed):
+        return tuple(problem.read(psi) for psi in closed)
+
+    def add(block, total):
+        first = block.astype(jnp.uint32) * np.uint32(problem.loop.block)
+        fine, coarse = run_block(problem.loop, problem.frame, problem.grid, problem.psi0, problem.key, first, observe)
+        difference, value = (coarse - fine)[-1], fine[-1]
+        return total + jnp.stack([x.sum(axis=-1) for x in (difference, difference**2, value, value**2)])
+
+    return lax.fori_loop(0, blocks, add, jnp.zeros((4, len(problem.read.names))))
+
+
+def level(equation, psi0, duration, steps, scheme, observables, trajectories, seed=1):
+    """Run `scheme` with `steps` and with 2·steps steps on the same paths; observables as for `sq.simulate`."""
+    with jax.enable_x64(True):
+        grid = time_grid(np.array([0.0, duration]), duration / steps)
+        pair = Extrapolated(scheme)
+        problem = build_problem(equation, np.asarray(psi0, complex), grid, pair, observables, {}, seed, "double")
+        assert problem.read.names == tuple(observables)
+        blocks = -(-trajectories // problem.loop.block)
+        count = blocks * problem.loop.block
+        difference, difference2, value, value2 = np.asarray(_sums(problem, blocks)) / count
+    errors = (np.sqrt((square - mean**2) / count) for mean, square in ((difference, difference2), (value, value2)))
+    difference_error, value_error = errors
+    return Level(difference, difference_error, value, value_error)
+
+
+def order(coarse, coarse_error, fine, fine_error):
+    """log2 of the ratio of two errors and its standard error."""
+    relative = np.hypot(coarse_error / np.abs(coarse), fine_error / np.abs(fine))
+    return np.log2(np.abs(coarse / fine)), relative / np.log(2)
