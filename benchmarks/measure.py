@@ -25,11 +25,13 @@ FULL, QUICK, ONCE = Budget(), Budget(repeats=3, seconds=0.15), Budget(repeats=1)
 
 
 class Sample(NamedTuple):
-    """Mean and standard error of the observable at the saved times, (T,) each, and the scheme's name."""
+    """Mean and standard error of the observable at the saved times, (T,) each, the scheme's name, and how many
+    trajectories became non-finite and were left out."""
 
     mean: np.ndarray
     stderr: np.ndarray
     scheme: str
+    failed: int = 0
 
 
 Run = Callable[[int, int], Sample]
@@ -55,6 +57,7 @@ class Measurement:
     backend: str
     mean: list[float]
     stderr: list[float]
+    failed: int
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -106,6 +109,7 @@ def measure(
         backend=backend,
         mean=sample.mean.tolist(),
         stderr=sample.stderr.tolist(),
+        failed=sample.failed,
     )
 
 

@@ -17,9 +17,10 @@ MOST_QUTIP_TRAJECTORIES = 1000
 
 
 def sample(values: np.ndarray, scheme: str) -> Sample:
-    """From single-trajectory values (trajectories, T)."""
-    error = values.std(axis=0, ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.full(values.shape[1], np.nan)
-    return Sample(values.mean(axis=0), error, scheme)
+    """From single-trajectory values (trajectories, T), those that are not finite left out."""
+    finite = values[np.isfinite(values).all(axis=1)]
+    error = finite.std(axis=0, ddof=1) / np.sqrt(len(finite))
+    return Sample(finite.mean(axis=0), error, scheme, len(values) - len(finite))
 
 
 def is_sparse(matrix: np.ndarray) -> bool:
@@ -97,7 +98,7 @@ def measure_qutip(problem: Problem, budget: Budget) -> Measurement:
     start = time.perf_counter()
     alone(2, 1)
     each = (time.perf_counter() - start) / 2
-    wanted = int(2 * budget.seconds * cores / each)
+    wanted = int(budget.seconds * cores / each)
     trajectories = max(cores, min(wanted // cores * cores, MOST_QUTIP_TRAJECTORIES))
     run = qutip_runner(problem, steps, cores)
     return measure(run, steps, budget, library="qutip", trajectories=trajectories, first=trajectories)

@@ -10,8 +10,6 @@ import numpy as np
 from benchmarks import equations, statements
 from benchmarks.statements import Statement
 
-TRANSITIONS = "{} jump operators, an unrolled list"
-
 
 @dataclass(frozen=True)
 class Target:
@@ -128,12 +126,12 @@ PROBLEMS = (
     _oqt(4, dynamiqs=(("dense", 1000), ("dense", 5000)), qutip_steps=200, quick=True),
     _oqt(8, dynamiqs=(("dense", 1000), ("dia", 1000)), qutip_steps=200),
     _oqt(16, 100, targets=(Target("euler", ratio=100.0),), dynamiqs=(("dense", 200),), qutip_steps=100),
-    _oqt(64, 100, qutip_steps=10),
+    _oqt(64, 100),
     _oqt(256, 100),
     _oqt(1024, 100, targets=(Target("euler", nanoseconds=12_000.0),)),
     _sui(8),
-    _csl(64, 200, targets=(Target("default", ratio=5.0),), dynamiqs=(("dia", 500),), qutip_steps=100),
-    _csl(256, 100, dynamiqs=(("dia", 200),), qutip_steps=20),
+    _csl(64, 200, targets=(Target("default", ratio=5.0),), dynamiqs=(("dia", 500),), qutip_steps=200),
+    _csl(256, 100, qutip_steps=20),
     _kerr(64),
 )
 

@@ -18,7 +18,7 @@ def runner(problem: Problem, method: str) -> Run:
         result = sq.simulate(
             equation, statement.psi0, problem.times, trajectories=trajectories, seed=seed, progress=False, **options
         )
-        return Sample(result.mean["o"], result.stderr["o"], result.scheme.removesuffix("()"))
+        return Sample(result.mean["o"], result.stderr["o"], result.scheme.removesuffix("()"), result.failed)
 
     return run
 

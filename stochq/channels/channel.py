@@ -4,7 +4,6 @@ from typing import Any, Literal
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from stochq.noise import Budget, StepNoise
@@ -67,6 +66,16 @@ class Channel(eqx.Module):
     ) -> jax.Array:
         """A step of this channel alone, exact in law or of weak order 2 once composed with its reverse."""
         raise NotImplementedError
+
+    def smooth_flow_budget(self, law: NoiseLaw) -> Budget:
+        """Random numbers of one `smooth_flow`."""
+        return self.flow_budget(law)
+
+    def smooth_flow(
+        self, t: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoise, law: NoiseLaw, reverse: bool
+    ) -> jax.Array:
+        """As `flow`, but a differentiable function of ψ and the parameters, of weak order 2."""
+        return self.flow(t, dt, psi, noise, law, reverse)
 
     def flow_is_symmetric(self, law: NoiseLaw) -> bool:
         """Whether `flow` is of weak order 2 by itself, so that its reverse need not be composed with it."""

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from stochq.arrays import as_real, is_concrete
-from stochq.channels.channel import Basis, Channel, Given, NoiseLaw, normalized, populations
+from stochq.channels.channel import Basis, Channel, Given, NoiseLaw, populations
 from stochq.noise import Budget, StepNoise
 from stochq.noise.roots import root
 from stochq.systems.fourier import filtered
@@ -102,15 +102,31 @@ class DiagonalCollapse(Channel):
         """Exact in law over any dt: complex noise is half the rate collapsing and half a random phase."""
         if law == "unitary":
             return psi * _phase(self.field(noise.singles) * jnp.sqrt(dt))
+        return self._collapse(dt, psi, noise, law, _draw_index(populations(psi), noise.uniforms[0]))
+
+    def smooth_flow_budget(self, law: NoiseLaw) -> Budget:
+        return self.budget(law) + Budget(singles=0 if law == "unitary" else self.dim)
+
+    def smooth_flow(
+        self, t: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoise, law: NoiseLaw, reverse: bool
+    ) -> jax.Array:
+        """Weak order 2: the drawn unit vector e_j is replaced by a Gaussian of its mean and covariance."""
+        if law == "unitary":
+            return self.flow(t, dt, psi, noise, law, reverse)
+        own, extra = noise.split(self.budget(law))
+        return self._collapse(dt, psi, own, law, _gaussian_index(populations(psi), extra.singles))
+
+    def _collapse(
+        self, dt: jax.Array, psi: jax.Array, noise: StepNoise, law: NoiseLaw, chosen: jax.Array
+    ) -> jax.Array:
         if law == "real":
-            return self._collapse(dt, psi, noise.singles, noise.uniforms[0])
-        psi = self._collapse(0.5 * dt, psi, noise.pairs.real, noise.uniforms[0])
+            return self._weigh(dt, psi, noise.singles, chosen)
+        psi = self._weigh(0.5 * dt, psi, noise.pairs.real, chosen)
         return psi * _phase(self.field(noise.pairs.imag) * jnp.sqrt(0.5 * dt))
 
-    def _collapse(self, dt: jax.Array, psi: jax.Array, normals: jax.Array, uniform: jax.Array) -> jax.Array:
+    def _weigh(self, dt: jax.Array, psi: jax.Array, normals: jax.Array, chosen: jax.Array) -> jax.Array:
         """ψ_i ← ψ_i exp(2dt κ_ij* + φ_i − dt κ_ii), j* drawn from |ψ_j|², φ Gaussian with covariance κ dt."""
         probability = populations(psi)
-        chosen = _draw_index(probability, uniform)
         exponent = dt * (2 * self.smooth(chosen) - column(self.diagonal(), psi)) + jnp.sqrt(dt) * self.field(normals)
         weight = jnp.exp(exponent - jnp.max(exponent, axis=0, keepdims=True))
         return times_real(weight * jax.lax.rsqrt(level_sum(probability * weight * weight)), psi)
@@ -118,6 +134,12 @@ class DiagonalCollapse(Channel):
 
 def _phase(angle: jax.Array) -> jax.Array:
     return jax.lax.complex(jnp.cos(angle), -jnp.sin(angle))
+
+
+def _gaussian_index(probability: jax.Array, normals: jax.Array) -> jax.Array:
+    """Gaussian vectors with the mean p and the covariance diag(p) − ppᵀ of `_draw_index`, but smooth in p."""
+    amplitude = root(probability)
+    return probability + amplitude * normals - probability * level_sum(amplitude * normals)
 
 
 def _draw_index(probability: jax.Array, uniform: jax.Array) -> jax.Array:

@@ -3,6 +3,6 @@
 from stochq.ensemble.differentiable import expectations as expectations
 from stochq.ensemble.result import EnsembleResult as EnsembleResult
 from stochq.ensemble.simulate import simulate as simulate
-from stochq.systems.states import normalize as normalize
 from stochq.ensemble.statistics import Density as Density
 from stochq.ensemble.statistics import Histogram as Histogram
+from stochq.systems.states import normalize as normalize

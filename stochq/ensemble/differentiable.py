@@ -44,8 +44,8 @@ def expectations(
 
     The arguments are those of `sq.simulate`. Build the equation, or operators, from traced parameters inside the
     function that `jax.grad`, `jax.jvp` or `jax.jit` transforms: rates, strengths, weights, Hamiltonian parameters.
-    Returns {name: (T,)}. scheme: None takes the best through which gradients pass: Strang where no flow draws an
-    index, else Extrapolated(EulerMaruyama()), the diffusive form. precision "double" needs `jax.enable_x64(True)`.
+    Returns {name: (T,)}. scheme: None takes the best through which gradients pass: Strang(), with
+    diffusive=True where its flow would draw an index, else Extrapolated(EulerMaruyama()). precision "double" needs `jax.enable_x64(True)`.
     Trajectories that become non-finite are not left out: they make the mean NaN.
 
     Raises ValueError as `sq.simulate` does, for traced times or dt, and for a scheme whose flow draws an index.
@@ -84,8 +84,8 @@ def check_differentiable(scheme: Scheme, equation: Equation) -> None:
         return
     raise ValueError(
         f"scheme: expected one through which gradients pass; the flow of {type(scheme).__name__} draws a discrete index "
-        f"with {equation.noise!r} noise, which no gradient follows. Use sq.schemes.Extrapolated(sq.schemes."
-        "EulerMaruyama()), the diffusive form, or noise='unitary' where the operators are Hermitian: its means agree."
+        f"with {equation.noise!r} noise, which no gradient follows. Use sq.schemes.Strang(diffusive=True), or "
+        "noise='unitary' where the operators are Hermitian: its means agree."
     )
 
 

@@ -40,6 +40,9 @@ def _repeat(count: jax.Array, most: int | None, body: Any, carry: Any) -> Any:
     if most is None:
         return lax.fori_loop(0, count, body, carry)
 
+    # Backwards, each step is made again from the state before it, which is all that is remembered of it.
+    body = jax.checkpoint(body, prevent_cse=False)
+
     def visit(carry: Any, index: jax.Array) -> tuple[Any, None]:
         return lax.cond(index < count, body, lambda index, carry: carry, index, carry), None
 
@@ -112,7 +115,7 @@ def run_block(
     start = jax.tree.map(lambda one: jnp.broadcast_to(one, (*one.shape[:-1], loop.block)), start)
     intervals = (grid.times[:-1], grid.times[1:], grid.steps, grid.lengths)
     if loop.most_steps is not None:
-        # Backwards, one interval's steps are in memory at a time, made again from its first state.
+        # Backwards, the steps of one interval at a time are made again from its first state.
         visit = jax.checkpoint(visit, prevent_cse=False)
     _, later = lax.scan(visit, (start, jnp.zeros((), grid.steps.dtype)), intervals)
     return jax.tree.map(lambda a, b: jnp.concatenate([jnp.broadcast_to(a, b.shape[1:])[None], b]), give(states), later)

@@ -110,7 +110,7 @@ def _bar(total: int, progress: bool | None) -> Iterator[Any]:
         TimeRemainingColumn(),
     )
     start = time.perf_counter()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with Progress(*columns, console=Console(stderr=True, force_terminal=progress), transient=True) as bar:
         task = bar.add_task("run", total=total, rate="compiling")
 
         def advance(done: int) -> None:

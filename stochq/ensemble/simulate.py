@@ -14,11 +14,11 @@ from stochq.ensemble.observables import readout
 from stochq.ensemble.problem import build_problem, check_counters
 from stochq.ensemble.result import EnsembleResult
 from stochq.ensemble.runner import precision_context, run
-from stochq.systems.states import check_state
 from stochq.ensemble.statistics import Density, Histogram
 from stochq.ensemble.step_size import StepChoice, choose_step
 from stochq.equation import Equation
 from stochq.schemes import Scheme, default_scheme
+from stochq.systems.states import check_state
 
 
 def simulate(

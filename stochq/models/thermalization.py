@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from stochq.channels import NoiseLaw, Separable
-from stochq.systems.states import check_state
 from stochq.equation import Equation
 from stochq.models.checks import energy_basis, equilibrium_weights, on_energies, positive, rate
 from stochq.systems.hamiltonian import Hamiltonian
+from stochq.systems.states import check_state
 
 # Eigenstates on the rim of the window count as inside, within this fraction of the spectrum's width.
 _RIM = 1e-9

@@ -19,4 +19,4 @@ def default_scheme(equation: Equation) -> Scheme:
 def default_differentiable_scheme(equation: Equation) -> Scheme:
     """The best scheme through which gradients pass: as `default_scheme`, but never one that draws an index."""
     scheme = default_scheme(equation)
-    return scheme if scheme.differentiable(equation) else Extrapolated(EulerMaruyama())
+    return scheme if scheme.differentiable(equation) else Strang(diffusive=True)

@@ -5,6 +5,7 @@ from typing import Any, final
 import equinox as eqx
 import jax
 
+from stochq.channels import Channel, NoiseLaw
 from stochq.equation import Equation
 from stochq.noise import Budget, StepNoise
 from stochq.schemes.frame import Frame
@@ -18,11 +19,14 @@ class Strang(Scheme):
 
     Weak order 2. Collapse channels flow exactly (no step error at all without a Hamiltonian), thermalizing ones by
     the sweep over levels, general operators by Platen's step, the Hamiltonian by its exact propagator.
+    diffusive: collapse without a drawn index, of weak order 2 too, through which gradients pass.
 
     >>> import stochq as sq
     >>> sq.schemes.Strang().weak_order
     2
     """
+
+    diffusive: bool = eqx.field(static=True, default=False)
 
     @property
     def strong_order(self) -> float:
@@ -42,17 +46,22 @@ class Strang(Scheme):
         return max((channel.flow_block for channel in equation.channels), default=1)
 
     def differentiable(self, equation: Equation) -> bool:
-        return not any(channel.flow_draws_index(equation.noise) for channel in equation.channels)
+        return self.diffusive or not any(channel.flow_draws_index(equation.noise) for channel in equation.channels)
 
     def budget(self, frame: Frame) -> Budget:
-        return sum((frame.channels[index].flow_budget(frame.noise) for index, _, _ in _sequence(frame)), Budget())
+        flows = (frame.channels[index] for index, _, _ in _sequence(frame))
+        return sum((_flow_budget(channel, frame.noise, self.diffusive) for channel in flows), Budget())
 
     def prepare(self, frame: Frame, dt: jax.Array) -> Stepper:
         hamiltonian, hbar = frame.hamiltonian, frame.hbar
         merged = not isinstance(hamiltonian, Driven)
         full = hamiltonian.propagator(dt, hbar) if merged else None
         back = hamiltonian.propagator(-0.5 * dt, hbar) if merged else None
-        return StrangStepper(frame, dt, full, hamiltonian.propagator(0.5 * dt, hbar), back)
+        return StrangStepper(frame, dt, full, hamiltonian.propagator(0.5 * dt, hbar), back, self.diffusive)
+
+
+def _flow_budget(channel: Channel, law: NoiseLaw, diffusive: bool) -> Budget:
+    return channel.smooth_flow_budget(law) if diffusive else channel.flow_budget(law)
 
 
 def _sequence(frame: Frame) -> list[tuple[int, float, bool]]:
@@ -78,6 +87,7 @@ class StrangStepper(Stepper):
     full: Any
     half: Any
     back: Any
+    diffusive: bool = eqx.field(static=True)
 
     def open(self, t: jax.Array, states: States) -> jax.Array:
         return states[0] if self.back is None else self.back(t, states[0])
@@ -94,8 +104,8 @@ class StrangStepper(Stepper):
         frame = self.frame
         for index, fraction, reverse in _sequence(frame):
             channel = frame.channels[index]
-            own, noise = noise.split(channel.flow_budget(frame.noise))
-            inside = frame.enter(index, psi)
-            inside = channel.flow(t, fraction * self.dt, inside, own, frame.noise, reverse)
+            own, noise = noise.split(_flow_budget(channel, frame.noise, self.diffusive))
+            flow = channel.smooth_flow if self.diffusive else channel.flow
+            inside = flow(t, fraction * self.dt, frame.enter(index, psi), own, frame.noise, reverse)
             psi = frame.leave(index, inside)
         return psi

@@ -77,9 +77,10 @@ def _draw(series: list[Series], result: sq.EnsembleResult) -> Any:
         first.set(xlabel=TIME, ylabel=r"population $p_0$", ylim=(-0.03, 1.03), xlim=(0, 8))
         first.legend(loc="center right")
         for k in range(SHOWN):
-            setting.draw_points(
-                second, curves[k], k, rf"$E[p_{k}]$ ± 2 s.e.", markersize=2.5, elinewidth=0.8
-            )
+            some, color = curves[k], plotting.PALETTE[k]
+            low, high = (some.y + sign * 2 * np.asarray(some.stderr) for sign in (-1, 1))
+            second.fill_between(some.x, low, high, color=color, alpha=0.25, linewidth=0)
+            setting.draw_curve(second, some, k, rf"$E[p_{k}]$ ± 2 s.e.")
             second.axhline(BORN[k], color=plotting.BLACK, linestyle=":", linewidth=1, label="_" if k else "Born")
         second.set(xlabel=TIME, ylabel="mean population", ylim=(0.16, 0.35))
         second.legend(loc="upper right", ncols=2)

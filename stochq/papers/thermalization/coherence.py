@@ -16,8 +16,8 @@ SITES, RATE, SEED, SHOWN = 4, 0.4, 1009, 5
 def coherence(effort: float = 1.0) -> Claim:
     """It oscillates for ever without OQT and dies out as e^{-at} with it, in the mean over single systems."""
     system, psi0 = setting.chain(SITES), setting.product_state(SITES, -0.8)
-    operator, gap, amplitude, phase = _off_diagonal(system, psi0)
     chi = sq.microcanonical(system, psi0)
+    operator, gap, amplitude, phase = _off_diagonal(system, psi0, chi)
     times = np.linspace(0, 8 / RATE, 161)
     standard, thermalizing = (sq.models.oqt(system, strength=strength, equilibrium=chi) for strength in (0.0, RATE))
     observables = {"coherence": operator}
@@ -55,11 +55,11 @@ def _damping(damped: np.ndarray, law: np.ndarray) -> Check:
     return Check("with OQT: the cosine times e^-at, largest difference", float(np.abs(damped - law).max()), 0.0, 1e-10)
 
 
-def _off_diagonal(system: Any, psi0: np.ndarray) -> tuple[np.ndarray, float, float, float]:
-    """The operator between the two fullest eigenstates, their gap, and the amplitude and phase of its mean."""
+def _off_diagonal(system: Any, psi0: np.ndarray, chi: np.ndarray) -> tuple[np.ndarray, float, float, float]:
+    """The operator between the two fullest eigenstates of the window, their gap, its amplitude and phase."""
     vectors, energies = np.asarray(system.eigenvectors), np.asarray(system.energies)
     overlap = vectors.conj().T @ psi0
-    low, high = np.sort(np.argsort(np.abs(overlap))[-2:])
+    low, high = np.sort(np.argsort(np.abs(overlap) * (chi > 0))[-2:])
     one_way = np.outer(vectors[:, low], vectors[:, high].conj())
     product = overlap[low].conj() * overlap[high]
     return (
@@ -73,6 +73,7 @@ def _off_diagonal(system: Any, psi0: np.ndarray) -> tuple[np.ndarray, float, flo
 def _draw(series: list[Series]) -> Any:
     forever, damped, mean, envelope, *singles = series
     label = r"$\langle\,|E\rangle\langle E^{\prime}|+\mathrm{h.c.}\,\rangle$"
+    top = float(np.max([single.y for single in singles] + [envelope.y]))
     with plotting.style():
         made, axes = plotting.figure(2)
         left, right = axes[0][0], axes[1][0]
@@ -87,13 +88,13 @@ def _draw(series: list[Series]) -> Any:
                 linewidth=1.2,
                 label=r"$\pm\,e^{-\alpha\mathcal{N}t/\hbar}$" if sign > 0 else "_",
             )
-        setting.draw_singles(right, singles[0].x, [single.y for single in singles[:2]], "single systems under OQT")
+        setting.draw_singles(right, singles[0].x, [single.y for single in singles[:3]], "single systems under OQT")
         low, high = (np.asarray(mean.y) + sign * 2 * np.asarray(mean.stderr) for sign in (-1, 1))
         right.fill_between(
             mean.x, low, high, color=plotting.BLUE, alpha=0.35, linewidth=0, label="mean ± 2 s.e.", zorder=3
         )
         right.plot(damped.x, damped.y, color=plotting.BLACK, linestyle="--", linewidth=1, label="exact mean", zorder=4)
         for panel in (left, right):
-            panel.set(xlabel=setting.TIME, ylabel=label, ylim=(-1.05, 1.5))
+            panel.set(xlabel=setting.TIME, ylabel=label, ylim=(-1.15 * top, 1.75 * top))
             panel.legend(loc="upper right", ncols=2)
     return made

@@ -88,6 +88,7 @@ def _drift(name: str, system: Any, psi0: np.ndarray, effort: float, seed: int) -
 
 def _variance(result: sq.EnsembleResult) -> tuple[np.ndarray, np.ndarray]:
     """⟨H²⟩ - ⟨H⟩² of the ensemble and its error, the covariance of the two means included."""
+    assert result.covariance is not None
     mean = result.mean["energy"]
     points = {point: index for index, point in enumerate(result.covariance_points)}
     error = np.zeros_like(mean)

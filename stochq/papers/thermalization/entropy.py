@@ -24,14 +24,14 @@ def entropy(effort: float = 1.0) -> Claim:
     inside, outside = np.zeros(DIM), np.zeros(DIM)
     inside[:INSIDE], outside[-1] = INSIDE**-0.5, 1.0
     starts = (np.outer(inside, inside), np.outer(outside, outside), np.eye(DIM) / DIM)
-    densities = [sq.exact.evolve(equation, start, times).density for start in starts]
+    densities = [_density(equation, start, times) for start in starts]
     curves = [Series(f"S, {n}", times, _entropy(rho)) for n, rho in zip(NAMES, densities, strict=True)]
     rates = [Series(f"dS/dt, {n}", times[1:], _production(rho[1:])) for n, rho in zip(NAMES, densities, strict=True)]
     points = [
         _ensemble(name, equation, psi, setting.whole(40_000, effort, 2000), SEED + 100 * index)
         for index, (name, psi) in enumerate(zip(NAMES, (inside, outside), strict=False))
     ]
-    exact = [_entropy(sq.exact.evolve(equation, psi, _TIMES).density) for psi in (inside, outside)]
+    exact = [_entropy(_density(equation, psi, _TIMES)) for psi in (inside, outside)]
     checks = _exact_checks(curves, rates, densities) + [
         by_largest_z(f"S of the ensemble, {name}", some.y, some.stderr, truth[1:])
         for name, some, truth in zip(NAMES, points, exact, strict=False)
@@ -40,6 +40,12 @@ def entropy(effort: float = 1.0) -> Claim:
 
 
 _TIMES = np.array([0.0, 0.3, 0.6, 1.0, 1.5, 2.0, 3.0])
+
+
+def _density(equation: sq.Equation, start: np.ndarray, times: np.ndarray) -> np.ndarray:
+    density = sq.exact.evolve(equation, start, times).density
+    assert density is not None
+    return density
 
 
 def _eigenvalues(rho: np.ndarray) -> np.ndarray:

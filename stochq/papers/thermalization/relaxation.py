@@ -11,7 +11,7 @@ from stochq.papers.checks import Check, by_comparison, by_error
 from stochq.papers.output import Claim, Series
 from stochq.papers.thermalization import setting
 
-SITES, RATE, ANGLE, SEED, GROUPS = 6, 0.6, -0.8, 101, 16
+SITES, RATE, ANGLE, SEED, GROUPS = 6, 0.6, -0.6, 101, 16
 
 
 def relaxation(effort: float = 1.0) -> Claim:
@@ -88,7 +88,7 @@ def _draw(series: list[Series], distance: list[Series], names: list[str], slope:
     labels = [r"$\langle H\rangle$", "inside the window", "outside the window"]
     with plotting.style():
         made, axes = plotting.figure(3)
-        for index, name in enumerate(names):
+        for index in range(len(names)):
             panel = axes[0 if index == 0 else 1][0]
             setting.draw_curve(panel, series[index], index, f"{labels[index]}, eq. 6")
             setting.draw_points(panel, series[index + len(names)], index, "ensemble ± 2 s.e.", markersize=3.5)

@@ -7,7 +7,7 @@ from scipy.optimize import least_squares
 
 import stochq as sq
 from stochq import plotting
-from stochq.papers.checks import Check, by_error
+from stochq.papers.checks import by_error
 from stochq.papers.output import Claim, Series
 from stochq.papers.thermalization import setting
 
@@ -20,7 +20,10 @@ def size_scaling(effort: float = 1.0) -> Claim:
     """Rates fitted to the energy of chains that relax to a canonical state, against α𝒩."""
     runs = [_relax(sites, setting.whole(2048, effort, 256)) for sites in SIZES]
     fits = np.array([fit for _, fit in runs])
-    checks = [by_error(f"rate for 𝒩 = {n}, in α", *(fit / ALPHA), n) for n, fit in zip(SIZES, fits, strict=True)]
+    checks = [
+        by_error(f"rate for 𝒩 = {n}, in α", rate / ALPHA, error / ALPHA, n)
+        for n, (rate, error) in zip(SIZES, fits, strict=True)
+    ]
     weight = fits[:, 1] ** -2.0
     slope = np.sum(weight * fits[:, 0] * SIZES) / np.sum(weight * np.square(SIZES))
     slope_error = 1 / np.sqrt(np.sum(weight * np.square(SIZES)))
@@ -53,6 +56,7 @@ def _relax(sites: int, count: int) -> tuple[Series, tuple[float, float]]:
 
 def _fit_rate(result: sq.EnsembleResult) -> tuple[float, float]:
     """One rate in e^{-at}, by least squares with the covariance between times."""
+    assert result.covariance is not None
     points = [time for _, time in result.covariance_points]
     whiten = np.linalg.inv(np.linalg.cholesky(result.covariance / result.trajectories))
     times, mean = result.times[points], result.mean["energy"][points]

@@ -78,13 +78,21 @@ def ensemble_series(name: str, result: sq.EnsembleResult, observable: str, scale
 
 def draw_curve(axes: "Axes", series: Series, index: int, label: str | None = None, **options: Any) -> None:
     """A line in the palette's colour and line style."""
-    settings = {"color": plotting.PALETTE[index], "linestyle": plotting.LINES[index], "label": label or series.name}
+    settings: dict[str, Any] = {
+        "color": plotting.PALETTE[index],
+        "linestyle": plotting.LINES[index],
+        "label": label or series.name,
+    }
     axes.plot(series.x, series.y, **(settings | options))
 
 
 def draw_points(axes: "Axes", series: Series, index: int, label: str | None = None, **options: Any) -> None:
     """Points with bars of two standard errors, in the palette's colour and marker."""
-    settings = {"color": plotting.PALETTE[index], "marker": plotting.MARKERS[index], "label": label or series.name}
+    settings: dict[str, Any] = {
+        "color": plotting.PALETTE[index],
+        "marker": plotting.MARKERS[index],
+        "label": label or series.name,
+    }
     settings |= {"linestyle": "none", "capsize": 2, "elinewidth": 1.2, "markersize": 4.5}
     axes.errorbar(series.x, series.y, 2 * np.asarray(series.stderr), **(settings | options))
 
@@ -101,11 +109,6 @@ def draw_singles(axes: "Axes", times: Any, values: Any, label: str = "single tra
             zorder=1,
             label=label if index == 0 else "_",
         )
-
-
-def legend_below(axes: "Axes", columns: int = 2) -> None:
-    """A legend under the axes, where it covers no curve."""
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=columns, columnspacing=1.2, handlelength=2.4)
 
 
 def expectation(states: np.ndarray, operator: Any) -> np.ndarray:

@@ -7,7 +7,7 @@ import numpy as np
 import stochq as sq
 from stochq import plotting
 from stochq.papers.checks import Check, by_comparison
-from stochq.papers.output import Claim, Series
+from stochq.papers.output import Claim
 from stochq.papers.thermalization import setting
 
 DIM_A, DIM_B, SEED = 3, 2, 701
@@ -65,6 +65,7 @@ def _run(
 
 def _draw(runs: dict[str, sq.EnsembleResult]) -> Any:
     titles = {"OQT": "Alice thermalizes (OQT)", "SUV": "Alice reduces (SUV)"}
+    units = {"OQT": setting.TIME, "SUV": r"time $t$  [$\hbar/\mathcal{JN}$]"}
     with plotting.style():
         made, axes = plotting.figure(2)
         for (name, result), (panel,) in zip(runs.items(), axes, strict=True):
@@ -77,8 +78,8 @@ def _draw(runs: dict[str, sq.EnsembleResult]) -> Any:
                 setting.draw_points(panel, some, index, rf"$E\langle\sigma_{axis}^B\rangle$", zorder=3)
             alice = setting.ensemble_series("Alice", result, "Alice")
             panel.plot(alice.x, alice.y, color=plotting.BLACK, linestyle="-", label=r"Alice, $E[p_0^A]$")
-            panel.set(xlabel=r"time $t$  [$\hbar/\alpha\mathcal{N}$ or $\hbar/\mathcal{JN}$]", title=titles[name])
-        axes[0][0].set_ylabel("mean")
+            panel.set(xlabel=units[name], title=titles[name])
+        axes[0][0].set_ylabel("expectation value")
         handles, labels = axes[0][0].get_legend_handles_labels()
         made.legend(handles, labels, loc="outside lower center", ncols=5)
     return made

@@ -1,0 +1,122 @@
+"""Normalised Euler-Maruyama against plain numpy with dense operators, number for number on the same noise."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.linalg
+
+import stochq as sq
+from stochq.noise import Budget, seed_words
+from stochq.noise.counter import draw_step
+from stochq.schemes import frame_of
+from tests import stochastic
+from tests.problems import PROBLEMS, grid, periodic_distance
+
+STEPS, DURATION, SEED, TRAJECTORIES = 40, 0.4, 3, 2
+
+
+def _lattice_kernel_root():
+    x = grid(32, 14.0)
+    root = scipy.linalg.sqrtm(1.5 * np.exp(-(periodic_distance(x, 14.0) ** 2) / 4))
+    return [np.diag(row) for row in root.real]
+
+
+# Jump operators in the order in which the steps draw their numbers.
+DENSE = {
+    "suv, two levels": lambda p: p.jumps,
+    "suv, complex noise, rotated basis": lambda p: p.jumps,
+    "suv, unitary noise": lambda p: p.jumps,
+    "any operators": lambda p: [p.jumps[2], *p.jumps[:2]],
+    "any operators, complex noise": lambda p: p.jumps,
+    "hermitian operators, unitary noise": lambda p: p.jumps,
+    "kerr cavity": lambda p: p.jumps,
+    "csl of a particle in a trap": lambda p: _lattice_kernel_root(),
+}
+
+
+def _draws(equation, step):
+    budget = sq.schemes.EulerMaruyama().budget(frame_of(equation))
+    trajectories = jnp.arange(TRAJECTORIES, dtype=jnp.uint32)
+    key = jnp.asarray(seed_words(SEED))
+    return budget, draw_step(key, trajectories, jnp.uint32(step), budget, np.dtype(np.float64))
+
+
+def _kept(equation, psi0):
+    result = sq.simulate(
+        equation,
+        psi0,
+        [0.0, DURATION / 2, DURATION],
+        observables={"norm": np.ones(equation.dim)},
+        trajectories=TRAJECTORIES,
+        seed=SEED,
+        scheme=sq.schemes.EulerMaruyama(),
+        dt=DURATION / STEPS,
+        precision="double",
+        keep=TRAJECTORIES,
+    )
+    assert result.kept.shape == (TRAJECTORIES, 3, equation.dim)
+    return result.kept
+
+
+@pytest.mark.parametrize("name", DENSE)
+def test_the_path_is_that_of_the_dense_equation(name):
+    problem = PROBLEMS[name]()
+    equation, jumps, dt = problem.equation, DENSE[name](problem), DURATION / STEPS
+    states = [np.asarray(problem.psi0, complex) for _ in range(TRAJECTORIES)]
+    with jax.enable_x64(True):
+        for step in range(STEPS):
+            budget, noise = _draws(equation, step)
+            normals = np.asarray(noise.singles if budget.singles else noise.pairs / np.sqrt(2))
+            states = [
+                stochastic.euler_step(
+                    problem.matrix, jumps, psi, np.sqrt(dt) * normals[:, j], dt, equation.noise, problem.hbar
+                )
+                for j, psi in enumerate(states)
+            ]
+    np.testing.assert_allclose(_kept(equation, problem.psi0)[:, -1], states, atol=1e-7)
+
+
+def _gaussian(normals, variance, relation):
+    """Complex Gaussian numbers with E|η|² = variance, E[η²] = relation, by the root of the 2 × 2 covariance."""
+    covariance = 0.5 * np.array(
+        [[variance + relation.real, relation.imag], [relation.imag, variance - relation.real]]
+    )
+    root = np.linalg.cholesky(covariance)
+    return root[0, 0] * normals.real + 1j * (root[1, 0] * normals.real + root[1, 1] * normals.imag)
+
+
+@pytest.mark.parametrize("name", ["oqt", "oqt, complex noise"])
+def test_transitions_need_two_normals_per_level_only(name):
+    """η_μ = Σ_ν √J_μν ψ_ν dW_μν is all that the noise does; the dW that make it are chosen after the fact."""
+    problem = PROBLEMS[name]()
+    equation, dt = problem.equation, DURATION / STEPS
+    vectors = equation.hamiltonian.eigenvectors
+    rates = equation.channels[0].rates()
+    states = [problem.psi0 for _ in range(TRAJECTORIES)]
+    with jax.enable_x64(True):
+        for step in range(STEPS):
+            budget, noise = _draws(equation, step)
+            assert budget == Budget(pairs=4)
+            states = [
+                _transition_step(problem, vectors, rates, psi, np.asarray(noise.pairs)[:, j], dt)
+                for j, psi in enumerate(states)
+            ]
+    np.testing.assert_allclose(_kept(equation, problem.psi0)[:, -1], states, atol=1e-7)
+
+
+def _transition_step(problem, vectors, rates, psi, normals, dt):
+    inside = vectors.conj().T @ psi
+    relation = rates @ inside**2 if problem.equation.noise == "real" else np.zeros(4, complex)
+    variance = rates @ np.abs(inside) ** 2
+    eta = np.array([_gaussian(*numbers) for numbers in zip(normals, variance, relation, strict=True)])
+    # The shortest dW_μν that add up to η_μ; real for real noise.
+    increments = []
+    for row, total in zip(np.sqrt(rates) * inside[None], eta, strict=True):
+        if problem.equation.noise == "real":
+            system = np.stack([row.real, row.imag])
+            increments.append(np.linalg.lstsq(system, np.array([total.real, total.imag]), rcond=None)[0])
+        else:
+            increments.append(row.conj() * total / np.sum(np.abs(row) ** 2))
+    increments = np.sqrt(dt) * np.concatenate(increments)
+    return stochastic.euler_step(problem.matrix, problem.jumps, psi, increments, dt)

@@ -1,0 +1,56 @@
+"""Imports run one way, and importing the package stays light."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import stochq
+
+ROOT = Path(stochq.__file__).parent
+RANK = {
+    "arrays": 0, "constants": 0, "noise": 0, "systems": 1, "channels": 2, "equation": 3, "models": 4, "schemes": 4,
+    "ensemble": 5, "inference": 6, "papers": 7, "cli": 8,
+}  # fmt: skip
+# exact imports equation and below; plotting and io serve papers and cli.
+ALLOWED = {"exact": {"arrays", "constants", "noise", "systems", "channels", "equation", "exact"}}
+DRAWERS = {"plotting", "io"}
+
+
+def imported(path):
+    """(imported room, whether the import stands at module level) of every import of this package in a file."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    top = set(map(id, tree.body))
+    for node in ast.walk(tree):
+        names = []
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "stochq":
+            names = [node.module] if "." in node.module else [f"stochq.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names if alias.name.startswith("stochq.")]
+        for name in names:
+            yield name.split(".")[1], id(node) in top
+
+
+def test_imports_run_one_way():
+    wrong = []
+    for path in ROOT.rglob("*.py"):
+        room = path.relative_to(ROOT).parts[0].removesuffix(".py")
+        for other, at_top in imported(path):
+            if room == "exact" and other not in ALLOWED["exact"]:
+                wrong.append(f"{path.name}: exact imports {other}")
+            elif room in RANK and other in RANK and (RANK[other] > RANK[room] or (RANK[other] == RANK[room] != 0 and other != room)):
+                wrong.append(f"{path.name}: {room} imports {other}")
+            elif other in DRAWERS and at_top and room not in {"papers", "cli", *DRAWERS}:
+                wrong.append(f"{path.name}: {room} imports {other} at module level")
+    assert not wrong, wrong
+
+
+def test_importing_is_light():
+    heavy = ["matplotlib", "xarray", "typer", "pydantic", "rich", "diffrax", "scipy.special"]
+    code = f"import sys, jax; before = jax.config.jax_enable_x64; import stochq; print([m for m in {heavy} if m in sys.modules], before == jax.config.jax_enable_x64)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[] True"
+
+
+def test_no_room_is_named_utils():
+    assert not list(ROOT.rglob("utils*"))
