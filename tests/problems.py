@@ -270,13 +270,20 @@ def _trap(points, length):
     return x, kinetic(points, length) + np.diag(x**2 / 2)
 
 
+def csl_kernel(x, length, rate, width):
+    """λ e^{−d²/4r_C²}, summed over the periodic images of the box so that it is positive semi-definite."""
+    distance = periodic_distance(x, length)
+    images = sum(np.exp(-((distance + shift) ** 2) / (4 * width**2)) for shift in length * np.arange(-2, 3))
+    return rate * images / images[0, 0]
+
+
 @problem("csl of a particle in a trap")
 def _():
     points, length = 32, 14.0
     x, matrix = _trap(points, length)
     particle = sq.systems.particle(points, length, 1.0, sq.systems.harmonic(1.0))
     equation = sq.models.csl(particle, rate=1.5, length=1.0)
-    jumps = kernel_jumps(1.5 * np.exp(-(periodic_distance(x, length) ** 2) / 4))
+    jumps = kernel_jumps(csl_kernel(x, length, rate=1.5, width=1.0))
     observables = {"x": x, "x squared": x**2, "energy": matrix}
     psi0 = particle.gaussian(position=0.7, width=0.8)
     return Problem(equation, matrix, jumps, psi0, observables, steps={"euler": 1024, "extrapolated": 256})

@@ -48,7 +48,7 @@ def assemble(
         trajectories=count,
         failed=totals.failed,
         seed=seed,
-        scheme=scheme_name(problem),
+        scheme=problem.loop.scheme.name,
         dt=float(choice.dt),
         precision=precision,
         fingerprint=fingerprint(problem),
@@ -63,16 +63,9 @@ def assemble(
 def _check_failures(problem: Problem, totals: Totals, dt: float) -> None:
     if totals.failed > FAILED_FRACTION * totals.done or totals.done - totals.failed < 2:
         raise RuntimeError(
-            f"{totals.failed} of {totals.done} trajectories became non-finite with {scheme_name(problem)} "
+            f"{totals.failed} of {totals.done} trajectories became non-finite with {problem.loop.scheme.name} "
             f"at dt = {dt:g}. Take a shorter dt, the default scheme, or precision='double'."
         )
-
-
-def scheme_name(problem: Problem) -> str:
-    """The scheme as the user would write it."""
-    scheme = problem.loop.scheme
-    inner = getattr(scheme, "scheme", None)
-    return type(scheme).__name__ + ("()" if inner is None else f"({type(inner).__name__}())")
 
 
 def _covariance(problem: Problem, covariance: np.ndarray, observables: list[str]) -> dict[str, Any]:

@@ -83,7 +83,7 @@ def check_differentiable(scheme: Scheme, equation: Equation) -> None:
     if scheme.differentiable(equation):
         return
     raise ValueError(
-        f"scheme: expected one through which gradients pass; the flow of {type(scheme).__name__} draws a discrete index "
+        f"scheme: expected one through which gradients pass; the flow of {scheme.name} draws a discrete index "
         f"with {equation.noise!r} noise, which no gradient follows. Use sq.schemes.Strang(diffusive=True), or "
         "noise='unitary' where the operators are Hermitian: its means agree."
     )

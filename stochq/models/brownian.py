@@ -1,10 +1,11 @@
 """Quantum Brownian motion by one jump operator, and any Hamiltonian with any jump operators."""
 
-from collections.abc import Sequence
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
+from stochq.arrays import is_concrete, square_root, stacked
 from stochq.channels import BandedOperators, Channel, DenseOperators, Features, NoiseLaw
 from stochq.equation import Equation
 from stochq.models.checks import positive
@@ -17,7 +18,7 @@ _BANDED_FRACTION = 1 / 8
 
 
 def brownian(
-    oscillator: Oscillator, *, friction: float, beta: float, squeezing: float = 0.0, noise: NoiseLaw = "real"
+    oscillator: Oscillator, *, friction: Any, beta: Any, squeezing: Any = 0.0, noise: NoiseLaw = "real"
 ) -> Equation:
     r"""The minimal completely positive generator of quantum Brownian motion in a Fock basis (`brownian-balance`).
 
@@ -35,26 +36,26 @@ def brownian(
     """
     if not isinstance(oscillator, Oscillator):
         raise ValueError(f"oscillator: expected sq.systems.oscillator(...); got {type(oscillator).__name__}.")
-    friction, beta = float(positive("friction", friction)), float(positive("beta", beta))
+    friction, beta = positive("friction", friction), positive("beta", beta)
     mass, hbar = float(oscillator.mass), float(oscillator.hbar)
     momentum_diffusion, position_diffusion = mass * friction / beta, hbar**2 * friction * beta / (16 * mass)
     lowering, raising = oscillator.annihilation_band, np.sqrt(np.arange(float(oscillator.dim)))
     q_scale = np.sqrt(hbar / (2 * mass * float(oscillator.frequency)))
     p_scale = np.sqrt(hbar * mass * float(oscillator.frequency) / 2)
-    up = np.sqrt(2 * momentum_diffusion) * q_scale / hbar
-    down = np.sqrt(2 * position_diffusion) * p_scale / hbar
+    up = square_root(2 * momentum_diffusion) * q_scale / hbar
+    down = square_root(2 * position_diffusion) * p_scale / hbar
     # q = q_scale (a + a†) and p = -i p_scale (a − a†), so L has real elements.
-    operator = BandedOperators((1, -1), np.stack([(up + down) * lowering, (up - down) * raising])[None])
+    operator = BandedOperators((1, -1), stacked([(up + down) * lowering, (up - down) * raising])[None])
     hamiltonian = _with_squeezing(oscillator, friction / 4 + squeezing / 2, hbar)
     return Equation(hamiltonian, (operator,), noise, hbar)
 
 
-def _with_squeezing(oscillator: Oscillator, factor: float, hbar: float) -> Banded:
+def _with_squeezing(oscillator: Oscillator, factor: Any, hbar: float) -> Banded:
     """H + factor·{q, p}, where {q, p} = iħ(a†² − a²)."""
     n = np.arange(oscillator.dim, dtype=np.float64)
     raising_twice = np.sqrt(n * np.maximum(n - 1, 0))
     lowering_twice = np.sqrt((n + 1) * (n + 2)) * (n < oscillator.dim - 2)
-    bands = np.stack(
+    bands = stacked(
         [np.asarray(oscillator.diagonal) + 0j, 1j * factor * hbar * raising_twice, -1j * factor * hbar * lowering_twice]
     )
     return Banded((0, -2, 2), bands)
@@ -82,18 +83,20 @@ def unravel(hamiltonian: Hamiltonian, jump_operators: Any, *, noise: NoiseLaw = 
     diagonal = [m for m in matrices if m.ndim == 1]
     dense = [m for m in matrices if m.ndim == 2]
     if diagonal:
-        channels.append(Features(np.stack(diagonal).real))
+        channels.append(Features(stacked(diagonal)))
     if dense:
-        channels.append(structured(np.stack(dense)))
+        channels.append(structured(stacked(dense)))
     return Equation(hamiltonian, tuple(channels), noise, hbar)
 
 
-def _checked(index: int, item: Any, dim: int) -> np.ndarray:
+def _checked(index: int, item: Any, dim: int) -> Any:
     """A jump operator as its real diagonal (dim,) where it is that, as a matrix otherwise."""
-    array = np.asarray(item)
+    array = np.asarray(item) if is_concrete(item) else item
     name = f"jump_operators[{index}]"
     if array.shape not in ((dim,), (dim, dim)):
         raise ValueError(f"{name}: expected shape ({dim}, {dim}) or ({dim},); got {array.shape}.")
+    if not is_concrete(array):
+        return jnp.diag(array) if array.ndim == 1 and jnp.iscomplexobj(array) else array
     if not np.all(np.isfinite(array)):
         raise ValueError(f"{name}: expected finite entries; got NaN or infinity.")
     matrix = np.diag(array) if array.ndim == 1 else array
@@ -101,8 +104,10 @@ def _checked(index: int, item: Any, dim: int) -> np.ndarray:
     return np.diag(matrix).real.copy() if is_real_diagonal else matrix
 
 
-def structured(matrices: Sequence[np.ndarray] | np.ndarray) -> Channel:
-    """Matrices (K, dim, dim) as bands where these are few, dense otherwise."""
+def structured(matrices: Any) -> Channel:
+    """Matrices (K, dim, dim) as bands where these are few, dense otherwise, or where they are traced."""
+    if not is_concrete(matrices):
+        return DenseOperators(matrices)
     stack = np.asarray(matrices)
     dim = stack.shape[-1]
     occupied = np.argwhere(np.any(stack != 0, axis=0))

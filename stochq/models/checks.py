@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
 from stochq.arrays import as_real, is_concrete
@@ -51,9 +52,9 @@ def on_energies(hamiltonian: Hamiltonian, values: Any) -> Any:
     """Values over the energy eigenstates, ascending, in the order of `energy_basis`."""
     if hamiltonian.eigenvectors is not None:
         return values
-    order = np.asarray(hamiltonian.order)
-    inverse = np.argsort(order)
-    return values[inverse]
+    if not is_concrete((hamiltonian.order, values)):
+        return jnp.asarray(values)[jnp.argsort(hamiltonian.order)]
+    return np.asarray(values)[np.argsort(hamiltonian.order)]
 
 
 def equilibrium_weights(equilibrium: Any, dim: int) -> Any:

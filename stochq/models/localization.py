@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from stochq.arrays import as_real, is_concrete
+from stochq.arrays import as_real, is_concrete, square_root
 from stochq.channels import DenseOperators, Features, Kernel, NoiseLaw
 from stochq.equation import Equation
 from stochq.models.checks import positive, rate
@@ -146,7 +146,7 @@ def qmupl(system: Particle | Oscillator, *, rate: Any, hbar: Any = None, noise: 
     """
     if isinstance(system, Oscillator):
         position = np.asarray(system.operators["position"]).real
-        channel = DenseOperators((np.sqrt(_rate(rate)) * position)[None])
+        channel = DenseOperators((square_root(_rate(rate)) * position)[None])
         return Equation(system, (channel,), noise, system.hbar if hbar is None else hbar)
     _require_particle(system, "qmupl")
     return Equation(system, (Features(np.stack(system.coordinates), _rate(rate)),), noise, _hbar(system, hbar))

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import jax
 import numpy as np
 
+from stochq.arrays import as_real, is_concrete
 from stochq.channels import NoiseLaw, Separable
 from stochq.equation import Equation
 from stochq.models.checks import energy_basis, equilibrium_weights, on_energies, positive, rate
@@ -81,6 +83,11 @@ def microcanonical(hamiltonian: Hamiltonian, psi0: Any, conserved: Sequence[Any]
     ([0.0, 1.0, 0.0, 0.0], 1)
     """
     psi = check_state(psi0, hamiltonian.dim)
+    if not is_concrete(hamiltonian.energies):
+        raise ValueError(
+            "hamiltonian: expected numbers; got a traced one. Eigenstates enter and leave the window by jumps, which have "
+            "no derivative: compute the weights beforehand, or use sq.canonical."
+        )
     energies = np.asarray(hamiltonian.energies)
     vectors = _vectors(hamiltonian)
     population = np.abs(vectors.conj().T @ psi) ** 2
@@ -127,7 +134,7 @@ def _conserved_window(hamiltonian: Hamiltonian, observable: Any, vectors: np.nda
     return _inside(values, mean, variance)
 
 
-def canonical(hamiltonian: Hamiltonian, beta: float) -> np.ndarray:
+def canonical(hamiltonian: Hamiltonian, beta: Any) -> Any:
     r"""Canonical weights $\chi_\mu = e^{-\beta E_\mu}/Z$ over the energy eigenstates, ascending, (dim,).
 
     beta: inverse temperature, in inverse units of the Hamiltonian; negative values favour high energies.
@@ -136,8 +143,10 @@ def canonical(hamiltonian: Hamiltonian, beta: float) -> np.ndarray:
     >>> canonical(sq.systems.levels([0.0, 1.0]), beta=0.0).tolist()
     [0.5, 0.5]
     """
-    if not np.isfinite(beta):
+    if is_concrete(beta) and not np.isfinite(beta):
         raise ValueError(f"beta: expected a finite inverse temperature; got {beta}.")
-    exponent = -beta * np.asarray(hamiltonian.energies, dtype=np.float64)
+    exponent = -beta * as_real(hamiltonian.energies)
+    if not is_concrete(exponent):
+        return jax.nn.softmax(exponent)
     weights = np.exp(exponent - exponent.max())
     return weights / weights.sum()

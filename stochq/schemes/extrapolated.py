@@ -30,6 +30,10 @@ class Extrapolated(Scheme):
         self.scheme = scheme
 
     @property
+    def name(self) -> str:
+        return f"Extrapolated({self.scheme.name})"
+
+    @property
     def weights(self) -> tuple[float, ...]:
         gain = 2.0**self.scheme.weak_order
         return (gain / (gain - 1), -1 / (gain - 1))

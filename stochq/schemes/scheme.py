@@ -39,6 +39,11 @@ class Scheme(eqx.Module):
     """
 
     @property
+    def name(self) -> str:
+        """The scheme as one would write it."""
+        return f"{type(self).__name__}()"
+
+    @property
     def weights(self) -> tuple[float, ...]:
         return (1.0,)
 

@@ -29,6 +29,10 @@ class Strang(Scheme):
     diffusive: bool = eqx.field(static=True, default=False)
 
     @property
+    def name(self) -> str:
+        return "Strang(diffusive=True)" if self.diffusive else "Strang()"
+
+    @property
     def strong_order(self) -> float:
         return 0.5
 

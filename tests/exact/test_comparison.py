@@ -54,7 +54,7 @@ def walks(rng, count):
 TRUTH = {"walk": np.zeros_like(TIMES), "other": np.exp(-TIMES)}
 
 
-@pytest.mark.parametrize("count", [40, 400, 3000])
+@pytest.mark.parametrize("count", [40, 400])
 def test_p_values_are_uniform(count):
     """Kolmogorov-Smirnov below 1e-4 once in ten thousand seeds; the seed is fixed."""
     rng = np.random.default_rng(count)
@@ -64,8 +64,10 @@ def test_p_values_are_uniform(count):
     assert all(0 < result.dof <= 0.05 * count for result in results)
 
 
-@pytest.mark.parametrize("kind", ["independent", "relaxing", "smooth", "one"])
-@pytest.mark.parametrize("count", [30, 200, 2000])
+@pytest.mark.parametrize(
+    ("kind", "count"),
+    [("independent", 30), ("independent", 200), ("relaxing", 200), ("relaxing", 2000), ("smooth", 200), ("one", 30)],
+)
 def test_hotelling_is_uniform_whatever_the_correlations(kind, count):
     rng = np.random.default_rng(count)
     gap = np.abs(np.subtract.outer(TIMES, TIMES))
@@ -73,7 +75,7 @@ def test_hotelling_is_uniform_whatever_the_correlations(kind, count):
     values, vectors = np.linalg.eigh(shapes[kind])
     root = vectors * np.sqrt(np.maximum(values, 0))
     p_values = []
-    for _ in range(400):
+    for _ in range(300):
         # The mean and the covariance of a Gaussian sample are independent, the latter of Wishart's law.
         mean = root @ rng.normal(size=33) / np.sqrt(count)
         sample = rng.normal(size=(count - 1, 33)) if count < 300 else _wishart_root(rng, 33, count - 1)

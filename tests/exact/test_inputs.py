@@ -131,5 +131,5 @@ def test_result_prints():
 
 
 def test_nothing_global_changes():
-    sq.exact.evolve(QUBIT, [1.0, 0.0], TIMES, method="ode")
+    sq.exact.evolve(QUBIT, [1.0, 0.0], TIMES)
     assert jnp.zeros(1).dtype == jnp.float32

@@ -4,22 +4,21 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import scipy.linalg
 
 import stochq as sq
 from stochq.noise import Budget, seed_words
 from stochq.noise.counter import draw_step
 from stochq.schemes import frame_of
 from tests import stochastic
-from tests.problems import PROBLEMS, grid, periodic_distance
+from tests.problems import PROBLEMS, csl_kernel, grid
 
 STEPS, DURATION, SEED, TRAJECTORIES = 40, 0.4, 3, 2
 
 
-def _lattice_kernel_root():
-    x = grid(32, 14.0)
-    root = scipy.linalg.sqrtm(1.5 * np.exp(-(periodic_distance(x, 14.0) ** 2) / 4))
-    return [np.diag(row) for row in root.real]
+def _csl_features():
+    """The symmetric root of the kernel; the same path needs the same root."""
+    values, vectors = np.linalg.eigh(csl_kernel(grid(32, 14.0), 14.0, rate=1.5, width=1.0))
+    return [np.diag(row) for row in (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T]
 
 
 # Jump operators in the order in which the steps draw their numbers.
@@ -31,7 +30,7 @@ DENSE = {
     "any operators, complex noise": lambda p: p.jumps,
     "hermitian operators, unitary noise": lambda p: p.jumps,
     "kerr cavity": lambda p: p.jumps,
-    "csl of a particle in a trap": lambda p: _lattice_kernel_root(),
+    "csl of a particle in a trap": lambda p: _csl_features(),
 }
 
 

@@ -13,7 +13,7 @@ from stochq.papers.output import Claim, Series
 from stochq.papers.thermalization import setting
 
 BORN = np.array([0.30, 0.24, 0.18, 0.13, 0.09, 0.06])
-STRENGTH, END, SEED, SHOWN, KEPT = 1.0, 20.0, 401, 3, 5
+STRENGTH, END, SEED, SHOWN = 1.0, 20.0, 401, 3
 TIME = r"time $t$  [$\hbar/\mathcal{JN}$]"
 
 
@@ -35,7 +35,7 @@ def born(effort: float = 1.0) -> Claim:
         trajectories=count,
         seed=SEED,
         dt=times[1],
-        keep=KEPT,
+        keep=1,
         progress=False,
     )
     exact = sq.exact.evolve(equation, psi0, times, observables=populations)
@@ -50,10 +50,7 @@ def born(effort: float = 1.0) -> Claim:
         Series("final frequencies", np.arange(dim), frequency, error),
         Series("Born", np.arange(dim), BORN),
         *(setting.ensemble_series(name, result, name, STRENGTH) for name in populations),
-        *(
-            Series(f"trajectory {i}: population 0", times, np.abs(kept[:, 0]) ** 2)
-            for i, kept in enumerate(result.kept)
-        ),
+        *(Series(f"one trajectory: population {k}", times, np.abs(result.kept[0, :, k]) ** 2) for k in range(dim)),
     ]
     return Claim(series, checks, _draw(series, result))
 
@@ -71,10 +68,9 @@ def _draw(series: list[Series], result: sq.EnsembleResult) -> Any:
     with plotting.style():
         made, axes = plotting.figure(3)
         first, second, third = (column[0] for column in axes)
-        for i, kept in enumerate(result.kept):
-            first.plot(result.times, np.abs(kept[:, 0]) ** 2, label=f"trajectory {i + 1}", linewidth=1.2)
-        first.axhline(BORN[0], color=plotting.BLACK, linestyle=":", linewidth=1.2, label=r"$|\psi_0|^2$ at the start")
-        first.set(xlabel=TIME, ylabel=r"population $p_0$", ylim=(-0.03, 1.03), xlim=(0, 8))
+        for k, population in enumerate(np.abs(result.kept[0].T) ** 2):
+            first.plot(result.times, population, label=f"$p_{k}$")
+        first.set(xlabel=TIME, ylabel="populations of one trajectory", ylim=(-0.03, 1.03), xlim=(0, 8))
         first.legend(loc="center right")
         for k in range(SHOWN):
             some, color = curves[k], plotting.PALETTE[k]

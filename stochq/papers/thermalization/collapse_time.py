@@ -12,7 +12,7 @@ from stochq.papers.thermalization import setting
 
 EPSILONS = (0.3, 0.1, 0.03, 0.01, 0.003)
 GAMMAS = (0.5, 1.0, 2.0)
-SPACING, END, SEED = 0.025, 7.0, 503
+SPACING, END, SEED, SHOWN = 0.025, 7.0, 503, 12
 
 
 def collapse_time(effort: float = 1.0) -> Claim:
@@ -38,7 +38,7 @@ def collapse_time(effort: float = 1.0) -> Claim:
         Series("law over epsilon", grid, law(1.0, grid)),
         Series("mean time over gamma", GAMMAS, *values.T),
         Series("law over gamma", rates, law(rates, 0.01)),
-        *(Series(f"trajectory {i}: z", times, np.tanh(paths[i])) for i in range(4)),
+        *(Series(f"trajectory {i}: z", times, np.tanh(paths[i])) for i in range(SHOWN)),
     ]
     return Claim(series, checks, _draw(series))
 
@@ -87,14 +87,13 @@ def _draw(series: list[Series]) -> Any:
     with plotting.style():
         made, axes = plotting.figure(3)
         first, second, third = (column[0] for column in axes)
-        for index, single in enumerate(singles):
-            setting.draw_curve(first, single, index, "_", linewidth=1.0, linestyle="-")
+        setting.draw_singles(first, singles[0].x, [single.y for single in singles])
         for side in (-0.99, 0.99):
             first.axhline(
                 side, color=plotting.BLACK, linestyle="--", linewidth=1, label=r"$|z|=0.99$" if side > 0 else "_"
             )
         first.set(xlabel=r"time $\gamma t$", ylabel=r"$z=\langle\sigma_z\rangle$", xlim=(0, 2), ylim=(-1.08, 1.4))
-        first.legend(loc="upper center")
+        first.legend(loc="upper right")
         setting.draw_curve(second, law, 0, r"$(a/8)\,\tanh(a/2)$")
         setting.draw_points(second, by_epsilon, 1, "ensemble ± 2 s.e.")
         second.set(
