@@ -89,9 +89,12 @@ def markdown(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def heading(machine: dict[str, Any]) -> str:
-    """Processor, versions, date and load in two lines."""
+    """Processor, versions, date and load, and a warning where the processor is not ours alone."""
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
-    return f"{machine['cpu']}, {machine['cores']} cores, load {machine['load']}, {machine['date']}\n{versions}"
+    lines = [f"{machine['cpu']}, {machine['cores']} cores, load {machine['load']}, {machine['date']}", versions]
+    if machine["load"] > 0.25 * machine["cores"]:
+        lines.append("Other work is running on this machine: the times below are too long.")
+    return "\n".join(lines)
 
 
 def line(row: dict[str, Any]) -> str:
@@ -129,17 +132,27 @@ def readme_table(results: dict[str, Any]) -> str:
     """What stands between the README's marks."""
     machine = results["machine"]
     versions = machine["versions"]
-    headers = ("problem", "operators", "stochq", "stochq, Euler", "dynamiqs, Euler", "QuTiP, Euler", "Euler / Euler")
+    headers = (
+        "problem",
+        "operators",
+        "stochq",
+        "stochq, Euler",
+        "dynamiqs, Euler",
+        "QuTiP, Euler",
+        "faster",
+        *HEADERS[8:],
+    )
     rows = []
     for row in results["rows"]:
         times = [_time(row[key]) for key in ("stochq_default", "stochq_euler", "dynamiqs", "qutip")]
-        rows.append([row["title"], f"{row['operators']:,}".replace(",", " "), *times, cells(row)[7]])
+        rows.append([row["title"], f"{row['operators']:,}".replace(",", " "), *times, *cells(row)[7:]])
     schemes = sorted({row["stochq_default"].get("scheme", NONE) for row in results["rows"]})
     note = (
         f"Medians on {machine['cpu']}, {machine['cores']} cores, {machine['date'][:10]}; single precision; compilation "
         f"apart. stochq {versions['stochq']} with its default scheme ({', '.join(schemes)}, weak order 2) and with "
         f"Euler–Maruyama (normalised), dynamiqs {versions['dynamiqs']}, QuTiP {versions['qutip']} (double precision); "
-        f"jax {versions['jax']}. Last column: how many times faster than dynamiqs, like for like."
+        f"jax {versions['jax']}. Faster: than dynamiqs, Euler against Euler. Compile time and peak memory: stochq default / "
+        "stochq Euler / dynamiqs, each in a fresh process."
     )
     return f"{markdown(headers, rows)}\n\n{note}"
 

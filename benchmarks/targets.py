@@ -10,6 +10,8 @@ from benchmarks.problems import Target
 COMPILE_SECONDS = 5.0
 # Five correlated times per row and a dozen rows: a z beyond this by chance is rarer than one run in a hundred.
 LARGEST_Z = 4.0
+# The error of a mean over fewer is itself too uncertain to judge by.
+FEWEST_TRAJECTORIES = 100
 
 
 class Check(NamedTuple):
@@ -53,9 +55,11 @@ def _target(row: dict[str, Any], target: Target) -> Check:
 def agreement(one: dict[str, Any], other: dict[str, Any]) -> float | None:
     """The largest |difference| of two means over the saved times after the first, in combined standard errors.
 
-    None where one did not run, or ran over other times.
+    None where one did not run, ran over other times, or ran too few trajectories.
     """
     if "cannot" in one or "cannot" in other or one["steps"] != other["steps"]:
+        return None
+    if min(one["trajectories"], other["trajectories"]) < FEWEST_TRAJECTORIES:
         return None
     difference = np.subtract(one["mean"], other["mean"])[1:]
     return float(np.max(np.abs(difference) / np.hypot(one["stderr"], other["stderr"])[1:]))

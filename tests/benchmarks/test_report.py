@@ -13,6 +13,7 @@ def entry(nanoseconds: float, **other: object) -> dict:
         "scheme": "EulerMaruyama",
         "layout": "",
         "steps": 200,
+        "trajectories": 1000,
         "nanoseconds": nanoseconds,
         "low": 0.9 * nanoseconds,
         "high": 1.1 * nanoseconds,
@@ -94,6 +95,12 @@ def test_a_row_of_failures_is_still_a_row() -> None:
     assert cells[8] == "– / – / –"
 
 
+def test_a_busy_machine_is_pointed_out() -> None:
+    machine = results()["machine"]
+    assert "a processor, 2 cores" in report.heading(machine) and "Other work" not in report.heading(machine)
+    assert "Other work" in report.heading(machine | {"load": 3.0})
+
+
 def test_the_text_names_every_figure_that_is_missed() -> None:
     made = results()
     made["rows"][0]["checks"] = [
@@ -113,7 +120,10 @@ def test_the_readme_changes_between_its_marks_only(tmp_path) -> None:
     once = readme.read_text()
     assert once.startswith(f"# before\n\n{report.START}\n| problem |")
     assert once.endswith(f"{report.END}\n\nafter\n")
-    assert "old" not in once and "| SUV d=2 | 4 096 | 10.0 ns | 8.00 ns | 160 ns | – | 20x |" in once
+    assert (
+        "old" not in once
+        and "| SUV d=2 | 4 096 | 10.0 ns | 8.00 ns | 160 ns | – | 20x | 2.0 / 2.0 / 2.0 | 300 / 300 / 300 |" in once
+    )
     assert "a processor, 2 cores, 2030-01-02" in once
     report.update_readme(readme, results())
     assert readme.read_text() == once
@@ -148,4 +158,5 @@ def test_agreement_is_in_combined_standard_errors_and_skips_the_start() -> None:
     other = entry(1.0, mean=[9.0, 0.5, 0.25 + 0.03 * np.sqrt(2)])
     assert agreement(entry(1.0), other) == pytest.approx(3.0)
     assert agreement(entry(1.0), entry(1.0, steps=10)) is None
+    assert agreement(entry(1.0), entry(1.0, trajectories=4)) is None
     assert agreement(entry(1.0), {"cannot": "because"}) is None
