@@ -151,8 +151,8 @@ def readme_table(results: dict[str, Any]) -> str:
         f"Medians on {machine['cpu']}, {machine['cores']} cores, {machine['date'][:10]}; single precision; compilation "
         f"apart. stochq {versions['stochq']} with its default scheme ({', '.join(schemes)}, weak order 2) and with "
         f"Euler–Maruyama (normalised), dynamiqs {versions['dynamiqs']}, QuTiP {versions['qutip']} (double precision); "
-        f"jax {versions['jax']}. Faster: than dynamiqs, Euler against Euler. Compile time and peak memory: stochq default / "
-        "stochq Euler / dynamiqs, each in a fresh process."
+        f"jax {versions['jax']}. Faster: than dynamiqs, Euler against Euler. Compile time and peak memory: stochq "
+        "default / stochq Euler / dynamiqs, each in a fresh process."
     )
     return f"{markdown(headers, rows)}\n\n{note}"
 

@@ -15,6 +15,7 @@
 
 from pathlib import Path as _Path
 
+from stochq import channels as channels
 from stochq import exact as exact
 from stochq import models as models
 from stochq import schemes as schemes

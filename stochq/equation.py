@@ -60,8 +60,15 @@ class Equation(eqx.Module):
     def basis_matrix(self, channel: Channel) -> Any:
         """The columns of the channel's basis in the given basis, (dim, dim), or None for the given basis itself."""
         if isinstance(channel.basis, Energy):
-            return self.hamiltonian.eigenvectors
+            return self._energy_columns()
         return channel.basis.matrix if isinstance(channel.basis, Columns) else None
+
+    def _energy_columns(self) -> Any:
+        vectors, order = self.hamiltonian.eigenvectors, self.hamiltonian.order
+        if vectors is not None or not is_concrete(order) or np.array_equal(order, np.arange(self.dim)):
+            return vectors
+        # The given basis is an eigenbasis, but its energies do not ascend.
+        return np.eye(self.dim)[:, np.asarray(order)]
 
     def project(self, psi: jax.Array) -> jax.Array:
         """The nearest state on the constraint |ψ| = 1."""

@@ -167,9 +167,7 @@ def _():
         sq.systems.levels(matrix), reduction=0.5, thermalization=0.4, equilibrium=chi, basis=basis, hbar=0.7
     )
     jumps = transitions(0.4 / 0.7 * np.outer(chi, np.ones(3)), np.linalg.eigh(matrix)[1])
-    return Problem(
-        equation, matrix, jumps + projectors(basis, 0.5 / 0.7), state(3, 20), watched(3, 21), hbar=0.7
-    )
+    return Problem(equation, matrix, jumps + projectors(basis, 0.5 / 0.7), state(3, 20), watched(3, 21), hbar=0.7)
 
 
 @problem("bath: rate matrix and sources")

@@ -38,7 +38,11 @@ def test_imports_run_one_way():
         for other, at_top in imported(path):
             if room == "exact" and other not in ALLOWED["exact"]:
                 wrong.append(f"{path.name}: exact imports {other}")
-            elif room in RANK and other in RANK and (RANK[other] > RANK[room] or (RANK[other] == RANK[room] != 0 and other != room)):
+            elif (
+                room in RANK
+                and other in RANK
+                and (RANK[other] > RANK[room] or (RANK[other] == RANK[room] != 0 and other != room))
+            ):
                 wrong.append(f"{path.name}: {room} imports {other}")
             elif other in DRAWERS and at_top and room not in {"papers", "cli", *DRAWERS}:
                 wrong.append(f"{path.name}: {room} imports {other} at module level")

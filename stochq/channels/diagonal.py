@@ -116,9 +116,7 @@ class DiagonalCollapse(Channel):
         own, extra = noise.split(self.budget(law))
         return self._collapse(dt, psi, own, law, _gaussian_index(populations(psi), extra.singles))
 
-    def _collapse(
-        self, dt: jax.Array, psi: jax.Array, noise: StepNoise, law: NoiseLaw, chosen: jax.Array
-    ) -> jax.Array:
+    def _collapse(self, dt: jax.Array, psi: jax.Array, noise: StepNoise, law: NoiseLaw, chosen: jax.Array) -> jax.Array:
         if law == "real":
             return self._weigh(dt, psi, noise.singles, chosen)
         psi = self._weigh(0.5 * dt, psi, noise.pairs.real, chosen)

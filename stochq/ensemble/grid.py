@@ -30,22 +30,6 @@ class TimeGrid(NamedTuple):
         return int(self.steps.sum())
 
 
-def check_times(times: np.ndarray) -> np.ndarray:
-    """The saved times as float64, finite and increasing; ValueError otherwise."""
-    times = np.asarray(times, dtype=np.float64)
-    if times.ndim != 1 or times.size < 2:
-        raise ValueError(f"times: expected at least two times, the start included; got shape {times.shape}.")
-    if not np.all(np.isfinite(times)):
-        raise ValueError(f"times: expected finite numbers; entry {int(np.argmin(np.isfinite(times)))} is not.")
-    if np.any(np.diff(times) <= 0):
-        where = int(np.argmax(np.diff(times) <= 0))
-        raise ValueError(
-            f"times: expected increasing times; got {times[where]:g} followed by {times[where + 1]:g} "
-            f"at position {where}. Sort them and drop repeats."
-        )
-    return times
-
-
 def time_grid(times: np.ndarray, dt: float) -> TimeGrid:
     """The largest steps not above dt that reach every saved time.
 

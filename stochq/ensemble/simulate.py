@@ -8,7 +8,7 @@ import numpy as np
 
 from stochq.ensemble.assemble import assemble
 from stochq.ensemble.batch import Problem, run_states
-from stochq.ensemble.grid import check_step, check_times, time_grid
+from stochq.ensemble.grid import check_step, time_grid
 from stochq.ensemble.grid_checks import check_grid_state, grid_monitors, warn_about_grid
 from stochq.ensemble.observables import readout
 from stochq.ensemble.problem import build_problem, check_counters
@@ -18,6 +18,7 @@ from stochq.ensemble.statistics import Density, Histogram
 from stochq.ensemble.step_size import StepChoice, choose_step
 from stochq.equation import Equation
 from stochq.schemes import Scheme, default_scheme
+from stochq.systems.checks import check_times
 from stochq.systems.states import check_state
 
 

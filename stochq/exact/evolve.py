@@ -11,11 +11,12 @@ from stochq.equation import Equation
 from stochq.exact import liouvillian
 from stochq.exact.action import is_driven
 from stochq.exact.groups import Group, groups_of, unstructured
-from stochq.exact.inputs import check_times, initial_density, intervals
+from stochq.exact.inputs import initial_density, intervals
 from stochq.exact.ode import Solved, evolve_ode
 from stochq.exact.readout import Readout
 from stochq.exact.result import ExactResult
 from stochq.exact.split import evolve_split
+from stochq.systems.checks import check_times
 
 Method = Literal["auto", "closed-form", "liouvillian", "split", "ode"]
 METHODS = ("auto", "closed-form", "liouvillian", "split", "ode")

@@ -51,22 +51,6 @@ def _checked_density(rho: np.ndarray) -> np.ndarray:
     return rho
 
 
-def check_times(times: Any) -> np.ndarray:
-    """The times as float64 (T,), at least two, finite and increasing; ValueError otherwise."""
-    times = np.asarray(times, dtype=np.float64)
-    if times.ndim != 1 or times.size < 2:
-        raise ValueError(f"times: expected at least two times, the start included; got shape {times.shape}.")
-    check_finite("times", times)
-    falling = np.flatnonzero(np.diff(times) <= 0)
-    if len(falling):
-        where = int(falling[0])
-        raise ValueError(
-            f"times: expected increasing times; got {times[where]:g} followed by {times[where + 1]:g} "
-            f"at position {where}. Sort them and drop repeats."
-        )
-    return times
-
-
 def intervals(times: np.ndarray) -> np.ndarray:
     """The lengths (T-1,) between times, equal ones made exactly equal so that one propagator serves them all.
 

@@ -19,8 +19,9 @@ _UNDETERMINED = 1e-10
 def fit(predict: Callable[[Any], Any], data: Any, start: Any, *, optimizer: Any = None, steps: int = 100) -> Fit:
     r"""The parameters θ whose predicted means fit the measured ones best, and their uncertainty.
 
-    $$\chi^2(\theta) = \sum_i \frac{(m_i(\theta)-d_i)^2}{\sigma_i^2},\qquad
-      \mathrm{cov}(\theta) = F^{-1}(J^TRJ)F^{-1},\quad F = J^TJ,\quad J_{ik} = \sigma_i^{-1}\partial m_i/\partial\theta_k$$
+    $$\chi^2(\theta) = \sum_i \frac{(m_i(\theta)-d_i)^2}{\sigma_i^2},\quad
+      \mathrm{cov}\,\theta = F^{-1}(J^TRJ)F^{-1},\quad F = J^TJ,\quad
+      J_{ik} = \frac{1}{\sigma_i}\frac{\partial m_i}{\partial\theta_k}$$
 
     predict: a JAX function from parameters to means, such as `sq.expectations` of an equation built from them.
     data: pairs (mean, stderr) in the structure predict returns, independent of each other (R = 1); or an

@@ -85,8 +85,8 @@ def microcanonical(hamiltonian: Hamiltonian, psi0: Any, conserved: Sequence[Any]
     psi = check_state(psi0, hamiltonian.dim)
     if not is_concrete(hamiltonian.energies):
         raise ValueError(
-            "hamiltonian: expected numbers; got a traced one. Eigenstates enter and leave the window by jumps, which have "
-            "no derivative: compute the weights beforehand, or use sq.canonical."
+            "hamiltonian: expected numbers; got a traced one. Eigenstates enter and leave the window by jumps, which "
+            "have no derivative: compute the weights beforehand, or use sq.canonical."
         )
     energies = np.asarray(hamiltonian.energies)
     vectors = _vectors(hamiltonian)

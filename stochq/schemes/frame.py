@@ -55,9 +55,9 @@ def frame_of(equation: Equation) -> Frame:
     """The frame of an equation: the energy basis where a channel lives there, a common basis, or the given one."""
     hamiltonian, channels = equation.hamiltonian, equation.channels
     columns: Any = None
-    energy = any(isinstance(channel.basis, Energy) for channel in channels)
+    energy = [channel for channel in channels if isinstance(channel.basis, Energy)]
     if energy and not isinstance(hamiltonian, Driven):
-        columns = hamiltonian.eigenvectors
+        columns = equation.basis_matrix(energy[0])
         hamiltonian = Diagonal(hamiltonian.energies)
     elif _share_columns(equation):
         columns = equation.basis_matrix(channels[0])

@@ -89,3 +89,19 @@ def check_hermitian(name: str, value: Any) -> None:
             f"{name}: expected a Hermitian matrix, |H - H^dagger| = 0; got a largest difference of {violation:.3g}. "
             "Symmetrise it: (H + H.conj().T) / 2."
         )
+
+
+def check_times(times: Any) -> np.ndarray:
+    """The times as float64 (T,), at least two, finite and increasing; ValueError otherwise."""
+    times = np.asarray(times, dtype=np.float64)
+    if times.ndim != 1 or times.size < 2:
+        raise ValueError(f"times: expected at least two times, the start included; got shape {times.shape}.")
+    check_finite("times", times)
+    falling = np.flatnonzero(np.diff(times) <= 0)
+    if len(falling):
+        where = int(falling[0])
+        raise ValueError(
+            f"times: expected increasing times; got {times[where]:g} followed by {times[where + 1]:g} "
+            f"at position {where}. Sort them and drop repeats."
+        )
+    return times

@@ -48,7 +48,9 @@ def test_diffusion_has_the_law_of_the_sum_over_operators(name, law):
     vectors = stochastic.diffusion(jumps, psi, law)
     relation = np.zeros_like(vectors.T @ vectors) if law == "complex" else vectors.T @ vectors
     judge_sample(eta, np.zeros(channel.dim), f"{name}, {law}: mean")
-    judge_sample(eta[:, :, None] * eta[:, None, :].conj(), dt * vectors.T @ vectors.conj(), f"{name}, {law}: covariance")
+    judge_sample(
+        eta[:, :, None] * eta[:, None, :].conj(), dt * vectors.T @ vectors.conj(), f"{name}, {law}: covariance"
+    )
     judge_sample(eta[:, :, None] * eta[:, None, :], dt * relation, f"{name}, {law}: relation")
 
 

@@ -51,7 +51,7 @@ def test_times_of_wrong_shape(times):
 
 
 def test_times_not_finite():
-    refused("^times: expected finite numbers; entry 1", times=[0.0, np.nan, 1.0])
+    refused("^times: expected finite numbers; got nan at index .1.", times=[0.0, np.nan, 1.0])
 
 
 @pytest.mark.parametrize("operator", [np.ones(3), np.ones((2, 3)), 1.0, np.ones((2, 2, 2))])

@@ -36,9 +36,7 @@ def test_oqt_relaxes_every_state_to_chi():
     chi, rho = np.array([0.5, 0.3, 0.2]), random_density(3)
     vectors = np.linalg.eigh(matrix)[1]
     equation = sq.models.oqt(sq.systems.levels(matrix), strength=0.8, equilibrium=chi)
-    np.testing.assert_allclose(
-        dissipated(equation, rho), -0.8 * (rho - vectors @ np.diag(chi) @ vectors.T), atol=1e-12
-    )
+    np.testing.assert_allclose(dissipated(equation, rho), -0.8 * (rho - vectors @ np.diag(chi) @ vectors.T), atol=1e-12)
 
 
 def test_oqt_on_unsorted_levels_weighs_energies_in_ascending_order():
@@ -166,3 +164,15 @@ def test_no_signalling(kind):
     assert abs(result.mean["alice"][-1] - result.mean["alice"][0]) > 10 * result.stderr["alice"][-1]
     rho = sq.models.partial_trace(np.outer(psi, psi.conj()), 3)
     assert np.trace(rho @ np.array(pauli["x"])).real == pytest.approx(result.mean["x"][0], abs=1e-6)
+
+
+def test_energy_basis_of_unsorted_levels():
+    """A channel in the energy basis means energies ascending, whatever the order of the given levels."""
+    levels = sq.systems.levels([2.0, 0.0])
+    channel = sq.channels.Separable([0.9, 0.1], basis=sq.channels.Energy())
+    psi, times = sq.normalize([1.0, 1.0]), [0.0, 0.5, 1.0]
+    watched = {"y": np.array([[0.0, -1j], [1j, 0.0]]), "ground": np.array([0.0, 1.0])}
+    result = sq.simulate(sq.Equation(levels, (channel,)), psi, times, observables=watched, trajectories=20_000, dt=0.05)
+    for index, t in enumerate(times):
+        assert result.mean["ground"][index] == pytest.approx(0.9 - 0.4 * np.exp(-t), abs=0.02)
+        assert result.mean["y"][index] == pytest.approx(np.exp(-t) * np.sin(2 * t), abs=0.04)

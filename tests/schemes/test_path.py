@@ -34,11 +34,14 @@ DENSE = {
 }
 
 
+_draw_step = jax.jit(draw_step, static_argnums=(3, 4))
+
+
 def _draws(equation, step):
     budget = sq.schemes.EulerMaruyama().budget(frame_of(equation))
     trajectories = jnp.arange(TRAJECTORIES, dtype=jnp.uint32)
     key = jnp.asarray(seed_words(SEED))
-    return budget, draw_step(key, trajectories, jnp.uint32(step), budget, np.dtype(np.float64))
+    return budget, _draw_step(key, trajectories, jnp.uint32(step), budget, np.dtype(np.float64))
 
 
 def _kept(equation, psi0):
@@ -78,9 +81,7 @@ def test_the_path_is_that_of_the_dense_equation(name):
 
 def _gaussian(normals, variance, relation):
     """Complex Gaussian numbers with E|η|² = variance, E[η²] = relation, by the root of the 2 × 2 covariance."""
-    covariance = 0.5 * np.array(
-        [[variance + relation.real, relation.imag], [relation.imag, variance - relation.real]]
-    )
+    covariance = 0.5 * np.array([[variance + relation.real, relation.imag], [relation.imag, variance - relation.real]])
     root = np.linalg.cholesky(covariance)
     return root[0, 0] * normals.real + 1j * (root[1, 0] * normals.real + root[1, 1] * normals.imag)
 
