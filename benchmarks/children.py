@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,16 @@ from benchmarks.measure import Budget
 ROOT = Path(__file__).resolve().parent.parent
 TIMEOUT_SECONDS = 240
 _MARK = "measurement: "
+_REASON_LENGTH = 80
 
 
 def run_child(*arguments: str) -> dict[str, Any]:
-    """The measurement that `python -m benchmarks measure ARGUMENTS` makes, or {"cannot": why}."""
+    """The measurement that `python -m benchmarks measure ARGUMENTS` makes, or {"cannot": why}.
+
+    arguments: the problem's name, the library, and what that one needs.
+    """
+    if find_spec(arguments[1]) is None:
+        return {"cannot": "not installed"}
     command = [sys.executable, "-m", "benchmarks", "measure", *arguments]
     # A compilation found in a cache would not be timed.
     environment = os.environ | {"JAX_ENABLE_COMPILATION_CACHE": "false"}
@@ -32,7 +39,7 @@ def run_child(*arguments: str) -> dict[str, Any]:
         if line.startswith(_MARK):
             return json.loads(line.removeprefix(_MARK))
     reason = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-    return {"cannot": f"failed: {reason}"}
+    return {"cannot": f"failed: {reason[:_REASON_LENGTH]}"}
 
 
 def child_main(name: str, library: str, detail: str, trajectories: int, budget: Budget) -> None:

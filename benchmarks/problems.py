@@ -28,8 +28,8 @@ class Problem:
     """One row of the table.
 
     operators: number of jump operators. equation: () -> stochq.Equation. statement: () -> the same without stochq.
-    dynamiqs: the (layout, trajectories) it is offered, its fastest counts; qutip_steps: time steps of a QuTiP run, 0
-    for none; both empty where `cannot` says why. quick: whether `--quick` keeps the row.
+    dynamiqs: the (layout, trajectories) it is offered, in the layout found best for it; its fastest counts. qutip_steps:
+    time steps of a QuTiP run, 0 for none. Both are empty where `cannot` says why. quick: whether `--quick` keeps the row.
     """
 
     name: str
@@ -124,13 +124,13 @@ PROBLEMS = (
     _suv(8, 6.0, dynamiqs=(("dia", 1000), ("dia", 5000)), quick=True),
     _suv(32, 15.0, dynamiqs=(("dia", 1000), ("dia", 2000))),
     _oqt(4, dynamiqs=(("dense", 1000), ("dense", 5000)), qutip_steps=200, quick=True),
-    _oqt(8, dynamiqs=(("dense", 1000), ("dia", 1000)), qutip_steps=200),
+    _oqt(8, dynamiqs=(("dense", 200), ("dense", 1000)), qutip_steps=200),
     _oqt(16, 100, targets=(Target("euler", ratio=100.0),), dynamiqs=(("dense", 200),), qutip_steps=100),
     _oqt(64, 100),
     _oqt(256, 100),
     _oqt(1024, 100, targets=(Target("euler", nanoseconds=12_000.0),)),
     _sui(8),
-    _csl(64, 200, targets=(Target("default", ratio=5.0),), dynamiqs=(("dia", 500),), qutip_steps=200),
+    _csl(64, 200, targets=(Target("default", ratio=5.0),), dynamiqs=(("dia", 200),), qutip_steps=200),
     _csl(256, 100, qutip_steps=20),
     _kerr(64),
 )

@@ -1,4 +1,4 @@
-"""Strict arithmetic: shapes are checked where they are written, and arrays of different rank do not meet by accident."""
+"""Strict arithmetic: shapes are checked where they are written, arrays of different rank do not meet by accident."""
 
 import jax
 import jaxtyping

@@ -48,7 +48,7 @@ def judge_sample(sample, expected, what=""):
 
 
 def judge_chi2(difference, covariance, what=""):
-    """One verdict on a vector of deviations whose errors have this covariance; directions without spread are dropped."""
+    """One verdict on deviations whose errors have this covariance; directions without spread are dropped."""
     values, vectors = np.linalg.eigh(covariance)
     kept = values > 1e-6 * values.max()
     chi2 = np.sum((vectors.T @ difference)[kept] ** 2 / values[kept])

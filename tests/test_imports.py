@@ -51,7 +51,10 @@ def test_imports_run_one_way():
 
 def test_importing_is_light():
     heavy = ["matplotlib", "xarray", "typer", "pydantic", "rich", "diffrax", "scipy.special"]
-    code = f"import sys, jax; before = jax.config.jax_enable_x64; import stochq; print([m for m in {heavy} if m in sys.modules], before == jax.config.jax_enable_x64)"
+    code = (
+        "import sys, jax; before = jax.config.jax_enable_x64; import stochq; "
+        f"print([m for m in {heavy} if m in sys.modules], before == jax.config.jax_enable_x64)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[] True"
 

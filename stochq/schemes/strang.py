@@ -15,7 +15,9 @@ from stochq.systems.driven import Driven
 
 @final
 class Strang(Scheme):
-    r"""Palindromic splitting $e^{\frac{h}{2}H}e^{\frac{h}{2}C_1}\cdots e^{hC_n}\cdots e^{\frac{h}{2}C_1}e^{\frac{h}{2}H}$.
+    r"""Palindromic splitting into the Hamiltonian and the channels.
+
+    $$e^{\frac{h}{2}H}e^{\frac{h}{2}C_1}\cdots e^{hC_n}\cdots e^{\frac{h}{2}C_1}e^{\frac{h}{2}H}$$
 
     Weak order 2. Collapse channels flow exactly (no step error at all without a Hamiltonian), thermalizing ones by
     the sweep over levels, general operators by Platen's step, the Hamiltonian by its exact propagator.
