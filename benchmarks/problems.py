@@ -28,8 +28,8 @@ class Problem:
     """One row of the table.
 
     operators: number of jump operators. equation: () -> stochq.Equation. statement: () -> the same without stochq.
-    dynamiqs: the (layout, trajectories) it is offered, in the layout found best for it; its fastest counts. qutip_steps:
-    time steps of a QuTiP run, 0 for none. Both are empty where `cannot` says why. quick: whether `--quick` keeps the row.
+    dynamiqs: the (layout, trajectories) it is offered, in the layout found best for it; its fastest counts.
+    qutip_steps: time steps of a QuTiP run, 0 for none. quick: whether `--quick` keeps the row.
     """
 
     name: str

@@ -111,9 +111,12 @@ def _check_precision(precision: str) -> None:
 
 
 def _unrolled(problem: Problem, grid: TimeGrid, trajectories: int) -> Problem:
-    """The same problem with a static number of steps, and no more trajectories in a block than are wanted."""
+    """The same problem with a static number of steps, made one at a time, and no more trajectories than are wanted.
+
+    Steps in pairs would save draws, which cost little beside a gradient, and double what is compiled.
+    """
     block = min(problem.loop.block, trajectories)
-    loop = problem.loop._replace(block=block, most_steps=int(grid.steps.max()))
+    loop = problem.loop._replace(block=block, most_steps=int(grid.steps.max()), paired=False)
     return problem._replace(loop=loop, statistics=())
 
 

@@ -27,7 +27,7 @@ def fit(predict: Callable[[Any], Any], data: Any, start: Any, *, optimizer: Any 
     data: pairs (mean, stderr) in the structure predict returns, independent of each other (R = 1); or an
     EnsembleResult, of which the predicted names are fitted with the correlations R between their times.
     start: pytree of numbers where the search begins. optimizer: None for damped Gauss-Newton steps, which stop when
-    they are below a hundredth of a standard error; or one of optax, run for all steps with gradients in reverse mode.
+    they are below a twentieth of a standard error; or one of optax, run for all steps with gradients in reverse mode.
 
     Parameters that must stay positive are best given as logarithms: predict(θ) then uses exp(θ), and the error of θ
     is the relative error. The prediction's own sampling error is not part of the covariance: predict from several

@@ -11,8 +11,8 @@ from stochq.inference.result import History, flat, shaped
 
 Residuals = Callable[[Any], jax.Array]
 
-# A step this small, in standard errors, changes nothing worth knowing.
-_NEGLIGIBLE = 1e-2
+# A step this small, in standard errors, changes nothing worth knowing; rounding in single precision is not far below.
+_NEGLIGIBLE = 0.05
 _DAMPING, _LEAST_DAMPING, _LARGEST_DAMPING = 1e-3, 1e-9, 1e9
 _RATIO = 10.0
 
@@ -52,22 +52,25 @@ def gauss_newton(residuals: Residuals, start: Any, steps: int) -> Minimum:
     best = flat(start)
     value, jacobian = evaluate(best)
     check_finite_start(value, jacobian)
-    damping, converged = _DAMPING, False
+    damping, converged = _DAMPING, _negligible(value, jacobian)
     losses, visited = [_loss(value)], [best]
     while len(losses) < steps and not converged and damping < _LARGEST_DAMPING:
         trial = best + _damped_step(value, jacobian, damping)
         new_value, new_jacobian = evaluate(trial)
-        # The undamped step, in standard errors, is the distance to the minimum of the linearised problem.
-        converged = np.linalg.norm(jacobian @ _damped_step(value, jacobian, _LEAST_DAMPING)) < _NEGLIGIBLE
         if np.all(np.isfinite(new_jacobian)) and _loss(new_value) < _loss(value):
             best, value, jacobian = trial, new_value, new_jacobian
-            damping = max(damping / _RATIO, _LEAST_DAMPING)
+            damping, converged = max(damping / _RATIO, _LEAST_DAMPING), _negligible(value, jacobian)
         else:
             damping *= _RATIO
         losses.append(_loss(value))
         visited.append(best)
     history = History(np.array(losses), shaped(np.stack(visited), start))
-    return Minimum(best, value, jacobian, history, bool(converged))
+    return Minimum(best, value, jacobian, history, converged)
+
+
+def _negligible(value: np.ndarray, jacobian: np.ndarray) -> bool:
+    """Whether the minimum of the linearised problem lies within a small fraction of the standard errors."""
+    return bool(np.linalg.norm(jacobian @ _damped_step(value, jacobian, _LEAST_DAMPING)) < _NEGLIGIBLE)
 
 
 def descend(residuals: Residuals, start: Any, optimizer: Any, steps: int) -> Minimum:

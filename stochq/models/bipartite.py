@@ -13,7 +13,9 @@ LARGEST_DIM = 64
 
 
 def bipartite(equation: Equation, other: Any) -> Equation:
-    r"""The equation on A with a second party B beside it: $L_k\otimes\mathbb 1_B$, $H_A\otimes\mathbb 1+\mathbb 1\otimes H_B$.
+    r"""The equation on A with a second party B beside it.
+
+    $$L_k\otimes\mathbb 1_B, \qquad H_A\otimes\mathbb 1+\mathbb 1\otimes H_B$$
 
     other: H_B, Hermitian (dim_b, dim_b), or dim_b for H_B = 0. States are ψ_{μσ} in the order of `numpy.kron`.
 

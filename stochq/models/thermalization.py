@@ -52,10 +52,11 @@ class Window:
     state_variance: float
 
     def __str__(self) -> str:
+        ratio = self.variance / self.state_variance if self.state_variance else 1.0
         return (
-            f"microcanonical window: {self.states} eigenstates; energy {self.energy:.6g} (state {self.state_energy:.6g},"
-            f" off by {self.energy - self.state_energy:+.2g}); variance {self.variance:.6g} (state "
-            f"{self.state_variance:.6g}, ratio {self.variance / self.state_variance if self.state_variance else 1:.3g})"
+            f"microcanonical window: {self.states} eigenstates; energy {self.energy:.6g} "
+            f"(state {self.state_energy:.6g}, off by {self.energy - self.state_energy:+.2g}); variance {self.variance:.6g} (state "
+            f"{self.state_variance:.6g}, ratio {ratio:.3g})"
         )
 
 
@@ -98,8 +99,9 @@ def microcanonical(hamiltonian: Hamiltonian, psi0: Any, conserved: Sequence[Any]
         inside &= _conserved_window(hamiltonian, observable, vectors, psi)
     if not inside.any():
         nearest = float(energies[np.argmin(np.abs(energies - energy))])
+        spread = variance**0.5
         raise ValueError(
-            f"psi0: expected a state whose window [E ± √V] = [{energy - variance**0.5:.6g}, {energy + variance**0.5:.6g}]"
+            f"psi0: expected a state whose window [E ± √V] = [{energy - spread:.6g}, {energy + spread:.6g}]"
             f" holds an eigenstate; the nearest energy is {nearest:.6g}. Give `equilibrium` yourself."
         )
     weights = (inside / inside.sum()).view(Weights)
