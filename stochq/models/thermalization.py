@@ -54,9 +54,9 @@ class Window:
     def __str__(self) -> str:
         ratio = self.variance / self.state_variance if self.state_variance else 1.0
         return (
-            f"microcanonical window: {self.states} eigenstates; energy {self.energy:.6g} "
-            f"(state {self.state_energy:.6g}, off by {self.energy - self.state_energy:+.2g}); variance {self.variance:.6g} (state "
-            f"{self.state_variance:.6g}, ratio {ratio:.3g})"
+            f"microcanonical window: {self.states} eigenstates; "
+            f"energy {self.energy:.6g} (state {self.state_energy:.6g}, off by {self.energy - self.state_energy:+.2g}); "
+            f"variance {self.variance:.6g} (state {self.state_variance:.6g}, ratio {ratio:.3g})"
         )
 
 
