@@ -22,7 +22,8 @@ def sweep(rates: jax.Array, dt: jax.Array, psi: jax.Array, normals: jax.Array, l
     for complex noise.
     """
     dim = psi.shape[0]
-    level = _real_level if law == "real" else _complex_level
+    # Checkpointed, since a gradient through the stored intermediate values compiles and runs more slowly.
+    level = jax.checkpoint(_real_level if law == "real" else _complex_level)
     rows = tuple(normals[k * dim : (k + 1) * dim] for k in range(normals.shape[0] // dim))
 
     # The sums without the last visited level are carried, and that level itself: were N and S carried, XLA would

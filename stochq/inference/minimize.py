@@ -65,7 +65,9 @@ def gauss_newton(residuals: Residuals, start: Any, steps: int) -> Minimum:
         losses.append(_loss(value))
         visited.append(best)
     history = History(np.array(losses), shaped(np.stack(visited), start))
-    return Minimum(best, value, jacobian, history, converged)
+    # The rest of the way, so short that the linearised problem serves.
+    rest = _damped_step(value, jacobian, _LEAST_DAMPING) if converged else np.zeros_like(best)
+    return Minimum(best + rest, value + jacobian @ rest, jacobian, history, converged)
 
 
 def _negligible(value: np.ndarray, jacobian: np.ndarray) -> bool:

@@ -55,17 +55,24 @@ def normal_pair(word_0: jax.Array, word_1: jax.Array, dtype: np.dtype) -> tuple[
 
 
 def correlated(normals: jax.Array, variance: jax.Array, relation: jax.Array | None) -> jax.Array:
-    """Complex Gaussians with E|η|² = variance and E[η²] = relation, |relation| <= variance.
+    r"""Complex Gaussians with E|η|² = V = variance and E[η²] = S = relation, |S| <= V.
 
-    normals: complex with independent unit real and imaginary parts. No relation: circular.
+    $$\eta = \sqrt{q/2}\,(z + S\bar z/2q), \qquad 2q = V + \sqrt{V^2-|S|^2}$$
+
+    normals: z, complex with independent unit real and imaginary parts. No relation: circular. This is the symmetric
+    root of the covariance, the only one that is smooth in the state: a triangular one divides by one part's variance.
     """
     if relation is None:
         scale = root(0.5 * variance)
         return lax.complex(scale * normals.real, scale * normals.imag)
-    # Below rounding a part's variance means nothing; taken as it comes, it would blow up the shear.
-    floor = jnp.finfo(variance.dtype).eps * variance + jnp.finfo(variance.dtype).tiny
-    real_variance = jnp.maximum(0.5 * (variance + relation.real), floor)
-    real_scale = jnp.sqrt(real_variance)
-    shear = 0.5 * relation.imag / real_scale
-    rest = jnp.sqrt(jnp.maximum(0.5 * (variance - relation.real) - shear * shear, floor))
-    return lax.complex(real_scale * normals.real, shear * normals.real + rest * normals.imag)
+    limits, square = jnp.finfo(variance.dtype), variance * variance
+    # Below rounding V² − |S|² means nothing; its floor keeps the slope of the root finite.
+    gap = square - (relation.real * relation.real + relation.imag * relation.imag)
+    scale = root(0.25 * (variance + root(jnp.maximum(gap, limits.eps * square))))
+    present = scale > np.sqrt(limits.tiny)
+    share = jnp.where(present, 0.25 / jnp.where(present, scale, 1), 0)
+    real, imaginary = share * relation.real, share * relation.imag
+    return lax.complex(
+        (scale + real) * normals.real + imaginary * normals.imag,
+        imaginary * normals.real + (scale - real) * normals.imag,
+    )

@@ -51,7 +51,13 @@ def times_real(factor: Num[Any, "..."], psi: Num[Any, "*shape"]) -> Num[jax.Arra
 
 def level_sum(values: Num[Any, "dim *columns"]) -> Num[jax.Array, "1 *columns"]:
     """Sum over levels, one for each column, the axis kept."""
-    return jnp.sum(values, axis=0, keepdims=True)
+    if values.ndim == 1:
+        return jnp.sum(values, axis=0, keepdims=True)
+    if jnp.iscomplexobj(values):
+        return lax.complex(level_sum(values.real), level_sum(values.imag))
+    # A product with ones: XLA's CPU reduction would evaluate the summed expression once more than a product does.
+    levels, columns = values.shape[0], values.shape[1:]
+    return multiply(jnp.ones((1, levels), values.dtype), values.reshape(levels, -1)).reshape(1, *columns)
 
 
 def inner(bra: Num[Any, "dim *columns"], ket: Num[Any, "dim *columns"]) -> Num[jax.Array, "1 *columns"]:
@@ -73,9 +79,11 @@ def apply_operator(operator: Num[Any, "..."], psi: Num[Any, "dim *columns"]) -> 
 def shift(psi: Num[Any, "dim *columns"], offset: int) -> Num[jax.Array, "dim *columns"]:
     """The vector with elements psi_{i + offset}, zero beyond the ends (no wrapping)."""
     psi = jnp.asarray(psi)
-    # One pad with a negative side is a single copy; a gather or a concatenation would break XLA's fusion.
-    padding = [(-offset, offset, 0)] + [(0, 0, 0)] * (psi.ndim - 1)
-    return lax.pad(psi, jnp.zeros((), psi.dtype), padding)
+    if offset == 0:
+        return psi
+    # A slice beside zeros: padding complex numbers costs XLA's CPU code two and a half times as much.
+    zeros = jnp.zeros((min(abs(offset), psi.shape[0]), *psi.shape[1:]), psi.dtype)
+    return jnp.concatenate([psi[offset:], zeros] if offset > 0 else [zeros, psi[:offset]])
 
 
 def apply_bands(
