@@ -21,14 +21,19 @@ def throughput(quick: bool, only: Sequence[str]) -> dict[str, Any]:
     start = time.perf_counter()
     where = machine.describe()
     print(report.heading(where), flush=True)
-    rows = [measure_row(problem, quick) for problem in chosen]
-    results = {"machine": where | {"seconds": round(time.perf_counter() - start), "quick": quick}, "rows": rows}
+    rows: list[dict[str, Any]] = []
+    results: dict[str, Any] = {}
+    for problem in chosen:
+        rows.append(measure_row(problem, quick))
+        results = {"machine": where | {"seconds": round(time.perf_counter() - start), "quick": quick}, "rows": rows}
+        if not (quick or only):
+            # A run takes minutes: what was measured outlives an interruption.
+            save(results, RESULTS / "throughput.json")
     print()
     print(report.text(results))
     if quick or only:
         print("\nA part of the run: benchmarks/results and README.md are left as they are.")
     else:
-        save(results, RESULTS / "throughput.json")
         print(report.update_readme(ROOT / "README.md", results))
     return results
 
@@ -83,7 +88,6 @@ def save(results: dict[str, Any], path: Path) -> None:
     """Write the results as JSON."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(results, indent=1) + "\n")
-    print(f"\nWritten to {path.relative_to(ROOT)}.")
 
 
 def _say(what: str) -> None:

@@ -85,6 +85,10 @@ class Channel(eqx.Module):
         """Whether `flow` draws a discrete index, through which no gradient passes."""
         raise NotImplementedError
 
+    def flow_has_gradient(self, law: NoiseLaw) -> bool:
+        """Whether gradients through `flow`, where it draws no index, are finite and of finite variance."""
+        return True
+
     @property
     def flow_block(self) -> int:
         """Trajectories that a block should hold at least on a CPU for `flow` to be efficient."""

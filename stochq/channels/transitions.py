@@ -47,6 +47,10 @@ class Transitions(Channel):
     def flow_draws_index(self, law: NoiseLaw) -> bool:
         return False
 
+    def flow_has_gradient(self, law: NoiseLaw) -> bool:
+        # The noise of a sub-step is a root of what the other levels hold: its slope is unbounded where they are empty.
+        return False
+
     def drift(self, t: jax.Array, psi: jax.Array, law: NoiseLaw) -> jax.Array:
         """(Σ_ν J_μν|ψ_ν|² − ½ Σ_ν J_νμ − ½ Σ_κν J_κν|ψ_κ|²|ψ_ν|²) ψ_μ."""
         probability = populations(psi)

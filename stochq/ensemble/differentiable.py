@@ -81,13 +81,13 @@ def expectations(
 
 
 def check_differentiable(scheme: Scheme, equation: Equation) -> None:
-    """ValueError for a scheme that draws a discrete index, whose gradients would be silently wrong."""
+    """ValueError for a scheme whose gradients would be silently wrong."""
     if scheme.differentiable(equation):
         return
     raise ValueError(
-        f"scheme: expected one through which gradients pass; the flow of {scheme.name} draws a discrete index "
-        f"with {equation.noise!r} noise, which no gradient follows. Use sq.schemes.Strang(diffusive=True), or "
-        "noise='unitary' where the operators are Hermitian: its means agree."
+        f"scheme: expected one through which gradients pass; a flow of {scheme.name} draws a discrete index, which no "
+        f"gradient follows, or has unbounded slopes (transitions), with {equation.noise!r} noise. Use "
+        "sq.schemes.Extrapolated(sq.schemes.EulerMaruyama()), or for collapse alone sq.schemes.Strang(diffusive=True)."
     )
 
 

@@ -17,6 +17,7 @@ def default_scheme(equation: Equation) -> Scheme:
 
 
 def default_differentiable_scheme(equation: Equation) -> Scheme:
-    """The best scheme through which gradients pass: as `default_scheme`, but never one that draws an index."""
-    scheme = default_scheme(equation)
-    return scheme if scheme.differentiable(equation) else Strang(diffusive=True)
+    """The best scheme through which gradients pass: as `default_scheme` where that one does, else its nearest kin."""
+    candidates = (default_scheme(equation), Strang(diffusive=True))
+    smooth = (scheme for scheme in candidates if scheme.differentiable(equation))
+    return next(smooth, Extrapolated(EulerMaruyama()))

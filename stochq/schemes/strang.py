@@ -52,7 +52,9 @@ class Strang(Scheme):
         return max((channel.flow_block for channel in equation.channels), default=1)
 
     def differentiable(self, equation: Equation) -> bool:
-        return self.diffusive or not any(channel.flow_draws_index(equation.noise) for channel in equation.channels)
+        law = equation.noise
+        smooth = self.diffusive or not any(channel.flow_draws_index(law) for channel in equation.channels)
+        return smooth and all(channel.flow_has_gradient(law) for channel in equation.channels)
 
     def budget(self, frame: Frame) -> Budget:
         flows = (frame.channels[index] for index, _, _ in _sequence(frame))

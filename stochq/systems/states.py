@@ -10,7 +10,7 @@ NORM_TOLERANCE = 1e-6
 def normalize(psi: Any) -> np.ndarray:
     """ψ/|ψ| as complex128, (dim,).
 
-    >>> normalize([3.0, 4.0]).real.tolist()
+    >>> normalize([3.0, 4.0]).real.round(12).tolist()
     [0.6, 0.8]
     """
     psi = np.asarray(psi, dtype=np.complex128)
