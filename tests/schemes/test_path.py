@@ -80,10 +80,12 @@ def test_the_path_is_that_of_the_dense_equation(name):
 
 
 def _gaussian(normals, variance, relation):
-    """Complex Gaussian numbers with E|η|² = variance, E[η²] = relation, by the root of the 2 × 2 covariance."""
+    """Complex Gaussian numbers with E|η|² = variance, E[η²] = relation, by the symmetric root of their covariance."""
     covariance = 0.5 * np.array([[variance + relation.real, relation.imag], [relation.imag, variance - relation.real]])
-    root = np.linalg.cholesky(covariance)
-    return root[0, 0] * normals.real + 1j * (root[1, 0] * normals.real + root[1, 1] * normals.imag)
+    values, vectors = np.linalg.eigh(covariance)
+    root = vectors @ np.diag(np.sqrt(values)) @ vectors.T
+    parts = root @ np.stack([normals.real, normals.imag])
+    return parts[0] + 1j * parts[1]
 
 
 @pytest.mark.parametrize("name", ["oqt", "oqt, complex noise"])
