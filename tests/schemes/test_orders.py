@@ -46,6 +46,7 @@ MEASURED = [
     ("collapse", EulerMaruyama(), (2, 4, 8), 3),
     ("collapse", Extrapolated(EulerMaruyama()), (1, 2, 4), 3),
     ("collapse", Strang(), (1, 2, 4), 5),
+    ("collapse", Strang(diffusive=True), (1, 2, 3), 3),
 ]
 
 

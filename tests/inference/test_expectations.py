@@ -1,0 +1,174 @@
+"""The differentiable kernel: the numbers of `simulate`, derivatives where rates vanish, clear refusals."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import stochq as sq
+from stochq.channels import RateMatrix
+from stochq.ensemble import differentiable
+from stochq.noise.normals import correlated
+from stochq.noise.roots import root
+
+QUBIT = sq.systems.levels([[0.0, 0.3], [0.3, 1.0]])
+P = {"p": np.array([1.0, 0.0])}
+PSI = [0.6, 0.8]
+
+
+def suv(strength=0.6, **options):
+    return sq.models.suv(QUBIT, strength=strength, **options)
+
+
+@pytest.mark.parametrize("scheme", [None, sq.schemes.Extrapolated(sq.schemes.EulerMaruyama())])
+def test_the_numbers_are_those_of_simulate_whatever_the_intervals(scheme):
+    """Unequal intervals have unequal steps, several blocks and a part of one."""
+    times = [0.0, 0.2, 0.35, 1.0]
+    options = {"observables": {"x": np.array([[0.0, 1.0], [1.0, 0.0]]), **P}, "trajectories": 2500, "dt": 0.1}
+    options["scheme"] = sq.schemes.default_differentiable_scheme(suv()) if scheme is None else scheme
+    result = sq.simulate(suv(), PSI, times, seed=5, **options)
+    means = sq.expectations(suv(), PSI, times, seed=5, **(options | {"scheme": scheme or options["scheme"]}))
+    assert list(means) == ["x", "p"]
+    for name, mean in means.items():
+        assert mean.dtype == np.float32
+        np.testing.assert_allclose(mean, result.mean[name], atol=3e-6)
+
+
+def test_blocks_run_again_backwards_give_the_same_gradient(monkeypatch):
+    def last(strength):
+        run = {"observables": P, "trajectories": 2048, "dt": 0.25, "scheme": sq.schemes.EulerMaruyama()}
+        return sq.expectations(suv(strength), PSI, [0.0, 0.5], **run)["p"][-1]
+
+    remembered = jax.grad(last)(0.6)
+    monkeypatch.setattr(differentiable, "REMEMBERED", 0)
+    jax.clear_caches()
+    assert jax.grad(last)(0.6) == pytest.approx(float(remembered), rel=1e-5)
+
+
+JUMPS = np.array([[0.0, 0.5, 0.0], [0.2, 0.0, 0.0], [0.0, 0.3, 0.0]])
+RUN = {"trajectories": 32, "dt": 0.1, "precision": "double"}
+
+
+def _rate_matrix(rate):
+    equation = sq.Equation(sq.systems.levels([0.0, 0.4, 1.0]), (RateMatrix(rate * JUMPS),), "complex")
+    return sq.expectations(equation, [1.0, 0.0, 0.0], [0.0, 0.3], observables={"p": np.array([1.0, 0, 0])}, **RUN)["p"]
+
+
+def _canonical(parameter):
+    """The parameter is a field and an inverse temperature, and enters the observable."""
+    chain = sq.systems.ising(1, coupling=1.0, transverse=parameter, longitudinal=0.3)
+    equation = sq.models.oqt(chain, strength=0.6, equilibrium=sq.canonical(chain, parameter), noise="complex")
+    energy = {"energy": chain.operators["energy"]}
+    return sq.expectations(equation, [1.0, 0.0], [0.0, 0.3], observables=energy, **RUN)["energy"]
+
+
+def _diagonal(parameter):
+    """Traced energies of a diagonal Hamiltonian, and jump operators with a traced rate."""
+    hamiltonian = sq.systems.levels(parameter * jnp.array([1.0, 0.0, 0.4]))
+    jump = jnp.sqrt(parameter) * np.diag([1.0, 0.5], k=1)
+    equation = sq.models.unravel(hamiltonian, [jump])
+    x = np.diag([1.0, 1.0], k=1) + np.diag([1.0, 1.0], k=-1)
+    return sq.expectations(equation, [0.6, 0.0, 0.8], [0.0, 0.3], observables={"x": x}, **RUN)["x"]
+
+
+@pytest.mark.parametrize("mean", [_rate_matrix, _canonical, _diagonal])
+def test_derivatives_are_those_of_finite_differences(mean):
+    with jax.enable_x64(True):
+        _, slope = jax.jvp(mean, (0.5,), (1.0,))
+        central = (mean(0.5 + 1e-6) - mean(0.5 - 1e-6)) / 2e-6
+    np.testing.assert_allclose(slope, central, rtol=1e-5, atol=1e-8)
+
+
+def test_single_precision_inside_double_mode():
+    def last(strength):
+        return sq.expectations(suv(strength), PSI, [0.0, 0.5], observables=P, trajectories=64, dt=0.25)["p"][-1]
+
+    plain = jax.jvp(last, (0.6,), (1.0,))
+    with jax.enable_x64(True):
+        inside = jax.jvp(last, (0.6,), (1.0,))
+    np.testing.assert_allclose(inside, plain, rtol=1e-5)
+    assert inside[0].dtype == np.float32
+
+
+def test_a_rate_of_zero_has_no_derivative_and_none_is_made_up():
+    def last(strength):
+        model = sq.models.oqt(QUBIT, strength=strength, equilibrium=[0.5, 0.5])
+        run = {"observables": P, "trajectories": 64, "dt": 0.25, "scheme": sq.schemes.EulerMaruyama()}
+        return sq.expectations(model, PSI, [0.0, 0.5], **run)["p"][-1]
+
+    slope = abs(float(jax.jvp(last, (0.0,), (1.0,))[1]))
+    assert np.isnan(slope) or slope > 1e6
+
+
+def test_root_passes_no_nan_where_a_rate_is_absent():
+    weights = jnp.array([1.0, 0.0])
+    slopes = jax.jacrev(lambda strength: root(strength * weights))(4.0)
+    np.testing.assert_allclose(slopes, [0.25, 0.0])
+    np.testing.assert_allclose(jax.jacfwd(lambda strength: root(strength * weights))(4.0), [0.25, 0.0])
+
+
+@pytest.mark.parametrize("phase", [1.0, 1j, np.exp(0.3j)])
+@pytest.mark.parametrize("roughness", [0.0, 1e-8, 3e-7, 1e-3])
+def test_noise_of_nearly_real_or_imaginary_states_stays_finite(phase, roughness):
+    """E|η|² = V and E[η²] = S also where |S| = V to rounding, with finite derivatives."""
+    rng = np.random.default_rng(1)
+    psi = phase * rng.normal(size=4) * np.exp(1j * roughness * rng.normal(size=4))
+    psi = jnp.asarray(psi / np.linalg.norm(psi), jnp.complex64)
+    normals = jnp.asarray(rng.normal(size=(20000, 2)).view(complex)[:, 0], jnp.complex64)
+
+    def noise(psi):
+        variance, relation = jnp.sum(jnp.abs(psi) ** 2)[None], jnp.sum(psi * psi)[None]
+        return correlated(normals, variance, relation)
+
+    values, slopes = jax.jvp(noise, (psi,), (jnp.ones_like(psi),))
+    values = np.asarray(values, np.complex128)
+    assert abs(np.mean(np.abs(values) ** 2) - 1) < 0.05
+    assert abs(np.mean(values**2) - np.sum(np.asarray(psi, complex) ** 2)) < 0.05
+    assert np.all(np.isfinite(slopes)) and np.abs(slopes).max() < 1e2
+
+
+@pytest.mark.parametrize("scheme", [sq.schemes.Strang(), sq.schemes.Extrapolated(sq.schemes.Strang())])
+def test_a_scheme_that_draws_an_index_is_refused_with_the_fix(scheme):
+    with pytest.raises(ValueError, match=r"^scheme: .* draws a discrete index"):
+        sq.expectations(suv(), PSI, [0, 1], observables=P, trajectories=8, dt=0.5, scheme=scheme)
+
+
+def test_the_default_draws_no_index():
+    default = sq.schemes.default_differentiable_scheme
+    thermal = sq.models.oqt(QUBIT, strength=0.5, equilibrium=[0.5, 0.5])
+    assert default(suv()).name == "Strang(diffusive=True)"
+    assert default(suv(noise="unitary")).name == "Strang()"
+    assert default(thermal).name == "Extrapolated(EulerMaruyama())"
+    rates = sq.Equation(sq.systems.levels([0.0, 0.4, 1.0]), (RateMatrix(JUMPS),))
+    assert default(rates).name == "Extrapolated(EulerMaruyama())"
+
+
+BAD = {
+    "dt": (lambda x: {"dt": x}, "^dt: expected numbers, as the number of steps must be fixed"),
+    "times": (lambda x: {"times": [0.0, x]}, "^times: expected numbers"),
+    "precision": (lambda x: {"precision": "double"}, r"^precision: .*jax.enable_x64\(True\)"),
+    "precision name": (lambda x: {"precision": "half"}, "^precision: expected 'single' or 'double'"),
+    "trajectories": (lambda x: {"trajectories": 0}, "^trajectories: expected a whole number"),
+    "psi0": (lambda x: {"psi0": [1.0, 1.0]}, "^psi0: expected a normalised state"),
+    "observables": (lambda x: {"observables": {"p": x * np.ones(3)}}, r"^observables\['p'\]: expected shape"),
+}
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_bad_input(what):
+    arguments, message = BAD[what]
+
+    def call(x):
+        given = {"psi0": PSI, "times": [0.0, 1.0], "observables": P, "trajectories": 8, "dt": 0.5}
+        return sq.expectations(suv(), **(given | arguments(x)))["p"][-1]
+
+    with pytest.raises(ValueError, match=message):
+        jax.jvp(call, (0.5,), (1.0,))
+
+
+def test_a_window_of_a_traced_hamiltonian_is_refused():
+    def weights(field):
+        return sq.microcanonical(sq.systems.ising(2, 1.0, field), np.eye(4)[0])
+
+    with pytest.raises(ValueError, match="^hamiltonian: expected numbers"):
+        jax.jvp(weights, (0.5,), (1.0,))

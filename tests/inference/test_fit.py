@@ -1,0 +1,160 @@
+"""Fits of functions whose least squares are known in closed form, and refusals of what cannot be fitted."""
+
+from dataclasses import replace
+
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import stochq as sq
+
+T = np.linspace(0.1, 3.0, 20)
+ERROR = 0.05
+DATA = 2 * np.exp(-0.7 * T) + ERROR * np.random.default_rng(0).normal(size=T.size)
+START = {"height": 1.0, "rate": np.array([3.0])}
+
+
+def decay(parameters):
+    return parameters["height"] * jnp.exp(-parameters["rate"] * T)
+
+
+def line(parameters):
+    return {"y": parameters[0] + parameters[1] * T}
+
+
+def test_a_line_has_the_parameters_and_covariance_of_linear_regression():
+    rng = np.random.default_rng(3)
+    error = 0.1 * (1 + T)
+    y = 1.0 + 0.5 * T + error * rng.normal(size=T.size)
+    fit = sq.fit(line, {"y": (y, error)}, np.zeros(2))
+    design = np.stack([np.ones_like(T), T], axis=1) / error[:, None]
+    covariance = np.linalg.inv(design.T @ design)
+    np.testing.assert_allclose(fit.covariance, covariance, rtol=1e-9)
+    np.testing.assert_allclose(fit.parameters, covariance @ design.T @ (y / error), rtol=1e-6)
+    np.testing.assert_allclose(fit.stderr, np.sqrt(np.diag(covariance)))
+    assert fit.converged and fit.dof == 18 and fit.names == ("parameter[0]", "parameter[1]")
+    assert fit.correlation[0, 0] == pytest.approx(1) and fit.correlation[0, 1] < 0
+
+
+@pytest.mark.parametrize("optimizer", [None, optax.adam(optax.cosine_decay_schedule(0.2, 300)), optax.lbfgs()])
+def test_every_way_down_ends_in_one_place(optimizer):
+    fit = sq.fit(decay, (DATA, ERROR), START, optimizer=optimizer, steps=300)
+    assert fit.parameters["height"] == pytest.approx(2.0322, abs=2e-3)
+    assert fit.parameters["rate"] == pytest.approx([0.7259], abs=2e-3)
+    assert fit.chi2 == pytest.approx(13.33, abs=0.02)
+    assert fit.parameters["rate"].shape == fit.stderr["rate"].shape == (1,)
+    assert fit.history.parameters["rate"].shape == (len(fit.history.loss), 1)
+    assert fit.history.loss[0] > 100 * fit.history.loss[-1]
+    assert 2 * fit.history.loss.min() == pytest.approx(fit.chi2, rel=1e-3)
+
+
+def test_the_report_gives_values_with_two_digits_of_their_errors():
+    text = str(sq.fit(decay, (DATA, ERROR), START))
+    assert "height   2.032 ± 0.036" in text and "rate[0]  0.726 ± 0.020" in text and "chi2/dof = 13.3/18 = 0.74" in text
+    assert "NOT converged" in str(sq.fit(decay, (DATA, ERROR), START, steps=2))
+
+
+def test_a_step_to_where_there_is_no_prediction_is_taken_back():
+    """The first undamped step overshoots to a negative argument of the root."""
+    fit = sq.fit(lambda x: jnp.sqrt(x) * jnp.ones(3), (0.1 * np.ones(3), 0.01), 25.0)
+    assert fit.parameters == pytest.approx(0.01, rel=1e-3)
+
+
+def ensemble(values):
+    """A result as `simulate` returns it, from values (trajectories, observables, times)."""
+    names = ("a", "b")[: values.shape[1]]
+    equation = sq.models.suv(sq.systems.levels([0.0, 1.0]), strength=1.0)
+    shapes = {name: np.array([1.0, 0.0]) for name in names}
+    result = sq.simulate(equation, [0.6, 0.8], np.arange(values.shape[2]), observables=shapes, trajectories=4, dt=1.0)
+    mean, variance = values.mean(axis=0), values.var(axis=0, ddof=1)
+    points = [(name, time) for name in names for time in range(1, values.shape[2])]
+    return replace(
+        result,
+        mean=dict(zip(names, mean, strict=True)),
+        variance=dict(zip(names, variance, strict=True)),
+        stderr=dict(zip(names, np.sqrt(variance / len(values)), strict=True)),
+        covariance=np.cov(values[:, :, 1:].reshape(len(values), -1).T),
+        covariance_points=points,
+        trajectories=len(values),
+    )
+
+
+def test_errors_of_an_ensemble_count_the_correlation_of_its_times():
+    """Values that fluctuate together at all times tell no more than one of them."""
+    values = 0.3 + np.random.default_rng(1).normal(size=(400, 1, 1)) * np.ones((1, 1, 9))
+    values[:, :, 0] = 1.0
+    result = ensemble(values)
+    fit = sq.fit(lambda level: {"a": level * jnp.ones(9)}, result, 1.0)
+    assert fit.points == 8
+    assert fit.parameters == pytest.approx(values[:, 0, 1].mean())
+    assert fit.stderr == pytest.approx(result.stderr["a"][1])
+    independent = sq.fit(lambda level: {"a": level * jnp.ones(9)}, replace(result, covariance=None), 1.0)
+    assert independent.stderr == pytest.approx(result.stderr["a"][1] / np.sqrt(8))
+
+
+def test_only_the_predicted_names_that_fluctuate_are_fitted():
+    values = np.random.default_rng(2).normal(size=(100, 2, 4))
+    values[:, 1, 2] = 7.0
+    result = ensemble(values)
+    assert sq.fit(lambda x: {"b": x * jnp.ones(4)}, result, 0.0).points == 2
+    assert sq.fit(lambda x: {"b": x * jnp.ones(4), "a": x * jnp.ones(4)}, result, 0.0).points == 5
+
+
+def test_an_undetermined_direction_is_named():
+    with pytest.warns(UserWarning, match=r"free direction .*parameter\[0\]"):
+        fit = sq.fit(lambda x: (x[0] + x[1]) * jnp.ones(3), (np.ones(3), 0.1), np.zeros(2))
+    assert np.all(np.isinf(fit.covariance))
+
+
+def _nan(values):
+    return np.where(np.arange(values.size) == 3, np.nan, values)
+
+
+BAD = {
+    "nan in data": ((_nan(DATA), ERROR), START, "^data: expected finite means"),
+    "no error": (
+        (DATA, np.where(T > 1, ERROR, 0.0)),
+        START,
+        "^data: expected positive standard errors; .*leave it out",
+    ),
+    "shape": ((DATA[:5], ERROR), START, r"^data: expected mean and stderr of shape \(20,\)"),
+    "no pair": (DATA, START, r"^data: expected a pair \(mean, stderr\)"),
+    "structure": ({"y": (DATA, ERROR)}, START, "^data: expected"),
+    "start": ((DATA, ERROR), START | {"height": np.inf}, r"^start\['height'\]: expected finite real numbers"),
+    "empty start": ((DATA, ERROR), {}, "^start: expected at least one parameter"),
+}
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_bad_input(what):
+    data, start, message = BAD[what]
+    with pytest.raises(ValueError, match=message):
+        sq.fit(decay, data, start)
+
+
+@pytest.mark.parametrize("steps", [0, 1.5, True])
+def test_steps_are_a_whole_number(steps):
+    with pytest.raises(ValueError, match="^steps: expected a whole number"):
+        sq.fit(decay, (DATA, ERROR), START, steps=steps)
+
+
+def test_predictions_that_do_not_match_an_ensemble():
+    result = ensemble(np.random.default_rng(2).normal(size=(100, 2, 4)))
+    with pytest.raises(ValueError, match="^predict: expected names among a, b; got 'c'"):
+        sq.fit(lambda x: {"c": x * jnp.ones(4)}, result, 0.0)
+    with pytest.raises(ValueError, match=r"^predict: expected shape \(4,\) for 'a'"):
+        sq.fit(lambda x: {"a": x * jnp.ones(3)}, result, 0.0)
+    with pytest.raises(ValueError, match="^predict: expected a dict"):
+        sq.fit(lambda x: x * jnp.ones(4), result, 0.0)
+    with pytest.raises(ValueError, match="^predict: expected real numbers"):
+        sq.fit(lambda x: {"a": 1j * x * jnp.ones(4)}, result, 0.0)
+
+
+def test_a_prediction_that_is_not_finite():
+    with pytest.raises(ValueError, match="^start: .* a prediction is not finite"):
+        sq.fit(lambda x: jnp.log(x) * jnp.ones(2), (np.ones(2), 0.1), -1.0)
+    with pytest.raises(ValueError, match="^start: .* a derivative is not finite"):
+        sq.fit(lambda x: jnp.sqrt(x) * jnp.ones(2), (np.ones(2), 0.1), 0.0)
+    with pytest.raises(RuntimeError, match="^predict: the prediction became non-finite"):
+        sq.fit(lambda x: jnp.log(x) * jnp.ones(2), (-5 * np.ones(2), 0.1), 0.1, optimizer=optax.sgd(1.0))
