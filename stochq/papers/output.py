@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,12 +26,20 @@ class Series:
 
 
 @dataclass(frozen=True)
-class Claim:
-    """A regenerated claim: its numbers, its checks and its picture."""
+class Table:
+    """Columns of equal length by name: numbers, words or truth values."""
 
-    series: list[Series]
+    columns: Mapping[str, Sequence[Any] | np.ndarray]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A regenerated claim: its numbers, its checks, and its picture (None for a bare table) in the named formats."""
+
+    numbers: list[Series] | Table
     checks: list[Check]
-    picture: "Figure"
+    picture: "Figure | None"
+    formats: tuple[str, ...] = ("png",)
 
 
 # How many trajectories a claim takes, relative to what its published picture takes.
@@ -39,12 +47,27 @@ Maker = Callable[[float], Claim]
 
 
 def write_claim(name: str, claim: Claim, out: Path) -> None:
-    """NAME.csv with the columns series, x, y, stderr, and NAME.png."""
+    """NAME.csv (a table, or series as columns series, x, y, stderr) and NAME.png, if it has a picture."""
     with (out / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["series", "x", "y", "stderr"])
-        writer.writerows(row for series in claim.series for row in _rows(series))
-    claim.picture.savefig(out / f"{name}.png")
+        csv.writer(file).writerows(_lines(claim.numbers))
+    if claim.picture is not None:
+        for form in claim.formats:
+            claim.picture.savefig(out / f"{name}.{form}")
+
+
+def _lines(numbers: list[Series] | Table) -> Iterable[Sequence[Any]]:
+    if isinstance(numbers, Table):
+        yield list(numbers.columns)
+        for row in zip(*numbers.columns.values(), strict=True):
+            yield [_cell(value) for value in row]
+        return
+    yield ["series", "x", "y", "stderr"]
+    for series in numbers:
+        yield from _rows(series)
+
+
+def _cell(value: Any) -> Any:
+    return f"{value:.12g}" if isinstance(value, float | np.floating) else value
 
 
 def _rows(series: Series) -> Iterable[list[str]]:
