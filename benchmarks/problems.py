@@ -122,7 +122,7 @@ def _kerr(cutoff: int) -> Problem:
 PROBLEMS = (
     _suv(2, 12.0, dynamiqs=(("dense", 5000), ("dense", 20_000)), quick=True),
     _suv(8, 6.0, dynamiqs=(("dia", 1000), ("dia", 5000)), quick=True),
-    _suv(32, 15.0, dynamiqs=(("dia", 1000), ("dia", 2000))),
+    _suv(32, 15.0, dynamiqs=(("dia", 1000), ("dia", 2000), ("dense", 500))),
     _oqt(4, dynamiqs=(("dense", 1000), ("dense", 5000)), qutip_steps=200, quick=True),
     _oqt(8, dynamiqs=(("dense", 200), ("dense", 1000)), qutip_steps=200),
     _oqt(16, 100, targets=(Target("euler", ratio=100.0),), dynamiqs=(("dense", 200),), qutip_steps=100),

@@ -29,10 +29,18 @@ def apply_matrix(matrix: Num[Any, "rows dim"], psi: Num[Any, "dim *columns"]) ->
     >>> bool(np.allclose(apply_matrix(np.array([[0.0, 1.0], [1.0, 0.0]]), np.array([1.0, 1j])), [1j, 1.0]))
     True
     """
-    if jnp.iscomplexobj(matrix) or not jnp.iscomplexobj(psi):
-        return multiply(matrix, psi)
     psi = jnp.asarray(psi)
+    if not jnp.iscomplexobj(psi):
+        return multiply(matrix, psi)
+    if jnp.iscomplexobj(matrix):
+        return _gauss(jnp.asarray(matrix), psi)
     return lax.complex(multiply(matrix, psi.real), multiply(matrix, psi.imag))
+
+
+def _gauss(matrix: jax.Array, psi: jax.Array) -> jax.Array:
+    real, imag = matrix.real, matrix.imag
+    a = multiply(real, psi.real + psi.imag)
+    return lax.complex(a - multiply(real + imag, psi.imag), a + multiply(imag - real, psi.real))
 
 
 def scale(weights: Num[Any, " dim"], psi: Num[Any, "dim *columns"]) -> Num[jax.Array, "dim *columns"]:
