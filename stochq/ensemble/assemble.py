@@ -5,17 +5,14 @@ import re
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from stochq.ensemble.batch import Problem
+from stochq.ensemble.batch import Runnable
 from stochq.ensemble.grid import TimeGrid
 from stochq.ensemble.result import EnsembleResult
 from stochq.ensemble.runner import Totals
 from stochq.ensemble.statistics import Covariance, Density, Histogram
 from stochq.ensemble.step_size import StepChoice
-from stochq.systems.driven import Driven
-from stochq.systems.states import normalize
 
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 # A run in which more than this fraction of trajectories became non-finite has no meaning.
@@ -23,7 +20,7 @@ FAILED_FRACTION = 0.01
 
 
 def assemble(
-    problem: Problem,
+    problem: Runnable,
     grid: TimeGrid,
     totals: Totals,
     choice: StepChoice,
@@ -36,7 +33,7 @@ def assemble(
     count = totals.done - totals.failed
     _check_failures(problem, totals, choice.dt)
     finished = [s.finish(total) for s, total in zip(problem.statistics, totals.summaries, strict=True)]
-    names = problem.read.names
+    names = problem.names
     mean, variance = ({name: array[:, names.index(name)] for name in names} for array in finished[0])
     extra = list(zip(statistics, problem.statistics[2:], finished[2:], strict=True))
     return EnsembleResult(
@@ -48,7 +45,7 @@ def assemble(
         trajectories=count,
         failed=totals.failed,
         seed=seed,
-        scheme=problem.loop.scheme.name,
+        scheme=problem.label,
         dt=float(choice.dt),
         precision=precision,
         fingerprint=fingerprint(problem),
@@ -60,18 +57,18 @@ def assemble(
     )
 
 
-def _check_failures(problem: Problem, totals: Totals, dt: float) -> None:
+def _check_failures(problem: Runnable, totals: Totals, dt: float) -> None:
     if totals.failed > FAILED_FRACTION * totals.done or totals.done - totals.failed < 2:
         raise RuntimeError(
-            f"{totals.failed} of {totals.done} trajectories became non-finite with {problem.loop.scheme.name} "
+            f"{totals.failed} of {totals.done} trajectories became non-finite with {problem.label} "
             f"at dt = {dt:g}. Take a shorter dt, the default scheme, or precision='double'."
         )
 
 
-def _covariance(problem: Problem, covariance: np.ndarray, observables: list[str]) -> dict[str, Any]:
+def _covariance(problem: Runnable, covariance: np.ndarray, observables: list[str]) -> dict[str, Any]:
     statistic = problem.statistics[1]
     assert isinstance(statistic, Covariance)
-    points = [(problem.read.names[observable], int(time)) for observable, time in statistic.points]
+    points = [(problem.names[observable], int(time)) for observable, time in statistic.points]
     chosen = [index for index, (name, _) in enumerate(points) if name in observables]
     return {
         "covariance": covariance[np.ix_(chosen, chosen)],
@@ -79,7 +76,7 @@ def _covariance(problem: Problem, covariance: np.ndarray, observables: list[str]
     }
 
 
-def fingerprint(problem: Problem) -> str:
+def fingerprint(problem: Runnable) -> str:
     """A hash of all that decides a trajectory and what is seen of it, but not of the seed.
 
     Functions are known by their values, since their addresses change from one process to the next.
@@ -88,20 +85,8 @@ def fingerprint(problem: Problem) -> str:
     digest = hashlib.sha256(_ADDRESS.sub("", str(structure)).encode())
     for leaf in leaves:
         digest.update(np.asarray(leaf).tobytes() if hasattr(leaf, "dtype") else _ADDRESS.sub("", repr(leaf)).encode())
-    digest.update(_behaviour(problem).encode())
+    digest.update(problem.behaviour().encode())
     return digest.hexdigest()[:32]
-
-
-def _behaviour(problem: Problem) -> str:
-    """What the functions in a problem do: observables on one state, a driven Hamiltonian on it at some times."""
-    levels = np.arange(1.0, problem.frame.dim + 1)
-    probe = jnp.asarray(normalize(np.sqrt(levels) * np.exp(1j * levels**2)), np.complex64)
-    seen = [problem.read(probe[:, None])]
-    if isinstance(problem.frame.hamiltonian, Driven):
-        start, stop = problem.grid.times[0], problem.grid.times[-1]
-        moments = start + (stop - start) * (np.arange(16) * 0.6180339887 % 1)
-        seen += [problem.frame.hamiltonian.apply(t, probe) for t in moments]
-    return " ".join(f"{number:.3e}" for value in seen for number in np.asarray(value, complex).ravel().view(float))
 
 
 def _info(totals: Totals, choice: StepChoice, grid: TimeGrid) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """One device call: some blocks of trajectories, each reduced to its summaries."""
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import equinox as eqx
 import jax
@@ -12,8 +12,36 @@ from stochq.ensemble.kernel import GridArrays, Loop, run_block
 from stochq.ensemble.observables import Readout
 from stochq.ensemble.statistics import Statistic
 from stochq.schemes import Frame
+from stochq.systems.driven import Driven
+from stochq.systems.states import normalize
 
 BLOCKS_PER_CALL = 16
+
+
+class Runnable(Protocol):
+    """What is run in blocks of trajectories: stochastic Schrödinger equations here, phase-space paths in gaussian/.
+
+    block: trajectories per block. size: numbers that one trajectory carries. label: how it is stepped.
+    """
+
+    @property
+    def block(self) -> int: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def label(self) -> str: ...
+    @property
+    def names(self) -> tuple[str, ...]: ...
+    @property
+    def statistics(self) -> tuple[Statistic, ...]: ...
+
+    def data(self, first: jax.Array, states: bool) -> dict[str, jax.Array]:
+        """{"values": (time, observables, block)} from trajectory `first` on, and {"states": (time, size, block)}."""
+        ...
+
+    def behaviour(self) -> str:
+        """What the functions inside do, in digits: their addresses change from one process to the next."""
+        ...
 
 
 class Problem(NamedTuple):
@@ -26,6 +54,41 @@ class Problem(NamedTuple):
     key: Any
     read: Readout
     statistics: tuple[Statistic, ...]
+
+    @property
+    def block(self) -> int:
+        return self.loop.block
+
+    @property
+    def size(self) -> int:
+        return self.psi0.shape[0]
+
+    @property
+    def label(self) -> str:
+        return self.loop.scheme.name
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.read.names
+
+    def data(self, first: jax.Array, states: bool) -> dict[str, jax.Array]:
+        return run_block(self.loop, self.frame, self.grid, self.psi0, self.key, first, observer(self, states))
+
+    def behaviour(self) -> str:
+        """Observables on one state, a driven Hamiltonian on it at some times."""
+        levels = np.arange(1.0, self.frame.dim + 1)
+        probe = jnp.asarray(normalize(np.sqrt(levels) * np.exp(1j * levels**2)), np.complex64)
+        seen = [self.read(probe[:, None])]
+        if isinstance(self.frame.hamiltonian, Driven):
+            start, stop = self.grid.times[0], self.grid.times[-1]
+            moments = start + (stop - start) * (np.arange(16) * 0.6180339887 % 1)
+            seen += [self.frame.hamiltonian.apply(t, probe) for t in moments]
+        return digits(seen)
+
+
+def digits(values: Any) -> str:
+    """Some digits of all numbers in a list of arrays."""
+    return " ".join(f"{number:.3e}" for value in values for number in np.asarray(value, complex).ravel().view(float))
 
 
 def observer(problem: Problem, states: bool) -> Any:
@@ -41,17 +104,17 @@ def observer(problem: Problem, states: bool) -> Any:
 
 
 @eqx.filter_jit
-def run_batch(problem: Problem, first_block: Any, blocks: Any, stop: Any, capacity: int) -> tuple[Any, jax.Array]:
+def run_batch(problem: Runnable, first_block: Any, blocks: Any, stop: Any, capacity: int) -> tuple[Any, jax.Array]:
     """Summaries of blocks first_block .. first_block+blocks-1, stacked on a leading axis of length `capacity`.
 
     Trajectories from `stop` on are computed but do not count; non-finite ones are counted as failed.
     """
-    size = problem.loop.block
-    observe = observer(problem, any(statistic.needs == "states" for statistic in problem.statistics))
+    size = problem.block
+    states = any(statistic.needs == "states" for statistic in problem.statistics)
 
     def summarize(block: jax.Array) -> tuple[Any, jax.Array]:
         first = (first_block + block) * np.uint32(size)
-        data = run_block(problem.loop, problem.frame, problem.grid, problem.psi0, problem.key, first, observe)
+        data = problem.data(first, states)
         wanted = jnp.arange(size, dtype=jnp.uint32) < stop - first
         finite = jnp.all(jnp.isfinite(data["values"]), axis=(0, 1))
         data = {name: jnp.where(finite[None, None], array, 0) for name, array in data.items()}
@@ -69,9 +132,7 @@ def run_batch(problem: Problem, first_block: Any, blocks: Any, stop: Any, capaci
 
 
 @eqx.filter_jit
-def run_states(problem: Problem, first_block: Any) -> tuple[jax.Array, jax.Array]:
-    """Whole states of one block, (time, dim, block), and observable values, (time, observables, block)."""
-    observe = observer(problem, states=True)
-    first = first_block * np.uint32(problem.loop.block)
-    data = run_block(problem.loop, problem.frame, problem.grid, problem.psi0, problem.key, first, observe)
+def run_states(problem: Runnable, first_block: Any) -> tuple[jax.Array, jax.Array]:
+    """Whole states of one block, (time, size, block), and observable values, (time, observables, block)."""
+    data = problem.data(first_block * np.uint32(problem.block), True)
     return data["states"], data["values"]

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from stochq.ensemble.batch import BLOCKS_PER_CALL, Problem, run_batch
+from stochq.ensemble.batch import BLOCKS_PER_CALL, Runnable, run_batch
 from stochq.ensemble.statistics import Density, to_host
 
 # Amplitude-steps after which a device call should return, so that progress shows and an interrupt is heard.
@@ -40,9 +40,9 @@ def precision_context(precision: str) -> Any:
     return jax.enable_x64(precision == "double")
 
 
-def run(problem: Problem, trajectories: int, steps: int, precision: str, batch: int | None, progress: Any) -> Totals:
+def run(problem: Runnable, trajectories: int, steps: int, precision: str, batch: int | None, progress: Any) -> Totals:
     """Run trajectories 0 .. trajectories-1 and merge their summaries block by block, in order."""
-    size = problem.loop.block
+    size = problem.block
     all_blocks = -(-trajectories // size)
     per_call = _blocks_per_call(problem, all_blocks, steps, batch)
     calls = deque(range(0, all_blocks, per_call))
@@ -80,16 +80,16 @@ def run(problem: Problem, trajectories: int, steps: int, precision: str, batch: 
     return Totals(merged, done, failed, time.perf_counter() - start, interrupted)  # type: ignore[arg-type]
 
 
-def _merge(problem: Problem, merged: tuple, summary: tuple) -> tuple:
+def _merge(problem: Runnable, merged: tuple, summary: tuple) -> tuple:
     return tuple(
         statistic.merge(total, part) for statistic, total, part in zip(problem.statistics, merged, summary, strict=True)
     )
 
 
-def _blocks_per_call(problem: Problem, all_blocks: int, steps: int, batch: int | None) -> int:
+def _blocks_per_call(problem: Runnable, all_blocks: int, steps: int, batch: int | None) -> int:
     if batch is not None:
-        return max(1, min(BLOCKS_PER_CALL, batch // problem.loop.block))
-    work = problem.loop.block * problem.psi0.shape[0] * steps
+        return max(1, min(BLOCKS_PER_CALL, batch // problem.block))
+    work = problem.block * problem.size * steps
     return max(1, min(BLOCKS_PER_CALL, _WORK_PER_CALL // work, -(-all_blocks // workers())))
 
 

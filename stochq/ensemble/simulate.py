@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from stochq.ensemble.assemble import assemble
-from stochq.ensemble.batch import Problem, run_states
+from stochq.ensemble.batch import Runnable, run_states
 from stochq.ensemble.grid import check_step, time_grid
 from stochq.ensemble.grid_checks import check_grid_state, grid_monitors, warn_about_grid
 from stochq.ensemble.observables import readout
@@ -121,11 +121,11 @@ def _step(
     return choose_step(equation, psi, times, observables, trajectories, scheme, precision)
 
 
-def kept_states(problem: Problem, keep: int, precision: str) -> np.ndarray:
+def kept_states(problem: Runnable, keep: int, precision: str) -> np.ndarray:
     """The states of trajectories 0 .. keep-1 at the saved times, (trajectory, time, dim)."""
     blocks = []
     with precision_context(precision):
-        for block in range(-(-keep // problem.loop.block)):
+        for block in range(-(-keep // problem.block)):
             states, _ = run_states(problem, np.uint32(block))
             blocks.append(np.moveaxis(np.asarray(states), -1, 0))
     return np.concatenate(blocks)[:keep]

@@ -1,0 +1,139 @@
+"""Gaussian Markov chains x ← E x + L z, many at once, as blocks that the ensemble's runner takes.
+
+Langevin paths of a Wigner function and the noisy means of a monitored system are both such chains, with E and L
+exact over any interval.
+"""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from stochq.ensemble.batch import digits
+from stochq.ensemble.kernel import GridArrays
+from stochq.ensemble.statistics import Statistic
+from stochq.gaussian.observing import Coordinates
+from stochq.noise import Budget
+from stochq.noise.counter import draw_pairs
+from stochq.systems.linear import level_sum, multiply
+
+
+class Start(NamedTuple):
+    """Where paths begin: mean (2n,) and a root (2n, 2n) of the covariance."""
+
+    mean: Any
+    root: Any
+
+
+class Steps(NamedTuple):
+    """x ← E x + L z on each interval, (T-1, 2n, 2n) both."""
+
+    turn: Any
+    root: Any
+
+
+class Surprise(NamedTuple):
+    """What a path's entropy production is made of: ½(|w|² − |z|²) in every step with w = R x − S z, whitened the noise
+    that the reversed path would need, (T-1, 2n, 2n) both; and −ln of the density at each saved time,
+    ½|W(x − m)|² + level, with W (T, 2n, 2n), m (T, 2n), level (T,)."""
+
+    backward: Any
+    shared: Any
+    whitening: Any
+    mean: Any
+    level: Any
+
+
+class Chains(NamedTuple):
+    """Paths of n modes, coordinates (q1..qn, p1..pn); what a device call needs. `surprise` None: no entropy."""
+
+    block: int
+    grid: GridArrays
+    start: Start
+    steps: Steps
+    surprise: Surprise | None
+    key: Any
+    read: Coordinates
+    statistics: tuple[Statistic, ...]
+
+    @property
+    def size(self) -> int:
+        return self.start.mean.shape[0]
+
+    @property
+    def label(self) -> str:
+        return "exact Gaussian steps"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.read.names + (() if self.surprise is None else (ENTROPY, FLUCTUATION))
+
+    def behaviour(self) -> str:
+        probe = np.arange(1.0, self.size + 1)
+        return digits([self.read(jnp.asarray(probe[:, None]))])
+
+    def data(self, first: jax.Array, states: bool) -> dict[str, jax.Array]:
+        """Values, and as states the points with, if it is followed, the entropy as last row."""
+        x, entropy = self._run(first)
+        values = jax.vmap(self.read)(x)
+        if entropy is not None:
+            values = jnp.concatenate([values, entropy[:, None], jnp.exp(-entropy)[:, None]], axis=1)
+            x = jnp.concatenate([x, entropy[:, None]], axis=1)
+        return {"values": values} | ({"states": x} if states else {})
+
+    def _run(self, first: jax.Array) -> tuple[jax.Array, jax.Array | None]:
+        """Points (T, 2n, block) and entropies (T, block)."""
+        trajectories = first.astype(jnp.uint32) + jnp.arange(self.block, dtype=jnp.uint32)
+        dtype, budget = self.start.mean.dtype, Budget(pairs=self.size // 2)
+
+        def draw(step: jax.Array) -> jax.Array:
+            return draw_pairs(self.key, trajectories, step, budget, dtype)
+
+        def visit(carry: tuple, interval: tuple) -> tuple:
+            x, entropy, step = carry
+            count, turn, root, reverse = interval
+
+            # The next step's noise is drawn in the body of the step before it: XLA would otherwise draw it anew for
+            # every number that depends on it.
+            def iterate(index: jax.Array, carry: tuple) -> tuple:
+                x, entropy, noise = carry
+                if reverse is not None:
+                    entropy = entropy + _step_entropy(reverse, x, noise)
+                x = multiply(turn, x) + _spread(root, noise)
+                return x, entropy, draw(step + index + 1)
+
+            x, entropy, _ = lax.fori_loop(0, count, iterate, (x, entropy, draw(step)))
+            return (x, entropy, step + count), (x, entropy)
+
+        x = self.start.mean[:, None] + _spread(self.start.root, draw(jnp.uint32(0)))
+        entropy = jnp.zeros(self.block, dtype)
+        reverse = None if self.surprise is None else (self.surprise.backward, self.surprise.shared)
+        intervals = (self.grid.steps, *self.steps, reverse)
+        _, (later, entropies) = lax.scan(visit, (x, entropy, jnp.ones((), self.grid.steps.dtype)), intervals)
+        path = jnp.concatenate([x[None], later])
+        if self.surprise is None:
+            return path, None
+        ends = jax.vmap(_minus_log_density)(self.surprise.whitening, self.surprise.mean, self.surprise.level, path)
+        return path, ends - ends[:1] + jnp.concatenate([entropy[None], entropies])
+
+
+ENTROPY, FLUCTUATION = "entropy", "exp(-entropy)"
+
+
+def _spread(root: jax.Array, noise: jax.Array) -> jax.Array:
+    """L z with z the real and then the imaginary parts of the noise, which are never joined into one array."""
+    half = noise.shape[0]
+    return multiply(root[:, :half], noise.real) + multiply(root[:, half:], noise.imag)
+
+
+def _step_entropy(reverse: tuple, x: jax.Array, noise: jax.Array) -> jax.Array:
+    backward, shared = reverse
+    needed = multiply(backward, x) - _spread(shared, noise)
+    return 0.5 * level_sum(needed * needed)[0] - 0.5 * level_sum(noise.real * noise.real + noise.imag * noise.imag)[0]
+
+
+def _minus_log_density(whitening: jax.Array, mean: jax.Array, level: jax.Array, x: jax.Array) -> jax.Array:
+    white = multiply(whitening, x - mean[:, None])
+    return level + 0.5 * level_sum(white * white)[0]
