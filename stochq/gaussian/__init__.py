@@ -1,0 +1,30 @@
+"""Phase space: Gaussian states, their linear dynamics, entropy and detailed balance."""
+
+from stochq.gaussian.balance import DetailedBalance as DetailedBalance
+from stochq.gaussian.checks import UnphysicalStateWarning as UnphysicalStateWarning
+from stochq.gaussian.distances import fidelity as fidelity
+from stochq.gaussian.distances import mean_excitations as mean_excitations
+from stochq.gaussian.distances import wigner as wigner
+from stochq.gaussian.dynamics import Dissipation as Dissipation
+from stochq.gaussian.dynamics import Dynamics as Dynamics
+from stochq.gaussian.dynamics import thermal_bath as thermal_bath
+from stochq.gaussian.dynamics import unitary as unitary
+from stochq.gaussian.entropy import gibbs_matrix as gibbs_matrix
+from stochq.gaussian.entropy import husimi as husimi
+from stochq.gaussian.entropy import relative_entropy as relative_entropy
+from stochq.gaussian.entropy import von_neumann_entropy as von_neumann_entropy
+from stochq.gaussian.entropy import wehrl_entropy as wehrl_entropy
+from stochq.gaussian.entropy import wigner_entropy as wigner_entropy
+from stochq.gaussian.models import balancing_position_friction as balancing_position_friction
+from stochq.gaussian.models import balancing_squeezing as balancing_squeezing
+from stochq.gaussian.models import brownian as brownian
+from stochq.gaussian.models import csl_covariance as csl_covariance
+from stochq.gaussian.models import csl_oscillator as csl_oscillator
+from stochq.gaussian.models import precision_parameters as precision_parameters
+from stochq.gaussian.phase_space import symplectic_eigenvalues as symplectic_eigenvalues
+from stochq.gaussian.phase_space import symplectic_form as symplectic_form
+from stochq.gaussian.state import State as State
+from stochq.gaussian.state import displaced as displaced
+from stochq.gaussian.state import squeezed as squeezed
+from stochq.gaussian.state import thermal as thermal
+from stochq.gaussian.state import vacuum as vacuum

@@ -1,0 +1,8 @@
+"""The papers' Gaussian dynamics as small constructors."""
+
+from stochq.gaussian.models.brownian import balancing_position_friction as balancing_position_friction
+from stochq.gaussian.models.brownian import balancing_squeezing as balancing_squeezing
+from stochq.gaussian.models.brownian import brownian as brownian
+from stochq.gaussian.models.csl import csl_covariance as csl_covariance
+from stochq.gaussian.models.csl import csl_oscillator as csl_oscillator
+from stochq.gaussian.models.csl import precision_parameters as precision_parameters
