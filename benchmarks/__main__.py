@@ -1,4 +1,4 @@
-"""`python -m benchmarks throughput [--quick] [--only NAME]` and `python -m benchmarks memory`."""
+"""`python -m benchmarks throughput [--quick] [--only NAME]`, `python -m benchmarks memory` and `... phase-space`."""
 
 import argparse
 from collections.abc import Sequence
@@ -12,6 +12,7 @@ def parser() -> argparse.ArgumentParser:
     throughput.add_argument("--quick", action="store_true", help="fewer problems and repeats; nothing is written")
     throughput.add_argument("--only", action="append", default=[], metavar="NAME", help="a row such as suv-8, or suv")
     commands.add_parser("memory", help="peak memory of a million trajectories")
+    commands.add_parser("phase-space", help="ten thousand dissipative-CSL oscillators in one call")
     measure = commands.add_parser("measure", help="one measurement in this process, as JSON")
     measure.add_argument("name")
     measure.add_argument("library", choices=("stochq", "dynamiqs", "qutip"))
@@ -33,6 +34,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         from benchmarks.memory import memory
 
         memory()
+    elif chosen.command == "phase-space":
+        from benchmarks.phase_space import phase_space
+
+        phase_space()
     else:
         from benchmarks.children import child_main
         from benchmarks.measure import FULL, ONCE, QUICK
