@@ -1,4 +1,4 @@
-"""`python -m benchmarks throughput [--quick] [--only NAME]`, `... memory` and `... agreement`."""
+"""`python -m benchmarks throughput [--quick] [--only NAME]`, `... memory`, `... agreement` and `... phase-space`."""
 
 import argparse
 from collections.abc import Sequence
@@ -13,6 +13,7 @@ def parser() -> argparse.ArgumentParser:
     throughput.add_argument("--only", action="append", default=[], metavar="NAME", help="a row such as suv-8, or suv")
     commands.add_parser("memory", help="peak memory of a million trajectories")
     commands.add_parser("agreement", help="large ensembles against their master equations")
+    commands.add_parser("phase-space", help="ten thousand dissipative-CSL oscillators in one call")
     measure = commands.add_parser("measure", help="one measurement in this process, as JSON")
     measure.add_argument("name")
     measure.add_argument("library", choices=("stochq", "dynamiqs", "qutip"))
@@ -38,6 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         from benchmarks.agreement import agreement
 
         agreement()
+    elif chosen.command == "phase-space":
+        from benchmarks.phase_space import phase_space
+
+        phase_space()
     else:
         from benchmarks.children import child_main
         from benchmarks.measure import FULL, ONCE, QUICK

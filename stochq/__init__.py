@@ -10,13 +10,15 @@
     print(sq.compare(result, exact))
 
 `sq.systems` are bases and Hamiltonians, `sq.models` the papers' equations, `sq.schemes` how one step is made,
-`sq.exact` the master equation, `sq.fit` fits parameters to data. Importing changes no JAX setting.
+`sq.exact` the master equation, `sq.gaussian` phase space (Gaussian states, entropy production, detailed balance),
+`sq.fit` fits parameters to data. Importing changes no JAX setting.
 """
 
 from pathlib import Path as _Path
 
 from stochq import channels as channels
 from stochq import exact as exact
+from stochq import gaussian as gaussian
 from stochq import models as models
 from stochq import schemes as schemes
 from stochq import systems as systems

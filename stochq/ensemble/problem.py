@@ -37,7 +37,7 @@ def build_problem(
     # Sharing draws unrolls two steps in one loop body: worth it where draws cost as much as the step itself.
     paired = grid.even and 2 * scheme.budget(frame).shared >= equation.dim
     loop = Loop(scheme, block, grid.uniform, paired)
-    points = _covariance_points(len(observables), len(grid.times))
+    points = covariance_points(len(observables), len(grid.times))
     chosen = (Mean(), Covariance(points), *statistics.values())
     arrays = GridArrays(grid.times, grid.steps.astype(np.int32), grid.lengths)
     frame, arrays, psi, read, chosen = cast((frame, arrays, psi, read, chosen), precision)
@@ -83,7 +83,7 @@ def _check_range(array: np.ndarray, dtype: Any) -> None:
         )
 
 
-def _covariance_points(observables: int, times: int) -> np.ndarray:
+def covariance_points(observables: int, times: int) -> np.ndarray:
     """All (observable, time) pairs without the start, times thinned evenly so that they fit."""
     per_observable = min(times - 1, max(1, COVARIANCE_POINTS // observables))
     chosen = np.unique(np.linspace(1, times - 1, per_observable).round().astype(int))

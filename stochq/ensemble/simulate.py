@@ -58,9 +58,9 @@ def simulate(
     """
     psi = check_state(psi0, equation.dim)
     times = check_times(times)
-    trajectories = _count("trajectories", trajectories, at_least=2)
-    keep = _count("keep", keep, at_least=0, at_most=trajectories)
-    seed = _count("seed", seed, at_least=0, at_most=2**63 - 1)
+    trajectories = count("trajectories", trajectories, at_least=2)
+    keep = count("keep", keep, at_least=0, at_most=trajectories)
+    seed = count("seed", seed, at_least=0, at_most=2**63 - 1)
     _check_options(precision, batch)
     scheme = default_scheme(equation) if scheme is None else scheme
     scheme.check(equation)
@@ -77,7 +77,7 @@ def simulate(
     return replace(result, kept=kept_states(problem, keep, precision)) if keep else result
 
 
-def _count(name: str, value: int, at_least: int, at_most: int | None = None) -> int:
+def count(name: str, value: int, at_least: int, at_most: int | None = None) -> int:
     whole = isinstance(value, (int, np.integer)) or (isinstance(value, float) and value.is_integer())
     if not whole or value < at_least or (at_most is not None and value > at_most):
         bound = f"at least {at_least}" + (f" and at most {at_most}" if at_most is not None else "")
@@ -89,7 +89,7 @@ def _check_options(precision: str, batch: int | None) -> None:
     if precision not in ("single", "double"):
         raise ValueError(f"precision: expected 'single' or 'double'; got {precision!r}.")
     if batch is not None:
-        _count("batch", batch, at_least=1)
+        count("batch", batch, at_least=1)
 
 
 def _split_observables(observables: Mapping[str, Any], dim: int) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -1,55 +1,67 @@
 """When dynamics that are not completely positive leave the physical states."""
 
+import warnings
 from typing import Any
 
 import jax
 import numpy as np
 
-from stochq.gaussian.checks import is_below_bound, smallest_bound
-from stochq.gaussian.propagation import propagators
+from stochq.gaussian.checks import UnphysicalStateWarning, is_below_bound, smallest_bound
+from stochq.gaussian.propagation import distinct, propagators
 from stochq.gaussian.state import State
 
 # Points looked at in all, between the saved times, and halvings of the interval in which the bound is crossed.
-_POINTS, _HALVINGS = 4096, 40
+_POINTS, _HALVINGS = 1024, 40
 
 
-def first_unphysical(
-    drift: np.ndarray, diffusion: np.ndarray, hbar: Any, moments: State, times: np.ndarray
-) -> float | None:
+def warn_if_unphysical(drift: Any, diffusion: Any, hbar: Any, moments: State, times: np.ndarray) -> None:
+    """Warn the caller of `Dynamics.evolve` if, and from when, a state breaks the uncertainty principle."""
+    when = first_unphysical(drift, diffusion, hbar, moments, times)
+    if when is not None:
+        warnings.warn(
+            "The dynamics is not completely positive: the state breaks the uncertainty principle from "
+            f"t = {when:.6g} on.",
+            UnphysicalStateWarning,
+            stacklevel=4,
+        )
+
+
+def first_unphysical(drift: Any, diffusion: Any, hbar: Any, moments: State, times: np.ndarray) -> float | None:
     """The first time at which one of the evolved states (time, ..., 2n, 2n) is below the bound; None if none is."""
     covariances = moments.covariance.reshape(len(times), -1, *drift.shape)
     between = max(1, _POINTS // (len(times) * covariances.shape[1]))
-    gaps = np.diff(times)
     fractions = np.arange(1, between + 1) / between
-    for index, gap in enumerate(gaps):
-        found = _after(drift, diffusion, covariances[index], gap * fractions)
-        below = np.any(is_below_bound(found, hbar), axis=1)
-        if below.any():
-            step = int(np.argmax(below))
-            start = covariances[index] if step == 0 else found[step - 1]
-            offset = 0.0 if step == 0 else gap * fractions[step - 1]
-            return float(times[index] + offset + _cross(drift, diffusion, hbar, start, gap / between))
-    return None
+    lengths, which = distinct(times)
+    turn, noise = _matrices(drift, diffusion, np.outer(lengths, fractions).ravel())
+    shape = (len(lengths), between, 1, *drift.shape)
+    turn, noise = turn.reshape(shape)[which], noise.reshape(shape)[which]
+    found = turn @ covariances[:-1, None] @ turn.swapaxes(-1, -2) + noise
+    below = np.any(is_below_bound(found, hbar), axis=2)
+    if not below.any():
+        return None
+    interval, step = (int(index) for index in np.argwhere(below)[0])
+    before = covariances[interval] if step == 0 else found[interval, step - 1]
+    span = lengths[which[interval]] / between
+    return float(times[interval] + step * span + _cross(drift, diffusion, hbar, before, span))
 
 
-def _cross(drift: np.ndarray, diffusion: np.ndarray, hbar: Any, start: np.ndarray, span: float) -> float:
+def _cross(drift: Any, diffusion: Any, hbar: Any, start: Any, span: float) -> float:
     """How long the states `start`, physical now, stay so; they are not after `span`."""
     low, high = 0.0, span
     for _ in range(_HALVINGS):
         middle = 0.5 * (low + high)
-        if np.any(smallest_bound(_after(drift, diffusion, start, np.array([middle])), hbar) < 0):
+        turn, noise = _matrices(drift, diffusion, np.array([middle]))
+        if np.any(smallest_bound(turn @ start @ turn.swapaxes(-1, -2) + noise, hbar) < 0):
             high = middle
         else:
             low = middle
     return high
 
 
-def _after(drift: np.ndarray, diffusion: np.ndarray, covariances: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """Covariances (lengths, states, 2n, 2n) after each length."""
+def _matrices(drift: Any, diffusion: Any, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     with jax.ensure_compile_time_eval(), jax.enable_x64(True):
-        turn, noise = map(np.asarray, _propagators(drift, diffusion, lengths))
-    turn, noise = turn[:, None], noise[:, None]
-    return turn @ covariances[None] @ turn.swapaxes(-1, -2) + noise
+        turn, noise = _propagators(drift, diffusion, lengths)
+    return np.asarray(turn), np.asarray(noise)
 
 
 _propagators = jax.jit(propagators)

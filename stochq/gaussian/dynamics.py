@@ -1,6 +1,5 @@
 """Linear dynamics of Gaussian states, and the channels it is the sum of."""
 
-import warnings
 from typing import Any, Literal
 
 import equinox as eqx
@@ -13,14 +12,13 @@ from stochq.gaussian import entropy as entropies
 from stochq.gaussian.balance import DetailedBalance, balance_of
 from stochq.gaussian.checks import (
     TOLERANCE,
-    UnphysicalStateWarning,
     check_number,
     check_semi_definite,
     check_square,
     check_symmetric,
 )
-from stochq.gaussian.crossing import first_unphysical
-from stochq.gaussian.phase_space import Array, Real, built, numbers_of, symplectic_form
+from stochq.gaussian.crossing import warn_if_unphysical
+from stochq.gaussian.phase_space import Array, Real, numbers_of, symplectic_form
 from stochq.gaussian.propagation import distinct, propagate
 from stochq.gaussian.state import State
 from stochq.gaussian.stationary import lyapunov
@@ -97,19 +95,22 @@ class Dynamics(eqx.Module):
         Raises: ValueError for times that do not increase, a state of other modes or below the uncertainty bound.
 
         >>> csl = Dynamics([[0, 1], [-1, 0]], [[0, 0], [0, 0.2]])
-        >>> csl.evolve(State([0, 0], [[0.505, 0], [0, 0.505]]), [0.0, np.pi]).covariance[-1].diagonal().round(6).tolist()
+        >>> start = State([0, 0], [[0.505, 0], [0, 0.505]])
+        >>> csl.evolve(start, [0.0, np.pi]).covariance[-1].diagonal().round(6).tolist()
         [0.819159, 0.819159]
         """
         self._check_state(state)
         times = check_times(times) if is_concrete(times) else times
-        state.check_physical(self.hbar) if is_concrete(self.hbar) else None
+        if is_concrete(self.hbar):
+            state.check_physical(self.hbar)
         lengths, which = distinct(times)
         arguments = (self.drift, self.diffusion, lengths, which, state.mean, state.covariance)
         if not is_concrete(arguments):
             return State(*propagate(*arguments))
         with jax.ensure_compile_time_eval(), jax.enable_x64(True):
             moments = State(*map(np.asarray, propagate(*arguments)))
-        self._warn(moments, times)
+        if not self.is_completely_positive():
+            warn_if_unphysical(self.drift, self.diffusion, self.hbar, moments, times)
         return moments
 
     def steady_state(self) -> State:
@@ -204,17 +205,6 @@ class Dynamics(eqx.Module):
         if state.modes != self.modes:
             raise ValueError(f"state: expected {self.modes} modes, as the dynamics has; got {state.modes}.")
 
-    def _warn(self, moments: State, times: np.ndarray) -> None:
-        if self.is_completely_positive():
-            return
-        when = first_unphysical(self.drift, self.diffusion, self.hbar, moments, times)
-        if when is not None:
-            warnings.warn(
-                f"The dynamics is not completely positive: the state breaks the uncertainty principle from t = {when:.6g}.",
-                UnphysicalStateWarning,
-                stacklevel=3,
-            )
-
 
 def unitary(hamiltonian: Any, hbar: Real = 1.0) -> Dynamics:
     """The dynamics of H = ½ xᵀGx alone, A = ΩG. hamiltonian: G (2n, 2n), symmetric.
@@ -255,5 +245,3 @@ def _check_pair(drift: Any, diffusion: Any) -> None:
         raise ValueError(f"diffusion: expected the drift's shape {np.shape(drift)}; got {np.shape(diffusion)}.")
     check_symmetric("diffusion", diffusion)
     check_semi_definite("diffusion", diffusion)
-
-

@@ -15,8 +15,6 @@ _ORDER, _SHORT = 17, 0.5
 # Doublings at most: from |A|t of a half up to 5e11.
 _DOUBLINGS = 40
 _SWEEPS = 4
-# Up to this size products are written out: a batch of tiny ones is then one fused loop and not a call for each.
-_TINY = 4
 
 
 class Propagators(NamedTuple):
@@ -27,6 +25,7 @@ class Propagators(NamedTuple):
 
 
 @jax.jit
+@jax.default_matmul_precision("highest")
 def propagate(drift: Any, diffusion: Any, lengths: Any, which: Any, mean: Any, covariance: Any) -> tuple[Any, Any]:
     """Means (T, ..., 2n) and covariances (T, ..., 2n, 2n); interval i is of length lengths[which[i]]."""
     steps = propagators(drift, diffusion, lengths)
@@ -35,15 +34,13 @@ def propagate(drift: Any, diffusion: Any, lengths: Any, which: Any, mean: Any, c
         mean, covariance = moments
         turn = steps.turn[index].reshape((1,) * (covariance.ndim - 2) + drift.shape)
         noise = steps.noise[index].reshape(turn.shape)
-        mean = product(turn, mean[..., None])[..., 0]
-        covariance = product(product(turn, covariance), transposed(turn)) + noise
+        mean = (turn @ mean[..., None])[..., 0]
+        covariance = turn @ covariance @ transposed(turn) + noise
         # Two roundings of one number may differ; a covariance is symmetric.
-        moments = mean, 0.5 * (covariance + transposed(covariance))
-        return moments, moments
+        return (mean, 0.5 * (covariance + transposed(covariance))), moments
 
-    _, (means, covariances) = lax.scan(step, (mean, covariance), which)
-    first = mean[None], covariance[None]
-    return jnp.concatenate([first[0], means]), jnp.concatenate([first[1], covariances])
+    # Each step returns where it started, so that no copy is made to put the start in front; the last one is idle.
+    return lax.scan(step, (mean, covariance), jnp.concatenate([which, which[-1:]]))[1]
 
 
 def propagators(drift: Any, diffusion: Any, lengths: Any) -> Propagators:
@@ -69,7 +66,7 @@ def _one(drift: Any, diffusion: Any, length: Any) -> tuple[Any, Any]:
 
     def double(matrices: tuple[Any, Any]) -> tuple[Any, Any]:
         turn, noise = matrices
-        return product(turn, turn), noise + product(product(turn, noise), transposed(turn))
+        return turn @ turn, noise + turn @ noise @ transposed(turn)
 
     def visit(matrices: tuple[Any, Any], index: Any) -> tuple[Any, None]:
         return lax.cond(index < count, double, lambda same: same, matrices), None
@@ -81,13 +78,15 @@ def _short(drift: Any, diffusion: Any, length: Any) -> tuple[Any, Any]:
     """Taylor's series of E and Q, |A|·length at most a half."""
     step = drift * length
     turn_term, noise_term = jnp.eye(drift.shape[0], dtype=drift.dtype), diffusion * length
-    turn, noise = turn_term, noise_term
-    for order in range(1, _ORDER + 1):
-        turn_term = product(step, turn_term) / order
-        half = product(step, noise_term)
+
+    def add(carry: tuple[Any, ...], order: Any) -> tuple[tuple[Any, ...], None]:
+        turn, noise, turn_term, noise_term = carry
+        turn_term, half = step @ turn_term / order, step @ noise_term
         noise_term = (half + transposed(half)) / (order + 1)
-        turn, noise = turn + turn_term, noise + noise_term
-    return turn, noise
+        return (turn + turn_term, noise + noise_term, turn_term, noise_term), None
+
+    orders = jnp.arange(1, _ORDER + 1, dtype=drift.dtype)
+    return lax.scan(add, (turn_term, noise_term, turn_term, noise_term), orders)[0][:2]
 
 
 def _balance(drift: Any) -> Any:
@@ -104,13 +103,6 @@ def _balance(drift: Any) -> Any:
         return scale.at[at].multiply(jnp.sqrt(row / column))
 
     return lax.fori_loop(0, _SWEEPS * size.shape[0], visit, jnp.ones(size.shape[0], size.dtype))
-
-
-def product(left: Any, right: Any) -> Any:
-    """The matrix product on the last two axes, written out where it is tiny."""
-    if left.shape[-1] > _TINY:
-        return left @ right
-    return (left[..., :, :, None] * right[..., None, :, :]).sum(axis=-2)
 
 
 def distinct(times: Any) -> tuple[Any, Any]:

@@ -74,8 +74,8 @@ class State(eqx.Module):
         least = float(np.min(self.symplectic_eigenvalues()))
         gap = float(np.min(smallest_bound(self.covariance, hbar)))
         raise ValueError(
-            f"covariance: expected V + (iħ/2)Ω ≥ 0 with ħ = {hbar:g}; got a symplectic eigenvalue {least:.9g}, which is "
-            f"{hbar / 2 - least:.3g} below ħ/2, and V + (iħ/2)Ω with eigenvalue {gap:.3g}. Covariances are ħ/2 in the "
+            f"covariance: expected V + (iħ/2)Ω ≥ 0 with ħ = {hbar:g}; got a symplectic eigenvalue {least:.9g}, "
+            f"which is {hbar / 2 - least:.3g} below ħ/2, and V + (iħ/2)Ω with eigenvalue {gap:.3g}. Covariances are ħ/2 in the "
             "vacuum (some papers print 1): divide by 2, or use hbar=0 for classical noise."
         )
 

@@ -72,7 +72,8 @@ def balancing_squeezing(mass: Real, frequency: Real, friction: Real, beta: Real,
 def balancing_position_friction(mass: Real, frequency: Real, friction: Real, beta: Real, hbar: Real = 1.0) -> Any:
     r"""The friction ξ in position that restores detailed balance of the minimal equation, at equipartition.
 
-    $$\xi=\eta\,\frac{m^2\omega^2D_{qq}(\xi)}{D_{pp}}=\eta\,\frac{1-2u-\sqrt{1-4u}}{2u},\qquad u=(\beta\hbar\omega)^2/16$$
+    $$\xi=\eta\,\frac{m^2\omega^2D_{qq}(\xi)}{D_{pp}}=\eta\,\frac{1-2u-\sqrt{1-4u}}{2u},\qquad
+      u=(\beta\hbar\omega)^2/16$$
 
     Derived here from eqs. 2 and 20; `brownian-balance` says that it must be tuned, without the value. It exists for
     βħω ≤ 2 only: beyond, the classical thermal state is below the uncertainty bound.

@@ -1,0 +1,78 @@
+"""Chains through the ensemble's runner."""
+
+from dataclasses import replace
+from typing import Any
+
+import jax
+import numpy as np
+
+from stochq.ensemble.assemble import assemble
+from stochq.ensemble.grid import TimeGrid
+from stochq.ensemble.kernel import GridArrays
+from stochq.ensemble.problem import block_size, cast, covariance_points
+from stochq.ensemble.result import EnsembleResult
+from stochq.ensemble.runner import run
+from stochq.ensemble.simulate import count, kept_states
+from stochq.ensemble.statistics import Covariance, Histogram, Mean, Statistic
+from stochq.ensemble.step_size import StepChoice
+from stochq.gaussian.chain import ENTROPY, Chains, Start, Steps, Surprise
+from stochq.gaussian.observing import coordinates
+from stochq.noise import seed_words
+
+
+def run_chains(
+    grid: TimeGrid,
+    start: Start,
+    steps: Steps,
+    surprise: Surprise | None,
+    observables: Any,
+    trajectories: int,
+    *,
+    seed: int,
+    precision: str,
+    keep: int,
+    edges: Any = None,
+    progress: bool | None = None,
+) -> EnsembleResult:
+    """Run the chains and return their means as `sq.simulate` does. edges: bins for the entropy.
+
+    Raises: ValueError for counts, a precision or observables that do not fit.
+    """
+    trajectories = count("trajectories", trajectories, at_least=2)
+    keep = count("keep", keep, at_least=0, at_most=trajectories)
+    seed = count("seed", seed, at_least=0, at_most=2**63 - 1)
+    if precision not in ("single", "double"):
+        raise ValueError(f"precision: expected 'single' or 'double'; got {precision!r}.")
+    read = coordinates(observables, start.mean.shape[0] // 2)
+    size = block_size(start.mean.shape[0])
+    arrays = GridArrays(grid.times, grid.steps.astype(np.int32), grid.lengths)
+    chains = Chains(size, arrays, start, steps, surprise, seed_words(seed), read, ())
+    watched = (Mean(), Covariance(covariance_points(len(chains.names), len(grid.times))))
+    chains = cast(chains._replace(statistics=(*watched, *_histogram(edges, surprise))), precision)
+    _check_counters(chains, grid, trajectories)
+    totals = run(chains, trajectories, grid.total_steps, precision, None, progress)
+    choice = StepChoice(float(grid.lengths.max()), {}, "steps are exact in law")
+    names = [ENTROPY] if len(chains.statistics) > len(watched) else []
+    result = assemble(chains, grid, totals, choice, list(chains.names), names, precision, seed)
+    return replace(result, kept=kept_states(chains, keep, precision)) if keep else result
+
+
+def _histogram(edges: Any, surprise: Surprise | None) -> tuple[Statistic, ...]:
+    if edges is None:
+        return ()
+    if surprise is None:
+        raise ValueError("edges: expected None with entropy=False; got bins for an entropy that is not followed.")
+    return (Histogram(last_row, edges),)
+
+
+def last_row(point: jax.Array) -> jax.Array:
+    """The entropy of a path among the numbers kept of it."""
+    return point[-1]
+
+
+def _check_counters(chains: Chains, grid: TimeGrid, trajectories: int) -> None:
+    if chains.size * (grid.total_steps + 2) >= 2**32 or trajectories >= 2**32:
+        raise ValueError(
+            f"dt: expected a run whose random numbers fit a counter of 32 bits; {grid.total_steps} steps of "
+            f"{chains.size} numbers do not. Take a longer dt."
+        )
