@@ -12,7 +12,7 @@ RANK = {
     "arrays": 0, "constants": 0, "noise": 0, "systems": 1, "channels": 2, "equation": 3, "models": 4, "schemes": 4,
     "ensemble": 5, "inference": 6, "papers": 7, "cli": 8,
 }  # fmt: skip
-# exact imports equation and below; gaussian systems, and what runs its trajectories; plotting and io serve papers and cli.
+# exact imports equation and below; gaussian systems and what runs its trajectories; papers and cli alone draw.
 ALLOWED = {
     "exact": {"arrays", "constants", "noise", "systems", "channels", "equation", "exact"},
     "gaussian": {"arrays", "constants", "systems", "noise", "ensemble", "gaussian"},

@@ -67,7 +67,7 @@ def langevin(
     dt = _resolving(dynamics) if dt is None and entropy else dt
     grid = time_grid(times, float(np.diff(times).max()) if dt is None else _positive(dt))
     turn, noise = exact_steps(dynamics, grid.lengths)
-    steps, start = Steps(turn, roots(noise)), Start(moments.mean[0], roots(moments.covariance[0]))
+    steps, start = Steps(turn, roots(noise)), Start(moments.mean[0], roots(np.asarray(moments.covariance[0])))
     return run_chains(
         grid,
         start,
