@@ -1,0 +1,83 @@
+"""The same oscillator as trajectories in a Fock basis: the steady σ_pq settles which eq. 14 is right."""
+
+from typing import Any
+
+import numpy as np
+
+import stochq as sq
+from stochq import plotting
+from stochq.papers import checks
+from stochq.papers.brownian_balance import setting
+from stochq.papers.checks import Check
+from stochq.papers.output import Claim, Series
+
+TRAJECTORIES, CUTOFF, STEP = 20_000, 32, 0.05
+TIMES = np.linspace(0.0, 12.0, 25)
+# From here on the covariance is steady, e^{−ηt} below a percent of its start; averaged over, counted once.
+START = 1.0
+
+
+def trajectories(effort: float = 1.0) -> Claim:
+    """Second moments of the stochastic Schrödinger equation against those of phase space, all times together."""
+    oscillator = sq.systems.oscillator(CUTOFF)
+    equation = sq.models.brownian(oscillator, friction=setting.FRICTION, beta=setting.BETA)
+    psi0 = oscillator.coherent(START / np.sqrt(2))
+    count = max(int(TRAJECTORIES * effort), 200)
+    ensemble = sq.simulate(equation, psi0, TIMES, observables=_watched(oscillator), trajectories=count, dt=STEP, seed=1)
+    model = sq.gaussian.brownian(setting.MASS, setting.FREQUENCY, setting.FRICTION, setting.BETA)
+    exact = model.evolve(sq.gaussian.State([START, 0.0], 0.5 * np.eye(2)), TIMES)
+    curves = _curves(exact)
+    found = [
+        checks.by_largest_z(name, ensemble.mean[name][1:], ensemble.stderr[name][1:], curve[1:])
+        for name, curve in curves.items()
+    ]
+    found += _misprint(ensemble, exact)
+    series = [Series(name, TIMES, ensemble.mean[name], ensemble.stderr[name]) for name in curves]
+    series += [Series(f"{name}, phase space", TIMES, curve) for name, curve in curves.items()]
+    return Claim(series, found, _draw(series, model.steady_state()))
+
+
+def _watched(oscillator: Any) -> dict[str, np.ndarray]:
+    q, p = (oscillator.operators[name] for name in ("position", "momentum"))
+    # The truncated product is right below the last level, where nothing is.
+    product = 0.5 * (q @ p + p @ q)
+    watched = {"qq": oscillator.operators["position_squared"], "pp": oscillator.operators["momentum_squared"]}
+    return watched | {"qp": product}
+
+
+def _curves(exact: Any) -> dict[str, np.ndarray]:
+    second = exact.covariance + exact.mean[:, :, None] * exact.mean[:, None, :]
+    return {"qq": second[:, 0, 0], "pp": second[:, 1, 1], "qp": second[:, 0, 1]}
+
+
+def _misprint(ensemble: Any, exact: Any) -> list[Check]:
+    """σ_qp at the last time against −mD_qq, to which what is left of the start is added; and how far −2mD_qq is."""
+    position = setting.diffusion(setting.BETA).position
+    left = exact.mean[-1, 0] * exact.mean[-1, 1] + exact.covariance[-1, 0, 1] + setting.MASS * position
+    value, error = ensemble.mean["qp"][-1] - left, ensemble.stderr["qp"][-1]
+    distance = abs(value + 2 * setting.MASS * position) / error
+    beyond = Check("standard errors from eq. 14 as printed, at least 4", min(distance, 4.0), 4.0, 0.0)
+    return [checks.by_error("sigma_qp, steady", value, error, -setting.MASS * position), beyond]
+
+
+def _draw(series: list[Series], steady: Any) -> Any:
+    labels = {"qq": r"$\langle q^2\rangle$", "pp": r"$\langle p^2\rangle$", "qp": r"$\langle\{q,p\}\rangle/2$"}
+    with plotting.style():
+        made, axes = plotting.figure(2)
+        left, right = axes[0][0], axes[1][0]
+        for index, name in enumerate(labels):
+            panel = right if name == "qp" else left
+            points, curve = series[index], series[index + 3]
+            look: Any = {"color": plotting.PALETTE[index], "markersize": 4}
+            panel.errorbar(
+                points.x, points.y, 2 * points.stderr, fmt=plotting.MARKERS[index], label=labels[name], **look
+            )
+            panel.plot(curve.x, curve.y, color=plotting.PALETTE[index], linestyle=plotting.LINES[index])
+        settled = float(steady.covariance[0, 1])
+        right.axhline(settled, color=plotting.BLACK, linewidth=1, label=r"$-mD_{qq}$")
+        right.axhline(2 * settled, color=plotting.BLACK, linestyle=":", linewidth=1.2, label=r"$-2mD_{qq}$ (printed)")
+        for panel in (left, right):
+            panel.set(xlabel=r"time $\omega t$")
+            panel.legend(loc="best")
+        left.set(ylabel="second moments")
+    return made

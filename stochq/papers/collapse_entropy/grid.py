@@ -1,0 +1,56 @@
+"""The same oscillator as CSL trajectories on a grid of positions: the full kernel, not its Gaussian limit."""
+
+from typing import Any
+
+import numpy as np
+
+import stochq as sq
+from stochq import plotting
+from stochq.papers import checks
+from stochq.papers.checks import Check
+from stochq.papers.output import Claim, Series
+
+TRAJECTORIES, POINTS, BOX, STEP = 10_000, 64, 16.0, 0.0625
+# δ = λ/4r_C² in units ω = m = ħ = 1.
+RATE, LENGTH = 0.4, 1.0
+DIFFUSION = RATE / (4 * LENGTH**2)
+TIMES = np.linspace(0.0, 5.0, 21)
+NAMES = {"qq": "position_squared", "pp": "momentum_squared"}
+
+
+def trajectories(effort: float = 1.0) -> Claim:
+    """⟨q²⟩ and ⟨p²⟩ of any CSL kernel obey the moments of phase space; the energy gains δ per unit of time."""
+    particle = sq.systems.particle(POINTS, BOX, 1.0, sq.systems.harmonic(1.0))
+    equation = sq.models.csl(particle, rate=RATE, length=LENGTH)
+    count = max(int(TRAJECTORIES * effort), 200)
+    watched = {short: particle.operators[long] for short, long in NAMES.items()} | {"H": particle.operators["energy"]}
+    psi0 = particle.gaussian(0.0, np.sqrt(0.5))
+    ensemble = sq.simulate(equation, psi0, TIMES, observables=watched, trajectories=count, dt=STEP, seed=1)
+    exact = sq.gaussian.csl_oscillator(DIFFUSION).evolve(sq.gaussian.vacuum(), TIMES)
+    curves = {"qq": exact.covariance[:, 0, 0], "pp": exact.covariance[:, 1, 1], "H": 0.5 + DIFFUSION * TIMES}
+    found: list[Check] = [
+        checks.by_largest_z(name, ensemble.mean[name][1:], ensemble.stderr[name][1:], curve[1:])
+        for name, curve in curves.items()
+    ]
+    gain = (ensemble.mean["H"][-1] - 0.5) / TIMES[-1]
+    found.append(checks.by_error("energy gain", gain, ensemble.stderr["H"][-1] / TIMES[-1], DIFFUSION))
+    series = [Series(name, TIMES, ensemble.mean[name], ensemble.stderr[name]) for name in curves]
+    series += [Series(f"{name}, phase space", TIMES, curve) for name, curve in curves.items()]
+    return Claim(series, found, _draw(series))
+
+
+def _draw(series: list[Series]) -> Any:
+    labels = (r"$\langle q^2\rangle$", r"$\langle p^2\rangle$", r"$\langle H\rangle$")
+    with plotting.style():
+        made, axes = plotting.figure(1)
+        panel = axes[0][0]
+        for index, text in enumerate(labels):
+            points, curve = series[index], series[index + 3]
+            colour = plotting.PALETTE[index]
+            panel.errorbar(
+                points.x, points.y, 2 * points.stderr, color=colour, fmt=plotting.MARKERS[index], markersize=4, label=text
+            )
+            panel.plot(curve.x, curve.y, color=colour, linestyle=plotting.LINES[index])
+        panel.set(xlabel=r"time $\omega t$", ylabel=r"moments  [$\hbar=m=\omega=1$]")
+        panel.legend(loc="upper left")
+    return made
