@@ -46,8 +46,8 @@ class Damping:
         from scipy.linalg import schur
 
         real = np.isrealobj(self.matrix)
-        triangle, vectors = schur(self.matrix, output="real" if real else "complex", check_finite=False)
-        return triangle, vectors
+        found = schur(self.matrix, output="real" if real else "complex", check_finite=False)
+        return found[0], found[1]
 
     @cached_property
     def eigenvalues(self) -> Complex[np.ndarray, " modes"]:

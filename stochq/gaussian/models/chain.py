@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from stochq.gaussian.models import network_checks as checks
-from stochq.gaussian.models.network import Network
+from stochq.gaussian.models.network import Network, build
 from stochq.systems.checks import check_count, check_finite, check_number
 
 
@@ -109,7 +109,7 @@ class Chain:
         middle = np.zeros((2, self.sites))
         rates, occupations = np.stack([middle[0], self.probes]), np.stack([middle[1], self.site_occupations])
         rates[0, [0, -1]], occupations[0, [0, -1]] = self.rates, self.occupations
-        return Network(self.couplings(), rates, occupations)
+        return build(self.couplings(), rates, occupations)
 
     def couplings(self) -> Any:
         """H (sites, sites), complex."""

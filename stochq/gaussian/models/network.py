@@ -1,7 +1,6 @@
 """Hopping bosons with a heat bath at every site that one likes: a network of coupled oscillators."""
 
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -36,7 +35,12 @@ def network(couplings: Any, rates: Any, occupations: Any) -> "Network":
     """
     matrix = checks.couplings(as_matrix(couplings))
     gamma = checks.rates(rates, len(matrix))
-    return Network(matrix, gamma, checks.occupations(occupations, gamma.shape))
+    return build(matrix, gamma, checks.occupations(occupations, gamma.shape))
+
+
+def build(couplings: np.ndarray, rates: np.ndarray, occupations: np.ndarray) -> "Network":
+    """A network of arrays that are known to be right."""
+    return Network(couplings, rates, occupations, Damping(couplings, np.atleast_2d(rates).sum(axis=0)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,15 +54,12 @@ class Network:
     couplings: Inexact[np.ndarray, "modes modes"]
     rates: Float[np.ndarray, "*baths modes"]
     occupations: Float[np.ndarray, "*baths modes"]
+    damping: Damping
 
     @property
     def modes(self) -> int:
         """The number of modes."""
         return len(self.couplings)
-
-    @cached_property
-    def _damping(self) -> Damping:
-        return Damping(self.couplings, self._total(self.rates))
 
     def steady_state(self) -> Complex[np.ndarray, "modes modes"]:
         r"""C with $0 = i[C,H] - \frac12\{C,\Gamma\} + f$, $f=\mathrm{diag}(\gamma_kn_k)$ (eq. B5 with the factor it
@@ -66,10 +67,10 @@ class Network:
 
         Raises: ValueError if a normal mode is not damped, naming it.
         """
-        self._damping.check_damped()
+        self.damping.check_damped()
         # The differences between baths drive everything but the mean: solved alone they keep their relative digits.
         mean = self._mean_occupation
-        deviation = self._damping.solve(self._total(self.rates * (self.occupations - mean)))
+        deviation = self.damping.solve(self._total(self.rates * (self.occupations - mean)))
         return deviation + mean * np.eye(self.modes, dtype=complex)
 
     @property
@@ -83,7 +84,7 @@ class Network:
         Raises: ValueError for correlations that are no state's, or times that do not increase.
         """
         start = checks.correlations(correlations, self.modes)
-        matrix = 1j * self.couplings + np.diag(self._total(self.rates) / 2 - 1j * self._damping.frequency)
+        matrix = 1j * self.couplings + np.diag(self._total(self.rates) / 2 - 1j * self.damping.frequency)
         return propagate(matrix, self._total(self.rates * self.occupations), start, check_times(times))
 
     def with_probes(self, rates: Any) -> "Network":
@@ -100,8 +101,9 @@ class Network:
         """
         gamma = np.broadcast_to(checks.rates(rates, self.modes, "probe rates"), (1, self.modes))
         fixed, given = np.atleast_2d(self.rates), np.atleast_2d(self.occupations)
-        found = probe_occupations(self.couplings, fixed, given, gamma[0])
-        return Network(self.couplings, np.concatenate([fixed, gamma]), np.concatenate([given, found[None]]))
+        whole = build(self.couplings, np.concatenate([fixed, gamma]), np.concatenate([given, 0 * gamma]))
+        found = probe_occupations(whole.damping, fixed, given, gamma[0])
+        return replace(whole, occupations=np.concatenate([given, found[None]]))
 
     def site_occupations(self, correlations: Correlations) -> Float[np.ndarray, "*times modes"]:
         r"""$\langle a_k^\dagger a_k\rangle$ (..., modes)."""

@@ -1,7 +1,9 @@
 """Self-consistent baths, or Büttiker probes: occupations at which they exchange nothing on average."""
 
+from typing import Any
+
 import numpy as np
-from jaxtyping import Float, Inexact
+from jaxtyping import Float
 
 from stochq.gaussian.transport import Damping
 
@@ -14,12 +16,14 @@ _FLOOR = 1e-3
 
 
 def probe_occupations(
-    couplings: Inexact[np.ndarray, "modes modes"],
+    damping: Damping,
     rates: Float[np.ndarray, "baths modes"],
     occupations: Float[np.ndarray, "baths modes"],
     probes: Float[np.ndarray, " modes"],
 ) -> Float[np.ndarray, " modes"]:
     r"""$\tilde n_k=\langle a_k^\dagger a_k\rangle$ in the steady state of baths and probes together, for every mode.
+
+    damping: of baths and probes together.
 
     The occupations c of the modes are linear in those of the baths, $c = G(f+\Gamma c)$, and one product with G is one
     Lyapunov equation, O(L³). The equation for c is solved by GMRES; a network of resistors, exact for the uniform
@@ -29,9 +33,8 @@ def probe_occupations(
     """
     from scipy.sparse.linalg import LinearOperator, gmres
 
+    couplings, total = damping.hamiltonian, rates.sum(axis=0)
     _check_reached(couplings, rates, probes)
-    total = rates.sum(axis=0)
-    damping = Damping(couplings, total + probes)
     damping.check_damped()
     mean = np.sum(rates * occupations) / rates.sum()
     guess = _Resistors(couplings, total, probes)
@@ -44,7 +47,7 @@ def probe_occupations(
     size = float(np.linalg.norm(right))
     if size == 0:
         return np.full_like(total, mean)
-    operator = LinearOperator(couplings.shape, matvec=lambda unknown: -residual(unknown), dtype=float)
+    operator: Any = LinearOperator(couplings.shape, matvec=lambda unknown: -residual(unknown), dtype=float)  # pyright: ignore
     found, _ = gmres(operator, right, rtol=_TOLERANCE, atol=0.0, restart=min(_ITERATIONS, len(total)), maxiter=4)
     left_over = float(np.linalg.norm(residual(found, driven))) / size
     if left_over > _ACCEPTED:
