@@ -72,18 +72,20 @@ class Damping:
 
     def solve(self, source: Float[np.ndarray, " modes"]) -> Inexact[np.ndarray, "modes modes"]:
         """C with KC + CK† = diag(source), Hermitian, for K without undamped mode."""
-        turned = self._solve_turned(source)
+        vectors = self._schur[1]
+        turned = vectors @ self._inner(source) @ vectors.conj().T
+        turned = (turned + turned.conj().T) / 2
         return turned if self.phases is None else turned * self.phases[:, None] * self.phases.conj()
 
     def solve_diagonal(self, source: Float[np.ndarray, " modes"]) -> Float[np.ndarray, " modes"]:
         """The diagonal of `solve(source)`, which no choice of phases changes."""
-        return np.diagonal(self._solve_turned(source)).real.copy()
+        vectors = self._schur[1]
+        return np.sum((vectors @ self._inner(source)) * vectors.conj(), axis=1).real
 
-    def _solve_turned(self, source: np.ndarray) -> np.ndarray:
+    def _inner(self, source: np.ndarray) -> np.ndarray:
+        """C between Schur vectors."""
         triangle, vectors = self._schur
-        inner = _lyapunov(triangle, (vectors.conj().T * source) @ vectors)
-        whole = vectors @ inner @ vectors.conj().T
-        return (whole + whole.conj().T) / 2
+        return _lyapunov(triangle, (vectors.conj().T * source) @ vectors)
 
 
 def real_gauge(

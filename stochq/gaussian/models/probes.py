@@ -1,16 +1,15 @@
 """Self-consistent baths, or Büttiker probes: occupations at which they exchange nothing on average."""
 
-from typing import Any
-
 import numpy as np
 from jaxtyping import Float
 
 from stochq.gaussian.transport import Damping
 
-# Of the unknown differences between occupations. Rounding stops the iteration earlier, and is then accepted.
-_TOLERANCE = 1e-14
-_ACCEPTED = 1e-10
-_ITERATIONS = 200
+# What an iteration leaves of the error, and what may be left at the end, relative to the differences of occupations.
+_REDUCTION = 1e-4
+_ACCEPTED = 1e-6
+_REFINEMENTS, _KRYLOV = 12, 60
+_ROUNDING = 8 * np.finfo(float).eps
 # Rates that the preconditioner sees, at least, relative to the largest.
 _FLOOR = 1e-3
 
@@ -26,36 +25,50 @@ def probe_occupations(
     damping: of baths and probes together.
 
     The occupations c of the modes are linear in those of the baths, $c = G(f+\Gamma c)$, and one product with G is one
-    Lyapunov equation, O(L³). The equation for c is solved by GMRES; a network of resistors, exact for the uniform
-    chain, stands in for G as preconditioner, so that a few products suffice.
+    Lyapunov equation, O(L³). A network of resistors, exact for the uniform chain, stands in for G to start from and as
+    the preconditioner of GMRES, so that a few products suffice.
 
     Raises: ValueError if a normal mode is not damped, or no bath of fixed occupation reaches a probe.
     """
-    from scipy.sparse.linalg import LinearOperator, gmres
-
     couplings, total = damping.hamiltonian, rates.sum(axis=0)
     _check_reached(couplings, rates, probes)
     damping.check_damped()
     mean = np.sum(rates * occupations) / rates.sum()
-    guess = _Resistors(couplings, total, probes)
-
-    def residual(unknown: np.ndarray, source: np.ndarray | float = 0.0) -> np.ndarray:
-        return guess.improve(damping.solve_diagonal(source + probes * unknown) - unknown)
-
     driven = np.sum(rates * (occupations - mean), axis=0)
-    right = residual(np.zeros_like(total), driven)
-    size = float(np.linalg.norm(right))
-    if size == 0:
-        return np.full_like(total, mean)
-    operator: Any = LinearOperator(couplings.shape, matvec=lambda unknown: -residual(unknown), dtype=float)  # pyright: ignore
-    found, _ = gmres(operator, right, rtol=_TOLERANCE, atol=0.0, restart=min(_ITERATIONS, len(total)), maxiter=4)
-    left_over = float(np.linalg.norm(residual(found, driven))) / size
-    if left_over > _ACCEPTED:
-        raise ValueError(
-            f"probe rates: expected self-consistent occupations within {_ACCEPTED:g}; the iteration stopped at "
-            f"{left_over:.2g}. Raise the smallest rates: some part of the network hardly feels its baths."
-        )
+    found = _refined(damping, probes, driven, _Resistors(couplings, total, probes))
     return np.maximum(found + mean, 0.0)
+
+
+def _refined(damping: Damping, probes: np.ndarray, driven: np.ndarray, guess: "_Resistors") -> np.ndarray:
+    """c = G(driven + Γc): GMRES to a few digits, again and again until rounding stops it."""
+    from scipy.sparse.linalg import LinearOperator, gmres
+
+    def missing(unknown: np.ndarray, source: np.ndarray | float = driven) -> np.ndarray:
+        return damping.solve_diagonal(source + probes * unknown) - unknown
+
+    modes = len(driven)
+    step = LinearOperator((modes, modes), matvec=lambda c: -guess.improve(missing(c, 0.0)), dtype=float)  # pyright: ignore
+    found = guess.solution(driven)
+    gap = missing(found)
+    error = guess.improve(gap)
+    last = float(np.linalg.norm(error))
+    for _ in range(_REFINEMENTS):
+        if np.abs(gap).max() <= _ROUNDING * modes**0.5 * np.abs(found).max():
+            break
+        change, _ = gmres(step, error, rtol=_REDUCTION, atol=0.0, restart=min(_KRYLOV, modes), maxiter=4)
+        gap = missing(found + change)
+        error = guess.improve(gap)
+        left = float(np.linalg.norm(error))
+        if left >= last:
+            break
+        found, last = found + change, left
+    if last > _ACCEPTED * np.linalg.norm(found):
+        raise ValueError(
+            f"probe rates: expected self-consistent occupations within {_ACCEPTED:g} of their differences; the "
+            f"iteration stopped at {last / np.linalg.norm(found):.2g}. Raise the smallest rates: some part of the "
+            "network hardly feels its baths."
+        )
+    return found
 
 
 class _Resistors:
@@ -76,11 +89,15 @@ class _Resistors:
         self._response = laplacian + np.diag(rates)
         self._factors = lu_factor(laplacian + np.diag(total), check_finite=False)
 
-    def improve(self, residual: np.ndarray) -> np.ndarray:
-        """(1 - GΓ)⁻¹ residual with the resistors' G."""
+    def solution(self, driven: np.ndarray) -> np.ndarray:
+        """The resistors' occupations with self-consistent probes."""
         from scipy.linalg import lu_solve
 
-        return lu_solve(self._factors, self._response @ residual, check_finite=False)
+        return lu_solve(self._factors, driven, check_finite=False)
+
+    def improve(self, residual: np.ndarray) -> np.ndarray:
+        """(1 - GΓ)⁻¹ residual with the resistors' G."""
+        return self.solution(self._response @ residual)
 
 
 def _check_reached(couplings: np.ndarray, rates: np.ndarray, probes: np.ndarray) -> None:
