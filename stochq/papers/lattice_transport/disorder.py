@@ -91,7 +91,7 @@ def _draw(by_rate: list[dict[str, Any]], by_length: list[dict[str, Any]]) -> Any
         production = r"entropy production $\Pi$  [$\omega$]"
         first.set(xlabel=rate, ylabel=r"current $j$  [$\omega$]", ylim=(2e-12, 3e-6))
         second.set(xlabel=rate, ylabel=production, ylim=(1e-14, 3e-6))
-        third.set(xlabel="length of the chain $L$  [sites]", ylabel=production, ylim=(1e-13, 3e-7))
+        third.set(xlabel="length of the chain $L$  [sites]", ylabel=production, ylim=(1e-15, 3e-7))
         third.set_title(rf"$\Gamma={setting.power_of_ten(PROBE)}\,\omega$")
         first.set_title(f"{SITES} sites, mean over disorder ± 2 s.e.")
         second.set_title(f"{SITES} sites")
@@ -116,5 +116,5 @@ def _draw_points(
         "elinewidth": 1,
         "label": label,
     }
-    errors = [2 * row[f"{y}_stderr"] for row in some]
+    errors = [2 * row[f"{y}_stderr"] for row in some] if disorder else None
     panel.errorbar([row[x] for row in some], [row[y] for row in some], errors, **(settings | options))

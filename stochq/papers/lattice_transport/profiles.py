@@ -94,7 +94,7 @@ def _draw(lines: Sequence["gaussian.Chain"], values: Sequence[float], symbol: st
         made, ((axes,),) = plotting.figure()
         for index, (line, value) in enumerate(zip(lines, values, strict=True)):
             k = np.arange(1, line.sites + 1)
-            number = f"{value:.0f}" if value >= 1 else setting.power_of_ten(value) if value else "0"
+            number = f"{value:.0f}" if value >= 1 else rf"{setting.power_of_ten(value)}\,\omega" if value else "0"
             axes.plot(
                 (k - 1) / (line.sites - 1) if lengths else k,
                 line.site_occupations,
@@ -114,4 +114,22 @@ def _draw(lines: Sequence["gaussian.Chain"], values: Sequence[float], symbol: st
         place = "position $(k-1)/(L-1)$" if lengths else "site $k$"
         axes.set(xlabel=place, ylabel=setting.OCCUPATION, ylim=(0.95, 2.05))
         axes.legend(loc="upper left", bbox_to_anchor=(0.01, 0.96))
+        axes.set_title(_parameters(lines), fontsize=9.5)
     return made
+
+
+def _parameters(lines: Sequence["gaussian.Chain"]) -> str:
+    """What all curves share."""
+    shared = {
+        r"\gamma": {RATE},
+        r"\lambda": {line.coupling for line in lines},
+        r"\Gamma": {float(line.probes[0]) for line in lines},
+    }
+    parts = [
+        rf"${symbol}={setting.power_of_ten(value)}\,\omega$" if value else f"${symbol}=0$"
+        for symbol, values in shared.items()
+        if len(values) == 1
+        for value in values
+    ]
+    lengths = {line.sites for line in lines}
+    return ", ".join(parts + [f"$L={length}$" for length in lengths if len(lengths) == 1])

@@ -94,7 +94,7 @@ def _draw(columns: dict[str, np.ndarray], exponents: list[float], crossing: int)
                 xytext=(-4, -4), textcoords="offset points", ha="right", va="top",
             )  # fmt: skip
         axes.axvline(crossing, color="0.6", linewidth=0.8)
-        axes.annotate(f"$L={crossing}$", (crossing, 2e-13), xytext=(4, 0), textcoords="offset points")
+        axes.annotate(f"$L={crossing}$", (crossing, 9e-8), xytext=(4, 0), textcoords="offset points")
         axes.set(xscale="log", yscale="log", xlabel="length of the chain $L$  [sites]")
         axes.set(ylabel=r"entropy production $\Pi$  [$\omega$]", ylim=(1e-13, 2e-7))
         axes.legend(loc="lower left")

@@ -113,41 +113,55 @@ def _resistors() -> Check:
 
 
 def _draw(drawn: Map, sides: list[int], splits: list[Split], chains: list[Split]) -> Any:
-    ticks = np.arange(1, SIDE + 1)
     with plotting.style():
-        made, axes = plotting.figure(3)
-        first, second, third = (column[0] for column in axes)
-        _draw_map(made, first, drawn.occupation, r"occupation $\langle a_k^\dagger a_k\rangle$", "cividis")
-        length = np.linalg.norm(drawn.current, axis=0)
-        arrows = drawn.current / length * np.sqrt(length / length.max())
-        first.quiver(ticks, ticks, *np.swapaxes(arrows, 1, 2), color="white", edgecolor=plotting.BLACK, linewidth=0.4,
-                     scale=14, width=0.008, pivot="mid")  # fmt: skip
-        _draw_map(made, second, np.log10(drawn.production), r"$\log_{10}\,\Pi_{sc}$ of the site  [$\omega$]", "cividis")
-        for panel in (first, second):
-            for place, name, side in ((1, "$n_1$", "right"), (SIDE, "$n_L$", "left")):
-                shift = -7 if side == "right" else 7
-                panel.annotate(name, (place, place), xytext=(shift * 1.6, shift), textcoords="offset points", ha=side,
-                               va="center", annotation_clip=False)  # fmt: skip
-        for found, style, name in ((chains, {"markerfacecolor": "white"}, ", chain"), (splits, {}, "")):
+        made, axes = plotting.figure(4)
+        first, second, third, fourth = (column[0] for column in axes)
+        _draw_map(made, first, drawn.occupation, setting.OCCUPATION)
+        _draw_arrows(first, drawn.current)
+        _draw_map(made, second, np.log10(drawn.production), r"$\log_{10}\,\Pi_{sc}$ of the site  [$\omega$]")
+        first.set_title("$n_1=1$ at site (1, 1), $n_L=2$ at the opposite corner", fontsize=9)
+        second.set_title(rf"$\Gamma={setting.power_of_ten(PROBE)}\,\omega$ at every site", fontsize=9)
+        for found, filled in ((chains, False), (splits, True)):
             for kind, color, marker, label in (
                 ("reservoirs", plotting.VERMILION, "o", r"$\Pi_r$"),
                 ("self_consistent", plotting.BLUE, "s", r"$\Pi_{sc}$"),
             ):
                 values = [getattr(split, kind) for split in found]
-                third.plot(sides, values, color=color, marker=marker, linestyle="-" if not name else "--",
-                           linewidth=1, label=label + (name or ", lattice"), **style)  # fmt: skip
-        third.set(xscale="log", yscale="log", xlabel="side of the lattice, or length of the chain  [sites]")
-        third.set_ylabel(r"entropy production $\Pi$  [$\omega$]")
+                third.plot(
+                    sides, values, color=color, marker=marker, linestyle="-" if filled else "--", linewidth=1,
+                    markerfacecolor=color if filled else "white", label=label + (", lattice" if filled else ", chain"),
+                )  # fmt: skip
+            resistance = [(ENDS[1] - ENDS[0]) / split.current * RATE for split in found]
+            fourth.plot(
+                sides, resistance, color=plotting.BLACK, marker="D", linestyle="-" if filled else "--", linewidth=1,
+                markerfacecolor=plotting.BLACK if filled else "white", label="lattice" if filled else "chain",
+            )  # fmt: skip
+        third.set(yscale="log", ylabel=r"entropy production $\Pi$  [$\omega$]", ylim=(4e-10, 5e-8))
+        fourth.set(ylabel=r"resistance $\gamma\,(n_L-n_1)/j$", ylim=(0, None))
         shown = [2, 3, 5, 10, 20]
-        third.set_xticks(shown, [str(value) for value in shown])
-        third.minorticks_off()
-        third.legend(loc="lower left")
+        for panel in (third, fourth):
+            panel.set(xscale="log", xlabel="side of the lattice, or length  [sites]")
+            panel.set_xticks(shown, [str(value) for value in shown])
+            panel.tick_params(axis="x", which="minor", bottom=False, labelbottom=False)
+        third.legend(loc="lower right", ncols=2)
+        fourth.legend(loc="upper left")
     return made
 
 
-def _draw_map(made: Any, panel: Any, values: np.ndarray, label: str, colors: str) -> None:
+def _draw_arrows(panel: Any, current: np.ndarray) -> None:
+    """Directions of the currents, their lengths as the square root so that the weak ones are seen."""
+    length = np.linalg.norm(current, axis=0)
+    arrows = current / length * np.sqrt(length / length.max())
+    ticks = np.arange(1, SIDE + 1)
+    panel.quiver(
+        ticks, ticks, *np.swapaxes(arrows, 1, 2), color="white", edgecolor=plotting.BLACK, linewidth=0.4,
+        scale=14, width=0.008, pivot="mid",
+    )  # fmt: skip
+
+
+def _draw_map(made: Any, panel: Any, values: np.ndarray, label: str) -> None:
     extent = (0.5, SIDE + 0.5, 0.5, SIDE + 0.5)
-    image = panel.imshow(values.T, origin="lower", extent=extent, cmap=colors)
-    made.colorbar(image, ax=panel, label=label, shrink=0.85)
+    image = panel.imshow(values.T, origin="lower", extent=extent, cmap="cividis")
+    made.colorbar(image, ax=panel, label=label)
     panel.set(xlabel="site $x$", ylabel="site $y$", xticks=range(1, SIDE + 1, 2), yticks=range(1, SIDE + 1, 2))
     panel.grid(visible=False)

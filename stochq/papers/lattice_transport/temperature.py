@@ -65,7 +65,7 @@ def _draw(columns: dict[str, np.ndarray], shares: dict[int, np.ndarray], wigner:
         first.plot(COLD, columns["clausius"], color=plotting.BLACK, linestyle=":", label="sum, Clausius")
         first.plot(COLD, wigner * columns["current"], color=plotting.GREEN, linestyle="-", label="sum, eq. 31")
         setting.draw_kinds(first, COLD, columns["reservoirs"], columns["self_consistent"])
-        first.set(yscale="log", ylabel=r"entropy production $\Pi$  [$\omega$]", ylim=(1e-23, 1e-7))
+        first.set(yscale="log", ylabel=r"entropy production $\Pi$  [$\omega$]", ylim=(1e-18, 1e-7))
         first.set_title(f"chain of {SITES} sites, $T_L={HOTTER:g}\\,T_1$")
         second.plot(COLD, columns["clausius"] / columns["current"], color=plotting.BLACK, linestyle=":",
                     label=r"Clausius, $\omega(1/T_1-1/T_L)$")  # fmt: skip
@@ -79,5 +79,7 @@ def _draw(columns: dict[str, np.ndarray], shares: dict[int, np.ndarray], wigner:
         third.set(ylabel=r"share of diffusion $\Pi_{sc}/\Pi$", ylim=(0, 1))
         for panel in (first, second, third):
             panel.set(xscale="log", xlabel=label)
-            panel.legend(loc="lower right" if panel is first else "best")
+        first.legend(loc="lower right")
+        second.legend(loc="upper right")
+        third.legend(loc="lower right", bbox_to_anchor=(1, 0.2))
     return made
