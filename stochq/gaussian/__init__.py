@@ -17,11 +17,15 @@ from stochq.gaussian.entropy import wehrl_entropy as wehrl_entropy
 from stochq.gaussian.entropy import wigner_entropy as wigner_entropy
 from stochq.gaussian.langevin import langevin as langevin
 from stochq.gaussian.langevin import path_entropy as path_entropy
+from stochq.gaussian.models import Chain as Chain
+from stochq.gaussian.models import Network as Network
 from stochq.gaussian.models import balancing_position_friction as balancing_position_friction
 from stochq.gaussian.models import balancing_squeezing as balancing_squeezing
 from stochq.gaussian.models import brownian as brownian
+from stochq.gaussian.models import chain as chain
 from stochq.gaussian.models import csl_covariance as csl_covariance
 from stochq.gaussian.models import csl_oscillator as csl_oscillator
+from stochq.gaussian.models import network as network
 from stochq.gaussian.models import precision_parameters as precision_parameters
 from stochq.gaussian.monitored import Monitored as Monitored
 from stochq.gaussian.phase_space import symplectic_eigenvalues as symplectic_eigenvalues

@@ -7,8 +7,8 @@ import numpy as np
 
 from stochq.ensemble.grid import time_grid
 from stochq.ensemble.result import EnsembleResult
-from stochq.gaussian.chain import Start, Steps, Surprise
 from stochq.gaussian.dynamics import Dynamics
+from stochq.gaussian.markov import Start, Steps, Surprise
 from stochq.gaussian.phase_space import transposed
 from stochq.gaussian.propagation import propagators
 from stochq.gaussian.running import run_chains

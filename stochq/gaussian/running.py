@@ -15,7 +15,7 @@ from stochq.ensemble.runner import run
 from stochq.ensemble.simulate import count, kept_states
 from stochq.ensemble.statistics import Covariance, Histogram, Mean, Statistic
 from stochq.ensemble.step_size import StepChoice
-from stochq.gaussian.chain import ENTROPY, Chains, Start, Steps, Surprise
+from stochq.gaussian.markov import ENTROPY, Chains, Start, Steps, Surprise
 from stochq.gaussian.observing import coordinates
 from stochq.noise import seed_words
 

@@ -73,7 +73,10 @@ def _ends(forward: np.ndarray, backward: np.ndarray) -> Ends:
 
 def _detailed(ends: Ends) -> Check:
     """Bin by bin, where the counts are large enough for normal errors."""
-    relative = [ends.forward_error / np.maximum(ends.forward, 1e-300), ends.reversed_error / np.maximum(ends.reversed_, 1e-300)]
+    relative = [
+        ends.forward_error / np.maximum(ends.forward, 1e-300),
+        ends.reversed_error / np.maximum(ends.reversed_, 1e-300),
+    ]
     enough = np.all([(0 < r) & (r < FEWEST**-0.5) for r in relative], axis=0)
     error = np.hypot(ends.forward_error, ends.reversed_error)[enough]
     return checks.by_largest_z("detailed theorem", ends.forward[enough], error, ends.reversed_[enough])
@@ -105,7 +108,9 @@ def _draw(middle: np.ndarray, ends: Ends, series: list[Series]) -> Any:
         lower.axhline(1.0, color="grey", linewidth=1)
         lower.set(xlabel=r"entropy of a path $\Sigma$", ylabel="ratio", ylim=(0.5, 1.5))
         mean, produced = series[3], series[4]
-        above.errorbar(mean.x, mean.y, 2 * mean.stderr, color=plotting.BLUE, fmt="o", markersize=4, label=r"$E[\Sigma]$")
+        above.errorbar(
+            mean.x, mean.y, 2 * mean.stderr, color=plotting.BLUE, fmt="o", markersize=4, label=r"$E[\Sigma]$"
+        )
         above.plot(produced.x, produced.y, color=plotting.VERMILION, linestyle="--", label=r"$\Pi_St$")
         above.set(ylabel=r"mean entropy")
         above.legend(loc="upper left")

@@ -48,7 +48,13 @@ def _draw(series: list[Series]) -> Any:
             points, curve = series[index], series[index + 3]
             colour = plotting.PALETTE[index]
             panel.errorbar(
-                points.x, points.y, 2 * points.stderr, color=colour, fmt=plotting.MARKERS[index], markersize=4, label=text
+                points.x,
+                points.y,
+                2 * points.stderr,
+                color=colour,
+                fmt=plotting.MARKERS[index],
+                markersize=4,
+                label=text,
             )
             panel.plot(curve.x, curve.y, color=colour, linestyle=plotting.LINES[index])
         panel.set(xlabel=r"time $\omega t$", ylabel=r"moments  [$\hbar=m=\omega=1$]")
