@@ -3,8 +3,14 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from stochq.papers.brownian_balance import reproduce as _brownian_balance
 from stochq.papers.checks import Check as Check
+from stochq.papers.collapse_entropy import reproduce as _collapse_entropy
 from stochq.papers.thermalization import reproduce as _thermalization
 
 # Each takes the folder to write to and one figure's name or None for all, and returns its checks.
-PAPERS: dict[str, Callable[[Path, str | None], list[Check]]] = {"thermalization": _thermalization}
+PAPERS: dict[str, Callable[[Path, str | None], list[Check]]] = {
+    "thermalization": _thermalization,
+    "collapse-entropy": _collapse_entropy,
+    "brownian-balance": _brownian_balance,
+}

@@ -1,0 +1,22 @@
+"""Artini, Lo Monaco, Imparato, Paternostro and Donadi 2026: quantum Brownian motion and detailed balance.
+
+ħ = m = ω = 1, η = .3, β = 2 unless a figure varies them. Corrected: eq. 14 has σ_pq = −mD_qq, so that eq. 15 is
+Π_S = η(βħω)²/16, and eq. 19 prints the exponent instead of the covariance.
+"""
+
+from pathlib import Path
+
+from stochq.papers import output
+from stochq.papers.brownian_balance.production import eq15, squeezing
+from stochq.papers.brownian_balance.table import table
+from stochq.papers.checks import Check
+
+CLAIMS: dict[str, output.Maker] = {"table": table, "production": squeezing, "eq15": eq15}
+
+
+def reproduce(out: Path, figure: str | None = None, effort: float = 1.0) -> list[Check]:
+    """Regenerate the table and figures (or the one called `figure`) into `out`; effort has no effect here.
+
+    Raises: ValueError for a figure that is not one of `CLAIMS`.
+    """
+    return output.reproduce("brownian-balance", CLAIMS, out, figure, effort)
