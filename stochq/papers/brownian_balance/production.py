@@ -64,7 +64,7 @@ def _draw_squeezing(alphas: Any, betas: Any, curves: Any, plane: np.ndarray) -> 
             left.semilogy(alphas, curve, label=rf"$\beta\hbar\omega={beta:g}$", **look)
             left.plot(_balance(beta), 1.5e-6, marker="v", color=look["color"], markersize=6, clip_on=False)
         left.plot([], [], marker="v", color="grey", linestyle="none", label=r"$\alpha_{DB}$")
-        left.set(xlabel=r"squeezing $\alpha/\omega$", ylabel=r"entropy production $\Pi_S/\omega$", ylim=(1e-6, 30))
+        left.set(xlabel=r"squeezing $\alpha/\omega$", ylabel=r"entropy production $\Pi_S/\omega$", ylim=(1e-6, 5e3))
         left.legend(loc="upper center", ncols=3)
         image = right.pcolormesh(
             alphas, betas, np.maximum(plane, 1e-6), cmap="cividis", norm=LogNorm(1e-5, 1), shading="nearest",

@@ -110,7 +110,7 @@ def fig6(effort: float = 1.0) -> Claim:
         checks.append(Check(f"fidelity is largest, k = {k}: tau", when, _peak(k), times[1] - times[0]))
     few = slice(None, None, 10)
     columns = {"tau": times[few]} | {f"fidelity_{k}": fidelity[k][few] for k in TARGETS}
-    columns["mean_excitations"] = excitations[few]
+    columns["mean_excitations"] = np.asarray(excitations[few])
     columns |= {f"mean_excitations_target_{k}": np.full(len(times[few]), wanted[k]) for k in TARGETS}
     return Claim(Table(columns), checks, _draw_fidelity(times, fidelity, excitations, wanted))
 
@@ -123,7 +123,7 @@ def _peak(k: int) -> float:
         first, goal = 2 * sq.gaussian.csl_covariance(DIFFUSION, setting.SPREAD / 2, [time])[0], k * setting.SPREAD
         total = (first[0, 0] + goal) * (first[1, 1] + goal) - first[0, 1] ** 2
         excess = (first[0, 0] * first[1, 1] - first[0, 1] ** 2 - 1) * (goal**2 - 1)
-        return -2 / (np.sqrt(total + excess) - np.sqrt(excess))
+        return float(-2 / (np.sqrt(total + excess) - np.sqrt(excess)))
 
     guess = (k - 1) * setting.SPREAD / (2 * DIFFUSION)
     grid = np.linspace(max(guess - 3, 0), guess + 3, 601)

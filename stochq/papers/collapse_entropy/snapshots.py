@@ -76,5 +76,6 @@ def _draw(times: np.ndarray, pictures: np.ndarray, axis: np.ndarray, order: Sequ
                 panel.set_xlabel(r"$q\,\sqrt{m\omega/\hbar}$")
             if place % 4 == 0:
                 panel.set_ylabel(r"$p\,/\sqrt{m\omega\hbar}$")
+        assert image is not None
         made.colorbar(image, ax=panels, label=r"$W(q,p)\,\hbar$", shrink=0.9, pad=0.01)
     return made
