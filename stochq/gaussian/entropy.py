@@ -121,17 +121,24 @@ def gibbs_matrix(covariance: Any, hbar: Any) -> Any:
     r"""G of $\rho\propto e^{-\frac12x^TGx}$, (..., 2n, 2n): $L^{-T}f(L^Ti\Omega L)L^{-1}$, $f=\frac2\hbar|\nu|\,
     \mathrm{arcoth}(2|\nu|/\hbar)$, V = LLᵀ. Infinite for a pure state."""
     numbers = numbers_of(covariance, hbar)
+    if covariance.shape[-1] == 2:
+        # f depends on ν² = det V alone.
+        weights = _gibbs_weight(2 * numbers.sqrt(numbers.linalg.det(covariance)) / hbar)
+        return weights[..., None, None] * numbers.linalg.inv(covariance)
     root = numbers.linalg.cholesky(covariance)
     form = aligned(symplectic_form(covariance.shape[-1] // 2), covariance)
     values, vectors = numbers.linalg.eigh(1j * (transposed(root) @ form @ root))
-    doubled = 2 * numbers.abs(values) / hbar
-    # arcoth(x) = ½ ln((x + 1)/(x − 1)); at and below x = 1 there is no Gibbs state.
-    above = numbers.maximum(doubled - 1, 0.0)
-    with np.errstate(divide="ignore"):
-        weights = 0.5 * doubled * (numbers.log1p(doubled) - numbers.log(above))
+    weights = _gibbs_weight(2 * numbers.abs(values) / hbar)
     inner = ((vectors * weights[..., None, :]) @ transposed(vectors).conj()).real
     inverse = numbers.linalg.inv(root)
     return transposed(inverse) @ inner @ inverse
+
+
+def _gibbs_weight(doubled: Any) -> Any:
+    """x arcoth x of x = 2ν/ħ; at and below x = 1 there is no Gibbs state."""
+    numbers = numbers_of(doubled)
+    with np.errstate(divide="ignore"):
+        return 0.5 * doubled * (numbers.log1p(doubled) - numbers.log(numbers.maximum(doubled - 1, 0.0)))
 
 
 def spohn_production(drift: Any, diffusion: Any, state: State, steady: State, hbar: Any) -> Any:

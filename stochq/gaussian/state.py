@@ -75,8 +75,8 @@ class State(eqx.Module):
         gap = float(np.min(smallest_bound(self.covariance, hbar)))
         raise ValueError(
             f"covariance: expected V + (iħ/2)Ω ≥ 0 with ħ = {hbar:g}; got a symplectic eigenvalue {least:.9g}, "
-            f"which is {hbar / 2 - least:.3g} below ħ/2, and V + (iħ/2)Ω with eigenvalue {gap:.3g}. Covariances are ħ/2 in the "
-            "vacuum (some papers print 1): divide by 2, or use hbar=0 for classical noise."
+            f"which is {hbar / 2 - least:.3g} below ħ/2, and V + (iħ/2)Ω with eigenvalue {gap:.3g}. They are ħ/2 "
+            "in the vacuum (some papers print 1): divide by 2, or use hbar=0 for classical noise."
         )
 
 

@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from stochq.papers.brownian_balance import reproduce as _brownian_balance
 from stochq.papers.checks import Check as Check
+from stochq.papers.collapse_entropy import reproduce as _collapse_entropy
 from stochq.papers.lattice_transport import reproduce as _lattice_transport
 from stochq.papers.thermalization import reproduce as _thermalization
 
@@ -11,4 +13,6 @@ from stochq.papers.thermalization import reproduce as _thermalization
 PAPERS: dict[str, Callable[[Path, str | None], list[Check]]] = {
     "thermalization": _thermalization,
     "lattice-transport": _lattice_transport,
+    "collapse-entropy": _collapse_entropy,
+    "brownian-balance": _brownian_balance,
 }

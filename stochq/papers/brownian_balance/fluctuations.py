@@ -116,7 +116,7 @@ def _draw(middle: np.ndarray, ends: Ends, series: list[Series]) -> Any:
         above.legend(loc="upper left")
         above.tick_params(labelbottom=False)
         integral = series[2]
-        below.errorbar(integral.x, integral.y, 2 * integral.stderr, color=plotting.BLUE, fmt="o", markersize=4)
+        below.errorbar(integral.x, integral.y, 2 * integral.stderr, **look)
         below.axhline(1.0, color="grey", linewidth=1)
         below.set(xlabel=r"time $\omega t$", ylabel=r"$E[e^{-\Sigma}]$")
     return made
