@@ -259,3 +259,14 @@ def test_at_zero_temperature_there_is_nothing():
     cold = gaussian.network(H, RATES, 0.0)
     steady = cold.steady_state()
     assert np.abs(steady).max() == 0 and np.abs(cold.entropy_production(steady)).max() == 0
+
+
+def test_real_phase_space_says_the_same():
+    """Steady covariance and entropy production by 2L×2L matrices that know nothing of baths."""
+    state = NETWORK.dynamics.steady_state()
+    correlations = NETWORK.steady_state()
+    np.testing.assert_allclose(state.covariance, NETWORK.covariance(correlations), atol=1e-11)
+    real = gaussian.network(np.real(H), RATES, OCCUPATIONS)
+    produced = real.entropy_production(real.steady_state()).sum()
+    assert real.dynamics.entropy_production(real.dynamics.steady_state()) == pytest.approx(produced, rel=1e-9)
+    assert real.dynamics.is_completely_positive()

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Complex, Float, Inexact
 
 from stochq.arrays import as_matrix
+from stochq.gaussian.dynamics import Dynamics
 from stochq.gaussian.models import network_checks as checks
 from stochq.gaussian.models.conditional_variances import conditional_variances
 from stochq.gaussian.models.probes import probe_occupations
@@ -161,6 +162,11 @@ class Network:
         damped = 1j * self.couplings + np.diag(self._total(self.rates) / 2)
         noise = self._total(self.rates * (self.occupations + 0.5))
         return -_doubled(damped), np.diag(np.concatenate([noise, noise]))
+
+    @property
+    def dynamics(self) -> Dynamics:
+        """The same network in real phase space, where squeezing, displacement and gradients are possible."""
+        return Dynamics(*self.drift_and_diffusion())
 
     def _checked(self, correlations: Any) -> np.ndarray:
         return checks.shape_of_correlations(correlations, self.modes)

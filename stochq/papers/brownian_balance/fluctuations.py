@@ -86,7 +86,9 @@ def _draw(middle: np.ndarray, ends: Ends, series: list[Series]) -> Any:
     with plotting.style():
         made, axes = plotting.figure(2, rows_each=(1.0, 0.6))
         (upper, lower), (above, below) = axes
-        seen, turned = ends.forward > 0, ends.reversed_ > 0
+        # Bins known to better than a half: beyond, error bars on a logarithmic scale mislead.
+        seen = ends.forward_error < 0.5 * ends.forward
+        turned = ends.reversed_error < 0.5 * ends.reversed_
         upper.errorbar(
             middle[seen], ends.forward[seen], 2 * ends.forward_error[seen], color=plotting.BLUE, fmt="o", markersize=4,
             label=r"$P(\Sigma)$",
@@ -108,9 +110,8 @@ def _draw(middle: np.ndarray, ends: Ends, series: list[Series]) -> Any:
         lower.axhline(1.0, color="grey", linewidth=1)
         lower.set(xlabel=r"entropy of a path $\Sigma$", ylabel="ratio", ylim=(0.5, 1.5))
         mean, produced = series[3], series[4]
-        above.errorbar(
-            mean.x, mean.y, 2 * mean.stderr, color=plotting.BLUE, fmt="o", markersize=4, label=r"$E[\Sigma]$"
-        )
+        look: Any = {"color": plotting.BLUE, "fmt": "o", "markersize": 4}
+        above.errorbar(mean.x, mean.y, 2 * mean.stderr, label=r"$E[\Sigma]$", **look)
         above.plot(produced.x, produced.y, color=plotting.VERMILION, linestyle="--", label=r"$\Pi_St$")
         above.set(ylabel=r"mean entropy")
         above.legend(loc="upper left")

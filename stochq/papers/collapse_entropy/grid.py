@@ -14,7 +14,7 @@ TRAJECTORIES, POINTS, BOX, STEP = 10_000, 64, 16.0, 0.0625
 # δ = λ/4r_C² in units ω = m = ħ = 1.
 RATE, LENGTH = 0.4, 1.0
 DIFFUSION = RATE / (4 * LENGTH**2)
-TIMES = np.linspace(0.0, 5.0, 21)
+TIMES, FINE = np.linspace(0.0, 5.0, 21), np.linspace(0.0, 5.0, 201)
 NAMES = {"qq": "position_squared", "pp": "momentum_squared"}
 
 
@@ -26,8 +26,7 @@ def trajectories(effort: float = 1.0) -> Claim:
     watched = {short: particle.operators[long] for short, long in NAMES.items()} | {"H": particle.operators["energy"]}
     psi0 = particle.gaussian(0.0, np.sqrt(0.5))
     ensemble = sq.simulate(equation, psi0, TIMES, observables=watched, trajectories=count, dt=STEP, seed=1)
-    exact = sq.gaussian.csl_oscillator(DIFFUSION).evolve(sq.gaussian.vacuum(), TIMES)
-    curves = {"qq": exact.covariance[:, 0, 0], "pp": exact.covariance[:, 1, 1], "H": 0.5 + DIFFUSION * TIMES}
+    curves = _curves(TIMES)
     found: list[Check] = [
         checks.by_largest_z(name, ensemble.mean[name][1:], ensemble.stderr[name][1:], curve[1:])
         for name, curve in curves.items()
@@ -35,8 +34,13 @@ def trajectories(effort: float = 1.0) -> Claim:
     gain = (ensemble.mean["H"][-1] - 0.5) / TIMES[-1]
     found.append(checks.by_error("energy gain", gain, ensemble.stderr["H"][-1] / TIMES[-1], DIFFUSION))
     series = [Series(name, TIMES, ensemble.mean[name], ensemble.stderr[name]) for name in curves]
-    series += [Series(f"{name}, phase space", TIMES, curve) for name, curve in curves.items()]
+    series += [Series(f"{name}, phase space", FINE, curve) for name, curve in _curves(FINE).items()]
     return Claim(series, found, _draw(series))
+
+
+def _curves(times: np.ndarray) -> dict[str, np.ndarray]:
+    exact = sq.gaussian.csl_oscillator(DIFFUSION).evolve(sq.gaussian.vacuum(), times).covariance
+    return {"qq": exact[:, 0, 0], "pp": exact[:, 1, 1], "H": 0.5 + DIFFUSION * times}
 
 
 def _draw(series: list[Series]) -> Any:
