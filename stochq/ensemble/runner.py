@@ -5,7 +5,7 @@ import sys
 import time
 import warnings
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -40,44 +40,66 @@ def precision_context(precision: str) -> Any:
     return jax.enable_x64(precision == "double")
 
 
-def run(problem: Runnable, trajectories: int, steps: int, precision: str, batch: int | None, progress: Any) -> Totals:
-    """Run trajectories 0 .. trajectories-1 and merge their summaries block by block, in order."""
-    size = problem.block
-    all_blocks = -(-trajectories // size)
-    per_call = _blocks_per_call(problem, all_blocks, steps, batch)
-    calls = deque(range(0, all_blocks, per_call))
+# From the merged summaries and the number of trajectories done: how many there should be.
+Extend = Callable[[tuple[Any, ...], int], int]
+
+
+def run(
+    problem: Runnable,
+    trajectories: int,
+    steps: int,
+    precision: str,
+    batch: int | None,
+    progress: Any,
+    extend: Extend | None = None,
+) -> Totals:
+    """Run trajectories 0 .. trajectories-1 and merge their summaries block by block, in order.
+
+    extend: asked when these are done; a larger number is run as well, and it is asked again.
+    """
+    merged, done, failed, interrupted, wanted = None, 0, 0, False, trajectories
+    start = time.perf_counter()
+    with _bar(trajectories, progress) as advance, ThreadPoolExecutor(workers()) as pool:
+        while done < wanted:
+            calls, call = _calls(problem, done, wanted, steps, precision, batch)
+            pending: deque[Future] = deque()
+            try:
+                while calls or pending:
+                    while calls and len(pending) < 2 * workers():
+                        pending.append(pool.submit(call, calls.popleft()))
+                    for summary, lost in pending.popleft().result():
+                        merged = summary if merged is None else _merge(problem, merged, summary)
+                        failed, done = failed + lost, min(done + problem.block, wanted)
+                    advance(done, wanted)
+            except KeyboardInterrupt:
+                for future in pending:
+                    future.cancel()
+                if merged is None:
+                    raise
+                interrupted = True
+                warnings.warn(f"interrupted: the result holds {done} of {wanted} trajectories.", stacklevel=3)
+                break
+            if extend is not None and merged is not None:
+                wanted = max(done, extend(merged, done))
+    return Totals(merged, done, failed, time.perf_counter() - start, interrupted)  # type: ignore[arg-type]
+
+
+def _calls(
+    problem: Runnable, done: int, wanted: int, steps: int, precision: str, batch: int | None
+) -> tuple[deque[int], Callable[[int], list[tuple[Any, int]]]]:
+    """First blocks of the device calls that take the run from `done`, a whole number of blocks, to `wanted`."""
+    first_block, last_block = done // problem.block, -(-wanted // problem.block)
     capacity = 1 if any(isinstance(statistic, Density) for statistic in problem.statistics) else BLOCKS_PER_CALL
+    per_call = min(_blocks_per_call(problem, last_block - first_block, steps, batch), capacity)
 
     def call(first: int) -> list[tuple[Any, int]]:
-        blocks = min(per_call, all_blocks - first)
+        blocks = min(per_call, last_block - first)
         with precision_context(precision):
-            stored = run_batch(
-                problem, np.uint32(first), np.int32(blocks), np.uint32(trajectories), min(capacity, BLOCKS_PER_CALL)
-            )
+            stored = run_batch(problem, np.uint32(first), np.int32(blocks), np.uint32(wanted), capacity)
             summaries, failed = jax.device_get(stored)
         return [(to_host(jax.tree.map(lambda row, b=b: row[b], summaries)), int(failed[b])) for b in range(blocks)]
 
-    per_call = min(per_call, capacity)
-    calls = deque(range(0, all_blocks, per_call))
-    start, merged, done, failed, interrupted = time.perf_counter(), None, 0, 0, False
-    with _bar(trajectories, progress) as advance, ThreadPoolExecutor(workers()) as pool:
-        pending: deque[Future] = deque()
-        try:
-            while calls or pending:
-                while calls and len(pending) < 2 * workers():
-                    pending.append(pool.submit(call, calls.popleft()))
-                for summary, lost in pending.popleft().result():
-                    merged = summary if merged is None else _merge(problem, merged, summary)
-                    failed, done = failed + lost, min(done + size, trajectories)
-                advance(done)
-        except KeyboardInterrupt:
-            for future in pending:
-                future.cancel()
-            if merged is None:
-                raise
-            interrupted = True
-            warnings.warn(f"interrupted: the result holds {done} of {trajectories} trajectories.", stacklevel=3)
-    return Totals(merged, done, failed, time.perf_counter() - start, interrupted)  # type: ignore[arg-type]
+    return deque(range(first_block, last_block, per_call)), call
 
 
 def _merge(problem: Runnable, merged: tuple, summary: tuple) -> tuple:
@@ -97,7 +119,7 @@ def _blocks_per_call(problem: Runnable, all_blocks: int, steps: int, batch: int 
 def _bar(total: int, progress: bool | None) -> Iterator[Any]:
     """A function that shows how many trajectories are done, their rate and the time left; quiet off a terminal."""
     if not (sys.stderr.isatty() if progress is None else progress):
-        yield lambda done: None
+        yield lambda done, total: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -113,8 +135,8 @@ def _bar(total: int, progress: bool | None) -> Iterator[Any]:
     with Progress(*columns, console=Console(stderr=True, force_terminal=progress), transient=True) as bar:
         task = bar.add_task("run", total=total, rate="compiling")
 
-        def advance(done: int) -> None:
+        def advance(done: int, total: int) -> None:
             rate = done / max(time.perf_counter() - start, 1e-9)
-            bar.update(task, completed=done, rate=f"{rate:,.0f} per second")
+            bar.update(task, completed=done, total=total, rate=f"{rate:,.0f} per second")
 
         yield advance

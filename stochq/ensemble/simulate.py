@@ -10,12 +10,20 @@ from stochq.ensemble.assemble import assemble
 from stochq.ensemble.batch import Runnable, run_states
 from stochq.ensemble.grid import check_step, time_grid
 from stochq.ensemble.grid_checks import check_grid_state, grid_monitors, warn_about_grid
-from stochq.ensemble.observables import readout
+from stochq.ensemble.observables import ordered_names, readout
 from stochq.ensemble.problem import build_problem, check_counters
 from stochq.ensemble.result import EnsembleResult
 from stochq.ensemble.runner import precision_context, run
 from stochq.ensemble.statistics import Density, Histogram
-from stochq.ensemble.step_size import StepChoice, choose_step
+from stochq.ensemble.step_size import Pilots, StepChoice, choose_step, pilot_size, pilots_of
+from stochq.ensemble.tolerance import (
+    FIRST,
+    Target,
+    check_tolerance,
+    choose_step_for,
+    ranges_of,
+    warn_about_tolerance,
+)
 from stochq.equation import Equation
 from stochq.schemes import Scheme, default_scheme
 from stochq.systems.checks import check_times
@@ -32,6 +40,7 @@ def simulate(
     seed: int = 0,
     scheme: Scheme | None = None,
     dt: float | None = None,
+    tolerance: float | None = None,
     precision: Literal["single", "double"] = "single",
     batch: int | None = None,
     keep: int = 0,
@@ -42,8 +51,10 @@ def simulate(
     equation: from `sq.models`; psi0: (dim,) normalised; times: (T,) increasing, the start included.
     observables: {name: (dim,) diagonal | (dim, dim) Hermitian | callable(psi) -> float | sq.Density() |
     sq.Histogram(...)}. scheme: None takes the best that applies. dt: None takes the largest step whose estimated
-    bias stays below a tenth of the standard error. batch: trajectories per device call. keep: the first trajectories
-    whose states are returned whole. progress: None shows a bar on a terminal.
+    bias stays below a tenth of the standard error. tolerance: run as many trajectories, up to `trajectories`, and as
+    short steps (unless dt is given) as keep |bias| + 2 standard errors below it for every observable at every time;
+    result.info says what was chosen, why, and what was reached. batch: trajectories per device call. keep: the first
+    trajectories whose states are returned whole. progress: None shows a bar on a terminal.
 
     The numbers depend on seed, scheme and dt only, never on batch, cores or saved times.
 
@@ -67,14 +78,40 @@ def simulate(
     check_grid_state(equation, psi)
     plain, statistics = _split_observables(observables, equation.dim)
     monitors = dict(grid_monitors(equation))
-    choice = _step(equation, psi, times, plain, trajectories, scheme, dt, precision)
+    if tolerance is not None:
+        tolerance = check_tolerance(tolerance, trajectories, scheme)
+    choice, bound = _step(equation, psi, times, plain, trajectories, scheme, dt, tolerance, precision)
     grid = time_grid(times, choice.dt)
     problem = build_problem(equation, psi, grid, scheme, plain | monitors, statistics, seed, precision)
     check_counters(problem, grid, trajectories)
-    totals = run(problem, trajectories, grid.total_steps, precision, batch, progress)
-    result = assemble(problem, grid, totals, choice, list(plain), list(statistics), precision, seed)
+    if tolerance is None:
+        totals = run(problem, trajectories, grid.total_steps, precision, batch, progress)
+        result = assemble(problem, grid, totals, choice, list(plain), list(statistics), precision, seed)
+    else:
+        target = Target(tolerance, *_watched(problem.names, plain, bound))
+
+        def extend(summaries: tuple[Any, ...], done: int) -> int:
+            wanted = target.wanted(summaries[0], trajectories)
+            return trajectories if wanted >= trajectories else -(-wanted // problem.block) * problem.block
+
+        first = min(-(-FIRST // problem.block) * problem.block, trajectories)
+        totals = run(problem, first, grid.total_steps, precision, batch, progress, extend)
+        result = assemble(problem, grid, totals, choice, list(plain), list(statistics), precision, seed)
+        result.info.update(tolerance=tolerance, reached=target.reached(totals.summaries[0]))
+        warn_about_tolerance(result, trajectories)
     warn_about_grid(result.info)
     return replace(result, kept=kept_states(problem, keep, precision)) if keep else result
+
+
+def _watched(names: tuple[str, ...], plain: Mapping[str, Any], bound: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Ranges and bounds of the bias in the order of a readout that also holds monitors, which nobody asked for."""
+    asked = ordered_names(plain)
+    ranges, bounds = ranges_of(plain), np.zeros((bound.shape[0], len(names)))
+    columns = [names.index(name) for name in asked]
+    bounds[:, columns] = bound
+    every = np.zeros(len(names))
+    every[columns] = ranges
+    return every, bounds
 
 
 def count(name: str, value: int, at_least: int, at_most: int | None = None) -> int:
@@ -114,11 +151,22 @@ def _step(
     trajectories: int,
     scheme: Scheme,
     dt: float | None,
+    tolerance: float | None,
     precision: str,
-) -> StepChoice:
+) -> tuple[StepChoice, np.ndarray]:
+    """The step, and an upper bound on the size of its bias, (T, observables), where a tolerance asks for one."""
+
+    def pilots(size: int) -> Pilots:
+        return pilots_of(equation, psi, times, observables, scheme, precision, size)
+
     if dt is not None:
-        return StepChoice(check_step(times, dt), {}, "given")
-    return choose_step(equation, psi, times, observables, trajectories, scheme, precision)
+        dt = check_step(times, dt)
+    if tolerance is not None:
+        return choose_step_for(pilots, times, observables, scheme, tolerance, dt)
+    if dt is not None:
+        return StepChoice(dt, {}, "given"), np.zeros(0)
+    size = pilot_size(trajectories)
+    return choose_step(pilots(size), size, times, observables, trajectories, precision), np.zeros(0)
 
 
 def kept_states(problem: Runnable, keep: int, precision: str) -> np.ndarray:

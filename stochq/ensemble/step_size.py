@@ -15,6 +15,7 @@ import numpy as np
 from stochq.ensemble.batch import Problem
 from stochq.ensemble.grid import time_grid
 from stochq.ensemble.kernel import run_block
+from stochq.ensemble.observables import ordered_names
 from stochq.ensemble.runner import precision_context
 from stochq.equation import Equation
 from stochq.schemes import Extrapolated, Scheme
@@ -49,6 +50,26 @@ class Pilot(NamedTuple):
     spread: np.ndarray
 
 
+class Pilots(NamedTuple):
+    """Pilot runs of one problem with `size` trajectories each."""
+
+    run: Callable[[float], Pilot]
+    scheme: Scheme
+
+    def bias(self, h: float) -> "Bias":
+        """The scheme's bias at step h from refinement; an extrapolated scheme needs a second level."""
+        scheme, coarse = self.scheme, self.run(h)
+        spread = np.maximum(coarse.spread.max(axis=0), np.finfo(float).tiny) * np.ones_like(coarse.spread)
+        if not isinstance(scheme, Extrapolated):
+            share = 1 - 2.0**-scheme.weak_order
+            return Bias(coarse.difference / share, coarse.error / share, spread)
+        fine = self.run(h / 2)
+        gain = 2.0**scheme.scheme.weak_order
+        share = (gain - 1) * (1 - 2.0**-scheme.weak_order)
+        value = (gain * fine.difference - coarse.difference) / share
+        return Bias(value, np.hypot(gain * fine.error, coarse.error) / share, spread)
+
+
 class Bias(NamedTuple):
     """Estimated bias at a step and its standard error, (T, observables), and each observable's spread."""
 
@@ -63,24 +84,13 @@ class Bias(NamedTuple):
 
 
 def choose_step(
-    equation: Equation,
-    psi: np.ndarray,
-    times: np.ndarray,
-    observables: Mapping[str, Any],
-    trajectories: int,
-    scheme: Scheme,
-    precision: str,
+    pilots: Pilots, size: int, times: np.ndarray, observables: Mapping[str, Any], trajectories: int, precision: str
 ) -> StepChoice:
-    """The largest step, an even division of the first interval, that meets the target."""
-
-    pilot_size = int(np.clip(PILOT_SHARE * trajectories, PILOT_MINIMUM, PILOT_TRAJECTORIES))
-
-    def pilot(h: float) -> Pilot:
-        return _pilot(equation, psi, times, observables, scheme, h, precision, pilot_size)
-
+    """The largest step, an even division of the first interval, that meets the target. size: of the pilots."""
+    scheme = pilots.scheme
     h = float(np.min(np.diff(times)))
     for _ in range(_MAX_HALVINGS):
-        bias = _bias(pilot, scheme, h)
+        bias = pilots.bias(h)
         if bias.asymptotic:
             break
         h /= 2
@@ -88,33 +98,41 @@ def choose_step(
         raise RuntimeError(f"dt: no step down to {h:.2g} keeps the bias of the pilot run small. Give dt yourself.")
     target = np.maximum(SHARE_OF_STDERR / np.sqrt(trajectories), _ROUNDING[precision]) * bias.spread
     worst = float(np.max((np.abs(bias.value) + 2 * bias.error) / np.maximum(target, np.finfo(float).tiny)))
-    wanted = h / max(worst, 1.0) ** (1 / scheme.weak_order)
-    first = float(times[1] - times[0])
-    # Even numbers of steps between saved times let neighbouring steps share their draws.
-    dt = min(first / (2 * np.ceil(0.5 * first / wanted * (1 - 1e-9))), float(np.min(np.diff(times))))
+    dt = division_of(times, h / max(worst, 1.0) ** (1 / scheme.weak_order))
     scaled = bias.value * (dt / h) ** scheme.weak_order
-    reason = f"bias below {SHARE_OF_STDERR:g} standard errors, from {pilot_size} pilot trajectories at {h:.3g}"
-    return StepChoice(dt, {name: scaled[:, index] for index, name in enumerate(_names(observables))}, reason)
+    reason = f"bias below {SHARE_OF_STDERR:g} standard errors, from {size} pilot trajectories at {h:.3g}"
+    return StepChoice(dt, {name: scaled[:, index] for index, name in enumerate(ordered_names(observables))}, reason)
 
 
-def _names(observables: Mapping[str, Any]) -> tuple[str, ...]:
-    from stochq.ensemble.observables import ordered_names
+def pilot_size(trajectories: int) -> int:
+    """Trajectories of a pilot that serves a run of so many."""
+    return int(np.clip(PILOT_SHARE * trajectories, PILOT_MINIMUM, PILOT_TRAJECTORIES))
 
-    return ordered_names(observables)
+
+def division_of(times: np.ndarray, wanted: float) -> float:
+    """The largest even division of the first interval that is at most `wanted`.
+
+    Even numbers of steps between saved times let neighbouring steps share their draws.
+    """
+    first = float(times[1] - times[0])
+    return min(first / (2 * np.ceil(0.5 * first / wanted * (1 - 1e-9))), float(np.min(np.diff(times))))
 
 
-def _bias(pilot: Callable[[float], Pilot], scheme: Scheme, h: float) -> Bias:
-    """The scheme's bias at step h from refinement; an extrapolated scheme needs a second level."""
-    coarse = pilot(h)
-    spread = np.maximum(coarse.spread.max(axis=0), np.finfo(float).tiny) * np.ones_like(coarse.spread)
-    if not isinstance(scheme, Extrapolated):
-        share = 1 - 2.0**-scheme.weak_order
-        return Bias(coarse.difference / share, coarse.error / share, spread)
-    fine = pilot(h / 2)
-    gain = 2.0**scheme.scheme.weak_order
-    share = (gain - 1) * (1 - 2.0**-scheme.weak_order)
-    value = (gain * fine.difference - coarse.difference) / share
-    return Bias(value, np.hypot(gain * fine.error, coarse.error) / share, spread)
+def pilots_of(
+    equation: Equation,
+    psi: np.ndarray,
+    times: np.ndarray,
+    observables: Mapping[str, Any],
+    scheme: Scheme,
+    precision: str,
+    size: int,
+) -> Pilots:
+    """Pilot runs with `size` trajectories."""
+
+    def run(h: float) -> Pilot:
+        return _pilot(equation, psi, times, observables, scheme, h, precision, size)
+
+    return Pilots(run, scheme)
 
 
 def _pilot(

@@ -35,9 +35,7 @@ def trajectories(effort: float = 1.0) -> Claim:
     ]
     found += _misprint(ensemble, exact)
     series = [Series(name, TIMES, ensemble.mean[name], ensemble.stderr[name]) for name in curves]
-    series += [
-        Series(f"{name}, phase space", FINE, curve) for name, curve in _curves(model.evolve(start, FINE)).items()
-    ]
+    series += [Series(f"{name}, phase space", FINE, curve) for name, curve in fine.items()]
     return Claim(series, found, _draw(series, model.steady_state()))
 
 
