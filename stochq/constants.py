@@ -47,7 +47,11 @@ class Proposal:
 
 
 GRW = Proposal(
-    "GRW", 1e-16, 1e-7, 0.0, "G. C. Ghirardi, A. Rimini and T. Weber, Phys. Rev. D 34, 470 (1986), doi:10.1103/PhysRevD.34.470"
+    "GRW",
+    1e-16,
+    1e-7,
+    0.0,
+    "G. C. Ghirardi, A. Rimini and T. Weber, Phys. Rev. D 34, 470 (1986), doi:10.1103/PhysRevD.34.470",
 )
 ADLER_SHORT = Proposal(
     "Adler, 100 nm", 1e-8, 1e-7, 2.0, "S. L. Adler, J. Phys. A 40, 2935 (2007), doi:10.1088/1751-8113/40/12/S03"

@@ -28,9 +28,9 @@ def remembered(spectrum: Spectrum, time: float, power: int) -> float:
     widths = np.diff(edges)[:, None]
     u = (edges[:-1, None] + widths * (nodes + 1) / 2).ravel()
     measure = (widths * weights / 2).ravel() * _response(u, power)
-    # Beyond, the oscillations average out, and 1/u² is left of both.
-    tail = edges[-1] * np.exp(np.linspace(0.0, 30.0, 600))
-    tail_measure = np.gradient(np.log(tail)) * (2.0 if power == 0 else 1.0) / tail
+    # Beyond, the oscillations average out, and a multiple of 1/u² is left of them: e-folds of it.
+    tail = edges[-1] * np.exp(np.arange(30)[:, None] + (nodes + 1) / 2).ravel()
+    tail_measure = np.tile(weights / 2, 30) * (2.0 if power == 0 else 1.0) / tail
     with jax.enable_x64(True):
         inner, outer = (np.asarray(evaluate(spectrum, part / time)) for part in (u, tail))
     total = np.sum(measure) + np.sum(tail_measure)

@@ -45,7 +45,7 @@ def at_rest(spectrum: Reduced, order: int) -> tuple[Any, Any]:
 
 
 def linear(spectrum: Reduced, order: int) -> tuple[Any, Any]:
-    r"""Phonons: $$\frac{8}{3\sqrt\pi}\int_0^\infty u^4 e^{-u^2} s(u)\,du$$, the spectrum over ω = c q; and its last share."""
+    r"""Phonons, ω = c q: $$\frac{8}{3\sqrt\pi}\int_0^\infty u^4 e^{-u^2} s(u)\,du$$; and the last share."""
     return _fourth_moment(spectrum, order)
 
 
@@ -82,7 +82,11 @@ def _slow(momenta: Any, order: int) -> tuple[Any, Any, Any, Any]:
     t, weights = logarithmic(order)
     pieces = []
     # Each piece: u = start + scale * t, and u - 2κ without a cancellation.
-    for start, gap, scale in ((0.0, -2 * kappa, kappa), (2 * kappa, 0.0, -kappa), (2 * kappa, 0.0, LARGEST + 0 * kappa)):
+    for start, gap, scale in (
+        (0.0, -2 * kappa, kappa),
+        (2 * kappa, 0.0, -kappa),
+        (2 * kappa, 0.0, LARGEST + 0 * kappa),
+    ):
         u, beyond = start + scale * t, gap + scale * t
         weight = NORM / 4 * jnp.abs(scale) * weights * jnp.exp(-(u**2))
         odd = weight * (2 * u**3 / kappa + 4 * kappa * u)
@@ -99,7 +103,7 @@ def _sum_slow(above: Any, below: Any, even: Any, odd: Any) -> tuple[Any, Any]:
 
 @functools.partial(jax.jit, static_argnums=1)
 def _fast(momenta: Any, order: int) -> tuple[Any, Any]:
-    r"""The integral over momentum transfers done at fixed energy; a fast particle gains little more often than it loses:
+    r"""The integral over momentum transfers done at fixed energy; a fast particle gains little more than it loses:
 
     $$\frac{1}{3\sqrt\pi\,\kappa}\int_0^\infty v\,s(v)\left[e^{-u_+^2}-e^{-u_-^2}\right]dv,\qquad
     u_\pm=\frac{v}{\kappa+\sqrt{\kappa^2\pm v}}$$

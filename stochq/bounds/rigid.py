@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from stochq.constants import HBAR, REFERENCE_MASS
 from stochq.bounds.checks import positive, positive_lengths
+from stochq.constants import HBAR, REFERENCE_MASS
 
 
 @dataclass(frozen=True)

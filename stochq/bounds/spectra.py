@@ -89,5 +89,7 @@ def evaluate(spectrum: Spectrum, frequencies: Any) -> Any:
     wrong = ~(np.asarray(values) >= 0) | np.isinf(values)
     if wrong.any():
         where, value = np.asarray(frequencies)[wrong].flat[0], np.asarray(values)[wrong].flat[0]
-        raise ValueError(f"spectrum: expected finite numbers that are not negative; got {value:.6g} at {where:.6g} rad/s.")
+        raise ValueError(
+            f"spectrum: expected finite numbers that are not negative; got {value:.6g} at {where:.6g} rad/s."
+        )
     return values
