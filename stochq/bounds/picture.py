@@ -129,48 +129,62 @@ def _label(axes: "Axes", found: "Exclusion", bottom: float, top: float) -> None:
     # The crowded ones choose first.
     for name, path in sorted(paths.items(), key=lambda item: -float(np.nanmean(item[1][:, 1]))):
         others = [other for key, other in paths.items() if key != name]
-        spot = _room(axes, path, others, taken, len(name))
+        spot = _room(axes, path, others, taken, len(name), (-1,) if name in found.lower else (1, -1))
         if spot is None:
             continue
-        middle, angle, span = spot
+        middle, angle, span, side = spot
         taken += list(span)
-        below = name in found.lower
         axes.annotate(
             name,
             axes.transData.inverted().transform(middle),
-            (0, -4 if below else 3),
+            (-side * 3 * math.sin(math.radians(angle)), side * 3 * math.cos(math.radians(angle))),
             textcoords="offset points",
             ha="center",
-            va="top" if below else "bottom",
+            va="bottom" if side > 0 else "top",
             rotation=angle,
             rotation_mode="anchor",
             fontsize=FONT,
-            color="0.25" if below else styles[name]["color"],
+            color="0.25" if name in found.lower else _darker(styles[name]["color"]),
             zorder=5,
             path_effects=[withStroke(linewidth=2.5, foreground="white")],
         )
 
 
-def _room(axes: "Axes", path: np.ndarray, others: list[np.ndarray], taken: list[Any], letters: int) -> Any:
-    """The middle, angle and extent of the freest stretch of a curve for so many letters, in pixels; None if outside."""
+def _darker(color: str) -> tuple[float, ...]:
+    """The colour of a line, dark enough for letters."""
+    from matplotlib.colors import to_rgb
+
+    return tuple(0.72 * part for part in to_rgb(color))
+
+
+def _room(
+    axes: "Axes", path: np.ndarray, others: list[np.ndarray], taken: list[Any], letters: int, sides: Sequence[int]
+) -> Any:
+    """Middle, angle, extent and side of the freest stretch of a curve for so many letters, in pixels; None: no room."""
     half = 0.29 * FONT * letters / 72 * axes.figure.dpi
-    box = axes.get_window_extent()
     best, found = -np.inf, None
     for i in range(len(path)):
-        away = np.hypot(*(path - path[i]).T)
-        span = path[away <= half]
-        inside = np.all((span > (box.x0 + 6, box.y0 + 6)) & (span < (box.x1 - 6, box.y1 - 14)))
+        span = path[np.hypot(*(path - path[i]).T) <= half]
         # A stretch that the end of the curve cuts short is none.
         cut = np.hypot(*(path[0] - path[i])) < half or np.hypot(*(path[-1] - path[i])) < half
-        if len(span) < 3 or cut or not inside:
+        if len(span) < 3 or cut or not _inside(axes, span):
             continue
-        up = span + np.array([0.0, 6.0])
-        gaps = [np.min(np.hypot(*(up[:, None] - other[None]).transpose(2, 0, 1))) for other in others]
-        far = [np.min(np.hypot(*(up - point).T)) for point in taken]
-        # Parallel lines leave no curve alone: then the labels at least stand apart.
-        room = min(min(gaps, default=30.0), 30.0) + min(min(far, default=120.0), 120.0)
-        if room > best + 1e-9:
-            best = room
-            first, last = span[0], span[-1]
-            found = (path[i], math.degrees(math.atan2(last[1] - first[1], last[0] - first[0])), span)
+        along = (span[-1] - span[0]) / np.hypot(*(span[-1] - span[0]))
+        for side in sides:
+            room = _gap(span + side * 9 * np.array([-along[1], along[0]]), others, taken)
+            if room > best + 1e-9:
+                best, found = room, (path[i], math.degrees(math.atan2(along[1], along[0])), span, side)
     return found
+
+
+def _inside(axes: "Axes", span: np.ndarray) -> bool:
+    box = axes.get_window_extent()
+    return bool(np.all((span > (box.x0 + 6, box.y0 + 16)) & (span < (box.x1 - 6, box.y1 - 14))))
+
+
+def _gap(letters: np.ndarray, others: list[np.ndarray], taken: list[Any]) -> float:
+    """How far the nearest curve and the nearest label or point are. Parallel lines may leave no room between curves:
+    then the labels at least stand apart."""
+    gaps = [np.min(np.hypot(*(letters[:, None] - other[None]).transpose(2, 0, 1))) for other in others]
+    far = [np.min(np.hypot(*(letters - point).T)) for point in taken]
+    return 2 * min(min(gaps, default=25.0), 25.0) + min(min(far, default=100.0), 100.0)
