@@ -1,6 +1,8 @@
 """The configuration of `stochq exclude`: an experiment in SI units, checked. Its keys are those of `sq.bounds`."""
 
 import dataclasses
+import functools
+import operator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -56,7 +58,7 @@ def _section(kind: str, experiment: type[Experiment]) -> type[Section]:
 
 
 SECTIONS = tuple(_section(kind, experiment) for kind, experiment in KINDS.items() if not experiment.lower)
-AnyExperiment: Any = Annotated[SECTIONS, Field(discriminator="kind")]
+AnyExperiment: Any = Annotated[functools.reduce(operator.or_, SECTIONS), Field(discriminator="kind")]
 
 
 class Spectrum(Section):
