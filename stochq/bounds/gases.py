@@ -16,7 +16,7 @@ from stochq.constants import BOLTZMANN, HBAR
 DEGENERATE = 1e-9
 STEPS = np.array([0.0, 1, 2, 4, 8, 16, 40])
 # The heating varies slowly with the momentum: it takes fewer panels than the integral over transfers.
-PANELS = 14
+PANELS = 10
 
 
 class MaxwellGas(eqx.Module):
@@ -82,11 +82,14 @@ def _warm(degree: Any, order: int) -> tuple[Any, Any]:
     """Momenta in units of k_F, on panels that crowd at the step of the occupation, `degree` wide."""
     potential = _chemical_potential(degree)
     energies = potential + degree * np.concatenate([-STEPS[:0:-1], STEPS])
-    inner = jnp.sqrt(jnp.maximum(energies, 0.0) + 1e-30)
+    # Where the gas is warm and has no step, the panels are equal in the logarithm instead, down to slow particles.
+    top = jnp.sqrt(jnp.maximum(energies[-1], 0.0))
+    floor = top * np.exp(-1.5 * np.arange(len(STEPS) * 2 - 2, -1, -1))
+    inner = jnp.maximum(jnp.sqrt(jnp.maximum(energies, 1e-30)), floor)
     t, weights = logarithmic(order, PANELS)
-    nodes, gauss = np.polynomial.legendre.leggauss(order)
+    nodes, gauss = (part[None, :] for part in np.polynomial.legendre.leggauss(order))
     widths = jnp.diff(inner)[:, None]
-    y = jnp.concatenate([inner[0] * t, (inner[:-1, None] + widths * (nodes + 1) / 2).ravel()])
+    y = jnp.concatenate([inner[0] * t, (inner[:-1][:, None] + widths * (nodes + 1) / 2).ravel()])
     measure = jnp.concatenate([inner[0] * weights, (widths * gauss / 2).ravel()])
     return y, measure * y**2 * jax.nn.sigmoid((potential - y**2) / degree)
 
@@ -110,7 +113,7 @@ def _chemical_potential(degree: Any) -> Any:
 
 
 def _filling(potential: Any, degree: Any) -> Any:
-    nodes, gauss = np.polynomial.legendre.leggauss(40)
+    nodes, gauss = (part[None, :] for part in np.polynomial.legendre.leggauss(40))
     edges = jnp.concatenate(
         [jnp.zeros(1), jnp.maximum(potential, 0.0) + degree * STEPS, potential - degree * STEPS[1:]]
     )

@@ -94,14 +94,16 @@ def heating_power(
 
 
 def heating_ratio(mass: Any, length: Any, spectrum: Spectrum, matter: Matter | None = None) -> tuple[Any, Any]:
-    """The heating relative to white noise of the same γ(0), and the error of its quadrature.
+    """The heating relative to white noise of the same γ(0), and the error of its quadrature (zero where it is traced).
 
     Raises: ValueError as `heating_power`.
     """
     with jax.enable_x64(True):
-        coarse, _ = _ratio(mass, length, spectrum, matter, quadrature.COARSE)
         fine, last = _ratio(mass, length, spectrum, matter, quadrature.FINE)
-        if not isinstance(last, Tracer) and not float(last) <= LEFT_OVER * max(1.0, abs(float(fine))):
+        if isinstance(fine, Tracer):
+            return fine, jnp.zeros_like(fine)
+        coarse, _ = _ratio(mass, length, spectrum, matter, quadrature.COARSE)
+        if not float(last) <= LEFT_OVER * max(1.0, abs(float(fine))):
             raise ValueError(
                 "spectrum: expected one that does not grow as fast as the form factor e^{-q²r_C²} falls; the heating "
                 f"has no finite value. Give it a cut-off below {float(_top(mass, length, matter)):.3g} rad/s."

@@ -37,6 +37,7 @@ def draw(found: "Exclusion", highlight: Sequence[str] = ()) -> "Figure":
             xlabel=r"correlation length $r_C$  [m]",
             ylabel=r"collapse rate $\lambda$  [s$^{-1}$]",
         )
+        axes.set_title(_noise(found))
         _draw_bounds(axes, found, highlight, top)
         for name, bound in found.lower.items():
             axes.fill_between(found.lengths, bottom, bound, facecolor="0.85", edgecolor="0.6", hatch="///", linewidth=0)
@@ -45,6 +46,15 @@ def draw(found: "Exclusion", highlight: Sequence[str] = ()) -> "Figure":
         made.draw_without_rendering()
         _label(axes, found, bottom, top)
     return made
+
+
+def _noise(found: "Exclusion") -> str:
+    if found.noise_temperature is not None:
+        return f"Dissipative CSL, noise of {found.noise_temperature:g} K"
+    if found.spectrum is None:
+        return "CSL with white noise"
+    cutoff = getattr(found.spectrum, "cutoff", None)
+    return "CSL with coloured noise" + ("" if cutoff is None else rf", cut-off $\Omega$ = {float(cutoff):g} rad/s")
 
 
 def _range(found: "Exclusion") -> tuple[float, float]:

@@ -23,7 +23,7 @@ LARGEST = 8.0
 SLOW, FAST = 1e-6, 8.0
 NORM = 8 / (3 * np.sqrt(np.pi))
 # Nodes per panel of the two rules; their difference is the error estimate.
-COARSE, FINE = 8, 12
+COARSE, FINE = 7, 10
 
 # Takes v, which may be of any shape, and gives the spectrum there.
 Reduced = Callable[[Any], Any]
@@ -79,7 +79,7 @@ def _slow(momenta: Any, order: int) -> tuple[Any, Any, Any, Any]:
     Returns |v_±| and the weights of S and D, each (momenta, nodes).
     """
     kappa = jnp.clip(momenta, SLOW, FAST)[:, None]
-    t, weights = logarithmic(order)
+    t, weights = (part[None, :] for part in logarithmic(order))
     pieces = []
     # Each piece: u = start + scale * t, and u - 2κ without a cancellation.
     for start, gap, scale in (
@@ -111,7 +111,7 @@ def _fast(momenta: Any, order: int) -> tuple[Any, Any]:
     up to e^{-κ²}, with the difference formed before it cancels. Returns v and its weight, each (momenta, nodes).
     """
     kappa = jnp.maximum(momenta, FAST)[:, None]
-    t, weights = logarithmic(order)
+    t, weights = (part[None, :] for part in logarithmic(order))
     top = LARGEST * (LARGEST + 2 * kappa)
     v = top * t
     far = jnp.sqrt(kappa**2 + v)
