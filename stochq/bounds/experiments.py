@@ -53,8 +53,8 @@ class Experiment(abc.ABC):
         """What white noise of rate 1/s would give, at correlation lengths in m (lengths,)."""
 
     @abc.abstractmethod
-    def coloured(self, spectrum: Spectrum, length: float) -> float:
-        """By what a spectrum multiplies the effect."""
+    def coloured(self, spectrum: Spectrum, lengths: np.ndarray) -> Any:
+        """By what a spectrum multiplies the effect: a number, or one per length."""
 
     def warmth(self) -> float:
         """The temperature in K of matter whose energy is what is measured: a noise that is colder takes from it."""
@@ -77,9 +77,7 @@ class Experiment(abc.ABC):
         effect = self.effect(lengths)
         if spectrum is not None:
             check_spectrum(spectrum)
-            effect = effect * np.array([self.coloured(spectrum, float(x)) for x in lengths.ravel()]).reshape(
-                lengths.shape
-            )
+            effect = effect * self.coloured(spectrum, lengths)
         with np.errstate(divide="ignore"):
             return self.limit / effect
 

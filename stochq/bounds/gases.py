@@ -28,9 +28,12 @@ class MaxwellGas(eqx.Module):
 
     temperature: Any
 
+    def check(self) -> None:
+        """Raises: ValueError for a temperature that is not positive."""
+        _check_positive("temperature", self.temperature, "kelvin")
+
     def momenta(self, mass: Any, order: int) -> tuple[Any, Any]:
         """Wave numbers in 1/m and their weights, which add up to one."""
-        _check_positive("temperature", self.temperature, "kelvin")
         thermal = jnp.sqrt(mass * BOLTZMANN * self.temperature) / HBAR
         t, weights = logarithmic(order, PANELS)
         y = 9.0 * t
@@ -55,21 +58,25 @@ class FermiGas(eqx.Module):
         """k_F in 1/m."""
         return jnp.cbrt(6 * np.pi**2 * self.density / self.spins)
 
+    def check(self) -> None:
+        """Raises: ValueError for a density or spins that are not positive, or a negative temperature."""
+        _check_positive("density", self.density, "particles per cubic metre")
+        _check_positive("spins", self.spins, "states per momentum")
+        if not isinstance(self.temperature, Tracer) and not 0 <= self.temperature < np.inf:
+            raise ValueError(f"temperature: expected kelvin, not negative; got {self.temperature!r}.")
+
     def momenta(self, mass: Any, order: int) -> tuple[Any, Any]:
         """Wave numbers in 1/m and their weights, which add up to one."""
-        _check_positive("density", self.density, "particles per cubic metre")
-        if not isinstance(self.temperature, Tracer) and not self.temperature >= 0:
-            raise ValueError(f"temperature: expected kelvin, not negative; got {self.temperature!r}.")
         fermi = self.fermi_momentum()
         degree = BOLTZMANN * self.temperature / (HBAR**2 * fermi**2 / (2 * mass))
-        y, weights = _degenerate(order) if _is_small(degree) else _warm(degree, order)
+        y, weights = _degenerate(order) if self._is_cold(degree) else _warm(degree, order)
         return fermi * y, weights / jnp.sum(weights)
 
-
-def _is_small(degree: Any) -> bool:
-    known = jax.lax.stop_gradient(degree)
-    # A temperature of which a derivative is taken is not zero: there the occupation has none.
-    return not isinstance(known, Tracer) and float(known) < DEGENERATE
+    def _is_cold(self, degree: Any) -> bool:
+        # A temperature of which a derivative is taken is not zero: there the occupation has none.
+        if isinstance(self.temperature, Tracer):
+            return False
+        return bool(self.temperature == 0) or (not isinstance(degree, Tracer) and float(degree) < DEGENERATE)
 
 
 def _degenerate(order: int) -> tuple[Any, Any]:

