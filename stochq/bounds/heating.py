@@ -122,8 +122,10 @@ def heating_ratios(mass: float, lengths: np.ndarray, spectrum: Spectrum, matter:
     if not isinstance(spectrum, tuple(NAMED.values())):
         found = np.array([float(heating_ratio(mass, length, spectrum, matter)[0]) for length in flat])
         return found.reshape(np.shape(lengths))
-    heating_ratio(mass, float(flat[0]), spectrum, matter)
+    _check(mass=mass)
+    _check_matter(matter)
     with jax.enable_x64(True):
+        check_spectrum(spectrum)
         numbers, rest = _split({"mass": float(mass), "spectrum": spectrum, "matter": matter})
         return np.asarray(_mapped(numbers, rest, jnp.asarray(flat))).reshape(np.shape(lengths))
 

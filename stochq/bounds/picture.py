@@ -146,7 +146,7 @@ def _label(axes: "Axes", found: "Exclusion", bottom: float, top: float) -> None:
         taken += list(span)
         axes.annotate(
             name,
-            axes.transData.inverted().transform(middle),
+            tuple(axes.transData.inverted().transform(middle)),
             (-side * 3 * math.sin(math.radians(angle)), side * 3 * math.cos(math.radians(angle))),
             textcoords="offset points",
             ha="center",
@@ -173,7 +173,7 @@ def _room(
     """Middle, angle, extent and side of the freest stretch of a curve for so many letters, in pixels; None: no room."""
     half = 0.29 * FONT * letters / 72 * axes.figure.dpi
     best, found = -np.inf, None
-    for i in range(len(path)):
+    for i in range(0, len(path), max(1, len(path) // 40)):
         span = path[np.hypot(*(path - path[i]).T) <= half]
         # A stretch that the end of the curve cuts short is none.
         cut = np.hypot(*(path[0] - path[i])) < half or np.hypot(*(path[-1] - path[i])) < half
@@ -195,6 +195,7 @@ def _inside(axes: "Axes", span: np.ndarray) -> bool:
 def _gap(letters: np.ndarray, others: list[np.ndarray], taken: list[Any]) -> float:
     """How far the nearest curve and the nearest label or point are. Parallel lines may leave no room between curves:
     then the labels at least stand apart."""
-    gaps = [np.min(np.hypot(*(letters[:, None] - other[None]).transpose(2, 0, 1))) for other in others]
-    far = [np.min(np.hypot(*(letters - point).T)) for point in taken]
-    return 2 * min(min(gaps, default=25.0), 25.0) + min(min(far, default=100.0), 100.0)
+    curves = np.concatenate([*others, np.full((1, 2), np.inf)])
+    labels = np.array([*taken, (np.inf, np.inf)])
+    gap, far = (np.min(np.hypot(*(letters[:, None] - away[None]).transpose(2, 0, 1))) for away in (curves, labels))
+    return 2 * min(float(gap), 25.0) + min(float(far), 100.0)

@@ -90,7 +90,7 @@ def _print_proposals(mine: Any, config: ExcludeConfig) -> None:
 def _write(found: Any, place: Path) -> None:
     columns = {
         "r_C [m]": found.lengths,
-        **{f"{name} [1/s]": bound for name, bound in (found.upper | found.lower).items()},
+        **{f"{name} [1/s]": bound for name, bound in (dict(found.upper) | dict(found.lower)).items()},
     }
     with place.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)

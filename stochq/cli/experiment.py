@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import operator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, create_model, model_validator
 from pydantic_core import PydanticCustomError
@@ -32,6 +32,7 @@ class CuboidBody(Section):
 
 
 Body = Annotated[SphereBody | CuboidBody, Field(discriminator="kind")]
+MaybePositive = Positive | None
 # The keys of experiments that are not numbers with a unit.
 OTHER_KEYS: dict[str, tuple[Any, Any]] = {
     "name": (str, "this experiment"),
@@ -53,12 +54,15 @@ def _section(kind: str, experiment: type[Experiment]) -> type[Section]:
         elif field.default is dataclasses.MISSING:
             keys[field.name] = (Positive, Field(description=f"in {field.metadata['unit']}"))
         else:
-            keys[field.name] = (Positive | None, Field(field.default, description=f"in {field.metadata['unit']}"))
+            keys[field.name] = (MaybePositive, Field(field.default, description=f"in {field.metadata['unit']}"))
     return create_model(f"{experiment.__name__}Table", __base__=Section, **keys)
 
 
 SECTIONS = tuple(_section(kind, experiment) for kind, experiment in KINDS.items() if not experiment.lower)
-AnyExperiment: Any = Annotated[functools.reduce(operator.or_, SECTIONS), Field(discriminator="kind")]
+if TYPE_CHECKING:
+    AnyExperiment = Any
+else:
+    AnyExperiment = Annotated[functools.reduce(operator.or_, SECTIONS), Field(discriminator="kind")]
 
 
 class Spectrum(Section):
@@ -72,7 +76,7 @@ class Noise(Section):
     """Which CSL: white, with a spectrum, or dissipative."""
 
     spectrum: Spectrum | None = None
-    temperature: Positive | None = Field(None, description="of the noise, in kelvin")
+    temperature: Positive | None = Field(default=None, description="of the noise, in kelvin")
 
     @model_validator(mode="after")
     def _one(self) -> "Noise":

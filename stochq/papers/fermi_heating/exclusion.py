@@ -17,7 +17,7 @@ PUBLISHED = (
 def fig1(effort: float = 1.0) -> Claim:
     """Every bound from its inputs; the paper's two lines by eq. 17."""
     found = sq.bounds.exclusion()
-    series = [Series(name, found.lengths, bound) for name, bound in (found.upper | found.lower).items()]
+    series = [Series(name, found.lengths, bound) for name, bound in (dict(found.upper) | dict(found.lower)).items()]
     for proposal in found.proposals:
         rates = proposal.rate * 10.0 ** (proposal.decades * np.array([-1.0, 0.0, 1.0]))
         series.append(Series(f"{proposal.name}: lowest, proposed, highest", np.full(3, proposal.length), rates))
