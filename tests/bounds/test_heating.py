@@ -43,8 +43,8 @@ def moving(kappa, spectrum):
 @pytest.mark.parametrize(("x", "ratio"), [(0.1, 0.927850), (1.0, 0.253966), (10.0, 0.00842529)])
 def test_a_particle_at_rest_under_a_lorentzian(x, ratio):
     power = sq.bounds.heating_power(MASS, RATE, LENGTH, sq.bounds.Lorentzian(RECOIL / x))
-    assert power.ratio == pytest.approx(ratio, rel=6e-7)
-    assert power / sq.bounds.heating_power(MASS, RATE, LENGTH) == pytest.approx(ratio, rel=6e-7)
+    assert power.ratio == pytest.approx(ratio, rel=6e-7, abs=0)
+    assert power / sq.bounds.heating_power(MASS, RATE, LENGTH) == pytest.approx(ratio, rel=6e-7, abs=0)
     exact, _ = integrate.quad(lambda v: v**1.5 * np.exp(-v) * lorentzian(v, x), 0, 60, epsabs=1e-14, limit=200)
     assert abs(power.ratio - exact * 4 / (3 * np.sqrt(np.pi))) < 1e-9
 
@@ -52,23 +52,24 @@ def test_a_particle_at_rest_under_a_lorentzian(x, ratio):
 @pytest.mark.parametrize("x", [1e-3, 1.0, 40.0, 1e6])
 def test_a_particle_at_rest_under_an_exponential(x):
     power = sq.bounds.heating_power(MASS, RATE, LENGTH, sq.bounds.Exponential(RECOIL / x))
-    assert power.ratio == pytest.approx((1 + x) ** -2.5, rel=1e-9)
-    assert abs(power / power.ratio * (1 + x) ** -2.5 - power) <= power.error + 1e-13 * power
+    assert power.ratio == pytest.approx((1 + x) ** -2.5, rel=1e-7, abs=0)
+    white = sq.bounds.heating_power(MASS, RATE, LENGTH)
+    assert abs(power - white * (1 + x) ** -2.5) <= power.error
 
 
 def test_white_noise_is_the_closed_form_and_counts_the_whole_body():
     power = sq.bounds.heating_power(MASS, RATE, LENGTH, total_mass=3.0)
-    assert power == pytest.approx(0.75 * HBAR**2 * RATE * 3.0 / (MASS * LENGTH) ** 2, rel=1e-14)
-    assert power.per_mass == pytest.approx(power / 3.0) and power.error == 0.0
-    assert sq.bounds.rate_from_power(power.per_mass, LENGTH) == pytest.approx(RATE, rel=1e-14)
-    assert sq.bounds.rate_from_power(1.0, 1.0) == pytest.approx(3.30586e14, rel=2e-6)
+    assert power == pytest.approx(0.75 * HBAR**2 * RATE * 3.0 / (MASS * LENGTH) ** 2, rel=1e-14, abs=0)
+    assert power.per_mass == pytest.approx(power / 3.0, rel=1e-9, abs=0) and power.error == 0.0
+    assert sq.bounds.rate_from_power(power.per_mass, LENGTH) == pytest.approx(RATE, rel=1e-14, abs=0)
+    assert sq.bounds.rate_from_power(1.0, 1.0) == pytest.approx(3.30586e14, rel=2e-6, abs=0)
 
 
 @pytest.mark.parametrize("kappa", [0.02, 0.4, 3.0, 7.9, 9.0, 30.0])
 @pytest.mark.parametrize("x", [0.3, 5.0])
 def test_a_moving_particle_against_eq_13(kappa, x):
     assert moving(kappa, lambda v: lorentzian(v, x)) == pytest.approx(
-        direct(kappa, lambda v: lorentzian(v, x)), rel=2e-8
+        direct(kappa, lambda v: lorentzian(v, x)), rel=2e-7, abs=0
     )
 
 
@@ -77,7 +78,7 @@ def test_a_moving_particle_against_eq_13(kappa, x):
 def test_a_fast_particle_sees_the_doppler_shift_alone(kappa, reach):
     x = reach / kappa
     limit, _ = integrate.quad(lambda u: u**4 * np.exp(-u * u) * lorentzian(2 * kappa * u, x), 0, 8, epsabs=0, limit=300)
-    assert moving(kappa, lambda v: lorentzian(v, x)) == pytest.approx(limit * 8 / (3 * np.sqrt(np.pi)), rel=1e-8)
+    assert moving(kappa, lambda v: lorentzian(v, x)) == pytest.approx(limit * 8 / (3 * np.sqrt(np.pi)), rel=1e-8, abs=0)
 
 
 @pytest.mark.parametrize("kappa", [1e-6, 1e-3, 0.5, 7.999, 8.001, 1e3, 1e8, 1e12])
@@ -145,9 +146,9 @@ def test_a_fermi_gas_goes_from_degenerate_to_maxwell():
     cold = ratio(sq.bounds.FermiGas(density))
     # Sommerfeld: the first correction goes as the square of the temperature.
     first, second = (ratio(sq.bounds.FermiGas(density, t * fermi)) - cold for t in (0.01, 0.02))
-    assert second / first == pytest.approx(4.0, rel=0.02)
+    assert second / first == pytest.approx(4.0, rel=0.02, abs=0)
     hot = 300 * fermi
-    assert ratio(sq.bounds.FermiGas(density, hot)) == pytest.approx(ratio(sq.bounds.MaxwellGas(hot)), rel=1e-3)
+    assert ratio(sq.bounds.FermiGas(density, hot)) == pytest.approx(ratio(sq.bounds.MaxwellGas(hot)), rel=1e-3, abs=0)
 
 
 @pytest.mark.parametrize("speed", [500.0, 5e3])
@@ -157,12 +158,12 @@ def test_phonons(speed):
         lambda w: w**4 * np.exp(-w * w - (speed / LENGTH * w / 2e10) ** 2 / 2), 0, 9, epsabs=1e-15
     )
     power = sq.bounds.heating_power(MASS, RATE, LENGTH, spectrum, phonons=sq.bounds.Phonons(speed))
-    assert power.ratio == pytest.approx(exact * 8 / (3 * np.sqrt(np.pi)), rel=1e-8)
+    assert power.ratio == pytest.approx(exact * 8 / (3 * np.sqrt(np.pi)), rel=1e-8, abs=0)
 
 
 def test_a_spectrum_of_plain_numpy_is_as_good():
     mine = sq.bounds.heating_power(MASS, RATE, LENGTH, lambda w: np.exp(-np.asarray(w) / RECOIL))
-    assert mine.ratio == pytest.approx(2**-2.5, rel=1e-10)
+    assert mine.ratio == pytest.approx(2**-2.5, rel=1e-10, abs=0)
 
 
 def shifted(module, name, step):
