@@ -11,12 +11,15 @@
 
 `sq.systems` are bases and Hamiltonians, `sq.models` the papers' equations, `sq.schemes` how one step is made,
 `sq.exact` the master equation, `sq.gaussian` phase space (Gaussian states, entropy production, detailed balance),
-`sq.fit` fits parameters to data. Importing changes no JAX setting.
+`sq.fit` fits parameters to data, `sq.bounds` heating by collapse and what experiments exclude, in SI units
+(`sq.constants`). Importing changes no JAX setting.
 """
 
 from pathlib import Path as _Path
 
+from stochq import bounds as bounds
 from stochq import channels as channels
+from stochq import constants as constants
 from stochq import exact as exact
 from stochq import gaussian as gaussian
 from stochq import models as models

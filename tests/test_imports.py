@@ -15,6 +15,7 @@ RANK = {
 # exact imports equation and below; gaussian systems and what runs its trajectories; papers and cli alone draw.
 ALLOWED = {
     "exact": {"arrays", "constants", "noise", "systems", "channels", "equation", "exact"},
+    "bounds": {"arrays", "constants", "systems", "bounds"},
     "gaussian": {"arrays", "constants", "systems", "noise", "ensemble", "gaussian"},
 }
 DRAWERS = {"plotting", "io"}

@@ -57,6 +57,20 @@ def reproduce(
 
 
 @app.command()
+def exclude(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="An experiment: its inputs, in SI units.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="The folder for the table and the pictures.")] = Path(
+        "results"
+    ),
+) -> None:
+    """Bound the collapse rate by an experiment of your own, and draw it among the others."""
+    from stochq.cli.exclude import exclude_config
+
+    with reported():
+        exclude_config(config, out)
+
+
+@app.command()
 def devices() -> None:
     """What the simulations would run on."""
     from stochq.cli.devices import print_devices

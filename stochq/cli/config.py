@@ -89,6 +89,11 @@ class Config(Section):
 
 def load_config(path: Path) -> Config:
     """Read and check a configuration. Raises: ConfigError, naming the file, the key, what was expected and found."""
+    return check_config(read_toml(path), str(path))
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The tables of a TOML file. Raises: ConfigError for a file that cannot be read or is not TOML."""
     try:
         text = path.read_bytes()
     except FileNotFoundError:
@@ -96,10 +101,9 @@ def load_config(path: Path) -> Config:
     except OSError as error:
         raise ConfigError(report(str(path), "", "a TOML file that can be read", error.strerror or str(error))) from None
     try:
-        data = tomllib.loads(text.decode("utf-8"))
+        return tomllib.loads(text.decode("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(report(str(path), "", "valid TOML", str(error))) from None
-    return check_config(data, str(path))
 
 
 def check_config(data: dict[str, Any], place: str) -> Config:

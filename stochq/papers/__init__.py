@@ -6,6 +6,7 @@ from pathlib import Path
 from stochq.papers.brownian_balance import reproduce as _brownian_balance
 from stochq.papers.checks import Check as Check
 from stochq.papers.collapse_entropy import reproduce as _collapse_entropy
+from stochq.papers.fermi_heating import reproduce as _fermi_heating
 from stochq.papers.lattice_transport import reproduce as _lattice_transport
 from stochq.papers.thermalization import reproduce as _thermalization
 
@@ -15,4 +16,5 @@ PAPERS: dict[str, Callable[[Path, str | None], list[Check]]] = {
     "lattice-transport": _lattice_transport,
     "collapse-entropy": _collapse_entropy,
     "brownian-balance": _brownian_balance,
+    "fermi-heating": _fermi_heating,
 }

@@ -1,0 +1,253 @@
+"""CSL heating of matter: white noise and any spectrum, particles at rest, gases, phonons (`fermi-heating`)."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
+
+from stochq.bounds import quadrature
+from stochq.bounds.gases import FermiGas, MaxwellGas
+from stochq.bounds.spectra import NAMED, Spectrum, check_spectrum, evaluate
+from stochq.constants import HBAR, REFERENCE_MASS
+
+# A share of the last panel of an integral above this is more than the Gaussian form factor leaves of any spectrum
+# that does not grow as fast.
+LEFT_OVER = 1e-9
+
+
+class Power(float):
+    """Watts, with the error of the quadrature in watts, the power per kilogram, and the ratio to white noise."""
+
+    error: float
+    per_mass: float
+    ratio: float
+
+    def __new__(cls, value: float, error: float, mass: float, ratio: float) -> "Power":
+        self = super().__new__(cls, value)
+        self.error, self.per_mass, self.ratio = error, value / mass, ratio
+        return self
+
+
+class Phonons(eqx.Module):
+    """A solid or liquid whose collective motion takes the energy: longitudinal sound of a speed in m/s.
+
+    >>> Phonons(4760.0).speed
+    4760.0
+    """
+
+    speed: Any
+
+
+Matter = MaxwellGas | FermiGas | Phonons
+
+
+def heating_power(
+    mass: Any,
+    rate: Any,
+    length: Any,
+    spectrum: Spectrum | None = None,
+    *,
+    gas: MaxwellGas | FermiGas | None = None,
+    phonons: Phonons | None = None,
+    total_mass: Any = None,
+    reference_mass: float = REFERENCE_MASS,
+) -> Any:
+    r"""Power in watts that collapse gives a particle of `mass`, or a body of `total_mass` made of such particles.
+
+    Adler, Bassi, Carlesso and Vinante (2019), eq. 13, and eq. 15 for white noise, which asks for no occupation:
+
+    $$P=\frac{m^2}{m_0^2(2\pi)^3}\sum_k\mathcal{N}(k)\int d^3q\;\hbar\bar\omega\,e^{-q^2r_C^2}\gamma(\bar\omega),
+    \qquad\bar\omega=\frac{\hbar}{2m}(q^2+2\,k\cdot q),\qquad P=\frac34\frac{\hbar^2\lambda M}{m_0^2r_C^2}$$
+
+    Phonons take ω̄ → c|q| in γ, with the energy per transfer unchanged (Adler and Vinante, Phys. Rev. A 97, 052119
+    (2018)): creating one of energy ħω has the squared amplitude ħq²/2Mω.
+
+    mass: kg of one constituent; rate: λ in 1/s; length: r_C in m; spectrum: γ(ω)/γ(0) of ω in rad/s; the particle is
+    at rest unless a gas or phonons are given. Returns a float with `.error`, `.per_mass` and `.ratio` to white noise;
+    a JAX scalar where it is traced, which takes double precision.
+
+    Raises: ValueError for a number that is not positive, a spectrum that is negative, not 1 at ω = 0, or that grows
+    faster than the form factor e^{-q²r_C²} falls.
+
+    >>> from stochq.bounds.spectra import Lorentzian
+    >>> slow = heating_power(1.66e-27, 1e-8, 1e-7, Lorentzian(3e6))
+    >>> slow < heating_power(1.66e-27, 1e-8, 1e-7)
+    True
+    """
+    _check(mass=mass, rate=rate, length=length, total_mass=total_mass, reference_mass=reference_mass)
+    if gas is not None and phonons is not None:
+        raise ValueError("gas: expected a gas or phonons, not both.")
+    with jax.enable_x64(True):
+        check_spectrum(spectrum)
+        heated = mass if total_mass is None else total_mass
+        white = 0.75 * rate * heated * (HBAR / reference_mass / length) ** 2
+        matter = gas if phonons is None else phonons
+        if spectrum is None:
+            return white if isinstance(white, Tracer) else Power(float(white), 0.0, float(heated), 1.0)
+        ratio, error = heating_ratio(mass, length, spectrum, matter)
+        if isinstance(white * ratio, Tracer):
+            return white * ratio
+        return Power(float(white * ratio), float(white * error), float(heated), float(ratio))
+
+
+def heating_ratio(mass: Any, length: Any, spectrum: Spectrum, matter: Matter | None = None) -> tuple[Any, Any]:
+    """The heating relative to white noise of the same γ(0), and the error of its quadrature (zero where it is traced).
+
+    Raises: ValueError as `heating_power`.
+    """
+    with jax.enable_x64(True):
+        _check_matter(matter)
+        given = {"mass": mass, "length": length, "spectrum": spectrum, "matter": matter}
+        fine, last = _evaluated(given, quadrature.FINE)
+        if isinstance(fine, Tracer):
+            return fine, jnp.zeros_like(fine)
+        coarse, _ = _evaluated(given, quadrature.COARSE)
+        if not float(last) <= LEFT_OVER * max(1.0, abs(float(fine))):
+            raise ValueError(
+                "spectrum: expected one that does not grow as fast as the form factor e^{-q²r_C²} falls; the heating "
+                f"has no finite value. Give it a cut-off below {float(_top(mass, length, matter)):.3g} rad/s."
+            )
+        return fine, jnp.abs(fine - coarse) + 1e-15 * jnp.abs(fine)
+
+
+def heating_ratios(mass: float, lengths: np.ndarray, spectrum: Spectrum, matter: Matter | None = None) -> np.ndarray:
+    """`heating_ratio` at many lengths r_C in m, without the errors; of the shape of the lengths.
+
+    Raises: ValueError as `heating_power`.
+    """
+    flat = np.asarray(lengths, dtype=np.float64).ravel()
+    if not isinstance(spectrum, tuple(NAMED.values())):
+        found = np.array([float(heating_ratio(mass, length, spectrum, matter)[0]) for length in flat])
+        return found.reshape(np.shape(lengths))
+    _check(mass=mass)
+    _check_matter(matter)
+    with jax.enable_x64(True):
+        check_spectrum(spectrum)
+        numbers, rest = _split({"mass": float(mass), "spectrum": spectrum, "matter": matter})
+        return np.asarray(_mapped(numbers, rest, jnp.asarray(flat))).reshape(np.shape(lengths))
+
+
+def heating_gradient(
+    mass: float,
+    rate: float,
+    length: float,
+    spectrum: Spectrum | None = None,
+    *,
+    gas: MaxwellGas | FermiGas | None = None,
+    phonons: Phonons | None = None,
+) -> dict[str, Any]:
+    """Derivatives of `heating_power` with respect to "mass", "rate", "length", and the parameters of "spectrum", "gas"
+    and "phonons", in watts per their SI unit; those of modules are modules of the same kind.
+
+    The spectrum has to be written with jax.numpy. Raises: ValueError as `heating_power`.
+
+    >>> found = heating_gradient(1.66e-27, 1e-8, 1e-7)
+    >>> bool(abs(found["rate"] * 1e-8 / heating_power(1.66e-27, 1e-8, 1e-7) - 1) < 1e-12)
+    True
+    """
+    heating_power(mass, rate, length, spectrum, gas=gas, phonons=phonons)
+    with jax.enable_x64(True):
+        given = {"mass": mass, "rate": rate, "length": length, "spectrum": spectrum, "gas": gas, "phonons": phonons}
+        slopes = _slopes(*_split(given))
+        return {name: jax.tree.map(float, slope) for name, slope in slopes.items() if slope is not None}
+
+
+def rate_from_power(power_per_mass: float, length: Any, reference_mass: float = REFERENCE_MASS) -> Any:
+    r"""The collapse rate λ in 1/s at which white noise gives matter so many watts per kilogram (eqs. 15 and 17).
+
+    $$\lambda=\frac{4m_0^2r_C^2}{3\hbar^2}\frac{P}{M}$$
+
+    A body that radiates this much and no less cannot be heated by more: λ(r_C) is then an upper bound.
+    length: r_C in m, a number or an array (lengths,). Raises: ValueError for numbers that are not positive.
+
+    >>> f"{rate_from_power(1.0, 1.0):.5e}"
+    '3.30586e+14'
+    """
+    _check(power_per_mass=power_per_mass, reference_mass=reference_mass)
+    lengths = np.asarray(length, dtype=float)
+    if not (np.all(lengths > 0) and np.all(np.isfinite(lengths))):
+        raise ValueError(f"length: expected positive lengths r_C, in metres; got {length!r}.")
+    rates = 4 / 3 * (reference_mass * lengths / HBAR) ** 2 * power_per_mass
+    return rates if lengths.ndim else float(rates)
+
+
+def _split(given: dict[str, Any]) -> tuple[Any, Any]:
+    """Numbers, as arrays, and the rest. A zero temperature is of the rest: at it the occupation has no derivative."""
+    numbers, rest = eqx.partition(given, lambda leaf: isinstance(leaf, float | np.floating) and leaf != 0.0)
+    return jax.tree.map(jnp.asarray, numbers), rest
+
+
+@eqx.filter_jit
+def _slopes(numbers: Any, rest: Any) -> Any:
+    return jax.grad(lambda numbers: heating_power(**eqx.combine(numbers, rest)))(numbers)
+
+
+def _evaluated(given: dict[str, Any], order: int) -> tuple[Any, Any]:
+    """Compiled for the spectra of this package; others may be any function of arrays, and are called as they are."""
+    if isinstance(given["spectrum"], tuple(NAMED.values())):
+        return _compiled(*_split(given), order)
+    return _ratio(**given, order=order)
+
+
+@eqx.filter_jit
+def _compiled(numbers: Any, rest: Any, order: int) -> tuple[Any, Any]:
+    return _ratio(**eqx.combine(numbers, rest), order=order)
+
+
+@eqx.filter_jit
+def _mapped(numbers: Any, rest: Any, lengths: Any) -> Any:
+    given = eqx.combine(numbers, rest)
+    return jax.lax.map(lambda length: _ratio(**given, length=length, order=quadrature.FINE)[0], lengths)
+
+
+def _check_matter(matter: Matter | None) -> None:
+    if isinstance(matter, Phonons):
+        _check(speed=matter.speed)
+    elif isinstance(matter, MaxwellGas | FermiGas):
+        matter.check()
+    elif matter is not None:
+        raise ValueError(f"gas: expected a MaxwellGas or a FermiGas, or phonons; got {matter!r}.")
+
+
+def _ratio(mass: Any, length: Any, spectrum: Spectrum, matter: Matter | None, order: int) -> tuple[Any, Any]:
+    if isinstance(matter, Phonons):
+        return quadrature.linear(lambda v: evaluate(spectrum, v * (matter.speed / length)), order)
+    recoil = HBAR / (2 * mass * length) / length
+
+    def reduced(v: Any) -> Any:
+        return evaluate(spectrum, v * recoil)
+
+    if matter is None:
+        return quadrature.at_rest(reduced, order)
+    momenta, weights = matter.momenta(mass, order)
+    ratios, last = quadrature.moving(reduced, momenta * length, order)
+    return jnp.sum(weights * ratios), last
+
+
+def _top(mass: Any, length: Any, matter: Matter | None) -> Any:
+    """The scale of the frequencies that are asked for."""
+    if isinstance(matter, Phonons):
+        return matter.speed / length
+    return HBAR / (2 * mass * length**2)
+
+
+UNITS = {
+    "mass": "kilograms",
+    "total_mass": "kilograms",
+    "reference_mass": "kilograms",
+    "rate": "1/s",
+    "length": "metres",
+    "speed": "m/s",
+    "power_per_mass": "W/kg",
+}
+
+
+def _check(**numbers: Any) -> None:
+    for name, value in numbers.items():
+        if value is None or isinstance(value, Tracer):
+            continue
+        if np.ndim(value) or not (float(value) > 0 and np.isfinite(value)):
+            raise ValueError(f"{name}: expected a positive number, in {UNITS[name]}; got {value!r}.")

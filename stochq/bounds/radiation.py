@@ -1,0 +1,54 @@
+"""X-rays that shaken charges emit."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from stochq.bounds.checks import positive, positive_lengths
+from stochq.constants import (
+    BOHR_RADIUS,
+    ELEMENTARY_CHARGE,
+    HBAR,
+    LIGHT_SPEED,
+    REFERENCE_MASS,
+    VACUUM_PERMITTIVITY,
+)
+
+# Molière's fit to the screening of Thomas and Fermi: weights and inverse lengths (Z. Naturforsch. 2a, 133 (1947)).
+MOLIERE = ((0.10, 6.0), (0.55, 1.2), (0.35, 0.3))
+
+
+def emission_rate(energy: Any, rate: float, length: Any, squared_charge: Any = 1.0) -> Any:
+    r"""Photons per second and joule of photon energy that a charge emits under white noise, mass-proportional CSL.
+
+    $$\frac{d\Gamma}{dE}=\frac{\hbar e^2\lambda}{4\pi^2\varepsilon_0c^3m_0^2r_C^2E}\,Q^2$$
+
+    (Q. Fu, Phys. Rev. A 56, 1806 (1997); S. Donadi et al., Eur. Phys. J. C 81, 773 (2021)). energy: J; rate: λ in 1/s;
+    length: r_C in m, larger than the emitter; squared_charge: Q² in units of e².
+    Raises: ValueError for numbers that are not positive.
+
+    >>> float(emission_rate(1.6e-15, 1e-8, 1e-7)) > 0
+    True
+    """
+    positive("1/s", rate=rate)
+    lengths, energies = positive_lengths(length), np.asarray(energy, dtype=np.float64)
+    if not np.all(energies > 0):
+        raise ValueError(f"energy: expected positive photon energies, in joules; got {energy!r}.")
+    charge = ELEMENTARY_CHARGE**2 / (4 * math.pi**2 * VACUUM_PERMITTIVITY * LIGHT_SPEED**3)
+    return HBAR * charge * rate / (REFERENCE_MASS * lengths) ** 2 / energies * squared_charge
+
+
+def atomic_charge(energy: Any, atomic_number: int) -> Any:
+    r"""The net charge with which an atom emits, in units of e: $$Z-F(k)$$, k = E/ħc.
+
+    The noise gives all of a small atom the same acceleration, so that electrons undo what the nucleus radiates at
+    wavelengths beyond the atom. F is the form factor of the electrons, here of Molière's Thomas-Fermi atom; what they
+    radiate incoherently is left out, which makes a bound weaker and safer.
+
+    >>> bool(atomic_charge(1e-18, 54) < 0.01 < 53 < atomic_charge(1e-12, 54))
+    True
+    """
+    size = 0.5 * (3 * math.pi / 4) ** (2 / 3) * BOHR_RADIUS / atomic_number ** (1 / 3)
+    wave = np.asarray(energy, dtype=np.float64) / (HBAR * LIGHT_SPEED) * size
+    return atomic_number * sum(weight * wave**2 / (wave**2 + inverse**2) for weight, inverse in MOLIERE)

@@ -1,0 +1,43 @@
+"""Figure 1: the excluded part of the plane of λ and r_C, with the lines of Neptune and of the neutron star."""
+
+import numpy as np
+
+import stochq as sq
+from stochq.papers.checks import Check
+from stochq.papers.output import Claim, Series
+
+LINES = ("neutron star", "Neptune")
+# λ in 1/s at r_C in m that others have published, and how close one must come.
+PUBLISHED = (
+    ("LISA Pathfinder 2016", 1e-7, 2.96e-8, 0.01),
+    ("cryogenic heating", 1e-7, 3.3e-11, 0.01),
+)
+
+
+def fig1(effort: float = 1.0) -> Claim:
+    """Every bound from its inputs; the paper's two lines by eq. 17."""
+    found = sq.bounds.exclusion()
+    series = [Series(name, found.lengths, bound) for name, bound in (dict(found.upper) | dict(found.lower)).items()]
+    for proposal in found.proposals:
+        rates = proposal.rate * 10.0 ** (proposal.decades * np.array([-1.0, 0.0, 1.0]))
+        series.append(Series(f"{proposal.name}: lowest, proposed, highest", np.full(3, proposal.length), rates))
+    return Claim(series, _checks(found), found.plot(highlight=LINES), ("png", "svg"))
+
+
+def _checks(found: sq.bounds.Exclusion) -> list[Check]:
+    checks = []
+    for name, length, published, tolerance in PUBLISHED:
+        rate = float(found.experiments[name].rate_bound(length))
+        checks.append(Check(f"{name}: λ at {length:g} m over the published", rate / published, 1.0, tolerance))
+    for name in LINES:
+        slope = np.polyfit(np.log(found.lengths), np.log(found.upper[name]), 1)[0]
+        checks.append(Check(f"{name}: slope of log λ over log r_C", float(slope), 2.0, 1e-9))
+    apart = float(np.log10(found.upper["neutron star"][0] / found.upper["Neptune"][0]))
+    # "more than 4 orders smaller" from the printed 9.43e7 and 6.57e3; the stated temperature takes off (2.8/3)⁴.
+    expected = np.log10(9.43e7 / 6.57e3 * (2.8 / 3.0) ** 4)
+    checks.append(Check("decades between the two lines", apart, float(expected), 0.005))
+    # "These bounds are weaker than the already existing bounds", at every length.
+    others = np.min([bound for name, bound in found.upper.items() if name not in LINES], axis=0)
+    stronger = sum(int(np.sum(found.upper[name] < others)) for name in LINES)
+    checks.append(Check("lengths at which a line of the paper is the strongest bound", float(stronger), 0.0, 0.0))
+    return checks

@@ -1,0 +1,42 @@
+"""`stochq reproduce fermi-heating`: the table and the exclusion plot."""
+
+import csv
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from stochq.cli.app import app
+from stochq.papers import PAPERS
+from stochq.papers.fermi_heating import CLAIMS, reproduce
+
+
+def test_the_claims_of_the_paper():
+    assert list(CLAIMS) == ["table1", "fig1"]
+    assert PAPERS["fermi-heating"] is reproduce
+
+
+def test_table_1(tmp_path):
+    assert all(check.passed for check in reproduce(tmp_path, "table1"))
+    with (tmp_path / "table1.csv").open(encoding="utf-8") as file:
+        rows = {row["body"]: row for row in csv.DictReader(file)}
+    assert len(rows) == 13
+    for name, row in rows.items():
+        differs = abs(float(row["relative_difference"]))
+        assert differs < 0.005 if name != "neutron star" else differs == pytest.approx(0.2418, abs=1e-3)
+    # As published: Phys. Rev. D 99, 103001, Table I.
+    assert float(rows["Neptune"]["lambda_over_rc2"]) == pytest.approx(6.57e3, rel=0.005, abs=0)
+    assert float(rows["Sun"]["power_per_mass"]) == pytest.approx(1.90e-4, rel=0.005, abs=0)
+    assert float(rows["neutron star, as printed"]["lambda_over_rc2"]) == pytest.approx(9.43e7, rel=0.005, abs=0)
+    assert not (tmp_path / "table1.png").exists()
+
+
+def test_the_exclusion_plot(tmp_path):
+    done = CliRunner().invoke(app, ["reproduce", "fermi-heating", "fig1", "--out", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "fig1.png").stat().st_size > 30_000
+    assert "<svg" in (tmp_path / "fig1.svg").read_text(encoding="utf-8")
+    with (tmp_path / "fig1.csv").open(encoding="utf-8") as file:
+        names = {row["series"] for row in csv.DictReader(file)}
+    assert {"Neptune", "neutron star", "LISA Pathfinder 2016", "GRW: lowest, proposed, highest"} <= names
+    assert all(check["passed"] for check in json.loads((tmp_path / "fermi-heating.json").read_text()))
