@@ -15,13 +15,14 @@
 (`sq.constants`). Importing changes no JAX setting.
 """
 
+from importlib import import_module as _import_module
 from pathlib import Path as _Path
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
 
-from stochq import bounds as bounds
 from stochq import channels as channels
 from stochq import constants as constants
 from stochq import exact as exact
-from stochq import gaussian as gaussian
 from stochq import models as models
 from stochq import schemes as schemes
 from stochq import systems as systems
@@ -39,7 +40,18 @@ from stochq.inference import fit as fit
 from stochq.models import canonical as canonical
 from stochq.models import microcanonical as microcanonical
 
+if _TYPE_CHECKING:
+    from stochq import bounds as bounds
+    from stochq import gaussian as gaussian
+
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> _Any:
+    """Rooms that most programs do not enter are imported when they are first asked for."""
+    if name in ("bounds", "gaussian"):
+        return _import_module(f"stochq.{name}")
+    raise AttributeError(f"module 'stochq' has no attribute {name!r}")
 
 
 def load(path: "str | _Path") -> EnsembleResult:
