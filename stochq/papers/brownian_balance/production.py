@@ -73,10 +73,12 @@ def _draw_squeezing(alphas: Any, betas: Any, curves: Any, plane: np.ndarray) -> 
         right.plot(
             [_balance(beta) for beta in betas], betas, color="white", linestyle="--", label=r"$\alpha_{DB}(\beta)$"
         )
-        right.axvline(0, color="white", linestyle=":", linewidth=1)
+        right.axvline(0, color="white", linestyle=":", linewidth=1.2, label=r"$\alpha=0$")
         right.set(xlabel=r"squeezing $\alpha/\omega$", ylabel=r"$\beta\hbar\omega$", xlim=(alphas[0], alphas[-1]))
         right.grid(visible=False)
-        right.legend(loc="lower left", labelcolor="white")
+        right.legend(
+            loc="lower left", labelcolor="white", frameon=True, facecolor="#333333", framealpha=0.8, edgecolor="none"
+        )
         made.colorbar(image, ax=right, label=r"$\Pi_S/\omega$", extend="both")
     return made
 

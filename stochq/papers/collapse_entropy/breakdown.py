@@ -59,8 +59,8 @@ def _row(diffusion: float, ratio: float, squeezings: np.ndarray) -> dict[str, np
         "friction": np.full(len(r), friction),
         "squeezing": r,
         "angle": angle * np.pi,
-        "least_symplectic_eigenvalue": least,
-        "least_entropy_production": dynamics.entropy_production(states).min(axis=0),
+        "least_symplectic_eigenvalue": np.asarray(least),
+        "least_entropy_production": np.asarray(dynamics.entropy_production(states)).min(axis=0),
         "least_spohn_production": spohn,
         "verdict": np.where(least < 1 - ROUNDING, POSITIVITY, fails),
     }
