@@ -10,6 +10,7 @@ from stochq.papers.checks import Check
 from stochq.papers.collapse_entropy.breakdown import breakdown
 from stochq.papers.collapse_entropy.csl import fig1, fig5, fig6
 from stochq.papers.collapse_entropy.dissipative import fig2, fig7, fig8
+from stochq.papers.collapse_entropy.grid import trajectories
 from stochq.papers.collapse_entropy.snapshots import fig3, fig4
 
 CLAIMS: dict[str, output.Maker] = {
@@ -22,6 +23,7 @@ CLAIMS: dict[str, output.Maker] = {
     "fig7": fig7,
     "fig8": fig8,
     "map": breakdown,
+    "trajectories": trajectories,
 }
 
 

@@ -38,7 +38,7 @@ def trajectories(effort: float = 1.0) -> Claim:
     return Claim(series, found, _draw(series))
 
 
-def _curves(times: np.ndarray) -> dict[str, np.ndarray]:
+def _curves(times: np.ndarray) -> dict[str, Any]:
     exact = sq.gaussian.csl_oscillator(DIFFUSION).evolve(sq.gaussian.vacuum(), times).covariance
     return {"qq": exact[:, 0, 0], "pp": exact[:, 1, 1], "H": 0.5 + DIFFUSION * times}
 
