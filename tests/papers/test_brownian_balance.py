@@ -13,7 +13,7 @@ from stochq.papers.brownian_balance import CLAIMS, reproduce
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     out = tmp_path_factory.mktemp("brownian-balance")
-    return out, reproduce(out)
+    return out, reproduce(out, effort=0.1)
 
 
 def rows(folder, name):
@@ -25,9 +25,10 @@ def test_everything_is_there_and_holds(made):
     out, checks = made
     assert PAPERS["brownian-balance"] is reproduce
     assert [check for check in checks if not check.passed] == []
-    files = {"production.csv", "production.png", "eq15.csv", "eq15.png", "table.csv", "brownian-balance.json"}
-    assert {path.name for path in out.iterdir()} == files
-    assert set(CLAIMS) == {"table", "production", "eq15"}
+    drawn = ["production", "eq15", "fluctuation-theorem", "trajectories"]
+    files = {f"{name}.{form}" for name in drawn for form in ("csv", "png")}
+    assert {path.name for path in out.iterdir()} == files | {"table.csv", "brownian-balance.json"}
+    assert list(CLAIMS) == ["table", *drawn]
 
 
 def test_the_columns_of_the_table(made):

@@ -16,7 +16,7 @@ START = [1 / 1.01, 1 / 1.01, 0.0]
 def made(tmp_path_factory):
     """The folder with everything, and all checks."""
     out = tmp_path_factory.mktemp("collapse-entropy")
-    return out, {check.name: check for check in reproduce(out, effort=0.25)}
+    return out, {check.name: check for check in reproduce(out, effort=0.1)}
 
 
 def columns(folder, name):
@@ -30,7 +30,7 @@ def numbers(folder, name):
 
 
 def test_all_figures_are_there():
-    assert list(CLAIMS) == [*(f"fig{n}" for n in range(1, 9)), "map"]
+    assert list(CLAIMS) == [*(f"fig{n}" for n in range(1, 9)), "map", "trajectories"]
     assert PAPERS["collapse-entropy"] is reproduce
 
 
