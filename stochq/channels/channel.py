@@ -95,8 +95,8 @@ class Channel(eqx.Module):
         return 1
 
     def missing_flow(self, law: NoiseLaw) -> str:
-        """Why `flow` does not exist for this channel; empty when it does."""
-        raise NotImplementedError
+        """Why this channel has no `flow`, or an empty string, as all channels of this package say."""
+        return ""
 
     def unsupported(self, law: NoiseLaw) -> str:
         """Why this noise law does not exist for this channel; empty when it does."""

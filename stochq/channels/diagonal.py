@@ -63,9 +63,6 @@ class DiagonalCollapse(Channel):
     def unsupported(self, law: NoiseLaw) -> str:
         return ""
 
-    def missing_flow(self, law: NoiseLaw) -> str:
-        return ""
-
     def budget(self, law: NoiseLaw) -> Budget:
         return Budget(pairs=self.noises) if law == "complex" else Budget(singles=self.noises)
 

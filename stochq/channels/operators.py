@@ -56,9 +56,6 @@ class Operators(Channel):
             return ""
         return "noise: 'unitary' needs Hermitian jump operators; at least one L_k differs from L_k†. Use 'real'."
 
-    def missing_flow(self, law: NoiseLaw) -> str:
-        return ""
-
     def flow_draws_index(self, law: NoiseLaw) -> bool:
         return False
 

@@ -15,6 +15,7 @@ import numpy as np
 from stochq.arrays import as_real
 from stochq.channels.channel import Basis, Channel, Given, NoiseLaw, populations
 from stochq.channels.sweep import sweep
+from stochq.channels.sweep_matrix import sweep_matrix
 from stochq.noise import Budget, StepNoise
 from stochq.noise.normals import correlated
 from stochq.noise.roots import root
@@ -43,6 +44,12 @@ class Transitions(Channel):
 
     def budget(self, law: NoiseLaw) -> Budget:
         return Budget(pairs=self.dim)
+
+    def flow_budget(self, law: NoiseLaw) -> Budget:
+        return Budget(pairs=(2 if law == "real" else 3) * self.dim)
+
+    def flow_is_symmetric(self, law: NoiseLaw) -> bool:
+        return False
 
     def flow_draws_index(self, law: NoiseLaw) -> bool:
         return False
@@ -121,17 +128,6 @@ class Separable(Transitions):
         """Σ_ν B_ν ψ_ν², (1, *columns)."""
         return jax.lax.complex(self._sum(psi.real * psi.real - psi.imag * psi.imag), 2 * self._sum(psi.real * psi.imag))
 
-    def missing_flow(self, law: NoiseLaw) -> str:
-        if self.source is None:
-            return ""
-        return "the sweep over levels needs transition rates that do not depend on the level left behind"
-
-    def flow_budget(self, law: NoiseLaw) -> Budget:
-        return Budget(pairs=(2 if law == "real" else 3) * self.dim)
-
-    def flow_is_symmetric(self, law: NoiseLaw) -> bool:
-        return False
-
     @property
     def flow_block(self) -> int:
         # The sweep is a loop over levels of operations on one row each.
@@ -140,8 +136,10 @@ class Separable(Transitions):
     def flow(
         self, t: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoise, law: NoiseLaw, reverse: bool
     ) -> jax.Array:
-        """One sweep over the target levels, up or (reverse) down; weak order 2 with its reverse."""
-        return sweep(self.target, dt, psi, noise.pairs, law, reverse)
+        """As for any rates; at O(dim) where they do not depend on the level left behind."""
+        if self.source is None:
+            return sweep(self.target, dt, psi, noise.pairs, law, reverse)
+        return sweep_matrix(jnp.outer(self.target, self.source), dt, psi, noise.pairs, law, reverse)
 
 
 @final
@@ -168,5 +166,8 @@ class RateMatrix(Transitions):
     def rates(self) -> np.ndarray:
         return np.asarray(self.matrix)
 
-    def missing_flow(self, law: NoiseLaw) -> str:
-        return "the sweep over levels needs transition rates that do not depend on the level left behind"
+    def flow(
+        self, t: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoise, law: NoiseLaw, reverse: bool
+    ) -> jax.Array:
+        """One sweep over the target levels, up or (reverse) down; weak order 2 with its reverse."""
+        return sweep_matrix(self.matrix, dt, psi, noise.pairs, law, reverse)

@@ -138,10 +138,25 @@ def test_unitary_noise_needs_hermitian_operators():
         sq.models.suv(QUBIT, strength=1.0, noise="pink")
 
 
+class Flowless(sq.channels.Channel):
+    """A channel of somebody's own, of which only the increments are known."""
+
+    basis: sq.channels.Given = sq.channels.Given()
+
+    @property
+    def dim(self):
+        return 2
+
+    def unsupported(self, law):
+        return ""
+
+    def missing_flow(self, law):
+        return "only its increments are known"
+
+
 def test_impossible_schemes_name_the_fix():
-    rates = sq.Equation(QUBIT, (sq.channels.RateMatrix([[0.0, 0.5], [0.2, 0.0]]),))
-    refused("^scheme: Strang cannot step this equation.*Use sq.schemes.Extrapolated", equation=rates,
-            scheme=sq.schemes.Strang())  # fmt: skip
+    refused("^scheme: Strang cannot step this equation: only its increments.*Use sq.schemes.Extrapolated",
+            equation=sq.Equation(QUBIT, (Flowless(),)), scheme=sq.schemes.Strang())  # fmt: skip
     with pytest.raises(ValueError, match="extrapolated already"):
         sq.schemes.Extrapolated(sq.schemes.Extrapolated(sq.schemes.Strang()))
 
