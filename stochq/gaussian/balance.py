@@ -43,6 +43,13 @@ class DetailedBalance:
     def __bool__(self) -> bool:
         return self.no_current and self.no_reversible_diffusion
 
+    def __str__(self) -> str:
+        verdict = "holds" if self else "is broken"
+        return (
+            f"detailed balance {verdict}: irreversible current {float(self.current):.3g}, reversible diffusion "
+            f"{float(self.diffusion):.3g}, KMS {float(self.kms):.3g} (relative violations)"
+        )
+
 
 def balance_of(drift: Any, diffusion: Any, covariance: Any) -> DetailedBalance:
     """The conditions at a steady covariance (2n, 2n), each relative to its largest term, coordinate by coordinate."""

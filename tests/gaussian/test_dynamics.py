@@ -249,3 +249,8 @@ def test_the_noise_of_a_long_step_is_van_loans_integral():
     expected = turn @ (np.eye(size) * 0.5) @ turn.T + turn @ found[:size, size:]
     state = dynamics.evolve(g.State(np.zeros(4), np.eye(4) * 0.5), [0.0, time])
     np.testing.assert_allclose(state.covariance[-1], expected, rtol=1e-10, atol=1e-11)
+
+
+def test_detailed_balance_says_which_part_is_broken():
+    text = str(sq.gaussian.brownian(1.0, 1.0, 0.3, 2.0).detailed_balance())
+    assert text.startswith("detailed balance is broken: irreversible current 0.0487, reversible diffusion 0,")
