@@ -176,3 +176,21 @@ def test_energy_basis_of_unsorted_levels():
     for index, t in enumerate(times):
         assert result.mean["ground"][index] == pytest.approx(0.9 - 0.4 * np.exp(-t), abs=0.02)
         assert result.mean["y"][index] == pytest.approx(np.exp(-t) * np.sin(2 * t), abs=0.04)
+
+
+def test_hbar_divides_the_strength_of_thermalization():
+    """Populations relax at α𝒩/ħ (`thermalization` eq. 6)."""
+    levels = sq.systems.levels([0.0, 1.0, 3.0])
+    equation = sq.models.oqt(levels, strength=0.6, equilibrium=[0.5, 0.3, 0.2], hbar=2.0)
+    exact = sq.exact.evolve(equation, [1.0, 0, 0], [0.0, 1.5], observables={"p": np.array([1.0, 0, 0])})
+    assert exact.expect["p"][-1] == pytest.approx(0.5 + 0.5 * np.exp(-0.6 * 1.5 / 2), rel=1e-9)
+
+
+def test_hbar_divides_the_rate_of_gravitational_collapse():
+    """Γ(Δ) ∝ 1/ħ (PHYSICS.md §3): the kernel of a particle in units of ħ = 2 is half of that in units of ħ = 1."""
+    kernels = []
+    for hbar in (1.0, 2.0):
+        particle = sq.systems.particle(32, 16.0, 1.0, sq.systems.harmonic(1.0), hbar=hbar)
+        equation = sq.models.diosi_penrose(particle, gravity=0.7, length=1.0)
+        kernels.append(np.asarray(equation.channels[0].decoherence()))
+    np.testing.assert_allclose(kernels[1], kernels[0] / 2, rtol=1e-9, atol=1e-12)
