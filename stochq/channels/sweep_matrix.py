@@ -74,11 +74,14 @@ def _complex_level(
 ) -> jax.Array:
     """The same for complex noise: the drift is [J_μμ|x|² + n]/|ψ|² x, and ζ is circular."""
 
-    def half_drift(x: jax.Array) -> jax.Array:
+    def rate(x: jax.Array) -> jax.Array:
         weight = populations(x)
-        middle = times_real(1 + 0.25 * dt * (own * weight + n) / (weight + rest), x)
-        weight = populations(middle)
-        return x + times_real(0.5 * dt * (own * weight + n) / (weight + rest), middle)
+        return (own * weight + n) / (weight + rest)
+
+    def half_drift(x: jax.Array) -> jax.Array:
+        # The midpoint rule in ln x, exact where the rate does not change.
+        middle = times_real(jnp.exp(0.25 * dt * rate(x)), x)
+        return times_real(jnp.exp(0.5 * dt * rate(middle)), x)
 
     first, additive, second = draws
     scale = root(0.25 * own * dt)
