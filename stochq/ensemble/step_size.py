@@ -79,6 +79,9 @@ def choose_step(
         return _pilot(equation, psi, times, observables, scheme, h, precision, pilot_size)
 
     h = float(np.min(np.diff(times)))
+    if equation.colour is not None:
+        # Steps longer than the memory do not show what shorter ones would change.
+        h /= 2 ** max(0.0, np.ceil(np.log2(h / equation.colour.memory_time)))
     for _ in range(_MAX_HALVINGS):
         bias = _bias(pilot, scheme, h)
         if bias.asymptotic:

@@ -121,7 +121,7 @@ class SumOfOrnsteinUhlenbeck(Coloured):
             raise ValueError(f"weights: expected numbers that are zero or positive, not all zero; got {weights}.")
         if times.min() <= 0:
             raise ValueError(
-                f"correlation_times: expected positive times; got {times.min():g}. Leave the colour out for white noise."
+                f"correlation_times: expected positive times; got {times.min():g}. Use None for white noise."
             )
         self.weights, self.correlation_times = weights, times
 
@@ -167,8 +167,7 @@ class OrnsteinUhlenbeck(Coloured):
         time = _numbers("correlation_time", correlation_time)
         if time.ndim or time <= 0:
             raise ValueError(
-                f"correlation_time: expected a positive number; got {correlation_time}. "
-                "Leave the colour out for white noise."
+                f"correlation_time: expected a positive number; got {correlation_time}. Use None for white noise."
             )
         self.parts = SumOfOrnsteinUhlenbeck(1.0, time)
 
