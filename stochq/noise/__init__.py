@@ -1,10 +1,10 @@
 """Counter-based random numbers, which depend on (seed, trajectory, step, slot) alone, and processes made of them."""
 
-from stochq.noise.colouring import Colouring as Colouring
 from stochq.noise.coloured import Coloured as Coloured
 from stochq.noise.coloured import Increments as Increments
 from stochq.noise.coloured import OrnsteinUhlenbeck as OrnsteinUhlenbeck
 from stochq.noise.coloured import SumOfOrnsteinUhlenbeck as SumOfOrnsteinUhlenbeck
+from stochq.noise.colouring import Colouring as Colouring
 from stochq.noise.counter import Budget as Budget
 from stochq.noise.counter import StepNoise as StepNoise
 from stochq.noise.counter import StepPairNoise as StepPairNoise
