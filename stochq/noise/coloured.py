@@ -87,7 +87,10 @@ class GaussianIncrements(Increments):
         return jnp.sum(jnp.asarray(self.root)[:, :, None, None] * normals[None], axis=1)
 
     def step(self, memory: jax.Array, normals: jax.Array) -> tuple[jax.Array, jax.Array]:
-        integrals = jnp.sum(memory, axis=0) + self.scale * normals
+        integrals = self.scale * normals
+        # Written out, the sum joins the loop that uses it; a reduction would be a pass of its own.
+        for part in range(self.memory):
+            integrals = integrals + memory[part]
         decay, gain = (jnp.asarray(value)[:, None, None] for value in (self.decay, self.gain))
         return integrals, decay * memory + gain * normals[None]
 

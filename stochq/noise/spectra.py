@@ -21,8 +21,8 @@ def fitted(
 
     spectrum: S(ω), a function of an array; band: (lowest, highest) positive frequency; zero is fitted as well.
     parts: candidates of correlation times, evenly spaced in their logarithm, most of which get no weight. tolerance:
-    the largest error allowed, relative to the largest value of S. No such sum falls faster than 1/ω²: use
-    `Synthesized` for spectra that do.
+    the largest error allowed, relative to the largest value of S. No such sum falls faster than 1/ω²:
+    spectra that do, such as Gaussian ones, are refused.
 
     Raises: ValueError for a negative spectrum, a band that is none, or a fit worse than the tolerance.
 
@@ -45,7 +45,7 @@ def fitted(
     if error > tolerance:
         raise ValueError(
             f"spectrum: expected one that {parts} Ornstein-Uhlenbeck processes reach within {tolerance:g} of its peak; "
-            f"the best is off by {error:.2g}. Take more parts, or sq.noise.Synthesized where it falls faster than 1/ω²."
+            f"the best is off by {error:.2g}. Take more parts or a larger tolerance; a spectrum that falls faster than 1/ω² is no such sum."
         )
     return process
 
