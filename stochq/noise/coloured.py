@@ -234,6 +234,8 @@ def _innovations(weights: np.ndarray, times: np.ndarray, dt: float) -> GaussianI
     covariance = seen[:, None] * (np.diag(variance) - error) * seen
     values, vectors = np.linalg.eigh(covariance)
     root = vectors * np.sqrt(np.maximum(values, 0.0))
+    # Nothing is left after 70 correlation times; single precision cannot hold less.
+    decay = np.where(ratio < 70, decay, 0.0)
     return GaussianIncrements(decay, seen * gain, np.float64(np.sqrt(innovation)), root, len(times))
 
 

@@ -34,7 +34,7 @@ class Colouring(eqx.Module):
     def start(self, key: jax.Array, trajectories: jax.Array, processes: int, dtype: np.dtype) -> jax.Array:
         """The stationary memory (memory, processes, trajectories): steps draw from the other end of the counter."""
         count = self.start_slots(processes)
-        first = np.uint32(2**32 - count)
+        first = jnp.asarray(np.uint32(2**32 - count))
         normals, _ = normal_pair(*slot_words(key, trajectories, first, count), dtype)
         return self.increments.start(normals.reshape(self.increments.memory, processes, -1))
 

@@ -45,7 +45,8 @@ def fitted(
     if error > tolerance:
         raise ValueError(
             f"spectrum: expected one that {parts} Ornstein-Uhlenbeck processes reach within {tolerance:g} of its peak; "
-            f"the best is off by {error:.2g}. Take more parts or a larger tolerance; a spectrum that falls faster than 1/ω² is no such sum."
+            f"the best is off by {error:.2g}. Take more parts or a larger tolerance; no sum of them falls faster than "
+            "1/ω²."
         )
     return process
 

@@ -77,7 +77,7 @@ class SphericalIncrements(Increments):
         tangent = normals - memory * jnp.sum(memory * normals, axis=0, keepdims=True)
         square = jnp.sum(tangent * tangent, axis=0, keepdims=True)
         # Its direction is uniform, and half its square has an exponential law: what inversion needs.
-        drop = _drop(0.5 * square, self.concentration)
+        drop = _drop(0.5 * square, jnp.asarray(self.concentration))
         turned = (1 - drop) * memory + jnp.sqrt(drop * (2 - drop)) * tangent * jax.lax.rsqrt(square)
         after = _on_sphere(turned)
         return 0.5 * self.scale * (memory[2] + after[2]), after
