@@ -109,16 +109,16 @@ def _draw_white(rows: dict[str, list[Any]]) -> Any:
             take = partial(_chosen, rows, chosen)
             panel.errorbar(
                 take("dimensions") + shift,
-                take("gain"),
-                2 * take("stderr"),
+                take("gain") / take("formula"),
+                2 * take("stderr") / take("formula"),
                 color=plotting.PALETTE[index],
                 fmt=plotting.MARKERS[index],
                 markersize=4,
-                label=f"{noise} noise",
+                label=f"{noise} noise ± 2 s.e.",
             )
-        ends = np.array([0.7, 3.3])
-        panel.plot(ends, ends * RATE / 4, color="0.4", linestyle="--", label=r"$D\lambda\hbar^2/4mr_C^2$")
-        panel.set(xlabel=r"dimensions $D$", ylabel=r"energy gain $\dot E$  [$\hbar^2/mr_C^2\times$ time$^{-1}$]")
+        panel.axhline(1.0, color="0.4", linestyle="--", label="formula")
+        panel.set(xlabel=r"dimensions $D$", ylabel=r"energy gain $\dot E\;/\;(D\lambda\hbar^2/4mr_C^2)$")
+        panel.set(xlim=(0.6, 3.4), ylim=(0.85, 1.2))
         panel.set_xticks([1, 2, 3])
         panel.legend(loc="upper left")
     return made
