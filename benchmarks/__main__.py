@@ -1,4 +1,4 @@
-"""`python -m benchmarks throughput [--quick] [--only NAME]`, `... memory`, `... agreement` and `... phase-space`."""
+"""`python -m benchmarks throughput [--quick] [--only NAME]`, or memory, agreement, phase-space, coloured."""
 
 import argparse
 from collections.abc import Sequence
@@ -14,6 +14,7 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser("memory", help="peak memory of a million trajectories")
     commands.add_parser("agreement", help="large ensembles against their master equations")
     commands.add_parser("phase-space", help="ten thousand dissipative-CSL oscillators in one call")
+    commands.add_parser("coloured", help="noise with a spectrum against white noise, per step")
     measure = commands.add_parser("measure", help="one measurement in this process, as JSON")
     measure.add_argument("name")
     measure.add_argument("library", choices=("stochq", "dynamiqs", "qutip"))
@@ -43,6 +44,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         from benchmarks.phase_space import phase_space
 
         phase_space()
+    elif chosen.command == "coloured":
+        from benchmarks.coloured import coloured
+
+        coloured()
     else:
         from benchmarks.children import child_main
         from benchmarks.measure import FULL, ONCE, QUICK

@@ -9,6 +9,7 @@ import numpy as np
 from stochq.arrays import as_real, is_concrete
 from stochq.channels import Channel, Columns, Energy, NoiseLaw
 from stochq.channels.channel import normalized
+from stochq.noise import Coloured, SphericalBrownian
 from stochq.systems.hamiltonian import Hamiltonian
 
 NOISE_LAWS = ("real", "complex", "unitary")
@@ -22,7 +23,10 @@ class Equation(eqx.Module):
       + (\langle L_k^\dagger\rangle L_k - \tfrac12 L_k^\dagger L_k - \tfrac12|\langle L_k\rangle|^2)dt\big]\psi$$
 
     It unravels dρ/dt = −(i/ħ)[H, ρ] + Σ_k (L_k ρ L_k† − ½{L_k†L_k, ρ}) for every noise law with E|dW|² = dt:
-    "real", "complex" (E dW² = 0) or "unitary" (a random potential, Hermitian L_k only).
+    "real", "complex" (E dW² = 0) or "unitary" (a random potential, Hermitian L_k only). With a colour the random
+    potential has a spectrum (`fermi-heating` eq. 2) and no Lindblad equation:
+
+    $$i\hbar\,\dot\psi = \Big[H + \hbar\sum_k L_k\xi_k(t)\Big]\psi$$
 
     >>> import stochq as sq
     >>> qubit = sq.systems.levels([[0.5, 0.0], [0.0, -0.5]])
@@ -34,11 +38,18 @@ class Equation(eqx.Module):
     channels: tuple[Channel, ...]
     noise: NoiseLaw = eqx.field(static=True, default="real")
     hbar: Any = 1.0
+    colour: Coloured | SphericalBrownian | None = None
 
     def __init__(
-        self, hamiltonian: Hamiltonian, channels: tuple[Channel, ...], noise: NoiseLaw = "real", hbar: Any = 1.0
+        self,
+        hamiltonian: Hamiltonian,
+        channels: tuple[Channel, ...],
+        noise: NoiseLaw = "real",
+        hbar: Any = 1.0,
+        colour: Coloured | SphericalBrownian | None = None,
     ) -> None:
         self.hamiltonian, self.channels, self.noise, self.hbar = hamiltonian, tuple(channels), noise, as_real(hbar)
+        self.colour = colour
         if noise not in NOISE_LAWS:
             raise ValueError(f"noise: expected one of {', '.join(NOISE_LAWS)}; got {noise!r}.")
         if is_concrete(self.hbar) and not (np.isfinite(self.hbar) and self.hbar > 0):
@@ -51,6 +62,27 @@ class Equation(eqx.Module):
                 )
             if problem := channel.unsupported(noise):
                 raise ValueError(problem)
+        self._check_colour()
+
+    def _check_colour(self) -> None:
+        if self.colour is None:
+            return
+        if not isinstance(self.colour, (Coloured, SphericalBrownian)):
+            raise ValueError(
+                f"colour: expected a process such as sq.noise.OrnsteinUhlenbeck(0.1); got {type(self.colour).__name__}."
+            )
+        if len(self.channels) != 1:
+            raise ValueError(
+                f"colour: expected an equation with one channel, whose noise it colours; got {len(self.channels)}. "
+                "Operators that are diagonal in one basis are one channel: sq.channels.Features(diagonals)."
+            )
+        if problem := self.channels[0].unsupported_colour(self.noise):
+            raise ValueError(f'colour: {problem}. Use noise="unitary" with collapse operators, or colour=None.')
+        if isinstance(self.colour, SphericalBrownian) and self.noise == "unitary":
+            raise ValueError(
+                "colour: expected a Gaussian process for a random potential; got SphericalBrownian. Use "
+                "sq.noise.OrnsteinUhlenbeck(...), or sq.models.coloured_suv."
+            )
 
     @property
     def dim(self) -> int:

@@ -13,6 +13,7 @@ from stochq.channels.diagonal import Projectors as Projectors
 from stochq.channels.operators import BandedOperators as BandedOperators
 from stochq.channels.operators import DenseOperators as DenseOperators
 from stochq.channels.operators import Operators as Operators
+from stochq.channels.reduction import PulledReduction as PulledReduction
 from stochq.channels.transitions import RateMatrix as RateMatrix
 from stochq.channels.transitions import Separable as Separable
 from stochq.channels.transitions import Transitions as Transitions

@@ -102,6 +102,10 @@ class Channel(eqx.Module):
         """Why this noise law does not exist for this channel; empty when it does."""
         raise NotImplementedError
 
+    def unsupported_colour(self, law: NoiseLaw) -> str:
+        """Why noise with a spectrum does not exist for this channel under this law; empty when it does."""
+        return f"{type(self).__name__} has no coloured noise, only operators that are diagonal in one basis have"
+
     def dissipator(self, t: jax.Array, rho: jax.Array) -> jax.Array:
         """Σ_k L_k ρ L_k† − ½{L_k†L_k, ρ}, using the structure, (dim, dim)."""
         raise NotImplementedError

@@ -63,6 +63,11 @@ class DiagonalCollapse(Channel):
     def unsupported(self, law: NoiseLaw) -> str:
         return ""
 
+    def unsupported_colour(self, law: NoiseLaw) -> str:
+        if law == "unitary":
+            return ""
+        return f"coloured {law} noise would need memory terms in the equation, a random potential needs none"
+
     def budget(self, law: NoiseLaw) -> Budget:
         return Budget(pairs=self.noises) if law == "complex" else Budget(singles=self.noises)
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from stochq.noise import Budget
+from stochq.noise import Budget, Colouring
 from stochq.noise.counter import draw_step, draw_step_pair
 from stochq.schemes import Frame, Scheme, Stepper
 from stochq.schemes.scheme import States
@@ -28,11 +28,12 @@ class Loop(NamedTuple):
 
 
 class GridArrays(NamedTuple):
-    """The time grid on the device: times (T,), steps (T-1,), lengths (T-1,)."""
+    """The time grid on the device: times (T,), steps (T-1,), lengths (T-1,); what makes noise of its steps coloured."""
 
     times: Any
     steps: Any
     lengths: Any
+    colouring: Colouring | None = None
 
 
 def _repeat(count: jax.Array, most: int | None, body: Any, carry: Any) -> Any:
@@ -49,36 +50,52 @@ def _repeat(count: jax.Array, most: int | None, body: Any, carry: Any) -> Any:
     return lax.scan(visit, carry, jnp.arange(most, dtype=count.dtype))[0]
 
 
+def _steps(loop: Loop, stepper: Stepper, colouring: Colouring | None) -> tuple[Any, Any, int]:
+    """How noise is drawn, the function ((state, memory), t, dt, noise) -> (state, memory) it feeds, steps it makes.
+
+    memory: what coloured noise carries from step to step; None for white noise.
+    """
+
+    def one_step(carried: tuple, t: jax.Array, dt: jax.Array, noise: Any) -> tuple:
+        state, memory = carried
+        if colouring is not None:
+            noise, memory = (colouring.pair if loop.scheme.doubles_steps else colouring.step)(memory, noise)
+        return stepper.step(t, state, noise), memory
+
+    def two_steps(carried: tuple, t: jax.Array, dt: jax.Array, noise: Any) -> tuple:
+        return one_step(one_step(carried, t, dt, noise.even()), t + dt, dt, noise.odd())
+
+    if loop.scheme.doubles_steps:
+        return draw_step_pair, one_step, 1
+    return (draw_step_pair, two_steps, 2) if loop.paired else (draw_step, one_step, 1)
+
+
 def _advance(
-    loop: Loop, stepper: Stepper, budget: Budget, key: jax.Array, trajectories: jax.Array, dtype: np.dtype
+    loop: Loop,
+    stepper: Stepper,
+    colouring: Colouring | None,
+    budget: Budget,
+    key: jax.Array,
+    trajectories: jax.Array,
+    dtype: np.dtype,
 ) -> Any:
-    """The function (state, t, first step, number of steps, dt) -> state over one interval.
+    """The function ((state, memory), t, first step, number of steps, dt) -> (state, memory) over one interval.
 
     The next step's noise is drawn in the loop body of the step before it and carried: XLA would otherwise evaluate
     the generator once for every place where a number is used.
     """
-    step = stepper.step
+    draw, body, stride = _steps(loop, stepper, colouring)
 
-    def two_steps(state: Any, t: jax.Array, dt: jax.Array, noise: Any) -> Any:
-        return step(t + dt, step(t, state, noise.even()), noise.odd())
-
-    if loop.scheme.doubles_steps:
-        draw, body, stride = draw_step_pair, lambda state, t, dt, noise: step(t, state, noise), 1
-    elif loop.paired:
-        draw, body, stride = draw_step_pair, two_steps, 2
-    else:
-        draw, body, stride = draw_step, lambda state, t, dt, noise: step(t, state, noise), 1
-
-    def interval(state: Any, t: jax.Array, first: jax.Array, steps: jax.Array, dt: jax.Array) -> Any:
+    def interval(carried: tuple, t: jax.Array, first: jax.Array, steps: jax.Array, dt: jax.Array) -> Any:
         def iterate(index: jax.Array, carry: tuple) -> tuple:
-            state, noise = carry
+            carried, noise = carry
             now = t + (stride * index).astype(dtype) * dt
             following = draw(key, trajectories, first // stride + index + 1, budget, dtype)
-            return body(state, now, dt, noise), following
+            return body(carried, now, dt, noise), following
 
         noise = draw(key, trajectories, first // stride, budget, dtype)
         most = None if loop.most_steps is None else loop.most_steps // stride
-        return _repeat(steps // stride, most, iterate, (state, noise))[0]
+        return _repeat(steps // stride, most, iterate, (carried, noise))[0]
 
     return interval
 
@@ -93,20 +110,23 @@ def run_block(
     """
     dtype = psi0.real.dtype
     trajectories = first.astype(jnp.uint32) + jnp.arange(loop.block, dtype=jnp.uint32)
-    budget = loop.scheme.budget(frame)
+    budget, colouring = loop.scheme.budget(frame), grid.colouring
+    memory = None if colouring is None else colouring.start(key, trajectories, budget.singles, dtype)
+    drawn = budget if colouring is None else colouring.budget(budget)
     shared = loop.scheme.prepare(frame, grid.lengths[0]) if loop.uniform else None
 
     def give(states: States) -> Any:
         return observe(tuple(frame.give(psi) for psi in states))
 
     def visit(carry: tuple, interval: tuple) -> tuple:
-        state, step = carry
+        state, memory, step = carry
         t, t_next, steps, dt = interval
         stepper = loop.scheme.prepare(frame, dt) if shared is None else shared
         state = stepper.open(t, state) if shared is None else state
-        state = _advance(loop, stepper, budget, key, trajectories, dtype)(state, t, step, steps, dt)
+        advance = _advance(loop, stepper, colouring, drawn, key, trajectories, dtype)
+        state, memory = advance((state, memory), t, step, steps, dt)
         closed = stepper.close(t_next, state)
-        return (closed if shared is None else state, step + steps), give(closed)
+        return (closed if shared is None else state, memory, step + steps), give(closed)
 
     # One column until all is done that trajectories share. XLA's processor backend (jaxlib 0.10) also reads beyond
     # the operand in a product of a matrix and a broadcast vector that is summed afterwards.
@@ -117,5 +137,5 @@ def run_block(
     if loop.most_steps is not None:
         # Backwards, the steps of one interval at a time are made again from its first state.
         visit = jax.checkpoint(visit, prevent_cse=False)
-    _, later = lax.scan(visit, (start, jnp.zeros((), grid.steps.dtype)), intervals)
+    _, later = lax.scan(visit, (start, memory, jnp.zeros((), grid.steps.dtype)), intervals)
     return jax.tree.map(lambda a, b: jnp.concatenate([jnp.broadcast_to(a, b.shape[1:])[None], b]), give(states), later)

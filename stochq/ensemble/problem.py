@@ -13,7 +13,7 @@ from stochq.ensemble.kernel import GridArrays, Loop
 from stochq.ensemble.observables import readout
 from stochq.ensemble.statistics import Covariance, Mean, Statistic
 from stochq.equation import Equation
-from stochq.noise import seed_words
+from stochq.noise import Colouring, seed_words
 from stochq.schemes import Scheme, frame_of
 
 # More points than this make a covariance that costs more than it tells; times are thinned to fit.
@@ -39,9 +39,23 @@ def build_problem(
     loop = Loop(scheme, block, grid.uniform, paired)
     points = covariance_points(len(observables), len(grid.times))
     chosen = (Mean(), Covariance(points), *statistics.values())
-    arrays = GridArrays(grid.times, grid.steps.astype(np.int32), grid.lengths)
+    arrays = GridArrays(grid.times, grid.steps.astype(np.int32), grid.lengths, _colouring(equation, grid, scheme))
     frame, arrays, psi, read, chosen = cast((frame, arrays, psi, read, chosen), precision)
     return Problem(loop, frame, arrays, psi, seed_words(int(seed)), read, chosen)
+
+
+def _colouring(equation: Equation, grid: TimeGrid, scheme: Scheme) -> Colouring | None:
+    """The integrals of coloured noise over the steps that are drawn; None for white noise."""
+    if equation.colour is None:
+        return None
+    if not grid.uniform:
+        raise ValueError(
+            "times: expected saved times that are whole numbers of steps apart with coloured noise, whose memory is "
+            f"prepared for steps of one length; got steps from {grid.lengths.min():.6g} to {grid.lengths.max():.6g}. "
+            "Give a dt that divides every interval, or evenly spaced times."
+        )
+    length = float(grid.lengths[0]) * (0.5 if scheme.doubles_steps else 1.0)
+    return Colouring(equation.colour.increments(length), np.float64(length))
 
 
 def block_size(dim: int, smallest: int = 1) -> int:
@@ -92,9 +106,11 @@ def covariance_points(observables: int, times: int) -> np.ndarray:
 
 def check_counters(problem: Problem, grid: TimeGrid, trajectories: int) -> None:
     """ValueError when the run would use up the counters of its random numbers."""
-    slots = problem.loop.scheme.budget(problem.frame).slots_per_step_pair
+    budget, colouring = problem.loop.scheme.budget(problem.frame), problem.grid.colouring
+    start = 0 if colouring is None else colouring.start_slots(budget.singles)
+    slots = (budget if colouring is None else colouring.budget(budget)).slots_per_step_pair
     pairs = grid.total_steps if problem.loop.scheme.doubles_steps else grid.total_steps // 2 + 2
-    if slots * pairs >= 2**32 or trajectories >= 2**32:
+    if slots * pairs + start >= 2**32 or trajectories >= 2**32:
         raise ValueError(
             f"dt: expected a run whose random numbers fit a counter of 32 bits; {grid.total_steps} steps of {slots} "
             "draws do not. Take a longer dt, or continue from the final state with another seed."

@@ -51,10 +51,11 @@ class Pilot(NamedTuple):
 
 
 class Pilots(NamedTuple):
-    """Pilot runs of one problem with `size` trajectories each."""
+    """Pilot runs of one problem with `size` trajectories each; longest: the first step to try."""
 
     run: Callable[[float], Pilot]
     scheme: Scheme
+    longest: float
 
     def bias(self, h: float) -> "Bias":
         """The scheme's bias at step h from refinement; an extrapolated scheme needs a second level."""
@@ -87,8 +88,7 @@ def choose_step(
     pilots: Pilots, size: int, times: np.ndarray, observables: Mapping[str, Any], trajectories: int, precision: str
 ) -> StepChoice:
     """The largest step, an even division of the first interval, that meets the target. size: of the pilots."""
-    scheme = pilots.scheme
-    h = float(np.min(np.diff(times)))
+    scheme, h = pilots.scheme, pilots.longest
     for _ in range(_MAX_HALVINGS):
         bias = pilots.bias(h)
         if bias.asymptotic:
@@ -132,7 +132,11 @@ def pilots_of(
     def run(h: float) -> Pilot:
         return _pilot(equation, psi, times, observables, scheme, h, precision, size)
 
-    return Pilots(run, scheme)
+    longest = float(np.min(np.diff(times)))
+    if equation.colour is not None:
+        # Steps longer than the memory do not show what shorter ones would change.
+        longest /= 2 ** max(0.0, np.ceil(np.log2(longest / equation.colour.memory_time)))
+    return Pilots(run, scheme, longest)
 
 
 def _pilot(

@@ -1,6 +1,7 @@
 """The judge: master equations solved without sampling, closed forms, steady states and the comparison."""
 
 from stochq.exact import closed_forms as closed_forms
+from stochq.exact.closed_forms import coloured_decoherence as coloured_decoherence
 from stochq.exact.closed_forms import csl_decoherence_rate as csl_decoherence_rate
 from stochq.exact.closed_forms import csl_energy_gain as csl_energy_gain
 from stochq.exact.closed_forms import oqt_closed_form as oqt_closed_form
@@ -8,6 +9,7 @@ from stochq.exact.closed_forms import oqt_squared_distance as oqt_squared_distan
 from stochq.exact.closed_forms import qmupl_asymptotic_widths as qmupl_asymptotic_widths
 from stochq.exact.closed_forms import sui_qubit_steady_z as sui_qubit_steady_z
 from stochq.exact.closed_forms import two_level_suv_mean_collapse_time as two_level_suv_mean_collapse_time
+from stochq.exact.closed_forms import white_suv_outcome as white_suv_outcome
 from stochq.exact.comparison import Comparison as Comparison
 from stochq.exact.comparison import compare as compare
 from stochq.exact.evolve import evolve as evolve

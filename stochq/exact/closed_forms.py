@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Complex
 
+from stochq.noise import Coloured
 from stochq.systems.hamiltonian import Hamiltonian
 
 # A number or an array of them.
@@ -97,6 +98,39 @@ def csl_energy_gain(
     0.125
     """
     return dimensions * rate * (mass / reference_mass) ** 2 * hbar**2 / (4 * mass * length**2)
+
+
+def coloured_decoherence(times: Any, *, rate: Numbers, difference: Numbers, colour: Coloured) -> Numbers:
+    r"""What coloured noise leaves of the coherence between two eigenvalues of A, for [A, H] = 0 (PHYSICS.md §3).
+
+    $$\frac{|\rho_{ab}(t)|}{|\rho_{ab}(0)|}
+      = \exp\Big\{-\tfrac12\gamma(a-b)^2\int_0^t\!\!\int_0^tD(s-s')\,ds\,ds'\Big\}$$
+
+    The double integral is $t-\tau(1-e^{-t/\tau})$ for the Ornstein-Uhlenbeck process and t for white noise. times:
+    since the superposition was made; rate: γ; difference: a − b; colour: from `sq.noise`.
+
+    >>> from stochq.noise import OrnsteinUhlenbeck
+    >>> float(coloured_decoherence(1.0, rate=2.0, difference=1.0, colour=OrnsteinUhlenbeck(0.5)).round(6))
+    0.56684
+    """
+    return np.exp(-0.5 * np.asarray(rate) * np.square(difference) * colour.spread(times))
+
+
+def white_suv_outcome(probability: Numbers, *, drift: Numbers, strength: Numbers) -> Numbers:
+    r"""How often two-level SUV ends in the first level in the white limit, for any pull (PHYSICS.md §2).
+
+    $$P(+) = I_{p_0}\big(J/\kappa,\,J/\kappa\big)$$
+
+    I is the regularised incomplete beta function; Born's rule iff J = κ. probability: p_0; drift: J; strength: κ, the
+    growth of the variance of u = artanh(p_0 − p_1): 2G²σ²τ for a single process, twice that for one per level.
+
+    >>> float(white_suv_outcome(0.8, drift=1.0, strength=2.0).round(5))
+    0.70483
+    """
+    from scipy.special import betainc  # half a second to import, needed here alone
+
+    ratio = np.asarray(drift) / strength
+    return betainc(ratio, ratio, probability)
 
 
 class Widths(NamedTuple):

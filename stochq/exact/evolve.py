@@ -10,12 +10,14 @@ import numpy as np
 from stochq.equation import Equation
 from stochq.exact import liouvillian
 from stochq.exact.action import is_driven
+from stochq.exact.coloured import evolve_coloured, refuse_coloured
 from stochq.exact.groups import Group, groups_of, unstructured
 from stochq.exact.inputs import initial_density, intervals
 from stochq.exact.ode import Solved, evolve_ode
 from stochq.exact.readout import Readout
 from stochq.exact.result import ExactResult
 from stochq.exact.split import evolve_split
+from stochq.noise import Coloured
 from stochq.systems.checks import check_times
 
 Method = Literal["auto", "closed-form", "liouvillian", "split", "ode"]
@@ -48,8 +50,11 @@ def evolve(
       "split"        diagonal and transition channels in several bases: extrapolated splitting, error below 1e-8;
       "ode"          everything else, by a Runge-Kutta method of order 8, and a check of the others.
 
-    Raises: ValueError for arguments that do not fit or a method that does not apply, RuntimeError if the
-    integration fails.
+    Noise with a colour has no master equation: only where all terms are diagonal in one basis is ρ known, in closed
+    form, and returned; times[0] is then when the state was made, whatever the noise did before.
+
+    Raises: ValueError for arguments that do not fit, a method that does not apply, or coloured noise that does not
+    commute with the Hamiltonian; RuntimeError if the integration fails.
 
     >>> import stochq as sq
     >>> equation = sq.models.oqt(sq.systems.levels([0.0, 1.0]), strength=1.0, equilibrium=[0.5, 0.5])
@@ -60,6 +65,8 @@ def evolve(
     rho = initial_density(psi0_or_rho0, equation.dim)
     times = check_times(times)
     chosen, groups = _choose(equation, method)
+    if equation.colour is not None:
+        refuse_coloured(equation, groups, method)
     with jax.enable_x64(True):
         readout = Readout(observables, equation.dim)
         kept = len(times) * rho.nbytes < KEPT_BYTES
@@ -117,7 +124,7 @@ def _solve(
     if method == "split":
         return evolve_split(groups, rho, times)
     solutions = (
-        _evolve_group(groups[0], rho, times)
+        _evolve_alone(equation, groups[0], rho, times)
         if method == "closed-form"
         else liouvillian.evolve_liouvillian(equation, rho, times)
     )
@@ -127,6 +134,12 @@ def _solve(
 
 def _spread(equation: Equation) -> float:
     return float(np.ptp(np.asarray(equation.hamiltonian.energies))) / float(equation.hbar)
+
+
+def _evolve_alone(equation: Equation, group: Group, rho: np.ndarray, times: np.ndarray) -> Iterator[np.ndarray]:
+    if isinstance(equation.colour, Coloured):
+        return evolve_coloured(group, equation.colour, rho, times)
+    return _evolve_group(group, rho, times)
 
 
 def _evolve_group(group: Group, rho: np.ndarray, times: np.ndarray) -> Iterator[np.ndarray]:

@@ -44,6 +44,11 @@ def steady_state(equation: Equation) -> np.ndarray:
             "equation: expected a Hamiltonian that does not depend on time; a driven system never settles."
         )
     groups = [] if unstructured(equation) else groups_of(equation)
+    if equation.colour is not None:
+        raise ValueError(
+            "equation: expected white noise; coloured noise has no master equation, and a random potential heats "
+            "without end. Use sq.simulate for long times."
+        )
     with jax.enable_x64(True):
         if len(groups) == 1:
             rho = _of_group(groups[0], equation.dim)

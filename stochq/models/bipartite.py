@@ -32,7 +32,7 @@ def bipartite(equation: Equation, other: Any) -> Equation:
         raise ValueError(f"other: expected a joint dimension of at most {LARGEST_DIM}; got {dim_a} x {dim_b}.")
     joint = np.kron(np.asarray(equation.hamiltonian.matrix()), np.eye(dim_b)) + np.kron(np.eye(dim_a), hamiltonian_b)
     channels = tuple(_extended(equation, channel, dim_b) for channel in equation.channels)
-    return Equation(levels(joint), channels, equation.noise, equation.hbar)
+    return Equation(levels(joint), channels, equation.noise, equation.hbar, equation.colour)
 
 
 def _extended(equation: Equation, channel: Channel, dim_b: int) -> Channel:

@@ -9,6 +9,7 @@ from stochq.arrays import is_concrete, square_root, stacked
 from stochq.channels import BandedOperators, Channel, DenseOperators, Features, NoiseLaw
 from stochq.equation import Equation
 from stochq.models.checks import positive
+from stochq.noise import Coloured
 from stochq.systems.banded import Banded
 from stochq.systems.fock import Oscillator
 from stochq.systems.hamiltonian import Hamiltonian
@@ -61,11 +62,18 @@ def _with_squeezing(oscillator: Oscillator, factor: Any, hbar: float) -> Banded:
     return Banded((0, -2, 2), bands)
 
 
-def unravel(hamiltonian: Hamiltonian, jump_operators: Any, *, noise: NoiseLaw = "real", hbar: Any = 1.0) -> Equation:
+def unravel(
+    hamiltonian: Hamiltonian,
+    jump_operators: Any,
+    *,
+    noise: NoiseLaw = "real",
+    hbar: Any = 1.0,
+    colour: Coloured | None = None,
+) -> Equation:
     r"""Any Hamiltonian with any jump operators, $L_k$ given with $\sqrt{\gamma_k}$ inside, as QuTiP takes them.
 
     jump_operators: sequence of matrices (dim, dim), diagonals (dim,), or channels from `stochq.channels`. Structure
-    is found and used: real diagonals, few bands, dense.
+    is found and used: real diagonals, few bands, dense. colour: the spectrum of unitary noise on real diagonals.
 
     Raises ValueError for shapes that do not match or entries that are not finite.
 
@@ -86,7 +94,7 @@ def unravel(hamiltonian: Hamiltonian, jump_operators: Any, *, noise: NoiseLaw = 
         channels.append(Features(stacked(diagonal)))
     if dense:
         channels.append(structured(stacked(dense)))
-    return Equation(hamiltonian, tuple(channels), noise, hbar)
+    return Equation(hamiltonian, tuple(channels), noise, hbar, colour)
 
 
 def _checked(index: int, item: Any, dim: int) -> Any:

@@ -8,6 +8,7 @@ from stochq.arrays import as_real, is_concrete, square_root
 from stochq.channels import DenseOperators, Features, Kernel, NoiseLaw
 from stochq.equation import Equation
 from stochq.models.checks import positive, rate
+from stochq.noise import Coloured
 from stochq.systems.fock import Oscillator
 from stochq.systems.grid import Particle
 from stochq.systems.hamiltonian import Hamiltonian
@@ -58,13 +59,15 @@ def csl(
     reference_mass: Any = 1.0,
     hbar: Any = None,
     noise: NoiseLaw = "real",
+    colour: Coloured | None = None,
 ) -> Equation:
     r"""Mass-proportional continuous spontaneous localization of one particle (`fermi-heating` §II).
 
     $$\kappa(x-y) = \lambda\,(m/m_0)^2\,e^{-(x-y)^2/4r_C^2}, \qquad
       \dot E = \lambda(m/m_0)^2\frac{\hbar^2}{4mr_C^2}\ \text{per dimension}$$
 
-    rate: λ; length: r_C; reference_mass: m0; hbar: None takes the particle's.
+    rate: λ; length: r_C; reference_mass: m0; hbar: None takes the particle's. colour: with noise="unitary", a process
+    of `sq.noise` with S(0) = 1; the noise then has γ(ω) = γ S(ω) (`fermi-heating` eq. 2). So in the other models.
 
     Raises ValueError for a grid too coarse for r_C, a box too small for it, or non-positive parameters.
 
@@ -82,7 +85,7 @@ def csl(
     for _ in range(particle.dimensions - 1):
         profile = np.multiply.outer(profile, axis)
     scaled = _rate(rate) * (particle.mass / positive("reference_mass", reference_mass)) ** 2
-    return Equation(particle, (Kernel(profile / profile.flat[0], scaled),), noise, _hbar(particle, hbar))
+    return Equation(particle, (Kernel(profile / profile.flat[0], scaled),), noise, _hbar(particle, hbar), colour)
 
 
 def _rate(value: Any) -> Any:
@@ -100,6 +103,7 @@ def csl_lattice(
     reference_mass: Any = 1.0,
     hbar: Any = 1.0,
     noise: NoiseLaw = "real",
+    colour: Coloured | None = None,
 ) -> Equation:
     r"""CSL of particles on lattice sites, diagonal in the occupation basis (PHYSICS.md §3).
 
@@ -128,10 +132,17 @@ def csl_lattice(
     values, vectors = np.linalg.eigh(np.exp(-squared / (4 * length**2)))
     root = vectors * np.sqrt(np.maximum(values, 0.0))
     weights = as_real(masses) / positive("reference_mass", reference_mass) * np.ones(len(places))
-    return Equation(hamiltonian, (Features(root.T @ (counts * weights).T, _rate(rate)),), noise, hbar)
+    return Equation(hamiltonian, (Features(root.T @ (counts * weights).T, _rate(rate)),), noise, hbar, colour)
 
 
-def qmupl(system: Particle | Oscillator, *, rate: Any, hbar: Any = None, noise: NoiseLaw = "real") -> Equation:
+def qmupl(
+    system: Particle | Oscillator,
+    *,
+    rate: Any,
+    hbar: Any = None,
+    noise: NoiseLaw = "real",
+    colour: Coloured | None = None,
+) -> Equation:
     r"""Quantum mechanics with universal position localization: CSL for separations far below r_C.
 
     $$L = \sqrt\Lambda\,x, \qquad \Lambda = \lambda(m/m_0)^2/2r_C^2, \qquad \Gamma(\Delta) = \tfrac12\Lambda\Delta^2$$
@@ -147,13 +158,19 @@ def qmupl(system: Particle | Oscillator, *, rate: Any, hbar: Any = None, noise: 
     if isinstance(system, Oscillator):
         position = np.asarray(system.operators["position"]).real
         channel = DenseOperators((square_root(_rate(rate)) * position)[None])
-        return Equation(system, (channel,), noise, system.hbar if hbar is None else hbar)
+        return Equation(system, (channel,), noise, system.hbar if hbar is None else hbar, colour)
     _require_particle(system, "qmupl")
-    return Equation(system, (Features(np.stack(system.coordinates), _rate(rate)),), noise, _hbar(system, hbar))
+    return Equation(system, (Features(np.stack(system.coordinates), _rate(rate)),), noise, _hbar(system, hbar), colour)
 
 
 def diosi_penrose(
-    particle: Particle, *, gravity: Any, length: float, hbar: Any = None, noise: NoiseLaw = "real"
+    particle: Particle,
+    *,
+    gravity: Any,
+    length: float,
+    hbar: Any = None,
+    noise: NoiseLaw = "real",
+    colour: Coloured | None = None,
 ) -> Equation:
     r"""Gravity-related decoherence of Diósi and Penrose with Gaussian smearing R0 (PHYSICS.md §3).
 
@@ -178,7 +195,7 @@ def diosi_penrose(
     profile = _positive_part(profile)
     hbar = _hbar(particle, hbar)
     scaled = rate("gravity", gravity) * particle.mass**2 / hbar
-    return Equation(particle, (Kernel(profile, scaled),), noise, hbar)
+    return Equation(particle, (Kernel(profile, scaled),), noise, hbar, colour)
 
 
 def _positive_part(profile: np.ndarray) -> np.ndarray:

@@ -7,18 +7,26 @@ import numpy as np
 from stochq.channels import Features, NoiseLaw, Projectors
 from stochq.equation import Equation
 from stochq.models.checks import energy_basis, on_energies, positive, rate, unitary_basis
+from stochq.noise import Coloured
 from stochq.systems.hamiltonian import Hamiltonian
 
 
 def suv(
-    hamiltonian: Hamiltonian, *, strength: Any, basis: Any = None, hbar: Any = 1.0, noise: NoiseLaw = "real"
+    hamiltonian: Hamiltonian,
+    *,
+    strength: Any,
+    basis: Any = None,
+    hbar: Any = 1.0,
+    noise: NoiseLaw = "real",
+    colour: Coloured | None = None,
 ) -> Equation:
     r"""Spontaneous unitarity violation: reduction to the symmetry-broken states |k⟩ (`thermalization` eq. 7).
 
     $$L_k = \sqrt{\mathcal{JN}/\hbar}\,|k\rangle\langle k|$$
 
     strength: 𝒥𝒩, an energy. basis: unitary (dim, dim) whose columns are the |k⟩; None is the given basis.
-    Coherences between the |k⟩ decay at 𝒥𝒩/ħ; with H = 0 the final frequencies are Born's.
+    Coherences between the |k⟩ decay at 𝒥𝒩/ħ; with H = 0 the final frequencies are Born's. colour: the spectrum of
+    unitary noise, which does not reduce; reduction by coloured noise is `coloured_suv`.
 
     Raises ValueError for a negative strength or a basis that is not unitary.
 
@@ -28,10 +36,18 @@ def suv(
     """
     hbar = positive("hbar", hbar)
     rates = (rate("strength", strength) / hbar) * np.ones(hamiltonian.dim)
-    return Equation(hamiltonian, (Projectors(rates, unitary_basis(basis, hamiltonian.dim)),), noise, hbar)
+    channel = Projectors(rates, unitary_basis(basis, hamiltonian.dim))
+    return Equation(hamiltonian, (channel,), noise, hbar, colour)
 
 
-def energy_driven(hamiltonian: Hamiltonian, *, strength: Any, hbar: Any = 1.0, noise: NoiseLaw = "real") -> Equation:
+def energy_driven(
+    hamiltonian: Hamiltonian,
+    *,
+    strength: Any,
+    hbar: Any = 1.0,
+    noise: NoiseLaw = "real",
+    colour: Coloured | None = None,
+) -> Equation:
     r"""Energy-driven reduction (Hughston 1996; Percival 1994): one operator, the Hamiltonian.
 
     $$L = \sqrt{\sigma}\,H, \qquad \Gamma_{ij} = \tfrac{\sigma}{2}(E_i-E_j)^2$$
@@ -46,4 +62,4 @@ def energy_driven(hamiltonian: Hamiltonian, *, strength: Any, hbar: Any = 1.0, n
     """
     energies = on_energies(hamiltonian, hamiltonian.energies)
     channel = Features(energies[None, :], rate("strength", strength), energy_basis(hamiltonian))
-    return Equation(hamiltonian, (channel,), noise, hbar)
+    return Equation(hamiltonian, (channel,), noise, hbar, colour)

@@ -78,7 +78,10 @@ def seed_words(seed: int) -> np.ndarray:
     return np.array([seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF], dtype=np.uint32)
 
 
-def _words(key: jax.Array, trajectories: jax.Array, first_slot: jax.Array, count: int) -> tuple[jax.Array, jax.Array]:
+def slot_words(
+    key: jax.Array, trajectories: jax.Array, first_slot: jax.Array, count: int
+) -> tuple[jax.Array, jax.Array]:
+    """The words (count, trajectories) of consecutive slots."""
     slots = first_slot.astype(jnp.uint32) + jnp.arange(count, dtype=jnp.uint32)
     shape = (count, trajectories.shape[0])
     return threefry(key, jnp.broadcast_to(trajectories[None, :], shape), jnp.broadcast_to(slots[:, None], shape))
@@ -89,15 +92,15 @@ def draw_pairs(key: jax.Array, trajectories: jax.Array, step: jax.Array, budget:
     step = step.astype(jnp.uint32)
     first = (step >> 1) * np.uint32(budget.slots_per_step_pair) + np.uint32(budget.shared)
     first = first + (step & 1) * np.uint32(budget.pairs)
-    return lax.complex(*normal_pair(*_words(key, trajectories, first, budget.pairs), dtype))
+    return lax.complex(*normal_pair(*slot_words(key, trajectories, first, budget.pairs), dtype))
 
 
 def _draw_shared(
     key: jax.Array, trajectories: jax.Array, step_pair: jax.Array, budget: Budget, dtype: np.dtype
 ) -> tuple[jax.Array, jax.Array]:
     first = step_pair * np.uint32(budget.slots_per_step_pair)
-    singles = lax.complex(*normal_pair(*_words(key, trajectories, first, budget.singles), dtype))
-    words = _words(key, trajectories, first + np.uint32(budget.singles), budget.uniforms)
+    singles = lax.complex(*normal_pair(*slot_words(key, trajectories, first, budget.singles), dtype))
+    words = slot_words(key, trajectories, first + np.uint32(budget.singles), budget.uniforms)
     return singles, lax.complex(*(uniform(word, dtype) for word in words))
 
 

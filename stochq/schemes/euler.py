@@ -33,7 +33,9 @@ class EulerMaruyama(Scheme):
         return 1
 
     def requires(self, equation: Equation) -> str:
-        return ""
+        if equation.colour is None:
+            return ""
+        return "its Itô correction is that of white noise, and this noise is coloured. Use sq.schemes.Strang()"
 
     def differentiable(self, equation: Equation) -> bool:
         return True

@@ -1,0 +1,116 @@
+"""Reduction written as Stratonovich does: a pull towards the larger populations and a smooth noise (PHYSICS.md §2)."""
+
+from typing import Any, final
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from stochq.arrays import as_real
+from stochq.channels.channel import Basis, Channel, Given, NoiseLaw, normalized, populations
+from stochq.noise import Budget, StepNoise
+from stochq.systems.linear import level_sum, multiply, times_real
+
+
+@final
+class PulledReduction(Channel):
+    r"""Collapse by noise with a memory, driven towards Born's rule or away from it by a pull that is chosen freely.
+
+    $$\dot\psi_i = \Big[J(p_i - \textstyle\sum_jp_j^2) + g\sum_k(F_{ki} - \langle F_k\rangle)\,\xi_k(t)\Big]\psi_i,
+      \qquad p_i=|\psi_i|^2$$
+
+    pull: J, a rate; coupling: g; matrix: F (K, dim), one row for each process. The products are Stratonovich's, as
+    they are for any noise with a memory; without a colour ξ is white, the limit of short memories.
+    """
+
+    pull: Any
+    coupling: Any
+    matrix: Any
+    basis: Basis = eqx.field(default_factory=Given)
+
+    def __init__(self, pull: Any, coupling: Any, matrix: Any, basis: Basis | None = None) -> None:
+        self.pull, self.coupling, self.matrix = as_real(pull), as_real(coupling), as_real(matrix)
+        self.basis = Given() if basis is None else basis
+
+    @property
+    def dim(self) -> int:
+        return self.matrix.shape[1]
+
+    @property
+    def noises(self) -> int:
+        """Number of processes ξ_k."""
+        return self.matrix.shape[0]
+
+    def budget(self, law: NoiseLaw) -> Budget:
+        return Budget(singles=self.noises)
+
+    def flow_budget(self, law: NoiseLaw) -> Budget:
+        return self.budget(law)
+
+    def flow_is_symmetric(self, law: NoiseLaw) -> bool:
+        return True
+
+    def flow_draws_index(self, law: NoiseLaw) -> bool:
+        return False
+
+    def unsupported(self, law: NoiseLaw) -> str:
+        return "" if law == "real" else f'noise: expected "real", the noise that changes populations; got {law!r}.'
+
+    def unsupported_colour(self, law: NoiseLaw) -> str:
+        return ""
+
+    def drift(self, t: jax.Array, psi: jax.Array, law: NoiseLaw) -> jax.Array:
+        """The Itô drift of the white limit."""
+        probability = populations(psi)
+        pull = self.pull * (probability - level_sum(probability * probability))
+        return times_real(pull + self.stratonovich_to_ito(probability), psi)
+
+    def stratonovich_to_ito(self, probability: jax.Array) -> jax.Array:
+        r"""What white noise adds to the drift of ψ_i/ψ_i when Stratonovich's products are rewritten as Itô's.
+
+        $$\tfrac12\sum_k\frac{(b_k\cdot\nabla)b_k}{\psi}\Big|_i
+          = \tfrac{g^2}2\sum_k\big[(F_{ki}-\langle F_k\rangle)^2 - 2\,\mathrm{Var}\,F_k\big],
+          \qquad b_k = g(F_k-\langle F_k\rangle)\psi$$
+
+        With projectors and J = 2g² the drift is then g²(p_i − ½ − ½Σp²), that of `suv` with 𝒥𝒩/ħ = g².
+        probability: (dim, *columns).
+        """
+        mean = multiply(self.matrix, probability)
+        square = multiply(self.matrix**2, probability)
+        constant = jnp.sum(self.matrix**2, axis=0).reshape(-1, *[1] * (probability.ndim - 1))
+        deviation = constant - 2 * multiply(self.matrix.T, mean) + level_sum(mean * mean)
+        return 0.5 * self.coupling**2 * (deviation - 2 * level_sum(square - mean * mean))
+
+    def diffuse(self, t: jax.Array, psi: jax.Array, noise: StepNoise, dt: jax.Array, law: NoiseLaw) -> jax.Array:
+        field = self._field(noise, dt)
+        return times_real(field - level_sum(populations(psi) * field), psi)
+
+    def flow(
+        self, t: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoise, law: NoiseLaw, reverse: bool
+    ) -> jax.Array:
+        """The noise alone is solved exactly by its integrals, between two half steps of the pull; weak order 2."""
+        return self._pulled(0.5 * dt, _grown(self._field(noise, dt), self._pulled(0.5 * dt, psi)))
+
+    def _field(self, noise: StepNoise, dt: jax.Array) -> jax.Array:
+        """g Σ_k F_ki ∫ξ_k dt, (dim, *columns)."""
+        return self.coupling * jnp.sqrt(dt) * multiply(self.matrix.T, noise.singles)
+
+    def _pulled(self, dt: jax.Array, psi: jax.Array) -> jax.Array:
+        """ψ̇_i = J(p_i − Σp²)ψ_i by the midpoint rule in ln ψ."""
+        halfway = _grown(0.5 * dt * self.pull * populations(psi), psi)
+        return _grown(dt * self.pull * populations(halfway), psi)
+
+    def dissipator(self, t: jax.Array, rho: jax.Array) -> jax.Array:
+        raise ValueError(
+            "equation: reduction with a pull of its own has no master equation. Where the noise is white and "
+            "drift = 2 coupling² it is sq.models.suv(hamiltonian, strength=coupling²), which has one."
+        )
+
+    def operators(self) -> np.ndarray:
+        return np.stack([np.diag(row).astype(complex) for row in np.asarray(self.coupling * self.matrix)])
+
+
+def _grown(exponent: jax.Array, psi: jax.Array) -> jax.Array:
+    """exp(exponent)ψ, normalised."""
+    return normalized(times_real(jnp.exp(exponent - jnp.max(exponent, axis=0, keepdims=True)), psi))

@@ -1,0 +1,31 @@
+"""What is known exactly about noise with a spectrum: everything where it commutes with the Hamiltonian."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from stochq.equation import Equation
+from stochq.exact.groups import Group
+from stochq.noise import Coloured
+
+
+def refuse_coloured(equation: Equation, groups: list[Group], method: str) -> None:
+    """ValueError for an equation with coloured noise, unless all its terms are diagonal in one basis."""
+    if not isinstance(equation.colour, Coloured) or len(groups) != 1 or method not in ("auto", "closed-form"):
+        raise ValueError(
+            "equation: expected white noise, or coloured unitary noise whose operators commute with the Hamiltonian; "
+            "other coloured noise has no Lindblad equation to solve. Compare sq.simulate with a second run at another "
+            'dt, or with perturbation theory; for commuting operators use method="auto".'
+        )
+
+
+def evolve_coloured(group: Group, colour: Coloured, rho: np.ndarray, times: np.ndarray) -> Iterator[np.ndarray]:
+    r"""$\rho_{ab}\,e^{-i(E_a-E_b)t/\hbar-\Gamma_{ab}\,\mathrm{spread}(t)}$: the phases are Gaussian at every time."""
+    held = group.basis.enter(rho)
+    for elapsed in times - times[0]:
+        factors = 1.0 if group.decay is None else np.exp(-group.decay * float(colour.spread(elapsed)))
+        turn = 1.0
+        if group.frequencies is not None:
+            phase = np.exp(-1j * elapsed * group.frequencies)
+            turn = phase[:, None] * phase.conj()[None, :]
+        yield group.basis.leave(factors * turn * held)

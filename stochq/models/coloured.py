@@ -1,0 +1,71 @@
+"""Spontaneous unitarity violation by noise with a memory."""
+
+from typing import Any
+
+import numpy as np
+
+from stochq.channels.reduction import PulledReduction
+from stochq.equation import Equation
+from stochq.models.checks import positive, rate, unitary_basis
+from stochq.noise import Coloured, SphericalBrownian
+from stochq.systems.hamiltonian import Hamiltonian
+
+
+def coloured_suv(
+    hamiltonian: Hamiltonian,
+    *,
+    drift: Any,
+    coupling: Any,
+    colour: Coloured | SphericalBrownian | None,
+    variance: float | None = None,
+    basis: Any = None,
+    single: bool = False,
+    hbar: Any = 1.0,
+) -> Equation:
+    r"""Reduction by noise of finite correlation time (arXiv:2306.05849, arXiv:2405.01077; PHYSICS.md §2).
+
+    $$\dot\psi = -\tfrac i\hbar H\psi + \sum_k\big[Jp_k + G\xi_k(t)\big](P_k - p_k)\psi,\qquad
+      \mathrm E\,\xi_k(t)\xi_k(0) = \sigma^2e^{-|t|/\tau}$$
+
+    drift: J and coupling: G, inverse times. colour: `sq.noise.OrnsteinUhlenbeck(τ)`, any other process of `sq.noise`
+    scaled to the variance σ² (default 1), or `sq.noise.SphericalBrownian(τ)`, whose σ² is 1/3; None is white noise of
+    strength g = G. basis: columns |k⟩, None for the given basis. single: two levels driven by one process instead of
+    one each, u̇ = J tanh u + Gξ for u = artanh(p_0 − p_1).
+
+    In the white limit g² = 2G²σ²τ; Born's rule needs J = 2g² (single: J = g²), and is lost at finite τ or another J.
+    No master equation belongs to this equation.
+
+    Raises: ValueError for a negative drift, a variance that does not fit, or single with more than two levels.
+
+    >>> import stochq as sq
+    >>> noise = sq.noise.OrnsteinUhlenbeck(0.1)
+    >>> coloured_suv(sq.systems.levels([0.0, 0.0]), drift=1.0, coupling=2.0, colour=noise).noise
+    'real'
+    """
+    dim = hamiltonian.dim
+    if single and dim != 2:
+        raise ValueError(f"single: expected two levels, whose populations one process can exchange; got {dim} levels.")
+    matrix = np.array([[0.5, -0.5]]) if single else np.eye(dim)
+    strength = rate("coupling", coupling) * _normalization(colour, variance)
+    channel = PulledReduction(rate("drift", drift), strength, matrix, unitary_basis(basis, dim))
+    return Equation(hamiltonian, (channel,), "real", positive("hbar", hbar), colour)
+
+
+def _normalization(colour: Coloured | SphericalBrownian | None, variance: float | None) -> float:
+    """What multiplies the process as the engine makes it, so that its variance is σ²."""
+    if isinstance(colour, Coloured):
+        wanted = float(positive("variance", 1.0 if variance is None else variance))
+        return float(np.sqrt(wanted / colour.correlation(0.0)))
+    if variance is not None and not (colour is not None and np.isclose(variance, 1 / 3)):
+        owner = "white noise, which has none" if colour is None else "SphericalBrownian, whose variance is 1/3"
+        raise ValueError(f"variance: expected None with {owner}; got {variance}. Scale the coupling instead.")
+    return 1.0
+
+
+def white_strength(coupling: Any, *, variance: Any, correlation_time: Any) -> Any:
+    r"""The strength of white noise to which coloured noise tends as its memory shortens, $g^2 = 2G^2\sigma^2\tau$.
+
+    >>> white_strength(2.0, variance=0.5, correlation_time=0.25)
+    1.0
+    """
+    return 2 * coupling**2 * variance * correlation_time
