@@ -4,6 +4,8 @@ from stochq.models.bipartite import bipartite as bipartite
 from stochq.models.bipartite import partial_trace as partial_trace
 from stochq.models.brownian import brownian as brownian
 from stochq.models.brownian import unravel as unravel
+from stochq.models.fermions import FermionGas as FermionGas
+from stochq.models.fermions import fermion_gas as fermion_gas
 from stochq.models.localization import csl as csl
 from stochq.models.localization import csl_lattice as csl_lattice
 from stochq.models.localization import diosi_penrose as diosi_penrose
