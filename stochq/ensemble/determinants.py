@@ -26,6 +26,7 @@ class WhiteIncrements(eqx.Module):
 
     spread: Any
     memory: int = eqx.field(static=True, default=0)
+    draws: int = eqx.field(static=True, default=1)
 
     def start(self, normals: jax.Array) -> jax.Array:
         return normals
@@ -81,11 +82,15 @@ class Determinants(NamedTuple):
         """Values, and as states the orbitals' amplitudes, all of one orbital after the other."""
         trajectories = first.astype(jnp.uint32) + jnp.arange(self.block, dtype=jnp.uint32)
         dtype, budget = self.pattern.dtype, Budget(pairs=self.pattern.shape[1] // 2)
-        full, recalled = self.half * self.half, self.increments.memory
+        full, recalled, draws = self.half * self.half, self.increments.memory, self.increments.draws
 
-        def draw(step: jax.Array) -> jax.Array:
-            noise = draw_pairs(self.key, trajectories, step, budget, dtype)
+        def draw(index: jax.Array) -> jax.Array:
+            noise = draw_pairs(self.key, trajectories, index, budget, dtype)
             return jnp.concatenate([noise.real, noise.imag])
+
+        def draw_step(step: jax.Array) -> jax.Array:
+            first = step * np.uint32(draws) + np.uint32(recalled)
+            return draw(first) if draws == 1 else jnp.stack([draw(first + np.uint32(i)) for i in range(draws)])
 
         def observe(orbitals: jax.Array) -> dict[str, jax.Array]:
             seen = {"values": self.read(orbitals)}
@@ -99,17 +104,17 @@ class Determinants(NamedTuple):
             integrals, memory = self.increments.step(memory, noise)
             kicked = jnp.fft.ifft(orbitals) * self._kick(integrals)
             # The next step's noise, drawn here so that it is drawn once and not for every number it enters.
-            return jnp.fft.fft(kicked) * full[None, None, :], memory, step + 1, draw(step + 1)
+            return jnp.fft.fft(kicked) * full[None, None, :], memory, step + 1, draw_step(step + 1)
 
         def visit(carry: tuple, count: jax.Array) -> tuple:
             carry = lax.fori_loop(0, count, iterate, carry)
             return carry, observe(carry[0])
 
         shape = (recalled, 2 * budget.pairs, self.block)
-        normals = [draw(jnp.uint32(step)) for step in range(recalled)]
+        normals = [draw(jnp.uint32(index)) for index in range(recalled)]
         memory = self.increments.start(jnp.stack(normals) if normals else jnp.zeros(shape, dtype))
-        orbitals, step = self._start(), jnp.uint32(recalled)
-        _, later = lax.scan(visit, (orbitals, memory, step, draw(step)), self.grid.steps)
+        orbitals, step = self._start(), jnp.uint32(0)
+        _, later = lax.scan(visit, (orbitals, memory, step, draw_step(step)), self.grid.steps)
         return jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), observe(orbitals), later)
 
     def _kick(self, integrals: jax.Array) -> jax.Array:

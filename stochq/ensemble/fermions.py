@@ -134,8 +134,8 @@ def _problem(
 
 
 def _check_counters(problem: Determinants, grid: TimeGrid, trajectories: int) -> None:
-    slots = problem.pattern.shape[1] // 2
-    if slots * (grid.total_steps + problem.increments.memory + 2) >= 2**32 or trajectories >= 2**32:
+    slots, noise = problem.pattern.shape[1] // 2, problem.increments
+    if slots * (noise.draws * (grid.total_steps + 1) + noise.memory) >= 2**32 or trajectories >= 2**32:
         raise ValueError(
             f"dt: expected a run whose random numbers fit a counter of 32 bits; {grid.total_steps} steps of {slots} "
             "draws do not. Take a longer dt."
