@@ -14,8 +14,10 @@ from stochq.systems.grid import Particle
 
 # Waves of the noise weaker than this fraction of the strongest are left out, of the simulation and of the formulas.
 WEAKEST = 1e-12
-# Occupied waves and those that one kick reaches stay below this fraction of the grid's largest wave number.
+# Waves above this fraction of the grid's largest are at its edge.
 REACH = 0.9
+# Of all waves of the noise, those up to this fraction hold all but some 1e-9 of it.
+STRONG = 0.85
 
 
 @final
@@ -136,8 +138,8 @@ class FermionGas(eqx.Module):
 
     @property
     def most_occupied(self) -> int:
-        """The largest |n| from which one kick by the noise stays on the grid."""
-        return int(REACH * self.modes / 2) - self.waves
+        """The largest |n| from which a kick of the noise stays on the grid, but for some 1e-9 of it."""
+        return (self.modes - 1) // 2 - int(STRONG * self.waves)
 
     def check_occupied(self, occupied: Any) -> np.ndarray:
         """Wave numbers as integers (N,); ValueError for repeated ones or those too near the grid's largest."""
@@ -188,9 +190,10 @@ def fermion_gas(
         raise ValueError(f"length: expected at most a quarter of the box, {box / 4:g}; got {smearing:g}.")
     waves = int(np.sqrt(-np.log(WEAKEST)) / smearing * box / (2 * np.pi))
     if waves > REACH * particle.points / 2:
+        enough = int(np.ceil(2 * waves / REACH))
         raise ValueError(
             f"length: noise of width {smearing:g} kicks a particle by up to {waves} units of 2π/L, more than the "
-            f"{particle.points} points hold. Take at least {int(np.ceil(2 * waves / REACH))} points, or a larger length."
+            f"{particle.points} points hold. Take at least {enough} points, or a larger length."
         )
     q = 2 * np.pi / box * np.arange(1, waves + 1)
     strengths = scaled * np.sqrt(4 * np.pi) * smearing / box * np.exp(-((q * smearing) ** 2))
@@ -209,4 +212,3 @@ def _check_free(particle: Any) -> None:
             f"particle: expected a free particle in one dimension; got {type(particle).__name__}. "
             "Use sq.systems.particle(points, length, mass)."
         )
-
