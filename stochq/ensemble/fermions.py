@@ -78,19 +78,18 @@ def simulate_fermions(
 
 
 def _steps(gas: FermionGas, occupied: np.ndarray, times: np.ndarray, dt: float | None) -> tuple[TimeGrid, StepChoice]:
-    reason = "given"
-    if dt is None:
-        first, reason = float(np.diff(times).min()), f"transitions turn by {TURN:g} at most"
-        dt = first / np.ceil(first * gas.frequency_scale(occupied) / TURN)
-    grid = time_grid(times, check_step(times, dt))
+    reason = "given" if dt is not None else f"transitions turn by {TURN:g}"
+    first = float(np.diff(times).min())
+    step = first / np.ceil(first * gas.frequency_scale(occupied) / TURN) if dt is None else check_step(times, dt)
+    grid = time_grid(times, step)
     if not grid.uniform:
         raise ValueError(
-            f"times: expected intervals that are whole multiples of one step, dt = {dt:g}; got intervals from "
+            f"times: expected intervals that are whole multiples of one step, dt = {step:g}; got intervals from "
             f"{np.diff(times).min():g} to {np.diff(times).max():g}. Space times evenly, or pass a dt that divides all."
         )
-    dt = float(grid.lengths[0])
-    relative, gain = gas.step_bias(occupied, dt), gas.energy_gain(occupied, times)
-    return grid, StepChoice(dt, {GAIN: relative * gain, ENERGY: relative * gain}, reason)
+    step = float(grid.lengths[0])
+    relative, gain = gas.step_bias(occupied, step), gas.energy_gain(occupied, times)
+    return grid, StepChoice(step, {GAIN: relative * gain, ENERGY: relative * gain}, reason)
 
 
 def _weights(gas: FermionGas, observables: Mapping[str, Any] | None) -> dict[str, np.ndarray]:

@@ -37,7 +37,7 @@ def draw(
             _gains(above, below, gas, occupations, results)
             above.set_title(title)
         _sweep(*axes[2], sweeps)
-        axes[0][1].set_ylabel("sim./exact − 1  [%]")
+        axes[0][1].set_ylabel("deviation  [%]")
         for above, below in axes:
             above.tick_params(labelbottom=False)
             below.axhline(0.0, color=plotting.BLACK, linestyle="-", linewidth=0.8)
@@ -62,7 +62,7 @@ def _gains(above: Any, below: Any, gas: Any, occupations: Mapping[str, np.ndarra
         aside = result.times[1:] + (i - 1) * 0.015 * result.times[-1]
         percent = 100 * (mean / at - 1)
         below.errorbar(aside, percent, 100 * error / at, color=color, linestyle="none", marker=marker, markersize=3)
-    above.set_ylabel(r"energy gained per particle  [$\hbar^2/mr_C^2$]")
+    above.set_ylabel(r"gain per particle  [$\hbar^2/mr_C^2$]")
     above.legend(loc="upper left")
     below.set_xlabel(TIME)
 
@@ -78,7 +78,7 @@ def _sweep(above: Any, below: Any, sweeps: Mapping[str, Sweep]) -> None:
             aside, 100 * (value / exact - 1), 100 * error / exact, color=color, linestyle="none", marker=marker
         )
     above.axhline(1.0, color=plotting.BLACK, linestyle=":", linewidth=1)
-    above.set(xscale="log", ylabel="heating power over that of white noise", ylim=(0, 1.08))
+    above.set(xscale="log", ylabel="power over white noise", ylim=(0, 1.08))
     above.set_title("power against cut-off")
     above.legend(loc="lower right")
     below.set_xlabel(r"cut-off $\Omega=1/\tau$  [$\hbar/mr_C^2$]")
