@@ -36,7 +36,7 @@ def draw(
         for (above, below), gas, results, title in zip(axes[:2], gases, runs, titles, strict=True):
             _gains(above, below, gas, occupations, results)
             above.set_title(title)
-        _sweep(*axes[2], sweeps)
+        _sweep(axes[2][0], axes[2][1], sweeps)
         axes[0][1].set_ylabel("deviation  [%]")
         for above, below in axes:
             above.tick_params(labelbottom=False)
