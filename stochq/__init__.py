@@ -34,6 +34,7 @@ from stochq.ensemble import Histogram as Histogram
 from stochq.ensemble import expectations as expectations
 from stochq.ensemble import normalize as normalize
 from stochq.ensemble import simulate as simulate
+from stochq.ensemble import simulate_fermions as simulate_fermions
 from stochq.equation import Equation as Equation
 from stochq.exact import Comparison as Comparison
 from stochq.exact import compare as compare

@@ -72,7 +72,7 @@ def simulate(
     trajectories = count("trajectories", trajectories, at_least=2)
     keep = count("keep", keep, at_least=0, at_most=trajectories)
     seed = count("seed", seed, at_least=0, at_most=2**63 - 1)
-    _check_options(precision, batch)
+    check_options(precision, batch)
     scheme = default_scheme(equation) if scheme is None else scheme
     scheme.check(equation)
     check_grid_state(equation, psi)
@@ -122,7 +122,7 @@ def count(name: str, value: int, at_least: int, at_most: int | None = None) -> i
     return int(value)
 
 
-def _check_options(precision: str, batch: int | None) -> None:
+def check_options(precision: str, batch: int | None) -> None:
     if precision not in ("single", "double"):
         raise ValueError(f"precision: expected 'single' or 'double'; got {precision!r}.")
     if batch is not None:
