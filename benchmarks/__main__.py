@@ -1,4 +1,4 @@
-"""`python -m benchmarks throughput [--quick] [--only NAME]`, or memory, agreement, phase-space, coloured."""
+"""`python -m benchmarks COMMAND`; `--help` lists the commands."""
 
 import argparse
 from collections.abc import Sequence
@@ -11,10 +11,21 @@ def parser() -> argparse.ArgumentParser:
     throughput = commands.add_parser("throughput", help="time per trajectory-step, compile time, peak memory")
     throughput.add_argument("--quick", action="store_true", help="fewer problems and repeats; nothing is written")
     throughput.add_argument("--only", action="append", default=[], metavar="NAME", help="a row such as suv-8, or suv")
+    accuracy = commands.add_parser("accuracy", help="time to a stated bias and standard error")
+    accuracy.add_argument("--quick", action="store_true", help="fewer problems, less patience; nothing is written")
+    accuracy.add_argument("--only", action="append", default=[], metavar="NAME", help="a row such as suv-8, or suv")
+    accuracy.add_argument("--again", action="store_true", help="measure anew what is already there")
+    honesty = commands.add_parser("honesty", help="how often an answer is further off than the tolerance")
+    honesty.add_argument("--quick", action="store_true", help="20 runs instead of 200; nothing is written")
     commands.add_parser("memory", help="peak memory of a million trajectories")
     commands.add_parser("agreement", help="large ensembles against their master equations")
     commands.add_parser("phase-space", help="ten thousand dissipative-CSL oscillators in one call")
     commands.add_parser("coloured", help="noise with a spectrum against white noise, per step")
+    reach = commands.add_parser("reach", help="one measurement of accuracy in this process, as JSON")
+    reach.add_argument("name")
+    reach.add_argument("library", choices=("stochq", "dynamiqs", "qutip"))
+    reach.add_argument("method", nargs="?", default="")
+    reach.add_argument("--quick", action="store_true")
     measure = commands.add_parser("measure", help="one measurement in this process, as JSON")
     measure.add_argument("name")
     measure.add_argument("library", choices=("stochq", "dynamiqs", "qutip"))
@@ -32,6 +43,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
         from benchmarks.throughput import throughput
 
         throughput(chosen.quick, chosen.only)
+    elif chosen.command == "accuracy":
+        from benchmarks.accuracy import accuracy
+
+        accuracy(chosen.quick, chosen.only, chosen.again)
+    elif chosen.command == "honesty":
+        from benchmarks.honesty import honesty
+
+        honesty(chosen.quick)
+    elif chosen.command == "reach":
+        from benchmarks.children import reach_main
+
+        reach_main(chosen.name, chosen.library, chosen.method, chosen.quick)
     elif chosen.command == "memory":
         from benchmarks.memory import memory
 

@@ -16,23 +16,21 @@ _MARK = "measurement: "
 _REASON_LENGTH = 80
 
 
-def run_child(*arguments: str) -> dict[str, Any]:
-    """The measurement that `python -m benchmarks measure ARGUMENTS` makes, or {"cannot": why}.
+def run_child(*arguments: str, command: str = "measure") -> dict[str, Any]:
+    """The measurement that `python -m benchmarks COMMAND ARGUMENTS` makes, or {"cannot": why}.
 
     arguments: the problem's name, the library, and what that one needs.
     """
     if find_spec(arguments[1]) is None:
         return {"cannot": "not installed"}
-    command = [sys.executable, "-m", "benchmarks", "measure", *arguments]
+    line = [sys.executable, "-m", "benchmarks", command, *arguments]
     # A compilation found in a cache would not be timed.
     environment = os.environ | {"JAX_ENABLE_COMPILATION_CACHE": "false"}
     if "qutip" in arguments:
         # It spreads trajectories over processes; threads inside each would fight for the same cores.
         environment |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     try:
-        done = subprocess.run(
-            command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=TIMEOUT_SECONDS
-        )
+        done = subprocess.run(line, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=TIMEOUT_SECONDS)
     except subprocess.TimeoutExpired:
         return {"cannot": f"over {TIMEOUT_SECONDS} s"}
     for line in done.stdout.splitlines():
@@ -57,3 +55,16 @@ def child_main(name: str, library: str, detail: str, trajectories: int, budget: 
     else:
         raise ValueError(f"library: expected stochq, dynamiqs or qutip; got {library!r}.")
     print(_MARK + json.dumps(measurement.as_json()))
+
+
+def reach_main(name: str, library: str, method: str, quick: bool) -> None:
+    """The other side of an accuracy measurement."""
+    from benchmarks import reaching
+    from benchmarks.problems import find
+
+    patience = reaching.QUICK if quick else reaching.FULL
+    if library == "stochq":
+        found = reaching.reach_with_stochq(find(name), patience)
+    else:
+        found = reaching.reach_with_peer(find(name), library, method, patience)
+    print(_MARK + json.dumps(found))

@@ -14,6 +14,21 @@ def suv(dim: int) -> Any:
     return sq.models.suv(sq.systems.levels(given.hopping(dim)), strength=given.SUV_STRENGTH)
 
 
+def tunnelling(dim: int) -> Any:
+    """Collapse to levels between which a localized state tunnels."""
+    import stochq as sq
+
+    return sq.models.suv(sq.systems.levels(given.TUNNELLING * given.hopping(dim)), strength=given.SUV_STRENGTH)
+
+
+def homodyne() -> Any:
+    """A driven qubit whose light is watched."""
+    import stochq as sq
+
+    lower = np.sqrt(given.DECAY) * given.unit(2, 1, 0)
+    return sq.models.unravel(sq.systems.levels(given.rabi()), [lower])
+
+
 def oqt(dim: int) -> Any:
     """Thermalization in the energy basis."""
     import stochq as sq

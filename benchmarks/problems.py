@@ -121,7 +121,7 @@ def _kerr(cutoff: int) -> Problem:
 
 PROBLEMS = (
     _suv(2, 12.0, dynamiqs=(("dense", 5000), ("dense", 20_000)), quick=True),
-    _suv(8, 6.0, dynamiqs=(("dia", 1000), ("dia", 5000)), quick=True),
+    _suv(8, 6.0, dynamiqs=(("dia", 5000), ("dia", 1000)), quick=True),
     _suv(32, 15.0, dynamiqs=(("dia", 1000), ("dia", 2000), ("dense", 500))),
     _oqt(4, dynamiqs=(("dense", 1000), ("dense", 5000)), qutip_steps=200, quick=True),
     _oqt(8, dynamiqs=(("dense", 200), ("dense", 1000)), qutip_steps=200),
@@ -136,9 +136,29 @@ PROBLEMS = (
 )
 
 
+def _tunnelling(dim: int, **options: Any) -> Problem:
+    build = partial(equations.tunnelling, dim), partial(statements.tunnelling, dim)
+    options = {"qutip_steps": 200, **options}
+    return Problem(f"tunnelling-{dim}", f"SUV d={dim}, tunnelling", dim, 0.01, 400, *build, **options)
+
+
+def _homodyne() -> Problem:
+    build = equations.homodyne, statements.homodyne
+    return Problem("homodyne-2", "homodyne qubit", 1, 0.01, 400, *build, dynamiqs=(("dense", 5000),), qutip_steps=200)
+
+
+# What is timed to an accuracy only: far from what one step's cost shows, the bias decides.
+REACHED_ONLY = (
+    _tunnelling(3, dynamiqs=(("dense", 5000),), quick=True),
+    _tunnelling(8, dynamiqs=(("dia", 5000),)),
+    _homodyne(),
+)
+
+
 def find(name: str) -> Problem:
     """The problem of that name; ValueError otherwise."""
-    for problem in PROBLEMS:
+    known = PROBLEMS + REACHED_ONLY
+    for problem in known:
         if problem.name == name:
             return problem
-    raise ValueError(f"name: expected one of {', '.join(problem.name for problem in PROBLEMS)}; got {name!r}.")
+    raise ValueError(f"name: expected one of {', '.join(problem.name for problem in known)}; got {name!r}.")

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 SUV_STRENGTH = 1.0
+TUNNELLING = 2.0
+RABI, DECAY = 2.0, 1.0
 OQT_STRENGTH = 1.0
 SUI_COUPLING, SUI_TRANSVERSE, SUI_LONGITUDINAL = 1.0, 0.9, 0.4
 SUI_STRENGTH, SUI_BETA = 0.5, 0.5
@@ -50,6 +52,22 @@ def suv(dim: int) -> Statement:
     """Collapse to `dim` levels from their even superposition; the observable is the level, from 0 to 1."""
     jumps = [np.sqrt(SUV_STRENGTH) * unit(dim, k, k) for k in range(dim)]
     return Statement(hopping(dim), jumps, normalized(np.ones(dim)), np.arange(dim) / (dim - 1))
+
+
+def tunnelling(dim: int) -> Statement:
+    """Collapse to `dim` levels while a state that starts in the first tunnels; the observable is its population."""
+    first = np.eye(dim)[0]
+    return Statement(TUNNELLING * hopping(dim), suv(dim).jumps, first, first)
+
+
+def rabi() -> np.ndarray:
+    return RABI / 2 * np.array([[0.0, 1.0], [1.0, 0.0]])
+
+
+def homodyne() -> Statement:
+    """A driven qubit that decays, its light watched; starts excited, the observable is the excited population."""
+    excited = np.array([1.0, 0.0])
+    return Statement(rabi(), [np.sqrt(DECAY) * unit(2, 1, 0)], excited, excited)
 
 
 def spectrum(dim: int) -> tuple[np.ndarray, np.ndarray]:

@@ -10,20 +10,13 @@ from stochq.ensemble.assemble import assemble
 from stochq.ensemble.batch import Runnable, run_states
 from stochq.ensemble.grid import check_step, time_grid
 from stochq.ensemble.grid_checks import check_grid_state, grid_monitors, warn_about_grid
-from stochq.ensemble.observables import ordered_names, readout
+from stochq.ensemble.observables import readout
 from stochq.ensemble.problem import build_problem, check_counters
 from stochq.ensemble.result import EnsembleResult
 from stochq.ensemble.runner import precision_context, run
 from stochq.ensemble.statistics import Density, Histogram
 from stochq.ensemble.step_size import Pilots, StepChoice, choose_step, pilot_size, pilots_of
-from stochq.ensemble.tolerance import (
-    FIRST,
-    Target,
-    check_tolerance,
-    choose_step_for,
-    ranges_of,
-    warn_about_tolerance,
-)
+from stochq.ensemble.tolerance import check_tolerance, choose_step_for, report_on, run_to, target_of
 from stochq.equation import Equation
 from stochq.schemes import Scheme, default_scheme
 from stochq.systems.checks import check_times
@@ -79,39 +72,22 @@ def simulate(
     plain, statistics = _split_observables(observables, equation.dim)
     monitors = dict(grid_monitors(equation))
     if tolerance is not None:
-        tolerance = check_tolerance(tolerance, trajectories, scheme)
+        tolerance = check_tolerance(tolerance, trajectories, scheme, observables, statistics)
     choice, bound = _step(equation, psi, times, plain, trajectories, scheme, dt, tolerance, precision)
     grid = time_grid(times, choice.dt)
     problem = build_problem(equation, psi, grid, scheme, plain | monitors, statistics, seed, precision)
     check_counters(problem, grid, trajectories)
+    steps, target = grid.total_steps, None
     if tolerance is None:
-        totals = run(problem, trajectories, grid.total_steps, precision, batch, progress)
-        result = assemble(problem, grid, totals, choice, list(plain), list(statistics), precision, seed)
+        totals = run(problem, trajectories, steps, precision, batch, progress)
     else:
-        target = Target(tolerance, *_watched(problem.names, plain, bound))
-
-        def extend(summaries: tuple[Any, ...], done: int) -> int:
-            wanted = target.wanted(summaries[0], trajectories)
-            return trajectories if wanted >= trajectories else -(-wanted // problem.block) * problem.block
-
-        first = min(-(-FIRST // problem.block) * problem.block, trajectories)
-        totals = run(problem, first, grid.total_steps, precision, batch, progress, extend)
-        result = assemble(problem, grid, totals, choice, list(plain), list(statistics), precision, seed)
-        result.info.update(tolerance=tolerance, reached=target.reached(totals.summaries[0]))
-        warn_about_tolerance(result, trajectories)
+        target = target_of(tolerance, problem.names, plain, bound)
+        totals = run_to(target, problem, trajectories, steps, precision, batch, progress)
+    result = assemble(problem, grid, totals, choice, list(plain), list(statistics), precision, seed)
+    if target is not None:
+        report_on(result, target, totals, trajectories)
     warn_about_grid(result.info)
     return replace(result, kept=kept_states(problem, keep, precision)) if keep else result
-
-
-def _watched(names: tuple[str, ...], plain: Mapping[str, Any], bound: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Ranges and bounds of the bias in the order of a readout that also holds monitors, which nobody asked for."""
-    asked = ordered_names(plain)
-    ranges, bounds = ranges_of(plain), np.zeros((bound.shape[0], len(names)))
-    columns = [names.index(name) for name in asked]
-    bounds[:, columns] = bound
-    every = np.zeros(len(names))
-    every[columns] = ranges
-    return every, bounds
 
 
 def count(name: str, value: int, at_least: int, at_most: int | None = None) -> int:

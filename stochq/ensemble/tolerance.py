@@ -12,8 +12,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from stochq.ensemble.batch import Runnable
 from stochq.ensemble.observables import ordered_names
 from stochq.ensemble.result import EnsembleResult
+from stochq.ensemble.runner import Totals, run
 from stochq.ensemble.statistics import Moments
 from stochq.ensemble.step_size import Bias, Pilots, StepChoice, division_of
 from stochq.schemes import Scheme
@@ -23,49 +25,102 @@ BIAS_SHARE = 0.25
 ERRORS = 2.0
 # No fewer trajectories decide anything.
 FIRST = 2048
+# A bias that leaves less of the tolerance than this leaves nothing.
+LEAST_ROOM = 0.1
 # The next stretch of a run aims this little beyond what the variance so far asks for.
 MARGIN = 1.02
-# An event that the pilot did not see weighs at most this many standard deviations of what it saw.
-LARGEST_JUMP = 100.0
+# A variance from few trajectories is not worth more than this many times as many.
+GROWTH = 8.0
+# An event that was not seen weighs at most this many standard deviations of what was: an operator's range may be far
+# beyond what its state ever reaches. A function's range is not known at all.
+LARGEST_JUMP = 1000.0
+LARGEST_JUMP_OF_FUNCTION = 100.0
 # Pilots grow while their noise hides a bias that may be small enough, up to this many trajectories.
 LARGEST_PILOT = 65_536
 _HALVINGS = 16
 
 
 class Target(NamedTuple):
-    """tolerance; ranges (observables,) of the operators' values, in the order of a readout, infinite if unknown;
-    bias (T, observables): an upper bound on the time-step error's size."""
+    """names of the values of a readout, in its order; watched (observables,): which of them a user asked for; ranges
+    (observables,) of the operators' values, infinite if unknown; bias (T, observables): an upper bound on the
+    time-step error's size."""
 
     tolerance: float
+    names: tuple[str, ...]
+    watched: np.ndarray
     ranges: np.ndarray
     bias: np.ndarray
 
     def wanted(self, moments: Moments, cap: int) -> int:
-        """How many trajectories the variance so far asks for, at most `cap`."""
+        """How many trajectories there should be next, by the variance so far; at most `cap`, no more if that is enough.
+
+        Where the bias leaves no room, as many as would do without it: no number of trajectories removes a bias.
+        """
         count = float(moments.count)
         room = self.tolerance - self.bias
-        if np.any(room <= 0):
-            return cap
-        needed = ERRORS**2 * self.variance(moments) / room**2
-        worst = float(np.max(needed[1:]))
-        return int(min(cap, np.ceil(MARGIN * worst))) if worst > count else int(count)
+        room = np.where(room > LEAST_ROOM * self.tolerance, room, (1 - BIAS_SHARE) * self.tolerance)
+        worst = float(np.max((ERRORS**2 * self.variance(moments) / room**2)[1:, self.watched]))
+        return int(min(cap, np.ceil(MARGIN * worst), GROWTH * count)) if worst > count else int(count)
 
     def variance(self, moments: Moments) -> np.ndarray:
         """Of single trajectories, (T, observables), with the guard against what has not happened yet."""
         count = float(moments.count)
         seen = moments.squares / max(count - 1, 1)
-        width = np.minimum(self.ranges[None, : seen.shape[1]], LARGEST_JUMP * np.sqrt(seen))
-        width = np.where(seen > 0, width, np.where(np.isfinite(self.ranges), self.ranges, 0.0)[None])
+        known = np.isfinite(self.ranges)
+        width = np.minimum(self.ranges, np.where(known, LARGEST_JUMP, LARGEST_JUMP_OF_FUNCTION) * np.sqrt(seen))
+        width = np.where((seen == 0) & known, self.ranges, width)
         return seen + 3 * width**2 / count
 
-    def reached(self, moments: Moments) -> float:
-        """The largest |bias| + 2 standard errors."""
-        error = np.sqrt(self.variance(moments) / float(moments.count))
-        return float(np.max((self.bias + ERRORS * error)[1:]))
+    def reached(self, moments: Moments) -> tuple[float, str]:
+        """The largest |bias| + 2 standard errors, and which observable it belongs to."""
+        errors = self.bias + ERRORS * np.sqrt(self.variance(moments) / float(moments.count))
+        largest = np.where(self.watched, errors[1:].max(axis=0), -np.inf)
+        return float(largest.max()), self.names[int(largest.argmax())]
 
 
-def check_tolerance(tolerance: Any, trajectories: int, scheme: Scheme) -> float:
-    """The tolerance as a number; ValueError for one that is not positive, a small cap, a scheme without an order."""
+def target_of(tolerance: float, names: tuple[str, ...], observables: Mapping[str, Any], bound: np.ndarray) -> Target:
+    """bound (T, observables) in the order of a readout of these alone; names: of one that holds monitors too."""
+    columns = [names.index(name) for name in ordered_names(observables)]
+    watched, ranges, bias = np.zeros(len(names), bool), np.zeros(len(names)), np.zeros((len(bound), len(names)))
+    watched[columns], ranges[columns], bias[:, columns] = True, ranges_of(observables), bound
+    return Target(tolerance, names, watched, ranges, bias)
+
+
+def run_to(
+    target: Target, problem: Runnable, cap: int, steps: int, precision: str, batch: int | None, progress: bool | None
+) -> Totals:
+    """Run until the target is met or `cap` trajectories are done. Whole blocks at a time: the batch decides nothing."""
+
+    def whole_blocks(trajectories: int) -> int:
+        return min(-(-trajectories // problem.block) * problem.block, cap)
+
+    def extend(summaries: tuple[Any, ...], done: int) -> int:
+        return whole_blocks(target.wanted(summaries[0], cap))
+
+    return run(problem, whole_blocks(FIRST), steps, precision, batch, progress, extend)
+
+
+def report_on(result: EnsembleResult, target: Target, totals: Totals, cap: int) -> None:
+    """What was aimed at and reached, in result.info; a warning where the tolerance was not met."""
+    reached, name = target.reached(totals.summaries[0])
+    result.info.update(tolerance=target.tolerance, reached=reached, decided_by=name)
+    if reached <= target.tolerance or totals.interrupted:
+        return
+    warnings.warn(
+        f"tolerance: {target.tolerance:g} was not met; {result.trajectories} trajectories, of at most {cap}, reached "
+        f"{reached:.3g} for {name!r} at dt = {result.dt:.3g}. Allow more of them, or a shorter dt if you gave one.",
+        stacklevel=3,
+    )
+
+
+def check_tolerance(
+    tolerance: Any, trajectories: int, scheme: Scheme, observables: Mapping[str, Any], statistics: Mapping[str, Any]
+) -> float:
+    """The tolerance as a number.
+
+    Raises ValueError for one that is not positive, for a small cap, for a scheme without an order, and where there is
+    no mean to be judged.
+    """
     if not (isinstance(tolerance, (int, float, np.number)) and np.isfinite(tolerance) and tolerance > 0):
         raise ValueError(f"tolerance: expected a positive number; got {tolerance!r}.")
     if trajectories < FIRST:
@@ -75,6 +130,11 @@ def check_tolerance(tolerance: Any, trajectories: int, scheme: Scheme) -> float:
         )
     if scheme.weak_order < 1:
         raise ValueError(f"scheme: expected one of known weak order with a tolerance; {scheme.name} has none.")
+    if len(statistics) == len(observables):
+        raise ValueError(
+            "observables: expected at least one operator or function beside densities and histograms with a tolerance, "
+            "which judges means; got none."
+        )
     return float(tolerance)
 
 
@@ -91,7 +151,7 @@ def choose_step_for(
     given: a step that the user chose; its bias is estimated all the same.
     """
     allowed, size = BIAS_SHARE * tolerance, FIRST
-    h = float(np.min(np.diff(times))) if given is None else given
+    h = pilots(size).longest if given is None else given
     for _ in range(_HALVINGS):
         bias = pilots(size).bias(h)
         # Where the pilot's noise alone is in the way, more of it is cheaper than a shorter step.
@@ -109,13 +169,10 @@ def choose_step_for(
     dt = division_of(times, h / max(worst, 1.0) ** (1 / scheme.weak_order)) if given is None else given
     shrink = (dt / h) ** scheme.weak_order
     names = ordered_names(observables)
-    reason = (
-        f"bias with its uncertainty below {allowed:.2g}, a quarter of the tolerance, from {size} pilot trajectories at "
-        f"{h:.3g}"
-    )
-    return StepChoice(dt, {name: shrink * bias.value[:, i] for i, name in enumerate(names)}, reason), shrink * _bound(
-        bias
-    )
+    why = "given" if given is not None else f"bias with its uncertainty below {allowed:.2g}, a quarter of the tolerance"
+    reason = f"{why}; bias from {size} pilot trajectories at {h:.3g}"
+    estimate = {name: shrink * bias.value[:, i] for i, name in enumerate(names)}
+    return StepChoice(dt, estimate, reason), shrink * _bound(bias)
 
 
 def _bound(bias: Bias) -> np.ndarray:
@@ -133,15 +190,3 @@ def _range(operator: Any) -> float:
     array = np.asarray(operator)
     values = array.real if array.ndim == 1 else np.linalg.eigvalsh(array)
     return float(np.max(values) - np.min(values))
-
-
-def warn_about_tolerance(result: EnsembleResult, cap: int) -> None:
-    """A warning where the tolerance was not met, saying what was reached and what to do."""
-    tolerance, reached = result.info["tolerance"], result.info["reached"]
-    if reached <= tolerance or result.info["interrupted"]:
-        return
-    warnings.warn(
-        f"tolerance: {tolerance:g} was not met; {result.trajectories} trajectories, of at most {cap}, reached "
-        f"{reached:.3g} at dt = {result.dt:.3g}. Allow more trajectories, or a shorter dt if you gave one.",
-        stacklevel=3,
-    )

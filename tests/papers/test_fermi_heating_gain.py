@@ -26,7 +26,7 @@ def test_ratios_in_any_dimension():
 
 
 def _perturbed(times, box, correlation_time):
-    """Energy/λ of a plane wave at rest to second order: Σ_q ω_q A_q ∫∫ D(s−s') cos ω_q(s−s'), A_q of the periodic box."""
+    """Energy/λ of a plane wave at rest to second order: Σ_q ω_q A_q ∫∫ D(s−s') cos ω_q(s−s'), A_q of the box."""
     q = 2 * np.pi * np.arange(1, 40) / box
     share = 2 * 2 * np.sqrt(np.pi) / box * np.exp(-(q**2))
     total = np.zeros(len(times))

@@ -1,0 +1,218 @@
+"""Runs to a stated tolerance: what they promise, what they refuse, what they keep."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import stochq as sq
+from stochq.ensemble import runner, tolerance
+from stochq.ensemble.statistics import Moments
+from tests import liouville
+from tests.problems import PROBLEMS, dense
+
+TIMES = np.linspace(0.0, 1.0, 5)
+HOPPING = np.array([[0.2, 0.5, 0.0], [0.5, -0.1, 0.4], [0.0, 0.4, 0.3]])
+PSI = sq.normalize([1.0, 1j, -0.5])
+OBSERVABLES = {"p": np.array([1.0, 0.0, 0.0]), "x": np.ones((3, 3))}
+CAP = 10**6
+EULER = sq.schemes.EulerMaruyama()
+
+
+def equation():
+    return sq.models.suv(sq.systems.levels(HOPPING), strength=0.8)
+
+
+def run(**options):
+    options = {"observables": OBSERVABLES, "trajectories": CAP, "tolerance": 0.02, **options}
+    return sq.simulate(equation(), PSI, TIMES, **options)
+
+
+def expected(watched):
+    """From dense matrices in plain numpy."""
+    jumps = [np.sqrt(0.8) * np.diag(row) for row in np.eye(3)]
+    rho = liouville.density(HOPPING, jumps, PSI, TIMES, 1.0)
+    return {name: liouville.expectation(dense(operator), rho) for name, operator in watched.items()}
+
+
+def furthest(result, exact):
+    return max(float(np.abs(result.mean[name] - exact[name]).max()) for name in exact)
+
+
+# |bias| + 2 standard errors: a single mean is further off than the tolerance in at most 5 % of all runs. Of 8 runs
+# with at most 10 % each (two observables, four correlated times), more than 4 fail with probability 4e-4; the seeds
+# are fixed.
+def test_answers_are_within_the_tolerance():
+    problem = PROBLEMS["oqt"]()
+    exact, wanted, failures = problem.expected(), 0.03, 0
+    for seed in range(8):
+        result = sq.simulate(
+            problem.equation, problem.psi0, problem.times, observables=problem.observables, trajectories=CAP,
+            tolerance=wanted, seed=seed,
+        )  # fmt: skip
+        assert result.info["reached"] <= wanted
+        failures += furthest(result, exact) > wanted
+    assert failures <= 4
+
+
+def test_the_euler_scheme_takes_shorter_steps_for_the_same_tolerance():
+    result, euler = run(tolerance=0.05), run(tolerance=0.05, scheme=EULER)
+    assert euler.dt < result.dt
+    # P(|z| > 2.7) of the worst of eight correlated points is below 5 %; the seed is fixed.
+    assert furthest(euler, expected(OBSERVABLES)) < 0.05
+
+
+def test_the_promise_is_kept_in_terms_of_the_result_itself():
+    result = run()
+    for name in OBSERVABLES:
+        assert np.all(np.abs(result.bias[name]) <= 0.25 * 0.02)
+        assert np.all(np.abs(result.bias[name]) + 2 * result.stderr[name] <= 0.02)
+    # And with little waste: the error that decided is near the tolerance.
+    assert 0.02 * 0.75 < result.info["reached"] <= 0.02
+
+
+def test_a_smaller_tolerance_takes_more():
+    coarse, fine = run(tolerance=0.01), run(tolerance=0.005)
+    assert 3 < fine.trajectories / coarse.trajectories < 5
+    assert fine.dt <= coarse.dt
+
+
+def test_a_rare_event_is_waited_for():
+    """Born: one in a thousand ends in level 0. Those that do not, show nothing of it."""
+    psi = np.sqrt([1e-3, 1 - 1e-3])
+    frozen = sq.models.suv(sq.systems.levels([0.0, 0.0]), strength=30.0)
+    options = {"observables": {"p": np.array([1.0, 0.0])}, "trajectories": CAP, "tolerance": 1e-4, "dt": 1.0}
+    for seed in range(3):
+        result = sq.simulate(frozen, psi, [0.0, 1.0], seed=seed, **options)
+        # Variance 1e-3, room 1e-4 for two standard errors: 4e5 trajectories.
+        assert 2e5 < result.trajectories < 6e5
+        assert abs(result.mean["p"][-1] - 1e-3) < 2e-4  # four standard errors
+
+
+def test_an_event_not_yet_seen_counts_with_its_range():
+    """2048 trajectories in which a population never differed from 1e-3 do not end a run that asks for 1e-4."""
+    target = tolerance.Target(1e-4, ("p",), np.array([True]), np.array([1.0]), np.zeros((2, 1)))
+    for spread in (0.0, 1e-3):
+        seen = Moments(2048.0, np.full((2, 1), 1e-3), np.full((2, 1), 2047 * spread**2))
+        assert target.wanted(seen, 10**9) == 8 * 2048
+        assert target.reached(seen)[0] > 1e-3
+
+
+def test_the_range_of_a_matrix_is_that_of_its_eigenvalues():
+    matrix = np.array([[1.0, 2.0], [2.0, -2.0]])
+    found = tolerance.ranges_of({"function": lambda psi: 1.0, "matrix": matrix, "diagonal": np.array([3.0, -1.0])})
+    np.testing.assert_allclose(found, [4.0, 5.0, np.inf])
+
+
+def test_a_small_cap_says_what_was_reached():
+    with pytest.warns(UserWarning, match=r"^tolerance: 0.001 was not met; 3000 trajectories, of at most 3000, reached"):
+        result = run(trajectories=3000, tolerance=1e-3)
+    assert result.trajectories == 3000 and result.info["reached"] > result.info["tolerance"] == 1e-3
+    worst = max(result.stderr[name].max() for name in OBSERVABLES)
+    assert result.info["decided_by"] in OBSERVABLES and 2 * worst < result.info["reached"] < 2.2 * worst + 2.5e-4
+    assert str(result).startswith("EnsembleResult: 3000 trajectories")
+
+
+def test_a_given_step_with_too_much_bias_is_reported_and_does_not_run_to_the_cap():
+    with pytest.warns(UserWarning, match="or a shorter dt if you gave one"):
+        result = run(dt=0.25, scheme=EULER, tolerance=0.01)
+    assert result.dt == 0.25 and result.info["dt_reason"].startswith("given; bias from")
+    assert result.trajectories < 10**5
+    bias = max(np.abs(result.bias[name]).max() for name in OBSERVABLES)
+    error = furthest(result, expected(OBSERVABLES))
+    assert 0.01 < error < result.info["reached"] and 0.5 * error < bias < 2 * error
+
+
+def test_a_given_step_is_kept():
+    result = run(dt=0.05)
+    assert result.dt == 0.05 and result.info["reached"] <= 0.02
+
+
+def _purity_like(psi):
+    return jnp.sum(jnp.abs(psi) ** 4)
+
+
+def test_functions_and_statistics_stand_beside_operators():
+    edges = np.linspace(0, 1, 6)
+    watched = {
+        "ipr": _purity_like,
+        "x": OBSERVABLES["x"],
+        "rho": sq.Density(),
+        "p": OBSERVABLES["p"],
+        "bins": sq.Histogram(OBSERVABLES["p"], edges),
+    }
+    result = run(observables=watched)
+    assert list(result.mean) == ["ipr", "x", "p"]
+    for name in ("ipr", "x", "p"):
+        assert np.all(np.abs(result.bias[name]) + 2 * result.stderr[name] <= 0.02)
+    exact = expected(OBSERVABLES)
+    assert furthest(result, exact) < 0.02
+    np.testing.assert_allclose(result.density[-1][0, 0].real, result.mean["p"][-1], atol=1e-4)
+    np.testing.assert_array_equal(result.histograms["bins"][1].sum(axis=1), result.trajectories)
+
+
+def test_nobody_asked_for_the_monitors_of_a_grid():
+    particle = sq.systems.particle(32, 14.0, mass=1.0, potential=sq.systems.harmonic(1.0))
+    model = sq.models.csl(particle, rate=0.5, length=1.0)
+    position = particle.operators["position"]
+    options = {"observables": {"x": position}, "trajectories": CAP, "tolerance": 0.05}
+    result = sq.simulate(model, particle.gaussian(0.7, 0.8), [0.0, 0.5, 1.0], **options)
+    assert list(result.mean) == ["x"] and result.info["decided_by"] == "x" and result.info["reached"] <= 0.05
+    # Ehrenfest: collapse in position does not move the mean of a harmonic motion.
+    assert abs(result.mean["x"][-1] - 0.7 * np.cos(1.0)) < 0.05
+
+
+def test_batch_changes_no_number():
+    whole, pieces = run(), run(batch=1)
+    assert whole.trajectories == pieces.trajectories
+    for name in OBSERVABLES:
+        np.testing.assert_array_equal(whole.mean[name], pieces.mean[name])
+
+
+def test_a_run_of_as_many_trajectories_gives_the_same_numbers():
+    chosen = run()
+    plain = run(tolerance=None, trajectories=chosen.trajectories, dt=chosen.dt)
+    np.testing.assert_array_equal(chosen.mean["x"], plain.mean["x"])
+    both = chosen.merge(run(seed=1))
+    assert both.trajectories > 1.9 * chosen.trajectories
+
+
+def test_first_states_are_kept():
+    assert run(keep=5).kept.shape == (5, 5, 3)
+
+
+def test_an_interrupted_run_keeps_what_it_has(monkeypatch):
+    merge, calls = runner._merge, []
+
+    def interrupt(*arguments):
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return merge(*arguments)
+
+    monkeypatch.setattr(runner, "_merge", interrupt)
+    with pytest.warns(UserWarning, match="interrupted: the result holds 3072") as caught:
+        result = run(batch=1, tolerance=0.005)
+    assert len(caught) == 1  # not met, but nobody needs to be told
+    assert result.trajectories == 3072 and result.info["interrupted"]
+    assert result.info["reached"] > result.info["tolerance"]
+
+
+@pytest.mark.parametrize("wrong", [0.0, -1e-3, np.nan, np.inf, "small"])
+def test_a_tolerance_must_be_positive(wrong):
+    with pytest.raises(ValueError, match=r"^tolerance: expected a positive number; got"):
+        run(tolerance=wrong)
+
+
+def test_a_cap_below_the_pilot_is_refused():
+    with pytest.raises(ValueError, match=r"^trajectories: expected a cap of at least 2048 with a tolerance.*got 2047"):
+        run(trajectories=2047)
+
+
+def test_statistics_alone_have_no_mean_to_judge():
+    with pytest.raises(ValueError, match=r"^observables: expected at least one operator or function.*tolerance"):
+        run(observables={"rho": sq.Density()})
+
+
+def test_a_step_that_does_not_fit_is_refused():
+    with pytest.raises(ValueError, match=r"^dt: expected at most the first interval"):
+        run(dt=0.3)
