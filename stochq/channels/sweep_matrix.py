@@ -8,6 +8,8 @@ n = Σ_{ν≠μ} J_μν|ψ_ν|² and s = Σ_{ν≠μ} J_μν ψ_ν²,
 Where J_μν does not depend on ν all levels decay alike, and the sweep at O(dim) does the same with less.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -49,7 +51,7 @@ def sweep_matrix(
 
 
 def _real_level(
-    x: jax.Array, n: jax.Array, s: jax.Array, rest: jax.Array, own: jax.Array, dt: jax.Array, draws: tuple
+    x: jax.Array, n: jax.Array, s: Any, rest: jax.Array, own: jax.Array, dt: jax.Array, draws: tuple
 ) -> jax.Array:
     """Half drift, half geometric noise, the additive noise, half geometric noise, half drift. own: J_μμ."""
 
@@ -70,7 +72,7 @@ def _real_level(
 
 
 def _complex_level(
-    x: jax.Array, n: jax.Array, s: None, rest: jax.Array, own: jax.Array, dt: jax.Array, draws: tuple
+    x: jax.Array, n: jax.Array, s: Any, rest: jax.Array, own: jax.Array, dt: jax.Array, draws: tuple
 ) -> jax.Array:
     """The same for complex noise: the drift is [J_μμ|x|² + n]/|ψ|² x, and ζ is circular."""
 

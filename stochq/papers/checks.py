@@ -20,7 +20,7 @@ LEVEL = FALSE_ALARMS / VERDICTS
 
 @dataclass(frozen=True)
 class Check:
-    """One number against its reference: passed if |value - reference| <= tolerance.
+    """One number against its reference: passed if |value - reference| <= tolerance. stderr: of the value, if known.
 
     >>> Check("half", 0.5, 0.5, 1e-12).passed
     True
@@ -30,6 +30,7 @@ class Check:
     value: float
     reference: float
     tolerance: float
+    stderr: float | None = None
 
     @property
     def passed(self) -> bool:
@@ -48,7 +49,7 @@ def by_error(name: str, value: float, stderr: float, reference: float, groups: i
     0.442
     """
     quantile = stats.norm.isf(LEVEL / 2) if groups is None else stats.t.isf(LEVEL / 2, groups - 1)
-    return Check(name, float(value), float(reference), float(quantile * stderr))
+    return Check(name, float(value), float(reference), float(quantile * stderr), float(stderr))
 
 
 def by_largest_z(name: str, values: Any, stderrs: Any, references: Any) -> Check:

@@ -12,7 +12,8 @@ from stochq.papers.fermi_heating import CLAIMS, reproduce
 
 
 def test_the_claims_of_the_paper():
-    assert list(CLAIMS) == ["table1", "fig1"]
+    simulated = ["heating", "white-gain", "coloured-gain", "fermions", "decoherence"]
+    assert list(CLAIMS) == ["table1", "fig1", *simulated]
     assert PAPERS["fermi-heating"] is reproduce
 
 

@@ -1,5 +1,6 @@
 """Eqs. 13, 15 and A23 by simulation: Slater determinants in a random potential, for three occupations."""
 
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -40,6 +41,7 @@ class Power(NamedTuple):
     formula: float
 
 
+@cache
 def fermions(effort: float = 1.0) -> Claim:
     """Heating per particle of a Fermi sea, a hot gas and a particle at rest, in white and in coloured noise."""
     white = {name: _white(name, effort) for name in _occupations(_gas(WHITE_RATE))}

@@ -1,6 +1,6 @@
 """The energy that CSL gives a free particle, by trajectories: in 1 to 3 dimensions, and with a cut-off in the noise."""
 
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ GOLD = {0.1: 0.927850, 1.0: 0.253966, 10.0: 0.00842529}
 GOLD_TOLERANCE = 1e-6
 
 
+@cache
 def white_gain(effort: float = 1.0) -> Claim:
     """Ė = Dλħ²/(4m r_C²) for a free particle in D dimensions, for collapse (real noise) and a random potential."""
     rows: dict[str, list[Any]] = {name: [] for name in ("dimensions", "noise", "gain", "stderr", "formula", "z")}
@@ -53,6 +54,7 @@ def _white(dimensions: int, noise: Any, points: int, trajectories: int) -> tuple
     return float(run.mean["H"][1] - run.mean["H"][0]) / DURATION, float(run.stderr["H"][1]) / DURATION
 
 
+@cache
 def coloured_gain(effort: float = 1.0) -> Claim:
     """The gain under a Lorentzian cut-off Ω falls with ħ/(2m r_C² Ω) as eq. 13 says, over two decades."""
     cutoffs = [entry[0] for entry in SWEEP]

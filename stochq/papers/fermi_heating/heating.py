@@ -1,0 +1,57 @@
+"""All that was simulated against the paper's formulas, in one table and one picture."""
+
+from typing import Any
+
+import numpy as np
+
+from stochq import plotting
+from stochq.papers.checks import Check
+from stochq.papers.fermi_heating.fermions import fermions
+from stochq.papers.fermi_heating.gain import coloured_gain, white_gain
+from stochq.papers.output import Claim, Table
+
+PARTS = {
+    "(a) free particle, white noise": white_gain,
+    "(b) particle at rest, cut-off in the noise": coloured_gain,
+    "(c) fermions": fermions,
+}
+
+
+def heating(effort: float = 1.0) -> Claim:
+    """Heating by trajectories over formula: eq. 15 in 1 to 3 dimensions, eq. 13 with a cut-off, A23 for fermions."""
+    found = [(part, check) for part, make in PARTS.items() for check in make(effort).checks]
+    rows = [(part, check) for part, check in found if check.stderr is not None]
+    simulated = np.array([check.value for _, check in rows])
+    stderr = np.array([check.stderr for _, check in rows])
+    formula = np.array([check.reference for _, check in rows])
+    table = Table(
+        {
+            "part": [part for part, _ in rows],
+            "case": [check.name for _, check in rows],
+            "simulated": simulated,
+            "stderr": stderr,
+            "formula": formula,
+            "z": (simulated - formula) / stderr,
+        }
+    )
+    return Claim(table, [check for _, check in found], _draw(rows))
+
+
+def _draw(rows: list[tuple[str, Check]]) -> Any:
+    with plotting.style():
+        made, axes = plotting.figure(1)
+        panel, height = axes[0][0], 0.24 * len(rows) + 1.2
+        made.set_size_inches(7.5, height)
+        places = np.arange(len(rows))[::-1]
+        for index, part in enumerate(PARTS):
+            chosen = [number for number, (of, _) in enumerate(rows) if of == part]
+            checks = [rows[number][1] for number in chosen]
+            ratio = np.array([check.value / check.reference for check in checks])
+            error = np.array([2 * (check.stderr or 0.0) / check.reference for check in checks])
+            look: Any = {"color": plotting.PALETTE[index], "fmt": plotting.MARKERS[index], "markersize": 4}
+            panel.errorbar(ratio, places[chosen], xerr=error, label=part, **look)
+        panel.axvline(1.0, color=plotting.BLACK, linewidth=0.8)
+        panel.set_yticks(places, [check.name for _, check in rows])
+        panel.set(xlabel="simulated over formula, with two standard errors", ylim=(-0.7, len(rows) - 0.3))
+        panel.legend(loc="lower center", bbox_to_anchor=(0.35, 1.0), fontsize=8)
+    return made
