@@ -236,7 +236,9 @@ def _innovations(weights: np.ndarray, times: np.ndarray, dt: float) -> GaussianI
     root = vectors * np.sqrt(np.maximum(values, 0.0))
     # Nothing is left after 70 correlation times; single precision cannot hold less.
     decay = np.where(ratio < 70, decay, 0.0)
-    return GaussianIncrements(decay, seen * gain, np.float64(np.sqrt(innovation)), root, len(times))
+    return GaussianIncrements(
+        decay=decay, gain=seen * gain, scale=np.float64(np.sqrt(innovation)), root=root, memory=len(times)
+    )
 
 
 def _riccati(transition: np.ndarray, seen: np.ndarray, noise: np.ndarray, unseen: float) -> np.ndarray:

@@ -52,7 +52,8 @@ class SphericalBrownian(eqx.Module):
         ratio = dt / self.correlation_time
         # The trapezoidal sum of the values has (h/2τ) coth(h/2τ) times the integral's long-time variance.
         scale = dt * np.sqrt(np.tanh(0.5 * ratio) / (0.5 * ratio))
-        return SphericalIncrements(np.float64(concentration(np.exp(-ratio), -np.expm1(-ratio))), np.float64(scale))
+        kappa = concentration(np.exp(-ratio), -np.expm1(-ratio))
+        return SphericalIncrements(concentration=np.float64(kappa), scale=np.float64(scale))
 
 
 @final

@@ -104,7 +104,7 @@ def apply_bands(
     return result
 
 
-def phases(energies: Num[Any, " dim"], dt: Any) -> Num[jax.Array, " dim"]:
+def phases(energies: Num[Any, " *shape"], dt: Any) -> Num[jax.Array, " *shape"]:
     """The factors exp(-i E dt), in the precision of the energies whatever that of dt."""
     energies = jnp.asarray(energies)
     angles = energies * jnp.asarray(dt, energies.dtype)

@@ -114,7 +114,7 @@ def _run(process, h, steps, trajectories, processes=2, seed=3):
 @pytest.mark.parametrize("name", ["one", "three"])
 def test_sampled_integrals(name):
     process, weights, times = PARTS[name]
-    sample = _run(process, 0.4, 4, np.arange(2**14))
+    sample = _run(process, 0.4, 4, np.arange(2**13))
     covariance = _autocovariance(weights, times, 0.4, 4)
     first, other = np.triu_indices(4)
     products = (sample[first] * sample[other]).transpose(2, 0, 1)
@@ -135,12 +135,13 @@ def test_pairs_of_steps_are_the_steps():
     key, trajectories = jnp.asarray(seed_words(1)), jnp.arange(5, dtype=jnp.uint32)
     memory = colouring.start(key, trajectories, 2, np.dtype(np.float32))
     drawn = draw_step_pair(key, trajectories, jnp.uint32(0), Budget(2), np.dtype(np.float32))
-    both, after = colouring.pair(memory, drawn)
-    even, memory = colouring.step(memory, drawn.even())
-    odd, memory = colouring.step(memory, drawn.odd())
-    np.testing.assert_array_equal(both.even().singles, even.singles)
-    np.testing.assert_array_equal(both.odd().singles, odd.singles)
-    np.testing.assert_array_equal(after, memory)
+    both, after = jax.jit(colouring.pair)(memory, drawn)
+    step = jax.jit(colouring.step)
+    even, memory = step(memory, drawn.even())
+    odd, memory = step(memory, drawn.odd())
+    np.testing.assert_allclose(both.even().singles, even.singles, rtol=1e-6)
+    np.testing.assert_allclose(both.odd().singles, odd.singles, rtol=1e-5)
+    np.testing.assert_allclose(after, memory, rtol=1e-6)
 
 
 @pytest.mark.parametrize("h", [0.02, 0.7, 8.0])

@@ -17,7 +17,9 @@ MIXTURE = ((0.4, 0.6), (0.1, 4.0))
 
 def decoherence(effort: float = 1.0) -> Claim:
     """|ρ_ab| = exp{−½γ(a−b)²[t − τ(1 − e^{−t/τ})]} for Lorentzian noise, and its like for a sum of two."""
-    colours = {f"memory {time:g}": sq.noise.OrnsteinUhlenbeck(time) for time in CORRELATION_TIMES}
+    colours: dict[str, sq.noise.Coloured] = {
+        f"memory {time:g}": sq.noise.OrnsteinUhlenbeck(time) for time in CORRELATION_TIMES
+    }
     colours["two Lorentzians"] = sq.noise.SumOfOrnsteinUhlenbeck(*MIXTURE)
     count, series, found = max(int(TRAJECTORIES * effort), 500), [], []
     for seed, (name, colour) in enumerate(colours.items()):
