@@ -84,13 +84,14 @@ def _white(name: str, effort: float) -> sq.EnsembleResult:
 
 def _coloured(name: str, colour: Colour, effort: float) -> sq.EnsembleResult:
     gas = _gas(COLOURED_RATE, colour.time)
-    return _run(gas, name, 10 * colour.time, colour.step, colour.trajectories * effort, SEED + 1)
+    seed = SEED + 100 * (1 + COLOURS.index(colour))
+    return _run(gas, name, 10 * colour.time, colour.step, colour.trajectories * effort, seed)
 
 
 def _run(
     gas: sq.models.FermionGas, name: str, end: float, step: float, trajectories: float, seed: int
 ) -> sq.EnsembleResult:
-    # Occupations of one size see other noise each, so that their errors are independent.
+    # Every run sees noise of its own, so that their errors are independent.
     names = list(_occupations(gas))
     return sq.simulate_fermions(
         gas,
