@@ -10,6 +10,8 @@ from stochq.exact.closed_forms import sui_qubit_steady_z as sui_qubit_steady_z
 from stochq.exact.closed_forms import two_level_suv_mean_collapse_time as two_level_suv_mean_collapse_time
 from stochq.exact.comparison import Comparison as Comparison
 from stochq.exact.comparison import compare as compare
+from stochq.exact.cost import CostHint as CostHint
+from stochq.exact.cost import cost_hint as cost_hint
 from stochq.exact.evolve import evolve as evolve
 from stochq.exact.result import ExactResult as ExactResult
 from stochq.exact.steady import steady_state as steady_state
