@@ -21,6 +21,11 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser("agreement", help="large ensembles against their master equations")
     commands.add_parser("phase-space", help="ten thousand dissipative-CSL oscillators in one call")
     commands.add_parser("coloured", help="noise with a spectrum against white noise, per step")
+    commands.add_parser("scaling", help="cost and memory against dimension, operators, trajectories and steps")
+    commands.add_parser("gpu", help="share of an accelerator's ceilings; says so where there is none")
+    scale = commands.add_parser("scale", help="one axis of `scaling` in this process, as JSON")
+    scale.add_argument("name")
+    scale.add_argument("library", choices=("stochq",))
     reach = commands.add_parser("reach", help="one measurement of accuracy in this process, as JSON")
     reach.add_argument("name")
     reach.add_argument("library", choices=("stochq", "dynamiqs", "qutip"))
@@ -51,6 +56,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
         from benchmarks.honesty import honesty
 
         honesty(chosen.quick)
+    elif chosen.command == "scaling":
+        from benchmarks.scaling import scaling
+
+        scaling()
+    elif chosen.command == "gpu":
+        from benchmarks.gpu import gpu
+
+        gpu()
+    elif chosen.command == "scale":
+        from benchmarks.children import scale_main
+
+        scale_main(chosen.name)
     elif chosen.command == "reach":
         from benchmarks.children import reach_main
 

@@ -86,7 +86,7 @@ def text(results: dict[str, Any], names: Sequence[str]) -> str:
         if "seconds" in own:
             lines.append(
                 f"{row['title']}: stochq {own['trajectories']} trajectories, dt {own['dt']:.3g}, "
-                f"bias {own['bias']:.2g}, standard error {own['stderr']:.2g}, largest error of all runs {own['largest_error']:.2g}"
+                f"bias {own['bias']:.2g}, standard error {own['stderr']:.2g}, largest error {own['largest_error']:.2g}"
             )
     return "\n".join([*lines, "", *report.verdicts([row | {"checks": row.get("checks", [])} for row in rows])])
 

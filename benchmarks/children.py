@@ -68,3 +68,10 @@ def reach_main(name: str, library: str, method: str, quick: bool) -> None:
     else:
         found = reaching.reach_with_peer(find(name), library, method, patience)
     print(_MARK + json.dumps(found))
+
+
+def scale_main(name: str) -> None:
+    """The other side of one axis of `scaling`."""
+    from benchmarks.scaling import measure_axis
+
+    print(_MARK + json.dumps(measure_axis(name)))

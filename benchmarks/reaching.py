@@ -35,7 +35,7 @@ class Patience(NamedTuple):
     repeats: int
 
 
-FULL, QUICK = Patience(8.0, 60.0, 5), Patience(1.5, 10.0, 2)
+FULL, QUICK = Patience(4.0, 24.0, 3), Patience(1.5, 10.0, 2)
 
 # (values (trajectories, T)) of a run with `steps` steps between neighbouring saved times.
 Peer = Callable[[int, int, int], np.ndarray]

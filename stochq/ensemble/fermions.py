@@ -117,7 +117,7 @@ def _problem(
     read = OneBody((stacked[:, None, :] - own[:, :, None]) / particles, own.mean(axis=1))
     read.start[0] = 0.0
     names = (GAIN, *weights)
-    increments = WhiteIncrements(np.float64(dt**0.5)) if gas.coloured is None else gas.coloured.increments(dt)
+    increments = WhiteIncrements(np.float64(dt**0.5)) if gas.colour is None else gas.colour.increments(dt)
     return Determinants(
         block=block_size(particles * gas.modes),
         grid=GridArrays(grid.times, grid.steps.astype(np.int32), grid.lengths),

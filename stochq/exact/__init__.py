@@ -12,6 +12,8 @@ from stochq.exact.closed_forms import two_level_suv_mean_collapse_time as two_le
 from stochq.exact.closed_forms import white_suv_outcome as white_suv_outcome
 from stochq.exact.comparison import Comparison as Comparison
 from stochq.exact.comparison import compare as compare
+from stochq.exact.cost import CostHint as CostHint
+from stochq.exact.cost import cost_hint as cost_hint
 from stochq.exact.evolve import evolve as evolve
 from stochq.exact.result import ExactResult as ExactResult
 from stochq.exact.steady import steady_state as steady_state

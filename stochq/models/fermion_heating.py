@@ -26,7 +26,7 @@ def energy_gain(gas: "FermionGas", occupied: Any, times: Any) -> np.ndarray:
     """Energy gained per particle, (T,)."""
     times = check_times(times)
     elapsed = times - times[0]
-    if gas.coloured is None:
+    if gas.colour is None:
         return _white_gain(gas, occupied, elapsed)
     frequencies, weights = _transitions(gas, occupied)
     distinct, which = np.unique(np.round(np.abs(frequencies).ravel(), 12), return_inverse=True)
@@ -37,7 +37,7 @@ def energy_gain(gas: "FermionGas", occupied: Any, times: Any) -> np.ndarray:
 def step_bias(gas: "FermionGas", occupied: Any, dt: float) -> float:
     """Relative error of the heating from steps of length dt."""
     check_number("dt", dt, positive=True)
-    if gas.coloured is None:
+    if gas.colour is None:
         return 0.0
     frequencies, weights = _transitions(gas, occupied)
     images = frequencies + 2 * np.pi / dt * np.arange(-IMAGES, IMAGES + 1)[:, None, None]
@@ -67,7 +67,7 @@ def _transitions(gas: "FermionGas", occupied: Any) -> tuple[np.ndarray, np.ndarr
 
 
 def _spectrum(gas: "FermionGas", frequencies: np.ndarray) -> np.ndarray:
-    return np.ones_like(frequencies) if gas.coloured is None else np.asarray(gas.coloured.spectrum(frequencies))
+    return np.ones_like(frequencies) if gas.colour is None else np.asarray(gas.colour.spectrum(frequencies))
 
 
 def _white_gain(gas: "FermionGas", occupied: Any, elapsed: np.ndarray) -> np.ndarray:
@@ -87,7 +87,7 @@ def _growth(gas: "FermionGas", frequencies: np.ndarray, elapsed: np.ndarray) -> 
     from scipy.integrate import quad_vec  # half a second to import
 
     def moments(s: float) -> np.ndarray:
-        waves = float(gas.coloured.correlation(s)) * np.cos(frequencies * s)
+        waves = float(gas.colour.correlation(s)) * np.cos(frequencies * s)
         return np.stack([waves, s * waves])
 
     parts = [quad_vec(moments, a, b, epsrel=1e-9, limit=4000)[0] for a, b in zip(elapsed, elapsed[1:], strict=False)]

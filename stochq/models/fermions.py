@@ -36,7 +36,7 @@ class FermionGas(eqx.Module):
     box: float
     mass: float
     hbar: float
-    coloured: Any
+    colour: Any
 
     @property
     def modes(self) -> int:
@@ -164,7 +164,7 @@ class FermionGas(eqx.Module):
 
 
 def fermion_gas(
-    particle: Particle, *, rate: Any, length: Any, reference_mass: Any = 1.0, coloured: Any = None
+    particle: Particle, *, rate: Any, length: Any, reference_mass: Any = 1.0, colour: Any = None
 ) -> FermionGas:
     r"""Fermions under the unitary noise of continuous spontaneous localization (`fermi-heating` eqs. 2–4, A3).
 
@@ -173,7 +173,7 @@ def fermion_gas(
     These are the Fourier coefficients of λ(m/m0)² e^{−x²/4r_C²} repeated with the period of the box.
 
     particle: a free one in one dimension; its points are the modes. rate: λ; length: r_C; reference_mass: m0.
-    coloured: a process of `stochq.noise.coloured` for every wave of the noise; None is white noise.
+    colour: a process such as `sq.noise.OrnsteinUhlenbeck` for every wave of the noise; None is white noise.
 
     Raises: ValueError for a particle in a potential or in more dimensions, for a box shorter than 4 r_C, for a grid
     that cannot hold what one kick does to a particle at rest, and for parameters that are not positive.
@@ -199,7 +199,7 @@ def fermion_gas(
     strengths = scaled * np.sqrt(4 * np.pi) * smearing / box * np.exp(-((q * smearing) ** 2))
     numbers = wave_numbers(particle.points, 1)[0]
     kinetic = np.asarray(particle.kinetic, dtype=np.float64)
-    return FermionGas(numbers, kinetic, strengths, box, float(particle.mass), float(particle.hbar), coloured)
+    return FermionGas(numbers, kinetic, strengths, box, float(particle.mass), float(particle.hbar), colour)
 
 
 def _rate(value: Any) -> Any:

@@ -21,9 +21,9 @@ RATE, WIDTH, MASS, HBAR, REFERENCE = 0.3, 1.2, 1.5, 0.8, 1.1
 PREFACTOR = RATE * (MASS / REFERENCE) ** 2
 
 
-def make(points=64, box=24.0, coloured=None, rate=RATE):
+def make(points=64, box=24.0, colour=None, rate=RATE):
     particle = sq.systems.particle(points, box, MASS, hbar=HBAR)
-    return sq.models.fermion_gas(particle, rate=rate, length=WIDTH, reference_mass=REFERENCE, coloured=coloured)
+    return sq.models.fermion_gas(particle, rate=rate, length=WIDTH, reference_mass=REFERENCE, colour=colour)
 
 
 def kernel(distance, box):
@@ -100,7 +100,7 @@ def coloured_sums(gas, occupied):
 def test_coloured_gain_is_first_order_perturbation_theory():
     """For Ornstein-Uhlenbeck noise 2∫(t − s)C cos ωs ds = Re[(t/a − (1 − e^{−at})/a²)/τ], a = 1/τ − iω."""
     tau, times, occupied = 0.6, np.array([1.0, 1.3, 2.0, 9.0]), [0, 2, -3]
-    gas = make(coloured=OrnsteinUhlenbeck(tau))
+    gas = make(colour=OrnsteinUhlenbeck(tau))
     omega, weights = coloured_sums(gas, occupied)
     a, t = 1 / tau - 1j * omega, (times - times[0])[:, None]
     growth = ((t / a - (1 - np.exp(-a * t)) / a**2) / tau).real
@@ -111,7 +111,7 @@ def test_coloured_gain_is_first_order_perturbation_theory():
 def test_step_bias_is_that_of_the_integrated_noise(dt):
     """From the covariances of consecutive integrals, (1/dt) Σ_j c_j cos jωdt, instead of a sum over images."""
     tau, occupied = 0.6, [0, 2, -3]
-    gas = make(coloured=OrnsteinUhlenbeck(tau))
+    gas = make(colour=OrnsteinUhlenbeck(tau))
     omega, weights = coloured_sums(gas, occupied)
     a, lags = np.exp(-dt / tau), np.arange(1, 1200)
     covariance = 0.5 * tau * (1 - a) ** 2 * a ** (lags - 1.0)
@@ -155,11 +155,11 @@ def potentials(gas, dt, steps, seed, trajectory):
             words = [jnp.asarray(word, jnp.uint32) for word in (seed_words(seed), [trajectory], index)]
             return np.asarray(draw_pairs(*words, Budget(pairs=gas.waves), np.dtype(np.float64)))[:, 0]
 
-    if gas.coloured is None:
+    if gas.colour is None:
         amplitudes = np.array([np.sqrt(dt) * draw(n) for n in range(steps)])
     else:
         # The recursion of one process, in its own words: I = m + s z, m ← a m + g z.
-        chain = gas.coloured.increments(dt)
+        chain = gas.colour.increments(dt)
         memory, amplitudes = np.asarray(chain.root)[0, 0] * draw(0), []
         for n in range(steps):
             z = draw(n + 1)
@@ -241,7 +241,7 @@ def test_white_heating_does_not_depend_on_the_occupation(name):
 def test_coloured_heating_is_that_of_the_occupied_waves(name):
     # At this rate the second order is a thousandth of a standard error.
     tau, times = 0.5, np.array([0.0, 0.5, 2.5, 5.0])
-    gas = make(coloured=OrnsteinUhlenbeck(tau), rate=1e-3 * RATE)
+    gas = make(colour=OrnsteinUhlenbeck(tau), rate=1e-3 * RATE)
     occupied = OCCUPIED[name](gas)
     omega, weights = coloured_sums(gas, occupied)
     a, t = 1 / tau - 1j * omega, times[:, None]
@@ -253,7 +253,7 @@ def test_coloured_heating_is_that_of_the_occupied_waves(name):
 
 
 def test_batch_and_saved_times_change_nothing():
-    gas = make(coloured=OrnsteinUhlenbeck(0.5))
+    gas = make(colour=OrnsteinUhlenbeck(0.5))
     run = {"trajectories": 150, "dt": 0.1, "seed": 2}
     a = sq.simulate_fermions(gas, [0], [0, 0.2, 0.6, 1], **run)
     b = sq.simulate_fermions(gas, [0], [0, 0.3, 0.4, 1], batch=1, **run)

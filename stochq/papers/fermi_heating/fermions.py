@@ -66,8 +66,8 @@ def _noise(time: float) -> str:
 
 
 def _gas(rate: float, time: float = 0.0) -> sq.models.FermionGas:
-    coloured = OrnsteinUhlenbeck(time) if time else None
-    return sq.models.fermion_gas(sq.systems.particle(MODES, BOX, 1.0), rate=rate, length=1.0, coloured=coloured)
+    colour = OrnsteinUhlenbeck(time) if time else None
+    return sq.models.fermion_gas(sq.systems.particle(MODES, BOX, 1.0), rate=rate, length=1.0, colour=colour)
 
 
 def _occupations(gas: sq.models.FermionGas) -> dict[str, np.ndarray]:

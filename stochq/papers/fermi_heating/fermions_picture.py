@@ -46,7 +46,7 @@ def draw(
 
 
 def _gains(above: Any, below: Any, gas: Any, occupations: Mapping[str, np.ndarray], results: Mapping[str, Any]) -> None:
-    rate = 4 * gas.heating([0]) if gas.coloured is None else None
+    rate = 4 * gas.heating([0]) if gas.colour is None else None
     for i, (name, result) in enumerate(results.items()):
         color, line, marker = STYLES[i]
         fine = np.linspace(result.times[0], result.times[-1], 81)

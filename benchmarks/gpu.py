@@ -1,0 +1,134 @@
+"""What an accelerator delivers: trajectory-steps per second against the ceilings of the same device in the same run."""
+
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from benchmarks import machine, report
+from benchmarks.children import run_child
+from benchmarks.problems import find
+from benchmarks.throughput import RESULTS, save
+
+# (problem, trajectories); real operations and random numbers of one step per level.
+SIZES = (("suv-8", 10**6), ("oqt-64", 10**6), ("suv-2", 10**6), ("oqt-8", 10**6))
+OPERATIONS_PER_LEVEL = {"suv": 60.0, "oqt": 100.0}
+NORMALS_PER_LEVEL = {"suv": 1.0, "oqt": 8.0}
+REPEATS = 5
+SHARE_OF_CEILING, TIMES_DYNAMIQS = 0.3, 20.0
+
+
+def gpu() -> dict[str, Any] | None:
+    """Measure, print and write benchmarks/results/gpu.json; without an accelerator say so and claim nothing."""
+    import jax
+
+    if jax.default_backend() == "cpu":
+        print("No accelerator is visible to JAX: nothing was measured, and nothing is claimed for one.")
+        return None
+    where = machine.describe() | {"device": jax.devices()[0].device_kind}
+    print(report.heading(where), where["device"], sep="\n", flush=True)
+    ceilings = {"copy": copy_bandwidth(), "arithmetic": arithmetic(), "noise": noise()}
+    rows = [_row(name, trajectories, ceilings) for name, trajectories in SIZES]
+    headers = ("problem", "stochq, steps/s", "copy", "arithmetic", "noise", "tighter", "dynamiqs, steps/s", "ratio")
+    print(report.table(headers, [_cells(row) for row in rows]))
+    print("Shares of the ceilings measured here: a state read and written once a step, the operations of a step, its "
+          "normals alone.")  # fmt: skip
+    results = {"machine": where, "ceilings": ceilings, "rows": rows}
+    save(results, RESULTS / "gpu.json")
+    return results
+
+
+def _median(function: Callable[[int], Any]) -> float:
+    """Median seconds of warm calls."""
+    import jax
+
+    jax.block_until_ready(function(0))
+    seconds = []
+    for repeat in range(REPEATS):
+        start = time.perf_counter()
+        jax.block_until_ready(function(repeat + 1))
+        seconds.append(time.perf_counter() - start)
+    return statistics.median(seconds)
+
+
+def copy_bandwidth() -> float:
+    """Bytes per second, read and written."""
+    import jax
+    import jax.numpy as jnp
+
+    array = jnp.ones(2**28, jnp.float32)
+    scaled = jax.jit(lambda x, factor: x * factor)
+    return 2 * array.nbytes / _median(lambda repeat: scaled(array, np.float32(repeat)))
+
+
+def arithmetic() -> float:
+    """Single-precision operations per second of dependent multiply-adds kept in registers."""
+    import jax
+    import jax.numpy as jnp
+
+    rounds, array = 1024, jnp.ones(2**22, jnp.float32)
+
+    @jax.jit
+    def spin(x: jax.Array, factor: jax.Array) -> jax.Array:
+        return jax.lax.fori_loop(0, rounds // 64, lambda _, y: _unrolled(y, factor), x)
+
+    def _unrolled(y: jax.Array, factor: jax.Array) -> jax.Array:
+        for _ in range(64):
+            y = y * factor + np.float32(1e-3)
+        return y
+
+    return 2 * rounds * array.size / _median(lambda repeat: spin(array, np.float32(0.999 + 1e-6 * repeat)))
+
+
+def noise() -> float:
+    """Normals per second of the library's own generator, summed so that they are not stored."""
+    import jax
+    import jax.numpy as jnp
+
+    from stochq.noise.normals import normal_pair
+    from stochq.noise.threefry import threefry
+
+    count = 2**26
+
+    @jax.jit
+    def draw(key: jax.Array) -> jax.Array:
+        counters = jnp.arange(count, dtype=jnp.uint32)
+        words = threefry(jnp.stack([key, key + np.uint32(1)]), counters, counters)
+        first, second = normal_pair(*words, np.dtype(np.float32))
+        return jnp.sum(first) + jnp.sum(second)
+
+    return 2 * count / _median(lambda repeat: draw(jnp.uint32(repeat)))
+
+
+def _row(name: str, trajectories: int, ceilings: dict[str, float]) -> dict[str, Any]:
+    problem = find(name)
+    dim, family = problem.equation().dim, name.split("-")[0]
+    found = run_child(name, "stochq", "default", "--trajectories", str(trajectories))
+    row: dict[str, Any] = {"name": name, "title": problem.title, "trajectories": trajectories, "stochq": found}
+    if "cannot" not in found:
+        rate = 1e9 / found["nanoseconds"]
+        limits = {
+            "copy": ceilings["copy"] / (2 * 8 * dim),
+            "arithmetic": ceilings["arithmetic"] / (OPERATIONS_PER_LEVEL[family] * dim),
+            "noise": ceilings["noise"] / (NORMALS_PER_LEVEL[family] * dim),
+        }
+        row["shares"] = {key: rate / limit for key, limit in limits.items()}
+        row["rate"] = rate
+    if problem.dynamiqs:
+        layout, _ = problem.dynamiqs[0]
+        row["dynamiqs"] = run_child(name, "dynamiqs", layout, "--trajectories", "20000")
+    return row
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    if "rate" not in row:
+        return [row["title"], row["stochq"]["cannot"], *[report.NONE] * 6]
+    shares = [f"{100 * row['shares'][key]:.0f} %" for key in ("copy", "arithmetic", "noise")]
+    other = row.get("dynamiqs", {})
+    if "nanoseconds" not in other:
+        return [row["title"], f"{row['rate']:.3g}", *shares, f"{100 * max(row['shares'].values()):.0f} %", "–", "–"]
+    rate = 1e9 / other["nanoseconds"]
+    tight = f"{100 * max(row['shares'].values()):.0f} %"
+    return [row["title"], f"{row['rate']:.3g}", *shares, tight, f"{rate:.3g}", f"{row['rate'] / rate:.0f}x"]

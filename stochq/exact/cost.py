@@ -1,0 +1,137 @@
+"""When the master equation gives the same averages sooner than an ensemble does."""
+
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from stochq.channels import DenseOperators, DiagonalCollapse, Given, Transitions
+from stochq.equation import Equation
+from stochq.exact import liouvillian
+from stochq.exact.action import is_driven
+from stochq.exact.groups import unstructured
+from stochq.systems.banded import Banded
+from stochq.systems.checks import check_times
+from stochq.systems.grid import Particle
+from stochq.systems.hamiltonian import DiagonalHamiltonian
+
+# One random number costs about this many multiplications, in any of its forms.
+_NORMAL = 40.0
+# Elementwise work on the states of a step, per level: loads, phases, norms.
+_LEVEL = 60.0
+# A product of dense matrices gets this many more operations per second than elementwise work.
+_DENSE_GAIN = 8.0
+# The splitting and the Runge-Kutta method: applications of their parts per radian of the fastest element.
+_SPLIT_PER_RADIAN, _ODE_PER_RADIAN = 6.0, 12.0
+
+
+class CostHint(NamedTuple):
+    """method: what `sq.exact.evolve` would use; exact, ensemble: estimated work in the same unit (a multiplication,
+    dense products counting less); sooner: whether the master equation is the cheaper tool for averages."""
+
+    method: str
+    exact: float
+    ensemble: float
+
+    @property
+    def sooner(self) -> bool:
+        return self.exact < self.ensemble
+
+    def __str__(self) -> str:
+        tool, ratio = ("master equation", self.ensemble / self.exact)
+        if not self.sooner:
+            tool, ratio = "ensemble", self.exact / self.ensemble
+        return (
+            f"averages linear in the density matrix: the {tool} is sooner, by about {ratio:.1g} times ({self.method})"
+        )
+
+
+def cost_hint(equation: Equation, times: Any, *, trajectories: int, steps: int) -> CostHint:
+    r"""Estimated work of `sq.exact.evolve` and of an ensemble, from sizes alone; nothing is run.
+
+    With d levels, T saved times and ω the fastest rate or frequency difference, the master equation costs
+      "closed-form"  O(T d²), and O(d³) more where a basis has to be found or left;
+      "liouvillian"  O(d⁶) once and O(T d⁴);
+      "split"        O(ωt) times O(d²), or O(d³) where parts live in different bases;
+      "ode"          O(ωt) times O(d²) for each banded or diagonal operator and O(d³) for each dense one;
+    an ensemble trajectories × steps × (random numbers + O(d), or O(d²) where a step holds a dense matrix). Right within
+    a factor of ten, which is a factor of two or three in the dimension at which the two cross. Only averages linear in
+    ρ can be had from either: single runs, records and nonlinear quantities need trajectories.
+
+    trajectories, steps: of the ensemble, `result.trajectories` and `result.info["steps"]`.
+
+    >>> import stochq as sq
+    >>> qubit = sq.models.suv(sq.systems.levels([[0.0, 0.5], [0.5, 0.0]]), strength=1.0)
+    >>> cost_hint(qubit, [0.0, 1.0], trajectories=10_000, steps=20).sooner
+    True
+    """
+    times = check_times(times)
+    for name, value in (("trajectories", trajectories), ("steps", steps)):
+        if not value >= 1:
+            raise ValueError(f"{name}: expected a positive number; got {value!r}.")
+    method, exact = _exact(equation, times)
+    return CostHint(method, exact, float(trajectories) * float(steps) * _step(equation))
+
+
+def _step(equation: Equation) -> float:
+    """One trajectory and step."""
+    dim, work = equation.dim, _LEVEL * equation.dim
+    for channel in equation.channels:
+        budget = channel.budget(equation.noise)
+        work += _NORMAL * (budget.singles + 2 * budget.pairs + budget.uniforms)
+        work += 16 * dim**2 / _DENSE_GAIN * _changes_basis(equation, channel)
+    return work + (0 if _is_light(equation) else 8 * dim**2 / _DENSE_GAIN)
+
+
+def _is_light(equation: Equation) -> bool:
+    """Whether a step of the Hamiltonian costs no dense matrix."""
+    hamiltonian = equation.hamiltonian
+    return isinstance(hamiltonian, (DiagonalHamiltonian, Particle, Banded))
+
+
+def _changes_basis(equation: Equation, channel: Any) -> bool:
+    if isinstance(channel.basis, Given):
+        return False
+    return not isinstance(equation.hamiltonian, DiagonalHamiltonian)
+
+
+def _exact(equation: Equation, times: np.ndarray) -> tuple[str, float]:
+    dim, saved, span = equation.dim, len(times), float(times[-1] - times[0])
+    rotation = 16 * float(dim) ** 3 / _DENSE_GAIN
+    rotated = any(_changes_basis(equation, channel) for channel in equation.channels)
+    parts = {type(channel.basis) for channel in equation.channels}
+    if not unstructured(equation) and len(parts) <= 1 and (_diagonal_with(equation) or not equation.channels):
+        return "closed-form", saved * 20.0 * dim**2 + (saved + 10) * rotation * rotated
+    if dim <= liouvillian.LARGEST_DIM and not is_driven(equation):
+        return "liouvillian", 60.0 * dim**6 / _DENSE_GAIN + saved * 8.0 * dim**4
+    radians = max(1.0, _fastest(equation) * span)
+    if not unstructured(equation):
+        between = 0.0 if _diagonal_with(equation) else 2 * rotation
+        return "split", radians * _SPLIT_PER_RADIAN * (20.0 * dim**2 + between) + 10 * rotation
+    dense = 0 if _is_light(equation) else 1
+    dense += sum(isinstance(channel, DenseOperators) for channel in equation.channels)
+    return "ode", radians * _ODE_PER_RADIAN * (60.0 * dim**2 + dense * 2 * rotation)
+
+
+def _diagonal_with(equation: Equation) -> bool:
+    """Whether the Hamiltonian and all channels are diagonal in one basis."""
+    in_energy_basis = all(not isinstance(channel.basis, Given) for channel in equation.channels)
+    return isinstance(equation.hamiltonian, DiagonalHamiltonian) or in_energy_basis
+
+
+def _fastest(equation: Equation) -> float:
+    """The fastest rate or frequency difference, 1/time, from sizes where no spectrum is at hand."""
+    energies = float(np.ptp(np.asarray(equation.hamiltonian.energies))) if equation.dim <= 1024 else 0.0
+    rates = [_rate(channel) for channel in equation.channels]
+    return energies / float(equation.hbar) + sum(rates)
+
+
+def _rate(channel: Any) -> float:
+    if isinstance(channel, (DiagonalCollapse, Transitions)):
+        leaves = [np.abs(np.asarray(leaf)).max() for leaf in _arrays(channel)]
+        return float(max(leaves, default=1.0))
+    return float(np.max([np.abs(leaf).max() ** 2 for leaf in _arrays(channel)], initial=1.0))
+
+
+def _arrays(channel: Any) -> list[np.ndarray]:
+    return [np.asarray(leaf) for leaf in jax.tree.leaves(channel) if np.ndim(leaf) > 0]
