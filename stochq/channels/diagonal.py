@@ -64,9 +64,7 @@ class DiagonalCollapse(Channel):
         return ""
 
     def unsupported_colour(self, law: NoiseLaw) -> str:
-        if law == "unitary":
-            return ""
-        return f"coloured {law} noise would need memory terms in the equation, a random potential needs none"
+        return "" if law == "unitary" else f"coloured {law} noise would need memory terms, a random potential none"
 
     def budget(self, law: NoiseLaw) -> Budget:
         return Budget(pairs=self.noises) if law == "complex" else Budget(singles=self.noises)

@@ -111,7 +111,7 @@ def coloured_decoherence(times: Any, *, rate: Numbers, difference: Numbers, colo
 
     >>> from stochq.noise import OrnsteinUhlenbeck
     >>> float(coloured_decoherence(1.0, rate=2.0, difference=1.0, colour=OrnsteinUhlenbeck(0.5)).round(6))
-    0.56684
+    0.566846
     """
     return np.exp(-0.5 * np.asarray(rate) * np.square(difference) * colour.spread(times))
 

@@ -43,7 +43,7 @@ class SphericalBrownian(eqx.Module):
 
     def correlation(self, time: Any) -> np.ndarray:
         r"""$\tfrac13e^{-|t|/\tau}$."""
-        return np.exp(-np.abs(np.asarray(time, dtype=np.float64)) / self.correlation_time) / 3
+        return np.asarray(np.exp(-np.abs(np.asarray(time, dtype=np.float64)) / self.correlation_time) / 3)
 
     def increments(self, dt: float) -> "SphericalIncrements":
         """The walk in steps of length dt."""

@@ -104,9 +104,9 @@ def test_born_frequencies_of_three_levels():
     noise = sq.noise.OrnsteinUhlenbeck(SHORT)
     equation = sq.models.coloured_suv(sq.systems.levels(np.zeros(3)), drift=1.0, coupling=coupling, colour=noise)
     watched = {"norm": np.ones(3)}
-    result = sq.simulate(equation, psi, [0, 24], observables=watched, trajectories=4096, keep=4096, dt=0.1)
+    result = sq.simulate(equation, psi, [0, 16], observables=watched, trajectories=2048, keep=2048, dt=0.1)
     ends = (np.abs(result.kept[:, -1]) ** 2).argmax(axis=1)
-    judge(stats.chisquare(np.bincount(ends, minlength=3), 4096 * psi**2).pvalue, "Born's rule")
+    judge(stats.chisquare(np.bincount(ends, minlength=3), 2048 * psi**2).pvalue, "Born's rule")
 
 
 def test_white_limit_is_suv():
