@@ -97,7 +97,7 @@ def note(results: dict[str, Any]) -> str:
     return (
         f"Warm calls on {machine['cpu']}, {machine['cores']} cores; stochq {versions['stochq']}, dynamiqs "
         f"{versions['dynamiqs']}, QuTiP {versions['qutip']}, jax {versions['jax']}. stochq: one call with "
-        "`tolerance=2e-3`, pilots included. Peers: the longest step of interval/1, /2, /4 … whose bias was not seen "
+        "`tolerance=2.2e-3`, pilots included. Peers: the longest step of interval/1, /2, /4 … whose bias was not seen "
         "above 10⁻³ (two standard errors in their favour), and as many trajectories as their variance asks for. "
         "~: only a part of these trajectories was run, the rest is proportion; ≈: the step, too, follows from a longer "
         "one by the method's order. In brackets: what the repeats of both leave open. Steps and compile time: stochq / "

@@ -16,8 +16,8 @@ from benchmarks.peers import is_sparse
 from benchmarks.problems import Problem
 
 BIAS = STANDARD_ERROR = 1e-3
-# |bias| + 2 standard errors ≤ 2e-3, of which the bias may take a quarter: both are then below 1e-3.
-TOLERANCE = 2e-3
+# |bias| + 2.2 standard errors ≤ 2.2e-3, of which the bias may take a quarter: both are then below 1e-3.
+TOLERANCE = 2.2e-3
 CAP = 10**8
 # A peer's bias is measured until its statistical error is this small, or its time is up.
 RESOLUTION = 3e-4
@@ -35,7 +35,7 @@ class Patience(NamedTuple):
     repeats: int
 
 
-FULL, QUICK = Patience(4.0, 24.0, 3), Patience(1.5, 10.0, 2)
+FULL, QUICK = Patience(2.5, 14.0, 3), Patience(1.5, 10.0, 2)
 
 # (values (trajectories, T)) of a run with `steps` steps between neighbouring saved times.
 Peer = Callable[[int, int, int], np.ndarray]

@@ -1,9 +1,10 @@
 """A run to a stated tolerance: |bias| + 2 standard errors below it, for every observable at every time.
 
-The bias may take a quarter of the tolerance, two standard errors the rest. The step follows from a pilot run of the
-shared-path refinement, whose own uncertainty counts as bias. The number of trajectories follows from the variance
-seen so far, with a guard: n trajectories on which an observable of range R did not fluctuate do not exclude an event
-of probability 3/n (95 %), whose variance is 3R²/n.
+The bias may take a quarter of the tolerance, the standard errors the rest: a little more than two of them, since a run
+is judged by the worst of its points, so that no more than one run in twenty is off by more than its tolerance. The step
+follows from a pilot run of the shared-path refinement, whose own uncertainty counts as bias. The number of trajectories
+follows from the variance seen so far, with a guard: n trajectories on which an observable of range R did not fluctuate
+do not exclude an event of probability 3/n (95 %), whose variance is 3R²/n.
 """
 
 import warnings
@@ -22,7 +23,7 @@ from stochq.schemes import Scheme
 
 BIAS_SHARE = 0.25
 # Standard errors that must fit beside the bias.
-ERRORS = 2.0
+ERRORS = 2.2
 # No fewer trajectories decide anything.
 FIRST = 2048
 # A bias that leaves less of the tolerance than this leaves nothing.
@@ -72,7 +73,7 @@ class Target(NamedTuple):
         return seen + 3 * width**2 / count
 
     def reached(self, moments: Moments) -> tuple[float, str]:
-        """The largest |bias| + 2 standard errors, and which observable it belongs to."""
+        """The largest |bias| + ERRORS standard errors, and which observable it belongs to."""
         errors = self.bias + ERRORS * np.sqrt(self.variance(moments) / float(moments.count))
         largest = np.where(self.watched, errors[1:].max(axis=0), -np.inf)
         return float(largest.max()), self.names[int(largest.argmax())]

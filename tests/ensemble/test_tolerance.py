@@ -83,8 +83,8 @@ def test_a_rare_event_is_waited_for():
     options = {"observables": {"p": np.array([1.0, 0.0])}, "trajectories": CAP, "tolerance": 1e-4, "dt": 1.0}
     for seed in range(3):
         result = sq.simulate(frozen, psi, [0.0, 1.0], seed=seed, **options)
-        # Variance 1e-3, room 1e-4 for two standard errors: 4e5 trajectories.
-        assert 2e5 < result.trajectories < 6e5
+        # Variance 1e-3, room 1e-4 for 2.2 standard errors: 4.8e5 trajectories.
+        assert 3e5 < result.trajectories < 7e5
         assert abs(result.mean["p"][-1] - 1e-3) < 2e-4  # four standard errors
 
 
@@ -108,7 +108,7 @@ def test_a_small_cap_says_what_was_reached():
         result = run(trajectories=3000, tolerance=1e-3)
     assert result.trajectories == 3000 and result.info["reached"] > result.info["tolerance"] == 1e-3
     worst = max(result.stderr[name].max() for name in OBSERVABLES)
-    assert result.info["decided_by"] in OBSERVABLES and 2 * worst < result.info["reached"] < 2.2 * worst + 2.5e-4
+    assert result.info["decided_by"] in OBSERVABLES and 2.2 * worst < result.info["reached"] < 2.4 * worst + 2.5e-4
     assert str(result).startswith("EnsembleResult: 3000 trajectories")
 
 
