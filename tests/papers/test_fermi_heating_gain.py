@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import integrate
 
-from stochq.papers.fermi_heating import decoherence, gain
+from stochq.papers.fermi_heating import decoherence, gain, heating
 from stochq.papers.fermi_heating.spectra import gain_ratio
 from tests.judging import judge_mean
 
@@ -56,7 +56,7 @@ def test_simulated_gain_of_a_particle_at_rest(x, box, points, dt):
 
 
 def test_claims():
-    for claim in (decoherence.decoherence(0.05), _small_white_gain()):
+    for claim in (decoherence(0.05), _small_white_gain()):
         assert claim.checks and all(check.passed for check in claim.checks), claim.checks
 
 
@@ -65,7 +65,23 @@ def _small_white_gain():
     gain.GRIDS.clear()
     gain.GRIDS.update({2: (18, 400)})
     try:
-        return gain.white_gain()
+        return gain.white_gain.__wrapped__()
     finally:
         gain.GRIDS.clear()
         gain.GRIDS.update(kept)
+
+
+def test_all_parts_are_in_one_table(monkeypatch):
+    """Without the simulations: each part's checks that carry a standard error become rows."""
+    import sys
+
+    from stochq.papers import checks
+    from stochq.papers.output import Claim, Table
+
+    module = sys.modules["stochq.papers.fermi_heating.heating"]
+    made = Claim(Table({}), [checks.by_error("case", 1.1, 0.1, 1.0), checks.Check("other", 0.0, 0.0, 1.0)], None)
+    monkeypatch.setattr(module, "PARTS", {"(a)": lambda effort: made, "(b)": lambda effort: made})
+    claim = heating(1.0)
+    assert list(claim.numbers.columns["part"]) == ["(a)", "(b)"]
+    np.testing.assert_allclose(claim.numbers.columns["z"], [1.0, 1.0])
+    assert len(claim.checks) == 4
