@@ -267,45 +267,6 @@ def test_a_step_is_chosen_and_divides_the_times():
     assert result.dt * gas.frequency_scale([0]) <= 0.2 and result.info["steps"] == round(1.5 / result.dt)
 
 
-@pytest.mark.parametrize(
-    "call, words",
-    [
-        (lambda gas: sq.simulate_fermions(gas, [0, 0], [0, 1], trajectories=2), "occupied: expected distinct"),
-        (lambda gas: sq.simulate_fermions(gas, [0.5], [0, 1], trajectories=2), "occupied: expected whole"),
-        (lambda gas: gas.heating([30]), "occupied: expected |n|"),
-        (lambda gas: sq.simulate_fermions(gas, [0], [0, 1, 1.7], trajectories=2, dt=0.5), "times: expected intervals"),
-        (lambda gas: sq.simulate_fermions(gas, [0], [0, 1], trajectories=2, dt=-1), "dt: expected a positive"),
-        (
-            lambda gas: sq.simulate_fermions(gas, [0], [0, 1], trajectories=2, observables={"a": [1.0]}),
-            "observables: expected 'a' as 64",
-        ),
-        (
-            lambda gas: sq.simulate_fermions(gas, [0], [0, 1], trajectories=2, observables={"gain": np.ones(64)}),
-            "names other than 'gain'",
-        ),
-        (lambda gas: gas.thermal(2, -1.0), "temperature: expected"),
-        (lambda gas: gas.fermi_sea(0), "particles: expected"),
-        (lambda gas: make(16, 24.0), "Take at least"),
-        (lambda gas: make(64, 4.0), "length: expected at most"),
-        (lambda gas: make(rate=-1.0), "rate: expected"),
-        (
-            lambda gas: sq.models.fermion_gas(
-                sq.systems.particle(16, 8.0, 1.0, sq.systems.harmonic(1.0)), rate=1, length=1
-            ),
-            "particle: expected a free",
-        ),
-        (
-            lambda gas: sq.models.fermion_gas(sq.systems.particle(16, 8.0, 1.0, dimensions=2), rate=1, length=1),
-            "particle: expected a free",
-        ),
-    ],
-)
-def test_bad_input_is_named(call, words):
-    with pytest.raises(ValueError) as caught:
-        call(make())
-    assert words in str(caught.value)
-
-
 def test_momenta_that_leave_the_grid_are_reported():
     gas = make(**TINY)
     with pytest.warns(UserWarning, match="largest momenta"):
