@@ -75,13 +75,12 @@ def honesty(quick: bool) -> dict[str, Any]:
     for case in CASES:
         rows.append(_judge(case, runs))
         print(f"{case.title}: {rows[-1]['exceeded']} of {runs} runs exceeded {case.tolerance:g}", flush=True)
+        if not quick:
+            save({"machine": where, "rows": rows}, RESULTS / "honesty.json")
     shown = ("title", "runs", "tolerance", "exceeded", "exceeded_points", "points", "largest_error", "not_met")
     print(report.table(shown, [[str(row[key]) for key in shown] for row in rows]))
     print("\n".join(report.verdicts(rows)))
-    results = {"machine": where, "rows": rows}
-    if not quick:
-        save(results, RESULTS / "honesty.json")
-    return results
+    return {"machine": where, "rows": rows}
 
 
 def _judge(case: Case, runs: int) -> dict[str, Any]:

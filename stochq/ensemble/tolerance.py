@@ -59,22 +59,25 @@ class Target(NamedTuple):
         """
         count = float(moments.count)
         room = self.tolerance - self.bias
-        room = np.where(room > LEAST_ROOM * self.tolerance, room, (1 - BIAS_SHARE) * self.tolerance)
-        worst = float(np.max((ERRORS**2 * self.variance(moments) / room**2)[1:, self.watched]))
+        room = np.where(room > LEAST_ROOM * self.tolerance, room, (1 - BIAS_SHARE) * self.tolerance) / ERRORS
+        seen, unseen = self.variance(moments)
+        # n = (seen + unseen/n) / room²: what was not seen in n trajectories becomes less likely with n.
+        half = 0.5 * seen / room**2
+        worst = float(np.max((half + np.sqrt(half**2 + unseen / room**2))[1:, self.watched]))
         return int(min(cap, np.ceil(MARGIN * worst), GROWTH * count)) if worst > count else int(count)
 
-    def variance(self, moments: Moments) -> np.ndarray:
-        """Of single trajectories, (T, observables), with the guard against what has not happened yet."""
-        count = float(moments.count)
-        seen = moments.squares / max(count - 1, 1)
+    def variance(self, moments: Moments) -> tuple[np.ndarray, np.ndarray]:
+        """Of single trajectories, (T, observables): what was seen, and n times what n trajectories may have missed."""
+        seen = moments.squares / max(float(moments.count) - 1, 1)
         known = np.isfinite(self.ranges)
         width = np.minimum(self.ranges, np.where(known, LARGEST_JUMP, LARGEST_JUMP_OF_FUNCTION) * np.sqrt(seen))
         width = np.where((seen == 0) & known, self.ranges, width)
-        return seen + 3 * width**2 / count
+        return seen, 3 * width**2
 
     def reached(self, moments: Moments) -> tuple[float, str]:
         """The largest |bias| + ERRORS standard errors, and which observable it belongs to."""
-        errors = self.bias + ERRORS * np.sqrt(self.variance(moments) / float(moments.count))
+        count, (seen, unseen) = float(moments.count), self.variance(moments)
+        errors = self.bias + ERRORS * np.sqrt((seen + unseen / count) / count)
         largest = np.where(self.watched, errors[1:].max(axis=0), -np.inf)
         return float(largest.max()), self.names[int(largest.argmax())]
 
