@@ -21,6 +21,8 @@ TOLERANCE = 2.2e-3
 CAP = 10**8
 # A peer's bias is measured until its statistical error is this small, or its time is up.
 RESOLUTION = 3e-4
+# Seconds after which a slow problem is not repeated.
+LONG_ENOUGH = 60.0
 FAILED_FRACTION = 0.01
 # Steps between saved times beyond which a method that diverges is given up.
 MOST_STEPS = 4096
@@ -62,6 +64,8 @@ def reach_with_stochq(problem: Problem, patience: Patience) -> dict[str, Any]:
         results.append(sq.simulate(equation, given.psi0, problem.times, seed=seed, progress=False, **options))
         seconds.append(time.perf_counter() - start)
         errors.append(float(np.abs(results[-1].mean["o"] - exact).max()))
+        if len(seconds) > 1 and sum(seconds) > LONG_ENOUGH:
+            break
     last, warm = results[-1], seconds[1:]
     return {
         "seconds": statistics.median(warm),
