@@ -55,7 +55,7 @@ def langevin(
     noise does not reach every coordinate.
 
     >>> damped = Dynamics([[-0.5, 1], [-1, -0.5]], [[1, 0], [0, 1]])
-    >>> paths = langevin(damped, State([0, 0], np.eye(2)), [0, 1], trajectories=1000)
+    >>> paths = langevin(damped, State([0, 0], 2 * np.eye(2)), [0, 1], trajectories=1000)
     >>> bool(abs(paths.mean["exp(-entropy)"][-1] - 1) < 5 * paths.stderr["exp(-entropy)"][-1])
     True
     """

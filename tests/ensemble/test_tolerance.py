@@ -100,7 +100,7 @@ def test_an_event_not_yet_seen_counts_with_its_range():
 def test_as_many_are_wanted_as_will_do():
     """Variance 0.25 and a range of 63: with the number that is wanted, what is reached is the tolerance."""
     target = tolerance.Target(1e-3, ("n",), np.array([True]), np.array([63.0]), np.full((2, 1), 2e-4))
-    many = target.wanted(Moments(1e5, np.zeros((2, 1)), np.full((2, 1), 0.25 * 99_999)), 10**9)
+    many = target.wanted(Moments(1e6, np.zeros((2, 1)), np.full((2, 1), 0.25 * 999_999)), 10**9)
     reached, name = target.reached(Moments(float(many), np.zeros((2, 1)), np.full((2, 1), 0.25 * (many - 1))))
     assert name == "n" and 0.98e-3 < reached < 1e-3
     # Without the guard it were 4.84 · 0.25 / (8e-4)² = 1.9e6.
