@@ -54,9 +54,9 @@ def cost_hint(equation: Equation, times: Any, *, trajectories: int, steps: int) 
       "liouvillian"  O(d⁶) once and O(T d⁴);
       "split"        O(ωt) times O(d²), or O(d³) where parts live in different bases;
       "ode"          O(ωt) times O(d²) for each banded or diagonal operator and O(d³) for each dense one;
-    an ensemble trajectories × steps × (random numbers + O(d), or O(d²) where a step holds a dense matrix). Right within
-    a factor of ten, which is a factor of two or three in the dimension at which the two cross. Only averages linear in
-    ρ can be had from either: single runs, records and nonlinear quantities need trajectories.
+    an ensemble trajectories × steps × (random numbers + O(d), or O(d²) where a step holds a dense matrix). An order of
+    magnitude from counted operations, not a measurement. Only averages linear in ρ can be had from either: single runs,
+    records and nonlinear quantities need trajectories.
 
     trajectories, steps: of the ensemble, `result.trajectories` and `result.info["steps"]`.
 
