@@ -1,5 +1,6 @@
 """What every family of jump operators can do, and the basis it is written in."""
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 import equinox as eqx
@@ -65,6 +66,14 @@ class Channel(eqx.Module):
         self, t: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoise, law: NoiseLaw, reverse: bool
     ) -> jax.Array:
         """A step of this channel alone, exact in law or of weak order 2 once composed with its reverse."""
+        raise NotImplementedError
+
+    def mean_step(self, law: NoiseLaw) -> float:
+        """The longest `flow` whose means have no time-step error in any operator; 0 where every one has."""
+        return 0.0
+
+    def mean_flow(self, dt: float) -> Callable[[np.ndarray], np.ndarray]:
+        """E[ψψ†] after a `flow` over dt from E[ψψ†] before it, (dim, dim), where `mean_step` is not 0."""
         raise NotImplementedError
 
     def smooth_flow_budget(self, law: NoiseLaw) -> Budget:

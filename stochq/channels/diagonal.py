@@ -3,6 +3,7 @@
 SUV, CSL, QMUPL, Diósi-Penrose, energy-driven and lattice collapse all belong here (PHYSICS.md §1, family 1).
 """
 
+from collections.abc import Callable
 from typing import Any, final
 
 import equinox as eqx
@@ -74,6 +75,14 @@ class DiagonalCollapse(Channel):
 
     def flow_is_symmetric(self, law: NoiseLaw) -> bool:
         return True
+
+    def mean_step(self, law: NoiseLaw) -> float:
+        return np.inf
+
+    def mean_flow(self, dt: float) -> Callable[[np.ndarray], np.ndarray]:
+        """ρ_ij exp(−Γ_ij dt)."""
+        decay = np.exp(-dt * np.asarray(self.decoherence()))
+        return lambda rho: decay * rho
 
     def flow_draws_index(self, law: NoiseLaw) -> bool:
         return law != "unitary"

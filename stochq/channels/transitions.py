@@ -5,6 +5,7 @@ independent over μ, E|η_μ|² = dt Σ_ν J_μν|ψ_ν|², E[η_μ²] = dt Σ_�
 Two normals per level replace dim² Wiener processes exactly in law.
 """
 
+from collections.abc import Callable
 from typing import Any, final
 
 import equinox as eqx
@@ -46,16 +47,16 @@ class Transitions(Channel):
         return Budget(pairs=self.dim)
 
     def flow_budget(self, law: NoiseLaw) -> Budget:
-        return Budget(pairs=(2 if law == "real" else 3) * self.dim)
+        collapsing = (self.dim + 1) // 2 if law == "real" else self.dim
+        return Budget(pairs=self.dim + collapsing, uniforms=1, uniform_pairs=self.dim)
 
     def flow_is_symmetric(self, law: NoiseLaw) -> bool:
-        return False
+        return True
 
     def flow_draws_index(self, law: NoiseLaw) -> bool:
-        return False
+        return True
 
     def flow_has_gradient(self, law: NoiseLaw) -> bool:
-        # The noise of a sub-step is a root of what the other levels hold: its slope is unbounded where they are empty.
         return False
 
     def drift(self, t: jax.Array, psi: jax.Array, law: NoiseLaw) -> jax.Array:
@@ -131,15 +132,27 @@ class Separable(Transitions):
     @property
     def flow_block(self) -> int:
         # The sweep is a loop over levels of operations on one row each.
-        return 256
+        return 512
+
+    def mean_step(self, law: NoiseLaw) -> float:
+        """Any, without a source; single trajectories should not be stepped over more than half a relaxation time."""
+        total = float(np.sum(np.asarray(self.target)))
+        return 0.0 if self.source is not None else 0.5 / total if total > 0 else np.inf
+
+    def mean_flow(self, dt: float) -> Callable[[np.ndarray], np.ndarray]:
+        """e^{−a dt}ρ + (1 − e^{−a dt}) Tr(ρ) diag(A)/a, a = ΣA."""
+        target = np.asarray(self.target)
+        kept = np.exp(-dt * target.sum())
+        share = target / (target.sum() or 1.0)
+        return lambda rho: kept * rho + (1 - kept) * np.trace(rho).real * np.diag(share)
 
     def flow(
         self, t: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoise, law: NoiseLaw, reverse: bool
     ) -> jax.Array:
         """As for any rates; at O(dim) where they do not depend on the level left behind."""
         if self.source is None:
-            return sweep(self.target, dt, psi, noise.pairs, law, reverse)
-        return sweep_matrix(jnp.outer(self.target, self.source), dt, psi, noise.pairs, law, reverse)
+            return sweep(self.target, dt, psi, noise, law)
+        return sweep_matrix(jnp.outer(self.target, self.source), dt, psi, noise, law)
 
 
 @final
@@ -169,5 +182,5 @@ class RateMatrix(Transitions):
     def flow(
         self, t: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoise, law: NoiseLaw, reverse: bool
     ) -> jax.Array:
-        """One sweep over the target levels, up or (reverse) down; weak order 2 with its reverse."""
-        return sweep_matrix(self.matrix, dt, psi, noise.pairs, law, reverse)
+        """One sweep over the target levels in a random direction, of weak order 2."""
+        return sweep_matrix(self.matrix, dt, psi, noise, law)

@@ -14,7 +14,7 @@ from stochq.ensemble.observables import readout
 from stochq.ensemble.statistics import Covariance, Mean, Statistic
 from stochq.equation import Equation
 from stochq.noise import Colouring, seed_words
-from stochq.schemes import Scheme, frame_of
+from stochq.schemes import Scheme, frame_of, shares_draws
 
 # More points than this make a covariance that costs more than it tells; times are thinned to fit.
 COVARIANCE_POINTS = 192
@@ -34,8 +34,7 @@ def build_problem(
     read = readout(observables, equation.dim)
     frame = frame_of(equation)
     block = block_size(equation.dim, scheme.smallest_block(equation))
-    # Sharing draws unrolls two steps in one loop body: worth it where draws cost as much as the step itself.
-    paired = grid.even and 2 * scheme.budget(frame).shared >= equation.dim
+    paired = grid.even and shares_draws(scheme, frame)
     loop = Loop(scheme, block, grid.uniform, paired)
     points = covariance_points(len(observables), len(grid.times))
     chosen = (Mean(), Covariance(points), *statistics.values())

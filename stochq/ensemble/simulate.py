@@ -1,7 +1,8 @@
 """The public entry: an equation, a state and times become an ensemble."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -10,13 +11,24 @@ from stochq.ensemble.assemble import assemble
 from stochq.ensemble.batch import Runnable, run_states
 from stochq.ensemble.grid import check_step, time_grid
 from stochq.ensemble.grid_checks import check_grid_state, grid_monitors, warn_about_grid
+from stochq.ensemble.mean_map import mean_bias, step_by_mean_map
 from stochq.ensemble.observables import readout
 from stochq.ensemble.problem import build_problem, check_counters
 from stochq.ensemble.result import EnsembleResult
 from stochq.ensemble.runner import precision_context, run
 from stochq.ensemble.statistics import Density, Histogram
-from stochq.ensemble.step_size import Pilots, StepChoice, choose_step, pilot_size, pilots_of
-from stochq.ensemble.tolerance import check_tolerance, choose_step_for, report_on, run_to, target_of
+from stochq.ensemble.step_size import (
+    SHARE_IN_WORDS,
+    Bias,
+    Pilots,
+    StepChoice,
+    choose_step,
+    pilot_size,
+    pilots_of,
+    share_of_stderr,
+    step_without_bias,
+)
+from stochq.ensemble.tolerance import BIAS_SHARE, check_tolerance, choose_step_for, report_on, run_to, target_of
 from stochq.equation import Equation
 from stochq.schemes import Scheme, default_scheme
 from stochq.systems.checks import check_times
@@ -137,12 +149,25 @@ def _step(
 
     if dt is not None:
         dt = check_step(times, dt)
+    elif choice := step_without_bias(equation, times, observables, scheme):
+        return choice, np.zeros((len(times), len(observables)))
+    if (dt is None or tolerance is not None) and (bias := mean_bias(equation, psi, times, observables, scheme)):
+        allowed, why = allowed_bias(trajectories, tolerance, precision)
+        return step_by_mean_map(bias, equation, times, observables, scheme, allowed, dt, why)
     if tolerance is not None:
         return choose_step_for(pilots, times, observables, scheme, tolerance, dt)
     if dt is not None:
         return StepChoice(dt, {}, "given"), np.zeros(0)
     size = pilot_size(trajectories)
     return choose_step(pilots(size), size, times, observables, trajectories, precision), np.zeros(0)
+
+
+def allowed_bias(trajectories: int, tolerance: float | None, precision: str) -> tuple[Callable[[Bias], Any], str]:
+    """What a bias may be, from the bias at hand, and in words."""
+    if tolerance is None:
+        return partial(share_of_stderr, trajectories=trajectories, precision=precision), SHARE_IN_WORDS
+    share = BIAS_SHARE * tolerance
+    return lambda bias: share, f"bias below {share:.2g}, a quarter of the tolerance"
 
 
 def kept_states(problem: Runnable, keep: int, precision: str) -> np.ndarray:

@@ -2,10 +2,11 @@
 
 Threefry gives two words at a time. Channels that need complex noise use both for one number. Channels that need
 single real normals share a draw between two consecutive steps: the real parts serve the even step, the imaginary
-parts the odd one. Joining the two halves inside one step would make XLA evaluate both for every element.
+parts the odd one. Joining the two halves inside one step would make XLA evaluate both for every element. Channels
+that need two uniforms for one purpose take both words of a draw.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -17,11 +18,13 @@ from stochq.noise.threefry import threefry
 
 
 class Budget(NamedTuple):
-    """Random numbers of one step of one trajectory: real normals, complex normals (E|z|² = 2), uniforms."""
+    """Random numbers of one step of one trajectory: real normals, complex normals (E|z|² = 2), uniforms, and pairs of
+    uniforms."""
 
     singles: int = 0
     pairs: int = 0
     uniforms: int = 0
+    uniform_pairs: int = 0
 
     def __add__(self, other: "Budget") -> "Budget":  # type: ignore[override]
         return Budget(*(a + b for a, b in zip(self, other, strict=True)))
@@ -32,16 +35,22 @@ class Budget(NamedTuple):
         return self.singles + self.uniforms
 
     @property
+    def own(self) -> int:
+        """Slots that serve one step only."""
+        return self.pairs + self.uniform_pairs
+
+    @property
     def slots_per_step_pair(self) -> int:
-        return self.shared + 2 * self.pairs
+        return self.shared + 2 * self.own
 
 
 class StepNoise(NamedTuple):
-    """The random numbers of one step: singles (n,), pairs (m,) complex, uniforms (q,)."""
+    """The random numbers of one step: singles (n,), pairs (m,) complex, uniforms (q,), uniform_pairs (r,) complex."""
 
     singles: jax.Array
     pairs: jax.Array
     uniforms: jax.Array
+    uniform_pairs: Any = np.zeros((0, 1), np.complex64)
 
     def split(self, budget: Budget) -> tuple["StepNoise", "StepNoise"]:
         """The first numbers, as many as `budget` says, and the rest."""
@@ -51,7 +60,8 @@ class StepNoise(NamedTuple):
     def join_half_steps(self, second: "StepNoise") -> "StepNoise":
         """The noise of one step of twice the length on the same path: increments add, the first index serves."""
         half = np.sqrt(0.5).astype(self.singles.dtype)
-        return StepNoise((self.singles + second.singles) * half, (self.pairs + second.pairs) * half, self.uniforms)
+        singles, pairs = (self.singles + second.singles) * half, (self.pairs + second.pairs) * half
+        return StepNoise(singles, pairs, self.uniforms, self.uniform_pairs)
 
 
 class StepPairNoise(NamedTuple):
@@ -61,12 +71,14 @@ class StepPairNoise(NamedTuple):
     uniforms: jax.Array
     even_pairs: jax.Array
     odd_pairs: jax.Array
+    even_uniforms: Any = np.zeros((0, 1), np.complex64)
+    odd_uniforms: Any = np.zeros((0, 1), np.complex64)
 
     def even(self) -> StepNoise:
-        return StepNoise(self.singles.real, self.even_pairs, self.uniforms.real)
+        return StepNoise(self.singles.real, self.even_pairs, self.uniforms.real, self.even_uniforms)
 
     def odd(self) -> StepNoise:
-        return StepNoise(self.singles.imag, self.odd_pairs, self.uniforms.imag)
+        return StepNoise(self.singles.imag, self.odd_pairs, self.uniforms.imag, self.odd_uniforms)
 
 
 def seed_words(seed: int) -> np.ndarray:
@@ -89,10 +101,23 @@ def slot_words(
 
 def draw_pairs(key: jax.Array, trajectories: jax.Array, step: jax.Array, budget: Budget, dtype: np.dtype) -> jax.Array:
     """The complex normals of one step: (budget.pairs, trajectories), E|z|² = 2."""
-    step = step.astype(jnp.uint32)
-    first = (step >> 1) * np.uint32(budget.slots_per_step_pair) + np.uint32(budget.shared)
-    first = first + (step & 1) * np.uint32(budget.pairs)
+    first = _own_slots(step.astype(jnp.uint32), budget)
     return lax.complex(*normal_pair(*slot_words(key, trajectories, first, budget.pairs), dtype))
+
+
+def _draw_uniform_pairs(
+    key: jax.Array, trajectories: jax.Array, step: jax.Array, budget: Budget, dtype: np.dtype
+) -> jax.Array:
+    """The pairs of uniforms of one step: (budget.uniform_pairs, trajectories), as real and imaginary parts."""
+    first = _own_slots(step, budget) + np.uint32(budget.pairs)
+    words = slot_words(key, trajectories, first, budget.uniform_pairs)
+    return lax.complex(*(uniform(word, dtype) for word in words))
+
+
+def _own_slots(step: jax.Array, budget: Budget) -> jax.Array:
+    """The first of the slots that serve this step only."""
+    first = (step >> 1) * np.uint32(budget.slots_per_step_pair) + np.uint32(budget.shared)
+    return first + (step & 1) * np.uint32(budget.own)
 
 
 def _draw_shared(
@@ -113,8 +138,10 @@ def draw_step_pair(
     """
     step_pair = step_pair.astype(jnp.uint32)
     singles, uniforms = _draw_shared(key, trajectories, step_pair, budget, dtype)
-    even, odd = (draw_pairs(key, trajectories, 2 * step_pair + np.uint32(half), budget, dtype) for half in (0, 1))
-    return StepPairNoise(singles, uniforms, even, odd)
+    steps = [2 * step_pair + np.uint32(half) for half in (0, 1)]
+    pairs = (draw_pairs(key, trajectories, step, budget, dtype) for step in steps)
+    uniform_pairs = (_draw_uniform_pairs(key, trajectories, step, budget, dtype) for step in steps)
+    return StepPairNoise(singles, uniforms, *pairs, *uniform_pairs)
 
 
 def draw_step(key: jax.Array, trajectories: jax.Array, step: jax.Array, budget: Budget, dtype: np.dtype) -> StepNoise:
@@ -126,4 +153,5 @@ def draw_step(key: jax.Array, trajectories: jax.Array, step: jax.Array, budget: 
         jnp.where(odd, singles.imag, singles.real),
         draw_pairs(key, trajectories, step, budget, dtype),
         jnp.where(odd, uniforms.imag, uniforms.real),
+        _draw_uniform_pairs(key, trajectories, step, budget, dtype),
     )

@@ -10,6 +10,12 @@ from stochq.schemes.scheme import Stepper as Stepper
 from stochq.schemes.strang import Strang as Strang
 
 
+def shares_draws(scheme: Scheme, frame: Frame) -> bool:
+    """Whether neighbouring steps should share their draws, which unrolls two steps in one loop body: worth it where
+    draws cost as much as the step itself."""
+    return 2 * scheme.budget(frame).shared >= frame.dim
+
+
 def default_scheme(equation: Equation) -> Scheme:
     """The best scheme that applies: Strang where every channel flows, extrapolated Euler-Maruyama elsewhere."""
     strang = Strang()

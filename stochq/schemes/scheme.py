@@ -1,15 +1,18 @@
 """What a scheme is, and what it becomes once an equation and a step length are known."""
 
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
 import jax
+import numpy as np
 
 from stochq.equation import Equation
 from stochq.noise import Budget
 from stochq.schemes.frame import Frame
 
 States = tuple[jax.Array, ...]
+MeanMap = Callable[[np.ndarray, int], np.ndarray]
 
 
 class Stepper(eqx.Module):
@@ -67,6 +70,14 @@ class Scheme(eqx.Module):
     def differentiable(self, equation: Equation) -> bool:
         """Whether gradients with respect to the equation's parameters pass through a step."""
         raise NotImplementedError
+
+    def mean_step(self, frame: Frame) -> float:
+        """The longest step over which the means of operators have no time-step error; 0 where every step has one."""
+        return 0.0
+
+    def mean_map(self, frame: Frame, dt: float) -> MeanMap | None:
+        """(ρ, n) -> E[ψψ†] in the held basis after n steps from ρ = E[ψψ†]; None where it is not known exactly."""
+        return None
 
     def budget(self, frame: Frame) -> Budget:
         """Random numbers of one step."""

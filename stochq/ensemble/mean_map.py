@@ -1,0 +1,111 @@
+"""The time-step error of means without sampling: a scheme's own map of the mean density matrix.
+
+Where every part of a step is exact in the mean, one step maps E[ψψ†] linearly, and the error of all operators follows
+from that map alone: no pilot run, no statistical uncertainty. Affordable where dim³ is.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from stochq.ensemble.grid import time_grid
+from stochq.ensemble.observables import ordered_names
+from stochq.ensemble.step_size import ASYMPTOTIC, Bias, StepChoice, division_of
+from stochq.equation import Equation
+from stochq.schemes import Scheme, frame_of, shares_draws
+
+# Above, a pilot run is cheaper than products of matrices.
+LARGEST_DIM = 128
+_REFINEMENTS = 40
+
+
+# The bias at a step.
+BiasOf = Callable[[float], Bias]
+
+
+def mean_bias(
+    equation: Equation, psi: np.ndarray, times: np.ndarray, observables: Mapping[str, Any], scheme: Scheme
+) -> BiasOf | None:
+    """The bias of these observables as a function of the step; None where only sampling can tell it."""
+    if equation.dim > LARGEST_DIM or equation.colour is not None:
+        return None
+    if any(callable(observable) for observable in observables.values()):
+        return None
+    frame = frame_of(equation)
+    with jax.enable_x64(True):
+        if scheme.mean_map(frame, float(times[1] - times[0])) is None:
+            return None
+        held = np.asarray(frame.hold(np.asarray(psi, np.complex128)))
+        columns = None if frame.columns is None else np.asarray(frame.columns)
+    start = np.outer(held, held.conj())
+    operators = np.stack([_held(observables[name], columns) for name in ordered_names(observables)])
+    both = np.concatenate([operators, operators @ operators])
+
+    def values(h: float) -> np.ndarray:
+        """Tr ρO and Tr ρO², (T, 2·observables)."""
+        grid, rho, seen = time_grid(times, h), start, [start]
+        with jax.enable_x64(True):
+            maps = {length: scheme.mean_map(frame, float(length)) for length in set(grid.lengths)}
+        for steps, length in zip(grid.steps, grid.lengths, strict=True):
+            rho = maps[length](rho, int(steps))  # type: ignore[misc]
+            seen.append(rho)
+        return np.einsum("tij,oji->to", np.stack(seen), both).real
+
+    def bias(h: float) -> Bias:
+        coarse, fine = values(h), values(h / 2)
+        means, squares = np.split(fine, 2, axis=1)
+        share = 1 - 2.0**-scheme.weak_order
+        spread = np.sqrt(np.maximum(squares - means**2, 0)).max(axis=0) * np.ones_like(means)
+        value = (coarse[:, : len(operators)] - means) / share
+        return Bias(value, np.zeros_like(value), spread)
+
+    return bias
+
+
+def _held(observable: Any, columns: Any) -> np.ndarray:
+    """An observable as a matrix in the held basis."""
+    array = np.asarray(observable)
+    matrix = np.diag(array) if array.ndim == 1 else array
+    return matrix.astype(complex) if columns is None else columns.conj().T @ matrix @ columns
+
+
+def largest_step(
+    bias: BiasOf,
+    equation: Equation,
+    times: np.ndarray,
+    scheme: Scheme,
+    allowed: Callable[[Bias], Any],
+) -> tuple[float, Bias]:
+    """The largest step whose bias is at most what is allowed, (T, observables) or a number; and that bias."""
+    multiple = 2 if shares_draws(scheme, frame_of(equation)) else 1
+    longest = min((channel.mean_step(equation.noise) for channel in equation.channels), default=np.inf)
+    h = division_of(times, min(longest, float(times[1] - times[0])), multiple)
+    for _ in range(_REFINEMENTS):
+        found = bias(h)
+        limit = np.maximum(allowed(found), np.finfo(float).tiny)
+        worst = float(np.max(np.abs(found.value) / limit))
+        if worst <= 1 and np.all(np.abs(found.value) <= ASYMPTOTIC * found.spread + limit):
+            return h, found
+        h = division_of(times, h / np.clip(worst ** (1 / scheme.weak_order), 1.05, 4.0), multiple)
+    raise RuntimeError(f"dt: no step down to {h:.2g} makes the bias small enough. Give dt yourself.")
+
+
+def step_by_mean_map(
+    bias: BiasOf,
+    equation: Equation,
+    times: np.ndarray,
+    observables: Mapping[str, Any],
+    scheme: Scheme,
+    allowed: Callable[[Bias], Any],
+    given: float | None,
+    why: str,
+) -> tuple[StepChoice, np.ndarray]:
+    """The step and the size of its bias, (T, observables). given: a step that the user chose."""
+    if given is None:
+        dt, found = largest_step(bias, equation, times, scheme, allowed)
+    else:
+        dt, found, why = given, bias(given), "given"
+    named = {name: found.value[:, index] for index, name in enumerate(ordered_names(observables))}
+    return StepChoice(dt, named, f"{why}; bias from the scheme's map of the mean state"), np.abs(found.value)
