@@ -18,7 +18,10 @@ TARGETS = {
     "tunnelling-8": 100.0,
     "oqt-8": 100.0,
     "oqt-16": 1000.0,
+    "relaxing-8": 100.0,
+    "relaxing-16": 1000.0,
     "csl-64": 50.0,
+    "meeting-64": 50.0,
     "kerr-64": 3.0,
     "homodyne-2": 20.0,
 }

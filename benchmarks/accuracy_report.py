@@ -85,7 +85,8 @@ def text(results: dict[str, Any], names: Sequence[str]) -> str:
         own = row.get("stochq", {})
         if "seconds" in own:
             lines.append(
-                f"{row['title']}: stochq {own['trajectories']} trajectories, dt {own['dt']:.3g}, "
+                f"{row['title']}: stochq {own['trajectories']} trajectories, tolerance {own['tolerance']:.3g}, "
+                f"dt {own['dt']:.3g}, "
                 f"bias {own['bias']:.2g}, standard error {own['stderr']:.2g}, largest error {own['largest_error']:.2g}"
             )
     return "\n".join([*lines, "", *report.verdicts([row | {"checks": row.get("checks", [])} for row in rows])])
@@ -97,7 +98,8 @@ def note(results: dict[str, Any]) -> str:
     return (
         f"Warm calls on {machine['cpu']}, {machine['cores']} cores; stochq {versions['stochq']}, dynamiqs "
         f"{versions['dynamiqs']}, QuTiP {versions['qutip']}, jax {versions['jax']}. stochq: one call with "
-        "`tolerance=2.2e-3`, pilots included. Peers: the longest step of interval/1, /2, /4 … whose bias was not seen "
+        "`tolerance=`, the choice of the step included, at the largest tolerance that gives both. Peers: "
+        "the longest step of interval/1, /2, /4 … whose bias was not seen "
         "above 10⁻³ (two standard errors in their favour), and as many trajectories as their variance asks for. "
         "~: only a part of these trajectories was run, the rest is proportion; ≈: the step, too, follows from a longer "
         "one by the method's order. In brackets: what the repeats of both leave open. Steps and compile time: stochq / "

@@ -142,6 +142,18 @@ def _tunnelling(dim: int, **options: Any) -> Problem:
     return Problem(f"tunnelling-{dim}", f"SUV d={dim}, tunnelling", dim, 0.01, 400, *build, **options)
 
 
+def _relaxing(dim: int, chunk: int) -> Problem:
+    build = partial(equations.oqt, dim), partial(statements.relaxing, dim)
+    title = f"OQT d={dim}, from the top"
+    return Problem(f"relaxing-{dim}", title, dim**2, 0.01, 400, *build, dynamiqs=(("dense", chunk),), qutip_steps=100)
+
+
+def _meeting(points: int) -> Problem:
+    build = partial(equations.csl, points), partial(statements.meeting, points)
+    title = f"CSL N={points}, packets meet"
+    return Problem(f"meeting-{points}", title, points, 0.00625, 200, *build, dynamiqs=(("dia", 200),), qutip_steps=200)
+
+
 def _homodyne() -> Problem:
     build = equations.homodyne, statements.homodyne
     return Problem("homodyne-2", "homodyne qubit", 1, 0.01, 400, *build, dynamiqs=(("dense", 5000),), qutip_steps=200)
@@ -151,6 +163,9 @@ def _homodyne() -> Problem:
 REACHED_ONLY = (
     _tunnelling(3, dynamiqs=(("dense", 5000),), quick=True),
     _tunnelling(8, dynamiqs=(("dia", 5000),)),
+    _relaxing(8, 200),
+    _relaxing(16, 100),
+    _meeting(64),
     _homodyne(),
 )
 

@@ -16,8 +16,9 @@ from benchmarks.peers import is_sparse
 from benchmarks.problems import Problem
 
 BIAS = STANDARD_ERROR = 1e-3
-# |bias| + 2.2 standard errors ≤ 2.2e-3, of which the bias may take a quarter: both are then below 1e-3.
-TOLERANCE = 2.2e-3
+# |bias| + 2.2 standard errors are kept below the tolerance. At the smallest of these both are below 1e-3 whatever the
+# bias, which may take a quarter; the largest is what 1e-3 of both add up to. The largest that does is searched for.
+TOLERANCES = (3.2e-3, 2.9e-3, 2.65e-3, 2.4e-3, 2.2e-3)
 CAP = 10**8
 # A peer's bias is measured until its statistical error is this small, or its time is up.
 RESOLUTION = 3e-4
@@ -53,11 +54,22 @@ def exact_answer(problem: Problem) -> np.ndarray:
 
 
 def reach_with_stochq(problem: Problem, patience: Patience) -> dict[str, Any]:
-    """Whole calls of `simulate(..., tolerance=)`, pilots included."""
+    """Whole calls of `simulate(..., tolerance=)`, the choice of the step included, at the largest tolerance with which
+    the bias and the standard error are both as small as wanted."""
+    compiling = 0.0
+    for tolerance in TOLERANCES:
+        found = _reach(problem, patience, tolerance)
+        compiling = max(compiling, found["compile_seconds"])
+        if found["bias"] <= BIAS and found["stderr"] <= STANDARD_ERROR:
+            break
+    return found | {"tolerance": tolerance, "compile_seconds": compiling}
+
+
+def _reach(problem: Problem, patience: Patience, tolerance: float) -> dict[str, Any]:
     import stochq as sq
 
     equation, given, exact = problem.equation(), problem.statement(), exact_answer(problem)
-    options: dict[str, Any] = {"observables": {"o": given.observable}, "trajectories": CAP, "tolerance": TOLERANCE}
+    options: dict[str, Any] = {"observables": {"o": given.observable}, "trajectories": CAP, "tolerance": tolerance}
     seconds, errors, results = [], [], []
     for seed in range(patience.repeats + 1):
         start = time.perf_counter()

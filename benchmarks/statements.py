@@ -93,6 +93,12 @@ def sui(sites: int) -> Statement:
     return Statement(None, [], normalized(psi0), 1 - 2 * down / sites)
 
 
+def relaxing(dim: int) -> Statement:
+    """Thermalization from the uppermost level; the observable is the energy."""
+    given = oqt(dim)
+    return Statement(given.hamiltonian, given.jumps, np.eye(dim)[-1], given.observable)
+
+
 def csl(points: int) -> Statement:
     """Two packets in a weak trap; the observable is the position. Jumps are the rows of the kernel's root."""
     x = (np.arange(points) - points / 2) * CSL_SPACING
@@ -105,6 +111,13 @@ def csl(points: int) -> Statement:
     root = (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
     psi0 = np.exp(-((x + 1.5) ** 2)) + np.exp(-((x - 2.5) ** 2))
     return Statement((hamiltonian + hamiltonian.conj().T) / 2, [np.diag(row) for row in root], normalized(psi0), x)
+
+
+def meeting(points: int) -> Statement:
+    """Two packets fly at each other and interfere; the observable is the chance to be between the first minima."""
+    x, given = (np.arange(points) - points / 2) * CSL_SPACING, csl(points)
+    packets = np.exp(-((x + 2.5) ** 2) / 2 + 2j * x) + np.exp(-((x - 2.5) ** 2) / 2 - 2j * x)
+    return Statement(given.hamiltonian, given.jumps, normalized(packets), (np.abs(x) < 0.8).astype(float))
 
 
 def annihilation(cutoff: int) -> np.ndarray:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from stochq.ensemble.grid import time_grid
@@ -37,7 +38,7 @@ def mean_bias(
     with jax.enable_x64(True):
         if scheme.mean_map(frame, float(times[1] - times[0])) is None:
             return None
-        held = np.asarray(frame.hold(np.asarray(psi, np.complex128)))
+        held = np.asarray(frame.hold(jnp.asarray(psi, np.complex128)))
         columns = None if frame.columns is None else np.asarray(frame.columns)
     start = np.outer(held, held.conj())
     operators = np.stack([_held(observables[name], columns) for name in ordered_names(observables)])

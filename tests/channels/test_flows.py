@@ -1,4 +1,4 @@
-"""Flows: exact in law for diagonal collapse, of weak order 2 for transitions and general operators."""
+"""Flows: exact in law for diagonal collapse, of weak order 2 for general operators."""
 
 import itertools
 
@@ -8,12 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from stochq.channels import DenseOperators, Features, RateMatrix, Separable
+from stochq.channels import DenseOperators, Features
 from stochq.noise import StepNoise
 from tests import liouville
 from tests.channels.cases import CASES, DIAGONAL, LAWS, draw
 from tests.judging import judge_sample
-from tests.problems import hermitian, state, transitions
+from tests.problems import hermitian, state
 
 
 def _flow(channel, law):
@@ -153,84 +153,3 @@ def test_platen_has_local_weak_order_three_for_nonlinear_averages():
             differences.append(abs(values[0] - values[1]))
     orders = np.log2(np.array(differences[:-1]) / np.array(differences[1:]))
     assert orders[-1] > 2.75, orders
-
-
-def _sweep_mean(channel, law, h, psi, function):
-    """E f(ψ) after one full sweep in a random direction; three nodes per normal are right to fifth order in √h."""
-    count = channel.flow_budget(law).pairs
-    points, weights = _nodes(2 * count, 3)
-    pairs = points[:count] + 1j * points[count:]
-    empty = np.zeros((0, pairs.shape[1]))
-    noise = StepNoise(*map(jnp.asarray, (empty, pairs, empty)))
-    states = jnp.broadcast_to(jnp.asarray(psi)[:, None], (len(psi), pairs.shape[1]))
-    means = []
-    for reverse in (False, True):
-        after = np.asarray(_flow(channel, law)(h, states, noise, reverse))
-        means.append(function(after, weights))
-    return np.mean(means, axis=0)
-
-
-def _mean_density(states, weights):
-    return (states * weights) @ states.conj().T
-
-
-@pytest.mark.parametrize(("law", "steps"), [("real", (0.1, 0.05, 0.025)), ("complex", (0.2, 0.1))])
-def test_the_sweep_has_local_weak_order_three(law, steps):
-    rates, psi = np.array([0.9, 0.4]), state(2, 12)
-    jumps = transitions(np.outer(rates, np.ones(2)), np.eye(2))
-    errors = []
-    with jax.enable_x64(True):
-        for h in steps:
-            exact = liouville.flow(jumps, np.outer(psi, psi.conj()), h)
-            errors.append(np.abs(_sweep_mean(Separable(rates), law, h, psi, _mean_density) - exact).max())
-    orders = np.log2(np.array(errors[:-1]) / np.array(errors[1:]))
-    assert orders[-1] > 2.7, (orders, errors)
-
-
-@pytest.mark.parametrize(("law", "steps"), [("real", (0.1, 0.05, 0.025)), ("complex", (0.2, 0.1, 0.05))])
-@pytest.mark.parametrize("diagonal", [0.0, 0.5])
-def test_the_sweep_over_any_rates_has_local_weak_order_three(law, steps, diagonal):
-    rates, psi = np.array([[diagonal, 0.9], [0.4, 0.7 * diagonal]]), state(2, 12)
-    jumps = transitions(rates, np.eye(2))
-    errors = []
-    with jax.enable_x64(True):
-        for h in steps:
-            exact = liouville.flow(jumps, np.outer(psi, psi.conj()), h)
-            errors.append(np.abs(_sweep_mean(RateMatrix(rates), law, h, psi, _mean_density) - exact).max())
-    orders = np.log2(np.array(errors[:-1]) / np.array(errors[1:]))
-    assert orders[-1] > 2.7, (orders, errors)
-
-
-@pytest.mark.parametrize("law", ["real", "complex"])
-def test_both_sweeps_agree_where_both_apply(law):
-    """On even rates, number for number: the norm takes the common factor away."""
-    channel, psi = Separable(np.array([0.5, 0.3, 0.2])), state(3, 14)[:, None]
-    with jax.enable_x64(True):
-        noise = draw(np.random.default_rng(1), channel.flow_budget(law), 1)
-        after = [_flow(c, law)(0.1, psi, noise) for c in (channel, RateMatrix(channel.rates()))]
-    np.testing.assert_allclose(after[0], after[1], atol=1e-13)
-
-
-def test_the_sweep_has_local_weak_order_three_for_the_purity_of_populations():
-    """Complex noise, even weights: dE[Σp²]/dt = 4a/d − 2a(1+1/d)E[Σp²], a Wright-Fisher diffusion."""
-    rate, psi = 0.8, state(2, 13)
-    start = np.sum(np.abs(psi) ** 4)
-    errors = []
-    with jax.enable_x64(True):
-        for h in (0.1, 0.05):
-            exact = 2 / 3 + (start - 2 / 3) * np.exp(-2 * rate * 1.5 * h)
-            got = _sweep_mean(
-                Separable(np.full(2, rate / 2)), "complex", h, psi, lambda x, w: w @ np.sum(np.abs(x) ** 4, axis=0)
-            )
-            errors.append(abs(got - exact))
-    assert np.log2(errors[0] / errors[1]) > 2.7, errors
-
-
-@pytest.mark.parametrize("law", ["real", "complex"])
-def test_the_sweep_leaves_levels_without_gain_alone(law):
-    channel, psi = Separable(np.array([0.0, 0.6, 0.0])), state(3, 14)[:, None]
-    with jax.enable_x64(True):
-        noise = draw(np.random.default_rng(1), channel.flow_budget(law), 1)
-        after = np.asarray(_flow(channel, law)(0.1, psi, noise))
-    np.testing.assert_allclose(after[0] / after[2], psi[0] / psi[2], rtol=1e-12)
-    np.testing.assert_allclose(np.linalg.norm(after), 1, rtol=1e-12)
