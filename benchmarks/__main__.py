@@ -21,6 +21,7 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser("agreement", help="large ensembles against their master equations")
     commands.add_parser("phase-space", help="ten thousand dissipative-CSL oscillators in one call")
     commands.add_parser("coloured", help="noise with a spectrum against white noise, per step")
+    commands.add_parser("noise-share", help="a step beside its random numbers alone")
     commands.add_parser("scaling", help="cost and memory against dimension, operators, trajectories and steps")
     commands.add_parser("gpu", help="share of an accelerator's ceilings; says so where there is none")
     scale = commands.add_parser("scale", help="one axis of `scaling` in this process, as JSON")
@@ -60,6 +61,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         from benchmarks.scaling import scaling
 
         scaling()
+    elif chosen.command == "noise-share":
+        from benchmarks.noise_share import noise_share
+
+        noise_share()
     elif chosen.command == "gpu":
         from benchmarks.gpu import gpu
 

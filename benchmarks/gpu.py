@@ -15,7 +15,7 @@ from benchmarks.throughput import RESULTS, save
 # (problem, trajectories); real operations and random numbers of one step per level.
 SIZES = (("suv-8", 10**6), ("oqt-64", 10**6), ("suv-2", 10**6), ("oqt-8", 10**6))
 OPERATIONS_PER_LEVEL = {"suv": 60.0, "oqt": 100.0}
-NORMALS_PER_LEVEL = {"suv": 1.0, "oqt": 8.0}
+NORMALS_PER_LEVEL = {"suv": 1.0, "oqt": 5.0}
 REPEATS = 5
 SHARE_OF_CEILING, TIMES_DYNAMIQS = 0.3, 20.0
 

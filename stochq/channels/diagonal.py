@@ -10,6 +10,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 from stochq.arrays import as_real, is_concrete
 from stochq.channels.channel import Basis, Channel, Given, NoiseLaw, populations
@@ -150,14 +151,18 @@ def _gaussian_index(probability: jax.Array, normals: jax.Array) -> jax.Array:
 
 
 def _draw_index(probability: jax.Array, uniform: jax.Array) -> jax.Array:
-    """Unit vectors e_j, one for each column, with j drawn from `probability` by inversion of the cumulative sum."""
+    """Unit vectors e_j, one for each column, with j drawn from `probability`: level by level, its share is taken from
+    what a uniform part of the total leaves, as long as something is left."""
     levels = probability.shape[0]
-    if levels <= DENSE_KERNEL_POINTS:
-        # One triangular product is faster than XLA's cumulative sum, which is quadratic and not a product.
-        cumulative = multiply(np.tril(np.ones((levels, levels), probability.dtype)), probability)
-    else:
-        cumulative = jnp.cumsum(probability, axis=0)
-    index = jnp.sum((cumulative < (uniform * cumulative[-1])[None]).astype(jnp.int32), axis=0)
+
+    def take(level: jax.Array, carry: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        left, index = carry
+        left = left - probability[level]
+        return left, index + (left > 0).astype(jnp.int32)
+
+    start = (uniform * level_sum(probability)[0], jnp.zeros(uniform.shape, jnp.int32))
+    # A loop: neither a triangular product nor XLA's cumulative sum is linear in the number of levels.
+    index = lax.fori_loop(0, levels - 1, take, start)[1]
     return (column(jnp.arange(levels, dtype=jnp.int32), probability) == index[None]).astype(probability.dtype)
 
 
