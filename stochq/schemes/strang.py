@@ -23,7 +23,8 @@ class Strang(Scheme):
     $$e^{\frac{h}{2}H}e^{\frac{h}{2}C_1}\cdots e^{hC_n}\cdots e^{\frac{h}{2}C_1}e^{\frac{h}{2}H}$$
 
     Weak order 2. Collapse channels flow exactly (no step error at all without a Hamiltonian), thermalizing ones by
-    the sweep over levels, general operators by Platen's step, the Hamiltonian by its exact propagator.
+    the sweep over levels (no step error in any mean where the Hamiltonian is diagonal with them), general operators by
+    Platen's step, the Hamiltonian by its exact propagator.
     diffusive: collapse without a drawn index, of weak order 2 too, through which gradients pass.
 
     >>> import stochq as sq
