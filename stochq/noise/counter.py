@@ -5,7 +5,7 @@ single real normals share a draw between two consecutive steps: the real parts s
 parts the odd one. Joining the two halves inside one step would make XLA evaluate both for every element.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -17,11 +17,12 @@ from stochq.noise.threefry import threefry
 
 
 class Budget(NamedTuple):
-    """Random numbers of one step of one trajectory: real normals, complex normals (E|z|² = 2), uniforms."""
+    """Random numbers of one step of one trajectory: real normals, complex normals (E|z|² = 2), uniforms, bare words."""
 
     singles: int = 0
     pairs: int = 0
     uniforms: int = 0
+    words: int = 0
 
     def __add__(self, other: "Budget") -> "Budget":  # type: ignore[override]
         return Budget(*(a + b for a, b in zip(self, other, strict=True)))
@@ -29,7 +30,7 @@ class Budget(NamedTuple):
     @property
     def shared(self) -> int:
         """Slots whose two words serve two consecutive steps."""
-        return self.singles + self.uniforms
+        return self.singles + self.uniforms + self.words
 
     @property
     def slots_per_step_pair(self) -> int:
@@ -37,21 +38,32 @@ class Budget(NamedTuple):
 
 
 class StepNoise(NamedTuple):
-    """The random numbers of one step: singles (n,), pairs (m,) complex, uniforms (q,)."""
+    """The random numbers of one step: singles (n,), pairs (m,) complex, uniforms (q,), words (halves, w) of 32 bits.
+
+    halves: 1, or 2 for a step joined from two. words: None where none are drawn.
+    """
 
     singles: jax.Array
     pairs: jax.Array
     uniforms: jax.Array
+    words: Any = None
 
     def split(self, budget: Budget) -> tuple["StepNoise", "StepNoise"]:
         """The first numbers, as many as `budget` says, and the rest."""
-        parts = list(zip(self, budget, strict=True))
-        return StepNoise(*(x[:n] for x, n in parts)), StepNoise(*(x[n:] for x, n in parts))
+        parts = list(zip(self[:3], budget[:3], strict=True))
+        own, rest = (None, None) if self.words is None else (self.words[:, : budget.words], self.words[:, budget.words :])
+        return StepNoise(*(x[:n] for x, n in parts), own), StepNoise(*(x[n:] for x, n in parts), rest)
 
     def join_half_steps(self, second: "StepNoise") -> "StepNoise":
-        """The noise of one step of twice the length on the same path: increments add, the first index serves."""
+        """The noise of one step of twice the length on the same path: increments add, the first index serves.
+
+        Words stay two: whoever reads them adds what they mean.
+        """
         half = np.sqrt(0.5).astype(self.singles.dtype)
-        return StepNoise((self.singles + second.singles) * half, (self.pairs + second.pairs) * half, self.uniforms)
+        words = None if self.words is None else jnp.concatenate([self.words, second.words])
+        return StepNoise(
+            (self.singles + second.singles) * half, (self.pairs + second.pairs) * half, self.uniforms, words
+        )
 
 
 class StepPairNoise(NamedTuple):
@@ -61,12 +73,14 @@ class StepPairNoise(NamedTuple):
     uniforms: jax.Array
     even_pairs: jax.Array
     odd_pairs: jax.Array
+    even_words: Any = None
+    odd_words: Any = None
 
     def even(self) -> StepNoise:
-        return StepNoise(self.singles.real, self.even_pairs, self.uniforms.real)
+        return StepNoise(self.singles.real, self.even_pairs, self.uniforms.real, self.even_words)
 
     def odd(self) -> StepNoise:
-        return StepNoise(self.singles.imag, self.odd_pairs, self.uniforms.imag)
+        return StepNoise(self.singles.imag, self.odd_pairs, self.uniforms.imag, self.odd_words)
 
 
 def seed_words(seed: int) -> np.ndarray:
@@ -104,6 +118,15 @@ def _draw_shared(
     return singles, lax.complex(*(uniform(word, dtype) for word in words))
 
 
+def _draw_words(key: jax.Array, trajectories: jax.Array, step_pair: jax.Array, budget: Budget) -> tuple[Any, Any]:
+    """The words (1, budget.words, trajectories) of the even and of the odd step, None where there are none."""
+    if not budget.words:
+        return None, None
+    first = step_pair * np.uint32(budget.slots_per_step_pair) + np.uint32(budget.singles + budget.uniforms)
+    even, odd = slot_words(key, trajectories, first, budget.words)
+    return even[None], odd[None]
+
+
 def draw_step_pair(
     key: jax.Array, trajectories: jax.Array, step_pair: jax.Array, budget: Budget, dtype: np.dtype
 ) -> StepPairNoise:
@@ -114,16 +137,18 @@ def draw_step_pair(
     step_pair = step_pair.astype(jnp.uint32)
     singles, uniforms = _draw_shared(key, trajectories, step_pair, budget, dtype)
     even, odd = (draw_pairs(key, trajectories, 2 * step_pair + np.uint32(half), budget, dtype) for half in (0, 1))
-    return StepPairNoise(singles, uniforms, even, odd)
+    return StepPairNoise(singles, uniforms, even, odd, *_draw_words(key, trajectories, step_pair, budget))
 
 
 def draw_step(key: jax.Array, trajectories: jax.Array, step: jax.Array, budget: Budget, dtype: np.dtype) -> StepNoise:
     """The random numbers of one step; the same numbers that `draw_step_pair` gives that step."""
     step = step.astype(jnp.uint32)
     singles, uniforms = _draw_shared(key, trajectories, step >> 1, budget, dtype)
+    words = _draw_words(key, trajectories, step >> 1, budget)
     odd = (step & 1).astype(bool)
     return StepNoise(
         jnp.where(odd, singles.imag, singles.real),
         draw_pairs(key, trajectories, step, budget, dtype),
         jnp.where(odd, uniforms.imag, uniforms.real),
+        jnp.where(odd, words[1], words[0]) if budget.words else None,
     )
