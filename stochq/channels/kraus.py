@@ -84,7 +84,9 @@ def _draw_joined(overlaps: list[jax.Array], points: Points, marks: jax.Array) ->
     chances = multiply(weights, jnp.stack(overlaps).reshape(9, -1)).reshape(count, count, -1)
     first = _one_hot(chances.sum(axis=1), marks[0].reshape(-1))
     second = _one_hot((first[:, None] * chances).sum(axis=0), marks[1].reshape(-1))
-    parts = [multiply(part.astype(dtype)[None] / np.sqrt(2).astype(dtype), first + second) for part in _parts(points.values)]
+    parts = [
+        multiply(part.astype(dtype)[None] / np.sqrt(2).astype(dtype), first + second) for part in _parts(points.values)
+    ]
     parts = [part.reshape(1, *shape) for part in parts]
     return jax.lax.complex(*parts) if len(parts) == 2 else parts[0]
 

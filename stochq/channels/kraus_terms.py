@@ -7,22 +7,24 @@ import jax
 import jax.numpy as jnp
 
 from stochq.channels.kraus import Terms
-from stochq.systems.linear import PRECISION, apply_matrix, scale, shift, times_real
+from stochq.systems.linear import apply_matrix, multiply, scale, shift, times_real
 
 Action = Callable[[jax.Array], jax.Array]
 
 
-def dense_terms(matrices: Any, dt: jax.Array, square: float) -> jax.Array:
-    """The parts of K_z for matrices (K, dim, dim), one below the other, (K, 3 dim, dim). square: E z²."""
-    jumps = jnp.asarray(matrices)
-    adjoint = jumps.conj().transpose(0, 2, 1)
-    rates, vectors = jnp.linalg.eigh(jnp.matmul(adjoint, jumps, precision=PRECISION))
-    # The difference from one keeps its own rounding: what is added in each step adds up.
-    decay = _product(vectors * jnp.expm1(-0.25 * dt * rates)[:, None, :], vectors.conj().transpose(0, 2, 1))
-    linear = jnp.sqrt(dt) * _between(decay, jumps)
-    twice = 0.5 * dt * _between(decay, _product(jumps, jumps))
-    constant = 2 * decay + _product(decay, decay) - square * twice + jnp.eye(jumps.shape[-1], dtype=dt.dtype)
-    return jnp.concatenate([constant, linear, twice], axis=1)
+def dense_terms(matrices: Any, dt: jax.Array, square: bool) -> jax.Array:
+    """The parts of K_z for matrices (K, dim, dim), one below the other, (K, 3 dim, dim). square: E z² = 1, not 0."""
+
+    def one(jump: jax.Array) -> jax.Array:
+        rates, vectors = jnp.linalg.eigh(multiply(jump.conj().T, jump))
+        # The difference from one keeps its own rounding: what is added in each step adds up.
+        decay = multiply(vectors * jnp.expm1(-0.25 * dt * rates)[None, :], vectors.conj().T)
+        linear = jnp.sqrt(dt) * _between(decay, jump)
+        twice = 0.5 * dt * _between(decay, multiply(jump, jump))
+        constant = 2 * decay + multiply(decay, decay) + jnp.eye(len(jump), dtype=dt.dtype)
+        return jnp.concatenate([constant - twice if square else constant, linear, twice])
+
+    return jax.vmap(one)(jnp.asarray(matrices))
 
 
 def dense_images(rows: jax.Array, psi: jax.Array) -> Terms:
@@ -32,14 +34,10 @@ def dense_images(rows: jax.Array, psi: jax.Array) -> Terms:
     return Terms(images[:dim], images[dim : 2 * dim], images[2 * dim :])
 
 
-def _product(a: jax.Array, b: jax.Array) -> jax.Array:
-    return jnp.matmul(a, b, precision=PRECISION)
-
-
-def _between(decay: jax.Array, matrices: jax.Array) -> jax.Array:
-    """(1 + decay) matrices (1 + decay)."""
-    half = matrices + _product(decay, matrices)
-    return half + _product(half, decay)
+def _between(decay: jax.Array, matrix: jax.Array) -> jax.Array:
+    """(1 + decay) matrix (1 + decay)."""
+    half = matrix + multiply(decay, matrix)
+    return half + multiply(half, decay)
 
 
 def band_terms(offset: int, bands: Any, dt: jax.Array) -> jax.Array:
@@ -57,14 +55,14 @@ def band_terms(offset: int, bands: Any, dt: jax.Array) -> jax.Array:
     return jax.vmap(one)(jnp.asarray(bands))
 
 
-def band_images(offset: int, bands: jax.Array, psi: jax.Array, square: float) -> Terms:
+def band_images(offset: int, bands: jax.Array, psi: jax.Array, square: bool) -> Terms:
     """What the parts of one operator, (3, dim), make of ψ."""
     twice = scale(bands[2], shift(psi, 2 * offset))
     constant = scale(bands[0].real, psi)
-    return Terms(constant - times_real(square, twice) if square else constant, scale(bands[1], shift(psi, offset)), twice)
+    return Terms(constant - twice if square else constant, scale(bands[1], shift(psi, offset)), twice)
 
 
-def taylor_images(apply: Action, adjoint: Action, dt: jax.Array, psi: jax.Array, square: float) -> Terms:
+def taylor_images(apply: Action, adjoint: Action, dt: jax.Array, psi: jax.Array, square: bool) -> Terms:
     """The parts of K_z by the actions of L and L†, their exponentials to second order: three of each.
 
     Left out is what changes averages in third order only: the decay around L².
@@ -74,5 +72,5 @@ def taylor_images(apply: Action, adjoint: Action, dt: jax.Array, psi: jax.Array,
     twice, lost_image = apply(image), apply(loss)
     lost = loss - times_real(0.25 * dt, adjoint(lost_image))
     linear = image - times_real(0.25 * dt, lost_image + adjoint(twice))
-    constant = psi - times_real(0.5 * dt, lost + times_real(square, twice) if square else lost)
+    constant = psi - times_real(0.5 * dt, lost + twice if square else lost)
     return Terms(constant, times_real(jnp.sqrt(dt), linear), times_real(0.5 * dt, twice))

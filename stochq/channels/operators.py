@@ -116,11 +116,11 @@ class Operators(Channel):
             return visit(psi, (stack[0], tuple(draw[0] for draw in draws)))[0]
         return lax.scan(visit, psi, (stack, draws), reverse=reverse)[0]
 
-    def kraus_terms(self, stack: jax.Array, dt: jax.Array, square: float) -> Any:
-        """What `kraus_images` needs of all operators, leading axis K. stack: their parameters; square: E z²."""
+    def kraus_terms(self, stack: jax.Array, dt: jax.Array, square: bool) -> Any:
+        """What `kraus_images` needs of all operators, leading axis K. stack: their parameters; square: E z² = 1, not 0."""
         raise NotImplementedError
 
-    def kraus_images(self, terms: Any, dt: jax.Array, psi: jax.Array, square: float) -> Terms:
+    def kraus_images(self, terms: Any, dt: jax.Array, psi: jax.Array, square: bool) -> Terms:
         """The three parts of K_zψ for one operator."""
         raise NotImplementedError
 
@@ -150,9 +150,9 @@ class Operators(Channel):
         return lax.scan(visit, psi, (terms, words), reverse=reverse)[0]
 
 
-def _record(law: NoiseLaw) -> tuple[Points, float]:
-    """The values of one operator's record and E z²."""
-    return (COMPLEX, 0.0) if law == "complex" else (REAL, 1.0)
+def _record(law: NoiseLaw) -> tuple[Points, bool]:
+    """The values z of one operator's record, and whether E z² = 1, not 0."""
+    return (COMPLEX, False) if law == "complex" else (REAL, True)
 
 
 def _times(factor: complex | None, psi: jax.Array) -> jax.Array:
@@ -212,10 +212,10 @@ class DenseOperators(Operators):
     def apply_square(self, psi: jax.Array, images: jax.Array) -> jax.Array:
         return apply_matrix(self.square, psi)
 
-    def kraus_terms(self, stack: jax.Array, dt: jax.Array, square: float) -> jax.Array:
+    def kraus_terms(self, stack: jax.Array, dt: jax.Array, square: bool) -> jax.Array:
         return dense_terms(stack, dt, square)
 
-    def kraus_images(self, terms: jax.Array, dt: jax.Array, psi: jax.Array, square: float) -> Terms:
+    def kraus_images(self, terms: jax.Array, dt: jax.Array, psi: jax.Array, square: bool) -> Terms:
         return dense_images(terms, psi)
 
     def dissipator(self, t: jax.Array, rho: jax.Array) -> jax.Array:
@@ -269,10 +269,10 @@ class BandedOperators(Operators):
             return self.apply_one_adjoint(self.bands[0], images[0])
         return level_sum(jax.vmap(self.apply_one_adjoint)(self.bands, images))[0]
 
-    def kraus_terms(self, stack: jax.Array, dt: jax.Array, square: float) -> jax.Array:
+    def kraus_terms(self, stack: jax.Array, dt: jax.Array, square: bool) -> jax.Array:
         return band_terms(self.offsets[0], stack[:, 0], dt) if len(self.offsets) == 1 else stack
 
-    def kraus_images(self, terms: jax.Array, dt: jax.Array, psi: jax.Array, square: float) -> Terms:
+    def kraus_images(self, terms: jax.Array, dt: jax.Array, psi: jax.Array, square: bool) -> Terms:
         if len(self.offsets) == 1:
             return band_images(self.offsets[0], terms, psi, square)
         return taylor_images(*self._actions(terms, None), dt, psi, square)

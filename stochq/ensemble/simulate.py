@@ -70,6 +70,7 @@ def simulate(
     scheme.check(equation)
     check_grid_state(equation, psi)
     plain, statistics = _split_observables(observables, equation.dim)
+    _check_averages(scheme, keep, statistics)
     monitors = dict(grid_monitors(equation))
     if tolerance is not None:
         tolerance = check_tolerance(tolerance, trajectories, scheme, observables, statistics)
@@ -88,6 +89,18 @@ def simulate(
         report_on(result, target, totals, trajectories)
     warn_about_grid(result.info)
     return replace(result, kept=kept_states(problem, keep, precision)) if keep else result
+
+
+def _check_averages(scheme: Scheme, keep: int, statistics: Mapping[str, Any]) -> None:
+    """ValueError where the law of single trajectories is asked of a scheme that has the right averages only."""
+    histograms = [name for name, statistic in statistics.items() if isinstance(statistic, Histogram)]
+    if not scheme.averages_only or not (keep or histograms):
+        return
+    asked = f"keep={keep}" if keep else f"the histogram {histograms[0]!r}"
+    raise ValueError(
+        f"scheme: expected one whose single trajectories follow the equation's law, for {asked}; increments='discrete' "
+        "has the right averages, not the right single trajectories. Use sq.schemes.Strang()."
+    )
 
 
 def count(name: str, value: int, at_least: int, at_most: int | None = None) -> int:

@@ -51,7 +51,9 @@ class StepNoise(NamedTuple):
     def split(self, budget: Budget) -> tuple["StepNoise", "StepNoise"]:
         """The first numbers, as many as `budget` says, and the rest."""
         parts = list(zip(self[:3], budget[:3], strict=True))
-        own, rest = (None, None) if self.words is None else (self.words[:, : budget.words], self.words[:, budget.words :])
+        own, rest = (
+            (None, None) if self.words is None else (self.words[:, : budget.words], self.words[:, budget.words :])
+        )
         return StepNoise(*(x[:n] for x, n in parts), own), StepNoise(*(x[n:] for x, n in parts), rest)
 
     def join_half_steps(self, second: "StepNoise") -> "StepNoise":

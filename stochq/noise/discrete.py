@@ -19,6 +19,4 @@ class Points(NamedTuple):
 # E z² = 1, E z⁴ = 3; the odd moments vanish.
 REAL = Points(np.sqrt(3) * np.array([-1.0, 0.0, 1.0]), np.array([1, 4, 1]) / 6)
 # E|z|² = 1, E|z|⁴ = 2; a hexagon has no moments E z^m z̄^n with m ≠ n up to the fifth.
-COMPLEX = Points(
-    np.sqrt(2) * np.append(0, np.exp(1j * np.pi / 3 * np.arange(6))), np.append(1 / 2, np.full(6, 1 / 12))
-)
+COMPLEX = Points(np.sqrt(2) * np.append(0, np.exp(1j * np.pi / 3 * np.arange(6))), np.append(1 / 2, np.full(6, 1 / 12)))

@@ -53,6 +53,11 @@ class Scheme(eqx.Module):
         return False
 
     @property
+    def averages_only(self) -> bool:
+        """Whether averages alone have the equation's law, and single trajectories have not."""
+        return False
+
+    @property
     def strong_order(self) -> float:
         raise NotImplementedError
 

@@ -1,6 +1,6 @@
 """Strang's symmetric composition of the Hamiltonian's exact propagator and the channels' own flows."""
 
-from typing import Any, Literal, final
+from typing import Any, final
 
 import equinox as eqx
 import jax
@@ -31,7 +31,7 @@ class Strang(Scheme):
     """
 
     diffusive: bool = eqx.field(static=True, default=False)
-    increments: Literal["gaussian", "discrete"] = eqx.field(static=True, default="gaussian")
+    increments: str = eqx.field(static=True, default="gaussian")
 
     def __check_init__(self) -> None:
         if self.increments not in ("gaussian", "discrete"):
@@ -51,6 +51,10 @@ class Strang(Scheme):
         if self.discrete:
             return 'Strang(increments="discrete")'
         return "Strang(diffusive=True)" if self.diffusive else "Strang()"
+
+    @property
+    def averages_only(self) -> bool:
+        return self.discrete
 
     @property
     def strong_order(self) -> float:
@@ -99,7 +103,9 @@ class Strang(Scheme):
         merged = not isinstance(hamiltonian, Driven)
         full = hamiltonian.propagator(dt, hbar) if merged else None
         back = hamiltonian.propagator(-0.5 * dt, hbar) if merged else None
-        return StrangStepper(self, frame, dt, full, hamiltonian.propagator(0.5 * dt, hbar), back, self._terms(frame, dt))
+        return StrangStepper(
+            self, frame, dt, full, hamiltonian.propagator(0.5 * dt, hbar), back, self._terms(frame, dt)
+        )
 
     def _terms(self, frame: Frame, dt: jax.Array) -> dict[tuple[int, float], Any]:
         """What the discrete flows of the sequence need, by (channel, fraction of the step)."""
