@@ -1,5 +1,7 @@
 """Discrete increments: outcomes drawn by their physical chance, averages of weak order 2, the right limit."""
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -29,7 +31,7 @@ def _noise(marks):
     """Of uniform numbers (draws, n), or (halves, draws, n) for a joined step."""
     marks = np.asarray(marks).reshape(-1, *np.shape(marks)[-2:])
     empty = np.zeros((0, marks.shape[-1]))
-    return StepNoise(*map(jnp.asarray, (empty, empty.astype(complex), empty)), jnp.asarray(kraus.words(marks)))
+    return StepNoise(jnp.asarray(empty), jnp.asarray(empty.astype(complex)), jnp.asarray(empty), jnp.asarray(kraus.words(marks)))
 
 
 def _flow(channel, h, law, states, marks):
@@ -74,7 +76,7 @@ FUNCTIONALS = [
     lambda states: _pair(OBSERVABLE, states) ** 2,
     lambda states: np.sum(np.abs(states) ** 4, axis=0),
 ]
-EQUATIONS = {
+EQUATIONS: dict[str, tuple[np.ndarray, Any]] = {
     "one operator": (LEAK[:1], "real"),
     "complex noise": (LEAK[:1], "complex"),
     "unitary noise": (HERMITIANS[:1], "unitary"),
@@ -217,7 +219,7 @@ def test_nonlinear_averages_of_two_qubits_are_those_of_a_fine_gaussian_run():
     rng = np.random.default_rng(13)
     jump = np.kron(0.7 * (rng.normal(size=(2, 2)) + 1j * rng.normal(size=(2, 2))), np.eye(2))
     equation = sq.models.unravel(sq.systems.levels(hermitian(4, 14)), [jump])
-    run = {"observables": {"purity": _entanglement, "square": _square_of_mean}, "trajectories": 2**16}
+    run: dict[str, Any] = {"observables": {"purity": _entanglement, "square": _square_of_mean}, "trajectories": 2**16}
     coarse = sq.simulate(equation, state(4, 15), [0, 0.4, 0.8], scheme=DISCRETE, dt=0.04, seed=1, **run)
     fine = sq.simulate(equation, state(4, 15), [0, 0.4, 0.8], scheme=Strang(), dt=0.008, seed=2, **run)
     for name in ("purity", "square"):
@@ -227,17 +229,15 @@ def test_nonlinear_averages_of_two_qubits_are_those_of_a_fine_gaussian_run():
 
 def test_the_law_of_single_trajectories_is_refused():
     equation = sq.models.unravel(sq.systems.levels(QUBIT), LEAK[:1])
-    run = {"trajectories": 64, "dt": 0.1, "scheme": DISCRETE}
+    run: dict[str, Any] = {"trajectories": 64, "dt": 0.1}
+    bins = sq.Histogram([1, 0], np.linspace(0, 1, 5))
     message = r"^scheme: .*right averages, not the right single trajectories. Use sq.schemes.Strang\(\)"
     with pytest.raises(ValueError, match=message):
-        sq.simulate(equation, START, [0, 1], observables={"p": [1, 0]}, keep=1, **run)
+        sq.simulate(equation, START, [0, 1], observables={"p": [1, 0]}, keep=1, scheme=DISCRETE, **run)
     with pytest.raises(ValueError, match=message):
-        sq.simulate(
-            equation, START, [0, 1], observables={"p": sq.Histogram([1, 0], np.linspace(0, 1, 5))},
-            **run | {"scheme": Extrapolated(DISCRETE)},
-        )  # fmt: skip
+        sq.simulate(equation, START, [0, 1], observables={"p": bins}, scheme=Extrapolated(DISCRETE), **run)
     with pytest.raises(ValueError, match="^scheme: expected one through which gradients pass"):
-        sq.expectations(equation, START, [0, 1], observables={"p": np.array([1.0, 0.0])}, **run)
+        sq.expectations(equation, START, [0, 1], observables={"p": np.array([1.0, 0.0])}, scheme=DISCRETE, **run)
 
 
 def test_bad_words_are_refused():
