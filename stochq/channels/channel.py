@@ -95,6 +95,11 @@ class Channel(eqx.Module):
         """Whether `discrete_flow` is of weak order 2 by itself."""
         return self.flow_is_symmetric(law)
 
+    @property
+    def discrete_is_sooner(self) -> bool:
+        """Whether an average is had sooner by `discrete_flow` than by `flow`, at equal error, as was measured."""
+        return False
+
     def flow_is_symmetric(self, law: NoiseLaw) -> bool:
         """Whether `flow` is of weak order 2 by itself, so that its reverse need not be composed with it."""
         raise NotImplementedError

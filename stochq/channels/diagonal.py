@@ -207,6 +207,10 @@ class Projectors(DiagonalCollapse):
     def features(self) -> np.ndarray:
         return np.diag(np.sqrt(np.asarray(self.rates)))
 
+    @property
+    def discrete_is_sooner(self) -> bool:
+        return True
+
     def discrete_terms(self, dt: jax.Array, law: NoiseLaw) -> Any:
         """The kicks over the whole step and over one half of it, of which a joined step makes two."""
         loss = (0.5 if law == "complex" else 1.0) * dt * jnp.asarray(self.rates)

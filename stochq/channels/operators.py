@@ -130,6 +130,10 @@ class Operators(Channel):
     def discrete_flow_is_symmetric(self, law: NoiseLaw) -> bool:
         return self.count == 1
 
+    @property
+    def discrete_is_sooner(self) -> bool:
+        return True
+
     def discrete_terms(self, dt: jax.Array, law: NoiseLaw) -> Any:
         stack = jnp.asarray(self.stack())
         return self.kraus_terms(-1j * stack if law == "unitary" else stack, dt, _record(law)[1])
