@@ -117,7 +117,7 @@ class Operators(Channel):
         return lax.scan(visit, psi, (stack, draws), reverse=reverse)[0]
 
     def kraus_terms(self, stack: jax.Array, dt: jax.Array, square: bool) -> Any:
-        """What `kraus_images` needs of all operators, leading axis K. stack: their parameters; square: E z² = 1, not 0."""
+        """What `kraus_images` needs of all operators, (K, ...). stack: their parameters; square: E z² = 1, not 0."""
         raise NotImplementedError
 
     def kraus_images(self, terms: Any, dt: jax.Array, psi: jax.Array, square: bool) -> Terms:
