@@ -50,11 +50,12 @@ class StepNoise(NamedTuple):
 
     def split(self, budget: Budget) -> tuple["StepNoise", "StepNoise"]:
         """The first numbers, as many as `budget` says, and the rest."""
-        parts = list(zip(self[:3], budget[:3], strict=True))
-        own, rest = (
-            (None, None) if self.words is None else (self.words[:, : budget.words], self.words[:, budget.words :])
-        )
-        return StepNoise(*(x[:n] for x, n in parts), own), StepNoise(*(x[n:] for x, n in parts), rest)
+        singles, pairs, uniforms, words = budget
+        first = StepNoise(self.singles[:singles], self.pairs[:pairs], self.uniforms[:uniforms])
+        rest = StepNoise(self.singles[singles:], self.pairs[pairs:], self.uniforms[uniforms:])
+        if self.words is None:
+            return first, rest
+        return first._replace(words=self.words[:, :words]), rest._replace(words=self.words[:, words:])
 
     def join_half_steps(self, second: "StepNoise") -> "StepNoise":
         """The noise of one step of twice the length on the same path: increments add, the first index serves.

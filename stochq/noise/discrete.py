@@ -66,8 +66,8 @@ def mark(words: jax.Array, count: int, dtype: np.dtype) -> jax.Array:
 
 def dyadic_normals(words: jax.Array, count: int, dtype: np.dtype) -> jax.Array:
     """Values of `DYADIC`, (count, *columns), from words (halves, w, *columns); two halves add up to unit size."""
-    total = sum(_dyadic(cells(half, count), dtype) for half in words)
-    return total * np.asarray(1 / np.sqrt(len(words)), dtype)
+    parts = [_dyadic(cells(half, count), dtype) for half in words]
+    return sum(parts[1:], parts[0]) * np.asarray(1 / np.sqrt(len(words)), dtype)
 
 
 def _dyadic(cell: jax.Array, dtype: np.dtype) -> jax.Array:

@@ -23,11 +23,15 @@ class Strang(Scheme):
     the sweep over levels, general operators by Platen's step, the Hamiltonian by its exact propagator.
     diffusive: collapse without a drawn index, of weak order 2 too, through which gradients pass.
     increments: "discrete" for noise of few values with a Gaussian's first five moments. Averages, E f(ψ) included,
-    keep weak order 2 and cost less; single trajectories are not those of the equation, and `simulate` shows none.
+    keep weak order 2 and cost less: operators by a Kraus map whose outcome is drawn (`channels.kraus`), projectors by
+    kicks that leave linear averages exact (`channels.kicks`), other diagonal operators by increments of four values;
+    transitions keep Gaussian ones. Single trajectories are not those of the equation, and `simulate` shows none.
 
     >>> import stochq as sq
     >>> sq.schemes.Strang().weak_order
     2
+    >>> sq.schemes.Strang(increments="discrete").averages_only
+    True
     """
 
     diffusive: bool = eqx.field(static=True, default=False)
