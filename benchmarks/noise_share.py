@@ -73,7 +73,7 @@ def _drawing(budget: Any, block: int, paired: bool) -> Callable[[int], Any]:
     dtype, draw = np.dtype(np.float32), draw_step_pair if paired else draw_step
 
     def total(noise: Any) -> jax.Array:
-        parts = [part for part in noise if part.shape[0]]
+        parts = [part for part in noise if part is not None and part.shape[0]]
         return sum((jnp.sum(part.real + part.imag, axis=0) for part in parts), jnp.zeros(block, dtype))
 
     @jax.jit

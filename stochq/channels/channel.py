@@ -72,6 +72,10 @@ class Channel(eqx.Module):
         """The longest `flow` whose means have no time-step error in any operator; 0 where every one has."""
         return 0.0
 
+    def discrete_mean_step(self, law: NoiseLaw) -> float:
+        """The same of `discrete_flow`."""
+        return self.mean_step(law)
+
     def mean_flow(self, dt: float) -> Callable[[np.ndarray], np.ndarray]:
         """E[ψψ†] after a `flow` over dt from E[ψψ†] before it, (dim, dim), where `mean_step` is not 0."""
         raise NotImplementedError
@@ -85,6 +89,29 @@ class Channel(eqx.Module):
     ) -> jax.Array:
         """As `flow`, but a differentiable function of ψ and the parameters, of weak order 2."""
         return self.flow(t, dt, psi, noise, law, reverse)
+
+    def discrete_flow_budget(self, law: NoiseLaw) -> Budget:
+        """Random numbers of one `discrete_flow`."""
+        return self.flow_budget(law)
+
+    def discrete_terms(self, dt: jax.Array, law: NoiseLaw) -> Any:
+        """What `discrete_flow` over dt needs whatever the state is, prepared once outside the time loop."""
+        return None
+
+    def discrete_flow(
+        self, t: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoise, law: NoiseLaw, reverse: bool, terms: Any
+    ) -> jax.Array:
+        """As `flow`, with increments of few values and a Gaussian's first five moments: right for averages only."""
+        return self.flow(t, dt, psi, noise, law, reverse)
+
+    def discrete_flow_is_symmetric(self, law: NoiseLaw) -> bool:
+        """Whether `discrete_flow` is of weak order 2 by itself."""
+        return self.flow_is_symmetric(law)
+
+    @property
+    def discrete_is_sooner(self) -> bool:
+        """Whether an average is had sooner by `discrete_flow` than by `flow`, at equal error, as was measured."""
+        return False
 
     def flow_is_symmetric(self, law: NoiseLaw) -> bool:
         """Whether `flow` is of weak order 2 by itself, so that its reverse need not be composed with it."""

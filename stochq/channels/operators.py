@@ -1,7 +1,7 @@
 """General jump operators, held as one array: a dense stack or bands (PHYSICS.md §1, family 3).
 
 The three noise laws are one law with other operators: complex noise of L is real noise of L/√2 and iL/√2, and
-unitary noise of a Hermitian L is real noise of −iL up to a phase of ψ. The flow uses this.
+unitary noise of a Hermitian L is real noise of −iL up to a phase of ψ. The flows use this.
 """
 
 from typing import Any, final
@@ -14,8 +14,11 @@ from jax import lax
 
 from stochq.arrays import as_matrix, is_concrete
 from stochq.channels.channel import Basis, Channel, Given, NoiseLaw, populations
+from stochq.channels.kraus import Terms, draw_outcome
+from stochq.channels.kraus_terms import band_images, band_terms, dense_images, dense_terms, taylor_images
 from stochq.channels.platen import Action, platen_step
 from stochq.noise import Budget, StepNoise
+from stochq.noise.discrete import COMPLEX, REAL, Points
 from stochq.systems.linear import apply_bands, apply_matrix, inner, level_sum, scale, shift, times_real
 
 _VARIANTS = {"real": (None,), "complex": (np.sqrt(0.5) + 0j, 1j * np.sqrt(0.5)), "unitary": (-1j,)}
@@ -113,6 +116,48 @@ class Operators(Channel):
             return visit(psi, (stack[0], tuple(draw[0] for draw in draws)))[0]
         return lax.scan(visit, psi, (stack, draws), reverse=reverse)[0]
 
+    def kraus_terms(self, stack: jax.Array, dt: jax.Array, square: bool) -> Any:
+        """What `kraus_images` needs of all operators, (K, ...). stack: their parameters; square: E z² = 1, not 0."""
+        raise NotImplementedError
+
+    def kraus_images(self, terms: Any, dt: jax.Array, psi: jax.Array, square: bool) -> Terms:
+        """The three parts of K_zψ for one operator."""
+        raise NotImplementedError
+
+    def discrete_flow_budget(self, law: NoiseLaw) -> Budget:
+        return Budget(words=self.count)
+
+    def discrete_flow_is_symmetric(self, law: NoiseLaw) -> bool:
+        return self.count == 1
+
+    @property
+    def discrete_is_sooner(self) -> bool:
+        return True
+
+    def discrete_terms(self, dt: jax.Array, law: NoiseLaw) -> Any:
+        stack = jnp.asarray(self.stack())
+        return self.kraus_terms(-1j * stack if law == "unitary" else stack, dt, _record(law)[1])
+
+    def discrete_flow(
+        self, t: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoise, law: NoiseLaw, reverse: bool, terms: Any
+    ) -> jax.Array:
+        """One operator after another by a Kraus map whose outcome is drawn, in order or in the opposite order."""
+        points, square = _record(law)
+
+        def visit(psi: jax.Array, operator: tuple) -> tuple[jax.Array, None]:
+            own, words = operator
+            return draw_outcome(self.kraus_images(own, dt, psi, square), points, words), None
+
+        words = jnp.swapaxes(noise.words, 0, 1)
+        if self.count == 1:
+            return visit(psi, (terms[0], words[0]))[0]
+        return lax.scan(visit, psi, (terms, words), reverse=reverse)[0]
+
+
+def _record(law: NoiseLaw) -> tuple[Points, bool]:
+    """The values z of one operator's record, and whether E z² = 1, not 0."""
+    return (COMPLEX, False) if law == "complex" else (REAL, True)
+
 
 def _times(factor: complex | None, psi: jax.Array) -> jax.Array:
     return psi if factor is None else factor * psi
@@ -171,6 +216,12 @@ class DenseOperators(Operators):
     def apply_square(self, psi: jax.Array, images: jax.Array) -> jax.Array:
         return apply_matrix(self.square, psi)
 
+    def kraus_terms(self, stack: jax.Array, dt: jax.Array, square: bool) -> jax.Array:
+        return dense_terms(stack, dt, square)
+
+    def kraus_images(self, terms: jax.Array, dt: jax.Array, psi: jax.Array, square: bool) -> Terms:
+        return dense_images(terms, psi)
+
     def dissipator(self, t: jax.Array, rho: jax.Array) -> jax.Array:
         def add(total: jax.Array, operator: jax.Array) -> tuple[jax.Array, None]:
             return total + operator @ rho @ operator.conj().T, None
@@ -221,6 +272,14 @@ class BandedOperators(Operators):
         if self.count == 1:
             return self.apply_one_adjoint(self.bands[0], images[0])
         return level_sum(jax.vmap(self.apply_one_adjoint)(self.bands, images))[0]
+
+    def kraus_terms(self, stack: jax.Array, dt: jax.Array, square: bool) -> jax.Array:
+        return band_terms(self.offsets[0], stack[:, 0], dt) if len(self.offsets) == 1 else stack
+
+    def kraus_images(self, terms: jax.Array, dt: jax.Array, psi: jax.Array, square: bool) -> Terms:
+        if len(self.offsets) == 1:
+            return band_images(self.offsets[0], terms, psi, square)
+        return taylor_images(*self._actions(terms, None), dt, psi, square)
 
     def dissipator(self, t: jax.Array, rho: jax.Array) -> jax.Array:
         def add(total: jax.Array, bands: jax.Array) -> tuple[jax.Array, None]:

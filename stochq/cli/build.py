@@ -63,5 +63,7 @@ def _times(run: configuration.Run) -> np.ndarray:
 def _scheme(name: str | None) -> Any:
     if name is None:
         return None
+    if name == "strang-discrete":
+        return sq.schemes.Strang(increments="discrete")
     plain = sq.schemes.Strang() if name.endswith("strang") else sq.schemes.EulerMaruyama()
     return sq.schemes.Extrapolated(plain) if name.startswith("extrapolated") else plain

@@ -13,7 +13,7 @@ from stochq.cli.models import Model
 from stochq.cli.states import State
 from stochq.cli.systems import System
 
-SCHEMES = ("euler-maruyama", "strang", "extrapolated-euler-maruyama", "extrapolated-strang")
+SCHEMES = ("euler-maruyama", "strang", "strang-discrete", "extrapolated-euler-maruyama", "extrapolated-strang")
 
 
 class Times(Section):
@@ -46,7 +46,10 @@ class Run(Section):
     observables: Annotated[list[str], Field(min_length=1)] = Field(description="names of observables of the system")
     seed: Annotated[int, Field(ge=0)] = 0
     dt: Annotated[Positive | None, TIME] = None
-    scheme: Literal["euler-maruyama", "strang", "extrapolated-euler-maruyama", "extrapolated-strang"] | None = None
+    scheme: (
+        Literal["euler-maruyama", "strang", "strang-discrete", "extrapolated-euler-maruyama", "extrapolated-strang"]
+        | None
+    ) = None
     precision: Literal["single", "double"] = "single"
     batch: Count | None = None
     keep: Annotated[int, Field(ge=0)] = 5

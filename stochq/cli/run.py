@@ -83,6 +83,7 @@ def _panels(config: Config, path: Path) -> list[str]:
 
 def _simulate(job: Job, config: Config) -> EnsembleResult:
     settings = config.run
+    averages = job.scheme is not None and job.scheme.averages_only and "keep" not in settings.model_fields_set
     return sq.simulate(
         job.equation,
         job.psi0,
@@ -94,7 +95,7 @@ def _simulate(job: Job, config: Config) -> EnsembleResult:
         dt=job.dt,
         precision=settings.precision,
         batch=settings.batch,
-        keep=min(settings.keep, settings.trajectories),
+        keep=0 if averages else min(settings.keep, settings.trajectories),
     )
 
 

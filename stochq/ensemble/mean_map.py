@@ -80,8 +80,8 @@ def largest_step(
     allowed: Callable[[Bias], Any],
 ) -> tuple[float, Bias]:
     """The largest step whose bias is at most what is allowed, (T, observables) or a number; and that bias."""
-    multiple = 2 if shares_draws(scheme, frame_of(equation)) else 1
-    longest = min((channel.mean_step(equation.noise) for channel in equation.channels), default=np.inf)
+    frame = frame_of(equation)
+    multiple, longest = 2 if shares_draws(scheme, frame) else 1, scheme.mean_limit(frame)
     h = division_of(times, min(longest, float(times[1] - times[0])), multiple)
     for _ in range(_REFINEMENTS):
         found = bias(h)

@@ -55,7 +55,8 @@ def simulate(
 
     equation: from `sq.models`; psi0: (dim,) normalised; times: (T,) increasing, the start included.
     observables: {name: (dim,) diagonal | (dim, dim) Hermitian | callable(psi) -> float | sq.Density() |
-    sq.Histogram(...)}. scheme: None takes the best that applies. dt: None takes the largest step whose estimated
+    sq.Histogram(...)}. scheme: None takes the best that applies, which with a tolerance may have
+    discrete increments. dt: None takes the largest step whose estimated
     bias stays below a tenth of the standard error. tolerance: run as many trajectories, up to `trajectories`, and as
     short steps (unless dt is given) as keep |bias| + 2 standard errors below it for every observable at every time;
     result.info says what was chosen, why, and what was reached. batch: trajectories per device call. keep: the first
@@ -78,10 +79,16 @@ def simulate(
     keep = count("keep", keep, at_least=0, at_most=trajectories)
     seed = count("seed", seed, at_least=0, at_most=2**63 - 1)
     check_options(precision, batch)
-    scheme = default_scheme(equation) if scheme is None else scheme
-    scheme.check(equation)
-    check_grid_state(equation, psi)
     plain, statistics = _split_observables(observables, equation.dim)
+    single = _asks_for_single_trajectories(keep, statistics)
+    scheme = default_scheme(equation, tolerance is not None and not single) if scheme is None else scheme
+    scheme.check(equation)
+    if single and scheme.averages_only:
+        raise ValueError(
+            f"scheme: expected one whose single trajectories have the equation's law, for {single}; increments="
+            "'discrete' has the right averages, not the right single trajectories. Use sq.schemes.Strang()."
+        )
+    check_grid_state(equation, psi)
     monitors = dict(grid_monitors(equation))
     if tolerance is not None:
         tolerance = check_tolerance(tolerance, trajectories, scheme, observables, statistics)
@@ -100,6 +107,12 @@ def simulate(
         report_on(result, target, totals, trajectories)
     warn_about_grid(result.info)
     return replace(result, kept=kept_states(problem, keep, precision)) if keep else result
+
+
+def _asks_for_single_trajectories(keep: int, statistics: Mapping[str, Any]) -> str:
+    """What asks for the law of single trajectories; empty where averages are all."""
+    histograms = (name for name, statistic in statistics.items() if isinstance(statistic, Histogram))
+    return f"keep={keep}" if keep else next((f"the histogram {name!r}" for name in histograms), "")
 
 
 def count(name: str, value: int, at_least: int, at_most: int | None = None) -> int:

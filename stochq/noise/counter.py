@@ -6,6 +6,7 @@ parts the odd one. Joining the two halves inside one step would make XLA evaluat
 that need two uniforms for one purpose take both words of a draw.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -18,12 +19,13 @@ from stochq.noise.threefry import threefry
 
 
 class Budget(NamedTuple):
-    """Random numbers of one step of one trajectory: real normals, complex normals (E|z|² = 2), uniforms, and pairs of
-    uniforms."""
+    """Random numbers of one step of one trajectory: real normals, complex normals (E|z|² = 2), uniforms, bare words,
+    and pairs of uniforms."""
 
     singles: int = 0
     pairs: int = 0
     uniforms: int = 0
+    words: int = 0
     uniform_pairs: int = 0
 
     def __add__(self, other: "Budget") -> "Budget":  # type: ignore[override]
@@ -32,7 +34,7 @@ class Budget(NamedTuple):
     @property
     def shared(self) -> int:
         """Slots whose two words serve two consecutive steps."""
-        return self.singles + self.uniforms
+        return self.singles + self.uniforms + self.words
 
     @property
     def own(self) -> int:
@@ -44,24 +46,45 @@ class Budget(NamedTuple):
         return self.shared + 2 * self.own
 
 
+def _from(start: int) -> slice:
+    return slice(start, None)
+
+
 class StepNoise(NamedTuple):
-    """The random numbers of one step: singles (n,), pairs (m,) complex, uniforms (q,), uniform_pairs (r,) complex."""
+    """The random numbers of one step: singles (n,), pairs (m,) complex, uniforms (q,), words (halves, w) of 32 bits,
+    uniform_pairs (r,) complex.
+
+    halves: 1, or 2 for a step joined from two. words: None where none are drawn.
+    """
 
     singles: jax.Array
     pairs: jax.Array
     uniforms: jax.Array
+    words: Any = None
     uniform_pairs: Any = np.zeros((0, 1), np.complex64)
 
     def split(self, budget: Budget) -> tuple["StepNoise", "StepNoise"]:
         """The first numbers, as many as `budget` says, and the rest."""
-        parts = list(zip(self, budget, strict=True))
-        return StepNoise(*(x[:n] for x, n in parts)), StepNoise(*(x[n:] for x, n in parts))
+        return self._cut(budget, slice), self._cut(budget, _from)
+
+    def _cut(self, budget: Budget, part: Callable[[int], slice]) -> "StepNoise":
+        return StepNoise(
+            self.singles[part(budget.singles)],
+            self.pairs[part(budget.pairs)],
+            self.uniforms[part(budget.uniforms)],
+            None if self.words is None else self.words[:, part(budget.words)],
+            self.uniform_pairs[part(budget.uniform_pairs)],
+        )
 
     def join_half_steps(self, second: "StepNoise") -> "StepNoise":
-        """The noise of one step of twice the length on the same path: increments add, the first index serves."""
+        """The noise of one step of twice the length on the same path: increments add, the first index serves.
+
+        Words stay two: whoever reads them adds what they mean.
+        """
         half = np.sqrt(0.5).astype(self.singles.dtype)
+        words = None if self.words is None else jnp.concatenate([self.words, second.words])
         singles, pairs = (self.singles + second.singles) * half, (self.pairs + second.pairs) * half
-        return StepNoise(singles, pairs, self.uniforms, self.uniform_pairs)
+        return StepNoise(singles, pairs, self.uniforms, words, self.uniform_pairs)
 
 
 class StepPairNoise(NamedTuple):
@@ -71,14 +94,16 @@ class StepPairNoise(NamedTuple):
     uniforms: jax.Array
     even_pairs: jax.Array
     odd_pairs: jax.Array
+    even_words: Any = None
+    odd_words: Any = None
     even_uniforms: Any = np.zeros((0, 1), np.complex64)
     odd_uniforms: Any = np.zeros((0, 1), np.complex64)
 
     def even(self) -> StepNoise:
-        return StepNoise(self.singles.real, self.even_pairs, self.uniforms.real, self.even_uniforms)
+        return StepNoise(self.singles.real, self.even_pairs, self.uniforms.real, self.even_words, self.even_uniforms)
 
     def odd(self) -> StepNoise:
-        return StepNoise(self.singles.imag, self.odd_pairs, self.uniforms.imag, self.odd_uniforms)
+        return StepNoise(self.singles.imag, self.odd_pairs, self.uniforms.imag, self.odd_words, self.odd_uniforms)
 
 
 def seed_words(seed: int) -> np.ndarray:
@@ -129,6 +154,15 @@ def _draw_shared(
     return singles, lax.complex(*(uniform(word, dtype) for word in words))
 
 
+def _draw_words(key: jax.Array, trajectories: jax.Array, step_pair: jax.Array, budget: Budget) -> tuple[Any, Any]:
+    """The words (1, budget.words, trajectories) of the even and of the odd step, None where there are none."""
+    if not budget.words:
+        return None, None
+    first = step_pair * np.uint32(budget.slots_per_step_pair) + np.uint32(budget.singles + budget.uniforms)
+    even, odd = slot_words(key, trajectories, first, budget.words)
+    return even[None], odd[None]
+
+
 def draw_step_pair(
     key: jax.Array, trajectories: jax.Array, step_pair: jax.Array, budget: Budget, dtype: np.dtype
 ) -> StepPairNoise:
@@ -141,17 +175,20 @@ def draw_step_pair(
     steps = [2 * step_pair + np.uint32(half) for half in (0, 1)]
     pairs = (draw_pairs(key, trajectories, step, budget, dtype) for step in steps)
     uniform_pairs = (_draw_uniform_pairs(key, trajectories, step, budget, dtype) for step in steps)
-    return StepPairNoise(singles, uniforms, *pairs, *uniform_pairs)
+    words = _draw_words(key, trajectories, step_pair, budget)
+    return StepPairNoise(singles, uniforms, *pairs, *words, *uniform_pairs)
 
 
 def draw_step(key: jax.Array, trajectories: jax.Array, step: jax.Array, budget: Budget, dtype: np.dtype) -> StepNoise:
     """The random numbers of one step; the same numbers that `draw_step_pair` gives that step."""
     step = step.astype(jnp.uint32)
     singles, uniforms = _draw_shared(key, trajectories, step >> 1, budget, dtype)
+    words = _draw_words(key, trajectories, step >> 1, budget)
     odd = (step & 1).astype(bool)
     return StepNoise(
         jnp.where(odd, singles.imag, singles.real),
         draw_pairs(key, trajectories, step, budget, dtype),
         jnp.where(odd, uniforms.imag, uniforms.real),
+        jnp.where(odd, words[1], words[0]) if budget.words else None,
         _draw_uniform_pairs(key, trajectories, step, budget, dtype),
     )

@@ -1,5 +1,6 @@
 """How one step is made."""
 
+from stochq.channels import DiagonalCollapse
 from stochq.equation import Equation
 from stochq.schemes.euler import EulerMaruyama as EulerMaruyama
 from stochq.schemes.extrapolated import Extrapolated as Extrapolated
@@ -8,6 +9,7 @@ from stochq.schemes.frame import frame_of as frame_of
 from stochq.schemes.scheme import Scheme as Scheme
 from stochq.schemes.scheme import Stepper as Stepper
 from stochq.schemes.strang import Strang as Strang
+from stochq.systems.hamiltonian import DiagonalHamiltonian
 
 
 def shares_draws(scheme: Scheme, frame: Frame) -> bool:
@@ -16,10 +18,25 @@ def shares_draws(scheme: Scheme, frame: Frame) -> bool:
     return 2 * scheme.budget(frame).shared >= frame.dim
 
 
-def default_scheme(equation: Equation) -> Scheme:
-    """The best scheme that applies: Strang where every channel flows, extrapolated Euler-Maruyama elsewhere."""
-    strang = Strang()
-    return Extrapolated(EulerMaruyama()) if strang.requires(equation) else strang
+def default_scheme(equation: Equation, averages: bool = False) -> Scheme:
+    """The best scheme that applies: Strang where every channel flows, extrapolated Euler-Maruyama elsewhere.
+
+    averages: whether averages are all that is asked for, so that discrete increments may serve where they are sooner.
+    """
+    discrete = Strang(increments="discrete")
+    if discrete.requires(equation):
+        strang = Strang()
+        return Extrapolated(EulerMaruyama()) if strang.requires(equation) else strang
+    return discrete if averages and _discrete_is_sooner(equation) else Strang()
+
+
+def _discrete_is_sooner(equation: Equation) -> bool:
+    """Where a channel gains by it, and the noise is not all there is: collapse alone has no error in dt at all."""
+    frame = frame_of(equation)
+    alone = isinstance(frame.hamiltonian, DiagonalHamiltonian) and len(frame.channels) == 1 and frame.changes[0] is None
+    if alone and isinstance(frame.channels[0], DiagonalCollapse):
+        return False
+    return any(channel.discrete_is_sooner for channel in frame.channels)
 
 
 def default_differentiable_scheme(equation: Equation) -> Scheme:

@@ -43,6 +43,10 @@ class Extrapolated(Scheme):
         return True
 
     @property
+    def averages_only(self) -> bool:
+        return self.scheme.averages_only
+
+    @property
     def strong_order(self) -> float:
         return self.scheme.strong_order
 

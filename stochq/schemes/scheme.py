@@ -56,6 +56,11 @@ class Scheme(eqx.Module):
         return False
 
     @property
+    def averages_only(self) -> bool:
+        """Whether averages alone have the equation's law, and single trajectories have not."""
+        return False
+
+    @property
     def strong_order(self) -> float:
         raise NotImplementedError
 
@@ -73,6 +78,10 @@ class Scheme(eqx.Module):
 
     def mean_step(self, frame: Frame) -> float:
         """The longest step over which the means of operators have no time-step error; 0 where every step has one."""
+        return 0.0
+
+    def mean_limit(self, frame: Frame) -> float:
+        """The longest step whose `mean_map` is known; 0 where none is."""
         return 0.0
 
     def mean_map(self, frame: Frame, dt: float) -> MeanMap | None:

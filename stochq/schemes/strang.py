@@ -26,17 +26,43 @@ class Strang(Scheme):
     the sweep over levels (no step error in any mean where the Hamiltonian is diagonal with them), general operators by
     Platen's step, the Hamiltonian by its exact propagator.
     diffusive: collapse without a drawn index, of weak order 2 too, through which gradients pass.
+    increments: "discrete" for noise of few values with a Gaussian's first five moments. Averages, E f(ψ) included,
+    keep weak order 2 and cost less: operators by a Kraus map whose outcome is drawn (`channels.kraus`), projectors by
+    kicks that leave linear averages exact (`channels.kicks`), other diagonal operators by increments of four values;
+    transitions keep Gaussian ones. Single trajectories are not those of the equation, and `simulate` shows none.
 
     >>> import stochq as sq
     >>> sq.schemes.Strang().weak_order
     2
+    >>> sq.schemes.Strang(increments="discrete").averages_only
+    True
     """
 
     diffusive: bool = eqx.field(static=True, default=False)
+    increments: str = eqx.field(static=True, default="gaussian")
+
+    def __check_init__(self) -> None:
+        if self.increments not in ("gaussian", "discrete"):
+            raise ValueError(f"increments: expected 'gaussian' or 'discrete'; got {self.increments!r}.")
+        if self.discrete and self.diffusive:
+            raise ValueError(
+                "increments: expected 'gaussian' with diffusive=True, whose steps gradients pass through; "
+                "got 'discrete', which draws its values. Give one of the two."
+            )
+
+    @property
+    def discrete(self) -> bool:
+        return self.increments == "discrete"
 
     @property
     def name(self) -> str:
+        if self.discrete:
+            return 'Strang(increments="discrete")'
         return "Strang(diffusive=True)" if self.diffusive else "Strang()"
+
+    @property
+    def averages_only(self) -> bool:
+        return self.discrete
 
     @property
     def strong_order(self) -> float:
@@ -50,6 +76,8 @@ class Strang(Scheme):
         for channel in equation.channels:
             if missing := channel.missing_flow(equation.noise):
                 return f"{missing}. Use sq.schemes.Extrapolated(sq.schemes.EulerMaruyama())."
+        if self.discrete and equation.colour is not None:
+            return "discrete increments are white, and this noise is coloured. Use sq.schemes.Strang()."
         return ""
 
     def smallest_block(self, equation: Equation) -> int:
@@ -57,24 +85,30 @@ class Strang(Scheme):
 
     def differentiable(self, equation: Equation) -> bool:
         law = equation.noise
+        if self.discrete:
+            return False
         smooth = self.diffusive or not any(channel.flow_draws_index(law) for channel in equation.channels)
         return smooth and all(channel.flow_has_gradient(law) for channel in equation.channels)
 
     def mean_step(self, frame: Frame) -> float:
         """Where all is written in one basis, the mean density decays element by element: the parts commute."""
         one_basis = isinstance(frame.hamiltonian, DiagonalHamiltonian) and all(c is None for c in frame.changes)
-        if self.diffusive or not one_basis:
+        return self.mean_limit(frame) if one_basis else 0.0
+
+    def mean_limit(self, frame: Frame) -> float:
+        if self.diffusive or isinstance(frame.hamiltonian, Driven):
             return 0.0
-        return min((channel.mean_step(frame.noise) for channel in frame.channels), default=np.inf)
+        law, channels = frame.noise, frame.channels
+        limits = (c.discrete_mean_step(law) if self.discrete else c.mean_step(law) for c in channels)
+        return min(limits, default=np.inf)
 
     def mean_map(self, frame: Frame, dt: float) -> MeanMap | None:
         """Known where every channel's flow is exact in the mean."""
-        known = all(channel.mean_step(frame.noise) > 0 for channel in frame.channels)
-        if self.diffusive or not known or isinstance(frame.hamiltonian, Driven):
+        if self.mean_limit(frame) <= 0:
             return None
         flows = [
             (frame.changes[index], frame.channels[index].mean_flow(fraction * dt))
-            for index, fraction, _ in _sequence(frame)
+            for index, fraction, _ in self.sequence(frame)
         ]
         energies, vectors = np.linalg.eigh(np.asarray(frame.hamiltonian.matrix()))
         half = (vectors * np.exp(-0.5j * dt * energies / float(frame.hbar))) @ vectors.conj().T
@@ -91,15 +125,36 @@ class Strang(Scheme):
         return propagated
 
     def budget(self, frame: Frame) -> Budget:
-        flows = (frame.channels[index] for index, _, _ in _sequence(frame))
-        return sum((_flow_budget(channel, frame.noise, self.diffusive) for channel in flows), Budget())
+        flows = (frame.channels[index] for index, _, _ in self.sequence(frame))
+        return sum((self.flow_budget(channel, frame.noise) for channel in flows), Budget())
+
+    def flow_budget(self, channel: Channel, law: NoiseLaw) -> Budget:
+        """Random numbers of one flow of a channel."""
+        if self.discrete:
+            return channel.discrete_flow_budget(law)
+        return channel.smooth_flow_budget(law) if self.diffusive else channel.flow_budget(law)
+
+    def sequence(self, frame: Frame) -> list[tuple[int, float, bool]]:
+        """The palindrome of channel flows as (channel, fraction of the step, reverse)."""
+        law, channels = frame.noise, frame.channels
+        symmetric = [c.discrete_flow_is_symmetric(law) if self.discrete else c.flow_is_symmetric(law) for c in channels]
+        return _palindrome(frame, symmetric)
 
     def prepare(self, frame: Frame, dt: jax.Array) -> Stepper:
         hamiltonian, hbar = frame.hamiltonian, frame.hbar
         merged = not isinstance(hamiltonian, Driven)
         full = hamiltonian.propagator(dt, hbar) if merged else None
         back = hamiltonian.propagator(-0.5 * dt, hbar) if merged else None
-        return StrangStepper(frame, dt, full, hamiltonian.propagator(0.5 * dt, hbar), back, self.diffusive)
+        return StrangStepper(
+            self, frame, dt, full, hamiltonian.propagator(0.5 * dt, hbar), back, self._terms(frame, dt)
+        )
+
+    def _terms(self, frame: Frame, dt: jax.Array) -> dict[tuple[int, float], Any]:
+        """What the discrete flows of the sequence need, by (channel, fraction of the step)."""
+        if not self.discrete:
+            return {}
+        flows = {(index, fraction) for index, fraction, _ in self.sequence(frame)}
+        return {flow: frame.channels[flow[0]].discrete_terms(flow[1] * dt, frame.noise) for flow in sorted(flows)}
 
 
 def _inside(change: np.ndarray, flow: Callable[[np.ndarray], np.ndarray], rho: np.ndarray) -> np.ndarray:
@@ -107,21 +162,15 @@ def _inside(change: np.ndarray, flow: Callable[[np.ndarray], np.ndarray], rho: n
     return change.conj().T @ flow(change @ rho @ change.conj().T) @ change
 
 
-def _flow_budget(channel: Channel, law: NoiseLaw, diffusive: bool) -> Budget:
-    return channel.smooth_flow_budget(law) if diffusive else channel.flow_budget(law)
-
-
-def _sequence(frame: Frame) -> list[tuple[int, float, bool]]:
-    """The palindrome of channel flows as (channel, fraction of the step, reverse)."""
+def _palindrome(frame: Frame, symmetric: list[bool]) -> list[tuple[int, float, bool]]:
     count = len(frame.channels)
     if count == 0:
         return []
     centre = next((i for i in range(count) if frame.changes[i] is not None), None)
     if centre is None:
-        centre = next((i for i in range(count) if frame.channels[i].flow_is_symmetric(frame.noise)), count - 1)
+        centre = next((i for i in range(count) if symmetric[i]), count - 1)
     outer = [index for index in range(count) if index != centre]
-    symmetric = frame.channels[centre].flow_is_symmetric(frame.noise)
-    middle = [(centre, 1.0, False)] if symmetric else [(centre, 0.5, False), (centre, 0.5, True)]
+    middle = [(centre, 1.0, False)] if symmetric[centre] else [(centre, 0.5, False), (centre, 0.5, True)]
     return [(i, 0.5, False) for i in outer] + middle + [(i, 0.5, True) for i in reversed(outer)]
 
 
@@ -129,12 +178,13 @@ def _sequence(frame: Frame) -> list[tuple[int, float, bool]]:
 class StrangStepper(Stepper):
     """Carries e^{+iH dt/2ħ}ψ, so that the two half steps of H between steps are one; a driven H is not merged."""
 
+    scheme: Strang
     frame: Frame
     dt: jax.Array
     full: Any
     half: Any
     back: Any
-    diffusive: bool = eqx.field(static=True)
+    terms: dict[tuple[int, float], Any]
 
     def open(self, t: jax.Array, states: States) -> jax.Array:
         return states[0] if self.back is None else self.back(t, states[0])
@@ -148,11 +198,15 @@ class StrangStepper(Stepper):
         return self.half(t + 0.5 * self.dt, self._flows(t, self.half(t, state), noise))
 
     def _flows(self, t: jax.Array, psi: jax.Array, noise: StepNoise) -> jax.Array:
-        frame = self.frame
-        for index, fraction, reverse in _sequence(frame):
-            channel = frame.channels[index]
-            own, noise = noise.split(_flow_budget(channel, frame.noise, self.diffusive))
-            flow = channel.smooth_flow if self.diffusive else channel.flow
-            inside = flow(t, fraction * self.dt, frame.enter(index, psi), own, frame.noise, reverse)
+        frame, scheme, law = self.frame, self.scheme, self.frame.noise
+        for index, fraction, reverse in scheme.sequence(frame):
+            channel, dt = frame.channels[index], fraction * self.dt
+            own, noise = noise.split(scheme.flow_budget(channel, law))
+            inside = frame.enter(index, psi)
+            if scheme.discrete:
+                inside = channel.discrete_flow(t, dt, inside, own, law, reverse, self.terms[index, fraction])
+            else:
+                flow = channel.smooth_flow if scheme.diffusive else channel.flow
+                inside = flow(t, dt, inside, own, law, reverse)
             psi = frame.leave(index, inside)
         return psi

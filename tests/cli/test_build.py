@@ -121,6 +121,7 @@ def test_the_window_is_noted():
 def test_schemes_and_times():
     assert job_of(LEVELS).scheme is None
     assert isinstance(job_of(LEVELS, scheme="strang").scheme, sq.schemes.Strang)
+    assert job_of(LEVELS, scheme="strang-discrete").scheme == sq.schemes.Strang(increments="discrete")
     assert isinstance(job_of(LEVELS, scheme="extrapolated-euler-maruyama").scheme, sq.schemes.Extrapolated)
     times = job_of(LEVELS, times={"start": 1.0, "stop": 2.0, "points": 3}).times
     np.testing.assert_array_equal(times, [1.0, 1.5, 2.0])

@@ -11,7 +11,7 @@ from stochq.noise import Budget, StepNoise, draw_step_pair, seed_words
 from stochq.noise.counter import draw_step
 from tests.judging import judge_sample
 
-BUDGETS = [Budget(3, 0, 1), Budget(0, 4, 0), Budget(2, 3, 1), Budget(0, 0, 2), Budget(1, 0, 0)]
+BUDGETS = [Budget(3, 0, 1), Budget(0, 4, 0), Budget(2, 3, 1), Budget(0, 0, 2), Budget(1, 0, 0), Budget(1, 2, 1, 3)]
 SINGLE = np.dtype(np.float32)
 
 
@@ -29,6 +29,9 @@ def _step(step, trajectories, budget, seed=5, dtype=SINGLE):
 
 def _assert_same(a, b):
     for left, right in zip(a, b, strict=True):
+        if left is None:
+            assert right is None
+            continue
         np.testing.assert_array_equal(left, right)
 
 
@@ -44,7 +47,8 @@ def test_a_step_is_half_of_its_pair(budget):
 @pytest.mark.parametrize("budget", BUDGETS)
 def test_shapes_follow_the_budget(budget):
     noise = _step(3, [0, 1, 2, 3, 4], budget)
-    assert [part.shape for part in noise] == [(n, 5) for n in (budget.singles, budget.pairs, budget.uniforms)]
+    assert [part.shape for part in noise[:3]] == [(n, 5) for n in budget[:3]]
+    assert noise.words is None if budget.words == 0 else noise.words.shape == (1, budget.words, 5)
     assert noise.pairs.dtype == jnp.complex64
 
 
@@ -54,7 +58,7 @@ def test_a_trajectory_draws_the_same_in_any_company(trajectories, step):
     together = _step(step, trajectories, budget)
     for place, trajectory in enumerate(trajectories):
         alone = _step(step, [trajectory], budget)
-        _assert_same([part[:, place] for part in together], [part[:, 0] for part in alone])
+        _assert_same([part[:, place] for part in together[:3]], [part[:, 0] for part in alone[:3]])
 
 
 def test_no_number_is_drawn_twice():
@@ -93,15 +97,15 @@ def test_single_agrees_with_double_to_rounding():
     with jax.enable_x64(True):
         double = _step(9, trajectories, budget, dtype=np.dtype(np.float64))
         assert double.singles.dtype == jnp.float64 and double.pairs.dtype == jnp.complex128
-        for a, b in zip(single, double, strict=True):
+        for a, b in zip(single[:3], double[:3], strict=True):
             assert np.abs(np.asarray(a) - np.asarray(b)).max() < 2e-6
 
 
 def test_split_and_join():
     noise = _step(0, np.arange(2**16), Budget(3, 2, 2))
     first, rest = noise.split(Budget(1, 2, 0))
-    assert [part.shape[0] for part in first] == [1, 2, 0] and [part.shape[0] for part in rest] == [2, 0, 2]
-    _assert_same([jnp.concatenate(parts) for parts in zip(first, rest, strict=True)], noise)
+    assert [part.shape[0] for part in first[:3]] == [1, 2, 0] and [part.shape[0] for part in rest[:3]] == [2, 0, 2]
+    _assert_same([jnp.concatenate(parts) for parts in zip(first[:3], rest[:3], strict=True)], noise[:3])
     joined = noise.join_half_steps(_step(1, np.arange(2**16), Budget(3, 2, 2)))
     assert isinstance(joined, StepNoise)
     judge_sample(np.asarray(joined.singles.T) ** 2, np.ones(3), "joined singles")

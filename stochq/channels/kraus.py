@@ -1,0 +1,102 @@
+r"""One step of one jump operator as a Kraus map whose outcome is drawn: weak order 2, and no mean is ever taken.
+
+$$K_z=e^{-\frac h4L^\dagger L}\big(1+\sqrt h\,z\,L+\tfrac h2(z^2-s)L^2\big)e^{-\frac h4L^\dagger L}$$
+
+The record z takes few values (`noise.discrete`), s = E z² under the record's own law: 1 for real noise, 0 for complex.
+It is drawn with its chance in the state at hand, ∝ w_z‖K_zψ‖², by one uniform number. That is the physical law of a
+record, so nothing has to be added to the drift, and ψ ← K_zψ/‖K_zψ‖ never leaves the sphere.
+"""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from stochq.channels.channel import normalized, populations
+from stochq.noise.discrete import Points
+from stochq.noise.normals import uniform
+from stochq.systems.linear import inner, level_sum, multiply, times_real
+
+
+class Terms(NamedTuple):
+    """K_z = constant + z·linear + z²·square, or the three states that these parts make of ψ, (dim, *columns)."""
+
+    constant: Any
+    linear: Any
+    square: Any
+
+
+def draw_outcome(images: Terms, points: Points, words: jax.Array) -> jax.Array:
+    """K_zψ/‖K_zψ‖ with z drawn ∝ w_z‖K_zψ‖².
+
+    images: of ψ. words: (1, *columns), or (2, *columns) for a step joined from two, whose z is theirs, added.
+    """
+    overlaps = _overlaps(images)
+    marks = uniform(words, images.constant.real.dtype)
+    z = _draw(overlaps, points, marks[:1]) if len(words) == 1 else _draw_joined(overlaps, points, marks)
+    if jnp.iscomplexobj(z):
+        return normalized(images.constant + z * (images.linear + z * images.square))
+    moved = times_real(z, images.linear) + times_real(z * z, images.square)
+    return normalized(images.constant + moved)
+
+
+def _overlaps(images: Terms) -> list[jax.Array]:
+    """Norms and products of the three states, (1, *columns) each: all that ‖K_zψ‖² depends on."""
+    a, b, c = images
+    products = [inner(a, b), inner(a, c), inner(b, c)]
+    return [*(level_sum(populations(x)) for x in images), *(part for x in products for part in (x.real, x.imag))]
+
+
+def _weights(values: np.ndarray, chances: np.ndarray) -> np.ndarray:
+    """w_z‖K_zψ‖² as combinations of the overlaps, (values, overlaps)."""
+    size, square = np.abs(values) ** 2, values**2
+    mixed = np.stack([values, square, size * values])
+    products = np.stack([2 * mixed.real, -2 * mixed.imag], axis=1).reshape(6, -1)
+    return (chances * np.concatenate([[np.ones_like(size), size, size**2], products])).T
+
+
+def _draw(overlaps: list[jax.Array], points: Points, mark: jax.Array) -> jax.Array:
+    """z, (1, *columns), written out value by value, so that all of it is one loop over the columns."""
+    dtype, bounds = mark.dtype, []
+    for row in np.cumsum(_weights(*points), axis=0):
+        # Half a rounding error of a sum that vanishes is not worth a product.
+        terms = [np.asarray(w, dtype) * x for w, x in zip(row, overlaps, strict=True) if abs(w) > 1e-12]
+        bounds.append(sum(terms[1:], terms[0]))
+    passed = [mark * bounds[-1] > bound for bound in bounds[:-1]]
+
+    def select(values: np.ndarray) -> jax.Array:
+        chosen = jnp.full_like(mark, values[0])
+        for beyond, value in zip(passed, values[1:], strict=True):
+            chosen = jnp.where(beyond, np.asarray(value, dtype), chosen)
+        return chosen
+
+    values = points.values
+    return jax.lax.complex(select(values.real), select(values.imag)) if np.iscomplexobj(values) else select(values)
+
+
+def _draw_joined(overlaps: list[jax.Array], points: Points, marks: jax.Array) -> jax.Array:
+    """(z₁ + z₂)/√2, (1, *columns): z₁ by its chance whatever z₂ is, then z₂ by its chance given z₁."""
+    count, dtype = len(points.values), marks.dtype
+    values = (points.values[:, None] + points.values[None, :]) / np.sqrt(2)
+    weights = _weights(values.reshape(-1), np.outer(points.chances, points.chances).reshape(-1)).astype(dtype)
+    shape = marks.shape[1:]
+    chances = multiply(weights, jnp.stack(overlaps).reshape(9, -1)).reshape(count, count, -1)
+    first = _one_hot(chances.sum(axis=1), marks[0].reshape(-1))
+    second = _one_hot((first[:, None] * chances).sum(axis=0), marks[1].reshape(-1))
+    parts = [
+        multiply(part.astype(dtype)[None] / np.sqrt(2).astype(dtype), first + second) for part in _parts(points.values)
+    ]
+    parts = [part.reshape(1, *shape) for part in parts]
+    return jax.lax.complex(*parts) if len(parts) == 2 else parts[0]
+
+
+def _parts(values: np.ndarray) -> list[np.ndarray]:
+    return [values.real, values.imag] if np.iscomplexobj(values) else [values]
+
+
+def _one_hot(chances: jax.Array, mark: jax.Array) -> jax.Array:
+    """Unit vectors (n, columns), each drawn by its chances (n, columns), which need not add up to one."""
+    bounds = multiply(np.tril(np.ones((len(chances),) * 2, chances.dtype)), chances)
+    index = jnp.sum((mark * bounds[-1])[None] > bounds[:-1], axis=0)
+    return (np.arange(len(chances))[:, None] == index[None]).astype(chances.dtype)
