@@ -173,10 +173,10 @@ def _judge_order(steps, values, errors, order, what):
 
 # Case, scheme, steps over the duration, log2 of the trajectories.
 SHARED: list[tuple[str, Any, tuple[int, ...], int]] = [
-    ("collapse", Strang(), (2, 4, 8), 19),
+    ("collapse", Strang(), (2, 4, 8), 18),
     ("collapse of two qubits", Strang(), (1, 2, 4), 18),
-    ("one operator", Strang(), (2, 4, 8), 15),
-    ("two operators", Strang(), (2, 4, 8), 15),
+    ("one operator", Strang(), (2, 4, 8), 14),
+    ("two operators", Strang(), (2, 4, 8), 14),
     ("one operator", EulerMaruyama(), (8, 16, 32), 15),
 ]
 
