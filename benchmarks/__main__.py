@@ -22,10 +22,14 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser("phase-space", help="ten thousand dissipative-CSL oscillators in one call")
     commands.add_parser("coloured", help="noise with a spectrum against white noise, per step")
     commands.add_parser("scaling", help="cost and memory against dimension, operators, trajectories and steps")
+    commands.add_parser("crossover", help="the dimension from which an ensemble is sooner than the master equation")
     commands.add_parser("gpu", help="share of an accelerator's ceilings; says so where there is none")
     scale = commands.add_parser("scale", help="one axis of `scaling` in this process, as JSON")
     scale.add_argument("name")
     scale.add_argument("library", choices=("stochq",))
+    cross = commands.add_parser("cross", help="one model of `crossover` in this process, as JSON")
+    cross.add_argument("name")
+    cross.add_argument("library", choices=("stochq",))
     reach = commands.add_parser("reach", help="one measurement of accuracy in this process, as JSON")
     reach.add_argument("name")
     reach.add_argument("library", choices=("stochq", "dynamiqs", "qutip"))
@@ -60,6 +64,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         from benchmarks.scaling import scaling
 
         scaling()
+    elif chosen.command == "crossover":
+        from benchmarks.crossover import crossover
+
+        crossover()
+    elif chosen.command == "cross":
+        from benchmarks.children import cross_main
+
+        cross_main(chosen.name)
     elif chosen.command == "gpu":
         from benchmarks.gpu import gpu
 
