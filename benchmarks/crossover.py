@@ -1,6 +1,7 @@
 """When is a trajectory the wrong tool? The dimension from which an ensemble gives averages sooner than the master
 equation does, measured for each model, and what `sq.exact.cost_hint` says of it."""
 
+import json
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -18,9 +19,9 @@ TIMES = np.linspace(0.0, 1.0, 6)
 COARSE, FINE = 1e-2, 1e-3
 PILOT = 512
 # Larger systems are not measured once a call takes longer than this, or when a model would take longer than that.
-LONGEST_CALL, LONGEST_MODEL = 20.0, 85.0
-# The time for a dimension is about so many times that for half of it.
-GROWTH = 3.0
+LONGEST_CALL, LONGEST_MODEL = 20.0, 100.0
+# The time for a dimension is at most about so many times that for half of it; much of it is compilation.
+GROWTH = 2.0
 REPEATS, REPEATED_BELOW, WARMED_BELOW = 3, 1.0, 5.0
 # A finer ensemble is run in full where this is enough, otherwise so many of its trajectories as take about this long.
 RUN_SECONDS = 1.5
@@ -59,30 +60,37 @@ MODELS = {
 }
 
 
-def crossover() -> dict[str, Any]:
-    """Measure every model in a process of its own, print, write the JSON and the README's table."""
-    begun = time.perf_counter()
+def crossover(more: Sequence[str] = ()) -> dict[str, Any]:
+    """Measure every model in a process of its own, print, write the JSON and the README's table.
+
+    more: models that go on from the largest dimension in the JSON; the others stay as they are.
+    """
+    begun, path = time.perf_counter(), RESULTS / "crossover.json"
     where = machine.describe()
     print(report.heading(where), flush=True)
-    rows = []
-    for name, model in MODELS.items():
-        found = run_child(name, "stochq", command="cross")
+    rows = {row["name"]: row for row in json.loads(path.read_text())["rows"]} if more else {}
+    for name in more or MODELS:
+        points = rows[name]["points"] if name in rows else []
+        next_exponent = str(points[-1]["dim"].bit_length() if points else MODELS[name].exponents[0])
+        found = run_child(name, "stochq", next_exponent, command="cross")
         if "cannot" in found:
-            print(f"{model.title}: {found['cannot']}", flush=True)
+            print(f"{MODELS[name].title}: {found['cannot']}", flush=True)
             continue
-        rows.append({"name": name, "title": model.title, **found})
-        print(points_table(rows[-1]), flush=True)
-    results = {"machine": where | {"seconds": round(time.perf_counter() - begun)}, "rows": rows}
-    print(report.table(HEADERS, cells(rows)))
-    save(results, RESULTS / "crossover.json")
+        loads = [*rows.get(name, {}).get("loads", []), where["load"]]
+        rows[name] = {"name": name, "title": MODELS[name].title, "loads": loads, "points": points + found["points"]}
+        print(points_table(rows[name]), flush=True)
+    ordered = [rows[name] for name in MODELS if name in rows]
+    results = {"machine": where | {"seconds": round(time.perf_counter() - begun)}, "rows": ordered}
+    print(report.table(HEADERS, cells(ordered)))
+    save(results, path)
     print(report.replace_between(ROOT / "README.md", START, END, readme_text(results)))
     return results
 
 
-def measure_model(name: str) -> dict[str, Any]:
-    """Ascending dimensions of one model, in this process."""
+def measure_model(name: str, first_exponent: int = 0) -> dict[str, Any]:
+    """Ascending dimensions of one model, from 2^first_exponent on, in this process."""
     model, begun, points = MODELS[name], time.perf_counter(), []
-    for exponent in model.exponents:
+    for exponent in (one for one in model.exponents if one >= first_exponent):
         last = time.perf_counter()
         points.append(_point(model, 2**exponent, points))
         now = time.perf_counter()
@@ -249,8 +257,8 @@ def readme_text(results: dict[str, Any]) -> str:
     )
     place = f"{where['cpu']}, {where['cores']} cores, {where['date'][:10]}"
     note = (
-        f"Medians of up to three warm calls on {place}: `sq.exact.evolve` against `sq.simulate` with its default scheme "
-        "and step, over one unit of time with five saved times after the start. Standard errors in units of the "
+        f"Medians of up to three warm calls on {place}: `sq.exact.evolve` against `sq.simulate` with its default "
+        "scheme and step, over one unit of time with five saved times after the start. Standard errors in units of the "
         "observable's range. Estimated: by `sq.exact.cost_hint`. Of the ensembles for 10⁻³ that take long, a part was "
         "run and the rest is proportion."
     )
