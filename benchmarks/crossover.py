@@ -69,6 +69,7 @@ def crossover(more: Sequence[str] = ()) -> dict[str, Any]:
     where = machine.describe()
     print(report.heading(where), flush=True)
     rows = {row["name"]: row for row in json.loads(path.read_text())["rows"]} if more else {}
+    results: dict[str, Any] = {"machine": where, "rows": []}
     for name in more or MODELS:
         points = rows[name]["points"] if name in rows else []
         next_exponent = str(points[-1]["dim"].bit_length() if points else MODELS[name].exponents[0])
@@ -79,10 +80,11 @@ def crossover(more: Sequence[str] = ()) -> dict[str, Any]:
         loads = [*rows.get(name, {}).get("loads", []), where["load"]]
         rows[name] = {"name": name, "title": MODELS[name].title, "loads": loads, "points": points + found["points"]}
         print(points_table(rows[name]), flush=True)
-    ordered = [rows[name] for name in MODELS if name in rows]
-    results = {"machine": where | {"seconds": round(time.perf_counter() - begun)}, "rows": ordered}
-    print(report.table(HEADERS, cells(ordered)))
-    save(results, path)
+        ordered = [rows[name] for name in MODELS if name in rows]
+        results = {"machine": where | {"seconds": round(time.perf_counter() - begun)}, "rows": ordered}
+        # A run takes minutes: what was measured outlives an interruption.
+        save(results, path)
+    print(report.table(HEADERS, cells(results["rows"])))
     print(report.replace_between(ROOT / "README.md", START, END, readme_text(results)))
     return results
 

@@ -13,7 +13,7 @@ from benchmarks.throughput import RESULTS, save
 from benchmarks.word_tests import TESTS
 
 # Words of each direction, and of the pieces in which they are made.
-WORDS, PIECE = 2**27, 2**22
+WORDS, PIECE = 2**28, 2**22
 SEED = 2026
 # A correct generator fails with this chance in a whole run: Holm's rule over all tests and directions.
 LEVEL = 1e-3
