@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from benchmarks import equations, machine, report, statements
 from benchmarks.children import ROOT, run_child
@@ -185,7 +186,7 @@ def trajectories_for(deviation: float, error: float) -> int:
     return max(100, int(np.ceil(round((deviation / error) ** 2, 6))))
 
 
-def crossing(dims: Sequence[float], exact: Sequence[float], ensemble: Sequence[float]) -> str:
+def crossing(dims: ArrayLike, exact: ArrayLike, ensemble: ArrayLike) -> str:
     """The dimension from which on the ensemble costs less, interpolated between the logarithms of what was measured.
 
     >>> crossing([2, 8, 32], [1.0, 10.0, 1000.0], [100.0, 100.0, 100.0])
@@ -193,15 +194,15 @@ def crossing(dims: Sequence[float], exact: Sequence[float], ensemble: Sequence[f
     >>> crossing([2, 8], [1, 1], [2, 2]), crossing([2, 8], [2, 2], [1, 1])
     ('above 8', 'below 2')
     """
-    lead = np.log(np.divide(exact, ensemble))
+    sizes, lead = np.asarray(dims), np.log(np.divide(exact, ensemble))
     if lead[-1] < 0:
-        return f"above {dims[-1]:g}"
+        return f"above {sizes[-1]:g}"
     below = np.flatnonzero(lead < 0)
     if not below.size:
-        return f"below {dims[0]:g}"
+        return f"below {sizes[0]:g}"
     left = below[-1]
     share = -lead[left] / (lead[left + 1] - lead[left])
-    return f"{dims[left] * (dims[left + 1] / dims[left]) ** share:.0f}"
+    return f"{sizes[left] * (sizes[left + 1] / sizes[left]) ** share:.0f}"
 
 
 HEADERS = ("model", f"{COARSE:g} measured", "estimated", f"{FINE:g} measured", "estimated", "method", "largest d")
@@ -264,4 +265,7 @@ def readme_text(results: dict[str, Any]) -> str:
         "observable's range. Estimated: by `sq.exact.cost_hint`. Of the ensembles for 10⁻³ that take long, a part was "
         "run and the rest is proportion."
     )
+    load = max(one for row in results["rows"] for one in row["loads"])
+    if load > 0.25 * where["cores"]:
+        note += f" Other work ran on the machine (load up to {load:.1f})."
     return f"{report.markdown(headers, cells(results['rows']))}\n\n{note}"

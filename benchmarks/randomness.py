@@ -79,7 +79,7 @@ def p_values(stream: Iterator[np.ndarray]) -> list[float]:
     return [test.p_value(total) for test, total in zip(TESTS, totals, strict=True)]
 
 
-def holm(values: Sequence[float]) -> np.ndarray:
+def holm(values: Sequence[float] | np.ndarray) -> np.ndarray:
     """Adjusted p-values: reject where one is below the level, and the chance of any false alarm is the level.
 
     >>> holm([0.01, 0.5, 0.02]).tolist()

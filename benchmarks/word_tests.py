@@ -169,8 +169,8 @@ def _weight_product_p_value(counts: np.ndarray) -> float:
 TESTS = (
     WordTest("low halves", lambda words: _halves(words, 0), even),
     WordTest("high halves", lambda words: _halves(words, 1), even),
-    WordTest("serial pairs in a draw, high bytes", lambda words: _bytes(*words.T, 24), even),
-    WordTest("serial pairs in a draw, low bytes", lambda words: _bytes(*words.T, 0), even),
+    WordTest("serial pairs in a draw, high bytes", lambda words: _bytes(words[:, 0], words[:, 1], 24), even),
+    WordTest("serial pairs in a draw, low bytes", lambda words: _bytes(words[:, 0], words[:, 1], 0), even),
     WordTest("serial pairs of draws, high bytes", lambda words: _bytes(words[0::2, 0], words[1::2, 0], 24), even),
     WordTest("serial pairs of draws, low bytes", lambda words: _bytes(words[0::2, 1], words[1::2, 1], 0), even),
     WordTest("differences of draws, low halves", lambda words: _exclusive(words, 0), even),

@@ -56,6 +56,7 @@ def test_the_tables_have_measured_and_estimated_dimensions():
     row = {
         "name": "x",
         "title": "a model",
+        "loads": [0.1],
         "points": [_point(4, 1.0, 16.0), _point(16, 64.0, 64.0), _point(64, 4096.0, 256.0)],
     }
     assert crossover.cells([row]) == [["a model", "16", "16", "above 64", "above 64", "ode", "64"]]
@@ -63,6 +64,9 @@ def test_the_tables_have_measured_and_estimated_dimensions():
     where = {"cpu": "a processor", "cores": 2, "date": "2030-01-02T03:04:05+00:00"}
     text = crossover.readme_text({"machine": where, "rows": [row]})
     assert "| a model | 16 | 16 | above 64 | above 64 | ode | 64 |" in text and "2030-01-02" in text
+    assert "Other work" not in text
+    busy = crossover.readme_text({"machine": where, "rows": [row | {"loads": [0.1, 3.0]}]})
+    assert "Other work ran on the machine (load up to 3.0)" in busy
 
 
 @pytest.mark.parametrize("name", crossover.MODELS)
