@@ -25,6 +25,7 @@ def parser() -> argparse.ArgumentParser:
     crossover = commands.add_parser("crossover", help="from which dimension on an ensemble is sooner")
     crossover.add_argument("--more", action="append", default=[], metavar="NAME", help="go on with a model such as suv")
     commands.add_parser("randomness", help="classical tests of the raw random words")
+    commands.add_parser("dieharder", help="the same words through dieharder, where that is installed")
     commands.add_parser("gpu", help="share of an accelerator's ceilings; says so where there is none")
     scale = commands.add_parser("scale", help="one axis of `scaling` in this process, as JSON")
     scale.add_argument("name")
@@ -75,6 +76,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         from benchmarks.randomness import randomness
 
         randomness()
+    elif chosen.command == "dieharder":
+        from benchmarks.dieharder import dieharder
+
+        dieharder()
     elif chosen.command == "cross":
         from benchmarks.children import cross_main
 

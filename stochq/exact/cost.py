@@ -28,6 +28,8 @@ _DENSE_GAIN = 8.0
 _CLOSED, _EXPONENTIAL = 100.0, 30.0
 # The splitting and the Runge-Kutta method: applications of their parts per radian of the fastest element.
 _SPLIT_PER_RADIAN, _ODE_PER_RADIAN = 2.0, 12.0
+# What a radian of the splitting costs however small ρ is: many short calls.
+_SPLIT_RADIAN = 4e6
 # A call that has nothing to do: of a closed form, of the other methods, of an ensemble.
 _CLOSED_CALL, _EXACT_CALL, _ENSEMBLE_CALL = 1.5e7, 8e7, 1e8
 # The pilots that choose a step cost about as much as so many trajectories of the run.
@@ -65,10 +67,10 @@ def cost_hint(equation: Equation, times: Any, *, trajectories: int, steps: int) 
       "ode"          O(ωt) times O(d²) for each banded or diagonal operator and O(d³) for each dense one;
     an ensemble trajectories × steps × (random numbers + O(d), or O(d²) where a step holds a dense matrix), the pilots
     that choose a step included, and both something for the call itself. Counted operations, whose constants were
-    fitted to measured calls on two cores (`python -m benchmarks crossover`, five models, d = 2 to 1024): four ratios in
-    five are right to a factor of 3 there, nearly all to 10. Beyond some hundred levels the splitting is sooner done
-    than ω says. Only averages linear in ρ can be had from either: single runs, records and nonlinear quantities need
-    trajectories.
+    fitted to measured calls on two cores (`python -m benchmarks crossover`, five models, d = 2 to 1024): three ratios
+    in four are right to a factor of 3 there, most to 10. Levels that stay empty are counted although adaptive
+    methods do not feel them: beyond some hundred levels the master equation may be sooner than it says. Only averages
+    linear in ρ can be had from either: single runs, records and nonlinear quantities need trajectories.
 
     trajectories, steps: of the ensemble, `result.trajectories` and `result.info["steps"]`.
 
@@ -132,7 +134,9 @@ def _exact(equation: Equation, times: np.ndarray) -> tuple[str, float]:
     radians = max(1.0, _fastest(equation) * span)
     if not unstructured(equation):
         between = 0.0 if _diagonal_with(equation) else 2 * rotation
-        return "split", radians * _SPLIT_PER_RADIAN * (20.0 * dim**2 + between) + 10 * rotation
+        if not isinstance(equation.hamiltonian, Particle):
+            between *= 2
+        return "split", radians * (_SPLIT_RADIAN + _SPLIT_PER_RADIAN * (40.0 * dim**2 + between)) + 10 * rotation
     dense = 0 if _is_light(equation) else 1
     dense += sum(isinstance(channel, DenseOperators) for channel in equation.channels)
     return "ode", radians * _ODE_PER_RADIAN * (60.0 * dim**2 + dense * 2 * rotation)

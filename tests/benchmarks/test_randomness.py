@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks import randomness, word_tests
+from benchmarks import dieharder, randomness, word_tests
 from benchmarks.word_tests import TESTS
 
 WORDS = 2**23
@@ -132,3 +132,22 @@ def test_the_verdict_names_what_failed():
     results = {"rows": rows, "level": 1e-3, "words": 2**20, "machine": {"seconds": 3}}
     assert "FAILED: gaps, slots" in randomness.verdict(results)
     assert "none failed" in randomness.verdict(results | {"rows": rows[1:]})
+
+
+OUTPUT = """#====#
+        test_name   |ntup|  p-value |
+   diehard_runs|   0|0.92448404|
+   diehard_runs|   0|0.38729660|
+     sts_serial|   2|0.50000000|
+"""
+
+
+def test_the_lines_of_dieharder_are_read():
+    expected = {"diehard_runs": 0.92448404, "diehard_runs'": 0.3872966, "sts_serial 2": 0.5}
+    assert dieharder.parse(OUTPUT) == expected
+
+
+def test_without_dieharder_it_says_so(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(SystemExit, match="dieharder is not installed"):
+        dieharder.dieharder()
