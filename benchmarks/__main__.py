@@ -23,10 +23,18 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser("coloured", help="noise with a spectrum against white noise, per step")
     commands.add_parser("noise-share", help="a step beside its random numbers alone")
     commands.add_parser("scaling", help="cost and memory against dimension, operators, trajectories and steps")
+    crossover = commands.add_parser("crossover", help="from which dimension on an ensemble is sooner")
+    crossover.add_argument("--more", action="append", default=[], metavar="NAME", help="go on with a model such as suv")
+    commands.add_parser("randomness", help="classical tests of the raw random words")
+    commands.add_parser("dieharder", help="the same words through dieharder, where that is installed")
     commands.add_parser("gpu", help="share of an accelerator's ceilings; says so where there is none")
     scale = commands.add_parser("scale", help="one axis of `scaling` in this process, as JSON")
     scale.add_argument("name")
     scale.add_argument("library", choices=("stochq",))
+    cross = commands.add_parser("cross", help="one model of `crossover` in this process, as JSON")
+    cross.add_argument("name")
+    cross.add_argument("library", choices=("stochq",))
+    cross.add_argument("first_exponent", type=int, nargs="?", default=0)
     reach = commands.add_parser("reach", help="one measurement of accuracy in this process, as JSON")
     reach.add_argument("name")
     reach.add_argument("library", choices=("stochq", "dynamiqs", "qutip"))
@@ -65,6 +73,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
         from benchmarks.noise_share import noise_share
 
         noise_share()
+    elif chosen.command == "crossover":
+        from benchmarks.crossover import crossover
+
+        crossover(chosen.more)
+    elif chosen.command == "randomness":
+        from benchmarks.randomness import randomness
+
+        randomness()
+    elif chosen.command == "dieharder":
+        from benchmarks.dieharder import dieharder
+
+        dieharder()
+    elif chosen.command == "cross":
+        from benchmarks.children import cross_main
+
+        cross_main(chosen.name, chosen.first_exponent)
     elif chosen.command == "gpu":
         from benchmarks.gpu import gpu
 

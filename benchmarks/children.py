@@ -75,3 +75,10 @@ def scale_main(name: str) -> None:
     from benchmarks.scaling import measure_axis
 
     print(_MARK + json.dumps(measure_axis(name)))
+
+
+def cross_main(name: str, first_exponent: int) -> None:
+    """The other side of one model of `crossover`."""
+    from benchmarks.crossover import measure_model
+
+    print(_MARK + json.dumps(measure_model(name, first_exponent)))

@@ -10,9 +10,9 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 
 from stochq.arrays import as_real, is_concrete
+from stochq.channels.born import draw_level
 from stochq.channels.channel import Basis, Channel, Given, NoiseLaw, populations
 from stochq.channels.kicks import LONGEST, collapse, kicks, phase_kicks, turn
 from stochq.noise import Budget, StepNoise
@@ -175,19 +175,9 @@ def _gaussian_index(probability: jax.Array, normals: jax.Array) -> jax.Array:
 
 
 def _draw_index(probability: jax.Array, uniform: jax.Array) -> jax.Array:
-    """Unit vectors e_j, one for each column, with j drawn from `probability`: level by level, its share is taken from
-    what a uniform part of the total leaves, as long as something is left."""
-    levels = probability.shape[0]
-
-    def take(level: jax.Array, carry: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
-        left, index = carry
-        left = left - probability[level]
-        return left, index + (left > 0).astype(jnp.int32)
-
-    start = (uniform * level_sum(probability)[0], jnp.zeros(uniform.shape, jnp.int32))
-    # A loop: neither a triangular product nor XLA's cumulative sum is linear in the number of levels.
-    index = lax.fori_loop(0, levels - 1, take, start)[1]
-    return (column(jnp.arange(levels, dtype=jnp.int32), probability) == index[None]).astype(probability.dtype)
+    """Unit vectors e_j, one for each column, with j drawn from `probability`."""
+    levels = column(jnp.arange(probability.shape[0], dtype=jnp.int32), probability)
+    return (levels == draw_level(probability, uniform)[0][None]).astype(probability.dtype)
 
 
 @final

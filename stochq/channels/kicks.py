@@ -15,9 +15,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from stochq.channels.born import draw_level
 from stochq.channels.channel import populations
 from stochq.noise.discrete import DYADIC, DYADIC_BOUNDS
-from stochq.systems.linear import column, level_sum, multiply, times_real
+from stochq.systems.linear import column, level_sum, times_real
 
 # Beyond this loss of coherence over one step, in its exponent, four values are too few to hold it.
 LONGEST = 1.0
@@ -80,21 +81,20 @@ def collapse(terms: Kicks, psi: jax.Array, cell: list[jax.Array], marks: list[ja
     Two kicks draw one level between them, by the first mark.
     """
     probability = populations(psi)
-    cumulative = multiply(np.tril(np.ones((len(psi),) * 2, probability.dtype)), probability)
-    before = cumulative - probability
-    place = marks[0][None] * cumulative[-1:]
-    chosen = (place > before) & (place <= cumulative)
-    weight = _tilted(terms, cell[0], chosen, probability, place - before)
+    index, inside = draw_level(probability, marks[0])
+    chosen = column(jnp.arange(len(psi), dtype=jnp.int32), psi) == index[None]
+    weight = _tilted(terms, cell[0], chosen, probability, inside[None])
     for later, other in zip(marks[1:], cell[1:], strict=True):
-        rest = _rest(later[None] * cumulative[-1:], before, cumulative, probability)
-        weight = weight * _tilted(terms, other, chosen, jnp.ones_like(probability), rest)
+        weight = weight * _tilted(terms, other, chosen, jnp.ones_like(probability), _rest(probability, later))
     return times_real(weight * jax.lax.rsqrt(level_sum(probability * weight * weight)), psi)
 
 
-def _rest(place: jax.Array, before: jax.Array, cumulative: jax.Array, probability: jax.Array) -> jax.Array:
+def _rest(probability: jax.Array, mark: jax.Array) -> jax.Array:
     """How far into the share of its level a mark falls, in (0, 1], (1, *columns): independent of the level."""
-    inside = (place > before) & (place <= cumulative)
-    return level_sum(jnp.where(inside, (place - before) / jnp.where(inside, probability, 1), 0))
+    index, inside = draw_level(probability, mark)
+    levels = column(jnp.arange(len(probability), dtype=jnp.int32), probability)
+    share = level_sum(jnp.where(levels == index[None], probability, 0))
+    return inside[None] / jnp.maximum(share, jnp.finfo(share.dtype).tiny)
 
 
 def _tilted(terms: Kicks, cell: jax.Array, chosen: jax.Array, unit: jax.Array, rest: jax.Array) -> jax.Array:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from stochq.channels import DenseOperators, DiagonalCollapse, Given, Transitions
+from stochq.channels import DenseOperators, DiagonalCollapse, Given, Operators, Transitions
 from stochq.equation import Equation
 from stochq.exact import liouvillian
 from stochq.exact.action import is_driven
@@ -15,19 +15,30 @@ from stochq.systems.checks import check_times
 from stochq.systems.grid import Particle
 from stochq.systems.hamiltonian import DiagonalHamiltonian
 
-# One random number costs about this many multiplications, in any of its forms.
+# All in units of about a tenth of a nanosecond on two cores, fitted to what `python -m benchmarks crossover` measures.
+# One random number, in any of its forms.
 _NORMAL = 40.0
 # Elementwise work on the states of a step, per level: loads, phases, norms.
-_LEVEL = 60.0
+_LEVEL = 30.0
+# Platen's step of one operator, which applies it several times, per level; a Fourier transform per level and log₂ d.
+_OPERATOR, _FOURIER = 110.0, 10.0
 # A product of dense matrices gets this many more operations per second than elementwise work.
 _DENSE_GAIN = 8.0
+# One element of ρ at one saved time of a closed form; of the exponential of the generator over its d⁶.
+_CLOSED, _EXPONENTIAL = 100.0, 30.0
 # The splitting and the Runge-Kutta method: applications of their parts per radian of the fastest element.
-_SPLIT_PER_RADIAN, _ODE_PER_RADIAN = 6.0, 12.0
+_SPLIT_PER_RADIAN, _ODE_PER_RADIAN = 2.0, 12.0
+# What a radian of the splitting costs however small ρ is: many short calls.
+_SPLIT_RADIAN = 4e6
+# A call that has nothing to do: of a closed form, of the other methods, of an ensemble.
+_CLOSED_CALL, _EXACT_CALL, _ENSEMBLE_CALL = 1.5e7, 8e7, 1e8
+# The pilots that choose a step cost about as much as so many trajectories of the run.
+_PILOTS = 1500.0
 
 
 class CostHint(NamedTuple):
-    """method: what `sq.exact.evolve` would use; exact, ensemble: estimated work in the same unit (a multiplication,
-    dense products counting less); sooner: whether the master equation is the cheaper tool for averages."""
+    """method: what `sq.exact.evolve` would use; exact, ensemble: estimated work in the same unit (about a tenth of a
+    nanosecond on two cores); sooner: whether the master equation is the cheaper tool for averages."""
 
     method: str
     exact: float
@@ -54,9 +65,12 @@ def cost_hint(equation: Equation, times: Any, *, trajectories: int, steps: int) 
       "liouvillian"  O(d⁶) once and O(T d⁴);
       "split"        O(ωt) times O(d²), or O(d³) where parts live in different bases;
       "ode"          O(ωt) times O(d²) for each banded or diagonal operator and O(d³) for each dense one;
-    an ensemble trajectories × steps × (random numbers + O(d), or O(d²) where a step holds a dense matrix). An order of
-    magnitude from counted operations, not a measurement. Only averages linear in ρ can be had from either: single runs,
-    records and nonlinear quantities need trajectories.
+    an ensemble trajectories × steps × (random numbers + O(d), or O(d²) where a step holds a dense matrix), the pilots
+    that choose a step included, and both something for the call itself. Counted operations, whose constants were
+    fitted to measured calls on two cores (`python -m benchmarks crossover`, five models, d = 2 to 1024): three ratios
+    in four are right to a factor of 3 there, most to 10. Levels that stay empty are counted although adaptive
+    methods do not feel them: beyond some hundred levels the master equation may be sooner than it says. Only averages
+    linear in ρ can be had from either: single runs, records and nonlinear quantities need trajectories.
 
     trajectories, steps: of the ensemble, `result.trajectories` and `result.info["steps"]`.
 
@@ -70,17 +84,30 @@ def cost_hint(equation: Equation, times: Any, *, trajectories: int, steps: int) 
         if not value >= 1:
             raise ValueError(f"{name}: expected a positive number; got {value!r}.")
     method, exact = _exact(equation, times)
-    return CostHint(method, exact, float(trajectories) * float(steps) * _step(equation))
+    ensemble = (_PILOTS + float(trajectories)) * float(steps) * _step(equation)
+    call = _CLOSED_CALL if method == "closed-form" else _EXACT_CALL
+    return CostHint(method, call + exact, _ENSEMBLE_CALL + ensemble)
 
 
 def _step(equation: Equation) -> float:
-    """One trajectory and step."""
+    """One trajectory and one step of the default scheme."""
     dim, work = equation.dim, _LEVEL * equation.dim
     for channel in equation.channels:
-        budget = channel.budget(equation.noise)
-        work += _NORMAL * (budget.singles + 2 * budget.pairs + budget.uniforms)
-        work += 16 * dim**2 / _DENSE_GAIN * _changes_basis(equation, channel)
+        work += _flow(channel, equation.noise) + 16 * dim**2 / _DENSE_GAIN * _changes_basis(equation, channel)
+    if isinstance(equation.hamiltonian, Particle):
+        work += _FOURIER * dim * np.log2(dim)
     return work + (0 if _is_light(equation) else 8 * dim**2 / _DENSE_GAIN)
+
+
+def _flow(channel: Any, law: Any) -> float:
+    """Random numbers and operators of a channel in one step, twice where its flow runs there and back."""
+    has_flow = not channel.missing_flow(law)
+    budget = channel.flow_budget(law) if has_flow else channel.budget(law)
+    work = _NORMAL * (budget.singles + 2 * budget.pairs + budget.uniforms)
+    if isinstance(channel, Operators):
+        dense = 5 * 8 * channel.dim / _DENSE_GAIN if isinstance(channel, DenseOperators) else 0.0
+        work += channel.count * channel.dim * (_OPERATOR + dense)
+    return work * (2 if has_flow and not channel.flow_is_symmetric(law) else 1)
 
 
 def _is_light(equation: Equation) -> bool:
@@ -101,13 +128,15 @@ def _exact(equation: Equation, times: np.ndarray) -> tuple[str, float]:
     rotated = any(_changes_basis(equation, channel) for channel in equation.channels)
     parts = {type(channel.basis) for channel in equation.channels}
     if not unstructured(equation) and len(parts) <= 1 and (_diagonal_with(equation) or not equation.channels):
-        return "closed-form", saved * 20.0 * dim**2 + (saved + 10) * rotation * rotated
+        return "closed-form", saved * _CLOSED * dim**2 + (saved + 10) * rotation * rotated
     if dim <= liouvillian.LARGEST_DIM and not is_driven(equation):
-        return "liouvillian", 60.0 * dim**6 / _DENSE_GAIN + saved * 8.0 * dim**4
+        return "liouvillian", _EXPONENTIAL * dim**6 + saved * 8.0 * dim**4
     radians = max(1.0, _fastest(equation) * span)
     if not unstructured(equation):
         between = 0.0 if _diagonal_with(equation) else 2 * rotation
-        return "split", radians * _SPLIT_PER_RADIAN * (20.0 * dim**2 + between) + 10 * rotation
+        if not isinstance(equation.hamiltonian, Particle):
+            between *= 2
+        return "split", radians * (_SPLIT_RADIAN + _SPLIT_PER_RADIAN * (40.0 * dim**2 + between)) + 10 * rotation
     dense = 0 if _is_light(equation) else 1
     dense += sum(isinstance(channel, DenseOperators) for channel in equation.channels)
     return "ode", radians * _ODE_PER_RADIAN * (60.0 * dim**2 + dense * 2 * rotation)

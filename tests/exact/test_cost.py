@@ -1,9 +1,13 @@
 """The estimate of which tool is cheaper: its limits, and the dimension where it turns."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 import stochq as sq
+from benchmarks import crossover
 
 TIMES = [0.0, 0.4]
 
@@ -22,10 +26,10 @@ def oqt(dim):
     return sq.models.oqt(sq.systems.levels(energies), strength=1.0, equilibrium=np.full(dim, 1 / dim))
 
 
-@pytest.mark.parametrize("make", [hopping, oqt])
-def test_small_systems_belong_to_the_master_equation_and_few_trajectories_to_large_ones(make):
+@pytest.mark.parametrize(("make", "large"), [(hopping, 256), (oqt, 4096)])
+def test_small_systems_belong_to_the_master_equation_and_few_trajectories_to_large_ones(make, large):
     assert hint(make(2)).sooner
-    assert not hint(make(256), trajectories=2, steps=1).sooner
+    assert not hint(make(large), trajectories=2, steps=1).sooner
 
 
 @pytest.mark.parametrize("make", [hopping, oqt])
@@ -37,13 +41,54 @@ def test_the_method_is_the_one_that_is_used(make):
 
 
 def test_the_ensemble_costs_in_proportion():
-    one, many = hint(oqt(8)), hint(oqt(8), trajectories=70_000, steps=40)
-    assert many.ensemble == pytest.approx(14 * one.ensemble) and many.exact == one.exact
+    """Beside the call itself and the pilots, which are the same for all."""
+    costs = [hint(oqt(8), trajectories=count, steps=20) for count in (10_000, 20_000, 80_000)]
+    assert costs[2].ensemble - costs[0].ensemble == pytest.approx(7 * (costs[1].ensemble - costs[0].ensemble))
+    steps = [hint(oqt(8), steps=count).ensemble for count in (10, 20, 80)]
+    assert steps[2] - steps[0] == pytest.approx(7 * (steps[1] - steps[0]))
+    assert len({cost.exact for cost in costs}) == 1
 
 
 def test_it_says_which_tool_and_by_how_much():
     assert str(hint(oqt(2))).startswith("averages linear in the density matrix: the master equation is sooner, by")
-    assert "the ensemble is sooner" in str(hint(oqt(256), trajectories=2, steps=1))
+    assert "the ensemble is sooner" in str(hint(hopping(256), trajectories=2, steps=1))
+
+
+@pytest.mark.parametrize(
+    ("more", "less"),
+    [
+        (lambda: sq.models.unravel(sq.systems.levels(np.zeros(8)), LOWERING * 2), lambda: _decay(8)),
+        (lambda: _decay(8), lambda: _plain(8)),
+        (lambda: oqt(8), lambda: sq.models.suv(sq.systems.levels(np.linspace(0.0, 2.0, 8)), strength=1.0)),
+    ],
+)
+def test_more_work_costs_more(more, less):
+    assert hint(more()).ensemble > 1.3 * hint(less()).ensemble
+
+
+LOWERING = [0.3 * np.diag(np.sqrt(np.arange(1.0, 8)), 1)]
+
+
+def _decay(dim):
+    return sq.models.unravel(sq.systems.levels(np.zeros(dim)), LOWERING)
+
+
+def _plain(dim):
+    return sq.models.suv(sq.systems.levels(np.zeros(dim)), strength=1.0)
+
+
+# Seconds of a warm call and of an ensemble, as benchmarks/results/crossover.json has them.
+@pytest.mark.parametrize("name", ["oqt", "suv", "kerr"])
+def test_the_hint_is_near_what_was_measured(name):
+    path = Path(crossover.__file__).parent / "results" / "crossover.json"
+    row = next(row for row in json.loads(path.read_text())["rows"] if row["name"] == name)
+    for point in row["points"][:6]:
+        ensemble = point["coarse"]
+        equation = crossover.MODELS[name].equation(point["dim"])
+        counts = {"trajectories": ensemble["trajectories"], "steps": ensemble["steps"]}
+        found = sq.exact.cost_hint(equation, crossover.TIMES, **counts)
+        ratio = point["exact_seconds"] / ensemble["seconds"] / (found.exact / found.ensemble)
+        assert 0.1 < ratio < 10
 
 
 @pytest.mark.parametrize("wrong", [0, -1, float("nan")])

@@ -6,6 +6,7 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from scipy import optimize
 
 from stochq.ensemble.grid import time_grid
 from stochq.ensemble.kernel import run_block
@@ -58,3 +59,18 @@ def order(coarse, coarse_error, fine, fine_error):
     """log2 of the ratio of two errors and its standard error."""
     relative = np.hypot(coarse_error / np.abs(coarse), fine_error / np.abs(fine))
     return np.log2(np.abs(coarse / fine)), relative / np.log(2)
+
+
+def regression(steps, values, errors):
+    """The order p of values = c hᵖ at h ∝ 1/steps with its standard error, by least squares weighted with the errors.
+
+    Fitted to the values themselves, so that one that is lost in its error does no harm; the largest must stand out.
+    """
+    values, errors, h = np.asarray(values), np.asarray(errors), np.min(steps) / np.asarray(steps, float)
+    assert np.max(np.abs(values) / errors) > 10, f"{values} with errors {errors} show no order: take longer steps"
+
+    def power(h, scale, order):
+        return scale * h**order
+
+    (_, slope), covariance = optimize.curve_fit(power, h, values, (values[0], 1.5), errors, absolute_sigma=True)
+    return slope, np.sqrt(covariance[1, 1])
