@@ -10,8 +10,8 @@ from stochq.systems.linear import level_sum
 def draw_level(probability: jax.Array, uniform: jax.Array) -> tuple[jax.Array, jax.Array]:
     """A level j with chance p_j/Σp, and how far into its share the uniform number falls, in (0, p_j].
 
-    probability: (dim, *columns); uniform: in (0, 1], (*columns,). Level by level, its share is taken from what a uniform
-    part of the total leaves, as long as something is left.
+    probability: (dim, *columns); uniform: in (0, 1], (*columns,). Level by level, its share is taken from what a
+    uniform part of the total leaves, as long as something is left.
     """
 
     def take(level: jax.Array, carry: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
