@@ -173,10 +173,10 @@ def draw_step_pair(
     step_pair = step_pair.astype(jnp.uint32)
     singles, uniforms = _draw_shared(key, trajectories, step_pair, budget, dtype)
     steps = [2 * step_pair + np.uint32(half) for half in (0, 1)]
-    pairs = (draw_pairs(key, trajectories, step, budget, dtype) for step in steps)
-    uniform_pairs = (_draw_uniform_pairs(key, trajectories, step, budget, dtype) for step in steps)
-    words = _draw_words(key, trajectories, step_pair, budget)
-    return StepPairNoise(singles, uniforms, *pairs, *words, *uniform_pairs)
+    even, odd = (draw_pairs(key, trajectories, step, budget, dtype) for step in steps)
+    even_words, odd_words = _draw_words(key, trajectories, step_pair, budget)
+    even_uniforms, odd_uniforms = (_draw_uniform_pairs(key, trajectories, step, budget, dtype) for step in steps)
+    return StepPairNoise(singles, uniforms, even, odd, even_words, odd_words, even_uniforms, odd_uniforms)
 
 
 def draw_step(key: jax.Array, trajectories: jax.Array, step: jax.Array, budget: Budget, dtype: np.dtype) -> StepNoise:
