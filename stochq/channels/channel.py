@@ -76,6 +76,10 @@ class Channel(eqx.Module):
         """The same of `discrete_flow`."""
         return self.mean_step(law)
 
+    def discrete_mean_flow(self, dt: float, law: NoiseLaw, reverse: bool) -> Callable[[np.ndarray], np.ndarray]:
+        """The same of `discrete_flow`."""
+        return self.mean_flow(dt)
+
     def mean_flow(self, dt: float) -> Callable[[np.ndarray], np.ndarray]:
         """E[ψψ†] after a `flow` over dt from E[ψψ†] before it, (dim, dim), where `mean_step` is not 0."""
         raise NotImplementedError

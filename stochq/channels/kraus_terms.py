@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from stochq.channels.kraus import Terms
 from stochq.systems.linear import apply_matrix, multiply, scale, shift, times_real
@@ -21,10 +22,47 @@ def dense_terms(matrices: Any, dt: jax.Array, square: bool) -> jax.Array:
         decay = multiply(vectors * jnp.expm1(-0.25 * dt * rates)[None, :], vectors.conj().T)
         linear = jnp.sqrt(dt) * _between(decay, jump)
         twice = 0.5 * dt * _between(decay, multiply(jump, jump))
-        constant = 2 * decay + multiply(decay, decay) + jnp.eye(len(jump), dtype=dt.dtype)
-        return jnp.concatenate([constant - twice if square else constant, linear, twice])
+        constant = 2 * decay + multiply(decay, decay) - (twice if square else 0)
+        repair = _trace_repair(constant, linear, twice, square)
+        whole = constant + jnp.eye(len(jump), dtype=dt.dtype)
+        return jnp.concatenate([part + multiply(part, repair) for part in (whole, linear, twice)])
 
     return jax.vmap(one)(jnp.asarray(matrices))
+
+
+def _trace_repair(constant: jax.Array, linear: jax.Array, twice: jax.Array, square: bool) -> jax.Array:
+    """S^{−1/2} − 1 with S = E K_z†K_z = 1 + O(h³): with it the mean map keeps the trace, and is exactly linear.
+
+    constant: its difference from one.
+    """
+
+    def product(a: jax.Array, b: jax.Array) -> jax.Array:
+        return multiply(a.conj().T, b)
+
+    fourth, relation = _moments(square)
+    mixed = twice + product(constant, twice)
+    excess = constant + constant.conj().T + product(constant, constant) + product(linear, linear)
+    excess = excess + fourth * product(twice, twice) + relation * (mixed + mixed.conj().T)
+    values, vectors = jnp.linalg.eigh(excess)
+    return multiply(vectors * jnp.expm1(-0.5 * jnp.log1p(values))[None, :], vectors.conj().T)
+
+
+def _moments(square: bool) -> tuple[float, float]:
+    """E|z|⁴ and E z² of a record with E|z|² = 1."""
+    return (3.0, 1.0) if square else (2.0, 0.0)
+
+
+def mean_of_outcomes(rows: np.ndarray, square: bool) -> Callable[[np.ndarray], np.ndarray]:
+    """ρ ↦ E K_zρK_z† of one operator from the parts of its K_z, (3 dim, dim)."""
+    constant, linear, twice = np.split(np.asarray(rows), 3)
+    fourth, relation = _moments(square)
+
+    def mapped(rho: np.ndarray) -> np.ndarray:
+        mixed = relation * constant @ rho @ twice.conj().T
+        both = constant @ rho @ constant.conj().T + linear @ rho @ linear.conj().T
+        return both + fourth * twice @ rho @ twice.conj().T + mixed + relation * twice @ rho @ constant.conj().T
+
+    return mapped
 
 
 def dense_images(rows: jax.Array, psi: jax.Array) -> Terms:
@@ -44,15 +82,37 @@ def band_terms(offset: int, bands: Any, dt: jax.Array) -> jax.Array:
     """The parts of K_z for operators of one diagonal each, (K, dim) on `offset`: L†L is diagonal, K_z of three bands.
 
     Returns (K, 3, dim): the diagonal, that on `offset` and that on twice `offset`, which z² − E z² multiplies.
+    E K_z†K_z is diagonal, too, and the trace is repaired as that of dense operators.
     """
 
     def one(band: jax.Array) -> jax.Array:
-        decay = jnp.exp(-0.25 * dt * shift(band.real**2 + band.imag**2, -offset))
+        decay = jnp.exp(-0.25 * dt * shift(_square(band), -offset))
         linear = jnp.sqrt(dt) * decay * band * shift(decay, offset)
         twice = 0.5 * dt * decay * band * shift(band * shift(decay, offset), offset)
-        return jnp.stack([(decay * decay).astype(band.dtype), linear, twice])
+        # E|z² − E z²|² = 2 for both laws of the record.
+        trace = decay**4 + shift(_square(linear), -offset) + 2 * shift(_square(twice), -2 * offset)
+        repair = jax.lax.rsqrt(trace)
+        constant = (decay * decay * repair).astype(band.dtype)
+        return jnp.stack([constant, linear * shift(repair, offset), twice * shift(repair, 2 * offset)])
 
     return jax.vmap(one)(jnp.asarray(bands))
+
+
+def _square(band: jax.Array) -> jax.Array:
+    return band.real**2 + band.imag**2
+
+
+def bands_as_rows(offset: int, bands: np.ndarray, square: bool) -> np.ndarray:
+    """The same parts as matrices, one below the other, (3 dim, dim)."""
+    dim = bands.shape[1]
+    index = np.arange(dim)
+    parts = np.zeros((3, dim, dim), np.result_type(bands, np.complex64))
+    for part, band, at in zip(parts, bands, (0, offset, 2 * offset), strict=True):
+        inside = (index + at >= 0) & (index + at < dim)
+        part[index[inside], index[inside] + at] = band[inside]
+    if square:
+        parts[0] -= parts[2]
+    return parts.reshape(3 * dim, dim)
 
 
 def band_images(offset: int, bands: jax.Array, psi: jax.Array, square: bool) -> Terms:

@@ -4,6 +4,7 @@ The three noise laws are one law with other operators: complex noise of L is rea
 unitary noise of a Hermitian L is real noise of −iL up to a phase of ψ. The flows use this.
 """
 
+from collections.abc import Callable
 from typing import Any, final
 
 import equinox as eqx
@@ -15,7 +16,15 @@ from jax import lax
 from stochq.arrays import as_matrix, is_concrete
 from stochq.channels.channel import Basis, Channel, Given, NoiseLaw, populations
 from stochq.channels.kraus import Terms, draw_outcome
-from stochq.channels.kraus_terms import band_images, band_terms, dense_images, dense_terms, taylor_images
+from stochq.channels.kraus_terms import (
+    band_images,
+    band_terms,
+    bands_as_rows,
+    dense_images,
+    dense_terms,
+    mean_of_outcomes,
+    taylor_images,
+)
 from stochq.channels.platen import Action, platen_step
 from stochq.noise import Budget, StepNoise
 from stochq.noise.discrete import COMPLEX, REAL, Points
@@ -124,6 +133,22 @@ class Operators(Channel):
         """The three parts of K_zψ for one operator."""
         raise NotImplementedError
 
+    def kraus_rows(self, terms: np.ndarray, square: bool) -> np.ndarray:
+        """The three parts of one operator's K_z as matrices, one below the other, (3 dim, dim)."""
+        raise NotImplementedError
+
+    def discrete_mean_flow(self, dt: float, law: NoiseLaw, reverse: bool) -> Callable[[np.ndarray], np.ndarray]:
+        square = _record(law)[1]
+        terms = np.asarray(self.discrete_terms(jnp.asarray(dt), law))
+        maps = [mean_of_outcomes(self.kraus_rows(one, square), square) for one in terms]
+
+        def mapped(rho: np.ndarray) -> np.ndarray:
+            for one in reversed(maps) if reverse else maps:
+                rho = one(rho)
+            return rho
+
+        return mapped
+
     def discrete_flow_budget(self, law: NoiseLaw) -> Budget:
         return Budget(words=self.count)
 
@@ -216,6 +241,12 @@ class DenseOperators(Operators):
     def apply_square(self, psi: jax.Array, images: jax.Array) -> jax.Array:
         return apply_matrix(self.square, psi)
 
+    def discrete_mean_step(self, law: NoiseLaw) -> float:
+        return np.inf
+
+    def kraus_rows(self, terms: np.ndarray, square: bool) -> np.ndarray:
+        return terms
+
     def kraus_terms(self, stack: jax.Array, dt: jax.Array, square: bool) -> jax.Array:
         return dense_terms(stack, dt, square)
 
@@ -275,6 +306,12 @@ class BandedOperators(Operators):
 
     def kraus_terms(self, stack: jax.Array, dt: jax.Array, square: bool) -> jax.Array:
         return band_terms(self.offsets[0], stack[:, 0], dt) if len(self.offsets) == 1 else stack
+
+    def discrete_mean_step(self, law: NoiseLaw) -> float:
+        return np.inf if len(self.offsets) == 1 else 0.0
+
+    def kraus_rows(self, terms: np.ndarray, square: bool) -> np.ndarray:
+        return bands_as_rows(self.offsets[0], terms, square)
 
     def kraus_images(self, terms: jax.Array, dt: jax.Array, psi: jax.Array, square: bool) -> Terms:
         if len(self.offsets) == 1:

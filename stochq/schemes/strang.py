@@ -1,6 +1,7 @@
 """Strang's symmetric composition of the Hamiltonian's exact propagator and the channels' own flows."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, final
 
 import equinox as eqx
@@ -106,10 +107,11 @@ class Strang(Scheme):
         """Known where every channel's flow is exact in the mean."""
         if self.mean_limit(frame) <= 0:
             return None
-        flows = [
-            (frame.changes[index], frame.channels[index].mean_flow(fraction * dt))
-            for index, fraction, _ in self.sequence(frame)
-        ]
+        flows = []
+        for index, fraction, reverse in self.sequence(frame):
+            channel, length = frame.channels[index], fraction * dt
+            discrete = partial(channel.discrete_mean_flow, length, frame.noise, reverse)
+            flows.append((frame.changes[index], discrete() if self.discrete else channel.mean_flow(length)))
         energies, vectors = np.linalg.eigh(np.asarray(frame.hamiltonian.matrix()))
         half = (vectors * np.exp(-0.5j * dt * energies / float(frame.hbar))) @ vectors.conj().T
 

@@ -1,7 +1,7 @@
 """Discrete increments of general operators in plain numpy: all outcomes of a step, their chances and their words."""
 
 import numpy as np
-from scipy.linalg import expm
+from scipy.linalg import expm, inv, sqrtm
 
 HEXAGON = np.exp(2j * np.pi * np.arange(6) / 6)
 # Law: values of the record, their chances under its own law, E z², the factor of the operator.
@@ -13,12 +13,15 @@ RECORDS = {
 
 
 def maps(jump, h, law):
-    """(chance under the record's own law, K_z) for every value of z."""
+    """(chance under the record's own law, K_z) for every value of z, E K_z†K_z = 1."""
     values, chances, square, factor = RECORDS[law]
     loss, one = expm(-h / 4 * jump.conj().T @ jump), np.eye(len(jump))
     jump = factor * jump
     kicks = [one + np.sqrt(h) * z * jump + h / 2 * (z**2 - square) * jump @ jump for z in values]
-    return [(chance, loss @ kick @ loss) for chance, kick in zip(chances, kicks, strict=True)]
+    operators = [loss @ kick @ loss for kick in kicks]
+    trace = sum(chance * each.conj().T @ each for chance, each in zip(chances, operators, strict=True))
+    repair = inv(sqrtm(trace))
+    return [(chance, each @ repair) for chance, each in zip(chances, operators, strict=True)]
 
 
 def branch(states, chances, jump, h, law, edge=0.5):

@@ -11,7 +11,7 @@ from scipy.linalg import expm
 
 import stochq as sq
 from stochq.channels import BandedOperators, DenseOperators
-from stochq.noise import StepNoise
+from stochq.noise import Budget, StepNoise
 from stochq.schemes import Extrapolated, Strang, frame_of
 from tests import liouville
 from tests.judging import judge_ensemble, judge_mean
@@ -97,7 +97,7 @@ def test_the_step_is_the_composition_of_its_outcomes(name):
     states = np.stack([state(2, seed) for seed in (8, 9)], axis=1)
     h, frame = 0.2, frame_of(equation)
     expected, _, marks, parents = kraus.strang_step(QUBIT, jumps, h, law, states, np.ones(2))
-    assert DISCRETE.budget(frame) == (0, 0, 0, len(marks))
+    assert DISCRETE.budget(frame) == Budget(words=len(marks))
     with jax.enable_x64(True):
         step = eqx.filter_jit(lambda t, h, psi, noise: DISCRETE.prepare(frame, h).step(t, psi, noise))
         # In reverse, the second half of the palindrome reads its words from the last operator to the first.
