@@ -73,7 +73,7 @@ def test_one_state_alone_is_one_column(name, law):
         noise = draw(np.random.default_rng(2), channel.flow_budget(law), 2)
         flow = eqx.filter_jit(channel.flow)
         together = flow(jnp.zeros(()), jnp.asarray(0.1), jnp.asarray(psi), noise, law, False)
-        alone = StepNoise(*(part[:, 1] for part in noise[:3]))
+        alone = StepNoise(*(part[:, 1] for part in noise[:3]), uniform_pairs=noise.uniform_pairs[:, 1])
         one = flow(jnp.zeros(()), jnp.asarray(0.1), jnp.asarray(psi[:, 1]), alone, law, False)
         np.testing.assert_allclose(together[:, 1], one, atol=1e-12)
 

@@ -12,13 +12,15 @@ RECORDS = {
 }
 
 
-def maps(jump, h, law):
-    """(chance under the record's own law, K_z) for every value of z, E K_z†K_z = 1."""
+def maps(jump, h, law, repaired=True):
+    """(chance under the record's own law, K_z) for every value of z; repaired: E K_z†K_z = 1."""
     values, chances, square, factor = RECORDS[law]
     loss, one = expm(-h / 4 * jump.conj().T @ jump), np.eye(len(jump))
     jump = factor * jump
     kicks = [one + np.sqrt(h) * z * jump + h / 2 * (z**2 - square) * jump @ jump for z in values]
     operators = [loss @ kick @ loss for kick in kicks]
+    if not repaired:
+        return list(zip(chances, operators, strict=True))
     trace = sum(chance * each.conj().T @ each for chance, each in zip(chances, operators, strict=True))
     repair = inv(sqrtm(trace))
     return [(chance, each @ repair) for chance, each in zip(chances, operators, strict=True)]

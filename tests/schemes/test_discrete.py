@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy.linalg import expm
+from scipy.linalg import expm, inv, sqrtm
 
 import stochq as sq
 from stochq.channels import BandedOperators, DenseOperators
@@ -121,7 +121,7 @@ def _averages(jumps, law, duration, steps):
 def test_one_step_has_the_exact_mean_to_third_order(name):
     jumps, law = EQUATIONS[name]
     errors = []
-    for h in (0.04, 0.02):
+    for h in (0.004, 0.002):
         exact = liouville.density(QUBIT, list(jumps), START, [0.0, h])[-1]
         errors.append(_averages(jumps, law, h, 1)[0] - liouville.expectation(OBSERVABLE, exact))
     assert abs(np.log2(errors[0] / errors[1]) - 3) < 0.3, errors
@@ -161,6 +161,21 @@ def test_several_bands_take_the_decay_to_second_order():
 
 
 @pytest.mark.parametrize("law", ["real", "complex"])
+@pytest.mark.parametrize("family", ["dense", "band"])
+def test_the_mean_of_a_step_is_linear_in_the_density(family, law):
+    """What the bias of means is computed from: Σ K_zρK_z† over the outcomes, which keeps the trace at any h."""
+    band = BandedOperators((1,), np.array([[[0.4, -0.9j, 0.6, 0.0]]]))
+    channel = band if family == "band" else DenseOperators(_matrices(1, 1, 4))
+    psi, h = state(4, 8), 0.7
+    rho, jump = np.outer(psi, psi.conj()), channel.operators()[0]
+    with jax.enable_x64(True):
+        mapped = channel.discrete_mean_flow(h, law, False)(rho)
+    expected = sum(chance * each @ rho @ each.conj().T for chance, each in kraus.maps(jump, h, law))
+    np.testing.assert_allclose(mapped, expected, atol=1e-12)
+    np.testing.assert_allclose(np.trace(mapped), 1, atol=1e-12)
+
+
+@pytest.mark.parametrize("law", ["real", "complex"])
 def test_a_joined_step_takes_the_sum_of_two_records(law):
     """z = (z₁ + z₂)/√2, drawn by the chance of the pair: z₁ by the first word, z₂ by the second."""
     channel, jump, psi, h = DenseOperators(_matrices(1, 1, 3)), _matrices(1, 1, 3)[0], state(3, 3), 0.3
@@ -168,7 +183,8 @@ def test_a_joined_step_takes_the_sum_of_two_records(law):
     z, one = np.add.outer(values, values) / np.sqrt(2), np.eye(3)
     loss = expm(-h / 4 * jump.conj().T @ jump)
     kicks = one + np.sqrt(h) * np.multiply.outer(z, jump) + h / 2 * np.multiply.outer(z**2 - square, jump @ jump)
-    moved = loss @ kicks @ loss @ psi
+    trace = sum(c * k.conj().T @ k for c, k in kraus.maps(jump, h, law, repaired=False))
+    moved = loss @ kicks @ loss @ inv(sqrtm(trace)) @ psi
     shares = np.outer(weights, weights) * np.sum(np.abs(moved) ** 2, axis=-1)
     first = np.cumsum(shares.sum(axis=1)) / shares.sum()
     second = np.cumsum(shares, axis=1) / shares.sum(axis=1, keepdims=True)
