@@ -96,6 +96,25 @@ def test_every_outcome_has_its_physical_chance():
     np.testing.assert_allclose(seen, chances, atol=4 / marks)
 
 
+def test_the_second_kick_of_a_joined_step_is_tilted_by_its_own_mark():
+    """The first word fixes the level and the first kick; over all second words the second has its own law."""
+    psi, h, marks = state(2, 1), 0.8, 2**12
+    second = _all_words(marks)
+    # The sixth cell of both levels, a mark in the middle of the first level's share: 5.5 eighths of its tilted law.
+    place = 0.5 * np.abs(psi[0]) ** 2
+    first = np.full_like(second, (int(place * 2**26) << 6) + 5 * 8 + 5)
+    after = _step(np.stack([first, second])[:, None], psi, h)
+    tables = [_weights(rate * h / 2) for rate in RATES]
+    tilted = CHANCES * tables[0] ** 2
+    kick = tables[0][np.searchsorted(np.cumsum(tilted), 5.5 / 8)]
+    chances = np.outer(tilted, CHANCES).reshape(-1)
+    states = np.stack([np.array([kick * a, tables[1][2] * b]) * psi for a in tables[0] for b in tables[1]])
+    overlaps = np.abs((states / np.linalg.norm(states, axis=1, keepdims=True)).conj() @ after) ** 2
+    np.testing.assert_allclose(overlaps.max(axis=0), 1, atol=1e-9)
+    seen = np.bincount(overlaps.argmax(axis=0), minlength=16) / after.shape[1]
+    np.testing.assert_allclose(seen, chances, atol=4 / marks)
+
+
 @pytest.mark.parametrize("law", ["real", "complex", "unitary"])
 def test_a_step_of_any_length_has_the_exact_mean_density(law):
     """Joined from two as well: the level that both kicks draw is one."""
