@@ -19,7 +19,7 @@ from stochq.channels.channel import populations
 from stochq.noise.discrete import DYADIC, DYADIC_BOUNDS
 from stochq.systems.linear import column, level_sum, multiply, times_real
 
-# Beyond this loss of coherence over one step, in its exponent, four values are too few to hold it.
+# The largest r_i h over one step: four values cannot hold much more.
 LONGEST = 1.0
 _ITERATIONS = 6
 
@@ -74,27 +74,15 @@ def _solve(exponent: Callable[[jax.Array], tuple[jax.Array, jax.Array]], target:
     return jnp.where(present, size, 0)
 
 
-def collapse(terms: Kicks, psi: jax.Array, cell: list[jax.Array], marks: list[jax.Array]) -> jax.Array:
-    """K_zψ/‖K_zψ‖. cell: of every level, (dim, *columns); marks: in (0, 1], (*columns); one, or two for two kicks.
-
-    Two kicks draw one level between them, by the first mark.
-    """
+def collapse(terms: Kicks, psi: jax.Array, cell: jax.Array, mark: jax.Array) -> jax.Array:
+    """K_zψ/‖K_zψ‖. cell: of every level, (dim, *columns); mark: in (0, 1], (*columns)."""
     probability = populations(psi)
     cumulative = multiply(np.tril(np.ones((len(psi),) * 2, probability.dtype)), probability)
     before = cumulative - probability
-    place = marks[0][None] * cumulative[-1:]
+    place = mark[None] * cumulative[-1:]
     chosen = (place > before) & (place <= cumulative)
-    weight = _tilted(terms, cell[0], chosen, probability, place - before)
-    for later, other in zip(marks[1:], cell[1:], strict=True):
-        rest = _rest(later[None] * cumulative[-1:], before, cumulative, probability)
-        weight = weight * _tilted(terms, other, chosen, jnp.ones_like(probability), rest)
+    weight = _tilted(terms, cell, chosen, probability, place - before)
     return times_real(weight * jax.lax.rsqrt(level_sum(probability * weight * weight)), psi)
-
-
-def _rest(place: jax.Array, before: jax.Array, cumulative: jax.Array, probability: jax.Array) -> jax.Array:
-    """How far into the share of its level a mark falls, in (0, 1], (1, *columns): independent of the level."""
-    inside = (place > before) & (place <= cumulative)
-    return level_sum(jnp.where(inside, (place - before) / jnp.where(inside, probability, 1), 0))
 
 
 def _tilted(terms: Kicks, cell: jax.Array, chosen: jax.Array, unit: jax.Array, rest: jax.Array) -> jax.Array:
@@ -108,11 +96,9 @@ def _tilted(terms: Kicks, cell: jax.Array, chosen: jax.Array, unit: jax.Array, r
     return weight
 
 
-def turn(phases: jax.Array, psi: jax.Array, cell: list[jax.Array]) -> jax.Array:
-    """ψ times the phase of every level that its cell (dim, *columns) chooses; one, or two for two kicks."""
-    for one in cell:
-        factor = column(phases[0], psi)
-        for value, bound in zip(phases[1:], DYADIC_BOUNDS, strict=True):
-            factor = jnp.where(one >= bound, column(value, psi), factor)
-        psi = factor * psi
-    return psi
+def turn(phases: jax.Array, psi: jax.Array, cell: jax.Array) -> jax.Array:
+    """ψ times the phase of every level that its cell (dim, *columns) chooses."""
+    factor = column(phases[0], psi)
+    for value, bound in zip(phases[1:], DYADIC_BOUNDS, strict=True):
+        factor = jnp.where(cell >= bound, column(value, psi), factor)
+    return factor * psi

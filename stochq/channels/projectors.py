@@ -10,7 +10,7 @@ import numpy as np
 from stochq.arrays import as_real
 from stochq.channels.channel import Basis, Given, NoiseLaw
 from stochq.channels.diagonal import DiagonalCollapse
-from stochq.channels.kicks import collapse, kicks, phase_kicks, turn
+from stochq.channels.kicks import LONGEST, collapse, kicks, phase_kicks, turn
 from stochq.noise import StepNoise
 from stochq.noise.discrete import cells, mark
 from stochq.noise.roots import root
@@ -56,18 +56,21 @@ class Projectors(DiagonalCollapse):
         return True
 
     def discrete_terms(self, dt: jax.Array, law: NoiseLaw) -> Any:
-        """The kicks over the whole step and over one half of it, of which a joined step makes two."""
+        """The kicks over the whole step, and over one half of it: a joined step makes two, the one after the other."""
         loss = (0.5 if law == "complex" else 1.0) * dt * jnp.asarray(self.rates)
+        # Halved after the cut, so that a joined step has the mean of the step for which it stands.
+        loss = jnp.minimum(loss, LONGEST)
         return tuple((kicks(share * loss), phase_kicks(share * loss)) for share in (1.0, 0.5))
 
     def discrete_flow(
         self, t: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoise, law: NoiseLaw, reverse: bool, terms: Any
     ) -> jax.Array:
-        """Exact for linear averages over any dt that takes less than all coherence, for others of weak order 2."""
+        """Exact for linear averages over any dt that takes no more than `LONGEST`, for others of weak order 2."""
         count, (weights, phases) = self.cells(law), terms[len(noise.words) - 1]
-        cell = [cells(half, count) for half in noise.words]
-        if law == "unitary":
-            return turn(phases, psi, cell)
-        marks = [mark(half, count, psi.real.dtype) for half in noise.words]
-        psi = collapse(weights, psi, [one[: self.dim] for one in cell], marks)
-        return turn(phases, psi, [one[self.dim :] for one in cell]) if law == "complex" else psi
+        for words in noise.words:
+            cell = cells(words, count)
+            if law != "unitary":
+                psi = collapse(weights, psi, cell[: self.dim], mark(words, count, psi.real.dtype))
+            if law != "real":
+                psi = turn(phases, psi, cell[-self.dim :])
+        return psi
