@@ -9,10 +9,10 @@ from stochq.channels.channel import NoiseLaw as NoiseLaw
 from stochq.channels.diagonal import DiagonalCollapse as DiagonalCollapse
 from stochq.channels.diagonal import Features as Features
 from stochq.channels.diagonal import Kernel as Kernel
-from stochq.channels.diagonal import Projectors as Projectors
 from stochq.channels.operators import BandedOperators as BandedOperators
 from stochq.channels.operators import DenseOperators as DenseOperators
 from stochq.channels.operators import Operators as Operators
+from stochq.channels.projectors import Projectors as Projectors
 from stochq.channels.reduction import PulledReduction as PulledReduction
 from stochq.channels.transitions import RateMatrix as RateMatrix
 from stochq.channels.transitions import Separable as Separable

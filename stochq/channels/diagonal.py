@@ -14,9 +14,8 @@ import numpy as np
 from stochq.arrays import as_real, is_concrete
 from stochq.channels.born import draw_level
 from stochq.channels.channel import Basis, Channel, Given, NoiseLaw, populations
-from stochq.channels.kicks import LONGEST, collapse, kicks, phase_kicks, turn
 from stochq.noise import Budget, StepNoise
-from stochq.noise.discrete import cells, dyadic_normals, dyadic_words, mark
+from stochq.noise.discrete import dyadic_normals, dyadic_words, mark
 from stochq.noise.roots import root
 from stochq.systems.fourier import filtered
 from stochq.systems.linear import column, level_sum, multiply, times_real
@@ -132,16 +131,17 @@ class DiagonalCollapse(Channel):
         return self._collapse(dt, psi, own, law, _gaussian_index(populations(psi), extra.singles))
 
     def discrete_flow_budget(self, law: NoiseLaw) -> Budget:
-        return Budget(words=dyadic_words(self._cells(law), law != "unitary"))
+        return Budget(words=dyadic_words(self.cells(law), law != "unitary"))
 
-    def _cells(self, law: NoiseLaw) -> int:
+    def cells(self, law: NoiseLaw) -> int:
+        """Increments of four values in one discrete flow."""
         return 2 * self.noises if law == "complex" else self.noises
 
     def discrete_flow(
         self, t: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoise, law: NoiseLaw, reverse: bool, terms: Any
     ) -> jax.Array:
         """As `flow`, with normals of four values: of weak order 2 instead of exact."""
-        dtype, count = psi.real.dtype, self._cells(law)
+        dtype, count = psi.real.dtype, self.cells(law)
         normals = dyadic_normals(noise.words, count, dtype)
         own = StepNoise(normals, normals[:0].astype(psi.dtype), normals[:0])
         if law == "unitary":
@@ -178,67 +178,6 @@ def _draw_index(probability: jax.Array, uniform: jax.Array) -> jax.Array:
     """Unit vectors e_j, one for each column, with j drawn from `probability`."""
     levels = column(jnp.arange(probability.shape[0], dtype=jnp.int32), probability)
     return (levels == draw_level(probability, uniform)[0][None]).astype(probability.dtype)
-
-
-@final
-class Projectors(DiagonalCollapse):
-    """L_k = √rate_k |k⟩⟨k|, one for every vector of the basis: SUV (`thermalization` eq. 7)."""
-
-    rates: Any
-    basis: Basis = eqx.field(default_factory=Given)
-
-    def __init__(self, rates: Any, basis: Basis | None = None) -> None:
-        self.rates = as_real(rates)
-        self.basis = Given() if basis is None else basis
-
-    @property
-    def dim(self) -> int:
-        return self.rates.shape[0]
-
-    @property
-    def noises(self) -> int:
-        return self.dim
-
-    def field(self, normals: jax.Array) -> jax.Array:
-        return column(root(self.rates), normals) * normals
-
-    def smooth(self, weights: jax.Array) -> jax.Array:
-        return column(self.rates, weights) * weights
-
-    def diagonal(self) -> jax.Array:
-        return jnp.asarray(self.rates)
-
-    def kernel(self) -> jax.Array:
-        return jnp.diag(self.rates)
-
-    def features(self) -> np.ndarray:
-        return np.diag(np.sqrt(np.asarray(self.rates)))
-
-    @property
-    def discrete_is_sooner(self) -> bool:
-        return True
-
-    def discrete_mean_step(self, law: NoiseLaw) -> float:
-        """As long as four values hold the loss of coherence."""
-        fastest = float(np.max(np.asarray(self.rates), initial=0.0))
-        return LONGEST / fastest if fastest > 0 else np.inf
-
-    def discrete_terms(self, dt: jax.Array, law: NoiseLaw) -> Any:
-        """The kicks over the whole step and over one half of it, of which a joined step makes two."""
-        loss = (0.5 if law == "complex" else 1.0) * dt * jnp.asarray(self.rates)
-        return tuple((kicks(share * loss), phase_kicks(share * loss)) for share in (1.0, 0.5))
-
-    def discrete_flow(
-        self, t: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoise, law: NoiseLaw, reverse: bool, terms: Any
-    ) -> jax.Array:
-        """Exact for linear averages over any dt that takes less than all coherence, for others of weak order 2."""
-        count, (weights, phases) = self._cells(law), terms[len(noise.words) - 1]
-        cell = [cells(half, count) for half in noise.words]
-        if law == "unitary":
-            return turn(phases, psi, cell)
-        marks = [mark(half, count, psi.real.dtype) for half in noise.words]
-        psi = collapse(weights, psi, [one[: self.dim] for one in cell], marks)
-        return turn(phases, psi, [one[self.dim :] for one in cell]) if law == "complex" else psi
 
 
 @final

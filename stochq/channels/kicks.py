@@ -20,7 +20,7 @@ from stochq.channels.channel import populations
 from stochq.noise.discrete import DYADIC, DYADIC_BOUNDS
 from stochq.systems.linear import column, level_sum, times_real
 
-# Beyond this loss of coherence over one step, in its exponent, four values are too few to hold it.
+# The largest r_i h over one step: four values cannot hold much more.
 LONGEST = 1.0
 _ITERATIONS = 6
 
@@ -75,26 +75,13 @@ def _solve(exponent: Callable[[jax.Array], tuple[jax.Array, jax.Array]], target:
     return jnp.where(present, size, 0)
 
 
-def collapse(terms: Kicks, psi: jax.Array, cell: list[jax.Array], marks: list[jax.Array]) -> jax.Array:
-    """K_zψ/‖K_zψ‖. cell: of every level, (dim, *columns); marks: in (0, 1], (*columns); one, or two for two kicks.
-
-    Two kicks draw one level between them, by the first mark.
-    """
+def collapse(terms: Kicks, psi: jax.Array, cell: jax.Array, mark: jax.Array) -> jax.Array:
+    """K_zψ/‖K_zψ‖. cell: of every level, (dim, *columns); mark: in (0, 1], (*columns)."""
     probability = populations(psi)
-    index, inside = draw_level(probability, marks[0])
-    chosen = column(jnp.arange(len(psi), dtype=jnp.int32), psi) == index[None]
-    weight = _tilted(terms, cell[0], chosen, probability, inside[None])
-    for later, other in zip(marks[1:], cell[1:], strict=True):
-        weight = weight * _tilted(terms, other, chosen, jnp.ones_like(probability), _rest(probability, later))
-    return times_real(weight * jax.lax.rsqrt(level_sum(probability * weight * weight)), psi)
-
-
-def _rest(probability: jax.Array, mark: jax.Array) -> jax.Array:
-    """How far into the share of its level a mark falls, in (0, 1], (1, *columns): independent of the level."""
     index, inside = draw_level(probability, mark)
-    levels = column(jnp.arange(len(probability), dtype=jnp.int32), probability)
-    share = level_sum(jnp.where(levels == index[None], probability, 0))
-    return inside[None] / jnp.maximum(share, jnp.finfo(share.dtype).tiny)
+    chosen = column(jnp.arange(len(psi), dtype=jnp.int32), psi) == index[None]
+    weight = _tilted(terms, cell, chosen, probability, inside[None])
+    return times_real(weight * jax.lax.rsqrt(level_sum(probability * weight * weight)), psi)
 
 
 def _tilted(terms: Kicks, cell: jax.Array, chosen: jax.Array, unit: jax.Array, rest: jax.Array) -> jax.Array:
@@ -108,11 +95,9 @@ def _tilted(terms: Kicks, cell: jax.Array, chosen: jax.Array, unit: jax.Array, r
     return weight
 
 
-def turn(phases: jax.Array, psi: jax.Array, cell: list[jax.Array]) -> jax.Array:
-    """ψ times the phase of every level that its cell (dim, *columns) chooses; one, or two for two kicks."""
-    for one in cell:
-        factor = column(phases[0], psi)
-        for value, bound in zip(phases[1:], DYADIC_BOUNDS, strict=True):
-            factor = jnp.where(one >= bound, column(value, psi), factor)
-        psi = factor * psi
-    return psi
+def turn(phases: jax.Array, psi: jax.Array, cell: jax.Array) -> jax.Array:
+    """ψ times the phase of every level that its cell (dim, *columns) chooses."""
+    factor = column(phases[0], psi)
+    for value, bound in zip(phases[1:], DYADIC_BOUNDS, strict=True):
+        factor = jnp.where(cell >= bound, column(value, psi), factor)
+    return factor * psi

@@ -55,12 +55,12 @@ def simulate(
 
     equation: from `sq.models`; psi0: (dim,) normalised; times: (T,) increasing, the start included.
     observables: {name: (dim,) diagonal | (dim, dim) Hermitian | callable(psi) -> float | sq.Density() |
-    sq.Histogram(...)}. scheme: None takes the best that applies, which with a tolerance may have
-    discrete increments. dt: None takes the largest step whose estimated
-    bias stays below a tenth of the standard error. tolerance: run as many trajectories, up to `trajectories`, and as
-    short steps (unless dt is given) as keep |bias| + 2 standard errors below it for every observable at every time;
-    result.info says what was chosen, why, and what was reached. batch: trajectories per device call. keep: the first
-    trajectories whose states are returned whole. progress: None shows a bar on a terminal.
+    sq.Histogram(...)}. scheme: None takes the best that applies; operators to a tolerance may take discrete increments.
+    dt: None takes the largest step whose estimated bias stays below a tenth of the standard error. tolerance: run as
+    many trajectories, up to `trajectories`, and as short steps (unless dt is given) as keep |bias| + 2 standard errors
+    below it for every observable at every time; result.info says what was chosen, why, and what was reached. batch:
+    trajectories per device call. keep: the first trajectories whose states are returned whole. progress: None shows a
+    bar on a terminal.
 
     The numbers depend on seed, scheme and dt only, never on batch, cores or saved times.
 
@@ -81,7 +81,9 @@ def simulate(
     check_options(precision, batch)
     plain, statistics = _split_observables(observables, equation.dim)
     single = _asks_for_single_trajectories(keep, statistics)
-    scheme = default_scheme(equation, tolerance is not None and not single) if scheme is None else scheme
+    if scheme is None:
+        linear = not any(callable(operator) for operator in plain.values())
+        scheme = default_scheme(equation, averages=tolerance is not None and linear and not single)
     scheme.check(equation)
     if single and scheme.averages_only:
         raise ValueError(

@@ -53,7 +53,8 @@ class Extrapolated(Scheme):
     @property
     def weak_order(self) -> int:
         # A symmetric scheme of order 2 has an error expansion in even powers, but Platen's step does not: claim one.
-        return self.scheme.weak_order + 1
+        # A coarse step that adds two discrete increments is not the coarse scheme's own beyond linear averages.
+        return self.scheme.weak_order + (0 if self.scheme.averages_only else 1)
 
     def requires(self, equation: Equation) -> str:
         return self.scheme.requires(equation)

@@ -31,6 +31,7 @@ class Strang(Scheme):
     keep weak order 2 and cost less: operators by a Kraus map whose outcome is drawn (`channels.kraus`), projectors by
     kicks that leave linear averages exact (`channels.kicks`), other diagonal operators by increments of four values;
     transitions keep Gaussian ones. Single trajectories are not those of the equation, and `simulate` shows none.
+    A step chosen by a pilot run sees all of their bias in linear averages of operators and projectors only.
 
     >>> import stochq as sq
     >>> sq.schemes.Strang().weak_order

@@ -72,7 +72,8 @@ def test_the_promise_is_kept_in_terms_of_the_result_itself():
 
 def test_a_smaller_tolerance_takes_more():
     coarse, fine = run(tolerance=0.01), run(tolerance=0.005)
-    assert 3 < fine.trajectories / coarse.trajectories < 5
+    # Four times as many, but for the room that the bias of either step leaves.
+    assert 2.5 < fine.trajectories / coarse.trajectories < 6
     assert fine.dt <= coarse.dt
 
 
@@ -179,8 +180,9 @@ def test_batch_changes_no_number():
 
 
 def test_a_run_of_as_many_trajectories_gives_the_same_numbers():
-    chosen = run()
-    plain = run(tolerance=None, trajectories=chosen.trajectories, dt=chosen.dt)
+    chosen, averages = run(), sq.schemes.Strang(increments="discrete")
+    assert chosen.scheme == averages.name
+    plain = run(tolerance=None, scheme=averages, trajectories=chosen.trajectories, dt=chosen.dt)
     np.testing.assert_array_equal(chosen.mean["x"], plain.mean["x"])
     both = chosen.merge(run(seed=1))
     assert both.trajectories > 1.9 * chosen.trajectories

@@ -13,7 +13,7 @@ from scipy.optimize import brentq
 
 import stochq as sq
 from stochq.channels import Features, Projectors
-from stochq.channels.kicks import kicks, phase_kicks
+from stochq.channels.kicks import LONGEST, kicks, phase_kicks
 from stochq.noise import Budget, StepNoise
 from stochq.schemes import Strang, default_scheme, frame_of
 from tests.judging import judge_ensemble, judge_mean
@@ -70,8 +70,8 @@ def _all_words(marks):
     return ((places[:, None] << np.uint64(6)) + np.arange(64, dtype=np.uint64)).reshape(-1).astype(np.uint32)
 
 
-def _step(words, psi, h, law: Any = "real"):
-    channel = Projectors(RATES)
+def _step(words, psi, h, law: Any = "real", rates=RATES):
+    channel = Projectors(rates)
 
     @eqx.filter_jit
     def flow(h, states, noise):
@@ -94,6 +94,19 @@ def test_every_outcome_has_its_physical_chance():
     np.testing.assert_allclose(overlaps.max(axis=0), 1, atol=1e-9)
     seen = np.bincount(overlaps.argmax(axis=0), minlength=16) / after.shape[1]
     np.testing.assert_allclose(seen, chances, atol=4 / marks)
+
+
+@pytest.mark.parametrize("law", ["real", "complex", "unitary"])
+def test_a_joined_step_is_two_kicks_of_half_the_loss(law):
+    psi, words = state(2, 1), np.random.default_rng(5).integers(0, 2**32, (2, 1, 1), dtype=np.uint32)
+    longest = LONGEST * (2 if law == "complex" else 1)
+    # Where the step is too long for four values, both levels lose as much as can be lost.
+    for h, half, rates in ((0.8, 0.4, RATES), (100.0, longest / 2, np.ones(2))):
+        twice = psi
+        for one in words:
+            twice = _step(one[None], twice, half, law, rates)[:, 0]
+        joined = _step(words, psi, h, law, rates if h < 1 else RATES)[:, 0]
+        np.testing.assert_allclose(joined, twice, atol=1e-12)
 
 
 @pytest.mark.parametrize("law", ["real", "complex", "unitary"])
@@ -154,6 +167,7 @@ def test_averages_choose_discrete_increments_where_they_are_sooner():
     exact = {
         "collapse alone": sq.models.suv(sq.systems.levels([0.0, 1.0, 2.0]), strength=1.0),
         "energy-driven": sq.models.energy_driven(levels, strength=1.0),
+        "features": sq.Equation(levels, (Projectors(np.ones(3)), Features(np.ones((1, 3))))),
         "oqt": sq.models.oqt(levels, strength=1.0, equilibrium=[0.5, 0.3, 0.2]),
     }
     assert all(default_scheme(equation, averages=True) == DISCRETE for equation in chosen.values())
@@ -175,9 +189,10 @@ def test_a_tolerance_alone_asks_for_averages(monkeypatch):
         {"tolerance": 0.1},
         {},
         {"tolerance": 0.1, "keep": 1},
+        {"tolerance": 0.1, "observables": {"p": lambda psi: jnp.abs(psi[0])}},
         {"tolerance": 0.1, "observables": {"p": [1, 0], "law": histogram}},
     )
     for other in others:
         with pytest.raises(InterruptedError):
             sq.simulate(equation, [0.6, 0.8], [0, 1], **run | other)
-    assert asked == [True, False, False, False]
+    assert asked == [True, False, False, False, False]
