@@ -205,7 +205,7 @@ INDEPENDENT: list[tuple[str, Any, tuple[int, ...], int, str]] = [
     ("collapse", Extrapolated(EulerMaruyama()), (4, 8, 16), 18, "⟨O⟩²"),
     ("one operator", Extrapolated(EulerMaruyama()), (4, 8, 16), 18, "purity"),
     ("oqt", Strang(), (1, 2, 4), 19, "⟨O⟩²"),
-    ("rates", Strang(), (1, 2, 4), 18, "⟨O⟩²"),
+    ("rates", Strang(), (1, 2, 4), 21, "⟨O⟩²"),
 ]
 
 
