@@ -50,8 +50,8 @@ def _repeat(count: jax.Array, most: int | None, body: Any, carry: Any) -> Any:
     return lax.scan(visit, carry, jnp.arange(most, dtype=count.dtype))[0]
 
 
-def _steps(loop: Loop, stepper: Stepper, colouring: Colouring | None) -> tuple[Any, Any, int]:
-    """How noise is drawn, the function ((state, memory), t, dt, noise) -> (state, memory) it feeds, steps it makes.
+def _steps(loop: Loop, stepper: Stepper, colouring: Colouring | None) -> Any:
+    """The function ((state, memory), t, dt, noise) -> (state, memory) that makes the steps of what is drawn at a time.
 
     memory: what coloured noise carries from step to step; None for white noise.
     """
@@ -65,9 +65,14 @@ def _steps(loop: Loop, stepper: Stepper, colouring: Colouring | None) -> tuple[A
     def two_steps(carried: tuple, t: jax.Array, dt: jax.Array, noise: Any) -> tuple:
         return one_step(one_step(carried, t, dt, noise.even()), t + dt, dt, noise.odd())
 
+    return two_steps if _drawing(loop)[1] == 2 else one_step
+
+
+def _drawing(loop: Loop) -> tuple[Any, int]:
+    """How noise is drawn and for how many steps at a time."""
     if loop.scheme.doubles_steps:
-        return draw_step_pair, one_step, 1
-    return (draw_step_pair, two_steps, 2) if loop.paired else (draw_step, one_step, 1)
+        return draw_step_pair, 1
+    return (draw_step_pair, 2) if loop.paired else (draw_step, 1)
 
 
 def _advance(
@@ -79,23 +84,25 @@ def _advance(
     trajectories: jax.Array,
     dtype: np.dtype,
 ) -> Any:
-    """The function ((state, memory), t, first step, number of steps, dt) -> (state, memory) over one interval.
+    """The function ((carried, noise), t, first step, number of steps, dt) -> (carried, noise) over one interval.
 
-    The next step's noise is drawn in the loop body of the step before it and carried: XLA would otherwise evaluate
-    the generator once for every place where a number is used.
+    carried: (state, memory); noise: of the step that comes next.
+
+    The next step's noise is drawn in the loop body of the step before it and carried, from one interval to the next as
+    well: XLA would otherwise evaluate the generator once for every place where a number is used.
     """
-    draw, body, stride = _steps(loop, stepper, colouring)
+    draw, stride = _drawing(loop)
+    body = _steps(loop, stepper, colouring)
 
-    def interval(carried: tuple, t: jax.Array, first: jax.Array, steps: jax.Array, dt: jax.Array) -> Any:
+    def interval(carry: tuple, t: jax.Array, first: jax.Array, steps: jax.Array, dt: jax.Array) -> Any:
         def iterate(index: jax.Array, carry: tuple) -> tuple:
             carried, noise = carry
             now = t + (stride * index).astype(dtype) * dt
             following = draw(key, trajectories, first // stride + index + 1, budget, dtype)
             return body(carried, now, dt, noise), following
 
-        noise = draw(key, trajectories, first // stride, budget, dtype)
         most = None if loop.most_steps is None else loop.most_steps // stride
-        return _repeat(steps // stride, most, iterate, (carried, noise))[0]
+        return _repeat(steps // stride, most, iterate, carry)
 
     return interval
 
@@ -119,14 +126,14 @@ def run_block(
         return observe(tuple(frame.give(psi) for psi in states))
 
     def visit(carry: tuple, interval: tuple) -> tuple:
-        state, memory, step = carry
+        state, memory, noise, step = carry
         t, t_next, steps, dt = interval
         stepper = loop.scheme.prepare(frame, dt) if shared is None else shared
         state = stepper.open(t, state) if shared is None else state
         advance = _advance(loop, stepper, colouring, drawn, key, trajectories, dtype)
-        state, memory = advance((state, memory), t, step, steps, dt)
+        (state, memory), noise = advance(((state, memory), noise), t, step, steps, dt)
         closed = stepper.close(t_next, state)
-        return (closed if shared is None else state, memory, step + steps), give(closed)
+        return (closed if shared is None else state, memory, noise, step + steps), give(closed)
 
     # One column until all is done that trajectories share. XLA's processor backend (jaxlib 0.10) also reads beyond
     # the operand in a product of a matrix and a broadcast vector that is summed afterwards.
@@ -137,5 +144,7 @@ def run_block(
     if loop.most_steps is not None:
         # Backwards, the steps of one interval at a time are made again from its first state.
         visit = jax.checkpoint(visit, prevent_cse=False)
-    _, later = lax.scan(visit, (start, memory, jnp.zeros((), grid.steps.dtype)), intervals)
+    step = jnp.zeros((), grid.steps.dtype)
+    noise = _drawing(loop)[0](key, trajectories, step, drawn, dtype)
+    _, later = lax.scan(visit, (start, memory, noise, step), intervals)
     return jax.tree.map(lambda a, b: jnp.concatenate([jnp.broadcast_to(a, b.shape[1:])[None], b]), give(states), later)
