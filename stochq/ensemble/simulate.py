@@ -118,6 +118,7 @@ def _asks_for_single_trajectories(keep: int, statistics: Mapping[str, Any]) -> s
 
 
 def count(name: str, value: int, at_least: int, at_most: int | None = None) -> int:
+    """The argument as a whole number; ValueError naming it and its bounds for anything else."""
     whole = isinstance(value, (int, np.integer)) or (isinstance(value, float) and value.is_integer())
     if not whole or value < at_least or (at_most is not None and value > at_most):
         bound = f"at least {at_least}" + (f" and at most {at_most}" if at_most is not None else "")
@@ -126,6 +127,7 @@ def count(name: str, value: int, at_least: int, at_most: int | None = None) -> i
 
 
 def check_options(precision: str, batch: int | None) -> None:
+    """ValueError for a precision that does not exist or a batch that is not a positive whole number."""
     if precision not in ("single", "double"):
         raise ValueError(f"precision: expected 'single' or 'double'; got {precision!r}.")
     if batch is not None:

@@ -84,6 +84,7 @@ def langevin(
 
 
 def check_one_state(state: State, dynamics: Dynamics) -> None:
+    """ValueError for a sequence of states, or for one with another number of modes than the dynamics."""
     if np.ndim(state.mean) != 1 or state.modes != dynamics.modes:
         raise ValueError(
             f"state: expected one state of {dynamics.modes} modes, mean ({2 * dynamics.modes},); got mean of shape "
@@ -103,6 +104,7 @@ def _resolving(dynamics: Dynamics) -> float:
 
 
 def exact_steps(dynamics: Dynamics, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Propagators and noise covariances of steps of these lengths, stacked in their order."""
     with jax.enable_x64(True):
         distinct, which = np.unique(lengths, return_inverse=True)
         turn, noise = propagators(np.asarray(dynamics.drift), np.asarray(dynamics.diffusion), distinct)
