@@ -169,6 +169,7 @@ def _attributes(result: EnsembleResult) -> dict[str, Any]:
         "fingerprint": result.fingerprint,
         "ranges": [[int(number) for number in part] for part in result.ranges],
         "info": dict(result.info),
+        "antithetic": bool(result.antithetic),
     }
     return {"format": FORMAT, "format_version": VERSION, "header": json.dumps(header, default=_plain)}
 

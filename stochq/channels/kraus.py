@@ -57,22 +57,18 @@ def _weights(values: np.ndarray, chances: np.ndarray) -> np.ndarray:
 
 
 def _draw(overlaps: list[jax.Array], points: Points, mark: jax.Array) -> jax.Array:
-    """z, (1, *columns), written out value by value, so that all of it is one loop over the columns."""
+    """z, (1, *columns). Its chances are written out value by value, so that all of them are one loop over the columns;
+    the product at the end keeps them out of later loops over levels, which would work them out for each level anew."""
     dtype, bounds = mark.dtype, []
     for row in np.cumsum(_weights(*points), axis=0):
         # Half a rounding error of a sum that vanishes is not worth a product.
         terms = [np.asarray(w, dtype) * x for w, x in zip(row, overlaps, strict=True) if abs(w) > 1e-12]
         bounds.append(sum(terms[1:], terms[0]))
-    passed = [mark * bounds[-1] > bound for bound in bounds[:-1]]
-
-    def select(values: np.ndarray) -> jax.Array:
-        chosen = jnp.full_like(mark, values[0])
-        for beyond, value in zip(passed, values[1:], strict=True):
-            chosen = jnp.where(beyond, np.asarray(value, dtype), chosen)
-        return chosen
-
-    values = points.values
-    return jax.lax.complex(select(values.real), select(values.imag)) if np.iscomplexobj(values) else select(values)
+    passed = [(mark * bounds[-1] > bound).astype(dtype) for bound in bounds[:-1]]
+    steps = jnp.concatenate([jnp.ones_like(mark), *passed]).reshape(len(bounds), -1)
+    rises = [np.diff(part, prepend=0).astype(dtype)[None] for part in _parts(points.values)]
+    parts = [multiply(rise, steps).reshape(mark.shape) for rise in rises]
+    return jax.lax.complex(*parts) if len(parts) == 2 else parts[0]
 
 
 def _draw_joined(overlaps: list[jax.Array], points: Points, marks: jax.Array) -> jax.Array:

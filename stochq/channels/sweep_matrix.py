@@ -12,7 +12,7 @@ from jax import lax
 
 from stochq.channels.arrivals import arrival, collapse, collapse_factor
 from stochq.channels.channel import normalized, populations
-from stochq.channels.sweep import LevelNoise
+from stochq.channels.sweep import LevelNoise, downwards
 from stochq.noise import StepNoise
 from stochq.systems.linear import column, level_sum, times_real
 
@@ -22,7 +22,7 @@ def sweep_matrix(rates: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoi
 
     rates: J, (dim, dim); psi: (dim, *columns). noise: as `Transitions.flow_budget` says.
     """
-    draws, down = LevelNoise.of(noise), noise.uniforms[0] < 0.5
+    draws, down = LevelNoise.of(noise), downwards(noise)
 
     def visit(psi: jax.Array, row: tuple) -> tuple[jax.Array, None]:
         index, upwards, downwards = row

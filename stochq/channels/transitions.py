@@ -15,9 +15,11 @@ import numpy as np
 
 from stochq.arrays import as_real
 from stochq.channels.channel import Basis, Channel, Given, NoiseLaw, populations
-from stochq.channels.sweep import sweep
+from stochq.channels.sweep import downwards, gaussian_visits, sweep, visit_durations
+from stochq.channels.sweep_discrete import Visits, discrete_visits
 from stochq.channels.sweep_matrix import sweep_matrix
 from stochq.noise import Budget, StepNoise
+from stochq.noise.discrete import dyadic_words
 from stochq.noise.normals import correlated
 from stochq.noise.roots import root
 from stochq.systems.linear import apply_matrix, column, inner, level_sum, times_real
@@ -151,8 +153,34 @@ class Separable(Transitions):
     ) -> jax.Array:
         """As for any rates; at O(dim) where they do not depend on the level left behind."""
         if self.source is None:
-            return sweep(self.target, dt, psi, noise, law)
+            durations = visit_durations(jnp.asarray(self.target), dt)
+            return sweep(durations, psi, downwards(noise), gaussian_visits(noise, law))
         return sweep_matrix(jnp.outer(self.target, self.source), dt, psi, noise, law)
+
+    @property
+    def discrete_is_sooner(self) -> bool:
+        # Joined steps share little of their noise: not where pilot runs tell the bias.
+        return self.source is None and self.dim <= 128
+
+    def discrete_flow_budget(self, law: NoiseLaw) -> Budget:
+        if self.source is not None:
+            return self.flow_budget(law)
+        return Budget(
+            uniforms=1 + self.dim,
+            words=0 if law == "real" else dyadic_words(self.dim, marked=False),
+            uniform_pairs=self.dim,
+        )
+
+    def discrete_terms(self, dt: jax.Array, law: NoiseLaw) -> Any:
+        return None if self.source is not None else Visits.of(visit_durations(jnp.asarray(self.target), dt), law)
+
+    def discrete_flow(
+        self, t: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoise, law: NoiseLaw, reverse: bool, terms: Any
+    ) -> jax.Array:
+        """The sweep with few values where it takes O(dim); as exact in the mean, for others of weak order 2."""
+        if self.source is not None:
+            return self.flow(t, dt, psi, noise, law, reverse)
+        return sweep(terms.durations, psi, downwards(noise), discrete_visits(noise, terms, law))
 
 
 @final

@@ -11,7 +11,7 @@ from stochq.ensemble.batch import Runnable
 from stochq.ensemble.grid import TimeGrid
 from stochq.ensemble.result import EnsembleResult
 from stochq.ensemble.runner import Totals
-from stochq.ensemble.statistics import Covariance, Density, Histogram
+from stochq.ensemble.statistics import Covariance, Density, Histogram, PairSpread
 from stochq.ensemble.step_size import StepChoice
 
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
@@ -33,14 +33,19 @@ def assemble(
     count = totals.done - totals.failed
     _check_failures(problem, totals, choice.dt)
     finished = [s.finish(total) for s, total in zip(problem.statistics, totals.summaries, strict=True)]
-    names = problem.names
-    mean, variance = ({name: array[:, names.index(name)] for name in names} for array in finished[0])
-    extra = list(zip(statistics, problem.statistics[2:], finished[2:], strict=True))
+    names, means, variances = problem.names, *finished[0]
+    antithetic = isinstance(problem.statistics[-1], PairSpread)
+    single = variances + finished[-1] if antithetic else variances
+    errors = np.sqrt(variances / float(totals.summaries[0].count))
+    mean, variance, stderr = (
+        {name: array[:, names.index(name)] for name in names} for array in (means, single, errors)
+    )
+    extra = list(zip(statistics, problem.statistics[2:], finished[2:], strict=False))
     return EnsembleResult(
         times=grid.times,
         mean={name: mean[name] for name in observables},
         variance={name: variance[name] for name in observables},
-        stderr={name: np.sqrt(variance[name] / count) for name in observables},
+        stderr={name: stderr[name] for name in observables},
         bias={name: choice.bias.get(name) for name in observables},
         trajectories=count,
         failed=totals.failed,
@@ -50,7 +55,8 @@ def assemble(
         precision=precision,
         fingerprint=fingerprint(problem),
         ranges=[(seed, 0, totals.done)],
-        **_covariance(problem, finished[1], observables),
+        **_covariance(problem, (2 if antithetic else 1) * finished[1], observables),
+        antithetic=antithetic,
         density=next((value for _, statistic, value in extra if isinstance(statistic, Density)), None),
         histograms={name: value for name, statistic, value in extra if isinstance(statistic, Histogram)},
         info=_info(totals, choice, grid) | {name: float(mean[name].max()) for name in names if name not in observables},

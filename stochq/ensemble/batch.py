@@ -36,7 +36,10 @@ class Runnable(Protocol):
     def statistics(self) -> tuple[Statistic, ...]: ...
 
     def data(self, first: jax.Array, states: bool) -> dict[str, jax.Array]:
-        """{"values": (time, observables, block)} from trajectory `first` on, and {"states": (time, size, block)}."""
+        """{"values": (time, observables, block)} from trajectory `first` on, and {"states": (time, size, block)}.
+
+        Fewer values than a block has trajectories are means over as many each.
+        """
         ...
 
     def behaviour(self) -> str:
@@ -57,7 +60,7 @@ class Problem(NamedTuple):
 
     @property
     def block(self) -> int:
-        return self.loop.block
+        return self.loop.columns
 
     @property
     def size(self) -> int:
@@ -72,7 +75,13 @@ class Problem(NamedTuple):
         return self.read.names
 
     def data(self, first: jax.Array, states: bool) -> dict[str, jax.Array]:
-        return run_block(self.loop, self.frame, self.grid, self.psi0, self.key, first, observer(self, states))
+        """In an antithetic run means over pairs, and half the "differences" within them; no states."""
+        observe = observer(self, states)
+        if not self.loop.antithetic:
+            return run_block(self.loop, self.frame, self.grid, self.psi0, self.key, first, observe)
+        seen = run_block(self.loop, self.frame, self.grid, self.psi0, self.key, first // np.uint32(2), observe)
+        one, image = jnp.split(seen["values"], 2, axis=-1)
+        return {"values": 0.5 * (one + image), "differences": 0.5 * (one - image)}
 
     def behaviour(self) -> str:
         """Observables on one state, a driven Hamiltonian on it at some times."""
@@ -115,12 +124,14 @@ def run_batch(problem: Runnable, first_block: Any, blocks: Any, stop: Any, capac
     def summarize(block: jax.Array) -> tuple[Any, jax.Array]:
         first = (first_block + block) * np.uint32(size)
         data = problem.data(first, states)
-        wanted = jnp.arange(size, dtype=jnp.uint32) < stop - first
+        samples = data["values"].shape[-1]
+        each = size // samples
+        wanted = each * jnp.arange(samples, dtype=jnp.uint32) < stop - first
         finite = jnp.all(jnp.isfinite(data["values"]), axis=(0, 1))
         data = {name: jnp.where(finite[None, None], array, 0) for name, array in data.items()}
         weights = (wanted & finite).astype(data["values"].dtype)
         summaries = tuple(statistic.block(data[statistic.needs], weights) for statistic in problem.statistics)
-        return summaries, jnp.sum(wanted & ~finite)
+        return summaries, each * jnp.sum(wanted & ~finite)
 
     shapes = jax.eval_shape(summarize, jnp.uint32(0))
     store = jax.tree.map(lambda leaf: jnp.zeros((capacity, *leaf.shape), leaf.dtype), shapes)

@@ -17,7 +17,8 @@ class Loop(NamedTuple):
     """The static choices of a run: everything here triggers a compilation when it changes.
 
     most_steps: the most steps between two saved times where gradients must pass backwards through the loop; None
-    leaves the number of steps to the grid, so that it triggers no compilation.
+    leaves the number of steps to the grid, so that it triggers no compilation. block: trajectories that draw their own
+    noise. antithetic: whether each has a mirror image, a second trajectory with antithetic noise.
     """
 
     scheme: Scheme
@@ -25,6 +26,12 @@ class Loop(NamedTuple):
     uniform: bool
     paired: bool
     most_steps: int | None = None
+    antithetic: bool = False
+
+    @property
+    def columns(self) -> int:
+        """States side by side: the images, if any, in the second half."""
+        return self.block * (2 if self.antithetic else 1)
 
 
 class GridArrays(NamedTuple):
@@ -60,6 +67,8 @@ def _steps(loop: Loop, stepper: Stepper, colouring: Colouring | None) -> Any:
         state, memory = carried
         if colouring is not None:
             noise, memory = (colouring.pair if loop.scheme.doubles_steps else colouring.step)(memory, noise)
+        if loop.antithetic:
+            noise = noise.with_images()
         return stepper.step(t, state, noise), memory
 
     def two_steps(carried: tuple, t: jax.Array, dt: jax.Array, noise: Any) -> tuple:
@@ -112,8 +121,8 @@ def run_block(
 ) -> Any:
     """`observe` of one block at every saved time, stacked on a leading time axis.
 
-    first: index of the block's first trajectory. observe: from the tuple of states in the given basis, each
-    (dim, block), one for each of the scheme's weights.
+    first: index of the first trajectory that draws noise. observe: from the tuple of states in the given basis, each
+    (dim, loop.columns), one for each of the scheme's weights.
     """
     dtype = psi0.real.dtype
     trajectories = first.astype(jnp.uint32) + jnp.arange(loop.block, dtype=jnp.uint32)
@@ -139,7 +148,7 @@ def run_block(
     # the operand in a product of a matrix and a broadcast vector that is summed afterwards.
     states = tuple(frame.hold(psi0)[:, None] for _ in loop.scheme.weights)
     start = states if shared is None else shared.open(grid.times[0], states)
-    start = jax.tree.map(lambda one: jnp.broadcast_to(one, (*one.shape[:-1], loop.block)), start)
+    start = jax.tree.map(lambda one: jnp.broadcast_to(one, (*one.shape[:-1], loop.columns)), start)
     intervals = (grid.times[:-1], grid.times[1:], grid.steps, grid.lengths)
     if loop.most_steps is not None:
         # Backwards, the steps of one interval at a time are made again from its first state.

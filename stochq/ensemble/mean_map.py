@@ -5,7 +5,8 @@ from that map alone: no pilot run, no statistical uncertainty. Affordable where 
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -22,14 +23,43 @@ LARGEST_DIM = 128
 _REFINEMENTS = 40
 
 
-# The bias at a step.
-BiasOf = Callable[[float], Bias]
+class MeanRun(NamedTuple):
+    """The scheme's mean density matrix, and what it says of some observables.
+
+    states: step -> (T, dim, dim); operators: (observables, dim, dim), in the order of a readout, in the same basis.
+    """
+
+    states: Callable[[float], np.ndarray]
+    operators: np.ndarray
+    weak_order: int
+
+    def bias(self, h: float) -> Bias:
+        """The time-step error at step h, from the difference to h/2."""
+        both = np.concatenate([self.operators, self.operators @ self.operators])
+        coarse, fine = (np.einsum("tij,oji->to", self.states(step), both).real for step in (h, h / 2))
+        means, squares = np.split(fine, 2, axis=1)
+        share = 1 - 2.0**-self.weak_order
+        spread = np.sqrt(np.maximum(squares - means**2, 0)).max(axis=0) * np.ones_like(means)
+        value = (coarse[:, : len(self.operators)] - means) / share
+        return Bias(value, np.zeros_like(value), spread)
+
+    def moments(self, h: float, orders: tuple[int, ...]) -> np.ndarray:
+        """Tr ρ|O − ⟨O⟩|^order at step h in units of O's range, (orders, T, observables).
+
+        By Jensen's inequality these bound the moments of the values of single trajectories.
+        """
+        values, vectors = np.linalg.eigh(self.operators)
+        chances = np.einsum("oim,tij,ojm->otm", vectors.conj(), self.states(h), vectors, optimize=True).real.clip(0)
+        scale = np.maximum(values[:, -1] - values[:, 0], np.finfo(float).tiny)
+        away = values[:, None] - np.einsum("otm,om->ot", chances, values)[..., None]
+        away = np.abs(away) / scale[:, None, None]
+        return np.stack([np.sum(chances * away**order, axis=-1).T for order in orders])
 
 
-def mean_bias(
+def mean_run(
     equation: Equation, psi: np.ndarray, times: np.ndarray, observables: Mapping[str, Any], scheme: Scheme
-) -> BiasOf | None:
-    """The bias of these observables as a function of the step; None where only sampling can tell it."""
+) -> MeanRun | None:
+    """None where only sampling can tell the means of these observables."""
     if equation.dim > LARGEST_DIM or equation.colour is not None:
         return None
     if any(callable(observable) for observable in observables.values()):
@@ -41,28 +71,19 @@ def mean_bias(
         held = np.asarray(frame.hold(jnp.asarray(psi, np.complex128)))
         columns = None if frame.columns is None else np.asarray(frame.columns)
     start = np.outer(held, held.conj())
-    operators = np.stack([_held(observables[name], columns) for name in ordered_names(observables)])
-    both = np.concatenate([operators, operators @ operators])
 
-    def values(h: float) -> np.ndarray:
-        """Tr ρO and Tr ρO², (T, 2·observables)."""
+    @cache
+    def states(h: float) -> np.ndarray:
         grid, rho, seen = time_grid(times, h), start, [start]
         with jax.enable_x64(True):
             maps = {length: scheme.mean_map(frame, float(length)) for length in set(grid.lengths)}
         for steps, length in zip(grid.steps, grid.lengths, strict=True):
             rho = maps[length](rho, int(steps))  # type: ignore[misc]
             seen.append(rho)
-        return np.einsum("tij,oji->to", np.stack(seen), both).real
+        return np.stack(seen)
 
-    def bias(h: float) -> Bias:
-        coarse, fine = values(h), values(h / 2)
-        means, squares = np.split(fine, 2, axis=1)
-        share = 1 - 2.0**-scheme.weak_order
-        spread = np.sqrt(np.maximum(squares - means**2, 0)).max(axis=0) * np.ones_like(means)
-        value = (coarse[:, : len(operators)] - means) / share
-        return Bias(value, np.zeros_like(value), spread)
-
-    return bias
+    operators = np.stack([_held(observables[name], columns) for name in ordered_names(observables)])
+    return MeanRun(states, operators, scheme.weak_order)
 
 
 def _held(observable: Any, columns: Any) -> np.ndarray:
@@ -73,7 +94,7 @@ def _held(observable: Any, columns: Any) -> np.ndarray:
 
 
 def largest_step(
-    bias: BiasOf,
+    mean: MeanRun,
     equation: Equation,
     times: np.ndarray,
     scheme: Scheme,
@@ -84,7 +105,7 @@ def largest_step(
     multiple, longest = 2 if shares_draws(scheme, frame) else 1, scheme.mean_limit(frame)
     h = division_of(times, min(longest, float(times[1] - times[0])), multiple)
     for _ in range(_REFINEMENTS):
-        found = bias(h)
+        found = mean.bias(h)
         limit = np.maximum(allowed(found), np.finfo(float).tiny)
         worst = float(np.max(np.abs(found.value) / limit))
         if worst <= 1 and np.all(np.abs(found.value) <= ASYMPTOTIC * found.spread + limit):
@@ -94,7 +115,7 @@ def largest_step(
 
 
 def step_by_mean_map(
-    bias: BiasOf,
+    mean: MeanRun,
     equation: Equation,
     times: np.ndarray,
     observables: Mapping[str, Any],
@@ -105,8 +126,8 @@ def step_by_mean_map(
 ) -> tuple[StepChoice, np.ndarray]:
     """The step and the size of its bias, (T, observables). given: a step that the user chose."""
     if given is None:
-        dt, found = largest_step(bias, equation, times, scheme, allowed)
+        dt, found = largest_step(mean, equation, times, scheme, allowed)
     else:
-        dt, found, why = given, bias(given), "given"
+        dt, found, why = given, mean.bias(given), "given"
     named = {name: found.value[:, index] for index, name in enumerate(ordered_names(observables))}
     return StepChoice(dt, named, f"{why}; bias from the scheme's map of the mean state"), np.abs(found.value)

@@ -11,7 +11,7 @@ from stochq.ensemble.batch import Problem
 from stochq.ensemble.grid import TimeGrid
 from stochq.ensemble.kernel import GridArrays, Loop
 from stochq.ensemble.observables import readout
-from stochq.ensemble.statistics import Covariance, Mean, Statistic
+from stochq.ensemble.statistics import Covariance, Mean, PairSpread, Statistic
 from stochq.equation import Equation
 from stochq.noise import Colouring, seed_words
 from stochq.schemes import Scheme, frame_of, shares_draws
@@ -29,15 +29,16 @@ def build_problem(
     statistics: Mapping[str, Statistic],
     seed: int,
     precision: str,
+    antithetic: bool = False,
 ) -> Problem:
-    """The arguments of a device call, in the run's precision."""
+    """The arguments of a device call, in the run's precision. antithetic: each trajectory beside its mirror image."""
     read = readout(observables, equation.dim)
     frame = frame_of(equation)
     block = block_size(equation.dim, scheme.smallest_block(equation))
     paired = grid.even and shares_draws(scheme, frame)
-    loop = Loop(scheme, block, grid.uniform, paired)
+    loop = Loop(scheme, block // 2 if antithetic else block, grid.uniform, paired, antithetic=antithetic)
     points = covariance_points(len(observables), len(grid.times))
-    chosen = (Mean(), Covariance(points), *statistics.values())
+    chosen = (Mean(), Covariance(points), *statistics.values(), *([PairSpread()] if antithetic else []))
     arrays = GridArrays(grid.times, grid.steps.astype(np.int32), grid.lengths, _colouring(equation, grid, scheme))
     frame, arrays, psi, read, chosen = cast((frame, arrays, psi, read, chosen), precision)
     return Problem(loop, frame, arrays, psi, seed_words(int(seed)), read, chosen)

@@ -21,7 +21,8 @@ class EnsembleResult:
     trajectories: how many entered the means; failed: how many became non-finite and were left out; kept: whole
     states (trajectory, time, dim) or None; density (T, dim, dim) or None; histograms {name: (edges, counts)};
     covariance (P, P): of single-trajectory values at covariance_points [(name, time index), ...]; ranges: the
-    (seed, start, stop) of trajectories inside; info: how the run was made.
+    (seed, start, stop) of trajectories inside; info: how the run was made. antithetic: whether the trajectories came
+    in pairs with opposite noise; stderr then comes from the means over pairs, and the covariance is twice theirs.
     """
 
     times: np.ndarray
@@ -44,6 +45,12 @@ class EnsembleResult:
     density: Any = None
     histograms: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
     info: dict[str, Any] = field(default_factory=dict)
+    antithetic: bool = False
+
+    @property
+    def samples(self) -> int:
+        """How many independent values the means are made of: trajectories, or pairs of them."""
+        return self.trajectories // 2 if self.antithetic else self.trajectories
 
     def merge(self, other: "EnsembleResult") -> "EnsembleResult":
         """Both ensembles as one; the same equation, times and step, and no trajectory in both.
@@ -54,8 +61,9 @@ class EnsembleResult:
         total = self.trajectories + other.trajectories
         mean, variance, stderr = {}, {}, {}
         for name in self.mean:
-            mean[name], variance[name] = _pool(self, other, self.mean[name], other.mean[name], name)
-            stderr[name] = np.sqrt(variance[name] / total)
+            mean[name], variance[name] = _pool(self, other, name, [self.variance[name], other.variance[name]])
+            _, effective = _pool(self, other, name, [run.trajectories * run.stderr[name] ** 2 for run in (self, other)])
+            stderr[name] = np.sqrt(effective / total)
         return replace(
             self,
             mean=mean,
@@ -123,13 +131,14 @@ def _check_mergeable(a: EnsembleResult, b: EnsembleResult) -> None:
 
 
 def _pool(
-    a: EnsembleResult, b: EnsembleResult, mean_a: np.ndarray, mean_b: np.ndarray, name: str
+    a: EnsembleResult, b: EnsembleResult, name: str, variances: list[np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and variance over both."""
     total = a.trajectories + b.trajectories
-    shift = mean_b - mean_a
-    squares = a.variance[name] * (a.trajectories - 1) + b.variance[name] * (b.trajectories - 1)
+    shift = b.mean[name] - a.mean[name]
+    squares = variances[0] * (a.trajectories - 1) + variances[1] * (b.trajectories - 1)
     squares = squares + shift**2 * a.trajectories * b.trajectories / total
-    return mean_a + shift * b.trajectories / total, squares / (total - 1)
+    return a.mean[name] + shift * b.trajectories / total, squares / (total - 1)
 
 
 def _pool_covariance(a: EnsembleResult, b: EnsembleResult) -> np.ndarray | None:

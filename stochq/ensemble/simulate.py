@@ -8,10 +8,10 @@ from typing import Any, Literal
 import numpy as np
 
 from stochq.ensemble.assemble import assemble
-from stochq.ensemble.batch import Runnable, run_states
+from stochq.ensemble.batch import Problem, Runnable, run_states
 from stochq.ensemble.grid import check_step, time_grid
 from stochq.ensemble.grid_checks import check_grid_state, grid_monitors, warn_about_grid
-from stochq.ensemble.mean_map import mean_bias, step_by_mean_map
+from stochq.ensemble.mean_map import mean_run, step_by_mean_map
 from stochq.ensemble.observables import readout
 from stochq.ensemble.problem import build_problem, check_counters
 from stochq.ensemble.result import EnsembleResult
@@ -28,7 +28,15 @@ from stochq.ensemble.step_size import (
     share_of_stderr,
     step_without_bias,
 )
-from stochq.ensemble.tolerance import BIAS_SHARE, check_tolerance, choose_step_for, report_on, run_to, target_of
+from stochq.ensemble.tolerance import (
+    BIAS_SHARE,
+    MOMENTS,
+    check_tolerance,
+    choose_step_for,
+    report_on,
+    run_to,
+    target_of,
+)
 from stochq.equation import Equation
 from stochq.schemes import Scheme, default_scheme
 from stochq.systems.checks import check_times
@@ -49,6 +57,7 @@ def simulate(
     precision: Literal["single", "double"] = "single",
     batch: int | None = None,
     keep: int = 0,
+    antithetic: bool | None = None,
     progress: bool | None = None,
 ) -> EnsembleResult:
     """Run an ensemble of trajectories and return the means of observables with their standard errors.
@@ -59,8 +68,9 @@ def simulate(
     dt: None takes the largest step whose estimated bias stays below a tenth of the standard error. tolerance: run as
     many trajectories, up to `trajectories`, and as short steps (unless dt is given) as keep |bias| + 2 standard errors
     below it for every observable at every time; result.info says what was chosen, why, and what was reached. batch:
-    trajectories per device call. keep: the first trajectories whose states are returned whole. progress: None shows a
-    bar on a terminal.
+    trajectories per device call. keep: the first trajectories whose states are returned whole. antithetic: trajectories
+    in pairs with opposite noise; None does so with a tolerance as long as it helps, and not otherwise. progress: None
+    shows a bar on a terminal.
 
     The numbers depend on seed, scheme and dt only, never on batch, cores or saved times.
 
@@ -94,16 +104,23 @@ def simulate(
     monitors = dict(grid_monitors(equation))
     if tolerance is not None:
         tolerance = check_tolerance(tolerance, trajectories, scheme, observables, statistics)
-    choice, bound = _step(equation, psi, times, plain, trajectories, scheme, dt, tolerance, precision)
+    antithetic = _pairs(antithetic, single, statistics, tolerance, dt)
+    choice, bound, moments = _step(equation, psi, times, plain, trajectories, scheme, dt, tolerance, precision)
     grid = time_grid(times, choice.dt)
-    problem = build_problem(equation, psi, grid, scheme, plain | monitors, statistics, seed, precision)
-    check_counters(problem, grid, trajectories)
-    steps, target = grid.total_steps, None
+
+    def build(antithetic: bool) -> Problem:
+        problem = build_problem(equation, psi, grid, scheme, plain | monitors, statistics, seed, precision, antithetic)
+        check_counters(problem, grid, trajectories)
+        return problem
+
+    target = None
     if tolerance is None:
-        totals = run(problem, trajectories, steps, precision, batch, progress)
+        problem = build(bool(antithetic))
+        totals = run(problem, trajectories, grid.total_steps, precision, batch, progress)
     else:
-        target = target_of(tolerance, problem.names, plain, bound)
-        totals = run_to(target, problem, trajectories, steps, precision, batch, progress)
+        names = readout(plain | monitors, equation.dim).names
+        target = target_of(tolerance, names, plain, bound, moments)
+        problem, totals = run_to(target, build, antithetic, trajectories, precision, batch, progress)
     result = assemble(problem, grid, totals, choice, list(plain), list(statistics), precision, seed)
     if target is not None:
         report_on(result, target, totals, trajectories)
@@ -115,6 +132,23 @@ def _asks_for_single_trajectories(keep: int, statistics: Mapping[str, Any]) -> s
     """What asks for the law of single trajectories; empty where averages are all."""
     histograms = (name for name, statistic in statistics.items() if isinstance(statistic, Histogram))
     return f"keep={keep}" if keep else next((f"the histogram {name!r}" for name in histograms), "")
+
+
+def _pairs(
+    wanted: bool | None, single: str, statistics: Mapping[str, Any], tolerance: float | None, dt: float | None
+) -> bool | None:
+    """Whether trajectories come in antithetic pairs; None leaves it to what is measured."""
+    alone = single or next((f"the density {name!r}" for name in statistics), "")
+    if not wanted:
+        return False if wanted is False or alone or tolerance is None else None
+    if alone:
+        raise ValueError(f"antithetic: expected False or None with {alone}, which asks for single trajectories.")
+    if tolerance is None and dt is None:
+        raise ValueError(
+            "antithetic: expected a tolerance or a dt beside it: the step is chosen against the standard error of "
+            "independent trajectories."
+        )
+    return True
 
 
 def count(name: str, value: int, at_least: int, at_most: int | None = None) -> int:
@@ -158,25 +192,31 @@ def _step(
     dt: float | None,
     tolerance: float | None,
     precision: str,
-) -> tuple[StepChoice, np.ndarray]:
-    """The step, and an upper bound on the size of its bias, (T, observables), where a tolerance asks for one."""
+) -> tuple[StepChoice, np.ndarray, np.ndarray | None]:
+    """The step; where a tolerance asks for them an upper bound on the size of its bias, (T, observables), and bounds
+    on the moments of single trajectories where they are known."""
 
     def pilots(size: int) -> Pilots:
         return pilots_of(equation, psi, times, observables, scheme, precision, size)
 
     if dt is not None:
         dt = check_step(times, dt)
-    elif choice := step_without_bias(equation, times, observables, scheme):
-        return choice, np.zeros((len(times), len(observables)))
-    if (dt is None or tolerance is not None) and (bias := mean_bias(equation, psi, times, observables, scheme)):
+    exact = None if dt is not None else step_without_bias(equation, times, observables, scheme)
+    asked = tolerance is not None or (dt is None and exact is None)
+    mean = mean_run(equation, psi, times, observables, scheme) if asked else None
+    if exact is not None:
+        moments = None if mean is None else mean.moments(exact.dt, MOMENTS)
+        return exact, np.zeros((len(times), len(observables))), moments
+    if mean is not None:
         allowed, why = allowed_bias(trajectories, tolerance, precision)
-        return step_by_mean_map(bias, equation, times, observables, scheme, allowed, dt, why)
+        choice, bound = step_by_mean_map(mean, equation, times, observables, scheme, allowed, dt, why)
+        return choice, bound, mean.moments(choice.dt, MOMENTS)
     if tolerance is not None:
-        return choose_step_for(pilots, times, observables, scheme, tolerance, dt)
+        return *choose_step_for(pilots, times, observables, scheme, tolerance, dt), None
     if dt is not None:
-        return StepChoice(dt, {}, "given"), np.zeros(0)
+        return StepChoice(dt, {}, "given"), np.zeros(0), None
     size = pilot_size(trajectories)
-    return choose_step(pilots(size), size, times, observables, trajectories, precision), np.zeros(0)
+    return choose_step(pilots(size), size, times, observables, trajectories, precision), np.zeros(0), None
 
 
 def allowed_bias(trajectories: int, tolerance: float | None, precision: str) -> tuple[Callable[[Bias], Any], str]:

@@ -19,7 +19,8 @@ from stochq.systems.linear import apply_matrix
 class Statistic(eqx.Module):
     """A summary of an ensemble. Abstract.
 
-    needs: "values" (the observables, (time, observables, block)) or "states" ((time, dim, block)).
+    needs: "values" (the observables, (time, observables, block)), "states" ((time, dim, block)), or "differences": of
+    antithetic runs, where "values" are the means over pairs, half the difference within each.
     """
 
     needs: ClassVar[str]
@@ -68,6 +69,23 @@ class Mean(Statistic):
     def finish(self, total: Moments) -> tuple[np.ndarray, np.ndarray]:
         """Mean and unbiased variance, each (time, observables)."""
         return total.mean, total.squares / max(total.count - 1.0, 1.0)
+
+
+@final
+class PairSpread(Statistic):
+    """What a trajectory's values vary by beyond the mean over itself and its mirror image, at every time."""
+
+    needs: ClassVar[str] = "differences"
+
+    def block(self, data: jax.Array, weights: jax.Array) -> tuple[jax.Array, jax.Array]:
+        return jnp.sum(weights), jnp.sum(data * data * weights[None, None], axis=-1)
+
+    def merge(self, total: Any, summary: Any) -> Any:
+        return total[0] + summary[0], total[1] + summary[1]
+
+    def finish(self, total: Any) -> np.ndarray:
+        """E[(a − b)²]/4 over pairs (a, b), whose E[a − b] vanishes: (time, observables)."""
+        return total[1] / max(float(total[0]), 1.0)
 
 
 @final

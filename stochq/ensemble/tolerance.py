@@ -4,7 +4,12 @@ The bias may take a quarter of the tolerance, the standard errors the rest: a li
 is judged by the worst of its points, so that no more than one run in twenty is off by more than its tolerance. The step
 follows from a pilot run of the shared-path refinement, whose own uncertainty counts as bias. The number of trajectories
 follows from the variance seen so far, with a guard: n trajectories on which an observable of range R did not fluctuate
-do not exclude an event of probability 3/n (95 %), whose variance is 3R²/n.
+do not exclude an event of probability P = 3/n (95 %), whose variance is PR². Where the mean density matrix is known the
+event cannot be that large: by Hölder's and Jensen's inequalities its variance is at most, for every k,
+
+$$P^{1-1/k}\\big(\\mathrm{Tr}\\,\\bar\\rho\\,(O-\\langle O\\rangle)^{2k}\\big)^{1/k}.$$
+
+Trajectories come in pairs with opposite noise as long as their means vary less than those of two independent ones.
 """
 
 import warnings
@@ -13,7 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from stochq.ensemble.batch import Runnable
+from stochq.ensemble.batch import Problem
 from stochq.ensemble.observables import ordered_names
 from stochq.ensemble.result import EnsembleResult
 from stochq.ensemble.runner import Totals, run
@@ -36,6 +41,8 @@ GROWTH = 8.0
 # beyond what its state ever reaches. A function's range is not known at all.
 LARGEST_JUMP = 1000.0
 LARGEST_JUMP_OF_FUNCTION = 100.0
+# Orders 2k of the moments that bound it.
+MOMENTS = (2, 4, 6, 8, 12, 16)
 # Pilots grow while their noise hides a bias that may be small enough, up to this many trajectories.
 LARGEST_PILOT = 65_536
 _HALVINGS = 16
@@ -44,64 +51,119 @@ _HALVINGS = 16
 class Target(NamedTuple):
     """names of the values of a readout, in its order; watched (observables,): which of them a user asked for; ranges
     (observables,) of the operators' values, infinite if unknown; bias (T, observables): an upper bound on the
-    time-step error's size."""
+    time-step error's size; moments (orders, T, observables): bounds on E|O − ⟨O⟩|^order in units of the ranges."""
 
     tolerance: float
     names: tuple[str, ...]
     watched: np.ndarray
     ranges: np.ndarray
     bias: np.ndarray
+    moments: np.ndarray | None = None
 
     def wanted(self, moments: Moments, cap: int) -> int:
-        """How many trajectories there should be next, by the variance so far; at most `cap`, no more if that is enough.
+        """How many samples there should be next, by the variance so far; at most `cap`, no more if that is enough.
 
         Where the bias leaves no room, as many as would do without it: no number of trajectories removes a bias.
         """
         count = float(moments.count)
-        room = self.tolerance - self.bias
-        room = np.where(room > LEAST_ROOM * self.tolerance, room, (1 - BIAS_SHARE) * self.tolerance) / ERRORS
-        seen, unseen = self.variance(moments)
-        # n = (seen + unseen/n) / room²: what was not seen in n trajectories becomes less likely with n.
-        half = 0.5 * seen / room**2
-        worst = float(np.max((half + np.sqrt(half**2 + unseen / room**2))[1:, self.watched]))
-        return int(min(cap, np.ceil(MARGIN * worst), GROWTH * count)) if worst > count else int(count)
+        if self._needed(moments, count) <= count:
+            return int(count)
+        # What was not seen in n samples becomes less likely with n: the number that is needed falls with n.
+        low, high = count, max(2 * count, self._needed(moments, count))
+        while high - low > 1e-4 * high:
+            middle = np.sqrt(low * high)
+            low, high = (low, middle) if self._needed(moments, middle) <= middle else (middle, high)
+        return int(min(cap, np.ceil(MARGIN * high), GROWTH * count))
 
-    def variance(self, moments: Moments) -> tuple[np.ndarray, np.ndarray]:
-        """Of single trajectories, (T, observables): what was seen, and n times what n trajectories may have missed."""
+    def _needed(self, moments: Moments, count: float) -> float:
+        """What the variance of so many samples asks for."""
+        seen, unseen = self.variance(moments, count)
+        return float(np.max(((seen + unseen) / self._room() ** 2)[1:, self.watched]))
+
+    def _room(self) -> np.ndarray:
+        """What a standard error may be."""
+        room = self.tolerance - self.bias
+        return np.where(room > LEAST_ROOM * self.tolerance, room, (1 - BIAS_SHARE) * self.tolerance) / ERRORS
+
+    def variance(self, moments: Moments, count: float) -> tuple[np.ndarray, np.ndarray]:
+        """Of single samples, (T, observables): what was seen, and what `count` samples may have missed."""
         seen = moments.squares / max(float(moments.count) - 1, 1)
         known = np.isfinite(self.ranges)
         width = np.minimum(self.ranges, np.where(known, LARGEST_JUMP, LARGEST_JUMP_OF_FUNCTION) * np.sqrt(seen))
         width = np.where((seen == 0) & known, self.ranges, width)
-        return seen, 3 * width**2
+        chance = 3 / count
+        unseen = chance * width**2
+        if self.moments is None:
+            return seen, unseen
+        halves = np.array(MOMENTS)[:, None, None] / 2
+        bounds = min(chance, 1.0) ** (1 - 1 / halves) * self.moments ** (1 / halves) * self.ranges**2
+        return seen, np.minimum(unseen, bounds.min(axis=0))
 
     def reached(self, moments: Moments) -> tuple[float, str]:
         """The largest |bias| + ERRORS standard errors, and which observable it belongs to."""
-        count, (seen, unseen) = float(moments.count), self.variance(moments)
-        errors = self.bias + ERRORS * np.sqrt((seen + unseen / count) / count)
+        count = float(moments.count)
+        errors = self.bias + ERRORS * np.sqrt(sum(self.variance(moments, count)) / count)
         largest = np.where(self.watched, errors[1:].max(axis=0), -np.inf)
         return float(largest.max()), self.names[int(largest.argmax())]
 
+    def prefers_pairs(self, moments: Moments, spread: np.ndarray) -> bool:
+        """Whether means over pairs, with these moments, promise the tolerance with no more trajectories than singles.
 
-def target_of(tolerance: float, names: tuple[str, ...], observables: Mapping[str, Any], bound: np.ndarray) -> Target:
-    """bound (T, observables) in the order of a readout of these alone; names: of one that holds monitors too."""
+        spread: what a single value varies by beyond the mean over its pair.
+        """
+        seen = moments.squares / max(float(moments.count) - 1, 1)
+        pairs, singles = (np.max((each / self._room() ** 2)[1:, self.watched]) for each in (seen, seen + spread))
+        return bool(2 * pairs <= singles)
+
+
+def target_of(
+    tolerance: float,
+    names: tuple[str, ...],
+    observables: Mapping[str, Any],
+    bound: np.ndarray,
+    moments: np.ndarray | None,
+) -> Target:
+    """bound, moments: in the order of a readout of these observables alone; names: of one that holds monitors too."""
     columns = [names.index(name) for name in ordered_names(observables)]
     watched, ranges, bias = np.zeros(len(names), bool), np.zeros(len(names)), np.zeros((len(bound), len(names)))
     watched[columns], ranges[columns], bias[:, columns] = True, ranges_of(observables), bound
-    return Target(tolerance, names, watched, ranges, bias)
+    if moments is not None:
+        known, moments = moments, np.ones((len(moments), *bias.shape))
+        moments[..., columns] = known
+    return Target(tolerance, names, watched, ranges, bias, moments)
 
 
 def run_to(
-    target: Target, problem: Runnable, cap: int, steps: int, precision: str, batch: int | None, progress: bool | None
-) -> Totals:
-    """Run until the target is met or `cap` trajectories are done. Whole blocks at a time: the batch decides nothing."""
+    target: Target,
+    build: Callable[[bool], Problem],
+    antithetic: bool | None,
+    cap: int,
+    precision: str,
+    batch: int | None,
+    progress: bool | None,
+) -> tuple[Problem, Totals]:
+    """Run until the target is met or `cap` trajectories are done. Whole blocks at a time: the batch decides nothing.
+
+    build: the problem, antithetic or not; antithetic: None begins with pairs and starts again without if they are no
+    better.
+    """
+    problem, worthwhile = build(antithetic is not False), True
+    each = 2 if problem.loop.antithetic else 1
 
     def whole_blocks(trajectories: int) -> int:
-        return min(-(-trajectories // problem.block) * problem.block, cap)
+        return min(-(-trajectories // problem.block) * problem.block, cap // each * each)
 
     def extend(summaries: tuple[Any, ...], done: int) -> int:
-        return whole_blocks(target.wanted(summaries[0], cap))
+        nonlocal worthwhile
+        if antithetic is None:
+            worthwhile = target.prefers_pairs(summaries[0], problem.statistics[-1].finish(summaries[-1]))
+        return whole_blocks(each * target.wanted(summaries[0], cap // each)) if worthwhile else done
 
-    return run(problem, whole_blocks(FIRST), steps, precision, batch, progress, extend)
+    steps = int(np.sum(problem.grid.steps))
+    totals = run(problem, whole_blocks(FIRST), steps, precision, batch, progress, extend)
+    if worthwhile or totals.interrupted:
+        return problem, totals
+    return run_to(target, build, False, cap, precision, batch, progress)
 
 
 def report_on(result: EnsembleResult, target: Target, totals: Totals, cap: int) -> None:

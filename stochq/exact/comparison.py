@@ -32,6 +32,8 @@ class Ensemble(Protocol):
     @property
     def trajectories(self) -> int: ...
     @property
+    def samples(self) -> int: ...
+    @property
     def precision(self) -> str: ...
     @property
     def info(self) -> Mapping[str, Any]: ...
@@ -169,14 +171,14 @@ def _judge(
     ]
     if not points:
         return Verdict(0.0, 0, 1.0)
-    points = [points[index] for index in thinned(len(points), ensemble.trajectories)]
+    points = [points[index] for index in thinned(len(points), ensemble.samples)]
     places = [place for place, _, _ in points]
     assert ensemble.covariance is not None
     return hotelling(
         np.array([ensemble.mean[name][index] - exact.expect[name][index] for _, name, index in points]),
-        np.asarray(ensemble.covariance)[np.ix_(places, places)],
+        np.asarray(ensemble.covariance)[np.ix_(places, places)] * (ensemble.samples / ensemble.trajectories),
         np.array([rounding[name].common for _, name, _ in points]),
-        ensemble.trajectories,
+        ensemble.samples,
         16 * _UNIT[ensemble.precision],
     )
 

@@ -86,6 +86,10 @@ class StepNoise(NamedTuple):
         singles, pairs = (self.singles + second.singles) * half, (self.pairs + second.pairs) * half
         return StepNoise(singles, pairs, self.uniforms, words, self.uniform_pairs)
 
+    def with_images(self) -> "StepNoise":
+        """These numbers and, in as many more columns, antithetic ones: equally likely −z, 1 − u and opposite bits."""
+        return StepNoise(*map(_with_images, _KINDS, self))
+
 
 class StepPairNoise(NamedTuple):
     """The random numbers of steps 2p and 2p+1, as they are drawn (leading axis: slots; trailing: trajectories)."""
@@ -104,6 +108,35 @@ class StepPairNoise(NamedTuple):
 
     def odd(self) -> StepNoise:
         return StepNoise(self.singles.imag, self.odd_pairs, self.uniforms.imag, self.odd_words, self.odd_uniforms)
+
+    def with_images(self) -> "StepPairNoise":
+        """As of `StepNoise`, for both steps."""
+        return StepPairNoise(*map(_with_images, _PAIR_KINDS, self))
+
+
+# What the fields of `StepNoise` and of `StepPairNoise` hold.
+_KINDS = ("normal", "normal", "uniform", "word", "uniform")
+_PAIR_KINDS = ("normal", "uniform", "normal", "normal", "word", "word", "uniform", "uniform")
+
+
+def _with_images(kind: str, part: Any) -> Any:
+    """(..., B) -> (..., 2B)."""
+    if part is None:
+        return None
+    if jnp.iscomplexobj(part):
+        return lax.complex(_with_images(kind, part.real), _with_images(kind, part.imag))
+    flip = np.array([False, True]).reshape((1,) * (part.ndim - 1) + (2, 1))
+    both = _flipped(kind, part[..., None, :], flip)
+    return both.reshape(*part.shape[:-1], 2 * part.shape[-1])
+
+
+def _flipped(kind: str, part: jax.Array, flip: np.ndarray) -> jax.Array:
+    if kind == "word":
+        return part ^ np.where(flip, 0xFFFFFFFF, 0).astype(np.uint32)
+    if kind == "normal":
+        return part * np.where(flip, -1, 1).astype(part.dtype)
+    # Uniform numbers exclude zero, whose logarithm is taken.
+    return jnp.where(flip, jnp.maximum(1 - part, np.asarray(2.0**-32, part.dtype)), part)
 
 
 def seed_words(seed: int) -> np.ndarray:

@@ -20,8 +20,10 @@ class Points(NamedTuple):
 
 # E z² = 1, E z⁴ = 3; the odd moments vanish.
 REAL = Points(np.sqrt(3) * np.array([-1.0, 0.0, 1.0]), np.array([1, 4, 1]) / 6)
-# E|z|² = 1, E|z|⁴ = 2; a hexagon has no moments E z^m z̄^n with m ≠ n up to the fifth.
-COMPLEX = Points(np.sqrt(2) * np.append(0, np.exp(1j * np.pi / 3 * np.arange(6))), np.append(1 / 2, np.full(6, 1 / 12)))
+# E|z|² = 1, E|z|⁴ = 2; a hexagon has no moments E z^m z̄^n with m ≠ n up to the fifth. Opposite values stand opposite
+# each other, so that an antithetic uniform number tends to draw −z.
+_CORNERS = np.exp(1j * np.pi / 3 * np.array([3, 2, 4]))
+COMPLEX = Points(np.sqrt(2) * np.concatenate([_CORNERS, [0], -_CORNERS[::-1]]), np.array([1, 1, 1, 6, 1, 1, 1]) / 12)
 # As a Gaussian to the fifth moment, with chances that are eighths: E z² = 1 and E z⁴ = 3 give both values.
 _OUTER, _INNER = np.sqrt(1 + np.sqrt(6)), np.sqrt(1 - np.sqrt(2 / 3))
 DYADIC = Points(np.array([-_OUTER, -_INNER, _INNER, _OUTER]), np.array([1, 3, 3, 1]) / 8)
@@ -30,6 +32,7 @@ DYADIC_BOUNDS = (1, 4, 7)
 
 # Of a cell.
 BITS = 3
+CELLS = 2**BITS
 PER_WORD = 32 // BITS
 # Bits that a number in (0, 1] has at least.
 MARK_BITS = 23

@@ -106,6 +106,7 @@ def draw(rng, budget, columns, dtype=np.float64):
         jnp.asarray(rng.normal(size=(budget.singles, columns)), dtype),
         jnp.asarray(pairs, np.result_type(dtype, np.complex64)),
         jnp.asarray(rng.uniform(size=(budget.uniforms, columns)), dtype),
+        jnp.asarray(rng.integers(0, 2**32, size=(1, budget.words, columns), dtype=np.uint32)),
         uniform_pairs=jnp.asarray(_uniform_pairs(rng, budget, columns), np.result_type(dtype, np.complex64)),
     )
 

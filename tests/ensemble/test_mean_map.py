@@ -5,7 +5,7 @@ import pytest
 import scipy.linalg
 
 import stochq as sq
-from stochq.ensemble.mean_map import mean_bias
+from stochq.ensemble.mean_map import mean_run
 from stochq.schemes import EulerMaruyama, Extrapolated, Strang, frame_of
 from tests import liouville
 from tests.judging import judge_ensemble
@@ -52,13 +52,31 @@ def _plain_bias(h):
 
 
 def test_the_bias_is_that_of_plain_matrices():
-    bias = mean_bias(_suv(), PSI, TIMES, WATCHED, Strang())
-    assert bias is not None
+    run = mean_run(_suv(), PSI, TIMES, WATCHED, Strang())
+    assert run is not None
     for h in (0.1, 0.05):
         plain = _plain_bias(h)
         # Known by halving the step: right up to the next order, h² relative.
-        np.testing.assert_allclose(bias(h).value, plain, atol=2 * h**2 * np.abs(plain).max())
+        np.testing.assert_allclose(run.bias(h).value, plain, atol=2 * h**2 * np.abs(plain).max())
     assert np.abs(_plain_bias(0.1)).max() > 1e-4
+
+
+def test_moments_are_those_of_the_mean_state():
+    """And bound those of single trajectories."""
+    run, h = mean_run(_suv(), PSI, TIMES, WATCHED, Strang()), 0.1
+    assert run is not None
+    unitary, jumps = _superoperators(HAMILTONIAN, _collapse(1.3))
+    rho = np.linalg.matrix_power(_split(unitary, jumps, h), 20) @ np.outer(PSI, PSI.conj()).reshape(-1)
+    rho, found = rho.reshape(3, 3), run.moments(h, (2, 4, 8))
+    single = sq.simulate(_suv(), PSI, TIMES, observables=WATCHED, trajectories=4096, dt=h)
+    for index, name in enumerate(ORDERED):
+        matrix = np.diag(WATCHED[name]) if WATCHED[name].ndim == 1 else WATCHED[name]
+        away = matrix - np.trace(rho @ matrix).real * np.eye(3)
+        scale = np.ptp(np.linalg.eigvalsh(matrix))
+        plain = [np.trace(rho @ np.linalg.matrix_power(away / scale, order)).real for order in (2, 4, 8)]
+        np.testing.assert_allclose(found[:, -1, index], plain, rtol=1e-9)
+        # The sample variance of 4096 is right to a few percent.
+        assert single.variance[name][-1] < 1.1 * found[0, -1, index] * scale**2
 
 
 def test_two_bases_and_a_distance_to_equilibrium():
@@ -122,4 +140,4 @@ def _dense(operator):
     ],
 )
 def test_elsewhere_sampling_tells(equation, observables, scheme):
-    assert mean_bias(equation, PSI, TIMES, observables, scheme) is None
+    assert mean_run(equation, PSI, TIMES, observables, scheme) is None

@@ -108,6 +108,32 @@ def test_as_many_are_wanted_as_will_do():
     assert 1.9e6 < many < 3e6
 
 
+def test_an_event_is_no_larger_than_the_mean_state_allows():
+    """Variance 0.1, range 50, fourth moment 0.02: one event of chance 3/n adds √(3·0.02/n) at most."""
+    moments = np.ones((len(tolerance.MOMENTS), 2, 1))
+    moments[0], moments[1] = 1.0, 0.02 / 50**4
+    target = tolerance.Target(1e-3, ("n",), np.array([True]), np.array([50.0]), np.zeros((2, 1)), moments)
+    many = target.wanted(Moments(1e6, np.zeros((2, 1)), np.full((2, 1), 0.1 * 999_999)), 10**9)
+    expected = 2.2**2 * 0.1 / 1e-6
+    for _ in range(50):
+        expected = 2.2**2 / 1e-6 * (0.1 + np.sqrt(3 * 0.02 / expected))
+    np.testing.assert_allclose(many, tolerance.MARGIN * max(expected, 1e6), rtol=1e-3)
+
+
+def test_pairs_are_kept_only_where_they_help():
+    """Two levels in an even superposition: each image collapses onto the other level. Where only squares of the noise
+    count, images do as their originals, and the pairs are given up."""
+    psi, frozen = np.sqrt([0.5, 0.5]), sq.models.suv(sq.systems.levels([0.0, 0.0]), strength=2.0)
+    options = {"trajectories": CAP, "tolerance": 0.02, "dt": 0.5}
+    odd = sq.simulate(frozen, psi, [0.0, 1.0], observables={"p": np.array([1.0, 0.0])}, **options)
+    assert odd.antithetic and odd.trajectories == 2048 and odd.variance["p"][-1] > 0.1
+    assert abs(odd.mean["p"][-1] - 0.5) < 1e-3
+    even = sq.simulate(frozen, psi, [0.0, 1.0], observables={"ipr": _purity_like}, **options)
+    assert not even.antithetic and even.info["reached"] <= 0.02
+    alone = sq.simulate(frozen, psi, [0.0, 1.0], observables={"p": np.array([1.0, 0.0])}, antithetic=False, **options)
+    assert not alone.antithetic and alone.trajectories > odd.trajectories
+
+
 def test_the_range_of_a_matrix_is_that_of_its_eigenvalues():
     matrix = np.array([[1.0, 2.0], [2.0, -2.0]])
     found = tolerance.ranges_of({"function": lambda psi: 1.0, "matrix": matrix, "diagonal": np.array([3.0, -1.0])})
@@ -182,7 +208,9 @@ def test_batch_changes_no_number():
 def test_a_run_of_as_many_trajectories_gives_the_same_numbers():
     chosen, averages = run(), sq.schemes.Strang(increments="discrete")
     assert chosen.scheme == averages.name
-    plain = run(tolerance=None, scheme=averages, trajectories=chosen.trajectories, dt=chosen.dt)
+    plain = run(
+        tolerance=None, scheme=averages, trajectories=chosen.trajectories, dt=chosen.dt, antithetic=chosen.antithetic
+    )
     np.testing.assert_array_equal(chosen.mean["x"], plain.mean["x"])
     both = chosen.merge(run(seed=1))
     assert both.trajectories > 1.9 * chosen.trajectories
