@@ -130,7 +130,7 @@ def _with_images(kind: str, part: Any) -> Any:
     return both.reshape(*part.shape[:-1], 2 * part.shape[-1])
 
 
-def _flipped(kind: str, part: jax.Array, flip: np.ndarray) -> jax.Array:
+def _flipped(kind: str, part: Any, flip: np.ndarray) -> jax.Array:
     if kind == "word":
         return part ^ np.where(flip, 0xFFFFFFFF, 0).astype(np.uint32)
     if kind == "normal":

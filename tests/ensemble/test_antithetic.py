@@ -1,5 +1,6 @@
 """Trajectories in pairs with opposite noise: the same law for each, and honest errors of the means."""
 
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -30,7 +31,7 @@ def _values(scheme, antithetic, equation=None):
     problem = build_problem(equation, PSI, grid, scheme, WATCHED, {}, 3, "single", antithetic)
     if not antithetic:
         return np.asarray(run_states(problem, np.uint32(0))[1]), None
-    seen = problem.data(np.uint32(0), False)
+    seen = eqx.filter_jit(lambda problem, first: problem.data(first, False))(problem, jnp.uint32(0))
     return np.asarray(seen["values"] + seen["differences"]), np.asarray(seen["values"] - seen["differences"])
 
 

@@ -28,6 +28,10 @@ class Ensemble:
     bias: dict[str, Any] = field(default_factory=dict)
     info: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def samples(self) -> int:
+        return self.trajectories
+
 
 def ensemble_of(values: dict[str, np.ndarray], **changes) -> Ensemble:
     """values: (trajectory, time) by name."""
