@@ -11,6 +11,10 @@ from stochq.noise import Budget, StepNoise
 from stochq.systems.linear import level_sum, times_real
 
 NoiseLaw = Literal["real", "complex", "unitary"]
+# What becomes of E[ψψ†], (dim, dim).
+MeanFlow = Callable[[np.ndarray], np.ndarray]
+# The largest dimension in which it is worth following.
+LARGEST_MEAN_MAP = 128
 
 
 class Basis(eqx.Module):
@@ -76,11 +80,11 @@ class Channel(eqx.Module):
         """The same of `discrete_flow`."""
         return self.mean_step(law)
 
-    def discrete_mean_flow(self, dt: float, law: NoiseLaw, reverse: bool) -> Callable[[np.ndarray], np.ndarray]:
-        """The same of `discrete_flow`."""
-        return self.mean_flow(dt)
+    def discrete_mean_flow(self, dt: float, law: NoiseLaw, reverse: bool) -> MeanFlow | None:
+        """The same of `discrete_flow`; None beyond the longest one."""
+        return self.mean_flow(dt) if dt <= self.discrete_mean_step(law) else None
 
-    def mean_flow(self, dt: float) -> Callable[[np.ndarray], np.ndarray]:
+    def mean_flow(self, dt: float) -> MeanFlow:
         """E[ψψ†] after a `flow` over dt from E[ψψ†] before it, (dim, dim), where `mean_step` is not 0."""
         raise NotImplementedError
 

@@ -62,18 +62,14 @@ def discrete_visits(noise: StepNoise, visits: Visits, law: str) -> Visit:
 
     def visit(index: jax.Array, x: jax.Array, n: jax.Array, s: jax.Array, h: jax.Array) -> jax.Array:
         # As with Gaussian noise: what an antithetic number changes, the other direction changes back.
-        one, (two, three) = noise.uniforms[1 + index], _parts(noise.uniform_pairs[index])
-        mark, *marks = (jnp.where(down, 1 - uniform, uniform) for uniform in (one, two, three))
+        pair = noise.uniform_pairs[index]
+        mark, *marks = (jnp.where(down, 1 - u, u) for u in (noise.uniforms[1 + index], pair.real, pair.imag))
         x = jnp.where(down, x, collapse(x, n, index, mark))
         x, gained = times_real(jnp.exp(0.5 * h), x), jnp.expm1(h)
         x = _arrive(x, gained * n, times_real(gained, s) if law == "real" else None, n, *marks)
         return jnp.where(down, collapse(x, n, index, mark), x)
 
     return visit
-
-
-def _parts(pair: jax.Array) -> tuple[jax.Array, jax.Array]:
-    return pair.real, pair.imag
 
 
 def _of_direction(tables: tuple[jax.Array, jax.Array], index: jax.Array, down: jax.Array) -> list[jax.Array]:
@@ -90,9 +86,11 @@ def _arrive(
         oblique = jnp.zeros_like(along)
     else:
         # A triangular root: its law has the right moments wherever its axes lie.
-        along = root(jnp.maximum(0.5 * (variance + relation.real), 0))
+        along, left = (jnp.maximum(0.5 * (variance + sign * relation.real), 0) for sign in (1, -1))
+        along, most = root(along), root(left)
         oblique = 0.5 * relation.imag / jnp.maximum(along, np.sqrt(jnp.finfo(variance.dtype).tiny))
-        across = root(jnp.maximum(0.5 * (variance - relation.real) - oblique * oblique, 0))
+        oblique = jnp.clip(oblique, -most, most)
+        across = root(jnp.maximum(left - oblique * oblique, 0))
     rest = populations(x) + kept
     z = _drawn(rest + across * across, 2 * (x.real * along + x.imag * oblique), along**2 + oblique**2, first)
     x = lax.complex(x.real + along * z, x.imag + oblique * z)

@@ -5,7 +5,6 @@ independent over μ, E|η_μ|² = dt Σ_ν J_μν|ψ_ν|², E[η_μ²] = dt Σ_�
 Two normals per level replace dim² Wiener processes exactly in law.
 """
 
-from collections.abc import Callable
 from typing import Any, final
 
 import equinox as eqx
@@ -14,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from stochq.arrays import as_real
-from stochq.channels.channel import Basis, Channel, Given, NoiseLaw, populations
+from stochq.channels.channel import LARGEST_MEAN_MAP, Basis, Channel, Given, MeanFlow, NoiseLaw, populations
 from stochq.channels.sweep import downwards, gaussian_visits, sweep, visit_durations
 from stochq.channels.sweep_discrete import Visits, discrete_visits
 from stochq.channels.sweep_matrix import sweep_matrix
@@ -141,7 +140,7 @@ class Separable(Transitions):
         total = float(np.sum(np.asarray(self.target)))
         return 0.0 if self.source is not None else 0.5 / total if total > 0 else np.inf
 
-    def mean_flow(self, dt: float) -> Callable[[np.ndarray], np.ndarray]:
+    def mean_flow(self, dt: float) -> MeanFlow:
         """e^{−a dt}ρ + (1 − e^{−a dt}) Tr(ρ) diag(A)/a, a = ΣA."""
         target = np.asarray(self.target)
         kept = np.exp(-dt * target.sum())
@@ -160,7 +159,7 @@ class Separable(Transitions):
     @property
     def discrete_is_sooner(self) -> bool:
         # Joined steps share little of their noise: not where pilot runs tell the bias.
-        return self.source is None and self.dim <= 128
+        return self.source is None and self.dim <= LARGEST_MEAN_MAP
 
     def discrete_flow_budget(self, law: NoiseLaw) -> Budget:
         if self.source is not None:

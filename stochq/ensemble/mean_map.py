@@ -12,14 +12,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from stochq.channels.channel import LARGEST_MEAN_MAP
 from stochq.ensemble.grid import time_grid
 from stochq.ensemble.observables import ordered_names
 from stochq.ensemble.step_size import ASYMPTOTIC, Bias, StepChoice, division_of
 from stochq.equation import Equation
 from stochq.schemes import Scheme, frame_of, shares_draws
+from stochq.schemes.scheme import MeanMap
 
-# Above, a pilot run is cheaper than products of matrices.
-LARGEST_DIM = 128
 _REFINEMENTS = 40
 
 
@@ -49,7 +49,7 @@ class MeanRun(NamedTuple):
         By Jensen's inequality these bound the moments of the values of single trajectories.
         """
         values, vectors = np.linalg.eigh(self.operators)
-        chances = np.einsum("oim,tij,ojm->otm", vectors.conj(), self.states(h), vectors, optimize=True).real.clip(0)
+        chances = np.sum(vectors.conj()[:, None] * (self.states(h)[None] @ vectors[:, None]), axis=2).real.clip(0)
         scale = np.maximum(values[:, -1] - values[:, 0], np.finfo(float).tiny)
         away = values[:, None] - np.einsum("otm,om->ot", chances, values)[..., None]
         away = np.abs(away) / scale[:, None, None]
@@ -57,17 +57,29 @@ class MeanRun(NamedTuple):
 
 
 def mean_run(
-    equation: Equation, psi: np.ndarray, times: np.ndarray, observables: Mapping[str, Any], scheme: Scheme
+    equation: Equation,
+    psi: np.ndarray,
+    times: np.ndarray,
+    observables: Mapping[str, Any],
+    scheme: Scheme,
+    given: float | None = None,
 ) -> MeanRun | None:
-    """None where only sampling can tell the means of these observables."""
-    if equation.dim > LARGEST_DIM or equation.colour is not None:
+    """None where only sampling can tell the means of these observables. given: a step that the user chose."""
+    if equation.dim > LARGEST_MEAN_MAP or equation.colour is not None:
         return None
     if any(callable(observable) for observable in observables.values()):
         return None
     frame = frame_of(equation)
+    longest = min(scheme.mean_limit(frame), float(times[1] - times[0]))
+
+    @cache
+    def map_of(length: float) -> MeanMap | None:
+        with jax.enable_x64(True):
+            return scheme.mean_map(frame, length)
+
+    if longest <= 0 or map_of(given or longest) is None:
+        return None
     with jax.enable_x64(True):
-        if scheme.mean_map(frame, float(times[1] - times[0])) is None:
-            return None
         held = np.asarray(frame.hold(jnp.asarray(psi, np.complex128)))
         columns = None if frame.columns is None else np.asarray(frame.columns)
     start = np.outer(held, held.conj())
@@ -75,10 +87,8 @@ def mean_run(
     @cache
     def states(h: float) -> np.ndarray:
         grid, rho, seen = time_grid(times, h), start, [start]
-        with jax.enable_x64(True):
-            maps = {length: scheme.mean_map(frame, float(length)) for length in set(grid.lengths)}
         for steps, length in zip(grid.steps, grid.lengths, strict=True):
-            rho = maps[length](rho, int(steps))  # type: ignore[misc]
+            rho = map_of(float(length))(rho, int(steps))  # type: ignore[misc]
             seen.append(rho)
         return np.stack(seen)
 

@@ -93,7 +93,7 @@ def simulate(
     single = _asks_for_single_trajectories(keep, statistics)
     if scheme is None:
         linear = not any(callable(operator) for operator in plain.values())
-        scheme = default_scheme(equation, averages=tolerance is not None and linear and not single)
+        scheme = default_scheme(equation, averages=tolerance is not None and dt is None and linear and not single)
     scheme.check(equation)
     if single and scheme.averages_only:
         raise ValueError(
@@ -203,7 +203,7 @@ def _step(
         dt = check_step(times, dt)
     exact = None if dt is not None else step_without_bias(equation, times, observables, scheme)
     asked = tolerance is not None or (dt is None and exact is None)
-    mean = mean_run(equation, psi, times, observables, scheme) if asked else None
+    mean = mean_run(equation, psi, times, observables, scheme, dt) if asked else None
     if exact is not None:
         moments = None if mean is None else mean.moments(exact.dt, MOMENTS)
         return exact, np.zeros((len(times), len(observables))), moments

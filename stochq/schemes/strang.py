@@ -29,9 +29,10 @@ class Strang(Scheme):
     diffusive: collapse without a drawn index, of weak order 2 too, through which gradients pass.
     increments: "discrete" for noise of few values with a Gaussian's first five moments. Averages, E f(ψ) included,
     keep weak order 2 and cost less: operators by a Kraus map whose outcome is drawn (`channels.kraus`), projectors by
-    kicks that leave linear averages exact (`channels.kicks`), other diagonal operators by increments of four values;
-    transitions keep Gaussian ones. Single trajectories are not those of the equation, and `simulate` shows none.
-    A step chosen by a pilot run sees all of their bias in linear averages of operators and projectors only.
+    kicks that leave linear averages exact (`channels.kicks`), thermalization by a sweep as exact in the mean as the
+    Gaussian one (`channels.sweep_discrete`), other diagonal operators by increments of four values; rate matrices keep
+    Gaussian ones. Single trajectories are not those of the equation, and `simulate` shows none. A step chosen by a
+    pilot run sees all of their bias in linear averages of operators and projectors only.
 
     >>> import stochq as sq
     >>> sq.schemes.Strang().weak_order
@@ -105,14 +106,17 @@ class Strang(Scheme):
         return min(limits, default=np.inf)
 
     def mean_map(self, frame: Frame, dt: float) -> MeanMap | None:
-        """Known where every channel's flow is exact in the mean."""
+        """Known where every channel's flow is exact in the mean, and over no longer a step than this takes."""
         if self.mean_limit(frame) <= 0:
             return None
         flows = []
         for index, fraction, reverse in self.sequence(frame):
             channel, length = frame.channels[index], fraction * dt
             discrete = partial(channel.discrete_mean_flow, length, frame.noise, reverse)
-            flows.append((frame.changes[index], discrete() if self.discrete else channel.mean_flow(length)))
+            flow = discrete() if self.discrete else channel.mean_flow(length)
+            if flow is None:
+                return None
+            flows.append((frame.changes[index], flow))
         energies, vectors = np.linalg.eigh(np.asarray(frame.hamiltonian.matrix()))
         half = (vectors * np.exp(-0.5j * dt * energies / float(frame.hbar))) @ vectors.conj().T
 

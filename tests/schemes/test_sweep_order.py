@@ -33,22 +33,35 @@ def test_complex_noise_and_even_weights():
         sq.systems.levels([0.0, 0.0, 0.0, 0.0]), strength=1.0, equilibrium=[0.25] * 4, noise="complex"
     )
     exact = 0.4 + (np.sum(np.abs(PSI) ** 4) - 0.4) * np.exp(-2.5 * DURATION)
-    values, errors = zip(*(_purity_after(equation, steps) for steps in (2, 4)), strict=True)
+    values, errors = zip(*(_purity_after(equation, steps, Strang()) for steps in (2, 4)), strict=True)
     measured, error = order(values[0] - exact, errors[0], values[1] - exact, errors[1])
     assert error < 0.2 and abs(measured - 2) < 0.5, (measured, error)
     limit = (4 * values[1] - values[0]) / 3
     judge_mean(limit, np.hypot(4 * errors[1], errors[0]) / 3, exact, "E Σp²")
 
 
-def _purity_after(equation, steps):
+def _purity_after(equation, steps, scheme):
     """E Σp² and its standard error: drawn decisions couple two step lengths too little for shared paths to pay."""
-    result = sq.simulate(
-        equation, PSI, [0.0, DURATION], observables={"p": _purity}, trajectories=2**21, dt=DURATION / steps
-    )
+    options = {"trajectories": 2**21, "dt": DURATION / steps, "scheme": scheme}
+    result = sq.simulate(equation, PSI, [0.0, DURATION], observables={"p": _purity}, **options)
     return result.mean["p"][-1], result.stderr["p"][-1]
 
 
+def _uneven():
+    return sq.models.oqt(sq.systems.levels([0.0, 1.0, 2.2, 3.0]), strength=1.0, equilibrium=[0.5, 0.3, 0.15, 0.05])
+
+
 def test_real_noise_uneven_weights_and_a_hamiltonian():
-    equation = sq.models.oqt(sq.systems.levels([0.0, 1.0, 2.2, 3.0]), strength=1.0, equilibrium=[0.5, 0.3, 0.15, 0.05])
-    measured, error = _order(_levels(equation, (1, 2)))
+    measured, error = _order(_levels(_uneven(), (1, 2)))
     assert error < 0.2 and abs(measured - 2) < 0.5, (measured, error)
+
+
+def test_few_values_have_the_same_limit_with_order_two():
+    equation, discrete = _uneven(), Strang(increments="discrete")
+    (a, da), (b, db), (c, dc) = (_purity_after(equation, steps, discrete) for steps in (2, 4, 8))
+    measured, error = order(a - b, np.hypot(da, db), b - c, np.hypot(db, dc))
+    assert error < 0.2 and abs(measured - 2) < 0.5, (measured, error)
+    (d, dd), (e, de) = (_purity_after(equation, steps, Strang()) for steps in (8, 16))
+    limits = ((4 * second - first) / 3 for first, second in ((b, c), (d, e)))
+    errors = [np.hypot(4 * second, first) / 3 for first, second in ((db, dc), (dd, de))]
+    judge_mean(next(limits), np.hypot(*errors), next(limits), "E Σp², few values")
