@@ -139,7 +139,7 @@ class Operators(Channel):
 
     def discrete_mean_flow(self, dt: float, law: NoiseLaw, reverse: bool) -> Callable[[np.ndarray], np.ndarray]:
         square = _record(law)[1]
-        terms = np.asarray(self.discrete_terms(jnp.asarray(dt), law))
+        terms = np.asarray(_compiled_terms(self, jnp.asarray(dt), law))
         maps = [mean_of_outcomes(self.kraus_rows(one, square), square) for one in terms]
 
         def mapped(rho: np.ndarray) -> np.ndarray:
@@ -177,6 +177,12 @@ class Operators(Channel):
         if self.count == 1:
             return visit(psi, (terms[0], words[0]))[0]
         return lax.scan(visit, psi, (terms, words), reverse=reverse)[0]
+
+
+@eqx.filter_jit
+def _compiled_terms(channel: Channel, dt: jax.Array, law: NoiseLaw) -> Any:
+    """The search for a step asks for them several times, and operation by operation that takes longer than a run."""
+    return channel.discrete_terms(dt, law)
 
 
 def _record(law: NoiseLaw) -> tuple[Points, bool]:

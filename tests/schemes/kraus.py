@@ -8,7 +8,12 @@ HEXAGON = np.exp(2j * np.pi * np.arange(6) / 6)
 RECORDS = {
     "real": (np.array([-np.sqrt(3), 0, np.sqrt(3)]), np.array([1, 4, 1]) / 6, 1, 1),
     "unitary": (np.array([-np.sqrt(3), 0, np.sqrt(3)]), np.array([1, 4, 1]) / 6, 1, -1j),
-    "complex": (np.array([0, *np.sqrt(2) * HEXAGON]), np.array([1 / 2, *[1 / 12] * 6]), 0, 1),
+    "complex": (
+        np.sqrt(2) * np.array([*HEXAGON[[3, 2, 4]], 0, *HEXAGON[[1, 5, 0]]]),
+        np.array([1, 1, 1, 6, 1, 1, 1]) / 12,
+        0,
+        1,
+    ),
 }
 
 

@@ -12,7 +12,7 @@ import pytest
 from scipy.optimize import brentq
 
 import stochq as sq
-from stochq.channels import Features, Projectors
+from stochq.channels import Features, Projectors, RateMatrix
 from stochq.channels.kicks import LONGEST, kicks, phase_kicks
 from stochq.noise import Budget, StepNoise
 from stochq.schemes import Strang, default_scheme, frame_of
@@ -163,12 +163,13 @@ def test_averages_choose_discrete_increments_where_they_are_sooner():
         "suv": sq.models.suv(levels, strength=1.0),
         "operators": sq.models.unravel(levels, [lower]),
         "sui": sq.models.sui(levels, reduction=1.0, thermalization=0.5, equilibrium=[0.5, 0.3, 0.2]),
+        "oqt": sq.models.oqt(levels, strength=1.0, equilibrium=[0.5, 0.3, 0.2]),
     }
     exact = {
         "collapse alone": sq.models.suv(sq.systems.levels([0.0, 1.0, 2.0]), strength=1.0),
         "energy-driven": sq.models.energy_driven(levels, strength=1.0),
         "features": sq.Equation(levels, (Projectors(np.ones(3)), Features(np.ones((1, 3))))),
-        "oqt": sq.models.oqt(levels, strength=1.0, equilibrium=[0.5, 0.3, 0.2]),
+        "rate matrix": sq.Equation(levels, (RateMatrix(np.ones((3, 3))),)),
     }
     assert all(default_scheme(equation, averages=True) == DISCRETE for equation in chosen.values())
     assert all(default_scheme(equation, averages=True) == Strang() for equation in exact.values())
