@@ -1,6 +1,7 @@
 """One device call: some blocks of trajectories, each reduced to its summaries."""
 
-from typing import Any, NamedTuple, Protocol
+from functools import partial
+from typing import Any, NamedTuple, Protocol, final
 
 import equinox as eqx
 import jax
@@ -112,12 +113,52 @@ def observer(problem: Problem, states: bool) -> Any:
     return observe
 
 
-@eqx.filter_jit
-def run_batch(problem: Runnable, first_block: Any, blocks: Any, stop: Any, capacity: int) -> tuple[Any, jax.Array]:
-    """Summaries of blocks first_block .. first_block+blocks-1, stacked on a leading axis of length `capacity`.
+@final
+class Batch:
+    """The device call of one problem: its numbers are told apart from what it is compiled for once, not in every call.
 
-    Trajectories from `stop` on are computed but do not count; non-finite ones are counted as failed.
+    capacity: blocks whose summaries a call can hold.
     """
+
+    def __init__(self, problem: Runnable, capacity: int) -> None:
+        leaves, structure = jax.tree.flatten(problem)
+        numbers, fixed = eqx.partition(leaves, eqx.is_array)
+        self.capacity = capacity
+        self._numbers = jax.device_put(numbers)
+        self._compiled_for = _CompiledFor((structure, tuple(fixed), capacity))
+
+    def __call__(self, first_block: int, blocks: int, stop: int) -> tuple[Any, jax.Array]:
+        """Summaries of blocks first_block .. first_block+blocks-1, stacked on a leading axis of length `capacity`.
+
+        Trajectories from `stop` on are computed but do not count; non-finite ones are counted as failed.
+        """
+        return _run(self._compiled_for, self._numbers, np.uint32(first_block), np.int32(blocks), np.uint32(stop))
+
+
+@final
+class _CompiledFor:
+    """What a compilation depends on: hashed once."""
+
+    def __init__(self, parts: tuple[Any, tuple, int]) -> None:
+        self.parts = parts
+        self._hash = hash(parts)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, _CompiledFor) and self.parts == other.parts)
+
+
+@partial(jax.jit, static_argnums=0)
+def _run(compiled_for: _CompiledFor, numbers: list, first_block: Any, blocks: Any, stop: Any) -> tuple[Any, jax.Array]:
+    structure, fixed, capacity = compiled_for.parts
+    problem: Runnable = jax.tree.unflatten(structure, eqx.combine(numbers, list(fixed)))
+    return run_batch(problem, first_block, blocks, stop, capacity)
+
+
+def run_batch(problem: Runnable, first_block: Any, blocks: Any, stop: Any, capacity: int) -> tuple[Any, jax.Array]:
+    """As of `Batch`."""
     size = problem.block
     states = any(statistic.needs == "states" for statistic in problem.statistics)
 

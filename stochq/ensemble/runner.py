@@ -11,9 +11,8 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import jax
-import numpy as np
 
-from stochq.ensemble.batch import BLOCKS_PER_CALL, Runnable, run_batch
+from stochq.ensemble.batch import BLOCKS_PER_CALL, Batch, Runnable
 from stochq.ensemble.statistics import Density, to_host
 
 # Amplitude-steps after which a device call should return, so that progress shows and an interrupt is heard.
@@ -60,10 +59,12 @@ def run(
     merged, done, failed, interrupted, wanted = None, 0, 0, False, trajectories
     # A method taken from an equinox module costs more than the merge itself.
     merges = [statistic.merge for statistic in problem.statistics]
+    with precision_context(precision):
+        device_call = Batch(problem, _capacity(problem))
     start = time.perf_counter()
     with _bar(trajectories, progress) as advance, ThreadPoolExecutor(workers()) as pool:
         while done < wanted:
-            calls, call = _calls(problem, done, wanted, steps, precision, batch)
+            calls, call = _calls(problem, device_call, done, wanted, steps, precision, batch)
             pending: deque[Future] = deque()
             try:
                 while calls or pending:
@@ -87,21 +88,24 @@ def run(
 
 
 def _calls(
-    problem: Runnable, done: int, wanted: int, steps: int, precision: str, batch: int | None
+    problem: Runnable, device_call: Batch, done: int, wanted: int, steps: int, precision: str, batch: int | None
 ) -> tuple[deque[int], Callable[[int], list[tuple[Any, int]]]]:
     """First blocks of the device calls that take the run from `done`, a whole number of blocks, to `wanted`."""
     first_block, last_block = done // problem.block, -(-wanted // problem.block)
-    capacity = 1 if any(isinstance(statistic, Density) for statistic in problem.statistics) else BLOCKS_PER_CALL
-    per_call = min(_blocks_per_call(problem, last_block - first_block, steps, batch), capacity)
+    per_call = min(_blocks_per_call(problem, last_block - first_block, steps, batch), device_call.capacity)
 
     def call(first: int) -> list[tuple[Any, int]]:
         blocks = min(per_call, last_block - first)
         with precision_context(precision):
-            stored = run_batch(problem, np.uint32(first), np.int32(blocks), np.uint32(wanted), capacity)
-            summaries, failed = jax.device_get(stored)
+            summaries, failed = jax.device_get(device_call(first, blocks, wanted))
         return [(to_host(jax.tree.map(lambda row, b=b: row[b], summaries)), int(failed[b])) for b in range(blocks)]
 
     return deque(range(first_block, last_block, per_call)), call
+
+
+def _capacity(problem: Runnable) -> int:
+    """Blocks whose summaries a device call can hold."""
+    return 1 if any(isinstance(statistic, Density) for statistic in problem.statistics) else BLOCKS_PER_CALL
 
 
 def _merge(merges: list[Callable[[Any, Any], Any]], merged: tuple, summary: tuple) -> tuple:
