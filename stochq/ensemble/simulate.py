@@ -91,20 +91,13 @@ def simulate(
     check_options(precision, batch)
     plain, statistics = _split_observables(observables, equation.dim)
     single = _asks_for_single_trajectories(keep, statistics)
-    if scheme is None:
-        linear = not any(callable(operator) for operator in plain.values())
-        scheme = default_scheme(equation, averages=tolerance is not None and dt is None and linear and not single)
-    scheme.check(equation)
-    if single and scheme.averages_only:
-        raise ValueError(
-            f"scheme: expected one whose single trajectories have the equation's law, for {single}; increments="
-            "'discrete' has the right averages, not the right single trajectories. Use sq.schemes.Strang()."
-        )
+    averages = tolerance is not None and dt is None and not single
+    scheme = _checked_scheme(equation, scheme, plain, single, averages)
     check_grid_state(equation, psi)
     monitors = dict(grid_monitors(equation))
     if tolerance is not None:
         tolerance = check_tolerance(tolerance, trajectories, scheme, observables, statistics)
-    antithetic = _pairs(antithetic, single, statistics, tolerance, dt)
+    antithetic = _pairs(antithetic, trajectories, single, statistics, tolerance, dt)
     choice, bound, moments = _step(equation, psi, times, plain, trajectories, scheme, dt, tolerance, precision)
     grid = time_grid(times, choice.dt)
 
@@ -134,8 +127,30 @@ def _asks_for_single_trajectories(keep: int, statistics: Mapping[str, Any]) -> s
     return f"keep={keep}" if keep else next((f"the histogram {name!r}" for name in histograms), "")
 
 
+def _checked_scheme(
+    equation: Equation, scheme: Scheme | None, observables: Mapping[str, Any], single: str, averages: bool
+) -> Scheme:
+    """The scheme that was given or the best one; averages: whether nothing but means, at a step of our choice, is asked
+    for."""
+    if scheme is None:
+        linear = not any(callable(operator) for operator in observables.values())
+        scheme = default_scheme(equation, averages=averages and linear)
+    scheme.check(equation)
+    if single and scheme.averages_only:
+        raise ValueError(
+            f"scheme: expected one whose single trajectories have the equation's law, for {single}; increments="
+            "'discrete' has the right averages, not the right single trajectories. Use sq.schemes.Strang()."
+        )
+    return scheme
+
+
 def _pairs(
-    wanted: bool | None, single: str, statistics: Mapping[str, Any], tolerance: float | None, dt: float | None
+    wanted: bool | None,
+    trajectories: int,
+    single: str,
+    statistics: Mapping[str, Any],
+    tolerance: float | None,
+    dt: float | None,
 ) -> bool | None:
     """Whether trajectories come in antithetic pairs; None leaves it to what is measured."""
     alone = single or next((f"the density {name!r}" for name in statistics), "")
@@ -148,6 +163,8 @@ def _pairs(
             "antithetic: expected a tolerance or a dt beside it: the step is chosen against the standard error of "
             "independent trajectories."
         )
+    if trajectories % 2:
+        raise ValueError(f"trajectories: expected an even number with antithetic=True; got {trajectories}.")
     return True
 
 

@@ -141,4 +141,6 @@ def test_what_asks_for_single_trajectories_has_no_pairs():
         _run(keep=3)
     with pytest.raises(ValueError, match=r"^antithetic: expected a tolerance or a dt beside it"):
         _run(dt=None)
+    with pytest.raises(ValueError, match=r"^trajectories: expected an even number with antithetic=True; got 1001"):
+        _run(trajectories=1001)
     assert not _run(antithetic=None).antithetic

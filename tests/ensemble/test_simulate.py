@@ -2,7 +2,9 @@
 
 import warnings
 
+import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -245,9 +247,10 @@ def test_memory_of_a_call_does_not_depend_on_the_number_of_trajectories():
     from stochq.schemes import Strang
 
     problem = build_problem(equation(), PSI, time_grid(TIMES, 0.1), Strang(), OBSERVABLES, {}, 0, "single")
+    on_device = jax.tree.map(lambda leaf: jnp.asarray(leaf) if eqx.is_array(leaf) else leaf, problem)
     stored, _ = jax.eval_shape(
-        lambda first, stop: batch.run_batch(problem, first, np.int32(2), stop, batch.BLOCKS_PER_CALL),
-        np.uint32(0), np.uint32(10**6),
+        lambda first, stop: batch.run_batch(on_device, first, jnp.int32(2), stop, batch.BLOCKS_PER_CALL),
+        jnp.uint32(0), jnp.uint32(10**6),
     )  # fmt: skip
     points = len(problem.statistics[1].points)
     assert sum(leaf.size for leaf in jax.tree.leaves(stored)) < batch.BLOCKS_PER_CALL * (points**2 + 100)
