@@ -3,7 +3,6 @@
 SUV, CSL, QMUPL, Diósi-Penrose, energy-driven and lattice collapse all belong here (PHYSICS.md §1, family 1).
 """
 
-from collections.abc import Callable
 from typing import Any, final
 
 import equinox as eqx
@@ -13,7 +12,7 @@ import numpy as np
 
 from stochq.arrays import as_real, is_concrete
 from stochq.channels.born import draw_level
-from stochq.channels.channel import Basis, Channel, Given, NoiseLaw, populations
+from stochq.channels.channel import Basis, Channel, Given, MeanFlow, NoiseLaw, populations
 from stochq.noise import Budget, StepNoise
 from stochq.noise.discrete import dyadic_normals, dyadic_words, mark
 from stochq.noise.roots import root
@@ -84,7 +83,7 @@ class DiagonalCollapse(Channel):
     def discrete_mean_step(self, law: NoiseLaw) -> float:
         return 0.0
 
-    def mean_flow(self, dt: float) -> Callable[[np.ndarray], np.ndarray]:
+    def mean_flow(self, dt: float) -> MeanFlow:
         """ρ_ij exp(−Γ_ij dt)."""
         decay = np.exp(-dt * np.asarray(self.decoherence()))
         return lambda rho: decay * rho

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from stochq.channels.channel import MeanFlow
 from stochq.channels.kraus import Terms
 from stochq.systems.linear import apply_matrix, multiply, scale, shift, times_real
 
@@ -52,7 +53,7 @@ def _moments(square: bool) -> tuple[float, float]:
     return (3.0, 1.0) if square else (2.0, 0.0)
 
 
-def mean_of_outcomes(rows: np.ndarray, square: bool) -> Callable[[np.ndarray], np.ndarray]:
+def mean_of_outcomes(rows: np.ndarray, square: bool) -> MeanFlow:
     """ρ ↦ E K_zρK_z† of one operator from the parts of its K_z, (3 dim, dim)."""
     constant, linear, twice = np.split(np.asarray(rows), 3)
     fourth, relation = _moments(square)

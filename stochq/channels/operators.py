@@ -4,7 +4,6 @@ The three noise laws are one law with other operators: complex noise of L is rea
 unitary noise of a Hermitian L is real noise of −iL up to a phase of ψ. The flows use this.
 """
 
-from collections.abc import Callable
 from typing import Any, final
 
 import equinox as eqx
@@ -14,7 +13,7 @@ import numpy as np
 from jax import lax
 
 from stochq.arrays import as_matrix, is_concrete
-from stochq.channels.channel import Basis, Channel, Given, NoiseLaw, populations
+from stochq.channels.channel import Basis, Channel, Given, MeanFlow, NoiseLaw, populations
 from stochq.channels.kraus import Terms, draw_outcome
 from stochq.channels.kraus_terms import (
     band_images,
@@ -137,7 +136,7 @@ class Operators(Channel):
         """The three parts of one operator's K_z as matrices, one below the other, (3 dim, dim)."""
         raise NotImplementedError
 
-    def discrete_mean_flow(self, dt: float, law: NoiseLaw, reverse: bool) -> Callable[[np.ndarray], np.ndarray]:
+    def discrete_mean_flow(self, dt: float, law: NoiseLaw, reverse: bool) -> MeanFlow:
         square = _record(law)[1]
         terms = np.asarray(_compiled_terms(self, jnp.asarray(dt), law))
         maps = [mean_of_outcomes(self.kraus_rows(one, square), square) for one in terms]

@@ -40,7 +40,8 @@ def assemble(
     mean, variance, stderr = (
         {name: array[:, names.index(name)] for name in names} for array in (means, single, errors)
     )
-    extra = list(zip(statistics, problem.statistics[2:], finished[2:], strict=False))
+    asked = slice(2, 2 + len(statistics))
+    extra = list(zip(statistics, problem.statistics[asked], finished[asked], strict=True))
     return EnsembleResult(
         times=grid.times,
         mean={name: mean[name] for name in observables},

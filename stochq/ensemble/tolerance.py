@@ -155,9 +155,11 @@ def run_to(
 
     def extend(summaries: tuple[Any, ...], done: int) -> int:
         nonlocal worthwhile
-        if antithetic is None:
+        more = whole_blocks(each * target.wanted(summaries[0], cap // each))
+        # What is enough, or all there may be, is not run again for being dear.
+        if antithetic is None and more > done:
             worthwhile = target.prefers_pairs(summaries[0], problem.statistics[-1].finish(summaries[-1]))
-        return whole_blocks(each * target.wanted(summaries[0], cap // each)) if worthwhile else done
+        return more if worthwhile else done
 
     steps = int(np.sum(problem.grid.steps))
     totals = run(problem, whole_blocks(FIRST), steps, precision, batch, progress, extend)
