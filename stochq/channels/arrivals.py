@@ -11,6 +11,8 @@ With x = ψ_μ the linear equation splits into two that are solved in closed for
 Populations and coherences have the right mean at any h.
 """
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -27,21 +29,26 @@ def decide(uniform: jax.Array, probability: jax.Array) -> tuple[jax.Array, jax.A
     return happens, share / jnp.maximum(jnp.where(happens, probability, 1 - probability), jnp.finfo(share.dtype).tiny)
 
 
-def collapse_factor(h: jax.Array, normal: jax.Array, law: str) -> jax.Array:
-    """exp(√h z − h) of the collapse onto one level; for complex noise half of it collapses, half is a phase.
+class OwnCollapse(NamedTuple):
+    """What the collapse onto one level over a duration h needs of h: the factor is exp(spread·z − decay), for complex
+    noise with a phase beside it, and times `gain` where the event of `decide` happens."""
 
-    normal: real, or complex with E|z|² = 2. The event of `decide` multiplies it by `collapse_gain`.
-    """
-    if law == "real":
-        return jnp.exp(root(h) * normal - h).astype(normal.dtype)
-    scale = root(0.5 * h)
-    growth, angle = jnp.exp(scale * normal.real - 0.5 * h), scale * normal.imag
-    return lax.complex(growth * jnp.cos(angle), -growth * jnp.sin(angle))
+    spread: jax.Array
+    decay: jax.Array
+    gain: jax.Array
 
+    @staticmethod
+    def over(h: jax.Array, law: str) -> "OwnCollapse":
+        """For complex noise half of it collapses, half is a phase."""
+        share = h if law == "real" else 0.5 * h
+        return OwnCollapse(root(share), share, jnp.exp(2 * share))
 
-def collapse_gain(h: jax.Array, law: str) -> jax.Array:
-    """What the shift of the record by the level's own population multiplies the factor by."""
-    return jnp.exp(2 * h if law == "real" else h)
+    def factor(self, normal: jax.Array) -> jax.Array:
+        """normal: real, or complex with E|z|² = 2."""
+        if not jnp.iscomplexobj(normal):
+            return jnp.exp(self.spread * normal - self.decay)
+        growth, angle = jnp.exp(self.spread * normal.real - self.decay), self.spread * normal.imag
+        return lax.complex(growth * jnp.cos(angle), -growth * jnp.sin(angle))
 
 
 def arrival(
@@ -83,12 +90,12 @@ def _axes(variance: jax.Array, relation: jax.Array | None) -> tuple[jax.Array, j
 
 
 def collapse(
-    x: jax.Array, rest: jax.Array, h: jax.Array, factor: jax.Array, uniform: jax.Array, law: str
+    x: jax.Array, rest: jax.Array, own: OwnCollapse, factor: jax.Array, uniform: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     """x after the collapse onto its level and away from it, and an unused uniform. rest: what the others hold."""
     weight = populations(x)
     chosen, unused = decide(uniform, weight / jnp.maximum(weight + rest, jnp.finfo(rest.dtype).tiny))
-    return scaled(factor, times_real(jnp.where(chosen, collapse_gain(h, law), 1), x)), unused
+    return scaled(factor, times_real(jnp.where(chosen, own.gain, 1), x)), unused
 
 
 def scaled(factor: jax.Array, x: jax.Array) -> jax.Array:

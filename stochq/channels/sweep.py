@@ -12,48 +12,52 @@ the mean of every operator is exact, whatever the step.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-from stochq.channels.arrivals import arrival, collapse, collapse_factor
+from stochq.channels.arrivals import OwnCollapse, arrival, collapse
 from stochq.channels.channel import populations
 from stochq.compiling import in_one_piece
 from stochq.noise import StepNoise
 from stochq.systems.linear import times_real
 
-# (index of the visit, ψ of the level, |ψ|² and ψ² summed over all others, duration) -> ψ of the level.
-Visit = Callable[[jax.Array, jax.Array, jax.Array, jax.Array, jax.Array], jax.Array]
+# (index of the visit, ψ of the level, |ψ|² and ψ² summed over all others, what the step says of it) -> ψ of the level.
+Visit = Callable[[jax.Array, jax.Array, jax.Array, jax.Array, Any], jax.Array]
 
 
-def sweep(durations: tuple[jax.Array, jax.Array], psi: jax.Array, down: jax.Array, visit: Visit) -> jax.Array:
+def sweep(terms: tuple[Any, Any], psi: jax.Array, down: jax.Array, visit: Visit) -> jax.Array:
     """One normalised sweep over all levels.
 
-    durations: from `visit_durations`; psi: (dim, *columns); down: which columns go downwards.
+    terms: what the step says of each visit, upwards and downwards, arrays (dim,); psi: (dim, *columns); down: which
+    columns go downwards.
     """
 
     # The sums without the last visited level are carried, and that level itself: were N and S carried, XLA would
     # evaluate the whole sub-step once for each of them.
     def visit_next(carry: tuple[jax.Array, ...], row: tuple) -> tuple[tuple[jax.Array, ...], jax.Array]:
         n, s, visited = carry
-        index, x, (up_h, down_h) = row
+        index, (upwards, downwards) = row
+        # Trajectories on their way down hold their levels in the opposite order.
+        x = jnp.where(down, psi[len(psi) - 1 - index], psi[index])
         n = jnp.maximum(n + populations(visited) - populations(x), 0.0)
         s = s + visited * visited - x * x
-        x = visit(index, x, n, s, jnp.where(down, down_h, up_h))
+        x = visit(index, x, n, s, jax.tree.map(partial(jnp.where, down), downwards, upwards))
         return (n, s, x), x
 
     def add(sums: tuple[jax.Array, ...], x: jax.Array) -> tuple[tuple[jax.Array, ...], None]:
         return (sums[0] + populations(x), sums[1] + x * x), None
 
-    def visit_all(ordered: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-        zero = jnp.zeros_like(ordered[0])
-        (n, s), _ = lax.scan(add, (zero.real, zero), ordered)
-        (n, _, last), after = lax.scan(visit_next, (n, s, zero), (jnp.arange(len(ordered)), ordered, durations))
+    def visit_all() -> tuple[jax.Array, jax.Array, jax.Array]:
+        zero = jnp.zeros_like(psi[0])
+        (n, s), _ = lax.scan(add, (zero.real, zero), psi)
+        (n, _, last), after = lax.scan(visit_next, (n, s, zero), (jnp.arange(len(psi)), terms))
         return n, last, after
 
-    n, last, ordered = in_one_piece(visit_all, jnp.where(down, psi[::-1], psi))
+    n, last, ordered = in_one_piece(visit_all)
     return times_real(lax.rsqrt(n + populations(last))[None], jnp.where(down, ordered[::-1], ordered))
 
 
@@ -63,30 +67,28 @@ def downwards(noise: StepNoise) -> jax.Array:
 
 
 class LevelNoise(NamedTuple):
-    """Normals of the levels' own collapse, (dim, *columns) complex, or for real noise two levels in one number;
-    complex normals of the arrivals and pairs of uniforms, (dim, *columns); sign: of the collapse, (*columns).
+    """Complex normals, of the arrivals and then of the levels' own collapse (for real noise two levels in one number),
+    and pairs of uniforms, (dim, *columns); sign: of the collapse, (*columns).
 
     Downwards the collapse takes its numbers with the opposite sign. Antithetic noise then makes, level by level from
     the other end, the same moves: an image whose energy is as opposite as can be.
     """
 
-    collapsing: jax.Array
-    arriving: jax.Array
+    normals: jax.Array
     uniforms: jax.Array
     sign: jax.Array
 
     @staticmethod
     def of(noise: StepNoise) -> "LevelNoise":
-        dim = noise.uniform_pairs.shape[0]
         sign = jnp.where(downwards(noise), -1, 1).astype(noise.uniforms.dtype)
-        return LevelNoise(noise.pairs[dim:], noise.pairs[:dim], noise.uniform_pairs, sign)
+        return LevelNoise(noise.pairs, noise.uniform_pairs, sign)
 
     def of_level(self, index: jax.Array, law: str) -> tuple[jax.Array, jax.Array, jax.Array]:
-        """The numbers of the level visited as number `index`."""
-        collapsing = self.collapsing[index // 2 if law == "real" else index]
+        """The numbers of the level visited as number `index`: of the collapse, of the arrivals, uniforms."""
+        collapsing = self.normals[len(self.uniforms) + (index // 2 if law == "real" else index)]
         if law == "real":
             collapsing = jnp.where(index % 2 == 0, collapsing.real, collapsing.imag)
-        return times_real(self.sign, collapsing), self.arriving[index], self.uniforms[index]
+        return times_real(self.sign, collapsing), self.normals[index], self.uniforms[index]
 
 
 def visit_durations(rates: jax.Array, dt: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -105,6 +107,18 @@ def _in_order(kept: jax.Array) -> jax.Array:
     return -jnp.log1p(-kept / (1 - later))
 
 
+class GaussianTerms(NamedTuple):
+    """What visits by Gaussian noise need of the step: of the collapse; e^{h/2} and e^h − 1."""
+
+    own: OwnCollapse
+    growth: jax.Array
+    gained: jax.Array
+
+    @staticmethod
+    def over(h: jax.Array, law: str) -> "GaussianTerms":
+        return GaussianTerms(OwnCollapse.over(h, law), jnp.exp(0.5 * h), jnp.expm1(h))
+
+
 def gaussian_visits(noise: StepNoise, law: str) -> Visit:
     """Visits by Gaussian noise, each exact in law. noise: as `Transitions.flow_budget` says.
 
@@ -112,16 +126,15 @@ def gaussian_visits(noise: StepNoise, law: str) -> Visit:
     """
     levels, down = LevelNoise.of(noise), downwards(noise)
 
-    def visit(index: jax.Array, x: jax.Array, n: jax.Array, s: jax.Array, h: jax.Array) -> jax.Array:
+    def visit(index: jax.Array, x: jax.Array, n: jax.Array, s: jax.Array, terms: GaussianTerms) -> jax.Array:
         collapsing, arriving, uniforms = levels.of_level(index, law)
-        factor = collapse_factor(h, collapsing, law)
-        early, unused = collapse(x, n, h, factor, uniforms.imag, law)
+        factor = terms.own.factor(collapsing)
+        early, unused = collapse(x, n, terms.own, factor, uniforms.imag)
         # Downwards the collapse follows the arrivals, so that the two directions mirror each other.
         x, unused = jnp.where(down, x, early), jnp.where(down, uniforms.imag, unused)
-        x, gained = times_real(jnp.exp(0.5 * h), x), jnp.expm1(h)
-        relation = times_real(gained, s) if law == "real" else None
-        change, unused = arrival(x, gained * n, relation, n, arriving, (uniforms.real, unused))
+        x, relation = times_real(terms.growth, x), times_real(terms.gained, s) if law == "real" else None
+        change, unused = arrival(x, terms.gained * n, relation, n, arriving, (uniforms.real, unused))
         x = x + change
-        return jnp.where(down, collapse(x, n, h, factor, unused, law)[0], x)
+        return jnp.where(down, collapse(x, n, terms.own, factor, unused)[0], x)
 
     return visit

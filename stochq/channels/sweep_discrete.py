@@ -27,54 +27,47 @@ from stochq.systems.linear import times_real
 _SUMS = np.cumsum(DYADIC.chances * DYADIC.values ** np.arange(3)[:, None], axis=1).T[:-1]
 
 
-class Visits(NamedTuple):
-    """What depends on the step alone. durations: upwards and downwards; weights w, phases: of every visit in either
-    direction, (4, dim); sums: Σ cw² over the first one, two and three, (3, dim)."""
+class DiscreteTerms(NamedTuple):
+    """What visits by few values need of the step, of every visit in one direction: the weights w and for complex noise
+    the phases, four each; Σ cw² over the first one, two and three; e^{h/2} and e^h − 1."""
 
-    durations: tuple[jax.Array, jax.Array]
-    weights: tuple[jax.Array, jax.Array]
-    sums: tuple[jax.Array, jax.Array]
-    phases: tuple[jax.Array, jax.Array]
+    weights: tuple[jax.Array, ...]
+    sums: tuple[jax.Array, ...]
+    phases: tuple[jax.Array, ...]
+    growth: jax.Array
+    gained: jax.Array
 
     @staticmethod
-    def of(durations: tuple[jax.Array, jax.Array], law: str) -> "Visits":
+    def over(h: jax.Array, law: str) -> "DiscreteTerms":
         """For complex noise half of the collapse is a phase."""
-        up, down = (h if law == "real" else 0.5 * h for h in durations)
-        first, second = kicks(up), kicks(down)
-        sums = (first.bounds / CELLS, second.bounds / CELLS)
-        return Visits(durations, (first.weights, second.weights), sums, (phase_kicks(up), phase_kicks(down)))
+        share = h if law == "real" else 0.5 * h
+        own, phases = kicks(share), () if law == "real" else tuple(phase_kicks(share))
+        return DiscreteTerms(tuple(own.weights), tuple(own.bounds / CELLS), phases, jnp.exp(0.5 * h), jnp.expm1(h))
 
 
-def discrete_visits(noise: StepNoise, visits: Visits, law: str) -> Visit:
+def discrete_visits(noise: StepNoise, law: str) -> Visit:
     """Visits by noise of few values. noise: as `Separable.discrete_flow_budget` says."""
     down, dim = downwards(noise), noise.uniform_pairs.shape[0]
     phase_cells = None if law == "real" else cells(noise.words[0], dim)
 
-    def collapse(x: jax.Array, n: jax.Array, index: jax.Array, mark: jax.Array) -> jax.Array:
-        weights, sums = (_of_direction(tables, index, down) for tables in (visits.weights, visits.sums))
+    def collapse(x: jax.Array, n: jax.Array, index: jax.Array, mark: jax.Array, terms: DiscreteTerms) -> jax.Array:
         probability = populations(x)
-        bounds = [a * probability + c * n for a, c in zip(sums, _SUMS[:, 0].astype(n.dtype), strict=True)]
-        x = times_real(_value(weights, bounds, mark * (probability + n)), x)
+        bounds = [a * probability + c * n for a, c in zip(terms.sums, _SUMS[:, 0].astype(n.dtype), strict=True)]
+        x = times_real(_value(terms.weights, bounds, mark * (probability + n)), x)
         if phase_cells is None:
             return x
         cell = jnp.where(down, 7 - phase_cells[index], phase_cells[index])
-        return _value(_of_direction(visits.phases, index, down), [bound - 1 for bound in DYADIC_BOUNDS], cell) * x
+        return _value(terms.phases, [bound - 1 for bound in DYADIC_BOUNDS], cell) * x
 
-    def visit(index: jax.Array, x: jax.Array, n: jax.Array, s: jax.Array, h: jax.Array) -> jax.Array:
+    def visit(index: jax.Array, x: jax.Array, n: jax.Array, s: jax.Array, terms: DiscreteTerms) -> jax.Array:
         # As with Gaussian noise: what an antithetic number changes, the other direction changes back.
         pair = noise.uniform_pairs[index]
         mark, *marks = (jnp.where(down, 1 - u, u) for u in (noise.uniforms[1 + index], pair.real, pair.imag))
-        x = jnp.where(down, x, collapse(x, n, index, mark))
-        x, gained = times_real(jnp.exp(0.5 * h), x), jnp.expm1(h)
-        x = _arrive(x, gained * n, times_real(gained, s) if law == "real" else None, n, *marks)
-        return jnp.where(down, collapse(x, n, index, mark), x)
+        x = times_real(terms.growth, jnp.where(down, x, collapse(x, n, index, mark, terms)))
+        x = _arrive(x, terms.gained * n, times_real(terms.gained, s) if law == "real" else None, n, *marks)
+        return jnp.where(down, collapse(x, n, index, mark, terms), x)
 
     return visit
-
-
-def _of_direction(tables: tuple[jax.Array, jax.Array], index: jax.Array, down: jax.Array) -> list[jax.Array]:
-    up, other = (table[:, index] for table in tables)
-    return [jnp.where(down, b, a) for a, b in zip(up, other, strict=True)]
 
 
 def _arrive(

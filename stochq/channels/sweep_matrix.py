@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from stochq.channels.arrivals import arrival, collapse, collapse_factor
+from stochq.channels.arrivals import OwnCollapse, arrival, collapse
 from stochq.channels.channel import normalized, populations
 from stochq.channels.sweep import LevelNoise, downwards
 from stochq.noise import StepNoise
@@ -39,17 +39,18 @@ def sweep_matrix(rates: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoi
 def _level(psi: jax.Array, index: jax.Array, rate: jax.Array, draws: tuple, late: jax.Array, law: str) -> jax.Array:
     """One visit. rate: J_μν dt, (dim, *columns). late: whether the collapse follows the arrivals."""
     collapsing, arriving, uniforms = draws
-    x, own = psi[index], rate[index]
-    factor = collapse_factor(own, collapsing, law)
+    x = psi[index]
+    terms = OwnCollapse.over(rate[index], law)
+    factor = terms.factor(collapsing)
     others = psi.at[index].set(0)
     probability, lost = populations(others), -jnp.expm1(-rate)
     before = level_sum(probability)[0]
-    early, unused = collapse(x, before, own, factor, uniforms.imag, law)
+    early, unused = collapse(x, before, terms, factor, uniforms.imag)
     x, unused = jnp.where(late, x, early), jnp.where(late, uniforms.imag, unused)
     variance = level_sum(lost * probability)[0]
     relation = level_sum(times_real(lost, others * others))[0] if law == "real" else None
     after = jnp.maximum(before - variance, 0)
     change, unused = arrival(x, variance, relation, after, arriving, (uniforms.real, unused))
     x = x + change
-    x = jnp.where(late, collapse(x, after, own, factor, unused, law)[0], x)
+    x = jnp.where(late, collapse(x, after, terms, factor, unused)[0], x)
     return times_real(jnp.exp(-0.5 * rate), others).at[index].set(x)

@@ -14,8 +14,8 @@ import numpy as np
 
 from stochq.arrays import as_real
 from stochq.channels.channel import LARGEST_MEAN_MAP, Basis, Channel, Given, MeanFlow, NoiseLaw, populations
-from stochq.channels.sweep import downwards, gaussian_visits, sweep, visit_durations
-from stochq.channels.sweep_discrete import Visits, discrete_visits
+from stochq.channels.sweep import GaussianTerms, downwards, gaussian_visits, sweep, visit_durations
+from stochq.channels.sweep_discrete import DiscreteTerms, discrete_visits
 from stochq.channels.sweep_matrix import sweep_matrix
 from stochq.noise import Budget, StepNoise
 from stochq.noise.discrete import dyadic_words
@@ -152,8 +152,7 @@ class Separable(Transitions):
     ) -> jax.Array:
         """As for any rates; at O(dim) where they do not depend on the level left behind."""
         if self.source is None:
-            durations = visit_durations(jnp.asarray(self.target), dt)
-            return sweep(durations, psi, downwards(noise), gaussian_visits(noise, law))
+            return sweep(self._terms(GaussianTerms, dt, law), psi, downwards(noise), gaussian_visits(noise, law))
         return sweep_matrix(jnp.outer(self.target, self.source), dt, psi, noise, law)
 
     @property
@@ -171,7 +170,11 @@ class Separable(Transitions):
         )
 
     def discrete_terms(self, dt: jax.Array, law: NoiseLaw) -> Any:
-        return None if self.source is not None else Visits.of(visit_durations(jnp.asarray(self.target), dt), law)
+        return None if self.source is not None else self._terms(DiscreteTerms, dt, law)
+
+    def _terms(self, kind: type[GaussianTerms] | type[DiscreteTerms], dt: jax.Array, law: NoiseLaw) -> Any:
+        """What the step says of the visits upwards and of those downwards."""
+        return tuple(kind.over(duration, law) for duration in visit_durations(jnp.asarray(self.target), dt))
 
     def discrete_flow(
         self, t: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoise, law: NoiseLaw, reverse: bool, terms: Any
@@ -179,7 +182,7 @@ class Separable(Transitions):
         """The sweep with few values where it takes O(dim); as exact in the mean, for others of weak order 2."""
         if self.source is not None:
             return self.flow(t, dt, psi, noise, law, reverse)
-        return sweep(terms.durations, psi, downwards(noise), discrete_visits(noise, terms, law))
+        return sweep(terms, psi, downwards(noise), discrete_visits(noise, law))
 
 
 @final
