@@ -39,7 +39,7 @@ def parser() -> argparse.ArgumentParser:
     reach.add_argument("name")
     reach.add_argument("library", choices=("stochq", "dynamiqs", "qutip"))
     reach.add_argument("method", nargs="?", default="")
-    reach.add_argument("--quick", action="store_true")
+    reach.add_argument("--patience", choices=("quick", "full", "thorough"), default="full")
     measure = commands.add_parser("measure", help="one measurement in this process, as JSON")
     measure.add_argument("name")
     measure.add_argument("library", choices=("stochq", "dynamiqs", "qutip"))
@@ -100,7 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     elif chosen.command == "reach":
         from benchmarks.children import reach_main
 
-        reach_main(chosen.name, chosen.library, chosen.method, chosen.quick)
+        reach_main(chosen.name, chosen.library, chosen.method, chosen.patience)
     elif chosen.command == "memory":
         from benchmarks.memory import memory
 

@@ -57,16 +57,16 @@ def child_main(name: str, library: str, detail: str, trajectories: int, budget: 
     print(_MARK + json.dumps(measurement.as_json()))
 
 
-def reach_main(name: str, library: str, method: str, quick: bool) -> None:
+def reach_main(name: str, library: str, method: str, patience: str) -> None:
     """The other side of an accuracy measurement."""
     from benchmarks import reaching
     from benchmarks.problems import find
 
-    patience = reaching.QUICK if quick else reaching.FULL
+    chosen = reaching.PATIENCE[patience]
     if library == "stochq":
-        found = reaching.reach_with_stochq(find(name), patience)
+        found = reaching.reach_with_stochq(find(name), chosen)
     else:
-        found = reaching.reach_with_peer(find(name), library, method, patience)
+        found = reaching.reach_with_peer(find(name), library, method, chosen)
     print(_MARK + json.dumps(found))
 
 

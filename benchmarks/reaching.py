@@ -38,7 +38,8 @@ class Patience(NamedTuple):
     repeats: int
 
 
-FULL, QUICK = Patience(2.5, 14.0, 3), Patience(1.5, 10.0, 2)
+# Thorough: for the best peer, whose bias should not pass for small because it was hardly looked at.
+PATIENCE = {"quick": Patience(1.5, 10.0, 2), "full": Patience(2.5, 14.0, 3), "thorough": Patience(30.0, 80.0, 3)}
 
 # (values (trajectories, T)) of a run with `steps` steps between neighbouring saved times.
 Peer = Callable[[int, int, int], np.ndarray]

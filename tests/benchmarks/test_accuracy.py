@@ -1,11 +1,12 @@
 """Time to an accuracy: the search for a peer's step on made-up peers, ratios, marks."""
 
+from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from benchmarks import accuracy_report, reaching
+from benchmarks import accuracy, accuracy_report, reaching
 from benchmarks.problems import find
 
 PROBLEM = find("tunnelling-3")
@@ -80,6 +81,25 @@ def test_the_ratio_is_to_the_best_peer_with_what_is_left_open():
     assert accuracy_report.best_peer(ROW) == "dynamiqs Rouchon1"
     assert accuracy_report.ratio(ROW) == "200x (50–800)"
     assert accuracy_report.ratio({"title": "", "stochq": entry(1.0)}) == "–"
+
+
+def test_the_best_peer_is_one_that_was_searched_with_patience(monkeypatch):
+    thorough = {"EulerMaruyama": 60.0, "Rouchon1": 45.0, "platen": 55.0}
+    monkeypatch.setattr(
+        accuracy, "_entry", lambda problem, library, method, patience: entry(thorough[method]) | {"asked": patience}
+    )
+    row = deepcopy(ROW) | {"qutip platen": entry(40.0), "dynamiqs EulerMaruyama": entry(50.0)}
+    accuracy._look_again(PROBLEM, row, {"date": "", "load": 0.0})
+    # 20 becomes 45, then 40 becomes 55: 45 is the least, and 50 was never looked at.
+    assert accuracy_report.best_peer(row) == "dynamiqs Rouchon1"
+    assert [row[key].get("asked") for key in accuracy_report.LIBRARIES[1:4]] == [None, "thorough", "thorough"]
+
+
+def test_a_search_that_fails_leaves_what_is_known(monkeypatch):
+    monkeypatch.setattr(accuracy, "_entry", lambda *arguments: {"cannot": "over 240 s"})
+    row = deepcopy(ROW)
+    accuracy._look_again(PROBLEM, row, {"date": "", "load": 0.0})
+    assert row["dynamiqs Rouchon1"]["seconds"] == 20.0
 
 
 def test_what_was_not_run_in_full_is_marked():
