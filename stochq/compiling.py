@@ -4,11 +4,15 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+from jax import lax
 from jax.experimental.xla_metadata import set_xla_metadata
 
+# Rows from which a loop over them costs less than handing out the work.
+MANY = 8
 
-def in_one_piece(function: Callable[[], Any]) -> Any:
-    """function(), on a processor as one piece of machine code.
+
+def in_one_piece(function: Callable[..., Any], *operands: Any) -> Any:
+    """function(*operands), on a processor as one piece of machine code.
 
     It may hold loops over operations element by element and nothing else: no product of matrices, and outside its loops
     nothing large (jaxlib 0.10 fails). XLA's processor backend otherwise hands the operations of a loop to a pool of
@@ -16,5 +20,19 @@ def in_one_piece(function: Callable[[], Any]) -> Any:
     one level of a block do.
     """
     if jax.default_backend() != "cpu":
-        return function()
-    return set_xla_metadata(jax.jit(function)(), xla_cpu_small_call="true", inlineable="false")
+        return function(*operands)
+    # Large constants as operands end the process (jaxlib 0.10): the barrier keeps them from being seen as such.
+    operands = lax.optimization_barrier(operands)
+    return set_xla_metadata(jax.jit(function)(*operands), xla_cpu_small_call="true", inlineable="false")
+
+
+def by_rows(function: Callable[..., Any], rows: jax.Array, *shared: Any) -> Any:
+    """function(row, *shared) of every row along the first axis, stacked; many rows on a processor one by one, in one
+    piece. Element by element as there."""
+    if len(rows) < MANY or jax.default_backend() != "cpu":
+        return jax.vmap(lambda row: function(row, *shared))(rows)
+
+    def loop(rows: jax.Array, *shared: Any) -> Any:
+        return lax.scan(lambda _, row: (None, function(row, *shared)), None, rows)[1]
+
+    return in_one_piece(loop, rows, *shared)

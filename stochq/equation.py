@@ -9,6 +9,7 @@ import numpy as np
 from stochq.arrays import as_real, is_concrete
 from stochq.channels import Channel, Columns, Energy, NoiseLaw
 from stochq.channels.channel import normalized
+from stochq.module import Module
 from stochq.noise import Coloured, SphericalBrownian
 from stochq.systems.hamiltonian import Hamiltonian
 
@@ -16,7 +17,7 @@ NOISE_LAWS = ("real", "complex", "unitary")
 
 
 @final
-class Equation(eqx.Module):
+class Equation(Module):
     r"""A norm-preserving stochastic Schrödinger equation (Itô).
 
     $$d\psi = -\tfrac{i}{\hbar}H\psi\,dt + \sum_k\big[(L_k-\langle L_k\rangle)dW_k

@@ -11,6 +11,7 @@ from jax.core import Tracer
 
 from stochq.bounds.quadrature import logarithmic
 from stochq.constants import BOLTZMANN, HBAR
+from stochq.module import Module
 
 # Below this temperature in units of the Fermi temperature the step of the occupation is a step to rounding.
 DEGENERATE = 1e-9
@@ -19,7 +20,7 @@ STEPS = np.array([0.0, 1, 2, 4, 8, 16, 40])
 PANELS = 10
 
 
-class MaxwellGas(eqx.Module):
+class MaxwellGas(Module):
     """Particles of a dilute gas at a temperature in kelvin.
 
     >>> MaxwellGas(300.0).temperature
@@ -41,7 +42,7 @@ class MaxwellGas(eqx.Module):
         return thermal * y, jnp.asarray(density / density.sum())
 
 
-class FermiGas(eqx.Module):
+class FermiGas(Module):
     r"""Fermions of a number density in 1/m³, at a temperature in kelvin (0: degenerate), `spins` per momentum.
 
     $$\mathcal{N}(k)\propto\frac{1}{e^{(\hbar^2k^2/2m-\mu)/k_BT}+1},\qquad k_F=(6\pi^2 n/g)^{1/3}$$

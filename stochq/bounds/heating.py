@@ -12,6 +12,7 @@ from stochq.bounds import quadrature
 from stochq.bounds.gases import FermiGas, MaxwellGas
 from stochq.bounds.spectra import NAMED, Spectrum, check_spectrum, evaluate
 from stochq.constants import HBAR, REFERENCE_MASS
+from stochq.module import Module
 
 # A share of the last panel of an integral above this is more than the Gaussian form factor leaves of any spectrum
 # that does not grow as fast.
@@ -31,7 +32,7 @@ class Power(float):
         return self
 
 
-class Phonons(eqx.Module):
+class Phonons(Module):
     """A solid or liquid whose collective motion takes the energy: longitudinal sound of a speed in m/s.
 
     >>> Phonons(4760.0).speed

@@ -8,15 +8,16 @@ callable, if it is an equinox module.
 from collections.abc import Callable
 from typing import Any
 
-import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
+from stochq.module import Module
+
 Spectrum = Callable[[Any], Any]
 
 
-class Lorentzian(eqx.Module):
+class Lorentzian(Module):
     r"""$$\gamma(\omega)/\gamma(0) = \frac{1}{1+(\omega/\Omega)^2}$$, noise with correlations that die as e^{-Ω|t|}.
 
     >>> Lorentzian(2.0)(2.0)
@@ -29,7 +30,7 @@ class Lorentzian(eqx.Module):
         return 1 / (1 + (frequency / self.cutoff) ** 2)
 
 
-class Exponential(eqx.Module):
+class Exponential(Module):
     r"""$$\gamma(\omega)/\gamma(0) = e^{-|\omega|/\Omega}$$.
 
     >>> float(Exponential(2.0)(0.0))
@@ -42,7 +43,7 @@ class Exponential(eqx.Module):
         return jnp.exp(-jnp.abs(frequency) / self.cutoff)
 
 
-class GaussianCutoff(eqx.Module):
+class GaussianCutoff(Module):
     r"""$$\gamma(\omega)/\gamma(0) = e^{-\omega^2/2\Omega^2}$$.
 
     >>> float(GaussianCutoff(2.0)(0.0))

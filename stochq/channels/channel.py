@@ -7,6 +7,7 @@ import equinox as eqx
 import jax
 import numpy as np
 
+from stochq.module import Module
 from stochq.noise import Budget, StepNoise
 from stochq.systems.linear import level_sum, times_real
 
@@ -17,7 +18,7 @@ MeanFlow = Callable[[np.ndarray], np.ndarray]
 LARGEST_MEAN_MAP = 128
 
 
-class Basis(eqx.Module):
+class Basis(Module):
     """The orthonormal basis in which a channel is written. Abstract: Given, Energy or Columns."""
 
 
@@ -35,7 +36,7 @@ class Columns(Basis):
     matrix: Any
 
 
-class Channel(eqx.Module):
+class Channel(Module):
     """A family of jump operators L_k acting in its own basis, never a list of matrices.
 
     Every method takes states and density matrices already expressed in `basis`. States have shape (dim,) for one

@@ -29,36 +29,41 @@ from stochq.systems.linear import times_real
 Visit = Callable[[jax.Array, jax.Array, jax.Array, jax.Array, Any], jax.Array]
 
 
-def sweep(terms: tuple[Any, Any], psi: jax.Array, down: jax.Array, visit: Visit) -> jax.Array:
+def sweep(
+    terms: tuple[Any, Any], psi: jax.Array, noise: StepNoise, visits: Callable[[StepNoise, int, str], Visit], law: str
+) -> jax.Array:
     """One normalised sweep over all levels.
 
-    terms: what the step says of each visit, upwards and downwards, arrays (dim,); psi: (dim, *columns); down: which
-    columns go downwards.
+    terms: what the step says of each visit, upwards and downwards, arrays (dim,); psi: (dim, *columns); visits: makes
+    of the noise, the number of levels and the law of the noise what happens at a level.
     """
+    dim = len(psi)
 
-    # The sums without the last visited level are carried, and that level itself: were N and S carried, XLA would
-    # evaluate the whole sub-step once for each of them.
-    def visit_next(carry: tuple[jax.Array, ...], row: tuple) -> tuple[tuple[jax.Array, ...], jax.Array]:
-        n, s, visited = carry
-        index, (upwards, downwards) = row
-        # Trajectories on their way down hold their levels in the opposite order.
-        x = jnp.where(down, psi[len(psi) - 1 - index], psi[index])
-        n = jnp.maximum(n + populations(visited) - populations(x), 0.0)
-        s = s + visited * visited - x * x
-        x = visit(index, x, n, s, jax.tree.map(partial(jnp.where, down), downwards, upwards))
-        return (n, s, x), x
+    def visit_all(psi: jax.Array, noise: StepNoise, terms: tuple[Any, Any]) -> tuple[jax.Array, jax.Array, jax.Array]:
+        down, visit = downwards(noise), visits(noise, dim, law)
 
-    def add(sums: tuple[jax.Array, ...], x: jax.Array) -> tuple[tuple[jax.Array, ...], None]:
-        return (sums[0] + populations(x), sums[1] + x * x), None
+        # The sums without the last visited level are carried, and that level itself: were N and S carried, XLA would
+        # evaluate the whole sub-step once for each of them.
+        def visit_next(carry: tuple[jax.Array, ...], row: tuple) -> tuple[tuple[jax.Array, ...], jax.Array]:
+            n, s, visited = carry
+            index, (up, other) = row
+            # Trajectories on their way down hold their levels in the opposite order.
+            x = jnp.where(down, psi[dim - 1 - index], psi[index])
+            n = jnp.maximum(n + populations(visited) - populations(x), 0.0)
+            s = s + visited * visited - x * x
+            x = visit(index, x, n, s, jax.tree.map(partial(jnp.where, down), other, up))
+            return (n, s, x), x
 
-    def visit_all() -> tuple[jax.Array, jax.Array, jax.Array]:
+        def add(sums: tuple[jax.Array, ...], x: jax.Array) -> tuple[tuple[jax.Array, ...], None]:
+            return (sums[0] + populations(x), sums[1] + x * x), None
+
         zero = jnp.zeros_like(psi[0])
         (n, s), _ = lax.scan(add, (zero.real, zero), psi)
-        (n, _, last), after = lax.scan(visit_next, (n, s, zero), (jnp.arange(len(psi)), terms))
+        (n, _, last), after = lax.scan(visit_next, (n, s, zero), (jnp.arange(dim), terms))
         return n, last, after
 
-    n, last, ordered = in_one_piece(visit_all)
-    return times_real(lax.rsqrt(n + populations(last))[None], jnp.where(down, ordered[::-1], ordered))
+    n, last, ordered = in_one_piece(visit_all, psi, noise, terms)
+    return times_real(lax.rsqrt(n + populations(last))[None], jnp.where(downwards(noise), ordered[::-1], ordered))
 
 
 def downwards(noise: StepNoise) -> jax.Array:
@@ -119,7 +124,7 @@ class GaussianTerms(NamedTuple):
         return GaussianTerms(OwnCollapse.over(h, law), jnp.exp(0.5 * h), jnp.expm1(h))
 
 
-def gaussian_visits(noise: StepNoise, law: str) -> Visit:
+def gaussian_visits(noise: StepNoise, dim: int, law: str) -> Visit:
     """Visits by Gaussian noise, each exact in law. noise: as `Transitions.flow_budget` says.
 
     The others would decay by exp(−h/2): the visited level grows instead.

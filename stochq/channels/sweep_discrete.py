@@ -45,9 +45,10 @@ class DiscreteTerms(NamedTuple):
         return DiscreteTerms(tuple(own.weights), tuple(own.bounds / CELLS), phases, jnp.exp(0.5 * h), jnp.expm1(h))
 
 
-def discrete_visits(noise: StepNoise, law: str) -> Visit:
-    """Visits by noise of few values. noise: as `Separable.discrete_flow_budget` says."""
-    down, dim = downwards(noise), noise.uniform_pairs.shape[0]
+def discrete_visits(noise: StepNoise, dim: int, law: str) -> Visit:
+    """Visits by noise of few values. noise: as `Separable.discrete_flow_budget` says, two numbers a level for the
+    arrivals and then one for the collapse, two levels in a pair."""
+    down = downwards(noise)
     phase_cells = None if law == "real" else cells(noise.words[0], dim)
 
     def collapse(x: jax.Array, n: jax.Array, index: jax.Array, mark: jax.Array, terms: DiscreteTerms) -> jax.Array:
@@ -61,8 +62,9 @@ def discrete_visits(noise: StepNoise, law: str) -> Visit:
 
     def visit(index: jax.Array, x: jax.Array, n: jax.Array, s: jax.Array, terms: DiscreteTerms) -> jax.Array:
         # As with Gaussian noise: what an antithetic number changes, the other direction changes back.
-        pair = noise.uniform_pairs[index]
-        mark, *marks = (jnp.where(down, 1 - u, u) for u in (noise.uniforms[1 + index], pair.real, pair.imag))
+        pair, shared = noise.uniform_pairs[index], noise.uniform_pairs[dim + index // 2]
+        own = jnp.where(index % 2 == 0, shared.real, shared.imag)
+        mark, *marks = (jnp.where(down, 1 - u, u) for u in (own, pair.real, pair.imag))
         x = times_real(terms.growth, jnp.where(down, x, collapse(x, n, index, mark, terms)))
         x = _arrive(x, terms.gained * n, times_real(terms.gained, s) if law == "real" else None, n, *marks)
         return jnp.where(down, collapse(x, n, index, mark, terms), x)

@@ -30,8 +30,7 @@ def sweep_matrix(rates: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoi
         rate = jnp.where(down, column(downwards, psi), column(upwards, psi)) * dt
         return _level(psi, index, rate, draws.of_level(index, law), down, law), None
 
-    matrix = jnp.asarray(rates)
-    rows = (jnp.arange(psi.shape[0]), matrix, matrix[::-1, ::-1])
+    rows = (jnp.arange(psi.shape[0]), rates, rates[::-1, ::-1])
     ordered, _ = lax.scan(visit, jnp.where(down, psi[::-1], psi), rows)
     return normalized(jnp.where(down, ordered[::-1], ordered))
 

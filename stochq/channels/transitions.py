@@ -14,7 +14,7 @@ import numpy as np
 
 from stochq.arrays import as_real
 from stochq.channels.channel import LARGEST_MEAN_MAP, Basis, Channel, Given, MeanFlow, NoiseLaw, populations
-from stochq.channels.sweep import GaussianTerms, downwards, gaussian_visits, sweep, visit_durations
+from stochq.channels.sweep import GaussianTerms, gaussian_visits, sweep, visit_durations
 from stochq.channels.sweep_discrete import DiscreteTerms, discrete_visits
 from stochq.channels.sweep_matrix import sweep_matrix
 from stochq.noise import Budget, StepNoise
@@ -152,7 +152,7 @@ class Separable(Transitions):
     ) -> jax.Array:
         """As for any rates; at O(dim) where they do not depend on the level left behind."""
         if self.source is None:
-            return sweep(self._terms(GaussianTerms, dt, law), psi, downwards(noise), gaussian_visits(noise, law))
+            return sweep(self._terms(GaussianTerms, dt, law), psi, noise, gaussian_visits, law)
         return sweep_matrix(jnp.outer(self.target, self.source), dt, psi, noise, law)
 
     @property
@@ -164,9 +164,9 @@ class Separable(Transitions):
         if self.source is not None:
             return self.flow_budget(law)
         return Budget(
-            uniforms=1 + self.dim,
+            uniforms=1,
             words=0 if law == "real" else dyadic_words(self.dim, marked=False),
-            uniform_pairs=self.dim,
+            uniform_pairs=self.dim + (self.dim + 1) // 2,
         )
 
     def discrete_terms(self, dt: jax.Array, law: NoiseLaw) -> Any:
@@ -182,7 +182,7 @@ class Separable(Transitions):
         """The sweep with few values where it takes O(dim); as exact in the mean, for others of weak order 2."""
         if self.source is not None:
             return self.flow(t, dt, psi, noise, law, reverse)
-        return sweep(terms, psi, downwards(noise), discrete_visits(noise, law))
+        return sweep(terms, psi, noise, discrete_visits, law)
 
 
 @final
@@ -213,4 +213,4 @@ class RateMatrix(Transitions):
         self, t: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoise, law: NoiseLaw, reverse: bool
     ) -> jax.Array:
         """One sweep over the target levels in a random direction, of weak order 2."""
-        return sweep_matrix(self.matrix, dt, psi, noise, law)
+        return sweep_matrix(jnp.asarray(self.matrix), dt, psi, noise, law)

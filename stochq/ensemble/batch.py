@@ -85,10 +85,10 @@ class Problem(NamedTuple):
         return {"values": 0.5 * (one + image), "differences": 0.5 * (one - image)}
 
     def behaviour(self) -> str:
-        """Observables on one state, a driven Hamiltonian on it at some times."""
+        """Functions on one state, a driven Hamiltonian on it at some times."""
         levels = np.arange(1.0, self.frame.dim + 1)
         probe = jnp.asarray(normalize(np.sqrt(levels) * np.exp(1j * levels**2)), np.complex64)
-        seen = [self.read(probe[:, None])]
+        seen = [self.read(probe[:, None])] if self.read.callables else []
         if isinstance(self.frame.hamiltonian, Driven):
             start, stop = self.grid.times[0], self.grid.times[-1]
             moments = start + (stop - start) * (np.arange(16) * 0.6180339887 % 1)

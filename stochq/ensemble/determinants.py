@@ -15,13 +15,14 @@ from jax import lax
 from stochq.ensemble.batch import digits
 from stochq.ensemble.kernel import GridArrays
 from stochq.ensemble.statistics import Statistic
+from stochq.module import Module
 from stochq.noise import Budget
 from stochq.noise.counter import draw_pairs
 from stochq.systems.linear import PRECISION, multiply
 
 
 @final
-class WhiteIncrements(eqx.Module):
+class WhiteIncrements(Module):
     """Integrals of white noise over steps: √dt times standard normals; nothing is remembered."""
 
     spread: Any

@@ -70,7 +70,7 @@ def mean_run(
     if any(callable(observable) for observable in observables.values()):
         return None
     frame = frame_of(equation)
-    longest = min(scheme.mean_limit(frame), float(times[1] - times[0]))
+    longest = float(f"{min(scheme.mean_limit(frame), float(times[1] - times[0])):.13g}")
 
     @cache
     def map_of(length: float) -> MeanMap | None:
@@ -88,7 +88,8 @@ def mean_run(
     def states(h: float) -> np.ndarray:
         grid, rho, seen = time_grid(times, h), start, [start]
         for steps, length in zip(grid.steps, grid.lengths, strict=True):
-            rho = map_of(float(length))(rho, int(steps))  # type: ignore[misc]
+            # Lengths that differ by rounding share a map.
+            rho = map_of(float(f"{length:.13g}"))(rho, int(steps))  # type: ignore[misc]
             seen.append(rho)
         return np.stack(seen)
 

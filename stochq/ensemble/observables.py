@@ -10,13 +10,14 @@ import numpy as np
 
 from stochq.arrays import is_concrete, stacked
 from stochq.channels.channel import populations
+from stochq.module import Module
 from stochq.systems.linear import apply_matrix, inner, multiply
 
 _HERMITICITY = 1e-8
 
 
 @final
-class Readout(eqx.Module):
+class Readout(Module):
     """The values of all observables on states: diagonals (n1, dim), dense operators (n2, dim, dim), callables.
 
     Values come in the order diagonals, dense, callables; `names` is in that order.

@@ -6,17 +6,17 @@ fixed order) and `finish`. Memory follows the block, never the number of traject
 
 from typing import Any, ClassVar, NamedTuple, final
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from stochq.arrays import as_matrix
 from stochq.channels.channel import populations
+from stochq.module import Module
 from stochq.systems.linear import apply_matrix
 
 
-class Statistic(eqx.Module):
+class Statistic(Module):
     """A summary of an ensemble. Abstract.
 
     needs: "values" (the observables, (time, observables, block)), "states" ((time, dim, block)), or "differences": of

@@ -22,10 +22,11 @@ from stochq.gaussian.phase_space import Array, Real, numbers_of, symplectic_form
 from stochq.gaussian.propagation import distinct, propagate
 from stochq.gaussian.state import State
 from stochq.gaussian.stationary import lyapunov
+from stochq.module import Module
 from stochq.systems.checks import check_times
 
 
-class Dissipation(eqx.Module):
+class Dissipation(Module):
     """One named source of drift and noise, such as a bath: what `Dynamics` adds up.
 
     drift, diffusion: (2n, 2n), as in `Dynamics`.
@@ -42,7 +43,7 @@ class Dissipation(eqx.Module):
         _check_pair(self.drift, self.diffusion)
 
 
-class Dynamics(eqx.Module):
+class Dynamics(Module):
     r"""Drift and diffusion of Gaussian states (the Fokker-Planck equation of `brownian-balance` eq. 1).
 
     $$\frac{d\bar x}{dt}=A\bar x,\qquad \frac{dV}{dt}=AV+VA^T+B$$

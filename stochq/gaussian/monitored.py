@@ -16,6 +16,7 @@ from stochq.gaussian.markov import Start, Steps
 from stochq.gaussian.phase_space import symplectic_form
 from stochq.gaussian.running import run_chains
 from stochq.gaussian.state import State
+from stochq.module import Module
 from stochq.systems.checks import check_finite, check_times
 
 # The exponential of Riccati's block matrix loses digits as e^{2·|M|h}: this bounds |M|h.
@@ -24,7 +25,7 @@ LONGEST = 2.0
 STATIONARY = 1e-13
 
 
-class Monitored(eqx.Module):
+class Monitored(Module):
     r"""A quadratic Hamiltonian and linear jump operators, each of them watched.
 
     $$H=\tfrac12x^TGx,\qquad L_k=\sum_jc_{kj}x_j$$

@@ -8,11 +8,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from stochq.module import Module
 from stochq.systems.linear import level_sum, multiply
 
 
 @final
-class Coordinates(eqx.Module):
+class Coordinates(Module):
     """Values of linear forms (n1, 2n), of quadratic forms (n2, 2n, 2n) and of callables at points (2n, paths)."""
 
     linear: Any

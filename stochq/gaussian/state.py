@@ -10,10 +10,11 @@ from jaxtyping import Bool, Float
 from stochq.arrays import as_real, is_concrete
 from stochq.gaussian.checks import check_covariance, check_number, is_below_bound, smallest_bound
 from stochq.gaussian.phase_space import Array, Real, built, numbers_of, symplectic_eigenvalues
+from stochq.module import Module
 from stochq.systems.checks import check_finite
 
 
-class State(eqx.Module):
+class State(Module):
     r"""A Gaussian Wigner function (or many of them, on leading axes) of n modes.
 
     $$W(x)\propto e^{-\frac12(x-\bar x)^TV^{-1}(x-\bar x)},\qquad

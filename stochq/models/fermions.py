@@ -2,12 +2,12 @@
 
 from typing import Any, final
 
-import equinox as eqx
 import numpy as np
 
 from stochq.models import fermion_heating
 from stochq.models.canonical_gas import draw_occupied
 from stochq.models.checks import positive, rate
+from stochq.module import Module
 from stochq.systems.checks import check_count, check_number, shape_of
 from stochq.systems.fourier import wave_numbers
 from stochq.systems.grid import Particle
@@ -21,7 +21,7 @@ STRONG = 0.85
 
 
 @final
-class FermionGas(eqx.Module):
+class FermionGas(Module):
     r"""N fermions in a box of length L under a random potential; made by `fermion_gas`, which checks its arguments.
 
     $$H = \sum_k\varepsilon_k\,b_k^\dagger b_k + \hbar\int w(x,t)\,n(x)\,dx, \qquad

@@ -9,12 +9,13 @@ import numpy as np
 from jaxtyping import Float
 
 from stochq.arrays import is_concrete
+from stochq.module import Module
 
 # Numbers, or arrays of them.
 Numbers = Any
 
 
-class Increments(eqx.Module):
+class Increments(Module):
     """The integrals of K independent copies of a process over consecutive steps of one length. Abstract.
 
     memory: numbers that each copy carries from step to step; draws: standard normals that each takes per step.
@@ -35,7 +36,7 @@ class Increments(eqx.Module):
         raise NotImplementedError
 
 
-class Coloured(eqx.Module):
+class Coloured(Module):
     r"""A stationary Gaussian process $\xi(t)$ with mean zero. Abstract.
 
     $$\mathrm E\,\xi(t)\xi(0) = D(t),\qquad S(\omega) = \int D(t)e^{i\omega t}dt$$

@@ -2,18 +2,18 @@
 
 from typing import Any, final
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from stochq.module import Module
 from stochq.noise.coloured import Increments
 from stochq.noise.counter import Budget, StepNoise, StepPairNoise, slot_words
 from stochq.noise.normals import normal_pair
 
 
 @final
-class Colouring(eqx.Module):
+class Colouring(Module):
     r"""The chain of integrals as a filter of the single normals: $z_n \to I_n/\sqrt h$.
 
     Whatever multiplies normals by √h then holds the exact integrals, and two steps join into one as white ones do.

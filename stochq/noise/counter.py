@@ -7,6 +7,7 @@ that need two uniforms for one purpose take both words of a draw.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -14,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from stochq.compiling import by_rows
 from stochq.noise.normals import normal_pair, uniform
 from stochq.noise.threefry import threefry
 
@@ -123,20 +125,24 @@ def _with_images(kind: str, part: Any) -> Any:
     """(..., B) -> (..., 2B)."""
     if part is None:
         return None
-    if jnp.iscomplexobj(part):
-        return lax.complex(_with_images(kind, part.real), _with_images(kind, part.imag))
-    flip = np.array([False, True]).reshape((1,) * (part.ndim - 1) + (2, 1))
-    both = _flipped(kind, part[..., None, :], flip)
-    return both.reshape(*part.shape[:-1], 2 * part.shape[-1])
+    rows = part.reshape(-1, part.shape[-1])
+    return by_rows(partial(_beside_image, kind), rows).reshape(*part.shape[:-1], 2 * part.shape[-1])
 
 
-def _flipped(kind: str, part: Any, flip: np.ndarray) -> jax.Array:
+def _beside_image(kind: str, row: jax.Array) -> jax.Array:
+    """(B,) -> (2B,)."""
+    if jnp.iscomplexobj(row):
+        return lax.complex(_beside_image(kind, row.real), _beside_image(kind, row.imag))
+    return jnp.concatenate([row, _flipped(kind, row)])
+
+
+def _flipped(kind: str, row: jax.Array) -> jax.Array:
     if kind == "word":
-        return part ^ np.where(flip, 0xFFFFFFFF, 0).astype(np.uint32)
+        return ~row
     if kind == "normal":
-        return part * np.where(flip, -1, 1).astype(part.dtype)
+        return -row
     # Uniform numbers exclude zero, whose logarithm is taken.
-    return jnp.where(flip, jnp.maximum(1 - part, np.asarray(2.0**-32, part.dtype)), part)
+    return jnp.maximum(1 - row, np.asarray(2.0**-32, row.dtype))
 
 
 def seed_words(seed: int) -> np.ndarray:
@@ -152,15 +158,41 @@ def slot_words(
     key: jax.Array, trajectories: jax.Array, first_slot: jax.Array, count: int
 ) -> tuple[jax.Array, jax.Array]:
     """The words (count, trajectories) of consecutive slots."""
+    return _draw(key, trajectories, first_slot, count, lambda *words: words)
+
+
+def _draw(key: jax.Array, trajectories: jax.Array, first_slot: jax.Array, count: int, of: Callable[..., Any]) -> Any:
+    """`of` both words of consecutive slots: arrays (count, trajectories)."""
     slots = first_slot.astype(jnp.uint32) + jnp.arange(count, dtype=jnp.uint32)
-    shape = (count, trajectories.shape[0])
-    return threefry(key, jnp.broadcast_to(trajectories[None, :], shape), jnp.broadcast_to(slots[:, None], shape))
+
+    def of_slot(slot: jax.Array, key: jax.Array, trajectories: jax.Array) -> Any:
+        return of(*threefry(key, trajectories, jnp.broadcast_to(slot, trajectories.shape)))
+
+    return by_rows(of_slot, slots, key, trajectories)
+
+
+def _normals(dtype: np.dtype) -> Callable[..., jax.Array]:
+    return lambda first, second: lax.complex(*normal_pair(first, second, dtype))
+
+
+def _uniforms(dtype: np.dtype) -> Callable[..., jax.Array]:
+    return lambda first, second: lax.complex(uniform(first, dtype), uniform(second, dtype))
+
+
+def _of_step(odd: jax.Array, of: Callable[..., jax.Array]) -> Callable[..., jax.Array]:
+    """Of two numbers that serve two steps the one of this step."""
+
+    def chosen(*words: jax.Array) -> jax.Array:
+        both = of(*words)
+        return jnp.where(odd, both.imag, both.real)
+
+    return chosen
 
 
 def draw_pairs(key: jax.Array, trajectories: jax.Array, step: jax.Array, budget: Budget, dtype: np.dtype) -> jax.Array:
     """The complex normals of one step: (budget.pairs, trajectories), E|z|² = 2."""
     first = _own_slots(step.astype(jnp.uint32), budget)
-    return lax.complex(*normal_pair(*slot_words(key, trajectories, first, budget.pairs), dtype))
+    return _draw(key, trajectories, first, budget.pairs, _normals(dtype))
 
 
 def _draw_uniform_pairs(
@@ -168,8 +200,7 @@ def _draw_uniform_pairs(
 ) -> jax.Array:
     """The pairs of uniforms of one step: (budget.uniform_pairs, trajectories), as real and imaginary parts."""
     first = _own_slots(step, budget) + np.uint32(budget.pairs)
-    words = slot_words(key, trajectories, first, budget.uniform_pairs)
-    return lax.complex(*(uniform(word, dtype) for word in words))
+    return _draw(key, trajectories, first, budget.uniform_pairs, _uniforms(dtype))
 
 
 def _own_slots(step: jax.Array, budget: Budget) -> jax.Array:
@@ -179,12 +210,17 @@ def _own_slots(step: jax.Array, budget: Budget) -> jax.Array:
 
 
 def _draw_shared(
-    key: jax.Array, trajectories: jax.Array, step_pair: jax.Array, budget: Budget, dtype: np.dtype
+    key: jax.Array,
+    trajectories: jax.Array,
+    step_pair: jax.Array,
+    budget: Budget,
+    normals: Callable[..., jax.Array],
+    uniforms: Callable[..., jax.Array],
 ) -> tuple[jax.Array, jax.Array]:
+    """Singles and uniforms, as these functions make them from two words."""
     first = step_pair * np.uint32(budget.slots_per_step_pair)
-    singles = lax.complex(*normal_pair(*slot_words(key, trajectories, first, budget.singles), dtype))
-    words = slot_words(key, trajectories, first + np.uint32(budget.singles), budget.uniforms)
-    return singles, lax.complex(*(uniform(word, dtype) for word in words))
+    singles = _draw(key, trajectories, first, budget.singles, normals)
+    return singles, _draw(key, trajectories, first + np.uint32(budget.singles), budget.uniforms, uniforms)
 
 
 def _draw_words(key: jax.Array, trajectories: jax.Array, step_pair: jax.Array, budget: Budget) -> tuple[Any, Any]:
@@ -204,7 +240,7 @@ def draw_step_pair(
     key: (2,) uint32; trajectories: (B,) uint32; step_pair: p. Returns arrays (slots, B).
     """
     step_pair = step_pair.astype(jnp.uint32)
-    singles, uniforms = _draw_shared(key, trajectories, step_pair, budget, dtype)
+    singles, uniforms = _draw_shared(key, trajectories, step_pair, budget, _normals(dtype), _uniforms(dtype))
     steps = [2 * step_pair + np.uint32(half) for half in (0, 1)]
     even, odd = (draw_pairs(key, trajectories, step, budget, dtype) for step in steps)
     even_words, odd_words = _draw_words(key, trajectories, step_pair, budget)
@@ -215,13 +251,14 @@ def draw_step_pair(
 def draw_step(key: jax.Array, trajectories: jax.Array, step: jax.Array, budget: Budget, dtype: np.dtype) -> StepNoise:
     """The random numbers of one step; the same numbers that `draw_step_pair` gives that step."""
     step = step.astype(jnp.uint32)
-    singles, uniforms = _draw_shared(key, trajectories, step >> 1, budget, dtype)
-    words = _draw_words(key, trajectories, step >> 1, budget)
     odd = (step & 1).astype(bool)
+    normals, uniforms = _of_step(odd, _normals(dtype)), _of_step(odd, _uniforms(dtype))
+    words = _draw_words(key, trajectories, step >> 1, budget)
+    singles, uniforms = _draw_shared(key, trajectories, step >> 1, budget, normals, uniforms)
     return StepNoise(
-        jnp.where(odd, singles.imag, singles.real),
+        singles,
         draw_pairs(key, trajectories, step, budget, dtype),
-        jnp.where(odd, uniforms.imag, uniforms.real),
+        uniforms,
         jnp.where(odd, words[1], words[0]) if budget.words else None,
         _draw_uniform_pairs(key, trajectories, step, budget, dtype),
     )

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from stochq.module import Module
 from stochq.noise.coloured import Increments
 
 # Above this concentration the mean cosine is 1 − 1/κ to rounding.
@@ -16,7 +17,7 @@ _RAREST = 15.0
 
 
 @final
-class SphericalBrownian(eqx.Module):
+class SphericalBrownian(Module):
     r"""$\xi=\cos\vartheta$ of isotropic Brownian motion on the unit sphere: uniform on [−1, 1], correlated in time.
 
     $$\mathrm E\,\xi^2 = \tfrac13,\qquad \mathrm E\,\xi(t)\xi(0) = \tfrac13e^{-|t|/\tau}$$

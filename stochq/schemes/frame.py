@@ -8,13 +8,14 @@ import numpy as np
 
 from stochq.channels import Channel, Columns, Energy, Given, NoiseLaw
 from stochq.equation import Equation
+from stochq.module import Module
 from stochq.systems.driven import Driven
 from stochq.systems.hamiltonian import Dense, Diagonal, Hamiltonian
 from stochq.systems.linear import apply_matrix
 
 
 @final
-class Frame(eqx.Module):
+class Frame(Module):
     """An equation rewritten in the held basis.
 
     columns: the held basis in the given one, or None. changes[c]: the matrix from the held basis to channel c's

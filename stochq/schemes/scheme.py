@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
-import equinox as eqx
 import jax
 import numpy as np
 
 from stochq.equation import Equation
+from stochq.module import Module
 from stochq.noise import Budget
 from stochq.schemes.frame import Frame
 
@@ -15,7 +15,7 @@ States = tuple[jax.Array, ...]
 MeanMap = Callable[[np.ndarray, int], np.ndarray]
 
 
-class Stepper(eqx.Module):
+class Stepper(Module):
     """A scheme bound to an equation and a step length, prepared once outside the time loop. Abstract.
 
     The state it carries is the scheme's own; `open` makes it from states in the held basis, one for each of the
@@ -35,7 +35,7 @@ class Stepper(eqx.Module):
         raise NotImplementedError
 
 
-class Scheme(eqx.Module):
+class Scheme(Module):
     """How one step is made. Abstract.
 
     weights: an observable's value is Σ_i weights[i] f(ψ_i) over the states ψ_i of `Stepper.close`.

@@ -3,12 +3,12 @@
 from functools import reduce
 from typing import Any
 
-import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Complex, Num
 
 from stochq.arrays import as_complex, is_concrete
+from stochq.module import Module
 
 
 def wave_numbers(points: int, dimensions: int) -> list[np.ndarray]:
@@ -46,7 +46,7 @@ def kinetic_matrix(kinetic: Num[Any, "..."], points: int, dimensions: int) -> Nu
     return elements[distance]
 
 
-class Spectral(eqx.Module):
+class Spectral(Module):
     """Expectation value of f(p) + V(x), as a callable psi -> float for states with sum |psi|^2 = 1.
 
     spectrum: f over the momenta, grid-shaped; potential: V (dim,) or None.

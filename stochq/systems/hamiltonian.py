@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Num
 
 from stochq.arrays import as_complex, as_matrix, as_real, is_concrete
+from stochq.module import Module
 from stochq.systems.checks import check_diagonal, check_hermitian
 from stochq.systems.eigen import dagger, eigh, exponential
 from stochq.systems.linear import apply_matrix, phases, scale
@@ -20,7 +21,7 @@ State = Num[Any, "dim *columns"]
 Matrix = Num[Any, "dim dim"]
 
 
-class Propagator(eqx.Module):
+class Propagator(Module):
     """One time step without noise, prepared once: callable (t, psi) -> psi at t + dt."""
 
     @abc.abstractmethod
@@ -46,7 +47,7 @@ class MatrixPropagator(Propagator):
         return apply_matrix(self.unitary, psi)
 
 
-class Hamiltonian(eqx.Module):
+class Hamiltonian(Module):
     """A Hamiltonian acting on states (dim,), in energy units; hbar enters where time does, as dt / hbar."""
 
     @property

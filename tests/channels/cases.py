@@ -1,7 +1,9 @@
 """Every family of channels beside its jump operators written as plain matrices."""
 
+from functools import partial
 from typing import Any, NamedTuple
 
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
@@ -97,6 +99,12 @@ def _cases():
 CASES = _cases()
 PAIRS = [(name, law) for name, case in CASES.items() for law in case.laws]
 DIAGONAL = ("projectors", "features", "kernel, dense", "kernel, fourier", "kernel, plane")
+
+
+def compiled(channel, method):
+    """A method of a channel, the channel's numbers as arguments."""
+    call = eqx.filter_jit(lambda channel, *arguments: getattr(channel, method)(*arguments))
+    return partial(call, channel)
 
 
 def draw(rng, budget, columns, dtype=np.float64):

@@ -2,7 +2,6 @@
 
 import itertools
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,14 +10,14 @@ import pytest
 from stochq.channels import DenseOperators, Features
 from stochq.noise import StepNoise
 from tests import liouville
-from tests.channels.cases import CASES, DIAGONAL, LAWS, draw
+from tests.channels.cases import CASES, DIAGONAL, LAWS, compiled, draw
 from tests.judging import judge_sample
 from tests.problems import hermitian, state
 
 
 def _flow(channel, law):
     """The channel's flow, compiled: (dt, psi, noise) -> psi."""
-    step = eqx.filter_jit(channel.flow)
+    step = compiled(channel, "flow")
 
     def flow(dt, psi, noise, reverse=False):
         psi = jnp.asarray(psi)
@@ -94,7 +93,7 @@ def test_the_smooth_collapse_has_local_weak_order_three(law):
         pairs = (points[:1] + 1j * points[1:2]) if law == "complex" else empty.astype(complex)
         noise = StepNoise(*map(jnp.asarray, (points[own if law == "complex" else 0 :], pairs, empty)))
         states = jnp.broadcast_to(jnp.asarray(psi)[:, None], (2, points.shape[1]))
-        flow = eqx.filter_jit(channel.smooth_flow)
+        flow = compiled(channel, "smooth_flow")
         for h in (0.04, 0.02, 0.01):
             after = np.asarray(flow(jnp.zeros(()), jnp.asarray(h), states, noise, law, False))
             exact = liouville.flow([np.diag(features[0])], np.outer(psi, psi.conj()), h)

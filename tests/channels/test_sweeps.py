@@ -1,6 +1,5 @@
 """The sweep over target levels: each level exact in law, the mean exact at any step where rates allow it."""
 
-import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -8,7 +7,7 @@ import scipy.linalg
 
 from stochq.channels import RateMatrix, Separable
 from tests import liouville
-from tests.channels.cases import draw
+from tests.channels.cases import compiled, draw
 from tests.judging import judge_mean, judge_sample
 from tests.problems import state, transitions
 
@@ -23,9 +22,9 @@ def _swept(channel, law, h, psi, seed, dtype=np.float32, discrete=False):
     states = jnp.broadcast_to(jnp.asarray(psi, np.complex64)[:, None], (len(psi), SAMPLES))
     arguments = jnp.zeros(()), jnp.asarray(h, dtype), states, noise, law, False
     if not discrete:
-        return np.asarray(eqx.filter_jit(channel.flow)(*arguments)).T
+        return np.asarray(compiled(channel, "flow")(*arguments)).T
     terms = channel.discrete_terms(jnp.asarray(h, dtype), law)
-    return np.asarray(eqx.filter_jit(channel.discrete_flow)(*arguments, terms)).T
+    return np.asarray(compiled(channel, "discrete_flow")(*arguments, terms)).T
 
 
 def _judge_density(after, expected, what):

@@ -1,6 +1,5 @@
 """Drift, diffusion and dissipator of every channel against sums over dense jump operators."""
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,7 +7,7 @@ import pytest
 
 from stochq.noise import StepNoise
 from tests import liouville, stochastic
-from tests.channels.cases import CASES, PAIRS, draw
+from tests.channels.cases import CASES, PAIRS, compiled, draw
 from tests.judging import judge_sample
 from tests.problems import state
 
@@ -31,7 +30,7 @@ def test_drift_is_the_sum_over_operators(name, law):
     channel, jumps, _ = CASES[name]
     psi = _columns(channel.dim, 3)
     with jax.enable_x64(True):
-        got = np.asarray(eqx.filter_jit(channel.drift)(jnp.zeros(()), jnp.asarray(psi), law))
+        got = np.asarray(compiled(channel, "drift")(jnp.zeros(()), jnp.asarray(psi), law))
     expected = np.stack([stochastic.drift(jumps, column, law) for column in psi.T], axis=1)
     np.testing.assert_allclose(got, expected, atol=1e-12)
 
@@ -43,7 +42,7 @@ def test_diffusion_has_the_law_of_the_sum_over_operators(name, law):
     count, dt, psi = 2**15, 0.3, state(channel.dim, 5)
     noise = draw(np.random.default_rng(11), channel.budget(law), count, np.float32)
     states = jnp.broadcast_to(jnp.asarray(psi, jnp.complex64)[:, None], (channel.dim, count))
-    step = eqx.filter_jit(channel.diffuse)
+    step = compiled(channel, "diffuse")
     eta = np.asarray(step(jnp.zeros(()), states, noise, jnp.asarray(dt, jnp.float32), law)).T
     vectors = stochastic.diffusion(jumps, psi, law)
     relation = np.zeros_like(vectors.T @ vectors) if law == "complex" else vectors.T @ vectors
@@ -60,7 +59,7 @@ def test_dissipator_is_the_sum_over_operators(name):
     rng = np.random.default_rng(3)
     rho = rng.normal(size=(channel.dim,) * 2) + 1j * rng.normal(size=(channel.dim,) * 2)
     with jax.enable_x64(True):
-        got = np.asarray(eqx.filter_jit(channel.dissipator)(jnp.zeros(()), jnp.asarray(rho)))
+        got = np.asarray(compiled(channel, "dissipator")(jnp.zeros(()), jnp.asarray(rho)))
     np.testing.assert_allclose(got, liouville.lindblad(np.zeros_like(rho), jumps, rho), atol=1e-12)
 
 
@@ -71,7 +70,7 @@ def test_one_state_alone_is_one_column(name, law):
     psi = _columns(channel.dim, 2)
     with jax.enable_x64(True):
         noise = draw(np.random.default_rng(2), channel.flow_budget(law), 2)
-        flow = eqx.filter_jit(channel.flow)
+        flow = compiled(channel, "flow")
         together = flow(jnp.zeros(()), jnp.asarray(0.1), jnp.asarray(psi), noise, law, False)
         alone = StepNoise(*(part[:, 1] for part in noise[:3]), uniform_pairs=noise.uniform_pairs[:, 1])
         one = flow(jnp.zeros(()), jnp.asarray(0.1), jnp.asarray(psi[:, 1]), alone, law, False)
