@@ -22,11 +22,12 @@ from stochq.noise.roots import root
 from stochq.systems.linear import times_real
 
 
-def decide(uniform: jax.Array, probability: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """An event of that probability, and a uniform variate that is independent of it, from one uniform."""
-    happens = uniform <= probability
-    share = jnp.where(happens, uniform, uniform - probability)
-    return happens, share / jnp.maximum(jnp.where(happens, probability, 1 - probability), jnp.finfo(share.dtype).tiny)
+def decide(uniform: jax.Array, weight: jax.Array, rest: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """An event of probability weight/(weight + rest), and a uniform variate that is independent of it, from one."""
+    place = uniform * (weight + rest)
+    happens = place <= weight
+    share, whole = jnp.where(happens, place, place - weight), jnp.where(happens, weight, rest)
+    return happens, share / jnp.maximum(whole, jnp.finfo(share.dtype).tiny)
 
 
 class OwnCollapse(NamedTuple):
@@ -73,7 +74,7 @@ def arrival(
     real, imaginary = cosine * a - sine * b, sine * a + cosine * b
     odd = 2 * (x.real * real + x.imag * imaginary)
     even = even + a * a + b * b
-    positive, unused = decide(second, 0.5 * (even + odd) / jnp.maximum(even, tiny))
+    positive, unused = decide(second, even + odd, even - odd)
     return jnp.where(positive, lax.complex(real, imaginary), lax.complex(-real, -imaginary)), unused
 
 
@@ -94,7 +95,7 @@ def collapse(
 ) -> tuple[jax.Array, jax.Array]:
     """x after the collapse onto its level and away from it, and an unused uniform. rest: what the others hold."""
     weight = populations(x)
-    chosen, unused = decide(uniform, weight / jnp.maximum(weight + rest, jnp.finfo(rest.dtype).tiny))
+    chosen, unused = decide(uniform, weight, rest)
     return scaled(factor, times_real(jnp.where(chosen, own.gain, 1), x)), unused
 
 

@@ -71,29 +71,15 @@ def downwards(noise: StepNoise) -> jax.Array:
     return noise.uniforms[0] < 0.5
 
 
-class LevelNoise(NamedTuple):
-    """Complex normals, of the arrivals and then of the levels' own collapse (for real noise two levels in one number),
-    and pairs of uniforms, (dim, *columns); sign: of the collapse, (*columns).
+def numbers_of_level(noise: StepNoise, index: jax.Array, law: str) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Of the level visited as number `index`: the normal of the collapse, the complex one of the arrivals, two uniforms.
 
-    Downwards the collapse takes its numbers with the opposite sign. Antithetic noise then makes, level by level from
-    the other end, the same moves: an image whose energy is as opposite as can be.
+    noise: complex normals of all arrivals and then of the collapse, for real noise two levels in one number.
     """
-
-    normals: jax.Array
-    uniforms: jax.Array
-    sign: jax.Array
-
-    @staticmethod
-    def of(noise: StepNoise) -> "LevelNoise":
-        sign = jnp.where(downwards(noise), -1, 1).astype(noise.uniforms.dtype)
-        return LevelNoise(noise.pairs, noise.uniform_pairs, sign)
-
-    def of_level(self, index: jax.Array, law: str) -> tuple[jax.Array, jax.Array, jax.Array]:
-        """The numbers of the level visited as number `index`: of the collapse, of the arrivals, uniforms."""
-        collapsing = self.normals[len(self.uniforms) + (index // 2 if law == "real" else index)]
-        if law == "real":
-            collapsing = jnp.where(index % 2 == 0, collapsing.real, collapsing.imag)
-        return times_real(self.sign, collapsing), self.normals[index], self.uniforms[index]
+    collapsing = noise.pairs[len(noise.uniform_pairs) + (index // 2 if law == "real" else index)]
+    if law == "real":
+        collapsing = jnp.where(index % 2 == 0, collapsing.real, collapsing.imag)
+    return collapsing, noise.pairs[index], noise.uniform_pairs[index]
 
 
 def visit_durations(rates: jax.Array, dt: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -123,16 +109,21 @@ class GaussianTerms(NamedTuple):
     def over(h: jax.Array, law: str) -> "GaussianTerms":
         return GaussianTerms(OwnCollapse.over(h, law), jnp.exp(0.5 * h), jnp.expm1(h))
 
+    def of_opposite_noise(self) -> "GaussianTerms":
+        """Downwards the collapse takes its numbers with the opposite sign. Antithetic noise then makes, level by level
+        from the other end, the same moves: an image whose energy is as opposite as can be."""
+        return self._replace(own=self.own._replace(spread=-self.own.spread))
+
 
 def gaussian_visits(noise: StepNoise, dim: int, law: str) -> Visit:
     """Visits by Gaussian noise, each exact in law. noise: as `Transitions.flow_budget` says.
 
     The others would decay by exp(−h/2): the visited level grows instead.
     """
-    levels, down = LevelNoise.of(noise), downwards(noise)
+    down = downwards(noise)
 
     def visit(index: jax.Array, x: jax.Array, n: jax.Array, s: jax.Array, terms: GaussianTerms) -> jax.Array:
-        collapsing, arriving, uniforms = levels.of_level(index, law)
+        collapsing, arriving, uniforms = numbers_of_level(noise, index, law)
         factor = terms.own.factor(collapsing)
         early, unused = collapse(x, n, terms.own, factor, uniforms.imag)
         # Downwards the collapse follows the arrivals, so that the two directions mirror each other.

@@ -12,7 +12,7 @@ from jax import lax
 
 from stochq.channels.arrivals import OwnCollapse, arrival, collapse
 from stochq.channels.channel import normalized, populations
-from stochq.channels.sweep import LevelNoise, downwards
+from stochq.channels.sweep import downwards, numbers_of_level
 from stochq.noise import StepNoise
 from stochq.systems.linear import column, level_sum, times_real
 
@@ -22,13 +22,13 @@ def sweep_matrix(rates: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoi
 
     rates: J, (dim, dim); psi: (dim, *columns). noise: as `Transitions.flow_budget` says.
     """
-    draws, down = LevelNoise.of(noise), downwards(noise)
+    down = downwards(noise)
 
     def visit(psi: jax.Array, row: tuple) -> tuple[jax.Array, None]:
         index, upwards, downwards = row
         # Trajectories on their way down hold their levels in the opposite order.
         rate = jnp.where(down, column(downwards, psi), column(upwards, psi)) * dt
-        return _level(psi, index, rate, draws.of_level(index, law), down, law), None
+        return _level(psi, index, rate, numbers_of_level(noise, index, law), down, law), None
 
     rows = (jnp.arange(psi.shape[0]), rates, rates[::-1, ::-1])
     ordered, _ = lax.scan(visit, jnp.where(down, psi[::-1], psi), rows)
@@ -40,7 +40,8 @@ def _level(psi: jax.Array, index: jax.Array, rate: jax.Array, draws: tuple, late
     collapsing, arriving, uniforms = draws
     x = psi[index]
     terms = OwnCollapse.over(rate[index], law)
-    factor = terms.factor(collapsing)
+    # The image under antithetic noise makes the same moves from the other end, as in the sweep at O(dim).
+    factor = terms._replace(spread=jnp.where(late, -terms.spread, terms.spread)).factor(collapsing)
     others = psi.at[index].set(0)
     probability, lost = populations(others), -jnp.expm1(-rate)
     before = level_sum(probability)[0]

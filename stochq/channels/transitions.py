@@ -152,7 +152,8 @@ class Separable(Transitions):
     ) -> jax.Array:
         """As for any rates; at O(dim) where they do not depend on the level left behind."""
         if self.source is None:
-            return sweep(self._terms(GaussianTerms, dt, law), psi, noise, gaussian_visits, law)
+            up, down = self._terms(GaussianTerms, dt, law)
+            return sweep((up, down.of_opposite_noise()), psi, noise, gaussian_visits, law)
         return sweep_matrix(jnp.outer(self.target, self.source), dt, psi, noise, law)
 
     @property
