@@ -72,7 +72,7 @@ def downwards(noise: StepNoise) -> jax.Array:
 
 
 def numbers_of_level(noise: StepNoise, index: jax.Array, law: str) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Of the level visited as number `index`: the normal of the collapse, the complex one of the arrivals, two uniforms.
+    """Of the level visited as number `index`: the normal of its collapse, that of the arrivals, a pair of uniforms.
 
     noise: complex normals of all arrivals and then of the collapse, for real noise two levels in one number.
     """
