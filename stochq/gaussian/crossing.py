@@ -22,7 +22,7 @@ def warn_if_unphysical(drift: Any, diffusion: Any, hbar: Any, moments: State, ti
             "The dynamics is not completely positive: the state breaks the uncertainty principle from "
             f"t = {when:.6g} on.",
             UnphysicalStateWarning,
-            stacklevel=4,
+            stacklevel=3,
         )
 
 
