@@ -22,8 +22,8 @@ TOLERANCES = (3.2e-3, 2.9e-3, 2.65e-3, 2.5e-3, 2.4e-3, 2.3e-3, 2.2e-3)
 CAP = 10**8
 # A peer's bias is measured until its statistical error is this small, or its time is up.
 RESOLUTION = 3e-4
-# Seconds after which a slow problem is not repeated.
-LONG_ENOUGH = 60.0
+# Seconds after which a slow problem is not repeated, and for which calls of milliseconds are, up to so many.
+LONG_ENOUGH, SHORT, MOST_REPEATS = 60.0, 1.0, 25
 FAILED_FRACTION = 0.01
 # Steps between saved times beyond which a method that diverges is given up.
 MOST_STEPS = 4096
@@ -72,12 +72,14 @@ def _reach(problem: Problem, patience: Patience, tolerance: float) -> dict[str, 
     equation, given, exact = problem.equation(), problem.statement(), exact_answer(problem)
     options: dict[str, Any] = {"observables": {"o": given.observable}, "trajectories": CAP, "tolerance": tolerance}
     seconds, errors, results = [], [], []
-    for seed in range(patience.repeats + 1):
+    for seed in range(MOST_REPEATS + 1):
         start = time.perf_counter()
         results.append(sq.simulate(equation, given.psi0, problem.times, seed=seed, progress=False, **options))
         seconds.append(time.perf_counter() - start)
         errors.append(float(np.abs(results[-1].mean["o"] - exact).max()))
         if len(seconds) > 1 and sum(seconds) > LONG_ENOUGH:
+            break
+        if len(seconds) > patience.repeats and sum(seconds[1:]) > SHORT:
             break
     last, warm = results[-1], seconds[1:]
     return {
