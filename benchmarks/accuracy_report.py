@@ -58,13 +58,15 @@ def best_peer(row: dict[str, Any]) -> str | None:
 
 
 def ratio(row: dict[str, Any]) -> str:
-    """How many times sooner than the best peer method, with what the repeats of both leave open."""
+    """How many times sooner than the best peer method, with what the repeats of both leave open; † where that peer's
+    step was searched for seconds only."""
     own, best = row.get("stochq", {}), best_peer(row)
     if "seconds" not in own or best is None:
         return report.NONE
     other = row[best]
     low, high = other["low"] / own["high"], other["high"] / own["low"]
-    return f"{other['seconds'] / own['seconds']:.3g}x ({low:.3g}–{high:.3g})"
+    mark = "" if "patience" in other else " †"
+    return f"{other['seconds'] / own['seconds']:.3g}x ({low:.3g}–{high:.3g}){mark}"
 
 
 def cells(row: dict[str, Any]) -> list[str]:
@@ -100,8 +102,8 @@ def note(results: dict[str, Any]) -> str:
         f"{versions['dynamiqs']}, QuTiP {versions['qutip']}, jax {versions['jax']}. stochq: one call with "
         "`tolerance=`, the choice of the step included, at the largest tolerance that gives both. Peers: "
         "the longest step of interval/1, /2, /4 … whose bias was not seen "
-        "above 10⁻³ (two standard errors in their favour; the best of them is searched many times longer), and as many "
-        "trajectories as their variance asks for. "
+        "above 10⁻³ (two standard errors in their favour), and as many trajectories as their variance asks for. The best "
+        "of them is searched many times longer; †: not yet, the row is of an earlier run. "
         "~: only a part of these trajectories was run, the rest is proportion; ≈: the step, too, follows from a longer "
         "one by the method's order. In brackets: what the repeats of both leave open. Steps and compile time: stochq / "
         "best peer."

@@ -79,7 +79,9 @@ ROW = {
 
 def test_the_ratio_is_to_the_best_peer_with_what_is_left_open():
     assert accuracy_report.best_peer(ROW) == "dynamiqs Rouchon1"
-    assert accuracy_report.ratio(ROW) == "200x (50–800)"
+    assert accuracy_report.ratio(ROW) == "200x (50–800) †"
+    searched = ROW | {"dynamiqs Rouchon1": ROW["dynamiqs Rouchon1"] | {"patience": "thorough"}}
+    assert accuracy_report.ratio(searched) == "200x (50–800)"
     assert accuracy_report.ratio({"title": "", "stochq": entry(1.0)}) == "–"
 
 
