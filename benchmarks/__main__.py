@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Sequence
+from importlib import import_module
 
 
 def parser() -> argparse.ArgumentParser:
@@ -25,6 +26,7 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser("scaling", help="cost and memory against dimension, operators, trajectories and steps")
     crossover = commands.add_parser("crossover", help="from which dimension on an ensemble is sooner")
     crossover.add_argument("--more", action="append", default=[], metavar="NAME", help="go on with a model such as suv")
+    commands.add_parser("schemes", help="which scheme gets to a tolerance first")
     commands.add_parser("randomness", help="classical tests of the raw random words")
     commands.add_parser("dieharder", help="the same words through dieharder, where that is installed")
     commands.add_parser("gpu", help="share of an accelerator's ceilings; says so where there is none")
@@ -35,6 +37,11 @@ def parser() -> argparse.ArgumentParser:
     cross.add_argument("name")
     cross.add_argument("library", choices=("stochq",))
     cross.add_argument("first_exponent", type=int, nargs="?", default=0)
+    one = commands.add_parser("scheme", help="one scheme of `schemes` in this process, as JSON")
+    one.add_argument("name")
+    one.add_argument("library", choices=("stochq",))
+    one.add_argument("question", choices=("mean", "square"))
+    one.add_argument("scheme")
     reach = commands.add_parser("reach", help="one measurement of accuracy in this process, as JSON")
     reach.add_argument("name")
     reach.add_argument("library", choices=("stochq", "dynamiqs", "qutip"))
@@ -50,79 +57,35 @@ def parser() -> argparse.ArgumentParser:
     return main_parser
 
 
+# What a command calls: a module, a function in it, and what that takes from the command line.
+CALLS = {
+    "throughput": ("throughput", "throughput", ("quick", "only")),
+    "accuracy": ("accuracy", "accuracy", ("quick", "only", "again")),
+    "honesty": ("honesty", "honesty", ("quick",)),
+    "memory": ("memory", "memory", ()),
+    "agreement": ("agreement", "agreement", ()),
+    "phase-space": ("phase_space", "phase_space", ()),
+    "coloured": ("coloured", "coloured", ()),
+    "noise-share": ("noise_share", "noise_share", ()),
+    "scaling": ("scaling", "scaling", ()),
+    "crossover": ("crossover", "crossover", ("more",)),
+    "schemes": ("schemes", "schemes", ()),
+    "randomness": ("randomness", "randomness", ()),
+    "dieharder": ("dieharder", "dieharder", ()),
+    "gpu": ("gpu", "gpu", ()),
+    "scale": ("children", "scale_main", ("name",)),
+    "cross": ("children", "cross_main", ("name", "first_exponent")),
+    "scheme": ("children", "scheme_main", ("name", "question", "scheme")),
+    "reach": ("children", "reach_main", ("name", "library", "method", "patience")),
+    "measure": ("children", "measure_main", ("name", "library", "detail", "trajectories", "quick", "once")),
+}
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run a command."""
+    """Run a command; what it needs is imported then."""
     chosen = parser().parse_args(arguments)
-    if chosen.command == "throughput":
-        from benchmarks.throughput import throughput
-
-        throughput(chosen.quick, chosen.only)
-    elif chosen.command == "accuracy":
-        from benchmarks.accuracy import accuracy
-
-        accuracy(chosen.quick, chosen.only, chosen.again)
-    elif chosen.command == "honesty":
-        from benchmarks.honesty import honesty
-
-        honesty(chosen.quick)
-    elif chosen.command == "scaling":
-        from benchmarks.scaling import scaling
-
-        scaling()
-    elif chosen.command == "noise-share":
-        from benchmarks.noise_share import noise_share
-
-        noise_share()
-    elif chosen.command == "crossover":
-        from benchmarks.crossover import crossover
-
-        crossover(chosen.more)
-    elif chosen.command == "randomness":
-        from benchmarks.randomness import randomness
-
-        randomness()
-    elif chosen.command == "dieharder":
-        from benchmarks.dieharder import dieharder
-
-        dieharder()
-    elif chosen.command == "cross":
-        from benchmarks.children import cross_main
-
-        cross_main(chosen.name, chosen.first_exponent)
-    elif chosen.command == "gpu":
-        from benchmarks.gpu import gpu
-
-        gpu()
-    elif chosen.command == "scale":
-        from benchmarks.children import scale_main
-
-        scale_main(chosen.name)
-    elif chosen.command == "reach":
-        from benchmarks.children import reach_main
-
-        reach_main(chosen.name, chosen.library, chosen.method, chosen.patience)
-    elif chosen.command == "memory":
-        from benchmarks.memory import memory
-
-        memory()
-    elif chosen.command == "agreement":
-        from benchmarks.agreement import agreement
-
-        agreement()
-    elif chosen.command == "phase-space":
-        from benchmarks.phase_space import phase_space
-
-        phase_space()
-    elif chosen.command == "coloured":
-        from benchmarks.coloured import coloured
-
-        coloured()
-    else:
-        from benchmarks.children import child_main
-        from benchmarks.measure import FULL, ONCE, QUICK
-
-        budget = ONCE if chosen.once else QUICK if chosen.quick else FULL
-        child_main(chosen.name, chosen.library, chosen.detail, chosen.trajectories, budget)
+    module, function, names = CALLS[chosen.command]
+    getattr(import_module(f"benchmarks.{module}"), function)(*(getattr(chosen, name) for name in names))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import Budget
+from benchmarks.measure import FULL, ONCE, QUICK
 
 ROOT = Path(__file__).resolve().parent.parent
 TIMEOUT_SECONDS = 240
@@ -16,10 +16,10 @@ _MARK = "measurement: "
 _REASON_LENGTH = 80
 
 
-def run_child(*arguments: str, command: str = "measure") -> dict[str, Any]:
+def run_child(*arguments: str, command: str = "measure", seconds: float = TIMEOUT_SECONDS) -> dict[str, Any]:
     """The measurement that `python -m benchmarks COMMAND ARGUMENTS` makes, or {"cannot": why}.
 
-    arguments: the problem's name, the library, and what that one needs.
+    arguments: the problem's name, the library, and what that one needs. seconds: when to give up.
     """
     if find_spec(arguments[1]) is None:
         return {"cannot": "not installed"}
@@ -30,9 +30,9 @@ def run_child(*arguments: str, command: str = "measure") -> dict[str, Any]:
         # It spreads trajectories over processes; threads inside each would fight for the same cores.
         environment |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     try:
-        done = subprocess.run(line, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=TIMEOUT_SECONDS)
+        done = subprocess.run(line, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=seconds)
     except subprocess.TimeoutExpired:
-        return {"cannot": f"over {TIMEOUT_SECONDS} s"}
+        return {"cannot": f"over {seconds:g} s"}
     for line in done.stdout.splitlines():
         if line.startswith(_MARK):
             return json.loads(line.removeprefix(_MARK))
@@ -40,12 +40,12 @@ def run_child(*arguments: str, command: str = "measure") -> dict[str, Any]:
     return {"cannot": f"failed: {reason[:_REASON_LENGTH]}"}
 
 
-def child_main(name: str, library: str, detail: str, trajectories: int, budget: Budget) -> None:
+def measure_main(name: str, library: str, detail: str, trajectories: int, quick: bool, once: bool) -> None:
     """The other side: measure and print. detail: the method for stochq, the layout for dynamiqs."""
     from benchmarks import peers, stochq_runner
     from benchmarks.problems import find
 
-    problem = find(name)
+    problem, budget = find(name), ONCE if once else QUICK if quick else FULL
     if library == "stochq":
         measurement = stochq_runner.measure_stochq(problem, detail, budget, trajectories)
     elif library == "dynamiqs":
@@ -68,6 +68,14 @@ def reach_main(name: str, library: str, method: str, patience: str) -> None:
     else:
         found = reaching.reach_with_peer(find(name), library, method, chosen)
     print(_MARK + json.dumps(found))
+
+
+def scheme_main(name: str, question: str, scheme: str) -> None:
+    """The other side of one column of `schemes`."""
+    from benchmarks.problems import find
+    from benchmarks.schemes import measure_scheme
+
+    print(_MARK + json.dumps(measure_scheme(find(name), question, scheme)))
 
 
 def scale_main(name: str) -> None:

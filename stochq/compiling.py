@@ -1,6 +1,8 @@
-"""How XLA compiles parts of a run on a processor."""
+"""How XLA compiles parts of a run on a processor, and how many programs a process can hold."""
 
+import gc
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -9,6 +11,9 @@ from jax.experimental.xla_metadata import set_xla_metadata
 
 # Rows from which a loop over them costs less than handing out the work.
 MANY = 8
+# Memory maps of this process and how many Linux gives it; of these programs may take so many.
+MAPS, LIMIT = Path("/proc/self/maps"), Path("/proc/sys/vm/max_map_count")
+LARGEST_SHARE = 0.6
 
 
 def in_one_piece(function: Callable[..., Any], *operands: Any) -> Any:
@@ -36,3 +41,19 @@ def by_rows(function: Callable[..., Any], rows: jax.Array, *shared: Any) -> Any:
         return lax.scan(lambda _, row: (None, function(row, *shared)), None, rows)[1]
 
     return in_one_piece(loop, rows, *shared)
+
+
+def make_room() -> bool:
+    """Drop all compiled programs where they take most of the memory maps that Linux gives a process; whether it did.
+
+    Every program holds some hundred, and XLA ends the process when there are none left. What is needed again is
+    compiled again.
+    """
+    if not (MAPS.exists() and LIMIT.exists()):
+        return False
+    with MAPS.open("rb") as lines:
+        if sum(1 for _ in lines) < LARGEST_SHARE * int(LIMIT.read_text()):
+            return False
+    jax.clear_caches()
+    gc.collect()
+    return True

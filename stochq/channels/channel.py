@@ -1,4 +1,4 @@
-"""What every family of jump operators can do, and the basis it is written in."""
+"""What every family of jump operators can do, how it makes a step alone, and the basis it is written in."""
 
 from collections.abc import Callable
 from typing import Any, Literal
@@ -36,6 +36,53 @@ class Columns(Basis):
     matrix: Any
 
 
+class Flow(Module):
+    """How one channel alone makes a step under one law of the noise. Abstract: each way of drawing the noise is one."""
+
+    @property
+    def budget(self) -> Budget:
+        """Random numbers of one step."""
+        raise NotImplementedError
+
+    @property
+    def is_symmetric(self) -> bool:
+        """Whether it is of weak order 2 by itself, so that its reverse need not be composed with it."""
+        return True
+
+    @property
+    def is_differentiable(self) -> bool:
+        """Whether gradients pass, finite and of finite variance: none passes a discrete index that is drawn."""
+        return False
+
+    @property
+    def is_sooner(self) -> bool:
+        """Whether an average is had sooner by it than by Gaussian increments, at equal error, as was measured."""
+        return False
+
+    @property
+    def smallest_block(self) -> int:
+        """Trajectories that a block should hold at least on a CPU for a step to be efficient."""
+        return 1
+
+    @property
+    def mean_limit(self) -> float:
+        """The longest step whose means have no time-step error in any operator; 0 where every one has."""
+        return 0.0
+
+    def mean_flow(self, dt: float, reverse: bool) -> MeanFlow | None:
+        """E[ψψ†] after a step over dt from E[ψψ†] before it, (dim, dim), where `mean_limit` is not 0; None where the
+        step is too long for it."""
+        raise NotImplementedError
+
+    def terms(self, dt: jax.Array) -> Any:
+        """What a step over dt needs whatever the state is, prepared once outside the time loop."""
+        return None
+
+    def step(self, dt: jax.Array, psi: jax.Array, noise: StepNoise, terms: Any, reverse: bool) -> jax.Array:
+        """ψ after dt, (dim, *columns); reverse: its parts in the opposite order."""
+        raise NotImplementedError
+
+
 class Channel(Module):
     """A family of jump operators L_k acting in its own basis, never a list of matrices.
 
@@ -63,81 +110,17 @@ class Channel(Module):
         """The noise increment over dt, exact in law given psi, (dim, *columns)."""
         raise NotImplementedError
 
-    def flow_budget(self, law: NoiseLaw) -> Budget:
-        """Random numbers of one `flow`."""
-        raise NotImplementedError
-
-    def flow(
-        self, t: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoise, law: NoiseLaw, reverse: bool
-    ) -> jax.Array:
+    def flow(self, law: NoiseLaw) -> Flow:
         """A step of this channel alone, exact in law or of weak order 2 once composed with its reverse."""
         raise NotImplementedError
 
-    def mean_step(self, law: NoiseLaw) -> float:
-        """The longest `flow` whose means have no time-step error in any operator; 0 where every one has."""
-        return 0.0
+    def smooth_flow(self, law: NoiseLaw) -> Flow:
+        """As `flow`, but a differentiable function of ψ and the parameters where there is one, of weak order 2."""
+        return self.flow(law)
 
-    def discrete_mean_step(self, law: NoiseLaw) -> float:
-        """The same of `discrete_flow`."""
-        return self.mean_step(law)
-
-    def discrete_mean_flow(self, dt: float, law: NoiseLaw, reverse: bool) -> MeanFlow | None:
-        """The same of `discrete_flow`; None beyond the longest one."""
-        return self.mean_flow(dt) if dt <= self.discrete_mean_step(law) else None
-
-    def mean_flow(self, dt: float) -> MeanFlow:
-        """E[ψψ†] after a `flow` over dt from E[ψψ†] before it, (dim, dim), where `mean_step` is not 0."""
-        raise NotImplementedError
-
-    def smooth_flow_budget(self, law: NoiseLaw) -> Budget:
-        """Random numbers of one `smooth_flow`."""
-        return self.flow_budget(law)
-
-    def smooth_flow(
-        self, t: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoise, law: NoiseLaw, reverse: bool
-    ) -> jax.Array:
-        """As `flow`, but a differentiable function of ψ and the parameters, of weak order 2."""
-        return self.flow(t, dt, psi, noise, law, reverse)
-
-    def discrete_flow_budget(self, law: NoiseLaw) -> Budget:
-        """Random numbers of one `discrete_flow`."""
-        return self.flow_budget(law)
-
-    def discrete_terms(self, dt: jax.Array, law: NoiseLaw) -> Any:
-        """What `discrete_flow` over dt needs whatever the state is, prepared once outside the time loop."""
-        return None
-
-    def discrete_flow(
-        self, t: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoise, law: NoiseLaw, reverse: bool, terms: Any
-    ) -> jax.Array:
+    def discrete_flow(self, law: NoiseLaw) -> Flow:
         """As `flow`, with increments of few values and a Gaussian's first five moments: right for averages only."""
-        return self.flow(t, dt, psi, noise, law, reverse)
-
-    def discrete_flow_is_symmetric(self, law: NoiseLaw) -> bool:
-        """Whether `discrete_flow` is of weak order 2 by itself."""
-        return self.flow_is_symmetric(law)
-
-    @property
-    def discrete_is_sooner(self) -> bool:
-        """Whether an average is had sooner by `discrete_flow` than by `flow`, at equal error, as was measured."""
-        return False
-
-    def flow_is_symmetric(self, law: NoiseLaw) -> bool:
-        """Whether `flow` is of weak order 2 by itself, so that its reverse need not be composed with it."""
-        raise NotImplementedError
-
-    def flow_draws_index(self, law: NoiseLaw) -> bool:
-        """Whether `flow` draws a discrete index, through which no gradient passes."""
-        raise NotImplementedError
-
-    def flow_has_gradient(self, law: NoiseLaw) -> bool:
-        """Whether gradients through `flow`, where it draws no index, are finite and of finite variance."""
-        return True
-
-    @property
-    def flow_block(self) -> int:
-        """Trajectories that a block should hold at least on a CPU for `flow` to be efficient."""
-        return 1
+        return self.flow(law)
 
     def missing_flow(self, law: NoiseLaw) -> str:
         """Why this channel has no `flow`, or an empty string, as all channels of this package say."""

@@ -10,14 +10,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import as_real, is_concrete
 from stochq.channels.born import draw_level
-from stochq.channels.channel import Basis, Channel, Given, MeanFlow, NoiseLaw, populations
+from stochq.channels.channel import Channel, Flow, MeanFlow, NoiseLaw, populations
 from stochq.noise import Budget, StepNoise
 from stochq.noise.discrete import dyadic_normals, dyadic_words, mark
 from stochq.noise.roots import root
-from stochq.systems.fourier import filtered
-from stochq.systems.linear import column, level_sum, multiply, times_real
+from stochq.systems.linear import column, level_sum, times_real
 
 
 class DiagonalCollapse(Channel):
@@ -71,26 +69,6 @@ class DiagonalCollapse(Channel):
     def budget(self, law: NoiseLaw) -> Budget:
         return Budget(pairs=self.noises) if law == "complex" else Budget(singles=self.noises)
 
-    def flow_budget(self, law: NoiseLaw) -> Budget:
-        return self.budget(law) + Budget(uniforms=0 if law == "unitary" else 1)
-
-    def flow_is_symmetric(self, law: NoiseLaw) -> bool:
-        return True
-
-    def mean_step(self, law: NoiseLaw) -> float:
-        return np.inf
-
-    def discrete_mean_step(self, law: NoiseLaw) -> float:
-        return 0.0
-
-    def mean_flow(self, dt: float) -> MeanFlow:
-        """ρ_ij exp(−Γ_ij dt)."""
-        decay = np.exp(-dt * np.asarray(self.decoherence()))
-        return lambda rho: decay * rho
-
-    def flow_draws_index(self, law: NoiseLaw) -> bool:
-        return law != "unitary"
-
     def drift(self, t: jax.Array, psi: jax.Array, law: NoiseLaw) -> jax.Array:
         if law == "unitary":
             return times_real(-0.5 * column(self.diagonal(), psi), psi)
@@ -109,62 +87,114 @@ class DiagonalCollapse(Channel):
             return jax.lax.complex(field * psi.imag, -field * psi.real)
         return times_real(field - level_sum(populations(psi) * field), psi)
 
-    def flow(
-        self, t: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoise, law: NoiseLaw, reverse: bool
-    ) -> jax.Array:
-        """Exact in law over any dt: complex noise is half the rate collapsing and half a random phase."""
-        if law == "unitary":
-            return psi * _phase(self.field(noise.singles) * jnp.sqrt(dt))
-        return self._collapse(dt, psi, noise, law, _draw_index(populations(psi), noise.uniforms[0]))
+    def flow(self, law: NoiseLaw) -> Flow:
+        return ExactCollapse(self, law)
 
-    def smooth_flow_budget(self, law: NoiseLaw) -> Budget:
-        return self.budget(law) + Budget(singles=0 if law == "unitary" else self.dim)
+    def smooth_flow(self, law: NoiseLaw) -> Flow:
+        return ExactCollapse(self, law) if law == "unitary" else SmoothCollapse(self, law)
 
-    def smooth_flow(
-        self, t: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoise, law: NoiseLaw, reverse: bool
-    ) -> jax.Array:
-        """Weak order 2: the drawn unit vector e_j is replaced by a Gaussian of its mean and covariance."""
-        if law == "unitary":
-            return self.flow(t, dt, psi, noise, law, reverse)
-        own, extra = noise.split(self.budget(law))
-        return self._collapse(dt, psi, own, law, _gaussian_index(populations(psi), extra.singles))
+    def discrete_flow(self, law: NoiseLaw) -> Flow:
+        return DiscreteCollapse(self, law)
 
-    def discrete_flow_budget(self, law: NoiseLaw) -> Budget:
-        return Budget(words=dyadic_words(self.cells(law), law != "unitary"))
 
-    def cells(self, law: NoiseLaw) -> int:
-        """Increments of four values in one discrete flow."""
-        return 2 * self.noises if law == "complex" else self.noises
+class Collapse(Flow):
+    """Collapse with ψ_i ← ψ_i exp(2dt κ_ij* + φ_i − dt κ_ii). Abstract: a subclass draws the level j* and the field φ.
 
-    def discrete_flow(
-        self, t: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoise, law: NoiseLaw, reverse: bool, terms: Any
-    ) -> jax.Array:
-        """As `flow`, with normals of four values: of weak order 2 instead of exact."""
-        dtype, count = psi.real.dtype, self.cells(law)
-        normals = dyadic_normals(noise.words, count, dtype)
-        own = StepNoise(normals, normals[:0].astype(psi.dtype), normals[:0])
-        if law == "unitary":
-            return self.flow(t, dt, psi, own, law, reverse)
-        if law == "complex":
-            own = own._replace(pairs=jax.lax.complex(normals[: self.noises], normals[self.noises :]))
-        return self._collapse(dt, psi, own, law, _draw_index(populations(psi), mark(noise.words[0], count, dtype)))
+    Complex noise is half the rate collapsing and half a random phase; unitary noise is nothing but a phase.
+    """
 
-    def _collapse(self, dt: jax.Array, psi: jax.Array, noise: StepNoise, law: NoiseLaw, chosen: jax.Array) -> jax.Array:
-        if law == "real":
-            return self._weigh(dt, psi, noise.singles, chosen)
-        psi = self._weigh(0.5 * dt, psi, noise.pairs.real, chosen)
-        return psi * _phase(self.field(noise.pairs.imag) * jnp.sqrt(0.5 * dt))
+    channel: DiagonalCollapse
+    law: NoiseLaw = eqx.field(static=True)
 
-    def _weigh(self, dt: jax.Array, psi: jax.Array, normals: jax.Array, chosen: jax.Array) -> jax.Array:
-        """ψ_i ← ψ_i exp(2dt κ_ij* + φ_i − dt κ_ii), j* drawn from |ψ_j|², φ Gaussian with covariance κ dt."""
-        probability = populations(psi)
-        exponent = dt * (2 * self.smooth(chosen) - column(self.diagonal(), psi)) + jnp.sqrt(dt) * self.field(normals)
+    def decay(self, dt: float) -> MeanFlow:
+        """ρ_ij exp(−Γ_ij dt)."""
+        decay = np.exp(-dt * np.asarray(self.channel.decoherence()))
+        return lambda rho: decay * rho
+
+    def turned(self, dt: jax.Array, psi: jax.Array, normals: jax.Array) -> jax.Array:
+        """ψ with the phase of a field over dt."""
+        angle = self.channel.field(normals) * jnp.sqrt(dt)
+        return psi * jax.lax.complex(jnp.cos(angle), -jnp.sin(angle))
+
+    def collapsed(self, dt: jax.Array, psi: jax.Array, noise: StepNoise, chosen: jax.Array) -> jax.Array:
+        """chosen: what stands for the unit vector e_j*, (dim, *columns)."""
+        if self.law == "real":
+            return self._weighed(dt, psi, noise.singles, chosen)
+        return self.turned(0.5 * dt, self._weighed(0.5 * dt, psi, noise.pairs.real, chosen), noise.pairs.imag)
+
+    def _weighed(self, dt: jax.Array, psi: jax.Array, normals: jax.Array, chosen: jax.Array) -> jax.Array:
+        """j* drawn from |ψ_j|², φ Gaussian with covariance κ dt."""
+        channel, probability = self.channel, populations(psi)
+        drift = 2 * channel.smooth(chosen) - column(channel.diagonal(), psi)
+        exponent = dt * drift + jnp.sqrt(dt) * channel.field(normals)
         weight = jnp.exp(exponent - jnp.max(exponent, axis=0, keepdims=True))
         return times_real(weight * jax.lax.rsqrt(level_sum(probability * weight * weight)), psi)
 
 
-def _phase(angle: jax.Array) -> jax.Array:
-    return jax.lax.complex(jnp.cos(angle), -jnp.sin(angle))
+@final
+class ExactCollapse(Collapse):
+    """Exact in law over any dt."""
+
+    @property
+    def budget(self) -> Budget:
+        return self.channel.budget(self.law) + Budget(uniforms=0 if self.law == "unitary" else 1)
+
+    @property
+    def is_differentiable(self) -> bool:
+        return self.law == "unitary"
+
+    @property
+    def mean_limit(self) -> float:
+        return np.inf
+
+    def mean_flow(self, dt: float, reverse: bool) -> MeanFlow:
+        return self.decay(dt)
+
+    def step(self, dt: jax.Array, psi: jax.Array, noise: StepNoise, terms: Any, reverse: bool) -> jax.Array:
+        if self.law == "unitary":
+            return self.turned(dt, psi, noise.singles)
+        return self.collapsed(dt, psi, noise, _draw_index(populations(psi), noise.uniforms[0]))
+
+
+@final
+class SmoothCollapse(Collapse):
+    """Weak order 2: the drawn unit vector e_j is replaced by a Gaussian of its mean and covariance."""
+
+    @property
+    def budget(self) -> Budget:
+        return self.channel.budget(self.law) + Budget(singles=self.channel.dim)
+
+    @property
+    def is_differentiable(self) -> bool:
+        return True
+
+    def step(self, dt: jax.Array, psi: jax.Array, noise: StepNoise, terms: Any, reverse: bool) -> jax.Array:
+        own, extra = noise.split(self.channel.budget(self.law))
+        return self.collapsed(dt, psi, own, _gaussian_index(populations(psi), extra.singles))
+
+
+@final
+class DiscreteCollapse(Collapse):
+    """Exact collapse with normals of four values: of weak order 2."""
+
+    @property
+    def budget(self) -> Budget:
+        return Budget(words=dyadic_words(self._cells, self.law != "unitary"))
+
+    @property
+    def _cells(self) -> int:
+        """Increments of four values in one step."""
+        return (2 if self.law == "complex" else 1) * self.channel.noises
+
+    def step(self, dt: jax.Array, psi: jax.Array, noise: StepNoise, terms: Any, reverse: bool) -> jax.Array:
+        dtype, count, noises = psi.real.dtype, self._cells, self.channel.noises
+        normals = dyadic_normals(noise.words, count, dtype)
+        if self.law == "unitary":
+            return self.turned(dt, psi, normals)
+        own = StepNoise(normals, normals[:0].astype(psi.dtype), normals[:0])
+        if self.law == "complex":
+            own = own._replace(pairs=jax.lax.complex(normals[:noises], normals[noises:]))
+        return self.collapsed(dt, psi, own, _draw_index(populations(psi), mark(noise.words[0], count, dtype)))
 
 
 def _gaussian_index(probability: jax.Array, normals: jax.Array) -> jax.Array:
@@ -177,112 +207,3 @@ def _draw_index(probability: jax.Array, uniform: jax.Array) -> jax.Array:
     """Unit vectors e_j, one for each column, with j drawn from `probability`."""
     levels = column(jnp.arange(probability.shape[0], dtype=jnp.int32), probability)
     return (levels == draw_level(probability, uniform)[0][None]).astype(probability.dtype)
-
-
-@final
-class Features(DiagonalCollapse):
-    """L_k = √rate diag(F_k) with real features F, (K, dim)."""
-
-    matrix: Any
-    rate: Any
-    basis: Basis = eqx.field(default_factory=Given)
-
-    def __init__(self, matrix: Any, rate: Any = 1.0, basis: Basis | None = None) -> None:
-        self.matrix, self.rate = as_real(matrix), as_real(rate)
-        if is_concrete(self.matrix) and (self.matrix.ndim != 2 or not np.all(np.isfinite(self.matrix))):
-            raise ValueError(f"matrix: expected finite features of shape (K, dim), got shape {self.matrix.shape}.")
-        self.basis = Given() if basis is None else basis
-
-    @property
-    def dim(self) -> int:
-        return self.matrix.shape[1]
-
-    @property
-    def noises(self) -> int:
-        return self.matrix.shape[0]
-
-    def field(self, normals: jax.Array) -> jax.Array:
-        return root(self.rate) * multiply(self.matrix.T, normals)
-
-    def smooth(self, weights: jax.Array) -> jax.Array:
-        return self.rate * multiply(self.matrix.T, multiply(self.matrix, weights))
-
-    def diagonal(self) -> jax.Array:
-        return self.rate * jnp.sum(jnp.square(self.matrix), axis=0)
-
-    def kernel(self) -> jax.Array:
-        return jnp.asarray(self.rate * (self.matrix.T @ self.matrix))
-
-    def features(self) -> np.ndarray:
-        return np.sqrt(np.asarray(self.rate)) * np.asarray(self.matrix)
-
-
-@final
-class Kernel(DiagonalCollapse):
-    """Collapse on a periodic grid with a kernel that depends on the distance only: κ_ij = rate · shape(x_i − x_j).
-
-    `profile` holds the shape function on the grid, distances in the order of the FFT (zero first), with the grid's
-    own shape. Actions are dense products on small grids and fast Fourier transforms on large ones.
-    """
-
-    spectrum: Any
-    rate: Any
-    peak: Any
-    root_matrix: Any
-    kernel_matrix: Any
-    basis: Basis = eqx.field(default_factory=Given)
-
-    def __init__(self, profile: Any, rate: Any) -> None:
-        profile = np.asarray(profile, dtype=np.float64)
-        spectrum = np.fft.fftn(profile).real
-        if spectrum.min() < -1e-9 * spectrum.max():
-            raise ValueError(
-                "profile: expected a positive semi-definite kernel on the periodic grid; its Fourier transform "
-                f"reaches {spectrum.min():.3g} (largest {spectrum.max():.3g}). Symmetrise it or lengthen the box."
-            )
-        self.spectrum = np.maximum(spectrum, 0.0)
-        self.rate, self.peak = as_real(rate), np.float64(profile.flat[0])
-        dense = profile.size <= DENSE_KERNEL_POINTS
-        self.root_matrix = circulant(np.sqrt(self.spectrum)) if dense else None
-        self.kernel_matrix = circulant(self.spectrum) if dense else None
-        self.basis = Given()
-
-    @property
-    def dim(self) -> int:
-        return self.spectrum.size
-
-    @property
-    def noises(self) -> int:
-        return self.dim
-
-    def field(self, normals: jax.Array) -> jax.Array:
-        if self.root_matrix is not None:
-            return root(self.rate) * multiply(self.root_matrix, normals)
-        return root(self.rate) * filtered(jnp.sqrt(self.spectrum), normals).real
-
-    def smooth(self, weights: jax.Array) -> jax.Array:
-        if self.kernel_matrix is not None:
-            return self.rate * multiply(self.kernel_matrix, weights)
-        return self.rate * filtered(self.spectrum, weights).real
-
-    def diagonal(self) -> jax.Array:
-        return self.rate * self.peak * jnp.ones(self.dim)
-
-    def kernel(self) -> jax.Array:
-        matrix = circulant(self.spectrum) if self.kernel_matrix is None else self.kernel_matrix
-        return self.rate * jnp.asarray(matrix)
-
-    def features(self) -> np.ndarray:
-        return np.sqrt(np.asarray(self.rate)) * circulant(np.sqrt(np.asarray(self.spectrum)))
-
-
-# Below this many grid points a real dense product is faster than a fast Fourier transform on 2 CPU cores.
-DENSE_KERNEL_POINTS = 512
-
-
-def circulant(spectrum: Any) -> Any:
-    """The real matrix M_ij = m(x_i − x_j) on a periodic grid of any dimension whose transform is `spectrum`."""
-    profile = (np if is_concrete(spectrum) else jnp).fft.ifftn(spectrum).real
-    index = np.indices(profile.shape).reshape(profile.ndim, -1)
-    difference = (index[:, :, None] - index[:, None, :]) % np.array(profile.shape)[:, None, None]
-    return profile[tuple(difference)]

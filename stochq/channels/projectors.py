@@ -8,11 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from stochq.arrays import as_real
-from stochq.channels.channel import Basis, Given, NoiseLaw
-from stochq.channels.diagonal import DiagonalCollapse
+from stochq.channels.channel import Basis, Flow, Given, MeanFlow, NoiseLaw
+from stochq.channels.diagonal import Collapse, DiagonalCollapse
 from stochq.channels.kicks import LONGEST, collapse, kicks, phase_kicks, turn
-from stochq.noise import StepNoise
-from stochq.noise.discrete import cells, mark
+from stochq.noise import Budget, StepNoise
+from stochq.noise.discrete import cells, dyadic_words, mark
 from stochq.noise.roots import root
 from stochq.systems.linear import column
 
@@ -51,31 +51,51 @@ class Projectors(DiagonalCollapse):
     def features(self) -> np.ndarray:
         return np.diag(np.sqrt(np.asarray(self.rates)))
 
+    def discrete_flow(self, law: NoiseLaw) -> Flow:
+        return KickedCollapse(self, law)
+
+
+@final
+class KickedCollapse(Collapse):
+    """Kicks of four values, exact for linear averages over any dt that takes no more than `LONGEST`, for others of weak
+    order 2."""
+
+    channel: Projectors
+
     @property
-    def discrete_is_sooner(self) -> bool:
+    def budget(self) -> Budget:
+        return Budget(words=dyadic_words(self._cells, self.law != "unitary"))
+
+    @property
+    def _cells(self) -> int:
+        return (2 if self.law == "complex" else 1) * self.channel.dim
+
+    @property
+    def is_sooner(self) -> bool:
         return True
 
-    def discrete_mean_step(self, law: NoiseLaw) -> float:
+    @property
+    def mean_limit(self) -> float:
         """As long as four values hold the loss of coherence."""
-        fastest = float(np.max(np.asarray(self.rates), initial=0.0))
+        fastest = float(np.max(np.asarray(self.channel.rates), initial=0.0))
         return LONGEST / fastest if fastest > 0 else np.inf
 
-    def discrete_terms(self, dt: jax.Array, law: NoiseLaw) -> Any:
+    def mean_flow(self, dt: float, reverse: bool) -> MeanFlow | None:
+        return self.decay(dt) if dt <= self.mean_limit else None
+
+    def terms(self, dt: jax.Array) -> Any:
         """The kicks over the whole step, and over one half of it: a joined step makes two, the one after the other."""
-        loss = (0.5 if law == "complex" else 1.0) * dt * jnp.asarray(self.rates)
+        loss = (0.5 if self.law == "complex" else 1.0) * dt * jnp.asarray(self.channel.rates)
         # Halved after the cut, so that a joined step has the mean of the step for which it stands.
         loss = jnp.minimum(loss, LONGEST)
         return tuple((kicks(share * loss), phase_kicks(share * loss)) for share in (1.0, 0.5))
 
-    def discrete_flow(
-        self, t: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoise, law: NoiseLaw, reverse: bool, terms: Any
-    ) -> jax.Array:
-        """Exact for linear averages over any dt that takes no more than `LONGEST`, for others of weak order 2."""
-        count, (weights, phases) = self.cells(law), terms[len(noise.words) - 1]
+    def step(self, dt: jax.Array, psi: jax.Array, noise: StepNoise, terms: Any, reverse: bool) -> jax.Array:
+        dim, count, (weights, phases) = len(psi), self._cells, terms[len(noise.words) - 1]
         for words in noise.words:
             cell = cells(words, count)
-            if law != "unitary":
-                psi = collapse(weights, psi, cell[: self.dim], mark(words, count, psi.real.dtype))
-            if law != "real":
-                psi = turn(phases, psi, cell[-self.dim :])
+            if self.law != "unitary":
+                psi = collapse(weights, psi, cell[:dim], mark(words, count, psi.real.dtype))
+            if self.law != "real":
+                psi = turn(phases, psi, cell[-dim:])
         return psi

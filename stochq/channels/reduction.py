@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from stochq.arrays import as_real
-from stochq.channels.channel import Basis, Channel, Given, NoiseLaw, normalized, populations
+from stochq.channels.channel import Basis, Channel, Flow, Given, NoiseLaw, normalized, populations
 from stochq.noise import Budget, StepNoise
 from stochq.systems.linear import level_sum, multiply, times_real
 
@@ -45,15 +45,6 @@ class PulledReduction(Channel):
     def budget(self, law: NoiseLaw) -> Budget:
         return Budget(singles=self.noises)
 
-    def flow_budget(self, law: NoiseLaw) -> Budget:
-        return self.budget(law)
-
-    def flow_is_symmetric(self, law: NoiseLaw) -> bool:
-        return True
-
-    def flow_draws_index(self, law: NoiseLaw) -> bool:
-        return False
-
     def unsupported(self, law: NoiseLaw) -> str:
         return "" if law == "real" else f'noise: expected "real", the noise that changes populations; got {law!r}.'
 
@@ -83,23 +74,15 @@ class PulledReduction(Channel):
         return 0.5 * self.coupling**2 * (deviation - 2 * level_sum(square - mean * mean))
 
     def diffuse(self, t: jax.Array, psi: jax.Array, noise: StepNoise, dt: jax.Array, law: NoiseLaw) -> jax.Array:
-        field = self._field(noise, dt)
+        field = self.field(noise, dt)
         return times_real(field - level_sum(populations(psi) * field), psi)
 
-    def flow(
-        self, t: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoise, law: NoiseLaw, reverse: bool
-    ) -> jax.Array:
-        """The noise alone is solved exactly by its integrals, between two half steps of the pull; weak order 2."""
-        return self._pulled(0.5 * dt, _grown(self._field(noise, dt), self._pulled(0.5 * dt, psi)))
+    def flow(self, law: NoiseLaw) -> Flow:
+        return PulledFlow(self, law)
 
-    def _field(self, noise: StepNoise, dt: jax.Array) -> jax.Array:
+    def field(self, noise: StepNoise, dt: jax.Array) -> jax.Array:
         """g Σ_k F_ki ∫ξ_k dt, (dim, *columns)."""
         return self.coupling * jnp.sqrt(dt) * multiply(self.matrix.T, noise.singles)
-
-    def _pulled(self, dt: jax.Array, psi: jax.Array) -> jax.Array:
-        """ψ̇_i = J(p_i − Σp²)ψ_i by the midpoint rule in ln ψ."""
-        halfway = _grown(0.5 * dt * self.pull * populations(psi), psi)
-        return _grown(dt * self.pull * populations(halfway), psi)
 
     def dissipator(self, t: jax.Array, rho: jax.Array) -> jax.Array:
         raise ValueError(
@@ -109,6 +92,31 @@ class PulledReduction(Channel):
 
     def operators(self) -> np.ndarray:
         return np.stack([np.diag(row).astype(complex) for row in np.asarray(self.coupling * self.matrix)])
+
+
+@final
+class PulledFlow(Flow):
+    """The noise alone is solved exactly by its integrals, between two half steps of the pull; weak order 2."""
+
+    channel: PulledReduction
+    law: NoiseLaw = eqx.field(static=True)
+
+    @property
+    def budget(self) -> Budget:
+        return self.channel.budget(self.law)
+
+    @property
+    def is_differentiable(self) -> bool:
+        return True
+
+    def step(self, dt: jax.Array, psi: jax.Array, noise: StepNoise, terms: Any, reverse: bool) -> jax.Array:
+        return self._pulled(0.5 * dt, _grown(self.channel.field(noise, dt), self._pulled(0.5 * dt, psi)))
+
+    def _pulled(self, dt: jax.Array, psi: jax.Array) -> jax.Array:
+        """ψ̇_i = J(p_i − Σp²)ψ_i by the midpoint rule in ln ψ."""
+        pull = self.channel.pull
+        halfway = _grown(0.5 * dt * pull * populations(psi), psi)
+        return _grown(dt * pull * populations(halfway), psi)
 
 
 def _grown(exponent: jax.Array, psi: jax.Array) -> jax.Array:

@@ -22,7 +22,7 @@ from jax import lax
 from stochq.channels.arrivals import OwnCollapse, arrival, collapse
 from stochq.channels.channel import populations
 from stochq.compiling import in_one_piece
-from stochq.noise import StepNoise
+from stochq.noise import Budget, StepNoise
 from stochq.systems.linear import times_real
 
 # (index of the visit, ψ of the level, |ψ|² and ψ² summed over all others, what the step says of it) -> ψ of the level.
@@ -64,6 +64,12 @@ def sweep(
 
     n, last, ordered = in_one_piece(visit_all, psi, noise, terms)
     return times_real(lax.rsqrt(n + populations(last))[None], jnp.where(downwards(noise), ordered[::-1], ordered))
+
+
+def sweep_budget(dim: int, law: str) -> Budget:
+    """Random numbers of a sweep by Gaussian noise."""
+    collapsing = (dim + 1) // 2 if law == "real" else dim
+    return Budget(pairs=dim + collapsing, uniforms=1, uniform_pairs=dim)
 
 
 def downwards(noise: StepNoise) -> jax.Array:
@@ -116,7 +122,7 @@ class GaussianTerms(NamedTuple):
 
 
 def gaussian_visits(noise: StepNoise, dim: int, law: str) -> Visit:
-    """Visits by Gaussian noise, each exact in law. noise: as `Transitions.flow_budget` says.
+    """Visits by Gaussian noise, each exact in law. noise: as `sweep_budget` says.
 
     The others would decay by exp(−h/2): the visited level grows instead.
     """

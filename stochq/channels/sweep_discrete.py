@@ -46,7 +46,7 @@ class DiscreteTerms(NamedTuple):
 
 
 def discrete_visits(noise: StepNoise, dim: int, law: str) -> Visit:
-    """Visits by noise of few values. noise: as `Separable.discrete_flow_budget` says, two numbers a level for the
+    """Visits by noise of few values. noise: as `DiscreteSweep.budget` says, two numbers a level for the
     arrivals and then one for the collapse, two levels in a pair."""
     down = downwards(noise)
     phase_cells = None if law == "real" else cells(noise.words[0], dim)

@@ -20,7 +20,7 @@ from stochq.systems.linear import column, level_sum, times_real
 def sweep_matrix(rates: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoise, law: str) -> jax.Array:
     """One normalised sweep of length dt over all levels, each trajectory at random upwards or downwards.
 
-    rates: J, (dim, dim); psi: (dim, *columns). noise: as `Transitions.flow_budget` says.
+    rates: J, (dim, dim); psi: (dim, *columns). noise: as `sweep_budget` says.
     """
     down = downwards(noise)
 

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from stochq.compiling import make_room
 from stochq.ensemble.kernel import GridArrays, Loop, run_block
 from stochq.ensemble.observables import Readout
 from stochq.ensemble.statistics import Statistic
@@ -126,6 +127,7 @@ class Batch:
         self.capacity = capacity
         self._numbers = jax.device_put(numbers)
         self._compiled_for = _CompiledFor((structure, tuple(fixed), capacity))
+        _know(self._compiled_for, self._numbers)
 
     def __call__(self, first_block: int, blocks: int, stop: int) -> tuple[Any, jax.Array]:
         """Summaries of blocks first_block .. first_block+blocks-1, stacked on a leading axis of length `capacity`.
@@ -148,6 +150,19 @@ class _CompiledFor:
 
     def __eq__(self, other: object) -> bool:
         return self is other or (isinstance(other, _CompiledFor) and self.parts == other.parts)
+
+
+# What was compiled for. Memory maps are counted only when this grows: with many of them that takes a while.
+_known: set[int] = set()
+
+
+def _know(compiled_for: _CompiledFor, numbers: list) -> None:
+    """Another program needs room."""
+    program = hash((compiled_for, *(number if number is None else (number.shape, number.dtype) for number in numbers)))
+    if program not in _known:
+        if make_room():
+            _known.clear()
+        _known.add(program)
 
 
 @partial(jax.jit, static_argnums=0)

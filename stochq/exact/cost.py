@@ -101,13 +101,13 @@ def _step(equation: Equation) -> float:
 
 def _flow(channel: Any, law: Any) -> float:
     """Random numbers and operators of a channel in one step, twice where its flow runs there and back."""
-    has_flow = not channel.missing_flow(law)
-    budget = channel.flow_budget(law) if has_flow else channel.budget(law)
+    flow = None if channel.missing_flow(law) else channel.flow(law)
+    budget = channel.budget(law) if flow is None else flow.budget
     work = _NORMAL * (budget.singles + 2 * budget.pairs + budget.uniforms)
     if isinstance(channel, Operators):
         dense = 5 * 8 * channel.dim / _DENSE_GAIN if isinstance(channel, DenseOperators) else 0.0
         work += channel.count * channel.dim * (_OPERATOR + dense)
-    return work * (2 if has_flow and not channel.flow_is_symmetric(law) else 1)
+    return work * (1 if flow is None or flow.is_symmetric else 2)
 
 
 def _is_light(equation: Equation) -> bool:

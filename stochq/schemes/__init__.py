@@ -34,11 +34,11 @@ def default_scheme(equation: Equation, averages: bool = False) -> Scheme:
 def _discrete_is_sooner(equation: Equation) -> bool:
     """Where a channel gains by it, none loses, and the noise is not all there is: collapse alone has no error in dt."""
     frame = frame_of(equation)
-    collapse = [channel for channel in frame.channels if isinstance(channel, DiagonalCollapse)]
     alone = isinstance(frame.hamiltonian, DiagonalHamiltonian) and len(frame.channels) == 1 and frame.changes[0] is None
-    if (alone and collapse) or not all(channel.discrete_is_sooner for channel in collapse):
+    found = [(isinstance(channel, DiagonalCollapse), channel.discrete_flow(frame.noise)) for channel in frame.channels]
+    if any(collapses and (alone or not flow.is_sooner) for collapses, flow in found):
         return False
-    return any(channel.discrete_is_sooner for channel in frame.channels)
+    return any(flow.is_sooner for _, flow in found)
 
 
 def default_differentiable_scheme(equation: Equation) -> Scheme:

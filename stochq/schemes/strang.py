@@ -1,14 +1,13 @@
 """Strang's symmetric composition of the Hamiltonian's exact propagator and the channels' own flows."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any, final
 
 import equinox as eqx
 import jax
 import numpy as np
 
-from stochq.channels import Channel, NoiseLaw
+from stochq.channels import Channel, Flow, NoiseLaw
 from stochq.equation import Equation
 from stochq.noise import Budget, StepNoise
 from stochq.schemes.frame import Frame
@@ -84,14 +83,10 @@ class Strang(Scheme):
         return ""
 
     def smallest_block(self, equation: Equation) -> int:
-        return max((channel.flow_block for channel in equation.channels), default=1)
+        return max((self.flow_of(channel, equation.noise).smallest_block for channel in equation.channels), default=1)
 
     def differentiable(self, equation: Equation) -> bool:
-        law = equation.noise
-        if self.discrete:
-            return False
-        smooth = self.diffusive or not any(channel.flow_draws_index(law) for channel in equation.channels)
-        return smooth and all(channel.flow_has_gradient(law) for channel in equation.channels)
+        return all(self.flow_of(channel, equation.noise).is_differentiable for channel in equation.channels)
 
     def mean_step(self, frame: Frame) -> float:
         """Where all is written in one basis, the mean density decays element by element: the parts commute."""
@@ -99,31 +94,27 @@ class Strang(Scheme):
         return self.mean_limit(frame) if one_basis else 0.0
 
     def mean_limit(self, frame: Frame) -> float:
-        if self.diffusive or isinstance(frame.hamiltonian, Driven):
+        if isinstance(frame.hamiltonian, Driven):
             return 0.0
-        law, channels = frame.noise, frame.channels
-        limits = (c.discrete_mean_step(law) if self.discrete else c.mean_step(law) for c in channels)
-        return min(limits, default=np.inf)
+        return min((flow.mean_limit for flow in self.flows(frame)), default=np.inf)
 
     def mean_map(self, frame: Frame, dt: float) -> MeanMap | None:
         """Known where every channel's flow is exact in the mean, and over no longer a step than this takes."""
         if self.mean_limit(frame) <= 0:
             return None
-        flows = []
+        flows, found = self.flows(frame), []
         for index, fraction, reverse in self.sequence(frame):
-            channel, length = frame.channels[index], fraction * dt
-            discrete = partial(channel.discrete_mean_flow, length, frame.noise, reverse)
-            flow = discrete() if self.discrete else channel.mean_flow(length)
+            flow = flows[index].mean_flow(fraction * dt, reverse)
             if flow is None:
                 return None
-            flows.append((frame.changes[index], flow))
+            found.append((frame.changes[index], flow))
         energies, vectors = np.linalg.eigh(np.asarray(frame.hamiltonian.matrix()))
         half = (vectors * np.exp(-0.5j * dt * energies / float(frame.hbar))) @ vectors.conj().T
 
         def propagated(rho: np.ndarray, steps: int) -> np.ndarray:
             rho = half @ rho @ half.conj().T
             for left in range(steps, 0, -1):
-                for change, flow in flows:
+                for change, flow in found:
                     rho = flow(rho) if change is None else _inside(change, flow, rho)
                 unitary = half @ half if left > 1 else half
                 rho = unitary @ rho @ unitary.conj().T
@@ -131,37 +122,33 @@ class Strang(Scheme):
 
         return propagated
 
-    def budget(self, frame: Frame) -> Budget:
-        flows = (frame.channels[index] for index, _, _ in self.sequence(frame))
-        return sum((self.flow_budget(channel, frame.noise) for channel in flows), Budget())
-
-    def flow_budget(self, channel: Channel, law: NoiseLaw) -> Budget:
-        """Random numbers of one flow of a channel."""
+    def flow_of(self, channel: Channel, law: NoiseLaw) -> Flow:
+        """How a channel makes its step."""
         if self.discrete:
-            return channel.discrete_flow_budget(law)
-        return channel.smooth_flow_budget(law) if self.diffusive else channel.flow_budget(law)
+            return channel.discrete_flow(law)
+        return channel.smooth_flow(law) if self.diffusive else channel.flow(law)
 
-    def sequence(self, frame: Frame) -> list[tuple[int, float, bool]]:
+    def flows(self, frame: Frame) -> tuple[Flow, ...]:
+        """How every channel makes its step."""
+        return tuple(self.flow_of(channel, frame.noise) for channel in frame.channels)
+
+    def budget(self, frame: Frame) -> Budget:
+        flows = self.flows(frame)
+        return sum((flows[index].budget for index, _, _ in self.sequence(frame)), Budget())
+
+    def sequence(self, frame: Frame) -> tuple[tuple[int, float, bool], ...]:
         """The palindrome of channel flows as (channel, fraction of the step, reverse)."""
-        law, channels = frame.noise, frame.channels
-        symmetric = [c.discrete_flow_is_symmetric(law) if self.discrete else c.flow_is_symmetric(law) for c in channels]
-        return _palindrome(frame, symmetric)
+        return _palindrome(frame, [flow.is_symmetric for flow in self.flows(frame)])
 
     def prepare(self, frame: Frame, dt: jax.Array) -> Stepper:
         hamiltonian, hbar = frame.hamiltonian, frame.hbar
         merged = not isinstance(hamiltonian, Driven)
         full = hamiltonian.propagator(dt, hbar) if merged else None
         back = hamiltonian.propagator(-0.5 * dt, hbar) if merged else None
-        return StrangStepper(
-            self, frame, dt, full, hamiltonian.propagator(0.5 * dt, hbar), back, self._terms(frame, dt)
-        )
-
-    def _terms(self, frame: Frame, dt: jax.Array) -> dict[tuple[int, float], Any]:
-        """What the discrete flows of the sequence need, by (channel, fraction of the step)."""
-        if not self.discrete:
-            return {}
-        flows = {(index, fraction) for index, fraction, _ in self.sequence(frame)}
-        return {flow: frame.channels[flow[0]].discrete_terms(flow[1] * dt, frame.noise) for flow in sorted(flows)}
+        half, flows, sequence = hamiltonian.propagator(0.5 * dt, hbar), self.flows(frame), self.sequence(frame)
+        parts = sorted({(index, fraction) for index, fraction, _ in sequence})
+        terms = {(index, fraction): flows[index].terms(fraction * dt) for index, fraction in parts}
+        return StrangStepper(frame, flows, sequence, dt, full, half, back, terms)
 
 
 def _inside(change: np.ndarray, flow: Callable[[np.ndarray], np.ndarray], rho: np.ndarray) -> np.ndarray:
@@ -169,24 +156,25 @@ def _inside(change: np.ndarray, flow: Callable[[np.ndarray], np.ndarray], rho: n
     return change.conj().T @ flow(change @ rho @ change.conj().T) @ change
 
 
-def _palindrome(frame: Frame, symmetric: list[bool]) -> list[tuple[int, float, bool]]:
+def _palindrome(frame: Frame, symmetric: list[bool]) -> tuple[tuple[int, float, bool], ...]:
     count = len(frame.channels)
     if count == 0:
-        return []
+        return ()
     centre = next((i for i in range(count) if frame.changes[i] is not None), None)
     if centre is None:
         centre = next((i for i in range(count) if symmetric[i]), count - 1)
     outer = [index for index in range(count) if index != centre]
     middle = [(centre, 1.0, False)] if symmetric[centre] else [(centre, 0.5, False), (centre, 0.5, True)]
-    return [(i, 0.5, False) for i in outer] + middle + [(i, 0.5, True) for i in reversed(outer)]
+    return (*((i, 0.5, False) for i in outer), *middle, *((i, 0.5, True) for i in reversed(outer)))
 
 
 @final
 class StrangStepper(Stepper):
     """Carries e^{+iH dt/2ħ}ψ, so that the two half steps of H between steps are one; a driven H is not merged."""
 
-    scheme: Strang
     frame: Frame
+    flows: tuple[Flow, ...]
+    sequence: tuple[tuple[int, float, bool], ...] = eqx.field(static=True)
     dt: jax.Array
     full: Any
     half: Any
@@ -201,19 +189,13 @@ class StrangStepper(Stepper):
 
     def step(self, t: jax.Array, state: jax.Array, noise: StepNoise) -> jax.Array:
         if self.full is not None:
-            return self._flows(t, self.full(t, state), noise)
-        return self.half(t + 0.5 * self.dt, self._flows(t, self.half(t, state), noise))
+            return self._flows(self.full(t, state), noise)
+        return self.half(t + 0.5 * self.dt, self._flows(self.half(t, state), noise))
 
-    def _flows(self, t: jax.Array, psi: jax.Array, noise: StepNoise) -> jax.Array:
-        frame, scheme, law = self.frame, self.scheme, self.frame.noise
-        for index, fraction, reverse in scheme.sequence(frame):
-            channel, dt = frame.channels[index], fraction * self.dt
-            own, noise = noise.split(scheme.flow_budget(channel, law))
-            inside = frame.enter(index, psi)
-            if scheme.discrete:
-                inside = channel.discrete_flow(t, dt, inside, own, law, reverse, self.terms[index, fraction])
-            else:
-                flow = channel.smooth_flow if scheme.diffusive else channel.flow
-                inside = flow(t, dt, inside, own, law, reverse)
-            psi = frame.leave(index, inside)
+    def _flows(self, psi: jax.Array, noise: StepNoise) -> jax.Array:
+        for index, fraction, reverse in self.sequence:
+            flow, terms = self.flows[index], self.terms[index, fraction]
+            own, noise = noise.split(flow.budget)
+            inside = flow.step(fraction * self.dt, self.frame.enter(index, psi), own, terms, reverse)
+            psi = self.frame.leave(index, inside)
         return psi

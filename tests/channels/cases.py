@@ -16,7 +16,7 @@ from stochq.channels import (
     Projectors,
     RateMatrix,
     Separable,
-    diagonal,
+    kernel,
 )
 from stochq.noise import StepNoise
 from tests.problems import hermitian, kernel_jumps, periodic_distance, transitions
@@ -55,11 +55,11 @@ def _grid(points, length):
 def _kernel_line(fourier):
     x = _grid(8, 6.0)
     profile = np.exp(-2 * periodic_distance(x, 6.0)[0] ** 2)
-    limit, diagonal.DENSE_KERNEL_POINTS = diagonal.DENSE_KERNEL_POINTS, 0 if fourier else 512
+    limit, kernel.DENSE_KERNEL_POINTS = kernel.DENSE_KERNEL_POINTS, 0 if fourier else 512
     try:
         channel = Kernel(profile, 0.7)
     finally:
-        diagonal.DENSE_KERNEL_POINTS = limit
+        kernel.DENSE_KERNEL_POINTS = limit
     assert (channel.root_matrix is None) == fourier
     return Case(channel, kernel_jumps(0.7 * np.exp(-2 * periodic_distance(x, 6.0) ** 2)))
 
@@ -102,8 +102,8 @@ DIAGONAL = ("projectors", "features", "kernel, dense", "kernel, fourier", "kerne
 
 
 def compiled(channel, method):
-    """A method of a channel, the channel's numbers as arguments."""
-    call = eqx.filter_jit(lambda channel, *arguments: getattr(channel, method)(*arguments))
+    """A method of a channel or of its flow, the channel's numbers as arguments."""
+    call = eqx.filter_jit(lambda owner, *arguments: getattr(owner, method)(*arguments))
     return partial(call, channel)
 
 

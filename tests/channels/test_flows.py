@@ -17,11 +17,11 @@ from tests.problems import hermitian, state
 
 def _flow(channel, law):
     """The channel's flow, compiled: (dt, psi, noise) -> psi."""
-    step = compiled(channel, "flow")
+    step = compiled(channel.flow(law), "step")
 
     def flow(dt, psi, noise, reverse=False):
         psi = jnp.asarray(psi)
-        return step(jnp.zeros(()), jnp.asarray(dt, psi.real.dtype), psi, noise, law, reverse)
+        return step(jnp.asarray(dt, psi.real.dtype), psi, noise, None, reverse)
 
     return flow
 
@@ -31,7 +31,7 @@ def _flow(channel, law):
 def test_a_long_collapse_has_the_exact_mean_density(name, law):
     channel, jumps, _ = CASES[name]
     count, dt, psi = 2**15, 2.0, state(channel.dim, 6)
-    noise = draw(np.random.default_rng(12), channel.flow_budget(law), count, np.float32)
+    noise = draw(np.random.default_rng(12), channel.flow(law).budget, count, np.float32)
     states = jnp.broadcast_to(jnp.asarray(psi, jnp.complex64)[:, None], (channel.dim, count))
     after = np.asarray(_flow(channel, law)(dt, states, noise)).T
     np.testing.assert_allclose(np.linalg.norm(after, axis=1), 1, atol=1e-5)
@@ -93,12 +93,12 @@ def test_the_smooth_collapse_has_local_weak_order_three(law):
         pairs = (points[:1] + 1j * points[1:2]) if law == "complex" else empty.astype(complex)
         noise = StepNoise(*map(jnp.asarray, (points[own if law == "complex" else 0 :], pairs, empty)))
         states = jnp.broadcast_to(jnp.asarray(psi)[:, None], (2, points.shape[1]))
-        flow = compiled(channel, "smooth_flow")
+        flow = compiled(channel.smooth_flow(law), "step")
         for h in (0.04, 0.02, 0.01):
-            after = np.asarray(flow(jnp.zeros(()), jnp.asarray(h), states, noise, law, False))
+            after = np.asarray(flow(jnp.asarray(h), states, noise, None, False))
             exact = liouville.flow([np.diag(features[0])], np.outer(psi, psi.conj()), h)
             errors.append(np.abs((after * weights) @ after.conj().T - exact).max())
-    assert noise.singles.shape[0] == channel.smooth_flow_budget(law).singles
+    assert noise.singles.shape[0] == channel.smooth_flow(law).budget.singles
     assert np.log2(errors[-2] / errors[-1]) > 2.7, errors
 
 

@@ -17,14 +17,10 @@ LAWS = ("real", "complex")
 
 def _swept(channel, law, h, psi, seed, dtype=np.float32, discrete=False):
     """Samples of the state after one sweep of length h, (samples, dim)."""
-    budget = channel.discrete_flow_budget(law) if discrete else channel.flow_budget(law)
-    noise = draw(np.random.default_rng(seed), budget, SAMPLES, dtype)
+    flow = channel.discrete_flow(law) if discrete else channel.flow(law)
+    noise, h = draw(np.random.default_rng(seed), flow.budget, SAMPLES, dtype), jnp.asarray(h, dtype)
     states = jnp.broadcast_to(jnp.asarray(psi, np.complex64)[:, None], (len(psi), SAMPLES))
-    arguments = jnp.zeros(()), jnp.asarray(h, dtype), states, noise, law, False
-    if not discrete:
-        return np.asarray(compiled(channel, "flow")(*arguments)).T
-    terms = channel.discrete_terms(jnp.asarray(h, dtype), law)
-    return np.asarray(compiled(channel, "discrete_flow")(*arguments, terms)).T
+    return np.asarray(compiled(flow, "step")(h, states, noise, flow.terms(h), False)).T
 
 
 def _judge_density(after, expected, what):
@@ -39,7 +35,7 @@ def test_the_mean_density_is_exact_over_any_step(law, h):
     jumps = transitions(np.outer(rates, np.ones(4)), np.eye(4))
     expected = liouville.flow(jumps, np.outer(psi, psi.conj()), h)
     _judge_density(_swept(Separable(rates), law, h, psi, 1), expected, f"sweep, {law}, h = {h}")
-    mapped = Separable(rates).mean_flow(h)(np.outer(psi, psi.conj()))
+    mapped = Separable(rates).flow(law).mean_flow(h, False)(np.outer(psi, psi.conj()))
     np.testing.assert_allclose(mapped, expected, atol=1e-12)
 
 

@@ -69,11 +69,11 @@ def test_one_state_alone_is_one_column(name, law):
     channel = CASES[name].channel
     psi = _columns(channel.dim, 2)
     with jax.enable_x64(True):
-        noise = draw(np.random.default_rng(2), channel.flow_budget(law), 2)
-        flow = compiled(channel, "flow")
-        together = flow(jnp.zeros(()), jnp.asarray(0.1), jnp.asarray(psi), noise, law, False)
+        noise = draw(np.random.default_rng(2), channel.flow(law).budget, 2)
+        flow = compiled(channel.flow(law), "step")
+        together = flow(jnp.asarray(0.1), jnp.asarray(psi), noise, None, False)
         alone = StepNoise(*(part[:, 1] for part in noise[:3]), uniform_pairs=noise.uniform_pairs[:, 1])
-        one = flow(jnp.zeros(()), jnp.asarray(0.1), jnp.asarray(psi[:, 1]), alone, law, False)
+        one = flow(jnp.asarray(0.1), jnp.asarray(psi[:, 1]), alone, None, False)
         np.testing.assert_allclose(together[:, 1], one, atol=1e-12)
 
 

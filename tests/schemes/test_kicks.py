@@ -71,11 +71,11 @@ def _all_words(marks):
 
 
 def _step(words, psi, h, law: Any = "real", rates=RATES):
-    channel = Projectors(rates)
+    kicked = Projectors(rates).discrete_flow(law)
 
     @eqx.filter_jit
     def flow(h, states, noise):
-        return channel.discrete_flow(jnp.zeros(()), h, states, noise, law, False, channel.discrete_terms(h, law))
+        return kicked.step(h, states, noise, kicked.terms(h), False)
 
     with jax.enable_x64(True):
         words = jnp.asarray(words)

@@ -1,0 +1,89 @@
+"""Jump operators of which only a few diagonals are not zero."""
+
+from typing import Any, final
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from stochq.arrays import as_matrix
+from stochq.channels.channel import Basis, Given
+from stochq.channels.kraus import Terms
+from stochq.channels.kraus_terms import band_images, band_terms, bands_as_rows, taylor_images
+from stochq.channels.operators import Operators
+from stochq.systems.linear import apply_bands, level_sum, scale, shift
+
+
+@final
+class BandedOperators(Operators):
+    """Jump operators with few diagonals: (L_k ψ)_i = Σ_b bands[k, b, i] ψ_{i + offsets[b]}."""
+
+    bands: Any
+    offsets: tuple[int, ...] = eqx.field(static=True)
+    basis: Basis = eqx.field(default_factory=Given)
+
+    def __init__(self, offsets: tuple[int, ...], bands: Any, basis: Basis | None = None) -> None:
+        self.offsets, self.bands = tuple(int(offset) for offset in offsets), as_matrix(bands)
+        if self.bands.ndim != 3 or self.bands.shape[1] != len(self.offsets):
+            raise ValueError(
+                f"bands: expected shape (K, {len(self.offsets)}, dim) for offsets {self.offsets}; "
+                f"got {self.bands.shape}."
+            )
+        self.basis = Given() if basis is None else basis
+
+    @property
+    def dim(self) -> int:
+        return self.bands.shape[-1]
+
+    @property
+    def count(self) -> int:
+        return self.bands.shape[0]
+
+    def stack(self) -> Any:
+        return self.bands
+
+    def apply_one(self, parameters: jax.Array, psi: jax.Array) -> jax.Array:
+        return apply_bands(self.offsets, parameters, psi)
+
+    def apply_one_adjoint(self, parameters: jax.Array, psi: jax.Array) -> jax.Array:
+        terms = [shift(scale(band.conj(), psi), -offset) for band, offset in zip(parameters, self.offsets, strict=True)]
+        return sum(terms[1:], terms[0])
+
+    def apply_square(self, psi: jax.Array, images: jax.Array) -> jax.Array:
+        if self.count == 1:
+            return self.apply_one_adjoint(self.bands[0], images[0])
+        return level_sum(jax.vmap(self.apply_one_adjoint)(self.bands, images))[0]
+
+    def kraus_terms(self, stack: jax.Array, dt: jax.Array, square: bool) -> jax.Array:
+        return band_terms(self.offsets[0], stack[:, 0], dt) if len(self.offsets) == 1 else stack
+
+    @property
+    def kraus_is_linear(self) -> bool:
+        return len(self.offsets) == 1
+
+    def kraus_rows(self, terms: np.ndarray, square: bool) -> np.ndarray:
+        return bands_as_rows(self.offsets[0], terms, square)
+
+    def kraus_images(self, terms: jax.Array, dt: jax.Array, psi: jax.Array, square: bool) -> Terms:
+        if len(self.offsets) == 1:
+            return band_images(self.offsets[0], terms, psi, square)
+        return taylor_images(*self.actions(terms, None), dt, psi, square)
+
+    def dissipator(self, t: jax.Array, rho: jax.Array) -> jax.Array:
+        def add(total: jax.Array, bands: jax.Array) -> tuple[jax.Array, None]:
+            left = self.apply_one(bands, rho)
+            both = self.apply_one(bands, left.conj().T).conj().T
+            square = self.apply_one_adjoint(bands, left)
+            square_right = self.apply_one_adjoint(bands, self.apply_one(bands, rho.conj().T)).conj().T
+            return total + both - 0.5 * (square + square_right), None
+
+        return lax.scan(add, jnp.zeros_like(rho), jnp.asarray(self.bands))[0]
+
+    def operators(self) -> np.ndarray:
+        dense = np.zeros((self.count, self.dim, self.dim), complex)
+        for band, offset in enumerate(self.offsets):
+            rows = np.arange(max(0, -offset), min(self.dim, self.dim - offset))
+            dense[:, rows, rows + offset] += np.asarray(self.bands)[:, band, rows]
+        return dense

@@ -1,0 +1,78 @@
+"""Jump operators as dense matrices."""
+
+from typing import Any, final
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from stochq.arrays import as_matrix
+from stochq.channels.channel import Basis, Given
+from stochq.channels.kraus import Terms
+from stochq.channels.kraus_terms import dense_images, dense_terms
+from stochq.channels.operators import Operators
+from stochq.systems.linear import apply_matrix
+
+
+@final
+class DenseOperators(Operators):
+    """Jump operators as dense matrices (K, dim, dim)."""
+
+    matrices: Any
+    square: Any
+    basis: Basis = eqx.field(default_factory=Given)
+
+    def __init__(self, matrices: Any, basis: Basis | None = None) -> None:
+        self.matrices = as_matrix(matrices)
+        adjoint = self.matrices.conj().transpose(0, 2, 1)
+        self.square = (adjoint @ self.matrices).sum(axis=0)
+        self.basis = Given() if basis is None else basis
+
+    @property
+    def dim(self) -> int:
+        return self.matrices.shape[-1]
+
+    @property
+    def count(self) -> int:
+        return self.matrices.shape[0]
+
+    def stack(self) -> Any:
+        return self.matrices
+
+    def apply_one(self, parameters: jax.Array, psi: jax.Array) -> jax.Array:
+        return apply_matrix(parameters, psi)
+
+    def apply_one_adjoint(self, parameters: jax.Array, psi: jax.Array) -> jax.Array:
+        return apply_matrix(parameters.conj().T, psi)
+
+    def apply_all(self, psi: jax.Array) -> jax.Array:
+        rows = self.matrices.reshape(-1, self.dim)
+        return apply_matrix(rows, psi).reshape(self.count, *psi.shape)
+
+    def apply_square(self, psi: jax.Array, images: jax.Array) -> jax.Array:
+        return apply_matrix(self.square, psi)
+
+    @property
+    def kraus_is_linear(self) -> bool:
+        return True
+
+    def kraus_rows(self, terms: np.ndarray, square: bool) -> np.ndarray:
+        return terms
+
+    def kraus_terms(self, stack: jax.Array, dt: jax.Array, square: bool) -> jax.Array:
+        return dense_terms(stack, dt, square)
+
+    def kraus_images(self, terms: jax.Array, dt: jax.Array, psi: jax.Array, square: bool) -> Terms:
+        return dense_images(terms, psi)
+
+    def dissipator(self, t: jax.Array, rho: jax.Array) -> jax.Array:
+        def add(total: jax.Array, operator: jax.Array) -> tuple[jax.Array, None]:
+            return total + operator @ rho @ operator.conj().T, None
+
+        start = -0.5 * (self.square @ rho + rho @ self.square)
+        return lax.scan(add, start, jnp.asarray(self.matrices))[0]
+
+    def operators(self) -> np.ndarray:
+        return np.asarray(self.matrices).astype(complex)

@@ -1,0 +1,52 @@
+"""Diagonal collapse by operators that are written down: a matrix of features."""
+
+from typing import Any, final
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from stochq.arrays import as_real, is_concrete
+from stochq.channels.channel import Basis, Given
+from stochq.channels.diagonal import DiagonalCollapse
+from stochq.noise.roots import root
+from stochq.systems.linear import multiply
+
+
+@final
+class Features(DiagonalCollapse):
+    """L_k = √rate diag(F_k) with real features F, (K, dim)."""
+
+    matrix: Any
+    rate: Any
+    basis: Basis = eqx.field(default_factory=Given)
+
+    def __init__(self, matrix: Any, rate: Any = 1.0, basis: Basis | None = None) -> None:
+        self.matrix, self.rate = as_real(matrix), as_real(rate)
+        if is_concrete(self.matrix) and (self.matrix.ndim != 2 or not np.all(np.isfinite(self.matrix))):
+            raise ValueError(f"matrix: expected finite features of shape (K, dim), got shape {self.matrix.shape}.")
+        self.basis = Given() if basis is None else basis
+
+    @property
+    def dim(self) -> int:
+        return self.matrix.shape[1]
+
+    @property
+    def noises(self) -> int:
+        return self.matrix.shape[0]
+
+    def field(self, normals: jax.Array) -> jax.Array:
+        return root(self.rate) * multiply(self.matrix.T, normals)
+
+    def smooth(self, weights: jax.Array) -> jax.Array:
+        return self.rate * multiply(self.matrix.T, multiply(self.matrix, weights))
+
+    def diagonal(self) -> jax.Array:
+        return self.rate * jnp.sum(jnp.square(self.matrix), axis=0)
+
+    def kernel(self) -> jax.Array:
+        return jnp.asarray(self.rate * (self.matrix.T @ self.matrix))
+
+    def features(self) -> np.ndarray:
+        return np.sqrt(np.asarray(self.rate)) * np.asarray(self.matrix)

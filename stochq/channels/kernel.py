@@ -1,0 +1,86 @@
+"""Diagonal collapse on a periodic grid by a kernel of the distance: CSL, Diósi-Penrose."""
+
+from typing import Any, final
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from stochq.arrays import as_real, is_concrete
+from stochq.channels.channel import Basis, Given
+from stochq.channels.diagonal import DiagonalCollapse
+from stochq.noise.roots import root
+from stochq.systems.fourier import filtered
+from stochq.systems.linear import multiply
+
+
+@final
+class Kernel(DiagonalCollapse):
+    """Collapse on a periodic grid with a kernel that depends on the distance only: κ_ij = rate · shape(x_i − x_j).
+
+    `profile` holds the shape function on the grid, distances in the order of the FFT (zero first), with the grid's
+    own shape. Actions are dense products on small grids and fast Fourier transforms on large ones.
+    """
+
+    spectrum: Any
+    rate: Any
+    peak: Any
+    root_matrix: Any
+    kernel_matrix: Any
+    basis: Basis = eqx.field(default_factory=Given)
+
+    def __init__(self, profile: Any, rate: Any) -> None:
+        profile = np.asarray(profile, dtype=np.float64)
+        spectrum = np.fft.fftn(profile).real
+        if spectrum.min() < -1e-9 * spectrum.max():
+            raise ValueError(
+                "profile: expected a positive semi-definite kernel on the periodic grid; its Fourier transform "
+                f"reaches {spectrum.min():.3g} (largest {spectrum.max():.3g}). Symmetrise it or lengthen the box."
+            )
+        self.spectrum = np.maximum(spectrum, 0.0)
+        self.rate, self.peak = as_real(rate), np.float64(profile.flat[0])
+        dense = profile.size <= DENSE_KERNEL_POINTS
+        self.root_matrix = circulant(np.sqrt(self.spectrum)) if dense else None
+        self.kernel_matrix = circulant(self.spectrum) if dense else None
+        self.basis = Given()
+
+    @property
+    def dim(self) -> int:
+        return self.spectrum.size
+
+    @property
+    def noises(self) -> int:
+        return self.dim
+
+    def field(self, normals: jax.Array) -> jax.Array:
+        if self.root_matrix is not None:
+            return root(self.rate) * multiply(self.root_matrix, normals)
+        return root(self.rate) * filtered(jnp.sqrt(self.spectrum), normals).real
+
+    def smooth(self, weights: jax.Array) -> jax.Array:
+        if self.kernel_matrix is not None:
+            return self.rate * multiply(self.kernel_matrix, weights)
+        return self.rate * filtered(self.spectrum, weights).real
+
+    def diagonal(self) -> jax.Array:
+        return self.rate * self.peak * jnp.ones(self.dim)
+
+    def kernel(self) -> jax.Array:
+        matrix = circulant(self.spectrum) if self.kernel_matrix is None else self.kernel_matrix
+        return self.rate * jnp.asarray(matrix)
+
+    def features(self) -> np.ndarray:
+        return np.sqrt(np.asarray(self.rate)) * circulant(np.sqrt(np.asarray(self.spectrum)))
+
+
+# Below this many grid points a real dense product is faster than a fast Fourier transform on 2 CPU cores.
+DENSE_KERNEL_POINTS = 512
+
+
+def circulant(spectrum: Any) -> Any:
+    """The real matrix M_ij = m(x_i − x_j) on a periodic grid of any dimension whose transform is `spectrum`."""
+    profile = (np if is_concrete(spectrum) else jnp).fft.ifftn(spectrum).real
+    index = np.indices(profile.shape).reshape(profile.ndim, -1)
+    difference = (index[:, :, None] - index[:, None, :]) % np.array(profile.shape)[:, None, None]
+    return profile[tuple(difference)]
