@@ -37,7 +37,15 @@ class Columns(Basis):
 
 
 class Flow(Module):
-    """How one channel alone makes a step under one law of the noise. Abstract: each way of drawing the noise is one."""
+    """How one channel alone makes a step under one law of the noise. Abstract: each way of drawing the noise is one.
+
+    Of weak order 2 at least, once composed with its reverse, and of the shapes that `Channel` has.
+
+    >>> import stochq as sq
+    >>> flow = sq.channels.Projectors([1.0, 1.0]).flow("real")
+    >>> flow.budget.singles, flow.budget.uniforms, flow.mean_limit
+    (2, 1, inf)
+    """
 
     @property
     def budget(self) -> Budget:
@@ -86,9 +94,10 @@ class Flow(Module):
 class Channel(Module):
     """A family of jump operators L_k acting in its own basis, never a list of matrices.
 
-    Every method takes states and density matrices already expressed in `basis`. States have shape (dim,) for one
-    trajectory or (dim, trajectories) for many; noise arrays then carry the same trailing axis. `jax.vmap` would put
-    the trajectories first and pay for transposes in every step. Rates are inverse times.
+    `drift` and `diffuse` are its Itô increments, its flows are whole steps of this channel alone. All take states and
+    density matrices already expressed in `basis`. States have shape (dim,) for one trajectory or (dim, trajectories)
+    for many; noise arrays then carry the same trailing axis. `jax.vmap` would put the trajectories first and pay for
+    transposes in every step. Rates are inverse times.
     """
 
     basis: eqx.AbstractVar[Basis]
