@@ -21,7 +21,7 @@ from benchmarks.throughput import RESULTS, save
 START, END = "<!-- schemes:start -->", "<!-- schemes:end -->"
 # The tolerance at which bias and standard error are both about 10⁻³.
 TOLERANCE, CAP = 2.5e-3, 10**8
-LIMIT_SECONDS, ENOUGH_SECONDS, REPEATS, MOST_REPEATS = 75.0, 2.0, 3, 15
+LIMIT_SECONDS, ENOUGH_SECONDS, REPEATS, MOST_REPEATS = 60.0, 2.0, 3, 15
 # The default may be this much slower than the fastest: steps of schemes differ by whole numbers, times by noise.
 SLACK = 1.5
 NAMES = ("Strang", "Strang, discrete", "Strang, extrapolated", "Euler", "Euler, extrapolated")

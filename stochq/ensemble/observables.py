@@ -10,7 +10,7 @@ import numpy as np
 
 from stochq.arrays import is_concrete, stacked
 from stochq.channels.channel import populations
-from stochq.module import Module
+from stochq.module import Module, as_tree
 from stochq.systems.linear import apply_matrix, inner, multiply
 
 _HERMITICITY = 1e-8
@@ -48,7 +48,7 @@ def readout(observables: Mapping[str, Any], dim: int) -> Readout:
     kinds: dict[str, dict[str, Any]] = {"diagonal": {}, "dense": {}, "callable": {}}
     for name, value in observables.items():
         if callable(value):
-            kinds["callable"][name] = value
+            kinds["callable"][name] = as_tree(value)
             continue
         array = _checked(name, np.asarray(value) if is_concrete(value) else value, dim)
         kinds["diagonal" if array.ndim == 1 else "dense"][name] = array

@@ -18,14 +18,14 @@ def test_columns_are_different_schemes():
 
 def _row(**seconds):
     entries = {name: {"cannot": "increments: not for this"} for name in schemes.NAMES}
-    entries["Euler"] = {"cannot": "over 75 s"}
+    entries["Euler"] = {"cannot": "over 60 s"}
     entries |= {name: {"seconds": value, "steps": 20} for name, value in seconds.items()}
     return {"title": "a problem", "default": "Strang", "entries": entries, "checks": [{"value": 1.0}]}
 
 
 def test_the_default_is_bold_and_what_was_given_up_is_not_what_does_not_apply():
     row = _row(Strang=0.1234)
-    assert schemes.cells(row) == ["a problem", "**0.123 s (20)**", "–", "–", "> 75 s", "–", "1"]
+    assert schemes.cells(row) == ["a problem", "**0.123 s (20)**", "–", "–", "> 60 s", "–", "1"]
     where = {"cpu": "a processor", "cores": 2, "date": "2030-01-02T03:04:05+00:00"}
     assert "| a problem | **0.123 s (20)** |" in schemes.readme_text({"machine": where, "rows": [row]})
 
@@ -34,7 +34,7 @@ def test_a_default_that_is_slow_is_told(monkeypatch):
     times = {"Strang": 4.0, "Strang, discrete": 1.0}
 
     def child(problem, library, question, name, command, seconds):
-        return {"seconds": times[name], "steps": 5} if name in times else {"cannot": "over 75 s"}
+        return {"seconds": times[name], "steps": 5} if name in times else {"cannot": "over 60 s"}
 
     monkeypatch.setattr(schemes, "run_child", child)
     (found,) = schemes._row(find("tunnelling-8"), "square")["checks"]

@@ -12,6 +12,7 @@ import stochq as sq
 from stochq.ensemble import batch, runner
 from stochq.ensemble.grid import time_grid
 from stochq.ensemble.problem import block_size
+from stochq.module import as_tree
 
 EULER = sq.schemes.EulerMaruyama()
 TIMES = np.linspace(0.0, 1.0, 6)
@@ -194,6 +195,60 @@ def test_no_recompilation_when_only_values_change(monkeypatch):
     run(times=2 * TIMES, observables={"p": probe}, dt=0.05)
     # The fingerprint of each run calls the observable once, outside any compilation.
     assert len(traces) - first <= 5
+
+
+def _trapped(value):
+    particle = sq.systems.particle(32, 16.0, mass=value, potential=sq.systems.harmonic(0.2 * value))
+    return sq.models.csl(particle, rate=value, length=1.0), particle.gaussian(0.0, 1.0)
+
+
+def _tunnelling(value):
+    return sq.models.suv(sq.systems.levels(value * np.array([[0.0, 1], [1, 0]])), strength=value), [0.6, 0.8]
+
+
+def _relaxing(value):
+    levels = sq.systems.levels(value * np.arange(3.0))
+    return sq.models.oqt(levels, strength=value, equilibrium=sq.canonical(levels, value)), [0.6, 0.8, 0]
+
+
+def _cavity(value):
+    cavity = sq.systems.kerr(6, detuning=0.0, kerr=0.1 * value, drive=value)
+    return sq.models.unravel(cavity, [value * np.diag(np.sqrt(np.arange(1.0, 6)), 1)]), np.eye(6)[0]
+
+
+def _chain(value):
+    chain = sq.systems.ising(3, coupling=value, transverse=0.7 * value)
+    weights = sq.canonical(chain, value)
+    return sq.models.sui(chain, reduction=value, thermalization=value, equilibrium=weights), np.eye(8)[0]
+
+
+@pytest.mark.parametrize("build", [_trapped, _tunnelling, _relaxing, _cavity, _chain])
+def test_an_equation_made_anew_is_not_compiled_anew(build):
+    traces = []
+
+    def probe(psi):
+        traces.append(1)
+        return jax.numpy.abs(psi[0]) ** 2
+
+    def again(value):
+        made, psi = build(value)
+        before = len(traces)
+        sq.simulate(made, psi, [0, 0.1, 0.2], observables={"p": probe}, trajectories=10, dt=0.1)
+        return len(traces) - before
+
+    # Once for the fingerprint, outside any compilation.
+    assert again(1.0) > 1 and again(1.1) == 1
+
+
+def test_methods_of_a_module_are_watched_without_being_compiled_for_it():
+    """And are the same functions: the weight at the edge of the box."""
+    made, psi = _trapped(1.0)
+    method = made.hamiltonian.edge_weight
+    watched = {"as a method": method, "as a function": lambda psi: method(psi)}
+    result = sq.simulate(made, psi, [0, 2], observables=watched, trajectories=10, dt=1.0)
+    np.testing.assert_array_equal(result.mean["as a method"], result.mean["as a function"])
+    assert 0 < result.mean["as a method"][-1] < 1e-3
+    assert {np.shape(leaf) for leaf in jax.tree.leaves(as_tree(method))} >= {(32,)} and as_tree(len) is len
 
 
 def test_the_chosen_step_keeps_the_bias_below_the_error():
