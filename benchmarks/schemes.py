@@ -75,14 +75,21 @@ def _row(problem: Problem, question: str) -> dict[str, Any]:
         for name in NAMES
     }
     default = default_name(problem, question)
-    fastest = min(entry["seconds"] for entry in entries.values() if "seconds" in entry)
-    own = entries[default].get("seconds", np.inf)
     return {
         "title": problem.title + QUESTIONS[question],
         "default": default,
         "entries": entries,
-        "checks": [check("default / fastest scheme", own / fastest, SLACK, at_least=False)._asdict()],
+        "checks": [verdict(entries, default, question)],
     }
+
+
+def verdict(entries: dict[str, dict[str, Any]], default: str, question: str) -> dict[str, Any]:
+    """How the default compares to the fastest scheme that could be the default: pilot runs, which choose the step for
+    ⟨O⟩², see a part of the bias of discrete increments only."""
+    could = [name for name in entries if question == "mean" or name != "Strang, discrete"]
+    fastest = min(entries[name].get("seconds", np.inf) for name in could)
+    own = entries[default].get("seconds", np.inf)
+    return check("default / fastest scheme", own / fastest, SLACK, at_least=False)._asdict()
 
 
 def default_name(problem: Problem, question: str) -> str:
@@ -161,6 +168,7 @@ def readme_text(results: dict[str, Any]) -> str:
     note = (
         f"Medians of warm calls with `tolerance={TOLERANCE:g}` on {where['cpu']}, {where['cores']} cores, "
         f"{where['date'][:10]}; in brackets the steps that were chosen; bold: the default. Over {LIMIT_SECONDS:g} s, "
-        "compilation included, a call was given up. –: the scheme does not answer this question."
+        "compilation included, a call was given up. For ⟨O⟩² discrete increments are no default: a pilot run, which then "
+        "chooses the step, sees a part of their bias only."
     )
     return f"{report.markdown(HEADERS, [cells(row) for row in results['rows']])}\n\n{note}"

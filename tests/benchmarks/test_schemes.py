@@ -37,8 +37,12 @@ def test_a_default_that_is_slow_is_told(monkeypatch):
         return {"seconds": times[name], "steps": 5} if name in times else {"cannot": "over 60 s"}
 
     monkeypatch.setattr(schemes, "run_child", child)
-    (found,) = schemes._row(find("tunnelling-8"), "square")["checks"]
+    monkeypatch.setattr(schemes, "default_name", lambda problem, question: "Strang")
+    (found,) = schemes._row(find("tunnelling-8"), "mean")["checks"]
     assert found["value"] == 4.0 and not found["passed"]
+    # Discrete increments are no default for what is not linear in the density matrix.
+    (found,) = schemes._row(find("tunnelling-8"), "square")["checks"]
+    assert found["value"] == 1.0 and found["passed"]
 
 
 def test_the_square_is_that_of_a_mean():
