@@ -168,7 +168,7 @@ def readme_text(results: dict[str, Any]) -> str:
     note = (
         f"Medians of warm calls with `tolerance={TOLERANCE:g}` on {where['cpu']}, {where['cores']} cores, "
         f"{where['date'][:10]}; in brackets the steps that were chosen; bold: the default. Over {LIMIT_SECONDS:g} s, "
-        "compilation included, a call was given up. For ⟨O⟩² discrete increments are no default: a pilot run, which then "
-        "chooses the step, sees a part of their bias only."
+        "compilation included, a call was given up. For ⟨O⟩² discrete increments are no default: a pilot run, which "
+        "then chooses the step, sees a part of their bias only."
     )
     return f"{report.markdown(HEADERS, [cells(row) for row in results['rows']])}\n\n{note}"
