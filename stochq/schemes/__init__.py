@@ -32,13 +32,14 @@ def default_scheme(equation: Equation, averages: bool = False) -> Scheme:
 
 
 def _discrete_is_sooner(equation: Equation) -> bool:
-    """Where a channel gains by it, none loses, and the noise is not all there is: collapse alone has no error in dt."""
+    """Where all that change by it gain, and the noise is not all there is: collapse alone has no error in dt."""
     frame = frame_of(equation)
     alone = isinstance(frame.hamiltonian, DiagonalHamiltonian) and len(frame.channels) == 1 and frame.changes[0] is None
-    found = [(isinstance(channel, DiagonalCollapse), channel.discrete_flow(frame.noise)) for channel in frame.channels]
-    if any(collapses and (alone or not flow.is_sooner) for collapses, flow in found):
+    if alone and isinstance(frame.channels[0], DiagonalCollapse):
         return False
-    return any(flow.is_sooner for _, flow in found)
+    flows = [(channel.flow(frame.noise), channel.discrete_flow(frame.noise)) for channel in frame.channels]
+    changed = [discrete for gaussian, discrete in flows if type(discrete) is not type(gaussian)]
+    return bool(changed) and all(flow.is_sooner for flow in changed)
 
 
 def default_differentiable_scheme(equation: Equation) -> Scheme:

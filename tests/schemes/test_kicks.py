@@ -159,17 +159,21 @@ def test_one_word_serves_two_levels_and_their_mark():
 
 def test_averages_choose_discrete_increments_where_they_are_sooner():
     levels, lower = sq.systems.levels(hermitian(3, 6)), np.diag([1.0, 0.5], 1)
+    large = sq.systems.levels(hermitian(130, 6))
     chosen = {
         "suv": sq.models.suv(levels, strength=1.0),
         "operators": sq.models.unravel(levels, [lower]),
         "sui": sq.models.sui(levels, reduction=1.0, thermalization=0.5, equilibrium=[0.5, 0.3, 0.2]),
         "oqt": sq.models.oqt(levels, strength=1.0, equilibrium=[0.5, 0.3, 0.2]),
+        "rates beside": sq.Equation(levels, (Projectors(np.ones(3)), RateMatrix(np.ones((3, 3))))),
     }
     exact = {
         "collapse alone": sq.models.suv(sq.systems.levels([0.0, 1.0, 2.0]), strength=1.0),
         "energy-driven": sq.models.energy_driven(levels, strength=1.0),
         "features": sq.Equation(levels, (Projectors(np.ones(3)), Features(np.ones((1, 3))))),
         "rate matrix": sq.Equation(levels, (RateMatrix(np.ones((3, 3))),)),
+        # Pilot runs choose the step there, and a sweep's joined steps share little of their noise.
+        "large sui": sq.models.sui(large, reduction=1.0, thermalization=0.5, equilibrium=np.full(130, 1 / 130)),
     }
     assert all(default_scheme(equation, averages=True) == DISCRETE for equation in chosen.values())
     assert all(default_scheme(equation, averages=True) == Strang() for equation in exact.values())
