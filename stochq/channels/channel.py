@@ -47,6 +47,9 @@ class Flow(Module):
     (2, 1, inf)
     """
 
+    channel: Any
+    law: NoiseLaw = eqx.field(static=True)
+
     @property
     def budget(self) -> Budget:
         """Random numbers of one step."""

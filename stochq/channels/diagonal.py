@@ -5,7 +5,6 @@ SUV, CSL, QMUPL, Diósi-Penrose, energy-driven and lattice collapse all belong h
 
 from typing import Any, final
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -104,7 +103,6 @@ class Collapse(Flow):
     """
 
     channel: DiagonalCollapse
-    law: NoiseLaw = eqx.field(static=True)
 
     def decay(self, dt: float) -> MeanFlow:
         """ρ_ij exp(−Γ_ij dt)."""
@@ -173,21 +171,25 @@ class SmoothCollapse(Collapse):
         return self.collapsed(dt, psi, own, _gaussian_index(populations(psi), extra.singles))
 
 
-@final
-class DiscreteCollapse(Collapse):
-    """Exact collapse with normals of four values: of weak order 2."""
+class CollapseByFewValues(Collapse):
+    """Collapse whose normals take four values each. Abstract: a subclass makes the step of them."""
 
     @property
-    def budget(self) -> Budget:
-        return Budget(words=dyadic_words(self._cells, self.law != "unitary"))
-
-    @property
-    def _cells(self) -> int:
+    def cells(self) -> int:
         """Increments of four values in one step."""
         return (2 if self.law == "complex" else 1) * self.channel.noises
 
+    @property
+    def budget(self) -> Budget:
+        return Budget(words=dyadic_words(self.cells, self.law != "unitary"))
+
+
+@final
+class DiscreteCollapse(CollapseByFewValues):
+    """Exact collapse with normals of four values: of weak order 2."""
+
     def step(self, dt: jax.Array, psi: jax.Array, noise: StepNoise, terms: Any, reverse: bool) -> jax.Array:
-        dtype, count, noises = psi.real.dtype, self._cells, self.channel.noises
+        dtype, count, noises = psi.real.dtype, self.cells, self.channel.noises
         normals = dyadic_normals(noise.words, count, dtype)
         if self.law == "unitary":
             return self.turned(dt, psi, normals)

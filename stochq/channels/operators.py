@@ -119,7 +119,6 @@ class PlatenFlow(Flow):
     """One operator after another by Platen's weak-2 step, in order or (reverse) in the opposite order."""
 
     channel: Operators
-    law: NoiseLaw = eqx.field(static=True)
 
     @property
     def budget(self) -> Budget:
@@ -155,7 +154,6 @@ class KrausFlow(Flow):
     """One operator after another by a Kraus map whose outcome is drawn, in order or (reverse) in the opposite order."""
 
     channel: Operators
-    law: NoiseLaw = eqx.field(static=True)
 
     @property
     def budget(self) -> Budget:

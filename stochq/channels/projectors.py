@@ -9,10 +9,10 @@ import numpy as np
 
 from stochq.arrays import as_real
 from stochq.channels.channel import Basis, Flow, Given, MeanFlow, NoiseLaw
-from stochq.channels.diagonal import Collapse, DiagonalCollapse
+from stochq.channels.diagonal import CollapseByFewValues, DiagonalCollapse
 from stochq.channels.kicks import LONGEST, collapse, kicks, phase_kicks, turn
-from stochq.noise import Budget, StepNoise
-from stochq.noise.discrete import cells, dyadic_words, mark
+from stochq.noise import StepNoise
+from stochq.noise.discrete import cells, mark
 from stochq.noise.roots import root
 from stochq.systems.linear import column
 
@@ -56,19 +56,11 @@ class Projectors(DiagonalCollapse):
 
 
 @final
-class KickedCollapse(Collapse):
+class KickedCollapse(CollapseByFewValues):
     """Kicks of four values, exact for linear averages over any dt that takes no more than `LONGEST`, for others of weak
     order 2."""
 
     channel: Projectors
-
-    @property
-    def budget(self) -> Budget:
-        return Budget(words=dyadic_words(self._cells, self.law != "unitary"))
-
-    @property
-    def _cells(self) -> int:
-        return (2 if self.law == "complex" else 1) * self.channel.dim
 
     @property
     def is_sooner(self) -> bool:
@@ -91,7 +83,7 @@ class KickedCollapse(Collapse):
         return tuple((kicks(share * loss), phase_kicks(share * loss)) for share in (1.0, 0.5))
 
     def step(self, dt: jax.Array, psi: jax.Array, noise: StepNoise, terms: Any, reverse: bool) -> jax.Array:
-        dim, count, (weights, phases) = len(psi), self._cells, terms[len(noise.words) - 1]
+        dim, count, (weights, phases) = len(psi), self.cells, terms[len(noise.words) - 1]
         for words in noise.words:
             cell = cells(words, count)
             if self.law != "unitary":

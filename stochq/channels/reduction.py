@@ -99,7 +99,6 @@ class PulledFlow(Flow):
     """The noise alone is solved exactly by its integrals, between two half steps of the pull; weak order 2."""
 
     channel: PulledReduction
-    law: NoiseLaw = eqx.field(static=True)
 
     @property
     def budget(self) -> Budget:

@@ -76,7 +76,6 @@ class LevelSweep(Flow):
     noise or noise of few values."""
 
     channel: Separable
-    law: NoiseLaw = eqx.field(static=True)
 
     @property
     def smallest_block(self) -> int:

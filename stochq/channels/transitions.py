@@ -103,7 +103,6 @@ class MatrixSweep(Flow):
     """One sweep over the target levels in a random direction, of weak order 2."""
 
     channel: Transitions
-    law: NoiseLaw = eqx.field(static=True)
 
     @property
     def budget(self) -> Budget:
