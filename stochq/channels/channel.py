@@ -71,6 +71,12 @@ class Flow(Module):
         return False
 
     @property
+    def hides_bias(self) -> bool:
+        """Whether a step whose noise is joined from two repeats a part of their error in averages that are not linear:
+        a pilot run on a shared path does not see that part."""
+        return False
+
+    @property
     def smallest_block(self) -> int:
         """Trajectories that a block should hold at least on a CPU for a step to be efficient."""
         return 1
@@ -131,7 +137,7 @@ class Channel(Module):
         return self.flow(law)
 
     def discrete_flow(self, law: NoiseLaw) -> Flow:
-        """As `flow`, with increments of few values and a Gaussian's first five moments: right for averages only."""
+        """As `flow`, with increments of few values and a Gaussian's first moments: right for averages only."""
         return self.flow(law)
 
     def missing_flow(self, law: NoiseLaw) -> str:

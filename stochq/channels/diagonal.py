@@ -183,6 +183,11 @@ class CollapseByFewValues(Collapse):
     def budget(self) -> Budget:
         return Budget(words=dyadic_words(self.cells, self.law != "unitary"))
 
+    @property
+    def hides_bias(self) -> bool:
+        # Five moments of a Gaussian, not seven.
+        return True
+
 
 @final
 class DiscreteCollapse(CollapseByFewValues):

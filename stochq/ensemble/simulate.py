@@ -64,7 +64,7 @@ def simulate(
 
     equation: from `sq.models`; psi0: (dim,) normalised; times: (T,) increasing, the start included.
     observables: {name: (dim,) diagonal | (dim, dim) Hermitian | callable(psi) -> float | sq.Density() |
-    sq.Histogram(...)}. scheme: None takes the best that applies; operators to a tolerance may take discrete increments.
+    sq.Histogram(...)}. scheme: None takes the best that applies; means to a tolerance may take discrete increments.
     dt: None takes the largest step whose estimated bias stays below a tenth of the standard error. tolerance: run as
     many trajectories, up to `trajectories`, and as short steps (unless dt is given) as keep |bias| + 2 standard errors
     below it for every observable at every time; result.info says what was chosen, why, and what was reached. batch:
@@ -134,7 +134,7 @@ def _checked_scheme(
     for."""
     if scheme is None:
         linear = not any(callable(operator) for operator in observables.values())
-        scheme = default_scheme(equation, averages=averages and linear)
+        scheme = default_scheme(equation, averages, linear)
     scheme.check(equation)
     if single and scheme.averages_only:
         raise ValueError(

@@ -1,7 +1,8 @@
-r"""Increments that take few values but have the moments of Gaussian ones up to the fifth.
+r"""Increments that take few values but have the moments of Gaussian ones up to the fifth or the seventh.
 
-Nothing else of the noise enters the averages of a scheme of weak order 2 at its leading order, linear or not
-(Kloeden and Platen, *Numerical Solution of Stochastic Differential Equations*, chapter 14).
+Five decide the weak order, 2, of averages, linear or not (Kloeden and Platen, *Numerical Solution of Stochastic
+Differential Equations*, chapter 14). Seven make the leading error that of Gaussian increments, too: then the sum of two
+increments errs as one of twice the variance does, and a pilot run on a shared path sees the whole of it.
 """
 
 from typing import NamedTuple
@@ -18,12 +19,26 @@ class Points(NamedTuple):
     chances: np.ndarray
 
 
-# E z² = 1, E z⁴ = 3; the odd moments vanish.
-REAL = Points(np.sqrt(3) * np.array([-1.0, 0.0, 1.0]), np.array([1, 4, 1]) / 6)
-# E|z|² = 1, E|z|⁴ = 2; a hexagon has no moments E z^m z̄^n with m ≠ n up to the fifth. Opposite values stand opposite
-# each other, so that an antithetic uniform number tends to draw −z.
-_CORNERS = np.exp(1j * np.pi / 3 * np.array([3, 2, 4]))
-COMPLEX = Points(np.sqrt(2) * np.concatenate([_CORNERS, [0], -_CORNERS[::-1]]), np.array([1, 1, 1, 6, 1, 1, 1]) / 12)
+def _hermite() -> Points:
+    values, weights = np.polynomial.hermite_e.hermegauss(4)
+    return Points(values, weights / weights.sum())
+
+
+def _stroud() -> Points:
+    """Stroud and Secrest's formula of degree 7 for the plane, opposite values opposite each other in the list, so that
+    an antithetic uniform number tends to draw −z."""
+    corner = np.exp(0.25j * np.pi)
+    radii = np.sqrt((9 + 3 * np.sqrt(5)) / 4), np.sqrt(3), np.sqrt((9 - 3 * np.sqrt(5)) / 4)
+    half = np.array([radii[0] * corner, 1j * radii[0] * corner, radii[1], 1j * radii[1]])
+    half = np.append(half, [radii[2] * corner, 1j * radii[2] * corner])
+    chances = np.repeat([(5 - 2 * np.sqrt(5)) / 45, 1 / 36, (5 + 2 * np.sqrt(5)) / 45], 2)
+    return Points(np.concatenate([-half, half[::-1]]), np.concatenate([chances, chances[::-1]]))
+
+
+# Gauss and Hermite's four values: E z² = 1, E z⁴ = 3, E z⁶ = 15; the odd moments vanish.
+REAL = _hermite()
+# E|z|² = 1, E|z|⁴ = 2, E|z|⁶ = 6; no moments E z^m z̄^n with m ≠ n up to the seventh.
+COMPLEX = _stroud()
 # As a Gaussian to the fifth moment, with chances that are eighths: E z² = 1 and E z⁴ = 3 give both values.
 _OUTER, _INNER = np.sqrt(1 + np.sqrt(6)), np.sqrt(1 - np.sqrt(2 / 3))
 DYADIC = Points(np.array([-_OUTER, -_INNER, _INNER, _OUTER]), np.array([1, 3, 3, 1]) / 8)

@@ -18,20 +18,21 @@ def shares_draws(scheme: Scheme, frame: Frame) -> bool:
     return 2 * scheme.budget(frame).shared >= frame.dim
 
 
-def default_scheme(equation: Equation, averages: bool = False) -> Scheme:
+def default_scheme(equation: Equation, averages: bool = False, linear: bool = True) -> Scheme:
     """The best scheme that applies: Strang where every channel flows, extrapolated Euler-Maruyama elsewhere.
 
-    averages: whether linear averages are all that is asked for, so that discrete increments may serve where they are
-    sooner. Their error in other averages is hidden in part from a shared path, by which steps are chosen.
+    averages: whether averages are all that is asked for, so that discrete increments may serve where they are sooner;
+    linear: whether all of them are linear in the density matrix. Where they are not, pilot runs choose the step, and
+    discrete increments serve where these see the whole of their error.
     """
     discrete = Strang(increments="discrete")
     if discrete.requires(equation):
         strang = Strang()
         return Extrapolated(EulerMaruyama()) if strang.requires(equation) else strang
-    return discrete if averages and _discrete_is_sooner(equation) else Strang()
+    return discrete if averages and _discrete_is_sooner(equation, linear) else Strang()
 
 
-def _discrete_is_sooner(equation: Equation) -> bool:
+def _discrete_is_sooner(equation: Equation, linear: bool) -> bool:
     """Where all that change by it gain, and the noise is not all there is: collapse alone has no error in dt."""
     frame = frame_of(equation)
     alone = isinstance(frame.hamiltonian, DiagonalHamiltonian) and len(frame.channels) == 1 and frame.changes[0] is None
@@ -39,7 +40,7 @@ def _discrete_is_sooner(equation: Equation) -> bool:
         return False
     flows = [(channel.flow(frame.noise), channel.discrete_flow(frame.noise)) for channel in frame.channels]
     changed = [discrete for gaussian, discrete in flows if type(discrete) is not type(gaussian)]
-    return bool(changed) and all(flow.is_sooner for flow in changed)
+    return bool(changed) and all(flow.is_sooner and (linear or not flow.hides_bias) for flow in changed)
 
 
 def default_differentiable_scheme(equation: Equation) -> Scheme:

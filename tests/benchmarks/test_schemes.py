@@ -25,7 +25,8 @@ def _row(**seconds):
 
 def test_the_default_is_bold_and_what_was_given_up_is_not_what_does_not_apply():
     row = _row(Strang=0.1234)
-    assert schemes.cells(row) == ["a problem", "**0.123 s (20)**", "–", "–", "> 60 s", "–", "1"]
+    row["entries"]["Euler, extrapolated"] = {"cannot": "failed: Killed"}
+    assert schemes.cells(row) == ["a problem", "**0.123 s (20)**", "–", "–", "> 60 s", "failed", "1"]
     where = {"cpu": "a processor", "cores": 2, "date": "2030-01-02T03:04:05+00:00"}
     assert "| a problem | **0.123 s (20)** |" in schemes.readme_text({"machine": where, "rows": [row]})
 
@@ -40,9 +41,11 @@ def test_a_default_that_is_slow_is_told(monkeypatch):
     monkeypatch.setattr(schemes, "default_name", lambda problem, question: "Strang")
     (found,) = schemes._row(find("tunnelling-8"), "mean")["checks"]
     assert found["value"] == 4.0 and not found["passed"]
-    # Discrete increments are no default for what is not linear in the density matrix.
+    # Discrete increments are no default where pilot runs miss a part of their bias.
     (found,) = schemes._row(find("tunnelling-8"), "square")["checks"]
     assert found["value"] == 1.0 and found["passed"]
+    (found,) = schemes._row(find("homodyne-2"), "square")["checks"]
+    assert found["value"] == 4.0 and not found["passed"]
 
 
 def test_the_square_is_that_of_a_mean():

@@ -3,23 +3,37 @@
 import numpy as np
 from scipy.linalg import expm, inv, sqrtm
 
-HEXAGON = np.exp(2j * np.pi * np.arange(6) / 6)
+# Gauss and Hermite's four values of a real normal, in closed form.
+REAL = np.sqrt(3 + np.sqrt(6)) * np.array([-1, 0, 0, 1]) + np.sqrt(3 - np.sqrt(6)) * np.array([0, -1, 1, 0])
+CHANCES = (3 + np.sqrt(6) * np.array([-1, 1, 1, -1])) / 12
+# Rings of four values of a circular normal: |z|², their common chance, where they begin in quarters of a circle.
+RINGS = (
+    ((9 + 3 * 5**0.5) / 4, (5 - 2 * 5**0.5) / 45, 0.5),
+    (3, 1 / 36, 0),
+    ((9 - 3 * 5**0.5) / 4, (5 + 2 * 5**0.5) / 45, 0.5),
+)
+
+
+def _circular():
+    """The rings from the outermost inwards by two of their values each, and outwards again by the opposite ones."""
+    inwards = [(-np.sqrt(size) * 1j ** (start + k), chance) for size, chance, start in RINGS for k in (0, 1)]
+    both = [*inwards, *((-z, chance) for z, chance in reversed(inwards))]
+    return tuple(np.array(part) for part in zip(*both, strict=True))
+
+
 # Law: values of the record, their chances under its own law, E z², the factor of the operator.
-RECORDS = {
-    "real": (np.array([-np.sqrt(3), 0, np.sqrt(3)]), np.array([1, 4, 1]) / 6, 1, 1),
-    "unitary": (np.array([-np.sqrt(3), 0, np.sqrt(3)]), np.array([1, 4, 1]) / 6, 1, -1j),
-    "complex": (
-        np.sqrt(2) * np.array([*HEXAGON[[3, 2, 4]], 0, *HEXAGON[[1, 5, 0]]]),
-        np.array([1, 1, 1, 6, 1, 1, 1]) / 12,
-        0,
-        1,
-    ),
-}
+RECORDS = {"real": (REAL, CHANCES, 1, 1), "unitary": (REAL, CHANCES, 1, -1j), "complex": (*_circular(), 0, 1)}
 
 
-def maps(jump, h, law, repaired=True):
+def joined(record):
+    """The record (z₁ + z₂)/√2 of two independent ones."""
+    values, chances, *rest = record
+    return (np.add.outer(values, values).ravel() / np.sqrt(2), np.outer(chances, chances).ravel(), *rest)
+
+
+def maps(jump, h, record, repaired=True):
     """(chance under the record's own law, K_z) for every value of z; repaired: E K_z†K_z = 1."""
-    values, chances, square, factor = RECORDS[law]
+    values, chances, square, factor = RECORDS[record] if isinstance(record, str) else record
     loss, one = expm(-h / 4 * jump.conj().T @ jump), np.eye(len(jump))
     jump = factor * jump
     kicks = [one + np.sqrt(h) * z * jump + h / 2 * (z**2 - square) * jump @ jump for z in values]
@@ -31,12 +45,12 @@ def maps(jump, h, law, repaired=True):
     return [(chance, each @ repair) for chance, each in zip(chances, operators, strict=True)]
 
 
-def branch(states, chances, jump, h, law, edge=0.5):
+def branch(states, chances, jump, h, record, edge=0.5):
     """Every state (dim, n) with all its outcomes: states, chances, uniform numbers that lead there, parents.
 
-    edge: where in its share of the unit interval each uniform number lies.
+    record: the law of the noise, or a record. edge: where in its share of the unit interval each uniform number lies.
     """
-    weights, operators = zip(*maps(jump, h, law), strict=True)
+    weights, operators = zip(*maps(jump, h, record), strict=True)
     moved = np.stack([operator @ states for operator in operators])
     sizes = np.sum(np.abs(moved) ** 2, axis=1)
     shares = np.array(weights)[:, None] * sizes

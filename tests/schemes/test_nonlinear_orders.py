@@ -178,6 +178,8 @@ SHARED: list[tuple[str, Any, tuple[int, ...], int]] = [
     ("one operator", Strang(), (2, 4, 8), 14),
     ("two operators", Strang(), (2, 4, 8), 14),
     ("one operator", EulerMaruyama(), (8, 16, 32), 15),
+    ("one operator", Strang(increments="discrete"), (2, 4, 8), 16),
+    ("two operators", Strang(increments="discrete"), (2, 4, 8), 16),
 ]
 
 
