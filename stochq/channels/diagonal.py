@@ -5,6 +5,7 @@ SUV, CSL, QMUPL, Diósi-Penrose, energy-driven and lattice collapse all belong h
 
 from typing import Any, final
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -96,6 +97,12 @@ class DiagonalCollapse(Channel):
         return DiscreteCollapse(self, law)
 
 
+@eqx.filter_jit
+def _compiled_decoherence(channel: DiagonalCollapse) -> jax.Array:
+    """The search for a step asks for it, and operation by operation it takes longer."""
+    return channel.decoherence()
+
+
 class Collapse(Flow):
     """Collapse with ψ_i ← ψ_i exp(2dt κ_ij* + φ_i − dt κ_ii). Abstract: a subclass draws the level j* and the field φ.
 
@@ -106,7 +113,7 @@ class Collapse(Flow):
 
     def decay(self, dt: float) -> MeanFlow:
         """ρ_ij exp(−Γ_ij dt)."""
-        decay = np.exp(-dt * np.asarray(self.channel.decoherence()))
+        decay = np.exp(-dt * np.asarray(_compiled_decoherence(self.channel)))
         return lambda rho: decay * rho
 
     def turned(self, dt: jax.Array, psi: jax.Array, normals: jax.Array) -> jax.Array:

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, NamedTuple
 
 import jax
@@ -32,6 +33,12 @@ class Totals(NamedTuple):
 def workers() -> int:
     """Device calls in flight: one per core on a CPU, two on an accelerator."""
     return len(os.sched_getaffinity(0)) if jax.default_backend() == "cpu" else 2
+
+
+@cache
+def thread_pool(count: int) -> ThreadPoolExecutor:
+    """So many threads, kept: a device call from a new one takes milliseconds longer."""
+    return ThreadPoolExecutor(count)
 
 
 def precision_context(precision: str) -> Any:
@@ -62,7 +69,8 @@ def run(
     with precision_context(precision):
         device_call = Batch(problem, _capacity(problem))
     start = time.perf_counter()
-    with _bar(trajectories, progress) as advance, ThreadPoolExecutor(workers()) as pool:
+    pool = thread_pool(workers())
+    with _bar(trajectories, progress) as advance:
         while done < wanted:
             calls, call = _calls(problem, device_call, done, wanted, steps, precision, batch)
             pending: deque[Future] = deque()
@@ -75,13 +83,14 @@ def run(
                         failed, done = failed + lost, min(done + problem.block, wanted)
                     advance(done, wanted)
             except KeyboardInterrupt:
-                for future in pending:
-                    future.cancel()
                 if merged is None:
                     raise
                 interrupted = True
                 warnings.warn(f"interrupted: the result holds {done} of {wanted} trajectories.", stacklevel=3)
                 break
+            finally:
+                for future in pending:
+                    future.cancel()
             if extend is not None and merged is not None:
                 wanted = max(done, extend(merged, done))
     return Totals(merged, done, failed, time.perf_counter() - start, interrupted)  # type: ignore[arg-type]

@@ -6,7 +6,6 @@ the bias, its own uncertainty included, stays below a tenth of the standard erro
 """
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -17,7 +16,7 @@ from stochq.ensemble.batch import Problem
 from stochq.ensemble.grid import time_grid
 from stochq.ensemble.kernel import run_block
 from stochq.ensemble.observables import ordered_names
-from stochq.ensemble.runner import precision_context, workers
+from stochq.ensemble.runner import precision_context, thread_pool, workers
 from stochq.equation import Equation
 from stochq.schemes import Extrapolated, Scheme, frame_of
 
@@ -180,8 +179,7 @@ def _pilot(
         with precision_context(precision):
             return jax.device_get(_levels(problem, np.uint32(block)))
 
-    with ThreadPoolExecutor(workers()) as pool:
-        seen = list(pool.map(levels, range(-(-size // problem.loop.block))))
+    seen = list(thread_pool(workers()).map(levels, range(-(-size // problem.loop.block))))
     fine, coarse = (np.concatenate([part[level] for part in seen], axis=-1).astype(float) for level in (0, 1))
     difference = coarse - fine
     error = difference.std(axis=-1, ddof=1) / np.sqrt(difference.shape[-1])

@@ -35,6 +35,8 @@ FIRST = 2048
 LEAST_ROOM = 0.1
 # The next stretch of a run aims this little beyond what the variance so far asks for.
 MARGIN = 1.02
+# To which factor the number of trajectories is told.
+PRECISION = 1.001
 # A variance from few trajectories is not worth more than this many times as many.
 GROWTH = 8.0
 # An event that was not seen weighs at most this many standard deviations of what was: an operator's range may be far
@@ -69,11 +71,13 @@ class Target(NamedTuple):
         if self._needed(moments, count) <= count:
             return int(count)
         # What was not seen in n samples becomes less likely with n: the number that is needed falls with n.
-        low, high = count, max(2 * count, self._needed(moments, count))
-        while high - low > 1e-4 * high:
+        low, high = count, min(GROWTH, cap / count) * count
+        if self._needed(moments, high) > high:
+            return int(high)
+        while high > PRECISION * low:
             middle = np.sqrt(low * high)
             low, high = (low, middle) if self._needed(moments, middle) <= middle else (middle, high)
-        return int(min(cap, np.ceil(MARGIN * high), GROWTH * count))
+        return int(min(cap, np.ceil(MARGIN * high)))
 
     def _needed(self, moments: Moments, count: float) -> float:
         """What the variance of so many samples asks for."""
