@@ -6,6 +6,7 @@ import jax
 import numpy as np
 
 from stochq.channels import DenseOperators, DiagonalCollapse, Given, Operators, Transitions
+from stochq.channels.channel import LARGEST_MEAN_MAP
 from stochq.equation import Equation
 from stochq.exact import liouvillian
 from stochq.exact.action import is_driven
@@ -25,15 +26,19 @@ _OPERATOR, _FOURIER = 110.0, 10.0
 # A product of dense matrices gets this many more operations per second than elementwise work.
 _DENSE_GAIN = 8.0
 # One element of ρ at one saved time of a closed form; of the exponential of the generator over its d⁶.
-_CLOSED, _EXPONENTIAL = 100.0, 30.0
-# The splitting and the Runge-Kutta method: applications of their parts per radian of the fastest element.
-_SPLIT_PER_RADIAN, _ODE_PER_RADIAN = 2.0, 12.0
-# What a radian of the splitting costs however small ρ is: many short calls.
-_SPLIT_RADIAN = 4e6
-# A call that has nothing to do: of a closed form, of the other methods, of an ensemble.
-_CLOSED_CALL, _EXACT_CALL, _ENSEMBLE_CALL = 1.5e7, 8e7, 1e8
-# The pilots that choose a step cost about as much as so many trajectories of the run.
+_CLOSED, _EXPONENTIAL = 100.0, 12.0
+# The splitting per radian of the fastest element: many short calls however small ρ is, and the elements of ρ, which
+# memory holds up more than the products between bases do. The Runge-Kutta method: applications per radian.
+_SPLIT_RADIAN, _SPLIT_ELEMENT, _ODE_PER_RADIAN = 4e6, 1000.0, 12.0
+# A call that has nothing to do.
+_CALLS = {"closed-form": 1e7, "liouvillian": 2e7, "split": 8e7, "ode": 8e7}
+_ENSEMBLE_CALL = 6e7
+# Where pilots choose the step they cost about as much as so many trajectories of the run.
 _PILOTS = 1500.0
+# Elsewhere it follows from the mean density matrix, in a few products of matrices.
+_MEAN_CALL, _MEAN_MAP = 5e7, 200.0
+# Amplitudes and trajectories of a block: an ensemble of fewer than two of them leaves a core without work.
+_AMPLITUDES, _FEWEST, _MOST = 2.0**14, 32.0, 1024.0
 
 
 class CostHint(NamedTuple):
@@ -63,7 +68,7 @@ def cost_hint(equation: Equation, times: Any, *, trajectories: int, steps: int) 
     With d levels, T saved times and ω the fastest rate or frequency difference, the master equation costs
       "closed-form"  O(T d²), and O(d³) more where a basis has to be found or left;
       "liouvillian"  O(d⁶) once and O(T d⁴);
-      "split"        O(ωt) times O(d²), or O(d³) where parts live in different bases;
+      "split"        O(ωt) times O(d²), which memory holds up more than the products between bases do;
       "ode"          O(ωt) times O(d²) for each banded or diagonal operator and O(d³) for each dense one;
     an ensemble trajectories × steps × (random numbers + O(d), or O(d²) where a step holds a dense matrix), the pilots
     that choose a step included, and both something for the call itself. Counted operations, whose constants were
@@ -84,9 +89,27 @@ def cost_hint(equation: Equation, times: Any, *, trajectories: int, steps: int) 
         if not value >= 1:
             raise ValueError(f"{name}: expected a positive number; got {value!r}.")
     method, exact = _exact(equation, times)
-    ensemble = (_PILOTS + float(trajectories)) * float(steps) * _step(equation)
-    call = _CLOSED_CALL if method == "closed-form" else _EXACT_CALL
-    return CostHint(method, call + exact, _ENSEMBLE_CALL + ensemble)
+    least = max(float(trajectories), 2 * _block(equation))
+    ensemble = least * float(steps) * _step(equation) + _choice_of_step(equation, float(steps))
+    return CostHint(method, _CALLS[method] + exact, _ENSEMBLE_CALL + ensemble)
+
+
+def _choice_of_step(equation: Equation, steps: float) -> float:
+    """What the choice of the step costs: nothing where means have no error at any."""
+    flows = [not c.missing_flow(equation.noise) and c.flow(equation.noise).mean_limit > 0 for c in equation.channels]
+    known = all(flows) and equation.colour is None and not is_driven(equation)
+    if known and _diagonal_with(equation):
+        return 0.0
+    if known and equation.dim <= LARGEST_MEAN_MAP:
+        return _MEAN_CALL + _MEAN_MAP * float(equation.dim) ** 3
+    return _PILOTS * steps * _step(equation)
+
+
+def _block(equation: Equation) -> float:
+    """Trajectories of one block."""
+    flows = [c.flow(equation.noise) for c in equation.channels if not c.missing_flow(equation.noise)]
+    smallest = max((flow.smallest_block for flow in flows), default=1)
+    return max(float(smallest), float(np.clip(_AMPLITUDES / equation.dim, _FEWEST, _MOST)))
 
 
 def _step(equation: Equation) -> float:
@@ -133,10 +156,7 @@ def _exact(equation: Equation, times: np.ndarray) -> tuple[str, float]:
         return "liouvillian", _EXPONENTIAL * dim**6 + saved * 8.0 * dim**4
     radians = max(1.0, _fastest(equation) * span)
     if not unstructured(equation):
-        between = 0.0 if _diagonal_with(equation) else 2 * rotation
-        if not isinstance(equation.hamiltonian, Particle):
-            between *= 2
-        return "split", radians * (_SPLIT_RADIAN + _SPLIT_PER_RADIAN * (40.0 * dim**2 + between)) + 10 * rotation
+        return "split", radians * len(parts) * (_SPLIT_RADIAN + _SPLIT_ELEMENT * dim**2) + 10 * rotation
     dense = 0 if _is_light(equation) else 1
     dense += sum(isinstance(channel, DenseOperators) for channel in equation.channels)
     return "ode", radians * _ODE_PER_RADIAN * (60.0 * dim**2 + dense * 2 * rotation)

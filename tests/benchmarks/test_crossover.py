@@ -34,6 +34,9 @@ def test_short_calls_are_repeated_and_long_ones_are_not(monkeypatch):
     seconds, seeds = iter([1.0, 0.2, 0.4, 0.3]), []
     monkeypatch.setattr(crossover, "_clock", lambda call, number: (next(seconds), call(number)))
     assert crossover.timed(seeds.append) == (0.3, None) and seeds == [1, 2, 3, 4]
+    # Compilation is not part of a call.
+    seconds, seeds = iter([9.0, 1.5]), []
+    assert crossover.timed(seeds.append) == (1.5, None) and seeds == [1, 2]
     seconds = iter([30.0])
     monkeypatch.setattr(crossover, "_clock", lambda call, number: (next(seconds), "only"))
     assert crossover.timed(lambda number: None) == (30.0, "only")
