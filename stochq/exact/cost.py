@@ -33,8 +33,8 @@ _SPLIT_RADIAN, _SPLIT_ELEMENT, _ODE_PER_RADIAN = 4e6, 1000.0, 12.0
 # A call that has nothing to do.
 _CALLS = {"closed-form": 1e7, "liouvillian": 2e7, "split": 8e7, "ode": 8e7}
 _ENSEMBLE_CALL = 6e7
-# Where pilots choose the step they cost about as much as so many trajectories of the run.
-_PILOTS = 1500.0
+# Where pilots choose the step they are a share of the trajectories within bounds, and each is run at several steps.
+_PILOT_SHARE, _FEWEST_PILOTS, _MOST_PILOTS, _PILOT_RUNS = 0.25, 256.0, 2048.0, 2.0
 # Elsewhere it follows from the mean density matrix, in a few products of matrices.
 _MEAN_CALL, _MEAN_MAP = 5e7, 200.0
 # Amplitudes and trajectories of a block: an ensemble of fewer than two of them leaves a core without work.
@@ -72,8 +72,8 @@ def cost_hint(equation: Equation, times: Any, *, trajectories: int, steps: int) 
       "ode"          O(ωt) times O(d²) for each banded or diagonal operator and O(d³) for each dense one;
     an ensemble trajectories × steps × (random numbers + O(d), or O(d²) where a step holds a dense matrix), the pilots
     that choose a step included, and both something for the call itself. Counted operations, whose constants were
-    fitted to measured calls on two cores (`python -m benchmarks crossover`, five models, d = 2 to 1024): three ratios
-    in four are right to a factor of 3 there, most to 10. Levels that stay empty are counted although adaptive
+    fitted to measured calls on two cores (`python -m benchmarks crossover`, five models, d = 2 to 4096): four ratios
+    in five are right to a factor of 3 there, nearly all to 10. Levels that stay empty are counted although adaptive
     methods do not feel them: beyond some hundred levels the master equation may be sooner than it says. Only averages
     linear in ρ can be had from either: single runs, records and nonlinear quantities need trajectories.
 
@@ -90,11 +90,11 @@ def cost_hint(equation: Equation, times: Any, *, trajectories: int, steps: int) 
             raise ValueError(f"{name}: expected a positive number; got {value!r}.")
     method, exact = _exact(equation, times)
     least = max(float(trajectories), 2 * _block(equation))
-    ensemble = least * float(steps) * _step(equation) + _choice_of_step(equation, float(steps))
+    ensemble = least * float(steps) * _step(equation) + _choice_of_step(equation, float(trajectories), float(steps))
     return CostHint(method, _CALLS[method] + exact, _ENSEMBLE_CALL + ensemble)
 
 
-def _choice_of_step(equation: Equation, steps: float) -> float:
+def _choice_of_step(equation: Equation, trajectories: float, steps: float) -> float:
     """What the choice of the step costs: nothing where means have no error at any."""
     flows = [not c.missing_flow(equation.noise) and c.flow(equation.noise).mean_limit > 0 for c in equation.channels]
     known = all(flows) and equation.colour is None and not is_driven(equation)
@@ -102,7 +102,8 @@ def _choice_of_step(equation: Equation, steps: float) -> float:
         return 0.0
     if known and equation.dim <= LARGEST_MEAN_MAP:
         return _MEAN_CALL + _MEAN_MAP * float(equation.dim) ** 3
-    return _PILOTS * steps * _step(equation)
+    pilots = float(np.clip(_PILOT_SHARE * trajectories, _FEWEST_PILOTS, _MOST_PILOTS))
+    return _PILOT_RUNS * pilots * steps * _step(equation)
 
 
 def _block(equation: Equation) -> float:
@@ -156,7 +157,8 @@ def _exact(equation: Equation, times: np.ndarray) -> tuple[str, float]:
         return "liouvillian", _EXPONENTIAL * dim**6 + saved * 8.0 * dim**4
     radians = max(1.0, _fastest(equation) * span)
     if not unstructured(equation):
-        return "split", radians * len(parts) * (_SPLIT_RADIAN + _SPLIT_ELEMENT * dim**2) + 10 * rotation
+        between = len(parts) ** 2
+        return "split", radians * between * (_SPLIT_RADIAN + _SPLIT_ELEMENT * dim**2) + 10 * rotation
     dense = 0 if _is_light(equation) else 1
     dense += sum(isinstance(channel, DenseOperators) for channel in equation.channels)
     return "ode", radians * _ODE_PER_RADIAN * (60.0 * dim**2 + dense * 2 * rotation)
