@@ -1,4 +1,4 @@
-"""Time to an answer: a bias and a standard error of 10⁻³ each, for stochq, dynamiqs and QuTiP, all in one run."""
+"""Time to an answer: a bias and a standard error of 10⁻³ each, for stochq, dynamiqs and QuTiP, each row in one run."""
 
 import json
 from collections.abc import Sequence

@@ -121,8 +121,8 @@ def _step(equation: Equation) -> float:
     if isinstance(equation.hamiltonian, Particle):
         work += _FOURIER * dim * np.log2(dim)
     # Over a whole step a banded Hamiltonian is a dense matrix, too, as long as that is kept.
-    light = _is_light(equation) and getattr(equation.hamiltonian, "dense", None) is None
-    return work + (0 if light else 8 * dim**2 / _DENSE_GAIN)
+    dense_over_a_step = isinstance(equation.hamiltonian, Banded) and equation.hamiltonian.dense is not None
+    return work + (8 * dim**2 / _DENSE_GAIN if dense_over_a_step or not _is_light(equation) else 0)
 
 
 def _flow(channel: Any, law: Any) -> float:
