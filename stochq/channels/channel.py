@@ -16,6 +16,8 @@ NoiseLaw = Literal["real", "complex", "unitary"]
 MeanFlow = Callable[[np.ndarray], np.ndarray]
 # The largest dimension in which it is worth following.
 LARGEST_MEAN_MAP = 128
+# Steps are as long as a limit allows if they are so to rounding, which divisions of intervals bring.
+JUST = 1 + 1e-9
 
 
 class Basis(Module):
@@ -82,9 +84,19 @@ class Flow(Module):
         return 1
 
     @property
+    def longest_step(self) -> float:
+        """The longest step over which the noise can be drawn."""
+        return np.inf
+
+    @property
     def mean_limit(self) -> float:
-        """The longest step whose means have no time-step error in any operator; 0 where every one has."""
+        """The longest step whose `mean_flow` is known; 0 where none is."""
         return 0.0
+
+    @property
+    def mean_is_exact(self) -> bool:
+        """Whether `mean_flow` has no time-step error in any operator."""
+        return False
 
     def mean_flow(self, dt: float, reverse: bool) -> MeanFlow | None:
         """E[ψψ†] after a step over dt from E[ψψ†] before it, (dim, dim), where `mean_limit` is not 0; None where the

@@ -152,6 +152,10 @@ class ExactCollapse(Collapse):
     def mean_limit(self) -> float:
         return np.inf
 
+    @property
+    def mean_is_exact(self) -> bool:
+        return True
+
     def mean_flow(self, dt: float, reverse: bool) -> MeanFlow:
         return self.decay(dt)
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from stochq.arrays import as_real
-from stochq.channels.channel import Basis, Flow, Given, MeanFlow, NoiseLaw
+from stochq.channels.channel import JUST, Basis, Flow, Given, MeanFlow, NoiseLaw
 from stochq.channels.diagonal import CollapseByFewValues, DiagonalCollapse
 from stochq.channels.kicks import LONGEST, collapse, kicks, phase_kicks, turn
 from stochq.noise import StepNoise
@@ -67,13 +67,21 @@ class KickedCollapse(CollapseByFewValues):
         return True
 
     @property
-    def mean_limit(self) -> float:
+    def longest_step(self) -> float:
         """As long as four values hold the loss of coherence."""
         fastest = float(np.max(np.asarray(self.channel.rates), initial=0.0))
         return LONGEST / fastest if fastest > 0 else np.inf
 
+    @property
+    def mean_limit(self) -> float:
+        return self.longest_step
+
+    @property
+    def mean_is_exact(self) -> bool:
+        return True
+
     def mean_flow(self, dt: float, reverse: bool) -> MeanFlow | None:
-        return self.decay(dt) if dt <= self.mean_limit else None
+        return self.decay(dt) if dt <= JUST * self.mean_limit else None
 
     def terms(self, dt: jax.Array) -> Any:
         """The kicks over the whole step, and over one half of it: a joined step makes two, the one after the other."""

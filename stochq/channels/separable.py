@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from stochq.arrays import as_real, is_concrete
-from stochq.channels.channel import LARGEST_MEAN_MAP, Basis, Flow, Given, MeanFlow, NoiseLaw, populations
+from stochq.channels.channel import JUST, LARGEST_MEAN_MAP, Basis, Flow, Given, MeanFlow, NoiseLaw, populations
 from stochq.channels.sweep import GaussianTerms, gaussian_visits, sweep, sweep_budget, visit_durations
 from stochq.channels.sweep_discrete import DiscreteTerms, discrete_visits
 from stochq.channels.transitions import MatrixSweep, Transitions
@@ -89,6 +89,10 @@ class LevelSweep(Flow):
         total = float(np.sum(np.asarray(self.channel.target)))
         return 0.5 / total if total > 0 else np.inf
 
+    @property
+    def mean_is_exact(self) -> bool:
+        return True
+
     def relaxed(self, dt: float) -> MeanFlow:
         """e^{−a dt}ρ + (1 − e^{−a dt}) Tr(ρ) diag(A)/a, a = ΣA."""
         target = np.asarray(self.channel.target)
@@ -133,7 +137,7 @@ class DiscreteSweep(LevelSweep):
         return self.channel.dim <= LARGEST_MEAN_MAP
 
     def mean_flow(self, dt: float, reverse: bool) -> MeanFlow | None:
-        return self.relaxed(dt) if dt <= self.mean_limit else None
+        return self.relaxed(dt) if dt <= JUST * self.mean_limit else None
 
     def terms(self, dt: jax.Array) -> Any:
         return tuple(DiscreteTerms.over(duration, self.law) for duration in self.durations(dt))

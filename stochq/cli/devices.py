@@ -14,6 +14,8 @@ def print_devices() -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from stochq.ensemble.runner import usable_cores
+
     console = Console()
     table = Table(title=f"JAX backend: {jax.default_backend()}")
     for heading in ("device", "kind", "memory"):
@@ -21,7 +23,7 @@ def print_devices() -> None:
     for device in jax.devices():
         table.add_row(str(device), device.device_kind, _device_memory(device))
     console.print(table)
-    console.print(f"cores: {_usable_cores()} of {os.cpu_count()}   memory: {_host_memory()}", highlight=False)
+    console.print(f"cores: {usable_cores()} of {os.cpu_count()}   memory: {_host_memory()}", highlight=False)
     console.print(f"{platform.system()} {platform.machine()}, Python {platform.python_version()}", highlight=False)
     console.print(", ".join(f"{name}\N{NO-BREAK SPACE}{_version(name)}" for name in LIBRARIES), highlight=False)
 
@@ -30,12 +32,6 @@ def _device_memory(device: Any) -> str:
     statistics = device.memory_stats() or {}
     limit = statistics.get("bytes_limit")
     return "the host's" if limit is None else f"{limit / 2**30:.1f} GiB"
-
-
-def _usable_cores() -> int:
-    # A container or a queue may grant fewer cores than the machine has; not every system can tell.
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
 
 
 def _host_memory() -> str:

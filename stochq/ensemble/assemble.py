@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from stochq.ensemble.batch import Runnable
+from stochq.ensemble.batch import FAILED_FRACTION, Runnable
 from stochq.ensemble.grid import TimeGrid
 from stochq.ensemble.result import EnsembleResult
 from stochq.ensemble.runner import Totals
@@ -15,8 +15,6 @@ from stochq.ensemble.statistics import Covariance, Density, Histogram, PairSprea
 from stochq.ensemble.step_size import StepChoice
 
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
-# A run in which more than this fraction of trajectories became non-finite has no meaning.
-FAILED_FRACTION = 0.01
 
 
 def assemble(

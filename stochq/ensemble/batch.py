@@ -18,6 +18,8 @@ from stochq.systems.driven import Driven
 from stochq.systems.states import normalize
 
 BLOCKS_PER_CALL = 16
+# A run in which more than this fraction of trajectories became non-finite has no meaning.
+FAILED_FRACTION = 0.01
 
 
 class Runnable(Protocol):
@@ -103,13 +105,14 @@ def digits(values: Any) -> str:
 
 
 def observer(problem: Problem, states: bool) -> Any:
-    """The `observe` of `run_block`: {"values": (observables, block)} and, on request, {"states": (dim, block)}."""
+    """The `observe` of `run_block`: {"values": (observables, block)} and, on request, {"states": (dim, block)} and
+    {"runs": (runs, dim, block)} of all runs that the scheme combines."""
     weights = problem.loop.scheme.weights
 
     def observe(closed: tuple[jax.Array, ...]) -> dict[str, jax.Array]:
         terms = [weight * problem.read(psi) for weight, psi in zip(weights, closed, strict=True)]
         seen = {"values": sum(terms[1:], terms[0])}
-        return seen | {"states": closed[0]} if states else seen
+        return seen | {"states": closed[0], "runs": jnp.stack(closed)} if states else seen
 
     return observe
 
@@ -175,7 +178,7 @@ def _run(compiled_for: _CompiledFor, numbers: list, first_block: Any, blocks: An
 def run_batch(problem: Runnable, first_block: Any, blocks: Any, stop: Any, capacity: int) -> tuple[Any, jax.Array]:
     """As of `Batch`."""
     size = problem.block
-    states = any(statistic.needs == "states" for statistic in problem.statistics)
+    states = any(statistic.needs in ("states", "runs") for statistic in problem.statistics)
 
     def summarize(block: jax.Array) -> tuple[Any, jax.Array]:
         first = (first_block + block) * np.uint32(size)
@@ -184,7 +187,9 @@ def run_batch(problem: Runnable, first_block: Any, blocks: Any, stop: Any, capac
         each = size // samples
         wanted = each * jnp.arange(samples, dtype=jnp.uint32) < stop - first
         finite = jnp.all(jnp.isfinite(data["values"]), axis=(0, 1))
-        data = {name: jnp.where(finite[None, None], array, 0) for name, array in data.items()}
+        data = {
+            name: jnp.where(jnp.expand_dims(finite, range(array.ndim - 1)), array, 0) for name, array in data.items()
+        }
         weights = (wanted & finite).astype(data["values"].dtype)
         summaries = tuple(statistic.block(data[statistic.needs], weights) for statistic in problem.statistics)
         return summaries, each * jnp.sum(wanted & ~finite)

@@ -16,6 +16,7 @@ from stochq.ensemble.grid_checks import check_grid_state
 from stochq.ensemble.kernel import run_block
 from stochq.ensemble.problem import build_problem, check_counters
 from stochq.ensemble.runner import precision_context
+from stochq.ensemble.simulate import check_options
 from stochq.equation import Equation
 from stochq.schemes import Scheme, default_differentiable_scheme
 from stochq.systems.checks import check_count, check_times
@@ -66,6 +67,7 @@ def expectations(
     times = check_times(times)
     grid = time_grid(times, check_step(times, dt))
     trajectories = check_count("trajectories", trajectories, 1)
+    seed = check_count("seed", seed, 0, most=2**63 - 1)
     scheme = default_differentiable_scheme(equation) if scheme is None else scheme
     scheme.check(equation)
     check_differentiable(scheme, equation)
@@ -101,8 +103,7 @@ def _check_static(**arguments: Any) -> None:
 
 
 def _check_precision(precision: str) -> None:
-    if precision not in ("single", "double"):
-        raise ValueError(f"precision: expected 'single' or 'double'; got {precision!r}.")
+    check_options(precision, None)
     if precision == "double" and jnp.zeros(()).dtype != np.float64:
         raise ValueError(
             "precision: expected 'single' outside jax.enable_x64; 'double' would lose its digits on the way back "

@@ -14,12 +14,12 @@ from stochq.ensemble.kernel import GridArrays
 from stochq.ensemble.problem import block_size, cast, covariance_points
 from stochq.ensemble.result import EnsembleResult
 from stochq.ensemble.runner import run
-from stochq.ensemble.simulate import check_options, count, kept_states
+from stochq.ensemble.simulate import check_options, kept_states
 from stochq.ensemble.statistics import Covariance, Mean
 from stochq.ensemble.step_size import StepChoice
 from stochq.models.fermions import REACH, FermionGas
 from stochq.noise import seed_words
-from stochq.systems.checks import check_times
+from stochq.systems.checks import check_count, check_times
 
 # Steps turn the phases of transitions by this much, root mean square, where the user gives none.
 TURN = 0.2
@@ -63,9 +63,9 @@ def simulate_fermions(
     True
     """
     occupied, times = gas.check_occupied(occupied), check_times(times)
-    trajectories = count("trajectories", trajectories, at_least=2)
-    keep = count("keep", keep, at_least=0, at_most=trajectories)
-    seed = count("seed", seed, at_least=0, at_most=2**63 - 1)
+    trajectories = check_count("trajectories", trajectories, 2)
+    keep = check_count("keep", keep, 0, most=trajectories)
+    seed = check_count("seed", seed, 0, most=2**63 - 1)
     check_options(precision, batch)
     grid, choice = _steps(gas, occupied, times, dt)
     problem = cast(_problem(gas, occupied, grid, _weights(gas, observables), seed), precision)

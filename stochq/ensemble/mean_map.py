@@ -5,7 +5,7 @@ from that map alone: no pilot run, no statistical uncertainty. Affordable where 
 """
 
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 import jax
@@ -13,47 +13,60 @@ import jax.numpy as jnp
 import numpy as np
 
 from stochq.channels.channel import LARGEST_MEAN_MAP
+from stochq.ensemble.aliasing import another_step, fastest_turn, is_hidden
 from stochq.ensemble.grid import time_grid
 from stochq.ensemble.observables import ordered_names
-from stochq.ensemble.step_size import ASYMPTOTIC, Bias, StepChoice, division_of
+from stochq.ensemble.step_size import Allowed, Bias, StepChoice, division_of
 from stochq.equation import Equation
 from stochq.schemes import Scheme, frame_of, shares_draws
 from stochq.schemes.scheme import MeanMap
 
 _REFINEMENTS = 40
+# Parts of an interval, beyond those of h/2, of the step by which aliasing is told; and by how much it exceeds a bias.
+_FURTHER, _CLEARLY = 29, 3.0
 
 
 class MeanRun(NamedTuple):
     """The scheme's mean density matrix, and what it says of some observables.
 
-    states: step -> (T, dim, dim); operators: (observables, dim, dim), in the order of a readout, in the same basis.
+    states: step -> (T, dim, dim); operators: (observables, dim, dim), in the order of a readout, in the same basis;
+    interval: the first between saved times; turn: of the levels, see `fastest_turn`.
     """
 
     states: Callable[[float], np.ndarray]
     operators: np.ndarray
     weak_order: int
+    interval: float
+    turn: float
 
     def bias(self, h: float) -> Bias:
-        """The time-step error at step h, from the difference to h/2."""
-        both = np.concatenate([self.operators, self.operators @ self.operators])
-        coarse, fine = (np.einsum("tij,oji->to", self.states(step), both).real for step in (h, h / 2))
-        means, squares = np.split(fine, 2, axis=1)
-        share = 1 - 2.0**-self.weak_order
-        spread = np.sqrt(np.maximum(squares - means**2, 0)).max(axis=0) * np.ones_like(means)
-        value = (coarse[:, : len(self.operators)] - means) / share
-        return Bias(value, np.zeros_like(value), spread)
+        """The time-step error at step h, from the difference to h/2, or to a step that is no part of h where levels
+        turn so fast that both may be wrong alike."""
+        coarse, fine = self.means(h), self.means(h / 2)
+        value = (coarse - fine) / (1 - 2.0**-self.weak_order)
+        if is_hidden(self.turn, h):
+            difference = coarse - self.means(another_step(self.interval, h, _FURTHER))
+            value = np.where(np.abs(difference) > _CLEARLY * np.abs(value).max(), difference, value)
+        squares = np.einsum("tij,oji->to", self.states(h / 2), self.operators @ self.operators).real
+        largest = (np.sqrt(np.maximum(squares - fine**2, 0)).max(axis=0), np.abs(fine).max(axis=0))
+        return Bias(value, np.zeros_like(value), *(size * np.ones_like(value) for size in largest))
+
+    def means(self, h: float) -> np.ndarray:
+        """Tr ρO at step h, (T, observables)."""
+        return np.einsum("tij,oji->to", self.states(h), self.operators).real
 
     def moments(self, h: float, orders: tuple[int, ...]) -> np.ndarray:
         """Tr ρ|O − ⟨O⟩|^order at step h in units of O's range, (orders, T, observables).
 
         By Jensen's inequality these bound the moments of the values of single trajectories.
         """
-        values, vectors = np.linalg.eigh(self.operators)
-        chances = np.sum(vectors.conj()[:, None] * (self.states(h)[None] @ vectors[:, None]), axis=2).real.clip(0)
-        scale = np.maximum(values[:, -1] - values[:, 0], np.finfo(float).tiny)
-        away = values[:, None] - np.einsum("otm,om->ot", chances, values)[..., None]
-        away = np.abs(away) / scale[:, None, None]
-        return np.stack([np.sum(chances * away**order, axis=-1).T for order in orders])
+        states, seen = self.states(h), []
+        for operator in self.operators:
+            values, vectors = np.linalg.eigh(operator)
+            chances = np.sum(vectors.conj() * (states @ vectors), axis=1).real.clip(0)
+            away = np.abs(values - (chances @ values)[:, None]) / (np.ptp(values) or 1.0)
+            seen.append([np.sum(chances * away**order, axis=-1) for order in orders])
+        return np.moveaxis(np.array(seen), 0, -1)
 
 
 def mean_run(
@@ -84,7 +97,7 @@ def mean_run(
         columns = None if frame.columns is None else np.asarray(frame.columns)
     start = np.outer(held, held.conj())
 
-    @cache
+    @lru_cache(maxsize=3)
     def states(h: float) -> np.ndarray:
         grid, rho, seen = time_grid(times, h), start, [start]
         for steps, length in zip(grid.steps, grid.lengths, strict=True):
@@ -94,7 +107,7 @@ def mean_run(
         return np.stack(seen)
 
     operators = np.stack([_held(observables[name], columns) for name in ordered_names(observables)])
-    return MeanRun(states, operators, scheme.weak_order)
+    return MeanRun(states, operators, scheme.weak_order, float(times[1] - times[0]), fastest_turn(equation))
 
 
 def _held(observable: Any, columns: Any) -> np.ndarray:
@@ -109,7 +122,7 @@ def largest_step(
     equation: Equation,
     times: np.ndarray,
     scheme: Scheme,
-    allowed: Callable[[Bias], Any],
+    allowed: Allowed,
 ) -> tuple[float, Bias]:
     """The largest step whose bias is at most what is allowed, (T, observables) or a number; and that bias."""
     frame = frame_of(equation)
@@ -119,7 +132,7 @@ def largest_step(
         found = mean.bias(h)
         limit = np.maximum(allowed(found), np.finfo(float).tiny)
         worst = float(np.max(np.abs(found.value) / limit))
-        if worst <= 1 and np.all(np.abs(found.value) <= ASYMPTOTIC * found.spread + limit):
+        if worst <= 1:
             return h, found
         h = division_of(times, h / np.clip(worst ** (1 / scheme.weak_order), 1.05, 4.0), multiple)
     raise RuntimeError(f"dt: no step down to {h:.2g} makes the bias small enough. Give dt yourself.")
@@ -131,7 +144,7 @@ def step_by_mean_map(
     times: np.ndarray,
     observables: Mapping[str, Any],
     scheme: Scheme,
-    allowed: Callable[[Bias], Any],
+    allowed: Allowed,
     given: float | None,
     why: str,
 ) -> tuple[StepChoice, np.ndarray]:

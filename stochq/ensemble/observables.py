@@ -37,8 +37,21 @@ class Readout(Module):
             count, dim = self.dense.shape[:2]
             images = apply_matrix(self.dense.reshape(-1, dim), psi).reshape(count, *psi.shape)
             parts.append(jax.vmap(inner, in_axes=(None, 0))(psi, images)[:, 0].real)
-        parts.extend(jax.vmap(lambda state, f=f: jnp.reshape(f(state).real, (1,)), -1, -1)(psi) for f in self.callables)
+        names = self.names[len(self.names) - len(self.callables) :]
+        parts.extend(
+            jax.vmap(lambda state, f=f, name=name: _value(name, f(state)), -1, -1)(psi)
+            for name, f in zip(names, self.callables, strict=True)
+        )
         return jnp.concatenate(parts)
+
+
+def _value(name: str, value: Any) -> jax.Array:
+    if jnp.size(value) != 1:
+        raise ValueError(
+            f"observables[{name!r}]: expected a function of one state with one real number as its value; got an array "
+            f"of shape {jnp.shape(value)}. Give one function for each of its elements."
+        )
+    return jnp.reshape(jnp.asarray(value).real, (1,))
 
 
 def readout(observables: Mapping[str, Any], dim: int) -> Readout:

@@ -11,7 +11,7 @@ from stochq.ensemble.batch import Problem
 from stochq.ensemble.grid import TimeGrid
 from stochq.ensemble.kernel import GridArrays, Loop
 from stochq.ensemble.observables import readout
-from stochq.ensemble.statistics import Covariance, Mean, PairSpread, Statistic
+from stochq.ensemble.statistics import Covariance, Density, Mean, PairSpread, Statistic
 from stochq.equation import Equation
 from stochq.noise import Colouring, seed_words
 from stochq.schemes import Scheme, frame_of, shares_draws
@@ -35,10 +35,11 @@ def build_problem(
     read = readout(observables, equation.dim)
     frame = frame_of(equation)
     block = block_size(equation.dim, scheme.smallest_block(equation))
-    paired = grid.even and shares_draws(scheme, frame)
+    paired = grid.even and not scheme.doubles_steps and shares_draws(scheme, frame)
     loop = Loop(scheme, block // 2 if antithetic else block, grid.uniform, paired, antithetic=antithetic)
     points = covariance_points(len(observables), len(grid.times))
-    chosen = (Mean(), Covariance(points), *statistics.values(), *([PairSpread()] if antithetic else []))
+    asked = [Density(scheme.weights) if isinstance(each, Density) else each for each in statistics.values()]
+    chosen = (Mean(), Covariance(points), *asked, *([PairSpread()] if antithetic else []))
     arrays = GridArrays(grid.times, grid.steps.astype(np.int32), grid.lengths, _colouring(equation, grid, scheme))
     frame, arrays, psi, read, chosen = cast((frame, arrays, psi, read, chosen), precision)
     return Problem(loop, frame, arrays, psi, seed_words(int(seed)), read, chosen)

@@ -30,9 +30,15 @@ class Totals(NamedTuple):
     interrupted: bool
 
 
+def usable_cores() -> int:
+    """A container or a queue may grant fewer cores than the machine has; not every system can tell."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
+
+
 def workers() -> int:
     """Device calls in flight: one per core on a CPU, two on an accelerator."""
-    return len(os.sched_getaffinity(0)) if jax.default_backend() == "cpu" else 2
+    return usable_cores() if jax.default_backend() == "cpu" else 2
 
 
 @cache
@@ -82,6 +88,8 @@ def run(
                         merged = summary if merged is None else _merge(merges, merged, summary)
                         failed, done = failed + lost, min(done + problem.block, wanted)
                     advance(done, wanted)
+                if extend is not None and merged is not None:
+                    wanted = max(done, extend(merged, done))
             except KeyboardInterrupt:
                 if merged is None:
                     raise
@@ -91,8 +99,6 @@ def run(
             finally:
                 for future in pending:
                     future.cancel()
-            if extend is not None and merged is not None:
-                wanted = max(done, extend(merged, done))
     return Totals(merged, done, failed, time.perf_counter() - start, interrupted)  # type: ignore[arg-type]
 
 

@@ -1,12 +1,13 @@
 """The public entry: an equation, a state and times become an ensemble."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 
+from stochq.channels.channel import JUST, LARGEST_MEAN_MAP
 from stochq.ensemble.assemble import assemble
 from stochq.ensemble.batch import Problem, Runnable, run_states
 from stochq.ensemble.grid import check_step, time_grid
@@ -16,10 +17,10 @@ from stochq.ensemble.observables import readout
 from stochq.ensemble.problem import build_problem, check_counters
 from stochq.ensemble.result import EnsembleResult
 from stochq.ensemble.runner import precision_context, run
-from stochq.ensemble.statistics import Density, Histogram
+from stochq.ensemble.statistics import Density, Histogram, rounding
 from stochq.ensemble.step_size import (
     SHARE_IN_WORDS,
-    Bias,
+    Allowed,
     Pilots,
     StepChoice,
     choose_step,
@@ -32,14 +33,14 @@ from stochq.ensemble.tolerance import (
     BIAS_SHARE,
     MOMENTS,
     check_tolerance,
-    choose_step_for,
+    pilot_sizes,
     report_on,
     run_to,
     target_of,
 )
 from stochq.equation import Equation
-from stochq.schemes import Scheme, default_scheme
-from stochq.systems.checks import check_times
+from stochq.schemes import Scheme, default_scheme, frame_of
+from stochq.systems.checks import check_count, check_times
 from stochq.systems.states import check_state
 
 
@@ -85,9 +86,9 @@ def simulate(
     """
     psi = check_state(psi0, equation.dim)
     times = check_times(times)
-    trajectories = count("trajectories", trajectories, at_least=2)
-    keep = count("keep", keep, at_least=0, at_most=trajectories)
-    seed = count("seed", seed, at_least=0, at_most=2**63 - 1)
+    trajectories = check_count("trajectories", trajectories, 2)
+    keep = check_count("keep", keep, 0, most=trajectories)
+    seed = check_count("seed", seed, 0, most=2**63 - 1)
     check_options(precision, batch)
     plain, statistics = _split_observables(observables, equation.dim)
     single = _asks_for_single_trajectories(keep, statistics)
@@ -98,7 +99,8 @@ def simulate(
     if tolerance is not None:
         tolerance = check_tolerance(tolerance, trajectories, scheme, observables, statistics)
     antithetic = _pairs(antithetic, trajectories, single, statistics, tolerance, dt)
-    choice, bound, moments = _step(equation, psi, times, plain, trajectories, scheme, dt, tolerance, precision)
+    judged = plain if tolerance is not None else plain | _probes(statistics, psi)
+    choice, bound, moments = _step(equation, psi, times, judged, trajectories, scheme, dt, tolerance, precision)
     grid = time_grid(times, choice.dt)
 
     def build(antithetic: bool) -> Problem:
@@ -112,13 +114,14 @@ def simulate(
         totals = run(problem, trajectories, grid.total_steps, precision, batch, progress)
     else:
         names = readout(plain | monitors, equation.dim).names
-        target = target_of(tolerance, names, plain, bound, moments)
+        limits = rounding(precision, grid.total_steps)
+        target = target_of(tolerance, names, plain, psi, bound, moments, limits)
         problem, totals = run_to(target, build, antithetic, trajectories, precision, batch, progress)
     result = assemble(problem, grid, totals, choice, list(plain), list(statistics), precision, seed)
     if target is not None:
         report_on(result, target, totals, trajectories)
     warn_about_grid(result.info)
-    return replace(result, kept=kept_states(problem, keep, precision)) if keep else result
+    return replace(result, kept=kept_states(problem, min(keep, totals.done), precision)) if keep else result
 
 
 def _asks_for_single_trajectories(keep: int, statistics: Mapping[str, Any]) -> str:
@@ -168,21 +171,12 @@ def _pairs(
     return True
 
 
-def count(name: str, value: int, at_least: int, at_most: int | None = None) -> int:
-    """The argument as a whole number; ValueError naming it and its bounds for anything else."""
-    whole = isinstance(value, (int, np.integer)) or (isinstance(value, float) and value.is_integer())
-    if not whole or value < at_least or (at_most is not None and value > at_most):
-        bound = f"at least {at_least}" + (f" and at most {at_most}" if at_most is not None else "")
-        raise ValueError(f"{name}: expected a whole number, {bound}; got {value!r}.")
-    return int(value)
-
-
 def check_options(precision: str, batch: int | None) -> None:
     """ValueError for a precision that does not exist or a batch that is not a positive whole number."""
     if precision not in ("single", "double"):
         raise ValueError(f"precision: expected 'single' or 'double'; got {precision!r}.")
     if batch is not None:
-        count("batch", batch, at_least=1)
+        check_count("batch", batch, 1)
 
 
 def _split_observables(observables: Mapping[str, Any], dim: int) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -197,6 +191,26 @@ def _split_observables(observables: Mapping[str, Any], dim: int) -> tuple[dict[s
     if not plain:
         plain = {"norm": np.ones(dim)}
     return plain, statistics
+
+
+def _probes(statistics: Mapping[str, Any], psi: np.ndarray) -> dict[str, Any]:
+    """Observables by which a step serves statistics of states: a histogram's own; of a density what level it is in
+    and, where that matrix is small, how near the start."""
+    found: dict[str, Any] = {f"histogram {k}": v.operator for k, v in statistics.items() if isinstance(v, Histogram)}
+    if len(found) < len(statistics):
+        found["density, level"] = np.arange(len(psi)) / max(len(psi) - 1, 1)
+        if len(psi) <= LARGEST_MEAN_MAP:
+            found["density, start"] = np.outer(psi, psi.conj())
+    return found
+
+
+def _check_longest(dt: float, equation: Equation, scheme: Scheme) -> None:
+    longest = scheme.longest_step(frame_of(equation))
+    if dt > JUST * longest:
+        raise ValueError(
+            f"dt: expected at most {longest:.4g} with {scheme.name}, whose noise of few values can make no longer step "
+            f"of this equation; got {dt:g}. Take a shorter dt, or sq.schemes.Strang()."
+        )
 
 
 def _step(
@@ -218,6 +232,7 @@ def _step(
 
     if dt is not None:
         dt = check_step(times, dt)
+        _check_longest(dt, equation, scheme)
     exact = None if dt is not None else step_without_bias(equation, times, observables, scheme)
     asked = tolerance is not None or (dt is None and exact is None)
     mean = mean_run(equation, psi, times, observables, scheme, dt) if asked else None
@@ -228,20 +243,20 @@ def _step(
         allowed, why = allowed_bias(trajectories, tolerance, precision)
         choice, bound = step_by_mean_map(mean, equation, times, observables, scheme, allowed, dt, why)
         return choice, bound, mean.moments(choice.dt, MOMENTS)
-    if tolerance is not None:
-        return *choose_step_for(pilots, times, observables, scheme, tolerance, dt), None
-    if dt is not None:
+    if tolerance is None and dt is not None:
         return StepChoice(dt, {}, "given"), np.zeros(0), None
+    allowed, why = allowed_bias(trajectories, tolerance, precision)
     size = pilot_size(trajectories)
-    return choose_step(pilots(size), size, times, observables, trajectories, precision), np.zeros(0), None
+    sizes = (size, size) if tolerance is None else pilot_sizes(times, observables)
+    return *choose_step(pilots, sizes, times, observables, allowed, why, dt), None
 
 
-def allowed_bias(trajectories: int, tolerance: float | None, precision: str) -> tuple[Callable[[Bias], Any], str]:
+def allowed_bias(trajectories: int, tolerance: float | None, precision: str) -> tuple[Allowed, str]:
     """What a bias may be, from the bias at hand, and in words."""
     if tolerance is None:
         return partial(share_of_stderr, trajectories=trajectories, precision=precision), SHARE_IN_WORDS
     share = BIAS_SHARE * tolerance
-    return lambda bias: share, f"bias below {share:.2g}, a quarter of the tolerance"
+    return lambda bias: share, f"bias with its uncertainty below {share:.2g}, a quarter of the tolerance"
 
 
 def kept_states(problem: Runnable, keep: int, precision: str) -> np.ndarray:

@@ -6,6 +6,7 @@ fixed order) and `finish`. Memory follows the block, never the number of traject
 
 from typing import Any, ClassVar, NamedTuple, final
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,12 +16,21 @@ from stochq.channels.channel import populations
 from stochq.module import Module
 from stochq.systems.linear import apply_matrix
 
+# A rounding error of one operation, relative.
+UNIT = {"single": 2.0**-24, "double": 2.0**-53}
+
+
+def rounding(precision: str, steps: float) -> float:
+    """The relative error of a mean from rounding, the same in all trajectories; it grows with the number of steps."""
+    return UNIT[precision] * (16 + 0.25 * steps)
+
 
 class Statistic(Module):
     """A summary of an ensemble. Abstract.
 
-    needs: "values" (the observables, (time, observables, block)), "states" ((time, dim, block)), or "differences": of
-    antithetic runs, where "values" are the means over pairs, half the difference within each.
+    needs: "values" (the observables, (time, observables, block)), "states" ((time, dim, block)), "runs" (those of all
+    runs that a scheme combines, (time, runs, dim, block)), or "differences": of antithetic runs,
+    where "values" are the means over pairs, half the difference within each.
     """
 
     needs: ClassVar[str]
@@ -124,14 +134,18 @@ class Density(Statistic):
 
     Ask for it as an observable: `observables={"rho": sq.Density(), ...}`; it appears as `result.density`.
 
+    shares: of the runs of a scheme that combines several, set by the run itself.
+
     >>> Density().needs
-    'states'
+    'runs'
     """
 
-    needs: ClassVar[str] = "states"
+    shares: tuple[float, ...] = eqx.field(static=True, default=(1.0,))
+    needs: ClassVar[str] = "runs"
 
     def block(self, data: jax.Array, weights: jax.Array) -> tuple[jax.Array, jax.Array]:
-        total = jnp.einsum("tib,tjb->tij", data * weights[None, None], data.conj(), precision=jax.lax.Precision.HIGHEST)
+        parts = [share * _outer(data[:, run], weights) for run, share in enumerate(self.shares)]
+        total = sum(parts[1:], parts[0])
         return jnp.sum(weights), total
 
     def merge(self, total: Any, summary: Any) -> Any:
@@ -139,6 +153,11 @@ class Density(Statistic):
 
     def finish(self, total: Any) -> np.ndarray:
         return total[1] / max(float(total[0]), 1.0)
+
+
+def _outer(states: jax.Array, weights: jax.Array) -> jax.Array:
+    """Σ weight ψψ†, (time, dim, dim)."""
+    return jnp.einsum("tib,tjb->tij", states * weights[None, None], states.conj(), precision=jax.lax.Precision.HIGHEST)
 
 
 @final

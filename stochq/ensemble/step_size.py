@@ -12,7 +12,9 @@ import equinox as eqx
 import jax
 import numpy as np
 
-from stochq.ensemble.batch import Problem
+from stochq.channels.channel import JUST
+from stochq.ensemble.aliasing import another_step, fastest_turn, is_hidden
+from stochq.ensemble.batch import FAILED_FRACTION, Problem
 from stochq.ensemble.grid import time_grid
 from stochq.ensemble.kernel import run_block
 from stochq.ensemble.observables import ordered_names
@@ -30,7 +32,9 @@ PILOT_SEED = 2**63 + 7
 ASYMPTOTIC = 0.1
 SHARE_OF_STDERR = 0.1
 SHARE_IN_WORDS = f"bias below {SHARE_OF_STDERR:g} standard errors"
-_MAX_HALVINGS = 14
+_MAX_HALVINGS = 16
+# Parts of an interval, beyond those of h/2, of the step by which aliasing is told; and standard errors that tell it.
+_FURTHER, _CLEARLY = 5, 5.0
 # Biases below rounding cannot be reduced by shorter steps.
 _ROUNDING = {"single": 1e-5, "double": 1e-13}
 
@@ -44,70 +48,124 @@ class StepChoice(NamedTuple):
 
 
 class Pilot(NamedTuple):
-    """Means over a pilot run, each (T, observables): f(h) − f(h/2), its standard error, the spread of f(h/2)."""
+    """Over a pilot run, each (T, observables): the mean of f(h) − f(h/2), its standard error, mean and spread of
+    f(h/2); trajectories that stayed finite."""
 
     difference: np.ndarray
     error: np.ndarray
+    mean: np.ndarray
     spread: np.ndarray
+    finite: int
 
 
 class Pilots(NamedTuple):
-    """Pilot runs of one problem with `size` trajectories each; longest: the first step to try."""
+    """Pilot runs of one problem with `size` trajectories each; longest: the first step to try; interval: the first
+    between saved times; turn: of the levels, see `fastest_turn`."""
 
     run: Callable[[float], Pilot]
     scheme: Scheme
     longest: float
+    interval: float
+    turn: float
 
     def bias(self, h: float) -> "Bias":
         """The scheme's bias at step h from refinement; an extrapolated scheme needs a second level."""
         scheme, coarse = self.scheme, self.run(h)
-        spread = np.maximum(coarse.spread.max(axis=0), np.finfo(float).tiny) * np.ones_like(coarse.spread)
-        if not isinstance(scheme, Extrapolated):
-            share = 1 - 2.0**-scheme.weak_order
-            return Bias(coarse.difference / share, coarse.error / share, spread)
-        fine = self.run(h / 2)
-        gain = 2.0**scheme.scheme.weak_order
-        share = (gain - 1) * (1 - 2.0**-scheme.weak_order)
-        value = (gain * fine.difference - coarse.difference) / share
-        return Bias(value, np.hypot(gain * fine.error, coarse.error) / share, spread)
+        spread, scale = np.maximum(_largest(coarse.spread), np.finfo(float).tiny), _largest(coarse.mean)
+        share, gain = 1 - 2.0**-scheme.weak_order, 1.0
+        value, error = coarse.difference / share, coarse.error / share
+        if isinstance(scheme, Extrapolated):
+            fine, gain = self.run(h / 2), 2.0**scheme.scheme.weak_order
+            value = (gain * fine.difference - coarse.difference) / (share * (gain - 1))
+            error = np.hypot(gain * fine.error, coarse.error) / (share * (gain - 1))
+        found = Bias(value, error, spread, scale)
+        return self._beside_another(h, coarse, found) if is_hidden(self.turn, h) else found
+
+    def _beside_another(self, h: float, coarse: Pilot, found: "Bias") -> "Bias":
+        """The bias that was found, or what a step that is no part of h sees, where that is clearly more."""
+        other = self.run(another_step(self.interval, h, _FURTHER))
+        difference = coarse.mean - other.mean
+        error = np.hypot(coarse.spread, other.spread) / np.sqrt(min(coarse.finite, other.finite))
+        if np.all(np.abs(difference) <= _CLEARLY * error + 2 * np.abs(found.value)):
+            return found
+        return found._replace(value=difference, error=error)
+
+
+def _largest(values: np.ndarray) -> np.ndarray:
+    """The largest size at any time, in the shape (T, observables) of the values."""
+    return np.abs(values).max(axis=0) * np.ones_like(values)
 
 
 class Bias(NamedTuple):
-    """Estimated bias at a step and its standard error, (T, observables), and each observable's spread."""
+    """Estimated bias at a step and its standard error, each observable's spread and the size of its mean, (T,
+    observables) each."""
 
     value: np.ndarray
     error: np.ndarray
     spread: np.ndarray
+    scale: np.ndarray
 
     @property
-    def asymptotic(self) -> bool:
-        """Whether the bias is small enough to scale with a power of the step."""
-        return bool(np.all(np.isfinite(self.value)) and np.all(np.abs(self.value) <= ASYMPTOTIC * self.spread))
+    def bound(self) -> np.ndarray:
+        """Its size with its uncertainty, (T, observables)."""
+        return np.abs(self.value) + 2 * self.error
+
+    def is_asymptotic(self, limit: Any) -> bool:
+        """Whether the bias is small enough to scale with a power of the step. limit: what is small in any case."""
+        return bool(np.all(np.abs(self.value) <= ASYMPTOTIC * self.spread + limit))
+
+
+# From the bias at hand, what a bias may be, (T, observables) or a number.
+Allowed = Callable[[Bias], Any]
 
 
 def choose_step(
-    pilots: Pilots, size: int, times: np.ndarray, observables: Mapping[str, Any], trajectories: int, precision: str
-) -> StepChoice:
-    """The largest step, an even division of the first interval, that meets the target. size: of the pilots."""
-    scheme, h = pilots.scheme, pilots.longest
+    pilots: Callable[[int], Pilots],
+    sizes: tuple[int, int],
+    times: np.ndarray,
+    observables: Mapping[str, Any],
+    allowed: Allowed,
+    why: str,
+    given: float | None = None,
+) -> tuple[StepChoice, np.ndarray]:
+    """The largest step whose bias, its uncertainty included, is allowed; and that bound, (T, observables).
+
+    sizes: of the pilots at first and at most; they grow while their noise alone is in the way, which is cheaper than a
+    shorter step. given: a step that the user chose; its bias is estimated all the same.
+    """
+    size, largest = sizes
+    h = pilots(size).longest if given is None else given
     for _ in range(_MAX_HALVINGS):
-        bias = pilots.bias(h)
-        if bias.asymptotic:
+        bias = pilots(size).bias(h)
+        limit = np.maximum(allowed(bias), np.finfo(float).tiny)
+        while size < largest and bias.is_asymptotic(limit) and _is_noisy(bias, limit):
+            size *= 4
+            bias = pilots(size).bias(h)
+        if bias.is_asymptotic(limit):
             break
         h /= 2
     else:
-        raise RuntimeError(f"dt: no step down to {h:.2g} keeps the bias of the pilot run small. Give dt yourself.")
-    target = share_of_stderr(bias, trajectories, precision)
-    worst = float(np.max((np.abs(bias.value) + 2 * bias.error) / np.maximum(target, np.finfo(float).tiny)))
-    dt = division_of(times, h / max(worst, 1.0) ** (1 / scheme.weak_order))
-    scaled = bias.value * (dt / h) ** scheme.weak_order
-    reason = f"{SHARE_IN_WORDS}, from {size} pilot trajectories at {h:.3g}"
-    return StepChoice(dt, {name: scaled[:, index] for index, name in enumerate(ordered_names(observables))}, reason)
+        if given is None:
+            raise RuntimeError(f"dt: no step down to {h:.2g} keeps the bias of the pilot run small. Give dt yourself.")
+        h, bias = given, pilots(size).bias(given)
+    order, worst = pilots(size).scheme.weak_order, float(np.max(bias.bound / limit))
+    dt = division_of(times, h / max(worst, 1.0) ** (1 / order)) if given is None else given
+    shrink = (dt / h) ** order
+    estimate = {name: shrink * bias.value[:, index] for index, name in enumerate(ordered_names(observables))}
+    reason = f"{why if given is None else 'given'}; bias from {size} pilot trajectories at {h:.3g}"
+    return StepChoice(dt, estimate, reason), shrink * bias.bound
+
+
+def _is_noisy(bias: Bias, limit: Any) -> bool:
+    """Whether the bias may well be small enough, but is not known to be."""
+    return bool(np.any(bias.bound > limit) and np.all(np.abs(bias.value) < limit))
 
 
 def share_of_stderr(bias: Bias, trajectories: int, precision: str) -> np.ndarray:
     """What the bias of a run with so many trajectories may be, (T, observables)."""
-    return np.maximum(SHARE_OF_STDERR / np.sqrt(trajectories), _ROUNDING[precision]) * bias.spread
+    rounding = _ROUNDING[precision]
+    share = max(SHARE_OF_STDERR / np.sqrt(trajectories), rounding)
+    return np.maximum(share * bias.spread, rounding * bias.scale)
 
 
 def step_without_bias(
@@ -119,7 +177,8 @@ def step_without_bias(
     longest = scheme.mean_step(frame_of(equation))
     if longest <= 0:
         return None
-    dt = division_of(times, min(longest, float(times[-1] - times[0])), 1)
+    # Steps never reach beyond a saved time, however long they may be.
+    dt = min(longest, float(np.max(np.diff(times))))
     bias = {name: np.zeros(len(times)) for name in observables}
     return StepChoice(dt, bias, "the mean of every operator is exact at any step here")
 
@@ -153,11 +212,13 @@ def pilots_of(
     def run(h: float) -> Pilot:
         return _pilot(equation, psi, times, observables, scheme, h, precision, size)
 
-    longest = float(np.min(np.diff(times)))
+    longest, limit = float(np.min(np.diff(times))), scheme.longest_step(frame_of(equation))
     if equation.colour is not None:
         # Steps longer than the memory do not show what shorter ones would change.
-        longest /= 2 ** max(0.0, np.ceil(np.log2(longest / equation.colour.memory_time)))
-    return Pilots(run, scheme, longest)
+        limit = min(limit, equation.colour.resolved_time)
+    if longest > JUST * limit:
+        longest /= 2 ** np.ceil(np.log2(longest / limit / JUST))
+    return Pilots(run, scheme, longest, float(times[1] - times[0]), fastest_turn(equation))
 
 
 def _pilot(
@@ -181,9 +242,15 @@ def _pilot(
 
     seen = list(thread_pool(workers()).map(levels, range(-(-size // problem.loop.block))))
     fine, coarse = (np.concatenate([part[level] for part in seen], axis=-1).astype(float) for level in (0, 1))
-    difference = coarse - fine
-    error = difference.std(axis=-1, ddof=1) / np.sqrt(difference.shape[-1])
-    return Pilot(difference.mean(axis=-1), error, fine.std(axis=-1, ddof=1))
+    finite = np.isfinite(fine).all(axis=(0, 1)) & np.isfinite(coarse).all(axis=(0, 1))
+    count = int(finite.sum())
+    if finite.size - count > FAILED_FRACTION * finite.size:
+        # As far from any answer as a step can be.
+        lost = np.full(fine.shape[:2], np.nan)
+        return Pilot(lost, lost, np.zeros_like(lost), np.zeros_like(lost), count)
+    fine, difference = fine[..., finite], (coarse - fine)[..., finite]
+    error = difference.std(axis=-1, ddof=1) / np.sqrt(count)
+    return Pilot(difference.mean(axis=-1), error, fine.mean(axis=-1), fine.std(axis=-1, ddof=1), count)
 
 
 @eqx.filter_jit

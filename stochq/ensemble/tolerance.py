@@ -16,14 +16,14 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 
 from stochq.ensemble.batch import Problem
-from stochq.ensemble.observables import ordered_names
+from stochq.ensemble.observables import ordered_names, readout
 from stochq.ensemble.result import EnsembleResult
 from stochq.ensemble.runner import Totals, run
 from stochq.ensemble.statistics import Moments
-from stochq.ensemble.step_size import Bias, Pilots, StepChoice, division_of
 from stochq.schemes import Scheme
 
 BIAS_SHARE = 0.25
@@ -40,26 +40,28 @@ PRECISION = 1.001
 # A variance from few trajectories is not worth more than this many times as many.
 GROWTH = 8.0
 # An event that was not seen weighs at most this many standard deviations of what was: an operator's range may be far
-# beyond what its state ever reaches. A function's range is not known at all.
+# beyond what its state ever reaches.
 LARGEST_JUMP = 1000.0
-LARGEST_JUMP_OF_FUNCTION = 100.0
 # Orders 2k of the moments that bound it.
 MOMENTS = (2, 4, 6, 8, 12, 16)
 # Pilots grow while their noise hides a bias that may be small enough, up to this many trajectories.
-LARGEST_PILOT = 65_536
-_HALVINGS = 16
+LARGEST_PILOT, _PILOT_BYTES = 65_536, 2**30
+# Basis states, and as many superpositions, on which a function's range is looked for.
+_PROBES = 64
 
 
 class Target(NamedTuple):
     """names of the values of a readout, in its order; watched (observables,): which of them a user asked for; ranges
-    (observables,) of the operators' values, infinite if unknown; bias (T, observables): an upper bound on the
-    time-step error's size; moments (orders, T, observables): bounds on E|O − ⟨O⟩|^order in units of the ranges."""
+    (observables,) of their values; bias (T, observables): an upper bound on the size of the time-step error and of
+    rounding, rounding (observables,) of the latter alone; moments (orders, T, observables): bounds on
+    E|O − ⟨O⟩|^order in units of the ranges."""
 
     tolerance: float
     names: tuple[str, ...]
     watched: np.ndarray
     ranges: np.ndarray
     bias: np.ndarray
+    rounding: np.ndarray
     moments: np.ndarray | None = None
 
     def wanted(self, moments: Moments, cap: int) -> int:
@@ -92,9 +94,10 @@ class Target(NamedTuple):
     def variance(self, moments: Moments, count: float) -> tuple[np.ndarray, np.ndarray]:
         """Of single samples, (T, observables): what was seen, and what `count` samples may have missed."""
         seen = moments.squares / max(float(moments.count) - 1, 1)
-        known = np.isfinite(self.ranges)
-        width = np.minimum(self.ranges, np.where(known, LARGEST_JUMP, LARGEST_JUMP_OF_FUNCTION) * np.sqrt(seen))
-        width = np.where((seen == 0) & known, self.ranges, width)
+        largest = np.sqrt(seen.max(axis=0))
+        # What never fluctuated by as much as the tolerance may all be hidden in an event that was not seen.
+        still = largest <= self.tolerance
+        width = np.where(still, self.ranges, np.minimum(self.ranges, LARGEST_JUMP * largest))
         chance = 3 / count
         unseen = chance * width**2
         if self.moments is None:
@@ -110,31 +113,38 @@ class Target(NamedTuple):
         largest = np.where(self.watched, errors[1:].max(axis=0), -np.inf)
         return float(largest.max()), self.names[int(largest.argmax())]
 
-    def prefers_pairs(self, moments: Moments, spread: np.ndarray) -> bool:
+    def prefers_pairs(self, moments: Moments, spread: np.ndarray, done: int) -> bool:
         """Whether means over pairs, with these moments, promise the tolerance with no more trajectories than singles.
 
-        spread: what a single value varies by beyond the mean over its pair.
+        spread: what a single value varies by beyond the mean over its pair; done: trajectories that ran in pairs.
         """
         seen = moments.squares / max(float(moments.count) - 1, 1)
         pairs, singles = (np.max((each / self._room() ** 2)[1:, self.watched]) for each in (seen, seen + spread))
-        return bool(2 * pairs <= singles)
+        return bool(2 * pairs - done <= singles)
 
 
 def target_of(
     tolerance: float,
     names: tuple[str, ...],
     observables: Mapping[str, Any],
+    psi: np.ndarray,
     bound: np.ndarray,
     moments: np.ndarray | None,
+    rounding: float,
 ) -> Target:
-    """bound, moments: in the order of a readout of these observables alone; names: of one that holds monitors too."""
+    """bound, moments: in the order of a readout of these observables alone; names: of one that holds monitors too;
+    rounding: the relative error of the run's numbers."""
     columns = [names.index(name) for name in ordered_names(observables)]
-    watched, ranges, bias = np.zeros(len(names), bool), np.zeros(len(names)), np.zeros((len(bound), len(names)))
-    watched[columns], ranges[columns], bias[:, columns] = True, ranges_of(observables), bound
+    lowest, highest = extremes_of(observables, psi)
+    watched, ranges, rounded = np.zeros(len(names), bool), np.zeros(len(names)), np.zeros(len(names))
+    watched[columns], ranges[columns] = True, highest - lowest
+    rounded[columns] = rounding * np.maximum(np.abs(lowest), np.abs(highest))
+    bias = np.zeros((len(bound), len(names))) + rounded
+    bias[:, columns] += bound
     if moments is not None:
         known, moments = moments, np.ones((len(moments), *bias.shape))
         moments[..., columns] = known
-    return Target(tolerance, names, watched, ranges, bias, moments)
+    return Target(tolerance, names, watched, ranges, bias, rounded, moments)
 
 
 def run_to(
@@ -162,14 +172,19 @@ def run_to(
         more = whole_blocks(each * target.wanted(summaries[0], cap // each))
         # What is enough, or all there may be, is not run again for being dear.
         if antithetic is None and more > done:
-            worthwhile = target.prefers_pairs(summaries[0], problem.statistics[-1].finish(summaries[-1]))
+            spread = problem.statistics[-1].finish(summaries[-1])
+            worthwhile = target.prefers_pairs(summaries[0], spread, done)
         return more if worthwhile else done
 
     steps = int(np.sum(problem.grid.steps))
     totals = run(problem, whole_blocks(FIRST), steps, precision, batch, progress, extend)
     if worthwhile or totals.interrupted:
         return problem, totals
-    return run_to(target, build, False, cap, precision, batch, progress)
+    try:
+        single, alone = run_to(target, build, False, cap, precision, batch, progress)
+    except KeyboardInterrupt:
+        return problem, totals._replace(interrupted=True)
+    return single, alone._replace(seconds=totals.seconds + alone.seconds)
 
 
 def report_on(result: EnsembleResult, target: Target, totals: Totals, cap: int) -> None:
@@ -178,11 +193,20 @@ def report_on(result: EnsembleResult, target: Target, totals: Totals, cap: int) 
     result.info.update(tolerance=target.tolerance, reached=reached, decided_by=name)
     if reached <= target.tolerance or totals.interrupted:
         return
+    advice = "Allow more of them, or a shorter dt if you gave one."
+    if target.rounding[target.names.index(name)] > BIAS_SHARE * target.tolerance:
+        advice = "Rounding is in the way: subtract a constant from the observable, or take precision='double'."
     warnings.warn(
         f"tolerance: {target.tolerance:g} was not met; {result.trajectories} trajectories, of at most {cap}, reached "
-        f"{reached:.3g} for {name!r} at dt = {result.dt:.3g}. Allow more of them, or a shorter dt if you gave one.",
+        f"{reached:.3g} for {name!r} at dt = {result.dt:.3g}. {advice}",
         stacklevel=3,
     )
+
+
+def pilot_sizes(times: np.ndarray, observables: Mapping[str, Any]) -> tuple[int, int]:
+    """Trajectories of pilots at first, and at most: their values are held at all times."""
+    each = 32 * len(times) * len(observables)
+    return FIRST, int(np.clip(_PILOT_BYTES // each, FIRST, LARGEST_PILOT))
 
 
 def check_tolerance(
@@ -210,55 +234,32 @@ def check_tolerance(
     return float(tolerance)
 
 
-def choose_step_for(
-    pilots: Callable[[int], Pilots],
-    times: np.ndarray,
-    observables: Mapping[str, Any],
-    scheme: Scheme,
-    tolerance: float,
-    given: float | None,
-) -> tuple[StepChoice, np.ndarray]:
-    """The largest step whose bias, its uncertainty included, takes a quarter of the tolerance; and that bound (T, n).
+def extremes_of(observables: Mapping[str, Any], psi: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The smallest and the largest value of every observable, in the order of a readout.
 
-    given: a step that the user chose; its bias is estimated all the same.
+    Those of a function are what it takes on basis states, on some superpositions of them and on psi.
     """
-    allowed, size = BIAS_SHARE * tolerance, FIRST
-    h = pilots(size).longest if given is None else given
-    for _ in range(_HALVINGS):
-        bias = pilots(size).bias(h)
-        # Where the pilot's noise alone is in the way, more of it is cheaper than a shorter step.
-        while bias.asymptotic and _bound(bias).max() > allowed > np.abs(bias.value).max() and size < LARGEST_PILOT:
-            size *= 4
-            bias = pilots(size).bias(h)
-        if bias.asymptotic:
-            break
-        h /= 2
-    else:
-        raise RuntimeError(
-            f"tolerance: no step down to {h:.2g} keeps the bias of the pilot run small. Give dt yourself."
-        )
-    worst = float(_bound(bias).max()) / allowed
-    dt = division_of(times, h / max(worst, 1.0) ** (1 / scheme.weak_order)) if given is None else given
-    shrink = (dt / h) ** scheme.weak_order
-    names = ordered_names(observables)
-    why = "given" if given is not None else f"bias with its uncertainty below {allowed:.2g}, a quarter of the tolerance"
-    reason = f"{why}; bias from {size} pilot trajectories at {h:.3g}"
-    estimate = {name: shrink * bias.value[:, i] for i, name in enumerate(names)}
-    return StepChoice(dt, estimate, reason), shrink * _bound(bias)
+    pairs = [_extremes(name, observables[name], psi) for name in ordered_names(observables)]
+    return np.array([low for low, _ in pairs]), np.array([high for _, high in pairs])
 
 
-def _bound(bias: Bias) -> np.ndarray:
-    return np.abs(bias.value) + 2 * bias.error
-
-
-def ranges_of(observables: Mapping[str, Any]) -> np.ndarray:
-    """Largest less smallest value of each operator, in the order of a readout; infinite for functions."""
-    return np.array([_range(observables[name]) for name in ordered_names(observables)])
-
-
-def _range(operator: Any) -> float:
+def _extremes(name: str, operator: Any, psi: np.ndarray) -> tuple[float, float]:
     if callable(operator):
-        return np.inf
-    array = np.asarray(operator)
-    values = array.real if array.ndim == 1 else np.linalg.eigvalsh(array)
-    return float(np.max(values) - np.min(values))
+        values = np.asarray(readout({name: operator}, len(psi))(jnp.asarray(_probes(psi), np.complex64)))
+        values = values[np.isfinite(values)]
+        if not values.size:
+            return 0.0, 0.0
+    else:
+        array = np.asarray(operator)
+        values = array.real if array.ndim == 1 else np.linalg.eigvalsh(array)
+    return float(np.min(values)), float(np.max(values))
+
+
+def _probes(psi: np.ndarray) -> np.ndarray:
+    """States (dim, probes) that tell what a function may come to."""
+    dim = len(psi)
+    levels = np.unique(np.linspace(0, dim - 1, min(dim, _PROBES)).round().astype(int))
+    rng = np.random.default_rng(0)
+    mixed = rng.standard_normal((dim, _PROBES)) + 1j * rng.standard_normal((dim, _PROBES))
+    mixed /= np.linalg.norm(mixed, axis=0)
+    return np.concatenate([np.eye(dim)[:, levels], mixed, psi[:, None]], axis=1)

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from stochq.ensemble.statistics import UNIT, rounding
 from stochq.exact.hotelling import Verdict, hotelling, thinned
 from stochq.exact.result import ExactResult
 
 # Rounding of one operation.
-_UNIT = {"single": 2.0**-24, "double": 2.0**-53}
 # Values that do not fluctuate count as wrong when they are off by this many times the expected rounding error.
 _BEYOND_ROUNDING = 10.0
 _ROWS = 5
@@ -135,9 +135,9 @@ def _rounding(ensemble: Ensemble, exact: ExactResult, name: str) -> _Rounding:
     spread = ensemble.stderr[name] * np.sqrt(ensemble.trajectories)
     parts = (ensemble.mean[name], exact.expect[name], spread)
     size = max(np.finfo(float).tiny, *(float(np.abs(part).max()) for part in parts))
-    unit, steps = _UNIT[ensemble.precision], float(ensemble.info.get("steps", 0))
-    common = unit * (16 + 0.25 * steps) + exact.error
-    return _Rounding(size * common, size * unit * (16 + 4 * np.sqrt(steps)))
+    steps = float(ensemble.info.get("steps", 0))
+    common = rounding(ensemble.precision, steps) + exact.error
+    return _Rounding(size * common, size * UNIT[ensemble.precision] * (16 + 4 * np.sqrt(steps)))
 
 
 def _still(ensemble: Ensemble, name: str, rounding: _Rounding) -> np.ndarray:
@@ -179,7 +179,7 @@ def _judge(
         np.asarray(ensemble.covariance)[np.ix_(places, places)] * (ensemble.samples / ensemble.trajectories),
         np.array([rounding[name].common for _, name, _ in points]),
         ensemble.samples,
-        16 * _UNIT[ensemble.precision],
+        16 * UNIT[ensemble.precision],
     )
 
 

@@ -5,14 +5,17 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from stochq.channels import DenseOperators, DiagonalCollapse, Given, Operators, Transitions
+from stochq.channels import DenseOperators, DiagonalCollapse, Energy, Given, Operators, Transitions
 from stochq.channels.channel import LARGEST_MEAN_MAP
 from stochq.equation import Equation
 from stochq.exact import liouvillian
 from stochq.exact.action import is_driven
-from stochq.exact.groups import unstructured
+from stochq.exact.groups import parts_of, unstructured
+from stochq.exact.inputs import LARGEST_DIM
+from stochq.noise import Coloured
 from stochq.systems.banded import Banded
 from stochq.systems.checks import check_times
+from stochq.systems.driven import Driven
 from stochq.systems.grid import Particle
 from stochq.systems.hamiltonian import DiagonalHamiltonian
 
@@ -31,19 +34,21 @@ _CLOSED, _EXPONENTIAL = 100.0, 12.0
 # memory holds up more than the products between bases do. The Runge-Kutta method: applications per radian.
 _SPLIT_RADIAN, _SPLIT_ELEMENT, _ODE_PER_RADIAN = 4e6, 1000.0, 12.0
 # A call that has nothing to do.
-_CALLS = {"closed-form": 1e7, "liouvillian": 2e7, "split": 8e7, "ode": 8e7}
+_CALLS = {"closed-form": 1e7, "liouvillian": 2e7, "split": 8e7, "ode": 8e7, "none": np.inf}
 _ENSEMBLE_CALL = 6e7
 # Where pilots choose the step they are a share of the trajectories within bounds, and each is run at several steps.
 _PILOT_SHARE, _FEWEST_PILOTS, _MOST_PILOTS, _PILOT_RUNS = 0.25, 256.0, 2048.0, 2.0
 # Elsewhere it follows from the mean density matrix, in a few products of matrices.
 _MEAN_CALL, _MEAN_MAP = 5e7, 200.0
+# Up to this dimension the Hamiltonian's matrix is looked at.
+_SEEN = 1024
 # Amplitudes and trajectories of a block: an ensemble of fewer than two of them leaves a core without work.
 _AMPLITUDES, _FEWEST, _MOST = 2.0**14, 32.0, 1024.0
 
 
 class CostHint(NamedTuple):
-    """method: what `sq.exact.evolve` would use; exact, ensemble: estimated work in the same unit (about a tenth of a
-    nanosecond on two cores); sooner: whether the master equation is the cheaper tool for averages."""
+    """method: what `sq.exact.evolve` would use, "none" where it refuses; exact, ensemble: estimated work in the same
+    unit (about a tenth of a nanosecond on two cores), exact infinite where there is no method."""
 
     method: str
     exact: float
@@ -51,9 +56,12 @@ class CostHint(NamedTuple):
 
     @property
     def sooner(self) -> bool:
+        """Whether the master equation is the cheaper tool for averages."""
         return self.exact < self.ensemble
 
     def __str__(self) -> str:
+        if self.method == "none":
+            return "averages linear in the density matrix: no master equation within reach, only an ensemble"
         tool, ratio = ("master equation", self.ensemble / self.exact)
         if not self.sooner:
             tool, ratio = "ensemble", self.exact / self.ensemble
@@ -89,9 +97,10 @@ def cost_hint(equation: Equation, times: Any, *, trajectories: int, steps: int) 
         if not value >= 1:
             raise ValueError(f"{name}: expected a positive number; got {value!r}.")
     method, exact = _exact(equation, times)
+    exact += _CALLS[method]
     least = max(float(trajectories), 2 * _block(equation))
     ensemble = least * float(steps) * _step(equation) + _choice_of_step(equation, float(trajectories), float(steps))
-    return CostHint(method, _CALLS[method] + exact, _ENSEMBLE_CALL + ensemble)
+    return CostHint(method, exact, _ENSEMBLE_CALL + ensemble)
 
 
 def _choice_of_step(equation: Equation, trajectories: float, steps: float) -> float:
@@ -142,18 +151,31 @@ def _is_light(equation: Equation) -> bool:
     return isinstance(hamiltonian, (DiagonalHamiltonian, Particle, Banded))
 
 
-def _changes_basis(equation: Equation, channel: Any) -> bool:
+def _basis(equation: Equation, channel: Any) -> Any:
+    """Something that tells the channel's basis from others: None for the given one."""
     if isinstance(channel.basis, Given):
-        return False
-    return not isinstance(equation.hamiltonian, DiagonalHamiltonian)
+        return None
+    if isinstance(channel.basis, Energy) and not isinstance(equation.hamiltonian, DiagonalHamiltonian):
+        return "energy"
+    matrix = equation.basis_matrix(channel)
+    return None if matrix is None else "energy" if isinstance(channel.basis, Energy) else np.asarray(matrix).tobytes()
+
+
+def _changes_basis(equation: Equation, channel: Any) -> bool:
+    return _basis(equation, channel) is not None
 
 
 def _exact(equation: Equation, times: np.ndarray) -> tuple[str, float]:
     dim, saved, span = equation.dim, len(times), float(times[-1] - times[0])
+    if dim > LARGEST_DIM:
+        return "none", 0.0
     rotation = 16 * float(dim) ** 3 / _DENSE_GAIN
     rotated = any(_changes_basis(equation, channel) for channel in equation.channels)
-    parts = {type(channel.basis) for channel in equation.channels}
-    if not unstructured(equation) and len(parts) <= 1 and (_diagonal_with(equation) or not equation.channels):
+    parts = {_basis(equation, channel) for channel in equation.channels}
+    alone = not unstructured(equation) and _diagonal_with(equation)
+    if equation.colour is not None and not (alone and isinstance(equation.colour, Coloured)):
+        return "none", 0.0
+    if alone:
         return "closed-form", saved * _CLOSED * dim**2 + (saved + 10) * rotation * rotated
     if dim <= liouvillian.LARGEST_DIM and not is_driven(equation):
         return "liouvillian", _EXPONENTIAL * dim**6 + saved * 8.0 * dim**4
@@ -168,13 +190,19 @@ def _exact(equation: Equation, times: np.ndarray) -> tuple[str, float]:
 
 def _diagonal_with(equation: Equation) -> bool:
     """Whether the Hamiltonian and all channels are diagonal in one basis."""
-    in_energy_basis = all(not isinstance(channel.basis, Given) for channel in equation.channels)
-    return isinstance(equation.hamiltonian, DiagonalHamiltonian) or in_energy_basis
+    bases = {_basis(equation, channel) for channel in equation.channels}
+    if len(bases) != 1:
+        return not bases
+    if isinstance(equation.hamiltonian, DiagonalHamiltonian):
+        return bases <= {None, "energy"}
+    if bases == {"energy"} or isinstance(equation.hamiltonian, (Driven, Particle, Banded)):
+        return bases == {"energy"}
+    return equation.dim <= _SEEN and len(parts_of(equation)[0]) == 1
 
 
 def _fastest(equation: Equation) -> float:
     """The fastest rate or frequency difference, 1/time, from sizes where no spectrum is at hand."""
-    energies = float(np.ptp(np.asarray(equation.hamiltonian.energies))) if equation.dim <= 1024 else 0.0
+    energies = float(np.ptp(np.asarray(equation.hamiltonian.energies))) if equation.dim <= _SEEN else 0.0
     rates = [_rate(channel) for channel in equation.channels]
     return energies / float(equation.hbar) + sum(rates)
 

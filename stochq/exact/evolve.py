@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from functools import lru_cache
+from typing import Any, Literal, get_args
 
 import jax
 import numpy as np
@@ -21,7 +22,7 @@ from stochq.noise import Coloured
 from stochq.systems.checks import check_times
 
 Method = Literal["auto", "closed-form", "liouvillian", "split", "ode"]
-METHODS = ("auto", "closed-form", "liouvillian", "split", "ode")
+METHODS = get_args(Method)
 # Density matrices at all times are kept below this many bytes.
 KEPT_BYTES = 512 * 2**20
 # Methods without a truncation error are exact to this many rounding errors per radian turned.
@@ -144,14 +145,10 @@ def _evolve_alone(equation: Equation, group: Group, rho: np.ndarray, times: np.n
 
 def _evolve_group(group: Group, rho: np.ndarray, times: np.ndarray) -> Iterator[np.ndarray]:
     """The density matrix at each time when one part is all there is."""
-    lengths = intervals(times)
-    steps: dict[float, Any] = {}
+    # Many different intervals would fill the memory with propagators that serve once.
+    step = lru_cache(maxsize=4)(group.step)
     yield rho
     held = group.basis.enter(rho)
-    for length in map(float, lengths):
-        if length not in steps:
-            # Many different intervals would fill the memory with propagators that serve once.
-            steps = steps if len(steps) < 4 else {}
-            steps[length] = group.step(length)
-        held = steps[length](held)
+    for length in map(float, intervals(times)):
+        held = step(length)(held)
         yield group.basis.leave(held)

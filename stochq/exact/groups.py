@@ -43,6 +43,16 @@ class Group:
             factors = (turn[:, None] * turn.conj()[None, :]) * factors
         return Step(factors, None if self.populations is None else self.populations.after(length))
 
+    def slope(self, rho: np.ndarray) -> np.ndarray:
+        """This part of dρ/dt."""
+        rates: Any = 0.0 if self.decay is None else -self.decay
+        if self.frequencies is not None:
+            rates = rates - 1j * (self.frequencies[:, None] - self.frequencies[None, :])
+        change = rates * rho
+        if self.populations is not None:
+            np.fill_diagonal(change, self.populations.matrix() @ np.real(np.diagonal(rho)))
+        return change
+
     @property
     def width(self) -> float:
         """The largest rate at which an element turns or decays."""
@@ -76,8 +86,7 @@ def unstructured(equation: Equation) -> str:
 
 def groups_of(equation: Equation) -> list[Group]:
     """The parts of an equation for which `unstructured` is empty; the part with the Hamiltonian comes first."""
-    places = _places(equation)
-    frequencies = _hamiltonian(equation, places)
+    places, frequencies = parts_of(equation)
     groups = [
         Group(place, frequencies.get(index), *_elements(equation, members))
         for index, (place, members) in enumerate(places)
@@ -87,6 +96,12 @@ def groups_of(equation: Equation) -> list[Group]:
 
 
 Places = list[tuple[rotation.Rotation, list[Channel]]]
+
+
+def parts_of(equation: Equation) -> tuple[Places, dict[int, np.ndarray]]:
+    """The distinct bases with the channels in each, and the Hamiltonian's frequencies (dim,) by their index."""
+    places = _places(equation)
+    return places, _hamiltonian(equation, places)
 
 
 def _places(equation: Equation) -> Places:
@@ -113,6 +128,10 @@ def _hamiltonian(equation: Equation, places: Places) -> dict[int, np.ndarray]:
     """Frequencies (dim,) by the index of the place; places that the Hamiltonian needs are added."""
     hamiltonian, hbar = equation.hamiltonian, float(equation.hbar)
     if isinstance(hamiltonian, DiagonalHamiltonian):
+        for index, (_, members) in enumerate(places):
+            # Levels that do not ascend: channels in the energy basis alone need no second one.
+            if len(places) == 1 and any(isinstance(channel.basis, Energy) for channel in members):
+                return {index: np.asarray(hamiltonian.energies) / hbar}
         return {_given_place(places): np.asarray(hamiltonian.diagonal) / hbar}
     if isinstance(hamiltonian, Particle) and _use_transforms(hamiltonian, places):
         kinetic = np.asarray(hamiltonian.kinetic).reshape(-1) / hbar

@@ -1,6 +1,7 @@
 """The generator of a small system as one real matrix."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 import equinox as eqx
@@ -14,6 +15,8 @@ from stochq.exact.inputs import intervals
 
 # The matrix has dim² rows.
 LARGEST_DIM = 16
+# Propagators over different intervals that are remembered: many of them would fill the memory and serve once.
+_KEPT = 16
 
 
 def liouvillian(equation: Equation) -> np.ndarray:
@@ -29,14 +32,17 @@ def _columns(equation: Equation, bases: tuple, identity: Any) -> jax.Array:
 
 
 def evolve_liouvillian(equation: Equation, rho: np.ndarray, times: np.ndarray) -> Iterator[np.ndarray]:
-    """The density matrix at each time, by the exponential of the generator over each distinct interval."""
+    """The density matrix at each time, by the exponential of the generator over every interval."""
     from scipy.linalg import expm
 
     matrix = liouvillian(equation)
-    lengths = intervals(times)
-    propagators = {length: expm(matrix * length) for length in np.unique(lengths)}
+
+    @lru_cache(maxsize=_KEPT)
+    def propagator(length: float) -> np.ndarray:
+        return expm(matrix * length)
+
     vector = pack(rho).reshape(-1)
     yield rho
-    for length in lengths:
-        vector = propagators[length] @ vector
+    for length in map(float, intervals(times)):
+        vector = propagator(length) @ vector
         yield unpack(vector.reshape(rho.shape))

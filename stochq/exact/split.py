@@ -22,6 +22,8 @@ _EASY_COLUMNS = 5
 # The first step: about this many radians of the fastest element.
 _FIRST_ANGLE = 4.0
 _HALVINGS = 40
+# What may be left undone.
+_SETTLED = 0.1 * TOLERANCE
 # The columns of a step cannot agree better than this.
 _ROUNDING = 64 * np.finfo(float).eps
 _CACHE_BYTES = 2**28
@@ -61,6 +63,13 @@ class Splitting:
     def _visit(self, rho: np.ndarray, h: float, index: int) -> np.ndarray:
         change = self.changes[index]
         return change.leave(self._step(index, h)(change.enter(rho)))
+
+    def slope(self, rho: np.ndarray) -> np.ndarray:
+        """dρ/dt, all parts together."""
+        total = np.zeros_like(rho)
+        for group, change in zip(self.groups, self.changes, strict=True):
+            total += change.leave(group.slope(change.enter(rho)))
+        return total
 
     def advance(self, rho: np.ndarray, length: float, tolerance: float) -> tuple[np.ndarray, float, int] | None:
         """ρ after one extrapolated step, its error and the columns used; None when they do not converge."""
@@ -117,17 +126,19 @@ class _March:
                 continue
             rho, spent, columns = outcome
             self.error, remaining, self._left = self.error + spent, remaining - 1, self._left - h
-            self._settled = self._has_settled(rho - self.rho, h)
+            moved = float(np.abs(rho - self.rho).max()) / h
             self.rho, self._step = rho, h
+            self._settled = moved * self._left <= _SETTLED and self._has_settled()
             if columns < _EASY_COLUMNS and 2 * h < too_long:
                 self._step = 2 * h
                 if remaining and remaining % 2 == 0:
                     h, remaining = 2 * h, remaining // 2
 
-    def _has_settled(self, change: np.ndarray, h: float) -> bool:
+    def _has_settled(self) -> bool:
         """Whether all that is left changes ρ by less than a tenth of the tolerance.
 
-        The evolution contracts the trace norm, so that no later step changes ρ by more than this one did.
+        The evolution contracts the trace norm, that of dρ/dt as well, which therefore never grows. Where ρ went in a
+        step does not tell: after a whole period it is where it was.
         """
-        largest = np.sqrt(len(change)) * float(np.linalg.norm(change))
-        return largest * self._left / h <= 0.1 * TOLERANCE
+        largest = np.sqrt(len(self.rho)) * float(np.linalg.norm(self.splitting.slope(self.rho)))
+        return largest * self._left <= _SETTLED

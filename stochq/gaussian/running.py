@@ -12,12 +12,13 @@ from stochq.ensemble.kernel import GridArrays
 from stochq.ensemble.problem import block_size, cast, covariance_points
 from stochq.ensemble.result import EnsembleResult
 from stochq.ensemble.runner import run
-from stochq.ensemble.simulate import count, kept_states
+from stochq.ensemble.simulate import check_options, kept_states
 from stochq.ensemble.statistics import Covariance, Histogram, Mean, Statistic
 from stochq.ensemble.step_size import StepChoice
 from stochq.gaussian.markov import ENTROPY, Chains, Start, Steps, Surprise
 from stochq.gaussian.observing import coordinates
 from stochq.noise import seed_words
+from stochq.systems.checks import check_count
 
 
 def run_chains(
@@ -38,11 +39,10 @@ def run_chains(
 
     Raises: ValueError for counts, a precision or observables that do not fit.
     """
-    trajectories = count("trajectories", trajectories, at_least=2)
-    keep = count("keep", keep, at_least=0, at_most=trajectories)
-    seed = count("seed", seed, at_least=0, at_most=2**63 - 1)
-    if precision not in ("single", "double"):
-        raise ValueError(f"precision: expected 'single' or 'double'; got {precision!r}.")
+    trajectories = check_count("trajectories", trajectories, 2)
+    keep = check_count("keep", keep, 0, most=trajectories)
+    seed = check_count("seed", seed, 0, most=2**63 - 1)
+    check_options(precision, None)
     read = coordinates(observables, start.mean.shape[0] // 2)
     size = block_size(start.mean.shape[0])
     arrays = GridArrays(grid.times, grid.steps.astype(np.int32), grid.lengths)

@@ -61,6 +61,11 @@ class Coloured(Module):
         r"""The mean correlation time $\int|t|D\,dt/\int D\,dt$."""
         raise NotImplementedError
 
+    @property
+    def resolved_time(self) -> float:
+        """The longest step whose error a shorter one shows: steps beyond the memory look white, and alike."""
+        return self.memory_time
+
     def increments(self, dt: float) -> Increments:
         """What the chain of the integrals over steps of length dt needs, in double precision."""
         raise NotImplementedError

@@ -42,6 +42,12 @@ class SphericalBrownian(Module):
         """τ."""
         return self.correlation_time
 
+    @property
+    def resolved_time(self) -> float:
+        """τ/16. Runs on one path share the walk of the finer one, so that the error of its trapezoidal rule stays
+        unseen; at this step it has the variance of the integral over a time τ to 0.06 %."""
+        return self.correlation_time / 16
+
     def correlation(self, time: Any) -> np.ndarray:
         r"""$\tfrac13e^{-|t|/\tau}$."""
         return np.asarray(np.exp(-np.abs(np.asarray(time, dtype=np.float64)) / self.correlation_time) / 3)

@@ -65,6 +65,9 @@ class Extrapolated(Scheme):
     def differentiable(self, equation: Equation) -> bool:
         return self.scheme.differentiable(equation)
 
+    def longest_step(self, frame: Frame) -> float:
+        return self.scheme.longest_step(frame)
+
     def budget(self, frame: Frame) -> Budget:
         return self.scheme.budget(frame)
 

@@ -66,7 +66,8 @@ class Scheme(Module):
 
     @property
     def weak_order(self) -> int:
-        raise NotImplementedError
+        """The power of dt with which averages converge; 0 where none was established."""
+        return 0
 
     def requires(self, equation: Equation) -> str:
         """What the equation lacks for this scheme, with the fix; empty when the pair is possible."""
@@ -75,6 +76,10 @@ class Scheme(Module):
     def differentiable(self, equation: Equation) -> bool:
         """Whether gradients with respect to the equation's parameters pass through a step."""
         raise NotImplementedError
+
+    def longest_step(self, frame: Frame) -> float:
+        """The longest step that can be made."""
+        return np.inf
 
     def mean_step(self, frame: Frame) -> float:
         """The longest step over which the means of operators have no time-step error; 0 where every step has one."""

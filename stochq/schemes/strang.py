@@ -7,7 +7,7 @@ import equinox as eqx
 import jax
 import numpy as np
 
-from stochq.channels import Channel, Flow, NoiseLaw
+from stochq.channels import Channel, Flow, NoiseLaw, Transitions
 from stochq.equation import Equation
 from stochq.noise import Budget, StepNoise
 from stochq.schemes.frame import Frame
@@ -88,10 +88,16 @@ class Strang(Scheme):
     def differentiable(self, equation: Equation) -> bool:
         return all(self.flow_of(channel, equation.noise).is_differentiable for channel in equation.channels)
 
+    def longest_step(self, frame: Frame) -> float:
+        return min((flow.longest_step for flow in self.flows(frame)), default=np.inf)
+
     def mean_step(self, frame: Frame) -> float:
-        """Where all is written in one basis, the mean density decays element by element: the parts commute."""
+        """Where all is exact and written in one basis, the mean density decays element by element and the parts
+        commute; only channels that move populations do not commute with each other."""
         one_basis = isinstance(frame.hamiltonian, DiagonalHamiltonian) and all(c is None for c in frame.changes)
-        return self.mean_limit(frame) if one_basis else 0.0
+        moving = sum(isinstance(channel, Transitions) for channel in frame.channels)
+        commute = one_basis and moving <= 1 and all(flow.mean_is_exact for flow in self.flows(frame))
+        return self.mean_limit(frame) if commute else 0.0
 
     def mean_limit(self, frame: Frame) -> float:
         if isinstance(frame.hamiltonian, Driven):

@@ -33,10 +33,11 @@ def check_number(name: str, value: Any, *, positive: bool = False) -> None:
 
 
 def check_count(name: str, value: Any, least: int, *, most: int | None = None) -> int:
-    """`value` as an int; ValueError unless it is a whole number from `least` to `most`."""
+    """`value` as an int, 1e5 too; ValueError unless it is a whole number from `least` to `most`."""
     expected = f"a whole number of at least {least}" + ("" if most is None else f" and at most {most}")
     try:
-        count = operator.index(value)
+        whole: Any = int(value) if isinstance(value, float) and value.is_integer() else value
+        count = operator.index(whole)
     except TypeError:
         raise ValueError(f"{name}: expected {expected}; got {value!r}.") from None
     if isinstance(value, bool) or count < least or (most is not None and count > most):

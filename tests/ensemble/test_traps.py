@@ -1,0 +1,263 @@
+"""Where the choice of a step or of a number of trajectories could be led astray, against plain numpy."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import stochq as sq
+from stochq.ensemble import aliasing
+from stochq.ensemble import tolerance as tolerances
+from tests import liouville
+
+LOWERING = np.array([[0.0, 1.0], [0.0, 0.0]])
+FLIP = np.array([[0.0, 1.0], [1.0, 0.0]])
+P = np.array([1.0, 0.0])
+
+
+def _upper(psi):
+    return jnp.abs(psi[0]) ** 2
+
+
+def _exact(hamiltonian, jumps, psi, times, operator):
+    return liouville.expectation(operator, liouville.density(hamiltonian, jumps, psi, times, 1.0))
+
+
+# One run each, judged at two tolerances: its own bound is 2.2 standard errors and a bias.
+def test_a_map_that_is_known_is_not_a_map_that_is_exact():
+    """Decay beside a diagonal Hamiltonian: a Kraus map over the whole interval would be off by 0.0097."""
+    decay = sq.models.unravel(sq.systems.levels([0.0, 1.0]), [LOWERING])
+    result = sq.simulate(decay, [0, 1], [0, 1], observables={"p": [0.0, 1.0]}, trajectories=10**6, tolerance=2e-3)
+    assert result.scheme.endswith('"discrete")') and result.dt < 0.5
+    assert abs(result.mean["p"][-1] - np.exp(-1)) < 4e-3
+    # The map says how far it is off, and is right: 1/(1 + h e^{h/2}) a step.
+    expected = (1 + result.dt * np.exp(result.dt / 2)) ** (-1 / result.dt) - np.exp(-1)
+    np.testing.assert_allclose(result.bias["p"][-1], expected, rtol=0.1)
+
+
+def test_transitions_that_do_not_commute_have_a_step_error():
+    """Two baths that pull towards different levels: together they are exact at no step."""
+    baths = [sq.channels.Separable(np.array(target)) for target in ([1.0, 0.2], [0.1, 0.9])]
+    equation = sq.models.unravel(sq.systems.levels([0.0, 0.3]), baths)
+    result = sq.simulate(equation, [1, 0], [0, 0.2], observables={"p": P}, trajectories=5000)
+    assert not result.info["dt_reason"].startswith("the mean of every operator is exact")
+
+
+@pytest.mark.parametrize("observable", [P, _upper], ids=["by the mean", "by pilots"])
+@pytest.mark.parametrize("wanted", [4e-3, None], ids=["tolerance", "dt"])
+def test_levels_that_turn_by_whole_periods_are_not_standing_still(observable, wanted):
+    """Saved times every two Rabi periods: steps of the interval and of half of it agree, and both are wrong."""
+    turn = 2 * np.pi * FLIP
+    equation = sq.models.suv(sq.systems.levels(turn), strength=1.0)
+    result = sq.simulate(equation, [1, 0], [0, 1], observables={"p": observable}, trajectories=10**5, tolerance=wanted)
+    expected = _exact(turn, [np.diag(row) for row in np.eye(2)], [1, 0], np.array([0.0, 1.0]), np.diag(P))[-1]
+    assert abs(result.mean["p"][-1] - expected) < (2 * wanted if wanted else 5 * result.stderr["p"][-1])
+
+
+def test_a_drive_that_repeats_within_a_step_is_seen():
+    """Four periods of a resonant drive in half an interval: every middle of a step sees the same field."""
+    drive = 8 * 2 * np.pi
+    rotating = sq.systems.driven(sq.systems.levels([0.0, drive]), [FLIP], [lambda t: 4 * jnp.cos(drive * t)])
+    equation = sq.models.suv(rotating, strength=0.2)
+    result = sq.simulate(equation, [1, 0], [0, 1], observables={"p": P}, trajectories=10**5, tolerance=0.01)
+    by_steps = sq.simulate(equation, [1, 0], [0, 1], observables={"p": P}, trajectories=20_000, dt=1 / 1024, seed=1)
+    assert abs(result.mean["p"][-1] - by_steps.mean["p"][-1]) < 0.02 + 4 * by_steps.stderr["p"][-1]
+    assert result.dt < 0.1
+
+
+@pytest.mark.parametrize(
+    ("hamiltonian", "fastest"),
+    [
+        (sq.systems.levels([1.0, -2.0, 3.0]), 5.0),
+        (sq.systems.levels(3 * FLIP), 6.0),
+        (sq.systems.driven(sq.systems.levels([0.0, 1.0]), [FLIP], [jnp.cos]), np.inf),
+    ],
+)
+def test_the_fastest_turn(hamiltonian, fastest):
+    equation = sq.models.suv(hamiltonian, strength=1.0, hbar=0.5)
+    np.testing.assert_allclose(aliasing.fastest_turn(equation), fastest / 0.5)
+
+
+def test_the_fastest_turn_is_bounded_where_spectra_are_dear():
+    for system in (sq.systems.particle(256, 12.0, 1.0, sq.systems.harmonic(2.0)), sq.systems.kerr(600, 0.3, 0.01, 0.2)):
+        bound = aliasing.fastest_turn(sq.models.unravel(system, [np.ones(system.dim)]))
+        true = np.ptp(np.linalg.eigvalsh(np.asarray(system.matrix())))
+        assert true <= bound * (1 + 1e-9) and bound < 1.5 * true
+
+
+def test_densities_and_histograms_choose_the_step():
+    """Alone, they once took the whole interval, since the norm has no error."""
+    equation = sq.models.suv(sq.systems.levels(FLIP), strength=1.0)
+    jumps, times = [np.diag(row) for row in np.eye(2)], np.array([0.0, 2.0])
+    expected = liouville.density(FLIP, jumps, [1, 0], times, 1.0)[-1]
+    count = 10**5
+    result = sq.simulate(equation, [1, 0], times, observables={"rho": sq.Density()}, trajectories=count)
+    # A single element's standard deviation is at most ½; the bias a tenth of a standard error.
+    assert np.abs(result.density[-1] - expected).max() < 5 * 0.5 / np.sqrt(count)
+    edges = np.linspace(0.0, 1.0, 5)
+    binned = sq.simulate(equation, [1, 0], times, observables={"p": sq.Histogram(P, edges)}, trajectories=count)
+    assert binned.dt <= 0.5
+
+
+def test_a_density_is_extrapolated_as_means_are():
+    scheme = sq.schemes.Extrapolated(sq.schemes.EulerMaruyama())
+    equation = sq.models.suv(sq.systems.levels(FLIP), strength=1.0)
+    watched = {"rho": sq.Density(), "p": P, "x": FLIP}
+    result = sq.simulate(equation, [1, 0], [0, 1], observables=watched, trajectories=4096, scheme=scheme, dt=0.25)
+    np.testing.assert_allclose(result.density[:, 0, 0].real, result.mean["p"], atol=1e-6)
+    np.testing.assert_allclose(2 * result.density[:, 0, 1].real, result.mean["x"], atol=1e-6)
+
+
+def test_the_walk_of_a_coloured_potential_is_resolved():
+    """Pilots share the finer walk and would let a step be as long as the memory: 14 % of the phase's variance."""
+    colour = sq.noise.SphericalBrownian(1.0)
+    equation = sq.models.coloured_suv(
+        sq.systems.levels([0.0, 0.0]), drift=0.0, coupling=2.0, single=True, colour=colour
+    )
+    result = sq.simulate(equation, [0.6, 0.8], [0, 1], observables={"p": P}, trajectories=10**5, tolerance=0.02)
+    assert result.dt <= 1 / 16
+
+
+@pytest.mark.parametrize("observable", [P, _upper], ids=["operator", "function"])
+def test_an_event_that_nothing_hints_at_is_waited_for(observable):
+    """One in ten thousand ends in level 0, five times the tolerance; all others are still long before the end."""
+    frozen = sq.models.suv(sq.systems.levels([0.0, 0.0]), strength=30.0)
+    psi, cap = np.sqrt([1e-4, 1 - 1e-4]), 2 * 10**5
+    with pytest.warns(UserWarning, match="tolerance: 2e-05 was not met"):
+        result = sq.simulate(frozen, psi, [0, 1], observables={"p": observable}, trajectories=cap, tolerance=2e-5, dt=1)
+    assert result.trajectories == cap
+    # Poisson of 20: fewer than 4 or more than 44 by chance in less than 2e-5.
+    assert 4 <= result.mean["p"][-1] * cap <= 44
+
+
+def test_rounding_is_not_promised_away():
+    equation = sq.models.suv(sq.systems.levels(FLIP), strength=1.0)
+    watched = {"energy": np.array([1e6, 1e6 + 1])}
+    with pytest.warns(UserWarning, match="Rounding is in the way"):
+        single = sq.simulate(equation, [1, 0], [0, 1], observables=watched, trajectories=10**6, tolerance=0.02)
+    jumps, times = [np.diag(row) for row in np.eye(2)], np.array([0.0, 1.0])
+    expected = _exact(FLIP, jumps, [1, 0], times, np.diag(watched["energy"]))[-1]
+    assert abs(single.mean["energy"][-1] - expected) < single.info["reached"]
+    double = sq.simulate(
+        equation, [1, 0], [0, 1], observables=watched, trajectories=10**6, tolerance=0.02, precision="double"
+    )
+    assert double.info["reached"] <= 0.02 and abs(double.mean["energy"][-1] - expected) < 0.04
+
+
+@pytest.mark.parametrize("strength", [0.5, 0.6, 0.7, 0.9])
+def test_a_step_at_the_limit_is_not_beyond_it(strength):
+    equation = sq.models.suv(sq.systems.levels(FLIP), strength=strength)
+    options = {"observables": {"p": P}, "trajectories": 10**5, "tolerance": 0.02}
+    free = sq.simulate(equation, [1, 0], [0, 2], **options)
+    assert "map of the mean state" in free.info["dt_reason"]
+    kicks = sq.schemes.Strang(increments="discrete")
+    with pytest.warns(UserWarning, match="was not met"):
+        sq.simulate(equation, [1, 0], [0, 1 / strength], dt=1 / strength, scheme=kicks, **options)
+    with pytest.raises(ValueError, match=r"^dt: expected at most .* with Strang\(increments=\"discrete\"\)"):
+        sq.simulate(equation, [1, 0], [0, 9], dt=1.01 / strength, scheme=kicks, observables={"p": P}, trajectories=10)
+
+
+def test_trajectories_that_fail_do_not_stop_a_pilot():
+    """A function that is not a number on one state in four hundred."""
+
+    def odd(psi):
+        p = jnp.abs(psi[0]) ** 2
+        return jnp.where(p > 0.999, jnp.nan, p)
+
+    equation, psi = sq.models.suv(sq.systems.levels([0.0] * 3), strength=20.0), sq.normalize([0.05, 1, 0])
+    for options in ({"dt": 1.0}, {}, {"dt": 1.0, "tolerance": 0.05}):
+        result = sq.simulate(equation, psi, [0, 1], observables={"p": odd}, trajectories=8000, **options)
+        assert 0 < result.failed < 0.01 * (result.trajectories + result.failed)
+
+
+def test_what_is_conserved_asks_for_no_step():
+    equation = sq.models.suv(sq.systems.levels([[0, 1, 0], [1, 0, 0], [0, 0, 1.0]]), strength=0.7)
+    psi, times = sq.normalize([1, 0.3j, 0]), [0, 0.7, 1.4]
+    runs = [
+        sq.simulate(equation, psi, times, observables=watched, trajectories=4000)
+        for watched in ({"p": [1, 0, 0]}, {"p": [1, 0, 0], "n": [1, 1, 2]})
+    ]
+    assert runs[0].dt == runs[1].dt
+
+
+def test_a_bias_far_below_the_tolerance_is_small_enough():
+    """Almost without noise nothing spreads, and no bias is a small part of that."""
+    driven = sq.systems.driven(sq.systems.levels([0.0, 1.0]), [FLIP], [lambda t: jnp.cos(3 * t)])
+    equation = sq.models.suv(driven, strength=1e-12)
+    result = sq.simulate(equation, [1, 0], [0, 1], observables={"p": P}, trajectories=4096, tolerance=0.02)
+    assert result.info["reached"] <= 0.02
+
+
+def test_an_interrupt_between_pairs_and_singles_keeps_the_pairs(monkeypatch):
+    real, calls = tolerances.run, []
+
+    def run(*arguments):
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return real(*arguments)
+
+    monkeypatch.setattr(tolerances, "run", run)
+    frozen = sq.models.suv(sq.systems.levels([0.0, 0.0]), strength=2.0)
+    watched = {"ipr": lambda psi: jnp.sum(jnp.abs(psi) ** 4)}
+    result = sq.simulate(
+        frozen, np.sqrt([0.5, 0.5]), [0, 1], observables=watched, trajectories=10**6, tolerance=0.004, dt=0.5
+    )
+    assert len(calls) == 2 and result.antithetic and result.info["interrupted"] and result.trajectories >= 2048
+
+
+def test_saved_times_may_lie_close_together_where_steps_may_be_long():
+    equation = sq.models.suv(sq.systems.levels([0.0, 1.0]), strength=1.0)
+    times = np.r_[0, np.geomspace(1e-3, 100, 30)]
+    result = sq.simulate(equation, [0.6, 0.8], times, observables={"p": P}, trajectories=2000)
+    assert result.info["steps"] == 30
+    assert np.all(np.abs(result.mean["p"] - 0.36) <= 5 * np.maximum(result.stderr["p"], 1e-6))
+
+
+def test_pilots_compile_once_for_all_steps():
+    from stochq.ensemble.step_size import pilots_of
+
+    traces = []
+
+    def watched(psi):
+        traces.append(1)
+        return jnp.abs(psi[0]) ** 2
+
+    equation = sq.models.suv(sq.systems.levels(FLIP), strength=1.0)
+    pilots = pilots_of(
+        equation, np.array([1, 0j]), np.array([0, 1.0]), {"f": watched}, sq.schemes.Strang(), "single", 256
+    )
+    pilots.run(1.0)
+    first = len(traces)
+    for h in (0.5, 0.25, 1 / 3):
+        pilots.run(h)
+    assert len(traces) == first
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"observables": {"v": lambda psi: jnp.abs(psi) ** 2}},
+            r"^observables\['v'\]: expected a function of one state",
+        ),
+        ({"dt": "0.1"}, r"^dt: expected a positive step; got '0.1'"),
+        ({"seed": -1}, "^seed: expected a whole number"),
+        ({"trajectories": 10.5}, "^trajectories: expected a whole number"),
+    ],
+)
+def test_bad_input_is_named(options, message):
+    given = {"observables": {"p": P}, "trajectories": 100, "dt": 0.1, **options}
+    with pytest.raises(ValueError, match=message):
+        sq.simulate(sq.models.suv(sq.systems.levels([0.0, 1.0]), strength=1.0), [1, 0], [0, 1], **given)
+
+
+def test_a_scheme_without_an_order_has_no_tolerance():
+    class Unknown(sq.schemes.Scheme):
+        def requires(self, equation):
+            return ""
+
+    with pytest.raises(ValueError, match=r"^scheme: expected one of known weak order with a tolerance; Unknown\(\)"):
+        sq.simulate(
+            sq.models.suv(sq.systems.levels([0.0, 1.0]), strength=1.0), [1, 0], [0, 1],
+            observables={"p": P}, trajectories=4096, tolerance=0.1, scheme=Unknown(),
+        )  # fmt: skip
