@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from benchmarks import accuracy_report, machine, report
-from benchmarks.children import ROOT, run_child
+from benchmarks.children import ROOT, need_peers, run_child
 from benchmarks.problems import PROBLEMS, REACHED_ONLY, Problem
 from benchmarks.targets import check
 from benchmarks.throughput import RESULTS, save
@@ -33,6 +33,8 @@ def accuracy(quick: bool, only: Sequence[str], again: bool) -> dict[str, Any]:
 
     An interrupted run goes on where it stopped. A quick one starts from nothing and writes nothing.
     """
+    if not quick:
+        need_peers()
     results: dict[str, Any] = {"rows": {}}
     if FILE.exists() and not quick:
         results = json.loads(FILE.read_text())

@@ -103,11 +103,16 @@ def note(results: dict[str, Any]) -> str:
         "`tolerance=`, the choice of the step included, at the largest tolerance that gives both. Peers: "
         "the longest step of interval/1, /2, /4 … whose bias was not seen "
         "above 10⁻³ (two standard errors in their favour), and as many trajectories as their variance asks for. The "
-        "best of them is searched many times longer; †: not yet, the row is of an earlier run. "
+        f"best of them is searched many times longer. {_not_searched(results)}"
         "~: only a part of these trajectories was run, the rest is proportion; ≈: the step, too, follows from a longer "
         "one by the method's order. In brackets: what the repeats of both leave open. Steps and compile time: stochq / "
         "best peer."
-    )
+    ) + report.others(machine["load"], machine["cores"])
+
+
+def _not_searched(results: dict[str, Any]) -> str:
+    marked = any(ratio(row).endswith("†") for row in results["rows"].values())
+    return "†: not yet, the row is of an earlier run. " if marked else ""
 
 
 def update_readme(path: Path, results: dict[str, Any]) -> str:

@@ -16,6 +16,16 @@ _MARK = "measurement: "
 _REASON_LENGTH = 80
 
 
+def need_peers() -> None:
+    """SystemExit where a library to compare with is missing: a table without it would replace one with it."""
+    missing = [name for name in ("dynamiqs", "qutip") if find_spec(name) is None]
+    if missing:
+        raise SystemExit(
+            f"{' and '.join(missing)}: expected for a table to be written; not installed. Install the peers, pip "
+            "install -e '.[bench]', or take --quick, which writes nothing."
+        )
+
+
 def run_child(*arguments: str, command: str = "measure", seconds: float = TIMEOUT_SECONDS) -> dict[str, Any]:
     """The measurement that `python -m benchmarks COMMAND ARGUMENTS` makes, or {"cannot": why}.
 

@@ -266,6 +266,5 @@ def readme_text(results: dict[str, Any]) -> str:
         "run and the rest is proportion."
     )
     load = max(one for row in results["rows"] for one in row["loads"])
-    if load > 0.25 * where["cores"]:
-        note += f" Other work ran on the machine (load up to {load:.1f})."
+    note += report.others(load, where["cores"])
     return f"{report.markdown(headers, cells(results['rows']))}\n\n{note}"

@@ -97,6 +97,11 @@ def heading(machine: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def others(load: float, cores: int) -> str:
+    """A sentence on work that was not ours; the load counts what ran in the minute before."""
+    return f" Other work ran on the machine (load up to {load:.1f})." if load > 0.25 * cores else ""
+
+
 def line(row: dict[str, Any]) -> str:
     """A row while the run goes on."""
     named = zip(HEADERS[2:6], cells(row)[2:6], strict=True)
@@ -153,7 +158,7 @@ def readme_table(results: dict[str, Any]) -> str:
         f"Euler–Maruyama (normalised), dynamiqs {versions['dynamiqs']}, QuTiP {versions['qutip']} (double precision); "
         f"jax {versions['jax']}. Faster: than dynamiqs, Euler against Euler. Compile time and peak memory: stochq "
         "default / stochq Euler / dynamiqs, each in a fresh process."
-    )
+    ) + others(machine["load"], machine["cores"])
     return f"{markdown(headers, rows)}\n\n{note}"
 
 

@@ -181,7 +181,7 @@ def readme_text(results: dict[str, Any]) -> str:
     note = (
         f"Medians of warm calls with `tolerance={TOLERANCE:g}` on {where['cpu']}, {where['cores']} cores, "
         f"{where['date'][:10]}; in brackets the steps that were chosen; bold: the default. Over {LIMIT_SECONDS:g} s, "
-        "compilation included, a call was given up. †: no default, since the pilot run that chooses the step sees a "
-        "part of the bias only."
-    )
+        "compilation included, a call was given up. †: no default and left out of the last column, since the pilot run "
+        "that chooses the step sees a part of the bias only."
+    ) + report.others(where["load"], where["cores"])
     return f"{report.markdown(HEADERS, [cells(row) for row in results['rows']])}\n\n{note}"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import machine, report
-from benchmarks.children import ROOT, run_child
+from benchmarks.children import ROOT, need_peers, run_child
 from benchmarks.problems import PROBLEMS, Problem
 from benchmarks.targets import checks
 
@@ -18,6 +18,8 @@ RESULTS = ROOT / "benchmarks" / "results"
 def throughput(quick: bool, only: Sequence[str]) -> dict[str, Any]:
     """Measure, print, and after a full run write the JSON and the README's table."""
     chosen = choose(quick, only)
+    if not (quick or only):
+        need_peers()
     start = time.perf_counter()
     where = machine.describe()
     print(report.heading(where), flush=True)

@@ -1,4 +1,4 @@
-"""One target level μ of the transitions, solved exactly in law: the operators √J_μν |μ⟩⟨ν| of all ν (PHYSICS.md §1).
+"""One target level μ of the transitions, solved exactly in law: the operators √J_μν |μ⟩⟨ν| of all ν.
 
 The norm-preserving law is the linear equation's, weighted by the squared norm it ends with (as for diagonal collapse).
 With x = ψ_μ the linear equation splits into two that are solved in closed form over any h, and commute in the mean:

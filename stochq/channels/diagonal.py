@@ -1,6 +1,6 @@
 """Diagonal collapse: L_k = diag(F_k) with real features, fully described by the kernel κ_ij = Σ_k F_ki F_kj.
 
-SUV, CSL, QMUPL, Diósi-Penrose, energy-driven and lattice collapse all belong here (PHYSICS.md §1, family 1).
+SUV, CSL, QMUPL, Diósi-Penrose, energy-driven and lattice collapse all belong here.
 """
 
 from typing import Any, final

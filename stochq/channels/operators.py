@@ -1,4 +1,4 @@
-"""General jump operators, held as one array: a dense stack or bands (PHYSICS.md §1, family 3).
+"""General jump operators, held as one array: a dense stack or bands.
 
 The three noise laws are one law with other operators: complex noise of L is real noise of L/√2 and iL/√2, and
 unitary noise of a Hermitian L is real noise of −iL up to a phase of ψ. The flows use this.

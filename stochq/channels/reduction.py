@@ -1,4 +1,4 @@
-"""Reduction written as Stratonovich does: a pull towards the larger populations and a smooth noise (PHYSICS.md §2)."""
+"""Reduction written as Stratonovich does: a pull towards the larger populations and a smooth noise."""
 
 from typing import Any, final
 

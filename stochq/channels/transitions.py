@@ -1,4 +1,4 @@
-"""Transitions: L_μν = √J_μν |μ⟩⟨ν| for all pairs of levels (PHYSICS.md §1, family 2).
+"""Transitions: L_μν = √J_μν |μ⟩⟨ν| for all pairs of levels.
 
 There are dim² operators, but given ψ the noise enters one step only as η_μ = Σ_ν √J_μν ψ_ν dW_μν: Gaussian and
 independent over μ, E|η_μ|² = dt Σ_ν J_μν|ψ_ν|², E[η_μ²] = dt Σ_ν J_μν ψ_ν² (real noise) or 0 (complex noise).

@@ -34,6 +34,9 @@ def build(given: Config, place: str) -> Job:
 
     Raises: ConfigError for parts that do not fit together, ValueError from the library for what physics forbids.
     """
+    if given.units is not None and given.run.tolerance is not None:
+        expected = "no tolerance in a file with [units], whose observables have different ones"
+        raise ConfigError(report(place, "run.tolerance", expected, str(given.run.tolerance)))
     config, scales = internal(given)
     hamiltonian = build_system(config.system, scales)
     psi0 = build_state(config.state, config.system, hamiltonian, place)

@@ -12,7 +12,7 @@ from stochq.cli import models as sections
 from stochq.cli import systems
 from stochq.cli.errors import ConfigError, nearest, report
 from stochq.cli.fields import MASS
-from stochq.cli.units import Scales
+from stochq.cli.units import Scales, factor
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,9 @@ def _(section: sections.Csl, setting: Setting) -> sq.Equation:
 
 @build_model.register
 def _(section: sections.CslLattice, setting: Setting) -> sq.Equation:
-    masses = section.masses[0] if len(section.masses) == 1 else section.masses
+    reference = _reference_mass(section.reference_mass, setting.scales)
+    given = section.masses or [reference]
+    masses = given[0] if len(given) == 1 else given
     return sq.models.csl_lattice(
         setting.hamiltonian,
         occupations=_occupations(section, setting),
@@ -89,7 +91,7 @@ def _(section: sections.CslLattice, setting: Setting) -> sq.Equation:
         rate=section.rate,
         length=section.length,
         masses=masses,
-        reference_mass=_reference_mass(section.reference_mass, setting.scales),
+        reference_mass=reference,
         hbar=setting.scales.hbar,
         noise=section.noise,
     )
@@ -130,7 +132,10 @@ def _(section: sections.Brownian, setting: Setting) -> sq.Equation:
 
 @build_model.register
 def _(section: sections.Unravel, setting: Setting) -> sq.Equation:
-    jumps = [np.sqrt(jump.rate) * _jump(jump, i, setting) for i, jump in enumerate(section.jumps)]
+    jumps = [
+        np.sqrt(jump.rate) * factor(jump.operator or "", setting.scales) * _jump(jump, i, setting)
+        for i, jump in enumerate(section.jumps)
+    ]
     return sq.models.unravel(setting.hamiltonian, jumps, noise=section.noise, hbar=setting.scales.hbar)
 
 

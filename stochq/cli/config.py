@@ -13,8 +13,6 @@ from stochq.cli.models import Model
 from stochq.cli.states import State
 from stochq.cli.systems import System
 
-SCHEMES = ("euler-maruyama", "strang", "strang-discrete", "extrapolated-euler-maruyama", "extrapolated-strang")
-
 
 class Times(Section):
     """Equally spaced times, both ends included."""
@@ -39,13 +37,17 @@ TimePoints = Annotated[Annotated[Times, Tag("spaced")] | Annotated[TimeList, Tag
 
 
 class Run(Section):
-    """How many, how long, what is kept."""
+    """How many, how long, what is kept.
+
+    With a tolerance, as many trajectories as it takes, up to the number given, and none kept unless asked for.
+    """
 
     times: Annotated[TimePoints, TIME] = Field(description="{ start, stop, points }, or a list of times")
     trajectories: Annotated[int, Field(ge=2)]
     observables: Annotated[list[str], Field(min_length=1)] = Field(description="names of observables of the system")
     seed: Annotated[int, Field(ge=0)] = 0
     dt: Annotated[Positive | None, TIME] = None
+    tolerance: Positive | None = Field(None, description="the largest error of any observable at any time")
     scheme: (
         Literal["euler-maruyama", "strang", "strang-discrete", "extrapolated-euler-maruyama", "extrapolated-strang"]
         | None

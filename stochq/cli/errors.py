@@ -46,16 +46,19 @@ def show(value: Any) -> str:
 
 @contextmanager
 def reported() -> Iterator[None]:
-    """Turn errors of input into a message on stderr and exit code 2. STOCHQ_TRACEBACK=1 lets them through."""
+    """Turn errors of input into a message on stderr and exit code 2, a run that failed into one and exit code 1.
+
+    STOCHQ_TRACEBACK=1 lets them through.
+    """
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
             yield
-    except (ConfigError, ValueError, OSError) as error:
-        if os.environ.get("STOCHQ_TRACEBACK"):
+    except (ConfigError, ValueError, OSError, RuntimeError) as error:
+        if isinstance(error, typer.Exit) or os.environ.get("STOCHQ_TRACEBACK"):
             raise
         print(f"stochq: {error}", file=sys.stderr)
-        raise typer.Exit(2) from error
+        raise typer.Exit(1 if isinstance(error, RuntimeError) else 2) from error
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
@@ -102,8 +105,10 @@ def _follow(
     members: Sections = [root]
     here: Any = data
     for step in location:
-        if not _is_key(step, here, missing and step is location[-1]):
-            members = [member for member in members if _tag(member) == step] or members
+        chosen = [member for member in members if _tag(member) == step]
+        # Between several sections the name of one chooses it, even where a key has the same name.
+        if chosen and len(members) > 1 or not _is_key(step, here, missing and step is location[-1]):
+            members = chosen or members
             continue
         path.append(step)
         owners = members

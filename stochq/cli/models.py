@@ -37,6 +37,9 @@ class Canonical(Section):
     beta: Annotated[float, INVERSE_ENERGY] = Field(description="the inverse temperature")
 
 
+EQUILIBRIA = ("microcanonical", "canonical")
+
+
 def _equilibrium_tag(value: Any) -> str:
     if isinstance(value, list):
         return "weights"
@@ -47,7 +50,7 @@ def _equilibrium_tag(value: Any) -> str:
 def _equilibrium(value: Any) -> Any:
     if value == "microcanonical":
         return {"kind": "microcanonical"}
-    if isinstance(value, dict | list):
+    if isinstance(value, list) or isinstance(value, dict) and value.get("kind") in (None, *EQUILIBRIA):
         return value
     raise PydanticCustomError("equilibrium", '"microcanonical", { beta = ... }, or a list of weights')
 
@@ -123,7 +126,7 @@ class CslLattice(Section):
     length: Annotated[Positive, LENGTH] = Field(description="the localization length r_C")
     positions: Annotated[list[float], Field(min_length=1), LENGTH] = Field(description="one coordinate per site")
     occupations: list[list[float]] | None = Field(None, description="particles on each site, for each basis state")
-    masses: Annotated[Numbers, MASS] = [1.0]
+    masses: Annotated[Numbers | None, MASS] = Field(None, description="one per site or one for all; the reference mass")
     reference_mass: Annotated[Positive | None, MASS] = None
     noise: Noise = "real"
 
@@ -164,7 +167,10 @@ class Brownian(Section):
 
 
 class Jump(Section):
-    """One jump operator: a named operator of the system or a matrix, times √rate."""
+    """One jump operator: a named operator of the system or a matrix, times √rate.
+
+    Where the file has [units], a named operator counts in its own: the rate is per second and per square of these.
+    """
 
     rate: Annotated[NonNegative, RATE]
     operator: str | None = None

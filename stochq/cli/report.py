@@ -72,6 +72,17 @@ def verdict(comparison: Any) -> str:
     )
 
 
+def reached(result: EnsembleResult) -> str:
+    """The line on a run to a tolerance, nothing for others."""
+    if "tolerance" not in result.info:
+        return ""
+    info = result.info
+    return (
+        f"Tolerance {info['tolerance']:g}: reached {info['reached']:.2g}, decided by {info['decided_by']}, with "
+        f"{result.trajectories} trajectories at dt = {result.dt:.3g}\n"
+    )
+
+
 def advice(ensemble_seconds: float, exact_seconds: float) -> str:
     """Lines for when the master equation was the cheaper tool, else nothing."""
     if exact_seconds >= ensemble_seconds:
@@ -79,5 +90,5 @@ def advice(ensemble_seconds: float, exact_seconds: float) -> str:
     return (
         f"The master equation took {exact_seconds:.2g} s, the ensemble {ensemble_seconds:.2g} s: for averages linear "
         "in the density matrix it is the cheaper tool here.\n"
-        "Trajectories are for single runs, nonlinear quantities, records and large dimensions.\n"
+        "Trajectories are for single runs, nonlinear quantities and large dimensions.\n"
     )

@@ -10,7 +10,7 @@ import stochq as sq
 from stochq.cli.build import Job, build
 from stochq.cli.config import Config, load_config
 from stochq.cli.errors import ConfigError, nearest, report
-from stochq.cli.report import advice, observables_table, verdict
+from stochq.cli.report import advice, observables_table, reached, verdict
 from stochq.cli.units import in_si, values_in_si
 from stochq.ensemble.result import EnsembleResult
 from stochq.io import Curves, load, load_curves, save
@@ -29,11 +29,14 @@ def run_config(path: Path, out: Path | None, plot: Path | None) -> None:
     names = _panels(config, path)
     try:
         job = build(config, str(path))
-        print(f"{config.title or path.stem}: {config.run.trajectories} trajectories, dimension {job.equation.dim}")
+        most = "" if config.run.tolerance is None else "at most "
+        title = config.title or path.stem
+        print(f"{title}: {most}{config.run.trajectories} trajectories, dimension {job.equation.dim}")
         print("".join(f"{note}\n" for note in job.notes), end="", flush=True)
         result = _simulate(job, config)
     except ValueError as error:
         raise ConfigError(f"{path}: {error}") from error
+    print(reached(result), end="")
     shown = in_si(result, job.scales)
     values = values_in_si(_trajectory_values(job, result), job.scales)
     save(shown, target, Curves(trajectories=values))
@@ -47,6 +50,8 @@ def plot_file(path: Path, out: Path | None) -> None:
     """Draw a saved result. Raises: FileNotFoundError, ValueError as `stochq.io.load`."""
     result, curves = load(path), load_curves(path)
     picture = path.with_suffix(".png") if out is None else out
+    if picture.resolve() == path.resolve():
+        raise ConfigError(report(str(path), "--out", "a name for the picture that is not the result's", str(picture)))
     draw(result, curves, picture, list(result.mean), residuals=True)
     print(f"Picture: {picture}")
 
@@ -68,6 +73,9 @@ def _places(config: Config, path: Path, out: Path | None, plot: Path | None) -> 
         place.parent.mkdir(parents=True, exist_ok=True)
         if place.is_dir():
             raise ConfigError(report(str(path), "output", "the name of a file to write", f"the folder {place}"))
+    if target.resolve() == picture.resolve():
+        expected = "different names for the result, such as result.nc, and for its picture"
+        raise ConfigError(report(str(path), "output", expected, f"{target} for both"))
     return target, picture
 
 
@@ -83,7 +91,8 @@ def _panels(config: Config, path: Path) -> list[str]:
 
 def _simulate(job: Job, config: Config) -> EnsembleResult:
     settings = config.run
-    averages = job.scheme is not None and job.scheme.averages_only and "keep" not in settings.model_fields_set
+    averages = settings.tolerance is not None or (job.scheme is not None and job.scheme.averages_only)
+    kept = 0 if averages and "keep" not in settings.model_fields_set else settings.keep
     return sq.simulate(
         job.equation,
         job.psi0,
@@ -95,7 +104,8 @@ def _simulate(job: Job, config: Config) -> EnsembleResult:
         dt=job.dt,
         precision=settings.precision,
         batch=settings.batch,
-        keep=0 if averages else min(settings.keep, settings.trajectories),
+        keep=min(kept, settings.trajectories),
+        tolerance=settings.tolerance,
     )
 
 
@@ -140,5 +150,5 @@ def _exact(job: Job, config: Config) -> tuple[Any, str]:
         return None, f"No comparison: the master equation is not evolved above dimension {EXACT_DIM}.\n"
     try:
         return sq.exact.evolve(job.equation, job.psi0, job.times, observables=job.observables), ""
-    except ValueError as error:
+    except (ValueError, RuntimeError) as error:
         return None, f"No comparison: {error}\n"

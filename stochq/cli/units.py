@@ -10,6 +10,7 @@ from scipy.constants import hbar as HBAR_SI
 
 from stochq.cli.config import Config, Units
 from stochq.cli.fields import ENERGY, LENGTH, MOMENTUM, Dimension, Section
+from stochq.cli.systems import Kerr
 from stochq.ensemble.result import EnsembleResult
 
 SectionType = TypeVar("SectionType", bound=Section)
@@ -25,12 +26,14 @@ OBSERVABLES = {
 
 @dataclass(frozen=True)
 class Scales:
-    """What one internal unit of mass, length and time is worth, and ħ in internal units."""
+    """What one internal unit of mass, length and time is worth, and ħ in internal units. moves: whether position and
+    momentum are those of a body; the quadratures of a cavity are numbers."""
 
     mass: float = 1.0
     length: float = 1.0
     time: float = 1.0
     hbar: float = 1.0
+    moves: bool = True
 
     def of(self, dimension: Dimension) -> float:
         """The internal unit of a quantity."""
@@ -55,6 +58,8 @@ def to_internal(section: SectionType, scales: Scales) -> SectionType:
 def internal(config: Config) -> tuple[Config, Scales]:
     """The configuration in internal units, and what these are."""
     scales = scales_of(config.units)
+    if config.units is not None and isinstance(config.system, Kerr):
+        scales = dataclasses.replace(scales, moves=False)
     sections = {name: to_internal(getattr(config, name), scales) for name in ("system", "model", "state", "run")}
     return config.model_copy(update=sections), scales
 
@@ -79,9 +84,9 @@ def in_si(result: EnsembleResult, scales: Scales) -> EnsembleResult:
     """A result computed in internal units, in SI units and labelled with them; untouched where there are no units."""
     if scales == Scales():
         return result
-    factors = {name: _factor(name, scales) for name in result.mean}
+    factors = {name: factor(name, scales) for name in result.mean}
     points = np.asarray([factors[name] for name, _ in result.covariance_points])
-    units = {f"unit:{name}": _unit(name) for name in factors if _unit(name)}
+    units = {f"unit:{name}": unit for name in factors if (unit := _unit(name, scales))}
     return dataclasses.replace(
         result,
         times=result.times * scales.time,
@@ -97,7 +102,7 @@ def in_si(result: EnsembleResult, scales: Scales) -> EnsembleResult:
 
 def values_in_si(curves: Mapping[str, np.ndarray], scales: Scales) -> dict[str, np.ndarray]:
     """Curves of observables in SI units, in double precision: squares in SI units are too small for single."""
-    return {name: np.asarray(values, dtype=np.float64) * _factor(name, scales) for name, values in curves.items()}
+    return {name: np.asarray(values, dtype=np.float64) * factor(name, scales) for name, values in curves.items()}
 
 
 def _kind(name: str) -> tuple[str, int]:
@@ -107,11 +112,16 @@ def _kind(name: str) -> tuple[str, int]:
     return "_".join(words[: -1 if power == 2 else None]), power
 
 
-def _factor(name: str, scales: Scales) -> float:
+def factor(name: str, scales: Scales) -> float:
+    """What one internal unit of an operator of that name is worth."""
     quantity, power = _kind(name)
+    if quantity in ("position", "momentum") and not scales.moves:
+        return 1.0
     return scales.of(OBSERVABLES[quantity][0]) ** power if quantity in OBSERVABLES else 1.0
 
 
-def _unit(name: str) -> str:
+def _unit(name: str, scales: Scales) -> str:
     quantity, power = _kind(name)
+    if quantity in ("position", "momentum") and not scales.moves:
+        return ""
     return OBSERVABLES[quantity][1][power - 1] if quantity in OBSERVABLES else ""

@@ -1,4 +1,4 @@
-"""Formulas of the papers, for checks and figures (PHYSICS.md §2 and §3). Rates are inverse times."""
+"""Formulas of the papers, for checks and figures. Rates are inverse times."""
 
 from typing import Any, NamedTuple
 
@@ -51,7 +51,7 @@ def oqt_squared_distance(initial: Numbers, rate: float, times: Any) -> Numbers:
 
 
 def sui_qubit_steady_z(reduction: float, thermalization: float, equilibrium_z: float) -> float:
-    r"""Steady ⟨σ_z⟩ of a qubit with H ∝ σ_z under collapse in σ_x at rate r and OQT at rate a (PHYSICS.md §2).
+    r"""Steady ⟨σ_z⟩ of a qubit with H ∝ σ_z under collapse in σ_x at rate r and OQT at rate a.
 
     $$z_\infty = \frac{a\,z_\chi}{a+r}$$
 
@@ -101,7 +101,7 @@ def csl_energy_gain(
 
 
 def coloured_decoherence(times: Any, *, rate: Numbers, difference: Numbers, colour: Coloured) -> Numbers:
-    r"""What coloured noise leaves of the coherence between two eigenvalues of A, for [A, H] = 0 (PHYSICS.md §3).
+    r"""What coloured noise leaves of the coherence between two eigenvalues of A, for [A, H] = 0.
 
     $$\frac{|\rho_{ab}(t)|}{|\rho_{ab}(0)|}
       = \exp\Big\{-\tfrac12\gamma(a-b)^2\int_0^t\!\!\int_0^tD(s-s')\,ds\,ds'\Big\}$$
@@ -117,7 +117,7 @@ def coloured_decoherence(times: Any, *, rate: Numbers, difference: Numbers, colo
 
 
 def white_suv_outcome(probability: Numbers, *, drift: Numbers, strength: Numbers) -> Numbers:
-    r"""How often two-level SUV ends in the first level in the white limit, for any pull (PHYSICS.md §2).
+    r"""How often two-level SUV ends in the first level in the white limit, for any pull.
 
     $$P(+) = I_{p_0}\big(J/\kappa,\,J/\kappa\big)$$
 

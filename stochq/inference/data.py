@@ -110,7 +110,9 @@ def _points(result: EnsembleResult, names: list[str]) -> list[tuple[str, int]]:
     later = [(name, time) for name in names for time in range(1, len(result.times))]
     points = later if result.covariance is None else sorted(p for p in result.covariance_points if p[0] in names)
     limit = {name: _ROUNDING[result.precision] * max(np.abs(result.mean[name]).max(), 1e-300) for name in names}
-    points = [(name, time) for name, time in points if np.sqrt(result.variance[name][time]) > limit[name]]
+    # Pairs with opposite noise may agree where single trajectories do not: the error of the mean counts.
+    error = {name: result.stderr[name] * np.sqrt(result.trajectories) for name in names}
+    points = [(name, time) for name, time in points if error[name][time] > limit[name]]
     if not points:
         raise ValueError(f"data: expected observables that fluctuate; none of {', '.join(names)} does at any time.")
     return points

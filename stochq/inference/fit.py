@@ -70,7 +70,7 @@ def _result(minimum: Minimum, measured: Data, start: Any) -> Fit:
 
 
 def covariance(jacobian: np.ndarray, correlation: np.ndarray | None, names: tuple[str, ...]) -> np.ndarray:
-    """F⁻¹(JᵀRJ)F⁻¹ for a Jacobian (n, P) in units of the data's errors; infinite where the data do not tell."""
+    """F⁻¹(JᵀRJ)F⁻¹ for a Jacobian (n, P) in units of the data's errors; all infinite where some direction is free."""
     scale = np.linalg.norm(jacobian, axis=0)
     scaled = jacobian / np.where(scale > 0, scale, 1.0)
     values, vectors = np.linalg.eigh(scaled.T @ scaled)

@@ -22,7 +22,7 @@ def coloured_suv(
     single: bool = False,
     hbar: Any = 1.0,
 ) -> Equation:
-    r"""Reduction by noise of finite correlation time (arXiv:2306.05849, arXiv:2405.01077; PHYSICS.md §2).
+    r"""Reduction by noise of finite correlation time (arXiv:2306.05849, arXiv:2405.01077).
 
     $$\dot\psi = -\tfrac i\hbar H\psi + \sum_k\big[Jp_k + G\xi_k(t)\big](P_k - p_k)\psi,\qquad
       \mathrm E\,\xi_k(t)\xi_k(0) = \sigma^2e^{-|t|/\tau}$$

@@ -1,4 +1,4 @@
-"""Localization in space: CSL on a grid and on a lattice, QMUPL, Diósi and Penrose (PHYSICS.md §3)."""
+"""Localization in space: CSL on a grid and on a lattice, QMUPL, Diósi and Penrose."""
 
 from typing import Any
 
@@ -105,7 +105,7 @@ def csl_lattice(
     noise: NoiseLaw = "real",
     colour: Coloured | None = None,
 ) -> Equation:
-    r"""CSL of particles on lattice sites, diagonal in the occupation basis (PHYSICS.md §3).
+    r"""CSL of particles on lattice sites, diagonal in the occupation basis.
 
     $$\kappa_{ab} = \lambda\sum_{jl}\frac{m_jm_l}{m_0^2}\,n^{(a)}_jn^{(b)}_l\,e^{-(x_j-x_l)^2/4r_C^2}$$
 
@@ -172,7 +172,7 @@ def diosi_penrose(
     noise: NoiseLaw = "real",
     colour: Coloured | None = None,
 ) -> Equation:
-    r"""Gravity-related decoherence of Diósi and Penrose with Gaussian smearing R0 (PHYSICS.md §3).
+    r"""Gravity-related decoherence of Diósi and Penrose with Gaussian smearing R0.
 
     $$\Gamma(\Delta) = \frac{Gm^2}{\hbar}\Big[\frac{1}{\sqrt\pi R_0} - \frac{\mathrm{erf}(\Delta/2R_0)}{\Delta}\Big]$$
 

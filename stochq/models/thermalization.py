@@ -74,7 +74,7 @@ def microcanonical(hamiltonian: Hamiltonian, psi0: Any, conserved: Sequence[Any]
 
     conserved: names of the system's conserved observables or operators (dim,) or (dim, dim); each narrows the window
     to eigenstates with ⟨S⟩ ± δS. Returns χ (dim,), energies ascending, with `.window` reporting how far its energy
-    and variance are from the state's: the window conserves neither (PHYSICS.md §2).
+    and variance are from the state's: the window conserves neither.
 
     Raises ValueError when no eigenstate lies in the window.
 

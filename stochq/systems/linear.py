@@ -79,11 +79,6 @@ def column(vector: Num[Any, " dim"], psi: Num[Any, "dim *columns"]) -> Num[Any, 
     return jnp.reshape(vector, (-1,) + (1,) * (psi.ndim - 1))
 
 
-def apply_operator(operator: Num[Any, "..."], psi: Num[Any, "dim *columns"]) -> Num[jax.Array, "dim *columns"]:
-    """Apply an operator given as a diagonal (dim,) or as a matrix (dim, dim)."""
-    return scale(operator, psi) if operator.ndim == 1 else apply_matrix(operator, psi)
-
-
 def shift(psi: Num[Any, "dim *columns"], offset: int) -> Num[jax.Array, "dim *columns"]:
     """The vector with elements psi_{i + offset}, zero beyond the ends (no wrapping)."""
     psi = jnp.asarray(psi)

@@ -10,6 +10,7 @@ import stochq as sq
 from stochq.cli.build import build
 from stochq.cli.config import check_config, load_config
 from stochq.cli.errors import ConfigError
+from stochq.cli.units import values_in_si
 
 RUN = {"times": [0.0, 1.0], "trajectories": 10, "observables": ["energy"]}
 LEVELS = {"kind": "levels", "energies": [0.0, 1.0, 3.0]}
@@ -196,3 +197,64 @@ def test_si_units_keep_the_physics():
     i, j = np.argmin(abs(x + 2e-7)), np.argmin(abs(x - 2e-7))
     expected = 1e-16 * (1e-18 / 1.66053906892e-27) ** 2 * (1 - np.exp(-((x[i] - x[j]) ** 2) / 4e-14))
     assert rates[i, j] == pytest.approx(expected, rel=1e-5)
+
+
+def si(length, model, **system):
+    data = {
+        "system": {"kind": "particle", "points": 64, "length": 1.6e-6, "mass": 1e-18, **system},
+        "model": model,
+        "state": {"kind": "gaussian", "width": 1e-7},
+        "run": {"times": [0.0, 0.01], "trajectories": 10, "observables": ["position"]},
+        "units": {"kind": "si", "length": length, "mass": 1e-18},
+    }
+    return build(check_config(data, "f"), "f")
+
+
+def test_jump_operators_in_si_units_do_not_depend_on_the_units_inside():
+    """√rate x with x in metres: coherences between x and y decay at ½ rate (x − y)² whatever the unit."""
+    for length in (1e-7, 1e-8):
+        job = si(length, {"kind": "unravel", "jumps": [{"rate": 3e14, "operator": "position"}]})
+        rates = np.asarray(job.equation.channels[0].decoherence()) / job.scales.time
+        x = job.equation.hamiltonian.coordinates[0] * job.scales.length
+        np.testing.assert_allclose(rates[3, 40], 0.5 * 3e14 * (x[3] - x[40]) ** 2, rtol=1e-5)
+
+
+def test_particles_on_a_lattice_weigh_one_reference_mass_unless_given():
+    data = {
+        "system": {"kind": "levels", "energies": [0.0, 0.0]},
+        "model": {
+            "kind": "csl_lattice", "rate": 1e-2, "length": 1e-7, "positions": [0.0, 1e-6],
+            "occupations": [[1.0, 0.0], [0.0, 1.0]],
+        },
+        "state": {"kind": "plus"},
+        "run": {"times": [0.0, 1.0], "trajectories": 10, "observables": ["energy"]},
+        "units": {"kind": "si", "length": 1e-7, "mass": 1e-18},
+    }  # fmt: skip
+    job = build(check_config(data, "f"), "f")
+    rates = np.asarray(job.equation.channels[0].decoherence()) / job.scales.time
+    # Far apart, two places of one particle of one reference mass lose their coherence at the rate λ.
+    assert rates[0, 1] == pytest.approx(1e-2 * (1 - np.exp(-25)), rel=1e-5)
+
+
+def test_the_quadratures_of_a_cavity_are_numbers():
+    data = {
+        "system": {"kind": "kerr", "cutoff": 8, "kerr": 1e-30},
+        "model": {"kind": "unravel", "jumps": [{"rate": 1.0, "operator": "annihilation"}]},
+        "state": PLUS,
+        "run": {"times": [0.0, 1.0], "trajectories": 10, "observables": ["position"]},
+        "units": {"kind": "si", "length": 1e-7, "mass": 1e-18},
+    }
+    job = build(check_config(data, "f"), "f")
+    np.testing.assert_allclose(values_in_si({"position": np.ones(2)}, job.scales)["position"], 1.0)
+
+
+def test_a_tolerance_in_several_units_is_refused():
+    data = {
+        "system": {"kind": "particle", "points": 64, "length": 1.6e-6, "mass": 1e-18},
+        "model": {"kind": "csl", "rate": 1e-16, "length": 1e-7},
+        "state": {"kind": "gaussian", "width": 1e-7},
+        "run": {"times": [0.0, 1.0], "trajectories": 5000, "tolerance": 0.1, "observables": ["position"]},
+        "units": {"kind": "si", "length": 1e-7, "mass": 1e-18},
+    }
+    with pytest.raises(ConfigError, match=r"f: run\.tolerance"):
+        build(check_config(data, "f"), "f")

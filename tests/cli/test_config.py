@@ -208,3 +208,23 @@ def test_without_units_nothing_is_scaled():
     config = check_config(GOOD, "f")
     assert internal(config)[0] == config
     assert isinstance(config, Config)
+
+
+@pytest.mark.parametrize(
+    ("system", "parts"),
+    [
+        ({"kind": "kerr", "cutoff": 0, "kerr": 0.3}, ["chain.toml: system.cutoff", "greater than or equal to 2"]),
+        ({"kind": "kerr", "cutof": 12, "kerr": 0.3}, ["chain.toml: system.cutof", "did you mean 'cutoff'?"]),
+        ({"kind": "kerr", "kerr": 0.3}, ["chain.toml: system.cutoff", "the number of Fock states"]),
+        ({"kind": "kerr", "cutoff": 8, "kerr": "much"}, ["chain.toml: system.kerr", '"much"']),
+        ({"kind": "kerr", "cutoff": 8}, ["chain.toml: system.kerr", "this key"]),
+    ],
+)
+def test_a_key_named_as_its_section_is_told_from_it(system, parts):
+    text = complaint(changed("system", system))
+    assert all(part in text for part in parts), text
+
+
+def test_an_equilibrium_that_is_misspelt_is_told_all_kinds():
+    text = complaint(changed("model.equilibrium", {"kind": "microcanonica"}))
+    assert "chain.toml: model.equilibrium" in text and '"microcanonical"' in text and "beta" in text

@@ -5,6 +5,7 @@ import types
 import pytest
 from typer.testing import CliRunner
 
+import stochq as sq
 from stochq import io
 from stochq.cli.app import app
 from stochq.cli.report import advice, with_error
@@ -201,3 +202,28 @@ def test_means_are_printed_to_their_error(mean, error, text):
 def test_the_cheaper_tool_is_named_only_when_it_was():
     assert advice(1.0, 2.0) == ""
     assert "master equation took 0.5 s, the ensemble 2 s" in advice(2.0, 0.5)
+
+
+def test_a_run_to_a_tolerance(tmp_path):
+    path = write(tmp_path, QUBIT, ("dt = 0.25\nkeep = 3", "tolerance = 0.05"), ("= 500", "= 100_000"))
+    done = invoke("run", path, "--out", tmp_path / "r.nc")
+    assert done.exit_code == 0, done.output
+    assert "at most 100000 trajectories" in done.stdout and "Tolerance 0.05: reached 0.0" in done.stdout
+    result = io.load(tmp_path / "r.nc")
+    assert result.kept is None and result.info["reached"] <= 0.05 and result.trajectories < 100_000
+
+
+def test_a_result_and_its_picture_have_two_names(tmp_path):
+    refused(invoke("run", write(tmp_path, QUBIT), "--out", tmp_path / "r.png"), "different names for the result")
+    assert invoke("run", write(tmp_path, QUBIT), "--out", tmp_path / "r.nc").exit_code == 0
+    refused(invoke("plot", tmp_path / "r.nc", "--out", tmp_path / "r.nc"), "a name for the picture")
+
+
+def test_a_run_that_fails_is_explained(tmp_path, monkeypatch):
+    def fail(*arguments, **options):
+        raise RuntimeError("9 of 10 trajectories became non-finite")
+
+    monkeypatch.setattr(sq, "simulate", fail)
+    done = invoke("run", write(tmp_path, QUBIT), "--out", tmp_path / "r.nc")
+    assert done.exit_code == 1 and "Traceback" not in done.output
+    assert done.stderr == "stochq: 9 of 10 trajectories became non-finite\n"

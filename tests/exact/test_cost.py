@@ -8,6 +8,7 @@ import pytest
 
 import stochq as sq
 from benchmarks import crossover
+from tests import oracles
 
 TIMES = [0.0, 0.4]
 
@@ -95,3 +96,40 @@ def test_the_hint_is_near_what_was_measured(name):
 def test_numbers_must_be_positive(wrong):
     with pytest.raises(ValueError, match="^trajectories: expected a positive number; got"):
         hint(oqt(2), trajectories=wrong)
+
+
+def _rotated(dim):
+    return sq.models.suv(sq.systems.levels(np.arange(float(dim))), strength=1.0, basis=oracles.random_unitary(dim, 1))
+
+
+def _unsorted(dim):
+    energies = np.random.default_rng(2).permutation(np.arange(float(dim)))
+    return sq.models.oqt(sq.systems.levels(energies), strength=1.0, equilibrium=np.full(dim, 1 / dim))
+
+
+def _own(dim):
+    """Collapse in the eigenvectors of a Hamiltonian that is not diagonal, given as columns."""
+    matrix = oracles.random_hermitian(dim, 3)
+    return sq.models.suv(sq.systems.levels(matrix), strength=1.0, basis=np.linalg.eigh(matrix)[1])
+
+
+def _alone(dim):
+    return sq.models.unravel(sq.systems.levels(np.arange(float(dim))), [np.arange(float(dim)), np.ones(dim)])
+
+
+@pytest.mark.parametrize("make", [_rotated, _unsorted, _own, _alone])
+@pytest.mark.parametrize("dim", [3, 20])
+def test_the_method_is_the_one_that_is_used_whatever_the_basis(make, dim):
+    assert hint(make(dim)).method == sq.exact.evolve(make(dim), np.eye(dim)[0], TIMES).method
+
+
+def test_where_there_is_no_master_equation_the_ensemble_is_the_tool():
+    colour = sq.noise.OrnsteinUhlenbeck(0.5)
+    turning = sq.models.unravel(
+        sq.systems.levels([[0, 1], [1, 0.0]]), [np.array([0, 1.0])], noise="unitary", colour=colour
+    )
+    for equation in (turning, oqt(8192)):
+        found = hint(equation)
+        assert found.method == "none" and not found.sooner and "no master equation within reach" in str(found)
+    still = sq.models.unravel(sq.systems.levels([0, 1.0]), operators, noise="unitary", colour=colour)
+    assert hint(still).method == "closed-form"

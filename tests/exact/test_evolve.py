@@ -9,6 +9,7 @@ import pytest
 import stochq as sq
 from stochq.channels import Columns, RateMatrix
 from stochq.exact import groups
+from stochq.exact.split import Splitting
 from tests import oracles
 
 TIMES = np.array([0.3, 0.5, 1.1, 2.0])
@@ -221,7 +222,7 @@ def test_qutip_agrees():
 
 
 def test_csl_heats_a_trapped_particle():
-    """λħ²/4m r_C² per unit of time: 0.5 in T = 4 for λ = 0.5 (PHYSICS.md §3)."""
+    """λħ²/4m r_C² per unit of time: 0.5 in T = 4 for λ = 0.5."""
     trap = sq.systems.particle(64, 16.0, 1.0, sq.systems.harmonic(1.0))
     equation = sq.models.csl(trap, rate=0.5, length=1.0)
     psi = trap.gaussian(0.0, 0.5**0.5)
@@ -247,3 +248,33 @@ def test_trace_and_positivity():
         np.testing.assert_allclose(np.trace(density, axis1=1, axis2=2), 1.0, atol=1e-11)
         np.testing.assert_allclose(density, density.conj().swapaxes(1, 2), atol=1e-13)
         assert np.linalg.eigvalsh(density).min() > -1e-9
+
+
+def test_a_state_that_came_back_has_not_settled():
+    """Saved times every period, without noise: each step ends where it began, and the last, shorter one does not."""
+    period, diagonal = 2 * np.pi, np.array([[1, 1], [1, -1]]) / np.sqrt(2)
+    equation = sq.models.suv(sq.systems.levels([0.0, 1.0]), strength=0.0, basis=diagonal)
+    times, flip = [0, period, 2 * period, 2 * period + 1], [[0, 1], [1, 0]]
+    found = sq.exact.evolve(equation, [0.6, 0.8], times, observables={"x": flip}, method="split").expect["x"]
+    np.testing.assert_allclose(found, 0.96 * np.cos(times), atol=1e-8)
+
+
+def test_the_slope_of_the_parts_is_the_generator():
+    equation, matrix, operators, hbar = _sui()
+    rho = oracles.random_density(4, 11)
+    parts = Splitting(groups.groups_of(equation))
+    place = parts.groups[0].basis
+    expected = -1j / hbar * (matrix @ rho - rho @ matrix)
+    for jump in operators:
+        square = jump.conj().T @ jump
+        expected = expected + jump @ rho @ jump.conj().T - 0.5 * (square @ rho + rho @ square)
+    np.testing.assert_allclose(place.leave(parts.slope(place.enter(rho))), expected, atol=1e-12)
+
+
+def test_many_different_intervals_are_solved_one_after_the_other():
+    """More than there are propagators to remember."""
+    times = np.r_[0, np.geomspace(1e-2, 3, 40)]
+    equation, matrix, operators, hbar = _suv()
+    found = sq.exact.evolve(equation, np.eye(3)[0], times, method="liouvillian").density
+    again = sq.exact.evolve(equation, np.eye(3)[0], times[[0, -1]], method="liouvillian").density
+    np.testing.assert_allclose(found[-1], again[-1], atol=1e-11)

@@ -31,7 +31,7 @@ def test_qubit_between_reduction_and_thermalization():
 
 @pytest.mark.parametrize("splitting", [0.9, 0.2])
 def test_rates_of_the_qubit(splitting):
-    """0, −(a + r) and −(a + r/2) ± √(r²/4 − Δ²) (PHYSICS.md §2)."""
+    """0, −(a + r) and −(a + r/2) ± √(r²/4 − Δ²)."""
     root = np.sqrt(complex(0.35**2 - splitting**2))
     expected = np.sort_complex([0.0, -1.1, -0.75 + root, -0.75 - root])
     with jax.enable_x64(True):
@@ -89,7 +89,7 @@ def test_kerr_cavity():
 
 
 def test_brownian_motion():
-    """V = (.63625 qq, −.0375 qp, .625 pp) for η = .3, β = 2 (PHYSICS.md §4)."""
+    """V = (.63625 qq, −.0375 qp, .625 pp) for η = .3, β = 2."""
     oscillator = sq.systems.oscillator(40)
     rho = sq.exact.steady_state(sq.models.brownian(oscillator, friction=0.3, beta=2.0))
     q, p = (np.asarray(oscillator.operators[name]) for name in ("position", "momentum"))

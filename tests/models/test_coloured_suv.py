@@ -40,7 +40,7 @@ def _outcome(equation, *, duration, dt, trajectories=8192, psi=START):
     return result.mean["p"][-1], result.stderr["p"][-1]
 
 
-# PHYSICS.md §2: I_p0(J/κ, J/κ) at p0 = .8.
+# I_p0(J/κ, J/κ) at p0 = .8.
 @pytest.mark.parametrize(("ratio", "expected"), [(0.5, 0.70483), (1.0, 0.8), (2.0, 0.896)])
 @pytest.mark.parametrize(("single", "spherical"), [(True, False), (False, True)])
 def test_white_limit(ratio, expected, single, spherical):

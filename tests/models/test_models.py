@@ -65,7 +65,7 @@ def test_csl_decoherence(dimensions, points):
 
 
 def test_csl_energy_gain():
-    """d⟨p²⟩/dt = λ(m/m0)²ħ²/2r_C²: the energy grows by .5 for λ=.5, r_C=1, m=1 over T=4 (PHYSICS.md §3)."""
+    """d⟨p²⟩/dt = λ(m/m0)²ħ²/2r_C²: the energy grows by .5 for λ=.5, r_C=1, m=1 over T=4."""
     grid = sq.systems.particle(128, 32.0, 1.0, sq.systems.harmonic(1.0))
     equation = sq.models.csl(grid, rate=0.5, length=1.0)
     psi, times = grid.gaussian(0.0, np.sqrt(0.5)), [0.0, 4.0]
@@ -122,7 +122,7 @@ def test_brownian_moments(squeezing):
 
 
 def test_window_reports_how_far_it_is_off():
-    """A dense flat spectrum: the window's variance is a third of the state's (PHYSICS.md §2)."""
+    """A dense flat spectrum: the window's variance is a third of the state's."""
     energies = np.linspace(-1, 1, 400)
     weights = np.exp(-(energies**2) / (2 * 0.2**2))
     chi = sq.microcanonical(sq.systems.levels(energies), sq.normalize(np.sqrt(weights)))
@@ -187,7 +187,7 @@ def test_hbar_divides_the_strength_of_thermalization():
 
 
 def test_hbar_divides_the_rate_of_gravitational_collapse():
-    """Γ(Δ) ∝ 1/ħ (PHYSICS.md §3): the kernel of a particle in units of ħ = 2 is half of that in units of ħ = 1."""
+    """Γ(Δ) ∝ 1/ħ: the kernel of a particle in units of ħ = 2 is half of that in units of ħ = 1."""
     kernels = []
     for hbar in (1.0, 2.0):
         particle = sq.systems.particle(32, 16.0, 1.0, sq.systems.harmonic(1.0), hbar=hbar)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from stochq.systems.eigen import sector_eigh
-from stochq.systems.linear import apply_bands, apply_matrix, apply_operator, scale, shift, taylor_exponential
+from stochq.systems.linear import apply_bands, apply_matrix, scale, shift, taylor_exponential
 
 
 @pytest.fixture
@@ -21,7 +21,6 @@ def test_products(rng, kind, columns):
     for psi in (rng.normal(size=(3, *columns)), rng.normal(size=(3, *columns)) + 1j * rng.normal(size=(3, *columns))):
         with jax.enable_x64(True):
             np.testing.assert_allclose(apply_matrix(matrix, psi), matrix @ psi, atol=1e-14)
-            np.testing.assert_allclose(apply_operator(matrix, psi), matrix @ psi, atol=1e-14)
             np.testing.assert_allclose(scale(matrix[0], psi), (psi.T * matrix[0]).T, atol=1e-14)
 
 

@@ -82,8 +82,3 @@ def draw_family(axes: "Axes", times: Any, curves: Mapping[str, Any], labels: Seq
         axes.plot(times, curve, color=shade, linestyle=line, label=label, linewidth=1.5)
     axes.set_xlabel(TIME)
     axes.margins(x=0.01)
-
-
-def framed_legend(axes: "Axes", **options: Any) -> None:
-    """A legend on white, for panels whose grid lines would cross it."""
-    axes.legend(frameon=True, framealpha=0.9, edgecolor="none", **options)
