@@ -41,3 +41,12 @@ def stacked(values: Sequence[Any]) -> Any:
 def square_root(value: Any) -> Any:
     """The square root, by numpy unless it is traced."""
     return np.sqrt(value) if is_concrete(value) else jnp.sqrt(value)
+
+
+# A rounding error of one operation, relative.
+UNIT = {"single": 2.0**-24, "double": 2.0**-53}
+
+
+def rounding(precision: str, steps: float) -> float:
+    """The relative error of a mean from rounding, the same in all trajectories; it grows with the number of steps."""
+    return UNIT[precision] * (16 + 0.25 * steps)

@@ -1,5 +1,6 @@
 """The public entry: an equation, a state and times become an ensemble."""
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -7,17 +8,18 @@ from typing import Any, Literal
 
 import numpy as np
 
+from stochq.arrays import UNIT, rounding
 from stochq.channels.channel import JUST, LARGEST_MEAN_MAP
 from stochq.ensemble.assemble import assemble
 from stochq.ensemble.batch import Problem, Runnable, run_states
-from stochq.ensemble.grid import check_step, time_grid
+from stochq.ensemble.grid import TimeGrid, check_step, time_grid
 from stochq.ensemble.grid_checks import check_grid_state, grid_monitors, warn_about_grid
 from stochq.ensemble.mean_map import mean_run, step_by_mean_map
 from stochq.ensemble.observables import readout
 from stochq.ensemble.problem import build_problem, check_counters
 from stochq.ensemble.result import EnsembleResult
 from stochq.ensemble.runner import precision_context, run
-from stochq.ensemble.statistics import Density, Histogram, rounding
+from stochq.ensemble.statistics import Density, Histogram
 from stochq.ensemble.step_size import (
     SHARE_IN_WORDS,
     Allowed,
@@ -41,7 +43,11 @@ from stochq.ensemble.tolerance import (
 from stochq.equation import Equation
 from stochq.schemes import Scheme, default_scheme, frame_of
 from stochq.systems.checks import check_count, check_times
+from stochq.systems.driven import Driven
 from stochq.systems.states import check_state
+
+# The share of a step by which the time may be rounded before a driven run says so.
+_BLURRED = 0.01
 
 
 def simulate(
@@ -102,6 +108,7 @@ def simulate(
     judged = plain if tolerance is not None else plain | _probes(statistics, psi)
     choice, bound, moments = _step(equation, psi, times, judged, trajectories, scheme, dt, tolerance, precision)
     grid = time_grid(times, choice.dt)
+    _warn_about_time(equation, grid, precision)
 
     def build(antithetic: bool) -> Problem:
         problem = build_problem(equation, psi, grid, scheme, plain | monitors, statistics, seed, precision, antithetic)
@@ -191,6 +198,17 @@ def _split_observables(observables: Mapping[str, Any], dim: int) -> tuple[dict[s
     if not plain:
         plain = {"norm": np.ones(dim)}
     return plain, statistics
+
+
+def _warn_about_time(equation: Equation, grid: TimeGrid, precision: str) -> None:
+    """A drive is told the time in the run's precision."""
+    latest, shortest = float(np.abs(grid.times).max()), float(grid.lengths.min())
+    if isinstance(equation.hamiltonian, Driven) and UNIT[precision] * latest > _BLURRED * shortest:
+        warnings.warn(
+            f"times: up to {latest:g}, where numbers in {precision} precision are {2 * UNIT[precision] * latest:.2g} "
+            f"apart, which blurs a drive in steps of {shortest:.2g}. Take precision='double', or let times begin at 0.",
+            stacklevel=3,
+        )
 
 
 def _probes(statistics: Mapping[str, Any], psi: np.ndarray) -> dict[str, Any]:

@@ -16,14 +16,6 @@ from stochq.channels.channel import populations
 from stochq.module import Module
 from stochq.systems.linear import apply_matrix
 
-# A rounding error of one operation, relative.
-UNIT = {"single": 2.0**-24, "double": 2.0**-53}
-
-
-def rounding(precision: str, steps: float) -> float:
-    """The relative error of a mean from rounding, the same in all trajectories; it grows with the number of steps."""
-    return UNIT[precision] * (16 + 0.25 * steps)
-
 
 class Statistic(Module):
     """A summary of an ensemble. Abstract.

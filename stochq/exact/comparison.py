@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from stochq.ensemble.statistics import UNIT, rounding
+from stochq.arrays import UNIT, rounding
 from stochq.exact.hotelling import Verdict, hotelling, thinned
 from stochq.exact.result import ExactResult
 

@@ -71,7 +71,7 @@ def test_observables_missing_or_not_a_mapping():
 
 @pytest.mark.parametrize("count", [1, 0, -5, 2.5, "many"])
 def test_trajectories(count):
-    refused("^trajectories: expected a whole number, at least 2", trajectories=count)
+    refused("^trajectories: expected a whole number of at least 2", trajectories=count)
 
 
 @pytest.mark.parametrize("dt", [0.0, -0.1, np.nan, np.inf])

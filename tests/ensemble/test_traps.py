@@ -261,3 +261,16 @@ def test_a_scheme_without_an_order_has_no_tolerance():
             sq.models.suv(sq.systems.levels([0.0, 1.0]), strength=1.0), [1, 0], [0, 1],
             observables={"p": P}, trajectories=4096, tolerance=0.1, scheme=Unknown(),
         )  # fmt: skip
+
+
+def test_a_drive_far_from_time_zero_is_told_of_rounding():
+    """The same physics, late: in single precision the time is known to a sixteenth only."""
+    drive = 2 * np.pi
+    driven = sq.systems.driven(sq.systems.levels([0.0, 1.0]), [FLIP], [lambda t: 3 * jnp.cos(drive * t)])
+    equation, late = sq.models.suv(driven, strength=0.1), 1e6
+    options = {"observables": {"p": P}, "trajectories": 2000, "dt": 0.125}
+    early = sq.simulate(equation, [1, 0], [0, 0.5, 1], precision="double", **options)
+    with pytest.warns(UserWarning, match=r"^times: up to 1e\+06, where numbers in single precision"):
+        sq.simulate(equation, [1, 0], late + np.array([0, 0.5, 1]), **options)
+    double = sq.simulate(equation, [1, 0], late + np.array([0, 0.5, 1]), precision="double", **options)
+    np.testing.assert_allclose(double.mean["p"], early.mean["p"], atol=1e-6)

@@ -131,5 +131,5 @@ def test_where_there_is_no_master_equation_the_ensemble_is_the_tool():
     for equation in (turning, oqt(8192)):
         found = hint(equation)
         assert found.method == "none" and not found.sooner and "no master equation within reach" in str(found)
-    still = sq.models.unravel(sq.systems.levels([0, 1.0]), operators, noise="unitary", colour=colour)
+    still = sq.models.unravel(sq.systems.levels([0, 1.0]), [np.array([0, 1.0])], noise="unitary", colour=colour)
     assert hint(still).method == "closed-form"

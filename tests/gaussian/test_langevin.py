@@ -119,7 +119,7 @@ BAD = {
     "dt": ({"dt": -1.0}, "^dt: expected a positive step"),
     "form": ({"observables": {"x": np.ones(3)}}, r"^observables\['x'\]: expected a finite vector \(2,\)"),
     "edges": ({"edges": [0, 1], "entropy": False}, "^edges: expected None with entropy=False"),
-    "trajectories": ({"trajectories": 1}, "^trajectories: expected a whole number, at least 2"),
+    "trajectories": ({"trajectories": 1}, "^trajectories: expected a whole number of at least 2"),
     "precision": ({"precision": "half"}, "^precision: expected 'single' or 'double'"),
 }
 
