@@ -46,10 +46,10 @@ def time_grid(times: np.ndarray, dt: float) -> TimeGrid:
 
 
 def check_step(times: np.ndarray, dt: float) -> float:
-    """dt, if it is positive and no longer than the first interval; ValueError otherwise."""
-    first = float(times[1] - times[0])
+    """dt, if it is positive and no longer than the longest interval; ValueError otherwise."""
+    longest = float(np.max(np.diff(times)))
     if not (isinstance(dt, (int, float, np.number)) and np.isfinite(dt) and dt > 0):
         raise ValueError(f"dt: expected a positive step; got {dt!r}.")
-    if dt > first * (1 + _SNAP):
-        raise ValueError(f"dt: expected at most the first interval of times, {first:g}; got {dt:g}.")
+    if dt > longest * (1 + _SNAP):
+        raise ValueError(f"dt: expected at most the longest interval of times, {longest:g}; got {dt:g}.")
     return float(dt)

@@ -139,7 +139,7 @@ def choose_step(
         bias = pilots(size).bias(h)
         limit = np.maximum(allowed(bias), np.finfo(float).tiny)
         while size < largest and bias.is_asymptotic(limit) and _is_noisy(bias, limit):
-            size *= 4
+            size = min(4 * size, largest)
             bias = pilots(size).bias(h)
         if bias.is_asymptotic(limit):
             break

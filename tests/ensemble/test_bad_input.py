@@ -80,7 +80,7 @@ def test_dt_not_positive(dt):
 
 
 def test_dt_longer_than_the_first_interval():
-    refused("^dt: expected at most the first interval of times, 0.5; got 0.6", dt=0.6)
+    refused("^dt: expected at most the longest interval of times, 0.5; got 0.6", dt=0.6)
 
 
 def test_other_options():

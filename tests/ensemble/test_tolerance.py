@@ -268,5 +268,5 @@ def test_statistics_alone_have_no_mean_to_judge():
 
 
 def test_a_step_that_does_not_fit_is_refused():
-    with pytest.raises(ValueError, match=r"^dt: expected at most the first interval"):
+    with pytest.raises(ValueError, match=r"^dt: expected at most the longest interval"):
         run(dt=0.3)

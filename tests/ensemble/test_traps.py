@@ -210,6 +210,8 @@ def test_saved_times_may_lie_close_together_where_steps_may_be_long():
     times = np.r_[0, np.geomspace(1e-3, 100, 30)]
     result = sq.simulate(equation, [0.6, 0.8], times, observables={"p": P}, trajectories=2000)
     assert result.info["steps"] == 30
+    again = sq.simulate(equation, [0.6, 0.8], times, observables={"p": P}, trajectories=2000, dt=result.dt)
+    np.testing.assert_array_equal(again.mean["p"], result.mean["p"])
     assert np.all(np.abs(result.mean["p"] - 0.36) <= 5 * np.maximum(result.stderr["p"], 1e-6))
 
 
