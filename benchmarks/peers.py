@@ -2,7 +2,7 @@
 
 import time
 from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -27,10 +27,18 @@ def is_sparse(matrix: np.ndarray) -> bool:
     return int(np.count_nonzero(matrix)) <= SPARSE * matrix.size
 
 
-def dynamiqs_runner(problem: Problem, layout: str) -> Run:
-    """dynamiqs' diffusive solver; operators stored in the layout "dense" or "dia", a dense Hamiltonian dense."""
-    import jax
+class Stated(NamedTuple):
+    """A problem in the types of a peer; watched: the observable first."""
 
+    hamiltonian: Any
+    jumps: list[Any]
+    watched: list[Any]
+    psi0: Any
+
+
+def for_dynamiqs(problem: Problem, layout: str) -> Stated:
+    """Operators stored in the layout "dense" or "dia", a dense Hamiltonian dense. Its Euler steps do not keep the norm:
+    the identity is watched too, and expectations are divided by it."""
     dq: Any = import_module("dynamiqs")
     given = problem.statement()
 
@@ -39,18 +47,30 @@ def dynamiqs_runner(problem: Problem, layout: str) -> Run:
         return dq.asqarray(matrix.astype(complex), layout=chosen)
 
     assert given.hamiltonian is not None
-    hamiltonian, jumps = operator(given.hamiltonian), [operator(jump) for jump in given.jumps]
-    # Its Euler steps do not keep the norm: the expectation is divided by it.
     watched = [operator(np.diag(given.observable)), operator(np.eye(len(given.psi0)))]
-    psi0, method = given.psi0.astype(complex)[:, None], dq.method.EulerMaruyama(dt=problem.dt)
+    jumps = [operator(jump) for jump in given.jumps]
+    return Stated(operator(given.hamiltonian), jumps, watched, given.psi0.astype(complex)[:, None])
+
+
+def dynamiqs_values(problem: Problem, stated: Stated, method: Any, trajectories: int, seed: int) -> np.ndarray:
+    """Values of single trajectories by dynamiqs' diffusive solver, (trajectories, T)."""
+    import jax
+
+    dq: Any = import_module("dynamiqs")
+    keys = jax.random.split(jax.random.key(seed), trajectories)
+    options = {"exp_ops": stated.watched, "method": method, "save_states": False}
+    result = dq.dssesolve(stated.hamiltonian, stated.jumps, stated.psi0, problem.times, keys, **options)
+    expects = np.real(np.asarray(result.expects)).astype(float)
+    return expects[:, 0] / expects[:, 1]
+
+
+def dynamiqs_runner(problem: Problem, layout: str) -> Run:
+    """dynamiqs with Euler and Maruyama at the problem's step."""
+    dq: Any = import_module("dynamiqs")
+    stated, method = for_dynamiqs(problem, layout), dq.method.EulerMaruyama(dt=problem.dt)
 
     def run(trajectories: int, seed: int) -> Sample:
-        keys = jax.random.split(jax.random.key(seed), trajectories)
-        result = dq.dssesolve(
-            hamiltonian, jumps, psi0, problem.times, keys, exp_ops=watched, method=method, save_states=False
-        )
-        expects = np.real(np.asarray(result.expects)).astype(float)
-        return sample(expects[:, 0] / expects[:, 1], "EulerMaruyama")
+        return sample(dynamiqs_values(problem, stated, method, trajectories, seed), "EulerMaruyama")
 
     return run
 
@@ -64,8 +84,8 @@ def measure_dynamiqs(problem: Problem, layout: str, trajectories: int, budget: B
     return measure(run, problem.steps, budget, library="dynamiqs", layout=layout, backend=backend, **sizes)
 
 
-def qutip_runner(problem: Problem, steps: int, cores: int) -> Run:
-    """QuTiP's stochastic solver with its Euler scheme, trajectories spread over the cores by its own means."""
+def for_qutip(problem: Problem) -> Stated:
+    """Operators sparse where most of their entries are zero."""
     qt: Any = import_module("qutip")
     given = problem.statement()
 
@@ -73,16 +93,35 @@ def qutip_runner(problem: Problem, steps: int, cores: int) -> Run:
         return qt.Qobj(matrix).to("CSR" if is_sparse(matrix) else "Dense")
 
     assert given.hamiltonian is not None
-    hamiltonian, jumps = operator(given.hamiltonian), [operator(jump) for jump in given.jumps]
-    watched, psi0 = [operator(np.diag(given.observable))], qt.Qobj(given.psi0.astype(complex))
+    watched, jumps = [operator(np.diag(given.observable))], [operator(jump) for jump in given.jumps]
+    return Stated(operator(given.hamiltonian), jumps, watched, qt.Qobj(given.psi0.astype(complex)))
+
+
+def qutip_result(stated: Stated, times: np.ndarray, trajectories: int, seed: int, **options: Any) -> Any:
+    """A run of QuTiP's stochastic solver, states normalized, quiet."""
+    qt: Any = import_module("qutip")
+    options |= {"normalize_output": True, "progress_bar": ""}
+    return qt.ssesolve(
+        stated.hamiltonian,
+        stated.psi0,
+        times,
+        stated.jumps,
+        e_ops=stated.watched,
+        ntraj=trajectories,
+        seeds=seed,
+        options=options,
+    )
+
+
+def qutip_runner(problem: Problem, steps: int, cores: int) -> Run:
+    """QuTiP with its Euler scheme, trajectories spread over the cores by its own means."""
+    stated = for_qutip(problem)
     times = problem.times if steps == problem.steps else np.array([0.0, steps * problem.dt])
-    options = {"method": "euler", "dt": problem.dt, "normalize_output": True, "progress_bar": ""}
+    options: dict[str, Any] = {"method": "euler", "dt": problem.dt}
     options |= {"map": "parallel", "num_cpus": cores} if cores > 1 else {}
 
     def run(trajectories: int, seed: int) -> Sample:
-        result = qt.ssesolve(
-            hamiltonian, psi0, times, jumps, e_ops=watched, ntraj=trajectories, seeds=seed, options=options
-        )
+        result = qutip_result(stated, times, trajectories, seed, **options)
         # Its std_expect is the spread of single runs, not the error of their mean.
         error = np.real(result.std_expect[0]) / np.sqrt(max(trajectories - 1, 1))
         return Sample(np.real(result.average_expect[0]), error, "euler")

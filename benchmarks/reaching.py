@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks import machine
-from benchmarks.peers import is_sparse
+from benchmarks.peers import dynamiqs_values, for_dynamiqs, for_qutip, qutip_result
 from benchmarks.problems import Problem
 
 BIAS = STANDARD_ERROR = 1e-3
@@ -100,51 +100,25 @@ def _reach(problem: Problem, patience: Patience, tolerance: float) -> dict[str, 
 
 def dynamiqs_peer(problem: Problem, method: str) -> tuple[Peer, int]:
     """dynamiqs in the storage and with as many trajectories per call as were found best for it."""
-    import jax
-
     dq: Any = import_module("dynamiqs")
-    given, (layout, chunk) = problem.statement(), problem.dynamiqs[0]
-
-    def operator(matrix: np.ndarray) -> Any:
-        chosen = dq.dia if layout == "dia" and is_sparse(matrix) else dq.dense
-        return dq.asqarray(matrix.astype(complex), layout=chosen)
-
-    assert given.hamiltonian is not None
-    hamiltonian, jumps = operator(given.hamiltonian), [operator(jump) for jump in given.jumps]
-    watched = [operator(np.diag(given.observable)), operator(np.eye(len(given.psi0)))]
-    psi0, interval = given.psi0.astype(complex)[:, None], float(problem.times[1] - problem.times[0])
+    layout, chunk = problem.dynamiqs[0]
+    stated, interval = for_dynamiqs(problem, layout), float(problem.times[1] - problem.times[0])
 
     def run(trajectories: int, steps: int, seed: int) -> np.ndarray:
-        keys = jax.random.split(jax.random.key(seed), trajectories)
-        stepping = getattr(dq.method, method)(dt=interval / steps)
-        result = dq.dssesolve(
-            hamiltonian, jumps, psi0, problem.times, keys, exp_ops=watched, method=stepping, save_states=False
-        )
-        expects = np.real(np.asarray(result.expects)).astype(float)
-        return expects[:, 0] / expects[:, 1]
+        return dynamiqs_values(problem, stated, getattr(dq.method, method)(dt=interval / steps), trajectories, seed)
 
     return run, chunk
 
 
 def qutip_peer(problem: Problem, method: str) -> tuple[Peer, int]:
     """QuTiP, trajectories spread over the cores by its own means."""
-    qt: Any = import_module("qutip")
-    given, cores = problem.statement(), machine.cores()
-
-    def operator(matrix: np.ndarray) -> Any:
-        return qt.Qobj(matrix).to("CSR" if is_sparse(matrix) else "Dense")
-
-    assert given.hamiltonian is not None
-    hamiltonian, jumps = operator(given.hamiltonian), [operator(jump) for jump in given.jumps]
-    watched, psi0 = [operator(np.diag(given.observable))], qt.Qobj(given.psi0.astype(complex))
+    stated, cores = for_qutip(problem), machine.cores()
     interval = float(problem.times[1] - problem.times[0])
+    options: dict[str, Any] = {"method": method, "keep_runs_results": True, "store_states": False}
+    options |= {"map": "parallel", "num_cpus": cores}
 
     def run(trajectories: int, steps: int, seed: int) -> np.ndarray:
-        options = {"method": method, "dt": interval / steps, "normalize_output": True, "progress_bar": ""}
-        options |= {"keep_runs_results": True, "store_states": False, "map": "parallel", "num_cpus": cores}
-        result = qt.ssesolve(
-            hamiltonian, psi0, problem.times, jumps, e_ops=watched, ntraj=trajectories, seeds=seed, options=options
-        )
+        result = qutip_result(stated, problem.times, trajectories, seed, dt=interval / steps, **options)
         return np.real(np.asarray(result.runs_expect[0]))
 
     start = time.perf_counter()

@@ -9,6 +9,7 @@ import numpy as np
 
 from benchmarks import machine, report, statements
 from benchmarks.children import run_child
+from benchmarks.crossover import crossing
 from benchmarks.measure import peak_memory
 from benchmarks.throughput import RESULTS, save
 
@@ -167,25 +168,17 @@ def exponent(points: list[dict[str, Any]], key: str) -> float:
     return round(float(np.polyfit(sizes, costs, 1)[0]), 2)
 
 
-def crossing(points: list[dict[str, Any]]) -> str:
+def crossing_of(points: list[dict[str, Any]]) -> str:
     """The dimension from which the ensemble is sooner, by interpolation between measured sizes."""
     known = [point for point in points if "exact_seconds" in point]
-    sizes = np.log([point["size"] for point in known])
     work = CROSSING_TRAJECTORIES * CROSSING_STEPS * 1e-9
-    lead = np.log([point["exact_seconds"] / (point["nanoseconds"] * work) for point in known])
-    if lead[-1] < 0:
-        return f"above {known[-1]['size']}"
-    below = np.flatnonzero(lead < 0)
-    if not below.size:
-        return f"below {known[0]['size']}"
-    left = below[-1]
-    share = -lead[left] / (lead[left + 1] - lead[left])
-    return f"{np.exp(sizes[left] + share * (sizes[left + 1] - sizes[left])):.0f}"
+    dims, exact = ([point[name] for point in known] for name in ("size", "exact_seconds"))
+    return crossing(dims, exact, [point["nanoseconds"] * work for point in known])
 
 
 def crossings(rows: list[dict[str, Any]]) -> str:
     """The table of crossing dimensions."""
-    cells = [[row["title"], crossing(row["points"])] for row in rows if "exact_seconds" in row["points"][0]]
+    cells = [[row["title"], crossing_of(row["points"])] for row in rows if "exact_seconds" in row["points"][0]]
     heading = f"{CROSSING_TRAJECTORIES} trajectories of {CROSSING_STEPS} steps are sooner than the master equation from"
     return report.table(("model", heading + " this dimension on"), cells)
 

@@ -1,7 +1,7 @@
 """SI values and the collapse parameters that have been proposed, each with its source.
 
 Values without another source are CODATA 2022 (Mohr, Newell, Taylor and Tiesinga, Rev. Mod. Phys. 97, 025002 (2025));
-those of the speed of light, h, e, k_B and N_A are exact by the definition of the SI.
+those of the speed of light, h, e and k_B are exact by the definition of the SI.
 
 >>> from stochq import constants
 >>> round(constants.STEFAN_BOLTZMANN * 1e8, 6)
@@ -16,12 +16,10 @@ PLANCK = 6.626_070_15e-34  # J s, exact
 HBAR = PLANCK / (2 * math.pi)  # J s
 ELEMENTARY_CHARGE = 1.602_176_634e-19  # C, exact; also one electronvolt in joules
 BOLTZMANN = 1.380_649e-23  # J/K, exact
-AVOGADRO = 6.022_140_76e23  # 1/mol, exact
 VACUUM_PERMITTIVITY = 8.854_187_8188e-12  # F/m
 GRAVITATION = 6.674_30e-11  # m³ kg⁻¹ s⁻²
 ATOMIC_MASS = 1.660_539_068_92e-27  # kg, one twelfth of a carbon-12 atom
 ELECTRON_MASS = 9.109_383_7139e-31  # kg
-PROTON_MASS = 1.672_621_925_95e-27  # kg
 NEUTRON_MASS = 1.674_927_500_56e-27  # kg
 BOHR_RADIUS = 5.291_772_105_44e-11  # m
 STEFAN_BOLTZMANN = 2 * math.pi**5 * BOLTZMANN**4 / (15 * PLANCK**3 * LIGHT_SPEED**2)  # W m⁻² K⁻⁴
@@ -30,9 +28,7 @@ STEFAN_BOLTZMANN = 2 * math.pi**5 * BOLTZMANN**4 / (15 * PLANCK**3 * LIGHT_SPEED
 # value with which the table of Adler, Bassi, Carlesso and Vinante (2019) comes out.
 REFERENCE_MASS = ATOMIC_MASS
 
-KILOELECTRONVOLT = 1e3 * ELEMENTARY_CHARGE  # J
 DAY = 86_400.0  # s
-YEAR = 365.25 * DAY  # s, the Julian year of the IAU
 
 
 @dataclass(frozen=True)

@@ -29,11 +29,3 @@ def fastest_turn(equation: Equation) -> float:
 def is_hidden(turn: float, h: float) -> bool:
     """Whether some level may make a whole period within h/2, so that h and h/2 agree without being right."""
     return 0.5 * turn * h >= 2 * np.pi
-
-
-def another_step(interval: float, h: float, further: int) -> float:
-    """A step that divides the interval into an odd number of parts, `further` beyond those of h/2.
-
-    further: odd.
-    """
-    return interval / (2 * max(1, round(interval / h)) + further)

@@ -45,9 +45,19 @@ def time_grid(times: np.ndarray, dt: float) -> TimeGrid:
     return TimeGrid(times, steps, lengths)
 
 
+def refined(grid: TimeGrid, multiple: int, further: int = 0) -> TimeGrid:
+    """Every interval in `multiple` times as many equal steps, and `further` beyond those."""
+    steps = multiple * grid.steps + further
+    return TimeGrid(grid.times, steps, grid.lengths * (grid.steps / steps))
+
+
+def longest_interval(times: np.ndarray) -> float:
+    return float(np.max(np.diff(times)))
+
+
 def check_step(times: np.ndarray, dt: float) -> float:
     """dt, if it is positive and no longer than the longest interval; ValueError otherwise."""
-    longest = float(np.max(np.diff(times)))
+    longest = longest_interval(times)
     if not (isinstance(dt, (int, float, np.number)) and np.isfinite(dt) and dt > 0):
         raise ValueError(f"dt: expected a positive step; got {dt!r}.")
     if dt > longest * (1 + _SNAP):

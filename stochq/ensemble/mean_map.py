@@ -13,8 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from stochq.channels.channel import LARGEST_MEAN_MAP
-from stochq.ensemble.aliasing import another_step, fastest_turn, is_hidden
-from stochq.ensemble.grid import time_grid
+from stochq.ensemble.aliasing import fastest_turn, is_hidden
+from stochq.ensemble.grid import longest_interval, refined, time_grid
 from stochq.ensemble.observables import ordered_names
 from stochq.ensemble.step_size import Allowed, Bias, StepChoice, division_of
 from stochq.equation import Equation
@@ -22,45 +22,45 @@ from stochq.schemes import Scheme, frame_of, shares_draws
 from stochq.schemes.scheme import MeanMap
 
 _REFINEMENTS = 40
-# Parts of an interval, beyond those of h/2, of the step by which aliasing is told; and by how much it exceeds a bias.
+# Steps in every interval, beyond those of h/2, of the run by which aliasing is told: odd, so that no whole number of
+# them makes a step of h; and by how much it exceeds a bias.
 _FURTHER, _CLEARLY = 29, 3.0
 
 
 class MeanRun(NamedTuple):
     """The scheme's mean density matrix, and what it says of some observables.
 
-    states: step -> (T, dim, dim); operators: (observables, dim, dim), in the order of a readout, in the same basis;
-    interval: the first between saved times; turn: of the levels, see `fastest_turn`.
+    states: step, and what `refined` takes -> (T, dim, dim); operators: (observables, dim, dim), in the order of a
+    readout, in the same basis; turn: of the levels, see `fastest_turn`.
     """
 
-    states: Callable[[float], np.ndarray]
+    states: Callable[..., np.ndarray]
     operators: np.ndarray
     weak_order: int
-    interval: float
     turn: float
 
     def bias(self, h: float) -> Bias:
         """The time-step error at step h, from the difference to h/2, or to a step that is no part of h where levels
         turn so fast that both may be wrong alike."""
-        coarse, fine = self.means(h), self.means(h / 2)
+        coarse, fine = self.means(h), self.means(h, 2)
         value = (coarse - fine) / (1 - 2.0**-self.weak_order)
         if is_hidden(self.turn, h):
-            difference = coarse - self.means(another_step(self.interval, h, _FURTHER))
+            difference = coarse - self.means(h, 2, _FURTHER)
             value = np.where(np.abs(difference) > _CLEARLY * np.abs(value).max(), difference, value)
-        squares = np.einsum("tij,oji->to", self.states(h / 2), self.operators @ self.operators).real
+        squares = np.einsum("tij,oji->to", self.states(h, 2, 0), self.operators @ self.operators).real
         largest = (np.sqrt(np.maximum(squares - fine**2, 0)).max(axis=0), np.abs(fine).max(axis=0))
         return Bias(value, np.zeros_like(value), *(size * np.ones_like(value) for size in largest))
 
-    def means(self, h: float) -> np.ndarray:
-        """Tr ρO at step h, (T, observables)."""
-        return np.einsum("tij,oji->to", self.states(h), self.operators).real
+    def means(self, h: float, multiple: int = 1, further: int = 0) -> np.ndarray:
+        """Tr ρO at step h, or with more steps, as `refined` says, (T, observables)."""
+        return np.einsum("tij,oji->to", self.states(h, multiple, further), self.operators).real
 
     def moments(self, h: float, orders: tuple[int, ...]) -> np.ndarray:
         """Tr ρ|O − ⟨O⟩|^order at step h in units of O's range, (orders, T, observables).
 
         By Jensen's inequality these bound the moments of the values of single trajectories.
         """
-        states, seen = self.states(h), []
+        states, seen = self.states(h, 1, 0), []
         for operator in self.operators:
             values, vectors = np.linalg.eigh(operator)
             chances = np.sum(vectors.conj() * (states @ vectors), axis=1).real.clip(0)
@@ -83,7 +83,7 @@ def mean_run(
     if any(callable(observable) for observable in observables.values()):
         return None
     frame = frame_of(equation)
-    longest = float(f"{min(scheme.mean_limit(frame), float(times[1] - times[0])):.13g}")
+    longest = float(f"{min(scheme.mean_limit(frame), longest_interval(times)):.13g}")
 
     @cache
     def map_of(length: float) -> MeanMap | None:
@@ -98,8 +98,8 @@ def mean_run(
     start = np.outer(held, held.conj())
 
     @lru_cache(maxsize=3)
-    def states(h: float) -> np.ndarray:
-        grid, rho, seen = time_grid(times, h), start, [start]
+    def states(h: float, multiple: int, further: int) -> np.ndarray:
+        grid, rho, seen = refined(time_grid(times, h), multiple, further), start, [start]
         for steps, length in zip(grid.steps, grid.lengths, strict=True):
             # Lengths that differ by rounding share a map.
             rho = map_of(float(f"{length:.13g}"))(rho, int(steps))  # type: ignore[misc]
@@ -107,7 +107,7 @@ def mean_run(
         return np.stack(seen)
 
     operators = np.stack([_held(observables[name], columns) for name in ordered_names(observables)])
-    return MeanRun(states, operators, scheme.weak_order, float(times[1] - times[0]), fastest_turn(equation))
+    return MeanRun(states, operators, scheme.weak_order, fastest_turn(equation))
 
 
 def _held(observable: Any, columns: Any) -> np.ndarray:
@@ -127,7 +127,7 @@ def largest_step(
     """The largest step whose bias is at most what is allowed, (T, observables) or a number; and that bias."""
     frame = frame_of(equation)
     multiple, longest = 2 if shares_draws(scheme, frame) else 1, scheme.mean_limit(frame)
-    h = division_of(times, min(longest, float(times[1] - times[0])), multiple)
+    h = division_of(times, min(longest, longest_interval(times)), multiple)
     for _ in range(_REFINEMENTS):
         found = mean.bias(h)
         limit = np.maximum(allowed(found), np.finfo(float).tiny)

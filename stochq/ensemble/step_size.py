@@ -13,9 +13,9 @@ import jax
 import numpy as np
 
 from stochq.channels.channel import JUST
-from stochq.ensemble.aliasing import another_step, fastest_turn, is_hidden
+from stochq.ensemble.aliasing import fastest_turn, is_hidden
 from stochq.ensemble.batch import FAILED_FRACTION, Problem
-from stochq.ensemble.grid import time_grid
+from stochq.ensemble.grid import TimeGrid, longest_interval, refined, time_grid
 from stochq.ensemble.kernel import run_block
 from stochq.ensemble.observables import ordered_names
 from stochq.ensemble.runner import precision_context, thread_pool, workers
@@ -33,10 +33,13 @@ ASYMPTOTIC = 0.1
 SHARE_OF_STDERR = 0.1
 SHARE_IN_WORDS = f"bias below {SHARE_OF_STDERR:g} standard errors"
 _MAX_HALVINGS = 16
-# Parts of an interval, beyond those of h/2, of the step by which aliasing is told; and standard errors that tell it.
+# Steps in every interval, beyond those of h/2, of the run by which aliasing is told: odd, so that no whole number of
+# them makes a step of h; and standard errors that tell it.
 _FURTHER, _CLEARLY = 5, 5.0
 # Biases below rounding cannot be reduced by shorter steps.
 _ROUNDING = {"single": 1e-5, "double": 1e-13}
+# What rounding adds to an excess of one.
+_SLIGHTLY = 1e-6
 
 
 class StepChoice(NamedTuple):
@@ -59,13 +62,12 @@ class Pilot(NamedTuple):
 
 
 class Pilots(NamedTuple):
-    """Pilot runs of one problem with `size` trajectories each; longest: the first step to try; interval: the first
-    between saved times; turn: of the levels, see `fastest_turn`."""
+    """Pilot runs of one problem, at a step and with more of them as `refined` says; longest: the first step to try;
+    turn: of the levels, see `fastest_turn`."""
 
-    run: Callable[[float], Pilot]
+    run: Callable[..., Pilot]
     scheme: Scheme
     longest: float
-    interval: float
     turn: float
 
     def bias(self, h: float) -> "Bias":
@@ -75,7 +77,7 @@ class Pilots(NamedTuple):
         share, gain = 1 - 2.0**-scheme.weak_order, 1.0
         value, error = coarse.difference / share, coarse.error / share
         if isinstance(scheme, Extrapolated):
-            fine, gain = self.run(h / 2), 2.0**scheme.scheme.weak_order
+            fine, gain = self.run(h, 2), 2.0**scheme.scheme.weak_order
             value = (gain * fine.difference - coarse.difference) / (share * (gain - 1))
             error = np.hypot(gain * fine.error, coarse.error) / (share * (gain - 1))
         found = Bias(value, error, spread, scale)
@@ -83,7 +85,7 @@ class Pilots(NamedTuple):
 
     def _beside_another(self, h: float, coarse: Pilot, found: "Bias") -> "Bias":
         """The bias that was found, or what a step that is no part of h sees, where that is clearly more."""
-        other = self.run(another_step(self.interval, h, _FURTHER))
+        other = self.run(h, 2, _FURTHER)
         difference = coarse.mean - other.mean
         error = np.hypot(coarse.spread, other.spread) / np.sqrt(min(coarse.finite, other.finite))
         if np.all(np.abs(difference) <= _CLEARLY * error + 2 * np.abs(found.value)):
@@ -134,6 +136,7 @@ def choose_step(
     shorter step. given: a step that the user chose; its bias is estimated all the same.
     """
     size, largest = sizes
+    order = pilots(size).scheme.weak_order
     h = pilots(size).longest if given is None else given
     for _ in range(_MAX_HALVINGS):
         bias = pilots(size).bias(h)
@@ -148,12 +151,27 @@ def choose_step(
         if given is None:
             raise RuntimeError(f"dt: no step down to {h:.2g} keeps the bias of the pilot run small. Give dt yourself.")
         h, bias = given, pilots(size).bias(given)
-    order, worst = pilots(size).scheme.weak_order, float(np.max(bias.bound / limit))
-    dt = division_of(times, h / max(worst, 1.0) ** (1 / order)) if given is None else given
-    shrink = (dt / h) ** order
-    estimate = {name: shrink * bias.value[:, index] for index, name in enumerate(ordered_names(observables))}
+    dt = _shortened(times, h, bias.bound / limit, order) if given is None else given
+    shrink = _remaining(times, h, dt, order)
+    estimate = {name: shrink[:, 0] * bias.value[:, index] for index, name in enumerate(ordered_names(observables))}
     reason = f"{why if given is None else 'given'}; bias from {size} pilot trajectories at {h:.3g}"
     return StepChoice(dt, estimate, reason), shrink * bias.bound
+
+
+def _shortened(times: np.ndarray, h: float, excess: np.ndarray, order: float) -> float:
+    """The largest step for which nothing remains of what is in excess at h, as a factor, (T, observables)."""
+    dt = division_of(times, h / max(float(np.max(excess)), 1.0) ** (1 / order))
+    while np.any(_remaining(times, h, dt, order) * excess > 1 + _SLIGHTLY):
+        # Steps in intervals of different lengths do not all become shorter by as much.
+        dt = division_of(times, 0.9 * dt)
+    return dt
+
+
+def _remaining(times: np.ndarray, h: float, dt: float, order: float) -> np.ndarray:
+    """How much of the bias at h remains at dt, (T, 1), where an interval adds its length times a power of its step."""
+    grids = (time_grid(times, step).lengths for step in (dt, h))
+    fine, coarse = (np.cumsum(np.diff(times) * lengths**order) for lengths in grids)
+    return (fine / coarse)[np.r_[0, 0 : len(fine)], None]
 
 
 def _is_noisy(bias: Bias, limit: Any) -> bool:
@@ -178,7 +196,7 @@ def step_without_bias(
     if longest <= 0:
         return None
     # Steps never reach beyond a saved time, however long they may be.
-    dt = min(longest, float(np.max(np.diff(times))))
+    dt = min(longest, longest_interval(times))
     bias = {name: np.zeros(len(times)) for name in observables}
     return StepChoice(dt, bias, "the mean of every operator is exact at any step here")
 
@@ -189,13 +207,13 @@ def pilot_size(trajectories: int) -> int:
 
 
 def division_of(times: np.ndarray, wanted: float, multiple: int = 2) -> float:
-    """The largest division of the first interval, into one step or a multiple of so many, that is at most `wanted`.
+    """The largest division of the longest interval, into one step or a multiple of so many, that is at most `wanted`.
 
     Even numbers of steps between saved times let neighbouring steps share their draws.
     """
-    first = float(times[1] - times[0])
-    steps = np.ceil(first / wanted * (1 - 1e-9))
-    return min(first / (1 if steps == 1 else multiple * np.ceil(steps / multiple)), float(np.min(np.diff(times))))
+    longest = longest_interval(times)
+    steps = np.ceil(longest / wanted * (1 - 1e-9))
+    return longest / (1 if steps == 1 else multiple * np.ceil(steps / multiple))
 
 
 def pilots_of(
@@ -209,32 +227,32 @@ def pilots_of(
 ) -> Pilots:
     """Pilot runs with `size` trajectories."""
 
-    def run(h: float) -> Pilot:
-        return _pilot(equation, psi, times, observables, scheme, h, precision, size)
+    def run(h: float, multiple: int = 1, further: int = 0) -> Pilot:
+        grid = refined(time_grid(times, h), multiple, further)
+        return _pilot(equation, psi, grid, observables, scheme, precision, size)
 
-    longest, limit = float(np.min(np.diff(times))), scheme.longest_step(frame_of(equation))
+    longest, limit = longest_interval(times), scheme.longest_step(frame_of(equation))
     if equation.colour is not None:
         # Steps longer than the memory do not show what shorter ones would change.
         limit = min(limit, equation.colour.resolved_time)
     if longest > JUST * limit:
         longest /= 2 ** np.ceil(np.log2(longest / limit / JUST))
-    return Pilots(run, scheme, longest, float(times[1] - times[0]), fastest_turn(equation))
+    return Pilots(run, scheme, longest, fastest_turn(equation))
 
 
 def _pilot(
     equation: Equation,
     psi: np.ndarray,
-    times: np.ndarray,
+    grid: TimeGrid,
     observables: Mapping[str, Any],
     scheme: Scheme,
-    h: float,
     precision: str,
     size: int,
 ) -> Pilot:
     from stochq.ensemble.problem import build_problem
 
     pair = scheme if isinstance(scheme, Extrapolated) else Extrapolated(scheme)
-    problem = build_problem(equation, psi, time_grid(times, h), pair, observables, {}, PILOT_SEED, precision)
+    problem = build_problem(equation, psi, grid, pair, observables, {}, PILOT_SEED, precision)
 
     def levels(block: int) -> Any:
         with precision_context(precision):

@@ -12,7 +12,8 @@ from stochq.inference.data import Data, read_data
 from stochq.inference.minimize import Minimum, descend, gauss_newton
 from stochq.inference.result import Fit, parameter_names, shaped
 
-# Below this, relative to the best known direction, the data do not determine a combination of parameters.
+# Below this, relative to the best known direction, the data do not determine a combination of parameters; above its
+# root, the share of a parameter in such a combination is more than rounding.
 _UNDETERMINED = 1e-10
 
 
@@ -66,21 +67,30 @@ def _result(minimum: Minimum, measured: Data, start: Any) -> Fit:
         chi2=float(minimum.residuals @ minimum.residuals),
         points=len(measured.mean),
         converged=minimum.converged,
+        advice=minimum.advice,
     )
 
 
 def covariance(jacobian: np.ndarray, correlation: np.ndarray | None, names: tuple[str, ...]) -> np.ndarray:
-    """F⁻¹(JᵀRJ)F⁻¹ for a Jacobian (n, P) in units of the data's errors; all infinite where some direction is free."""
+    """F⁻¹(JᵀRJ)F⁻¹ for a Jacobian (n, P) in units of the data's errors.
+
+    Infinite for parameters that the data leave free, alone or in a combination.
+    """
     scale = np.linalg.norm(jacobian, axis=0)
-    scaled = jacobian / np.where(scale > 0, scale, 1.0)
+    scale = np.where(scale > 0, scale, 1.0)
+    scaled = jacobian / scale
     values, vectors = np.linalg.eigh(scaled.T @ scaled)
-    if values[0] <= _UNDETERMINED * values[-1]:
-        direction = " ".join(f"{part:+.2g}·{name}" for part, name in zip(vectors[:, 0], names, strict=True))
-        warnings.warn(f"fit: the data do not determine the parameters; free direction {direction}.", stacklevel=4)
-        return np.full((len(names), len(names)), np.inf)
-    inverse = (vectors / values) @ vectors.T
+    known = values > _UNDETERMINED * values[-1]
+    for free in vectors[:, ~known].T:
+        parts = [(part, name) for part, name in zip(free, names, strict=True) if abs(part) > np.sqrt(_UNDETERMINED)]
+        direction = " ".join(f"{part:+.2g}·{name}" for part, name in parts)
+        warnings.warn(f"fit: the data do not determine all parameters; free direction {direction}.", stacklevel=4)
+    inverse = (vectors[:, known] / values[known]) @ vectors[:, known].T
     middle = scaled.T @ scaled if correlation is None else scaled.T @ correlation @ scaled
-    return inverse @ middle @ inverse / np.outer(scale, scale)
+    found = inverse @ middle @ inverse / np.outer(scale, scale)
+    undetermined = np.any(np.abs(vectors[:, ~known]) > np.sqrt(_UNDETERMINED), axis=1)
+    found[undetermined, :] = found[:, undetermined] = np.inf
+    return found
 
 
 def _checked_start(start: Any) -> Any:

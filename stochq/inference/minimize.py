@@ -15,16 +15,19 @@ Residuals = Callable[[Any], jax.Array]
 _NEGLIGIBLE = 0.05
 _DAMPING, _LEAST_DAMPING, _LARGEST_DAMPING = 1e-3, 1e-9, 1e9
 _RATIO = 10.0
+_STUCK = "no step however short lowers chi2; predict may not be smooth here, or not use one seed throughout"
 
 
 class Minimum(NamedTuple):
-    """The best parameters as a vector (P,), residuals (n,) and their Jacobian (n, P) there, and how they were found."""
+    """The best parameters as a vector (P,), residuals (n,) and their Jacobian (n, P) there, and how they were found;
+    advice: what to do if that did not converge."""
 
     vector: np.ndarray
     residuals: np.ndarray
     jacobian: np.ndarray
     history: History
     converged: bool | None
+    advice: str = ""
 
 
 def linearized(residuals: Residuals, start: Any) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]:
@@ -67,7 +70,8 @@ def gauss_newton(residuals: Residuals, start: Any, steps: int) -> Minimum:
     history = History(np.array(losses), shaped(np.stack(visited), start))
     # The rest of the way, so short that the linearised problem serves.
     rest = _damped_step(value, jacobian, _LEAST_DAMPING) if converged else np.zeros_like(best)
-    return Minimum(best + rest, value + jacobian @ rest, jacobian, history, converged)
+    advice = _STUCK if damping >= _LARGEST_DAMPING else "take more steps"
+    return Minimum(best + rest, value + jacobian @ rest, jacobian, history, converged, advice)
 
 
 def _negligible(value: np.ndarray, jacobian: np.ndarray) -> bool:

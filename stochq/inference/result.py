@@ -20,7 +20,7 @@ class Fit:
 
     parameters, stderr: as `start`; covariance (P, P) over the parameters in the order of `names`; chi2 and points:
     the sum of squared residuals and their number; history: loss and parameters of every step; converged: whether the
-    last step was far below the standard errors (None for an optimizer that does not tell).
+    last step was far below the standard errors (None for an optimizer that does not tell); advice: what to do if not.
     """
 
     parameters: Any
@@ -30,6 +30,7 @@ class Fit:
     chi2: float
     points: int
     converged: bool | None
+    advice: str = ""
 
     @property
     def stderr(self) -> Any:
@@ -52,7 +53,7 @@ class Fit:
         errors = np.sqrt(np.diagonal(self.covariance))
         width = max(len(name) for name in self.names)
         lines = [f"{name:<{width}}  {number(v, e)}" for name, v, e in zip(self.names, values, errors, strict=True)]
-        ending = {True: "", False: ", NOT converged: take more steps", None: ""}[self.converged]
+        ending = f", NOT converged: {self.advice}" if self.converged is False else ""
         ratio = f" = {self.chi2 / self.dof:.2f}" if self.dof > 0 else ""
         return "\n".join(
             [*lines, f"chi2/dof = {self.chi2:.1f}/{self.dof}{ratio}, {len(self.history.loss)} steps{ending}"]

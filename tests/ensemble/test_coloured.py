@@ -113,6 +113,7 @@ def test_noise_that_does_not_commute_against_brute_force():
 
 def test_weak_order_is_two():
     """Shared seeds do not share paths between steps; extrapolation measures f(h) − f(h/2) on one path instead."""
+    from stochq.ensemble.grid import time_grid
     from stochq.ensemble.step_size import _pilot
 
     strong = sq.models.unravel(
@@ -120,7 +121,9 @@ def test_weak_order_is_two():
     )
     biases = []
     for h in (0.25, 0.125):
-        pilot = _pilot(strong, PLUS, np.array([0.0, 2.0]), {"x": FLIP}, sq.schemes.Strang(), h, "single", 2**15)
+        pilot = _pilot(
+            strong, PLUS, time_grid(np.array([0.0, 2.0]), h), {"x": FLIP}, sq.schemes.Strang(), "single", 2**15
+        )
         biases.append((pilot.difference[-1, 0], pilot.error[-1, 0]))
     (coarse, error), (fine, error_fine) = biases
     assert abs(coarse) > 10 * error

@@ -215,6 +215,41 @@ def test_saved_times_may_lie_close_together_where_steps_may_be_long():
     assert np.all(np.abs(result.mean["p"] - 0.36) <= 5 * np.maximum(result.stderr["p"], 1e-6))
 
 
+UNEVEN = np.array([0.0, 0.01, 1.11, 1.31, 2.0])
+
+
+def _hopping():
+    return sq.models.suv(sq.systems.levels(1.5 * FLIP), strength=0.8)
+
+
+def _hopping_exactly(times):
+    jumps = [np.sqrt(0.8) * np.diag(row) for row in np.eye(2)]
+    return _exact(1.5 * FLIP, jumps, [1.0, 0.0], times, np.diag(P))
+
+
+def test_the_error_of_means_is_known_at_uneven_times():
+    """Every interval is refined, also those that h/2 would still cross in one step."""
+    from stochq.ensemble.mean_map import mean_run
+
+    scheme = sq.schemes.Strang()
+    mean = mean_run(_hopping(), np.array([1.0, 0j]), UNEVEN, {"p": P}, scheme)
+    assert mean is not None
+    error = mean.means(0.25)[:, 0] - _hopping_exactly(UNEVEN)
+    # Of second order: what refinement leaves is of fourth, (1.5·0.25)² = 0.14 of the error.
+    np.testing.assert_allclose(mean.bias(0.25).value[:, 0], error, atol=0.14 * np.abs(error).max())
+
+
+@pytest.mark.parametrize("linear", [True, False])
+def test_close_saved_times_do_not_shorten_all_steps(linear):
+    """By the map of the mean, and by pilots: 0.01 between the first two times would mean 200 steps."""
+    equation, exact = _hopping(), _hopping_exactly(UNEVEN)
+    watched = {"p": P if linear else _upper}
+    result = sq.simulate(equation, [1, 0], UNEVEN, observables=watched, trajectories=2**20, tolerance=4e-3)
+    assert result.dt > 0.05 and result.info["steps"] <= 40
+    # 2.2 standard errors and the bias fit into the tolerance: twice it is 4.4 of them.
+    assert np.all(np.abs(result.mean["p"] - exact) < 8e-3)
+
+
 def test_pilots_compile_once_for_all_steps():
     from stochq.ensemble.step_size import pilots_of
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -105,6 +106,29 @@ def test_an_undetermined_direction_is_named():
     with pytest.warns(UserWarning, match=r"free direction .*parameter\[0\]"):
         fit = sq.fit(lambda x: (x[0] + x[1]) * jnp.ones(3), (np.ones(3), 0.1), np.zeros(2))
     assert np.all(np.isinf(fit.covariance))
+
+
+def test_a_free_parameter_leaves_the_others_their_errors():
+    """Straight line with an unused parameter: the errors of the line are those of linear regression."""
+    points = np.array([0.0, 1.0, 2.0, 4.0])
+    design = np.stack([np.ones(4), points], axis=1)
+
+    def line(x):
+        return x[0] + x[2] * points + 0.0 * x[1]
+
+    with pytest.warns(UserWarning, match=r"free direction [+-]1·parameter\[1\]\.$"):
+        fit = sq.fit(line, (np.array([1.0, 1.4, 2.1, 3.1]), 0.1), np.zeros(3))
+    known = np.ix_([0, 2], [0, 2])
+    np.testing.assert_allclose(fit.covariance[known], 0.01 * np.linalg.inv(design.T @ design), rtol=1e-9)
+    assert np.isinf(fit.stderr[1]) and np.all(np.isinf(fit.covariance[1]))
+
+
+def test_a_prediction_that_is_not_smooth_is_told_of():
+    def rough(x):
+        return jnp.array([x, 0.0]) + jax.lax.stop_gradient(jnp.where(x == 0.5, 0.0, 9.0))
+
+    fit = sq.fit(rough, (np.array([2.0, 1.0]), 0.1), 0.5)
+    assert not fit.converged and "not be smooth" in str(fit)
 
 
 def _nan(values):
