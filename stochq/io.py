@@ -59,7 +59,6 @@ def from_dataset(dataset: "xr.Dataset") -> EnsembleResult:
         covariance=dataset["covariance"].values if "covariance" in dataset else None,
         covariance_points=_read_points(dataset),
         kept=_read_complex(dataset, "kept"),
-        records=None,
         density=_read_complex(dataset, "density"),
         histograms=_read_histograms(dataset),
         **header,

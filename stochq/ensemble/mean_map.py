@@ -17,6 +17,7 @@ from stochq.ensemble.aliasing import fastest_turn, is_hidden
 from stochq.ensemble.grid import longest_interval, refined, time_grid
 from stochq.ensemble.observables import ordered_names
 from stochq.ensemble.step_size import Allowed, Bias, StepChoice, division_of
+from stochq.ensemble.tolerance import Reach
 from stochq.equation import Equation
 from stochq.schemes import Scheme, frame_of, shares_draws
 from stochq.schemes.scheme import MeanMap
@@ -115,6 +116,25 @@ def _held(observable: Any, columns: Any) -> np.ndarray:
     array = np.asarray(observable)
     matrix = np.diag(array) if array.ndim == 1 else array
     return matrix.astype(complex) if columns is None else columns.conj().T @ matrix @ columns
+
+
+def reach_of(
+    equation: Equation,
+    psi: np.ndarray,
+    times: np.ndarray,
+    observables: Mapping[str, Any],
+    scheme: Scheme,
+    dt: float,
+) -> Reach | None:
+    """Where trajectories can be at the saved times; None where it is not known, or no function asks for it."""
+    if not any(callable(observable) for observable in observables.values()):
+        return None
+    mean = mean_run(equation, psi, times, {"norm": np.ones(equation.dim)}, scheme, dt)
+    if mean is None:
+        return None
+    chances, states = np.linalg.eigh(mean.states(dt, 1, 0).sum(axis=0))
+    columns = frame_of(equation).columns
+    return Reach(chances, states if columns is None else np.asarray(columns) @ states)
 
 
 def largest_step(

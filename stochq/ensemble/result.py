@@ -41,7 +41,6 @@ class EnsembleResult:
     covariance: np.ndarray | None = None
     covariance_points: list[tuple[str, int]] = field(default_factory=list)
     kept: Any = None
-    records: Any = None
     density: Any = None
     histograms: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
     info: dict[str, Any] = field(default_factory=dict)

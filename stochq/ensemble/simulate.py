@@ -12,6 +12,7 @@ from stochq.ensemble.batch import Problem, Runnable, run_states
 from stochq.ensemble.choice import choose, probes, warn_about_time
 from stochq.ensemble.grid import time_grid
 from stochq.ensemble.grid_checks import check_grid_state, grid_monitors, warn_about_grid
+from stochq.ensemble.mean_map import reach_of
 from stochq.ensemble.observables import readout
 from stochq.ensemble.problem import build_problem, check_counters
 from stochq.ensemble.result import EnsembleResult
@@ -101,7 +102,8 @@ def simulate(
     else:
         names = readout(plain | monitors, equation.dim).names
         limits = rounding(precision, grid.total_steps)
-        target = target_of(tolerance, names, plain, psi, bound, moments, limits)
+        reach = reach_of(equation, psi, times, plain, scheme, choice.dt)
+        target = target_of(tolerance, names, plain, psi, bound, moments, reach, limits)
         problem, totals = run_to(target, build, antithetic, trajectories, precision, batch, progress)
     result = assemble(problem, grid, totals, choice, list(plain), list(statistics), precision, seed)
     if target is not None:

@@ -9,6 +9,9 @@ event cannot be that large: by Hölder's and Jensen's inequalities its variance 
 
 $$P^{1-1/k}\\big(\\mathrm{Tr}\\,\\bar\\rho\\,(O-\\langle O\\rangle)^{2k}\\big)^{1/k}.$$
 
+Of a function of ψ that matrix tells how seldom it goes far: beside states in which trajectories are with a chance of c
+at most it has a range R(c), and the event a variance of at most P R(c₁)² + c₁ R(c₂)² + c₂ R(c₃)² + …, P > c₁ > c₂ > ….
+
 Trajectories come in pairs with opposite noise as long as their means vary less than those of two independent ones.
 """
 
@@ -48,13 +51,30 @@ MOMENTS = (2, 4, 6, 8, 12, 16)
 LARGEST_PILOT, _PILOT_BYTES = 65_536, 2**30
 # Basis states, and as many superpositions, on which a function's range is looked for.
 _PROBES = 64
+# What is left of one that is out of reach.
+_OUTSIDE = 1e-6
+# Chances, descending, for which it is asked what a function may come to where trajectories are more often; a mean
+# density matrix in double precision tells no smaller ones.
+CHANCES = 10.0 ** -np.arange(2, 15)
+
+
+class Reach(NamedTuple):
+    """The eigenstates of the sum of mean density matrices over the saved times: chances (dim,), ascending, and states
+    (dim, dim) as columns. E|⟨k|ψ⟩|² is no more than the chance of k at any of these times."""
+
+    chances: np.ndarray
+    states: np.ndarray
+
+    def beside(self, chance: float) -> np.ndarray:
+        """The states (dim, kept) beside the rarest, in which trajectories are with no more than this chance in all."""
+        return self.states[:, np.cumsum(self.chances.clip(0)) > chance]
 
 
 class Target(NamedTuple):
     """names of the values of a readout, in its order; watched (observables,): which of them a user asked for; ranges
     (observables,) of their values; bias (T, observables): an upper bound on the size of the time-step error and of
     rounding, rounding (observables,) of the latter alone; moments (orders, T, observables): bounds on
-    E|O − ⟨O⟩|^order in units of the ranges."""
+    E|O − ⟨O⟩|^order in units of the ranges; beside (chances, observables): ranges beside states rarer than CHANCES."""
 
     tolerance: float
     names: tuple[str, ...]
@@ -63,6 +83,7 @@ class Target(NamedTuple):
     bias: np.ndarray
     rounding: np.ndarray
     moments: np.ndarray | None = None
+    beside: np.ndarray | None = None
 
     def wanted(self, moments: Moments, cap: int) -> int:
         """How many samples there should be next, by the variance so far; at most `cap`, no more if that is enough.
@@ -99,12 +120,19 @@ class Target(NamedTuple):
         still = largest <= self.tolerance
         width = np.where(still, self.ranges, np.minimum(self.ranges, LARGEST_JUMP * largest))
         chance = 3 / count
-        unseen = chance * width**2
+        unseen = np.minimum(chance * width**2, self._in_layers(chance))
         if self.moments is None:
             return seen, unseen
         halves = np.array(MOMENTS)[:, None, None] / 2
         bounds = min(chance, 1.0) ** (1 - 1 / halves) * self.moments ** (1 / halves) * self.ranges**2
         return seen, np.minimum(unseen, bounds.min(axis=0))
+
+    def _in_layers(self, chance: float) -> np.ndarray | float:
+        """What an event of this chance adds to the variance, (observables,), if it is the rarer the farther it goes."""
+        if self.beside is None:
+            return np.inf
+        rarer = chance > CHANCES
+        return np.r_[chance, CHANCES[rarer]] @ np.concatenate([self.beside[rarer], self.ranges[None]]) ** 2
 
     def reached(self, moments: Moments) -> tuple[float, str]:
         """The largest |bias| + ERRORS standard errors, and which observable it belongs to."""
@@ -130,21 +158,46 @@ def target_of(
     psi: np.ndarray,
     bound: np.ndarray,
     moments: np.ndarray | None,
+    reach: Reach | None,
     rounding: float,
 ) -> Target:
     """bound, moments: in the order of a readout of these observables alone; names: of one that holds monitors too;
-    rounding: the relative error of the run's numbers."""
+    reach: of the run, where it is known; rounding: the relative error of the run's numbers."""
     columns = [names.index(name) for name in ordered_names(observables)]
     lowest, highest = extremes_of(observables, psi)
-    watched, ranges, rounded = np.zeros(len(names), bool), np.zeros(len(names)), np.zeros(len(names))
+    watched, ranges, sizes = np.zeros(len(names), bool), np.zeros(len(names)), np.zeros(len(names))
     watched[columns], ranges[columns] = True, highest - lowest
-    rounded[columns] = rounding * np.maximum(np.abs(lowest), np.abs(highest))
+    sizes[columns] = np.maximum(np.abs(lowest), np.abs(highest))
+    beside = None
+    if reach is not None:
+        beside, sizes = _within(reach, observables, names, psi, ranges, sizes)
+    rounded = rounding * sizes
     bias = np.zeros((len(bound), len(names))) + rounded
     bias[:, columns] += bound
     if moments is not None:
         known, moments = moments, np.ones((len(moments), *bias.shape))
         moments[..., columns] = known
-    return Target(tolerance, names, watched, ranges, bias, rounded, moments)
+    return Target(tolerance, names, watched, ranges, bias, rounded, moments, beside)
+
+
+def _within(
+    reach: Reach,
+    observables: Mapping[str, Any],
+    names: tuple[str, ...],
+    psi: np.ndarray,
+    ranges: np.ndarray,
+    sizes: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Ranges beside states rarer than CHANCES, (chances, observables), and what values come to in the mean, from the
+    ranges and sizes, (observables,), without a reach: other ones for functions only."""
+    beside, sizes = np.tile(ranges, (len(CHANCES), 1)), sizes.copy()
+    for name, observable in observables.items():
+        if callable(observable):
+            column, (low, high) = names.index(name), extremes_beside(observable, psi, reach)
+            beside[:, column] = high - low
+            largest = np.append(np.maximum(np.abs(low), np.abs(high)), sizes[column])
+            sizes[column] = np.append(1.0, CHANCES) @ largest
+    return beside, sizes
 
 
 def run_to(
@@ -256,10 +309,29 @@ def _extremes(name: str, operator: Any, psi: np.ndarray) -> tuple[float, float]:
 
 
 def _probes(psi: np.ndarray) -> np.ndarray:
-    """States (dim, probes) that tell what a function may come to."""
+    """States (dim, probes) that tell what a function may come to, psi the last."""
     dim = len(psi)
     levels = np.unique(np.linspace(0, dim - 1, min(dim, _PROBES)).round().astype(int))
     rng = np.random.default_rng(0)
     mixed = rng.standard_normal((dim, _PROBES)) + 1j * rng.standard_normal((dim, _PROBES))
     mixed /= np.linalg.norm(mixed, axis=0)
     return np.concatenate([np.eye(dim)[:, levels], mixed, psi[:, None]], axis=1)
+
+
+def extremes_beside(function: Any, psi: np.ndarray, reach: Reach) -> tuple[np.ndarray, np.ndarray]:
+    """The smallest and the largest value of a function, (chances,) each, on what is left of the probes without the
+    states rarer than each of CHANCES; zeros where it has none."""
+    states = np.concatenate([_projected(_probes(psi), reach.beside(chance)) for chance in CHANCES], axis=1)
+    values = np.asarray(readout({"f": function}, len(psi))(jnp.asarray(states, np.complex64)))
+    values = values.reshape(len(CHANCES), -1)
+    finite = np.isfinite(values)
+    low, high = np.min(values, 1, where=finite, initial=np.inf), np.max(values, 1, where=finite, initial=-np.inf)
+    known = finite.any(axis=1)
+    return np.where(known, low, 0.0), np.where(known, high, 0.0)
+
+
+def _projected(states: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    """Normalized parts of states (dim, n) in the span of others; the last one's where nothing is left."""
+    inside = kept @ (kept.conj().T @ states)
+    sizes = np.linalg.norm(inside, axis=0)
+    return np.where(sizes > _OUTSIDE, inside, inside[:, -1:]) / np.where(sizes > _OUTSIDE, sizes, sizes[-1])

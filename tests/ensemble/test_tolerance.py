@@ -154,6 +154,44 @@ def test_the_extremes_of_a_matrix_are_those_of_its_eigenvalues():
     np.testing.assert_allclose(high, [3.0, 2.0, 2.0, 7.0, 0.0], atol=1e-6)
 
 
+def test_a_level_out_of_reach_asks_for_no_trajectories():
+    """A damped cavity below twenty photons: ⟨n⟩² could be 3969 in its 64 levels, and is below 400."""
+    dim, amplitude = 64, 1.0
+    number = np.arange(dim)
+    psi = np.exp(-0.5 * amplitude**2) * np.cumprod(np.r_[1.0, amplitude / np.sqrt(number[1:])])
+    a = np.diag(np.sqrt(number[1:].astype(float)), 1)
+    equation = sq.models.unravel(sq.systems.levels(0.1 * number**2), [a])
+
+    def squared(psi):
+        return jnp.sum(number * jnp.abs(psi) ** 2) ** 2
+
+    result = sq.simulate(
+        equation, psi, [0, 0.5], observables={"n2": squared}, trajectories=2**22, tolerance=0.02, antithetic=False
+    )
+    spread = result.variance["n2"][-1]
+    # 2.2 standard errors in what the bias leaves, and the guard of a range below 400: sqrt(3)·400·2.2/0.015 samples.
+    assert result.trajectories < 1.3 * (2.2 / 0.015) ** 2 * spread + 1.02 * np.sqrt(3) * 400 * 2.2 / 0.015
+    full = tolerance.extremes_of({"n2": squared}, psi)[1]
+    np.testing.assert_allclose(full, 63.0**2, rtol=1e-6)
+
+
+def test_the_reach_of_a_run_is_that_of_its_mean_state():
+    """A qutrit whose third level nothing couples to, in a rotated basis; a rare level stays in reach."""
+    from stochq.ensemble.mean_map import reach_of
+
+    angle = 0.3
+    turn = np.array([[1, 0, 0], [0, np.cos(angle), -np.sin(angle)], [0, np.sin(angle), np.cos(angle)]])
+    decay = turn @ np.array([[0.0, 0, 0], [1, 0, 0], [0, 0, 0]]) @ turn.T
+    equation = sq.models.unravel(sq.systems.levels(np.zeros(3)), [0.01 * decay])
+    scheme, watched = sq.schemes.Strang(increments="discrete"), {"f": lambda psi: jnp.abs(psi[0]) ** 4}
+    reach = reach_of(equation, np.array([1, 0j, 0]), np.array([0, 1.0]), watched, scheme, 1.0)
+    assert reach is not None
+    kept = reach.beside(1e-6)
+    # The level that 1e-4 decay to, not the one beside it.
+    np.testing.assert_allclose(kept @ kept.conj().T, turn @ np.diag([1, 1, 0]) @ turn.T, atol=1e-6)
+    assert reach_of(equation, np.array([1, 0j, 0]), np.array([0, 1.0]), {}, scheme, 1.0) is None
+
+
 def test_a_small_cap_says_what_was_reached():
     with pytest.warns(UserWarning, match=r"^tolerance: 0.001 was not met; 3000 trajectories, of at most 3000, reached"):
         result = run(trajectories=3000, tolerance=1e-3)
