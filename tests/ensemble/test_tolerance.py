@@ -192,6 +192,21 @@ def test_the_reach_of_a_run_is_that_of_its_mean_state():
     assert reach_of(equation, np.array([1, 0j, 0]), np.array([0, 1.0]), {}, scheme, 1.0) is None
 
 
+def test_an_event_that_was_not_seen_is_the_rarer_the_farther_it_goes():
+    """Against an event with the chances that are allowed: 3e-3 to be off at all, c to be beyond R(c)."""
+    ranges = np.array([100.0])
+    beside = np.linspace(1.0, 50.0, len(tolerance.CHANCES))[:, None]
+    target = tolerance.Target(1.0, ("f",), np.array([True]), ranges, np.zeros((2, 1)), np.zeros(1), None, beside)
+    seen = Moments(np.array(1000.0), np.zeros((2, 1)), np.zeros((2, 1)))
+    _, unseen = target.variance(seen, 1000.0)
+    chances = [3e-3, *(10.0**-power for power in range(3, 15))]
+    values = [*beside[1:, 0], 100.0]
+    worst = sum((chances[k] - chances[k + 1]) * values[k] ** 2 for k in range(len(chances) - 1))
+    worst += chances[-1] * values[-1] ** 2
+    # No allowed event varies more; the bound counts every chance whole, with the third of it that goes farther.
+    assert worst < unseen[0] < 3e-3 * 100.0**2 and unseen[0] < 1.5 * worst
+
+
 def test_a_small_cap_says_what_was_reached():
     with pytest.warns(UserWarning, match=r"^tolerance: 0.001 was not met; 3000 trajectories, of at most 3000, reached"):
         result = run(trajectories=3000, tolerance=1e-3)
