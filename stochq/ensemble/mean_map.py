@@ -122,13 +122,10 @@ def reach_of(
     equation: Equation,
     psi: np.ndarray,
     times: np.ndarray,
-    observables: Mapping[str, Any],
     scheme: Scheme,
     dt: float,
 ) -> Reach | None:
-    """Where trajectories can be at the saved times; None where it is not known, or no function asks for it."""
-    if not any(callable(observable) for observable in observables.values()):
-        return None
+    """Where trajectories can be at the saved times; None where it is not known."""
     mean = mean_run(equation, psi, times, {"norm": np.ones(equation.dim)}, scheme, dt)
     if mean is None:
         return None

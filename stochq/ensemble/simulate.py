@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -102,7 +103,7 @@ def simulate(
     else:
         names = readout(plain | monitors, equation.dim).names
         limits = rounding(precision, grid.total_steps)
-        reach = reach_of(equation, psi, times, plain, scheme, choice.dt)
+        reach = partial(reach_of, equation, psi, times, scheme, choice.dt)
         target = target_of(tolerance, names, plain, psi, bound, moments, reach, limits)
         problem, totals = run_to(target, build, antithetic, trajectories, precision, batch, progress)
     result = assemble(problem, grid, totals, choice, list(plain), list(statistics), precision, seed)

@@ -58,6 +58,10 @@ _OUTSIDE = 1e-6
 CHANCES = 10.0 ** -np.arange(2, 15)
 
 
+# Fewer trajectories are run sooner than it is found out where they can be.
+MANY = 8192
+
+
 class Reach(NamedTuple):
     """The eigenstates of the sum of mean density matrices over the saved times: chances (dim,), ascending, and states
     (dim, dim) as columns. E|⟨k|ψ⟩|² is no more than the chance of k at any of these times."""
@@ -158,19 +162,22 @@ def target_of(
     psi: np.ndarray,
     bound: np.ndarray,
     moments: np.ndarray | None,
-    reach: Reach | None,
+    reach: Callable[[], Reach | None],
     rounding: float,
 ) -> Target:
     """bound, moments: in the order of a readout of these observables alone; names: of one that holds monitors too;
-    reach: of the run, where it is known; rounding: the relative error of the run's numbers."""
+    reach: of the run, if it is known; rounding: the relative error of the run's numbers."""
     columns = [names.index(name) for name in ordered_names(observables)]
     lowest, highest = extremes_of(observables, psi)
     watched, ranges, sizes = np.zeros(len(names), bool), np.zeros(len(names)), np.zeros(len(names))
     watched[columns], ranges[columns] = True, highest - lowest
     sizes[columns] = np.maximum(np.abs(lowest), np.abs(highest))
-    beside = None
-    if reach is not None:
-        beside, sizes = _within(reach, observables, names, psi, ranges, sizes)
+    # Samples that a range asks for if nothing is known but it.
+    asked = np.sqrt(3) * ERRORS * ranges / ((1 - BIAS_SHARE) * tolerance)
+    far = any(callable(observables[name]) and asked[names.index(name)] > MANY for name in observables)
+    found, beside = reach() if far else None, None
+    if found is not None:
+        beside, sizes = _within(found, observables, names, psi, ranges, sizes)
     rounded = rounding * sizes
     bias = np.zeros((len(bound), len(names))) + rounded
     bias[:, columns] += bound
