@@ -38,6 +38,8 @@ _CALLS = {"closed-form": 1e7, "liouvillian": 2e7, "split": 8e7, "ode": 8e7, "non
 _ENSEMBLE_CALL = 6e7
 # Where pilots choose the step they are a share of the trajectories within bounds, and each is run at several steps.
 _PILOT_SHARE, _FEWEST_PILOTS, _MOST_PILOTS, _PILOT_RUNS = 0.25, 256.0, 2048.0, 2.0
+# Where levels may turn by whole periods within an interval, so many steps of each more: 7 of them, and their halves.
+_ANOTHER_STEP = 21.0
 # Elsewhere it follows from the mean density matrix, in a few products of matrices.
 _MEAN_CALL, _MEAN_MAP = 5e7, 200.0
 # Up to this dimension the Hamiltonian's matrix is looked at.
@@ -99,11 +101,12 @@ def cost_hint(equation: Equation, times: Any, *, trajectories: int, steps: int) 
     method, exact = _exact(equation, times)
     exact += _CALLS[method]
     least = max(float(trajectories), 2 * _block(equation))
-    ensemble = least * float(steps) * _step(equation) + _choice_of_step(equation, float(trajectories), float(steps))
+    ensemble = least * float(steps) * _step(equation)
+    ensemble += _choice_of_step(equation, times, float(trajectories), float(steps))
     return CostHint(method, exact, _ENSEMBLE_CALL + ensemble)
 
 
-def _choice_of_step(equation: Equation, trajectories: float, steps: float) -> float:
+def _choice_of_step(equation: Equation, times: np.ndarray, trajectories: float, steps: float) -> float:
     """What the choice of the step costs: nothing where means have no error at any."""
     flows = [not c.missing_flow(equation.noise) and c.flow(equation.noise).mean_limit > 0 for c in equation.channels]
     known = all(flows) and equation.colour is None and not is_driven(equation)
@@ -112,7 +115,9 @@ def _choice_of_step(equation: Equation, trajectories: float, steps: float) -> fl
     if known and equation.dim <= LARGEST_MEAN_MAP:
         return _MEAN_CALL + _MEAN_MAP * float(equation.dim) ** 3
     pilots = float(np.clip(_PILOT_SHARE * trajectories, _FEWEST_PILOTS, _MOST_PILOTS))
-    return _PILOT_RUNS * pilots * steps * _step(equation)
+    intervals, longest = len(times) - 1, float(np.diff(times).max())
+    turns = is_driven(equation) or 0.5 * _fastest(equation) * longest >= 2 * np.pi
+    return (_PILOT_RUNS * steps + _ANOTHER_STEP * intervals * turns) * pilots * _step(equation)
 
 
 def _block(equation: Equation) -> float:

@@ -239,6 +239,21 @@ def test_the_error_of_means_is_known_at_uneven_times():
     np.testing.assert_allclose(mean.bias(0.25).value[:, 0], error, atol=0.14 * np.abs(error).max())
 
 
+def test_a_bias_is_scaled_by_the_steps_that_are_taken():
+    """Of order 2: 1·0.5² of 1·1², then also 0.1·0.1² of the same, in an interval that both cross in one step."""
+    from stochq.ensemble.step_size import _remaining, _shortened
+
+    times = np.array([0.0, 1.0, 1.1])
+    np.testing.assert_allclose(_remaining(times, 1.0, 0.5, 2)[1:, 0], [0.25, 0.251 / 1.001])
+    even = np.linspace(0.0, 1.0, 5)
+    np.testing.assert_allclose(_remaining(even, 0.25, 0.125, 1.5), 2**-1.5 * np.ones((5, 1)))
+    assert _shortened(even, 0.25, 4.0 * np.ones((5, 1)), 2) == 0.125
+    # All of the bias in the last interval: 0.7 of it is one step at 1, two at 0.5, and half of it is not a quarter.
+    late = np.array([0.0, 1.0, 1.7])
+    dt = _shortened(late, 1.0, np.array([[0.0], [0.0], [4.0]]), 2)
+    assert np.all(_remaining(late, 1.0, dt, 2)[2] * 4.0 <= 1 + 1e-6) and dt > 0.2
+
+
 @pytest.mark.parametrize("linear", [True, False])
 def test_close_saved_times_do_not_shorten_all_steps(linear):
     """By the map of the mean, and by pilots: 0.01 between the first two times would mean 200 steps."""
