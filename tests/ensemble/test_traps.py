@@ -228,13 +228,13 @@ def _hopping_exactly(times):
 
 
 def test_the_error_of_means_is_known_at_uneven_times():
-    """Every interval is refined, also those that h/2 would still cross in one step."""
+    """Every interval is refined by halves: of 0.3, steps of 0.25 make two, and those of 0.125 three instead of four."""
     from stochq.ensemble.mean_map import mean_run
 
-    scheme = sq.schemes.Strang()
-    mean = mean_run(_hopping(), np.array([1.0, 0j]), UNEVEN, {"p": P}, scheme)
+    scheme, times = sq.schemes.Strang(), np.array([0.0, 0.01, 0.31, 0.61, 0.91, 1.21])
+    mean = mean_run(_hopping(), np.array([1.0, 0j]), times, {"p": P}, scheme)
     assert mean is not None
-    error = mean.means(0.25)[:, 0] - _hopping_exactly(UNEVEN)
+    error = mean.means(0.25)[:, 0] - _hopping_exactly(times)
     # Of second order: what refinement leaves is of fourth, (1.5·0.25)² = 0.14 of the error.
     np.testing.assert_allclose(mean.bias(0.25).value[:, 0], error, atol=0.14 * np.abs(error).max())
 
