@@ -71,6 +71,16 @@ class Banded(Hamiltonian):
         return eigh(self._elements())[1] if self.dense is None else self.dense.eigenvectors
 
     @property
+    def bandwidth(self) -> Any:
+        """Largest difference of two energies; above dim = 512 its bound by Gershgorin's circles."""
+        if self.dense is not None:
+            return self.dense.bandwidth
+        main = np.array([offset == 0 for offset in self.offsets])
+        radii = abs(self.bands[~main]).sum(axis=0)
+        centres = self.bands[main].real.sum(axis=0)
+        return (centres + radii).max() - (centres - radii).min()
+
+    @property
     def operators(self) -> Mapping[str, Any]:
         return named(self.catalogue, self._elements)
 

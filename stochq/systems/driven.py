@@ -54,6 +54,15 @@ class Driven(Hamiltonian):
         return self.static.order
 
     @property
+    def bandwidth(self) -> float:
+        """Infinite: the given functions of time have no known bound."""
+        return float("inf")
+
+    @property
+    def time_dependent(self) -> bool:
+        return True
+
+    @property
     def operators(self) -> Mapping[str, Any]:
         """Observables of H_0; "energy" is that of H_0."""
         return self.static.operators

@@ -73,6 +73,11 @@ class Particle(Hamiltonian):
         """Eigenvectors (dim, dim); computed on each request above 128 points."""
         return eigh(self._elements())[1] if self.dense is None else self.dense.eigenvectors
 
+    @property
+    def bandwidth(self) -> Any:
+        """The ranges of the kinetic and the potential energy added up."""
+        return self.kinetic.max() - self.kinetic.min() + self.potential.max() - self.potential.min()
+
     def _elements(self) -> Any:
         if self.dim > LARGEST_DENSE:
             raise ValueError(

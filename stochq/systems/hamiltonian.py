@@ -71,6 +71,16 @@ class Hamiltonian(Module):
         return np.arange(self.dim)
 
     @property
+    def bandwidth(self) -> Any:
+        """Upper bound on the difference of two energies at any time; infinite where a drive sets no bound."""
+        return self.energies[-1] - self.energies[0]
+
+    @property
+    def time_dependent(self) -> bool:
+        """Whether H(t) depends on time, so that a step depends on when it is made."""
+        return False
+
+    @property
     @abc.abstractmethod
     def operators(self) -> Mapping[str, Any]:
         """Named observables: a diagonal (dim,), a matrix (dim, dim) or a callable psi -> float each."""
@@ -127,6 +137,10 @@ class DiagonalHamiltonian(Hamiltonian):
         if is_concrete(self.diagonal):
             return np.argsort(self.diagonal, kind="stable")
         return jnp.argsort(self.diagonal, stable=True)
+
+    @property
+    def bandwidth(self) -> Any:
+        return self.diagonal.max() - self.diagonal.min()
 
     def matrix(self, t: Any = 0.0) -> Any:
         return as_complex(np.diag(self.diagonal) if is_concrete(self.diagonal) else jnp.diag(self.diagonal))

@@ -146,6 +146,36 @@ def test_operators_are_hermitian_and_include_the_energy(case):
 
 
 @pytest.mark.parametrize("name", STATIC)
+def test_the_bandwidth_is_the_largest_difference_of_energies(name):
+    case = CASES[name]
+    energies = np.linalg.eigvalsh(case.matrix())
+    exact = energies[-1] - energies[0]
+    if name.startswith("particle"):
+        # A sum of two ranges: the potential's and that of p^2/2m.
+        waves = 2 * np.pi * np.fft.fftfreq(case.points, float(case.spacing))
+        kinetic = case.dimensions * np.max(waves**2) * float(case.hbar) ** 2 / (2 * float(case.mass))
+        exact = kinetic + np.ptp(case.potential)
+    np.testing.assert_allclose(case.bandwidth, exact, rtol=1e-12)
+    assert case.bandwidth >= np.ptp(energies) * (1 - 1e-12)
+    assert not case.time_dependent
+
+
+def test_a_drive_has_no_bandwidth():
+    assert CASES["driven"].bandwidth == np.inf
+    assert CASES["driven"].time_dependent
+
+
+def test_the_bandwidth_of_a_large_banded_matrix_is_gershgorins_bound(monkeypatch):
+    monkeypatch.setattr("stochq.systems.banded.BANDED_DENSE_LIMIT", 0)
+    large = systems.kerr(4, 0.3, 0.0, 0.5)
+    # Rows: 0 +- .5, .3 +- .5(1 + r2), .6 +- .5(r2 + r3), .9 +- .5 r3 with r2, r3 the roots of 2 and 3.
+    rows = np.array([0.5, 0.5 + 0.5 * 2**0.5, 0.5 * (2**0.5 + 3**0.5), 0.5 * 3**0.5])
+    centres = np.array([0.0, 0.3, 0.6, 0.9])
+    np.testing.assert_allclose(large.bandwidth, np.max(centres + rows) - np.min(centres - rows), rtol=1e-12)
+    assert large.bandwidth >= np.ptp(np.linalg.eigvalsh(large.matrix()))
+
+
+@pytest.mark.parametrize("name", STATIC)
 def test_conserved_quantities_commute_and_are_sharp(name):
     case = CASES[name]
     vectors = np.eye(case.dim)[:, case.order] if case.eigenvectors is None else case.eigenvectors
