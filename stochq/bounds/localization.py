@@ -48,30 +48,76 @@ class VisibleDisk(Experiment):
         return remembered(spectrum, self.time, 0)
 
 
+# Gauss-Legendre nodes of integrals whose integrand has one feature, as wide as the interval.
+NODES = 96
+# Exponents beyond this leave nothing of an exponential.
+NEGLIGIBLE = 50.0
+
+
 def _distinguished(width: np.ndarray) -> np.ndarray:
     r"""Γ m0²/λM² at widths w = r_C/R: $$8w^2\int_0^\infty\frac{J_1(y)^2}{y}e^{-y^2w^2}[1-J_0(2y)]\,dy$$.
 
-    Summed over the distance of two points of the disks instead of the wave number, because nothing oscillates there.
+    Summed over the distance s of two points of the disks instead of the wave number, because nothing oscillates there.
     """
-    nodes, weights = np.polynomial.legendre.leggauss(16)
-    edges = np.concatenate([[0.0], np.geomspace(1e-6, 2.0, 60)])
-    spans = np.diff(edges)[:, None]
-    near, measure = (edges[:-1, None] + spans * (nodes + 1) / 2).ravel(), (spans * weights / 2).ravel()
-    same = _overlap(near) * near * 2 * measure / math.pi
-    # The displaced disk: the separation s of two points of one disk becomes |s + d|, averaged over directions.
-    angles = (np.arange(64) + 0.5) * math.pi / 64
-    shifted = near[:, None] ** 2 + 4 + 4 * near[:, None] * np.cos(angles)
-    flat = np.atleast_1d(width).ravel()
+    flat = np.asarray(width, dtype=np.float64).reshape(-1)
+    wide = flat >= 1
     found = np.empty(flat.size)
-    for i, w in enumerate(flat):
-        kernel = np.exp(-(near**2) / (4 * w**2))
-        # 1 - e^{-(|s+d|² - s²)/4w²} where it is small, a difference of two where it is not.
-        moved = np.exp(-shifted / (4 * w**2)).mean(axis=1)
-        gap = -np.expm1(-np.maximum(shifted - near[:, None] ** 2, 0.0) / (4 * w**2)).mean(axis=1) * kernel
-        found[i] = np.sum(same * np.where(near < 1, gap, kernel - moved))
+    found[~wide] = _one_disk(flat[~wide]) - _two_disks(flat[~wide])
+    found[wide] = _difference(flat[wide])
     return found.reshape(np.shape(width))
 
 
-def _overlap(s: np.ndarray) -> np.ndarray:
-    """The area that two unit disks share at a distance s <= 2 of their centres."""
-    return 2 * np.arccos(s / 2) - s / 2 * np.sqrt(4 - s**2)
+def _one_disk(width: np.ndarray) -> np.ndarray:
+    r"""Weber's integral $$8w^2\int\frac{J_1^2}{y}e^{-y^2w^2}dy=4w^2[1-e^{-z}(I_0(z)+I_1(z))],\quad z=1/2w^2$$."""
+    from scipy.special import i0e, i1e
+
+    inverse = 0.5 / width**2
+    return 4 * width**2 * (1 - i0e(inverse) - i1e(inverse))
+
+
+def _two_disks(width: np.ndarray) -> np.ndarray:
+    r"""The same with J_0(2y): $$\frac2\pi\int_0^2A(s)\,s\,e^{-(s-2)^2/4w^2}e^{-z}I_0(z)\,ds,\quad z=s/w^2$$.
+
+    A(s) is the area that two unit disks share at a distance s. With s = 2 cos φ nothing is singular, and what is left
+    of the exponential reaches to φ ~ √w.
+    """
+    from scipy.special import i0e
+
+    reach = 2 * np.arcsin(np.minimum((NEGLIGIBLE * width**2 / 4) ** 0.25, math.sin(math.pi / 4)))
+    angles, weights = _angles(reach[:, None])
+    separation = 2 * np.cos(angles)
+    lost = 4 * np.sin(angles / 2) ** 4 / width[:, None] ** 2
+    kernel = np.exp(-lost) * i0e(separation / width[:, None] ** 2)
+    return np.sum(weights * _pairs(angles) * kernel, axis=1)
+
+
+def _difference(width: np.ndarray) -> np.ndarray:
+    """One disk less two for r_C above R, where they are almost alike: 1 - e^{-1/w²}I_0(s/w²) without a cancellation."""
+    angles, weights = _angles(np.full((1, 1), math.pi / 2))
+    separation = 2 * np.cos(angles)
+    inverse = 1 / width[:, None] ** 2
+    bessel = _bessel_less_one((separation * inverse / 2) ** 2)
+    gap = -np.expm1(-inverse) - np.exp(-inverse) * bessel
+    kernel = np.exp(-(separation**2) * inverse / 4)
+    return np.sum(weights * _pairs(angles) * kernel * gap, axis=1)
+
+
+def _angles(reach: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes and weights of ∫ dφ from 0 to `reach`."""
+    nodes, weights = np.polynomial.legendre.leggauss(NODES)
+    return reach * (nodes + 1) / 2, reach * weights / 2
+
+
+def _pairs(angles: np.ndarray) -> np.ndarray:
+    """The density over φ of the distances 2 cos φ of two points in unit disks: (2/π) A(s) s |ds/dφ|."""
+    shared = 2 * angles - np.sin(2 * angles)
+    return 4 / math.pi * shared * np.sin(2 * angles)
+
+
+def _bessel_less_one(square: np.ndarray) -> np.ndarray:
+    """I_0(2√x) - 1 for x up to 1, by its series."""
+    term, total = np.ones_like(square), np.zeros_like(square)
+    for n in range(1, 16):
+        term = term * square / n**2
+        total = total + term
+    return total

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from stochq.gaussian.phase_space import irreversible, numbers_of, reversed_in_time
+from stochq.gaussian.phase_space import array_namespace, irreversible, reversed_in_time
 
 # Relative violations below this are rounding.
 _ROUNDING = 1e-9
@@ -53,7 +53,7 @@ class DetailedBalance:
 
 def balance_of(drift: Any, diffusion: Any, covariance: Any) -> DetailedBalance:
     """The conditions at a steady covariance (2n, 2n), each relative to its largest term, coordinate by coordinate."""
-    numbers = numbers_of(drift, diffusion, covariance)
+    numbers = array_namespace(drift, diffusion, covariance)
     width = numbers.sqrt(numbers.diag(covariance))
 
     def largest(matrix: Any) -> Any:

@@ -7,7 +7,7 @@ from jaxtyping import Float
 
 from stochq.arrays import as_real
 from stochq.gaussian.entropy import matched
-from stochq.gaussian.phase_space import Array, Real, aligned, numbers_of, quadratic, symplectic_form
+from stochq.gaussian.phase_space import Array, Real, aligned, array_namespace, quadratic, symplectic_form
 from stochq.gaussian.state import State
 
 
@@ -26,7 +26,7 @@ def fidelity(a: State, b: State, hbar: Real = 1.0) -> Float[Array, "*batch"]:
     0.71649
     """
     a, b = matched(a, b)
-    numbers = numbers_of(a, b, hbar)
+    numbers = array_namespace(a, b, hbar)
     first, second = a.covariance * 2 / hbar, b.covariance * 2 / hbar
     total = first + second
     overlap = numbers.exp(-0.5 * quadratic(numbers.linalg.inv(a.covariance + b.covariance), a.mean - b.mean))
@@ -40,7 +40,7 @@ def fidelity(a: State, b: State, hbar: Real = 1.0) -> Float[Array, "*batch"]:
 
 
 def _many_modes(first: Any, second: Any, total: Any) -> Any:
-    numbers = numbers_of(total)
+    numbers = array_namespace(total)
     form = aligned(symplectic_form(total.shape[-1] // 2), total)
     auxiliary = numbers.linalg.inv(total) @ (form + second @ form @ first)
     # Eigenvalues ±iw, one w per mode, at least 1; their products with the form need no symmetric square root.
@@ -60,7 +60,7 @@ def mean_excitations(
     >>> mean_excitations(thermal([1.0, 3.0])).tolist()
     [1.0, 3.0]
     """
-    numbers = numbers_of(state, mass, frequency, hbar)
+    numbers = array_namespace(state, mass, frequency, hbar)
     scale = numbers.broadcast_to(as_real(mass) * as_real(frequency), (state.modes,))
     scale = scale.reshape((1,) * (state.mean.ndim - 1) + scale.shape)
     second = numbers.diagonal(state.covariance, axis1=-2, axis2=-1) + state.mean**2
@@ -78,7 +78,7 @@ def wigner(state: State, positions: Any, momenta: Any) -> Float[Array, "*batch q
     """
     if state.modes != 1:
         raise ValueError(f"state: expected one mode, whose Wigner function is a picture; got {state.modes}.")
-    numbers = numbers_of(state, positions, momenta)
+    numbers = array_namespace(state, positions, momenta)
     positions, momenta = as_real(positions), as_real(momenta)
     grid = numbers.stack(numbers.meshgrid(positions, momenta, indexing="ij"), axis=-1)
     leading = state.mean.ndim - 1

@@ -18,7 +18,7 @@ from stochq.gaussian.checks import (
     check_symmetric,
 )
 from stochq.gaussian.crossing import warn_if_unphysical
-from stochq.gaussian.phase_space import Array, Real, numbers_of, symplectic_form
+from stochq.gaussian.phase_space import Array, Real, array_namespace, symplectic_form
 from stochq.gaussian.propagation import distinct, propagate
 from stochq.gaussian.state import State
 from stochq.gaussian.stationary import lyapunov
@@ -125,7 +125,7 @@ class Dynamics(Module):
         [1.25, 1.25]
         """
         covariance = lyapunov(self.drift, self.diffusion)
-        return State(numbers_of(covariance).zeros(self.drift.shape[:1]), covariance)
+        return State(array_namespace(covariance).zeros(self.drift.shape[:1]), covariance)
 
     def entropy_production(
         self, state: State, entropy: Literal["wigner", "wehrl", "von_neumann"] = "wigner"
@@ -184,7 +184,7 @@ class Dynamics(Module):
 
     def is_completely_positive(self) -> Any:
         r"""Whether $B-\frac{i\hbar}2(A\Omega+\Omega A^T)\ge0$, up to rounding."""
-        numbers = numbers_of(self.drift, self.diffusion, self.hbar)
+        numbers = array_namespace(self.drift, self.diffusion, self.hbar)
         form = symplectic_form(self.modes)
         matrix = self.diffusion - 0.5j * self.hbar * (self.drift @ form + form @ self.drift.T)
         spectrum = numbers.linalg.eigvalsh(matrix)

@@ -1,18 +1,19 @@
 """Entropies of Gaussian states and the rates at which linear dynamics produces them."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
+from numpy.typing import ArrayLike
 
-from stochq.arrays import as_real
+from stochq.arrays import as_real, is_concrete
 from stochq.gaussian.phase_space import (
     Array,
     Real,
     aligned,
+    array_namespace,
     irreversible,
     log_determinant,
-    numbers_of,
     quadratic,
     symplectic_form,
     trace,
@@ -44,7 +45,7 @@ def von_neumann_entropy(state: State, hbar: Real = 1.0) -> Float[Array, "*batch"
     1.386294
     """
     values = state.symplectic_eigenvalues()
-    numbers = numbers_of(values, hbar)
+    numbers = array_namespace(values, hbar)
     occupation = numbers.maximum(values / hbar - 0.5, 0.0)
     # n ln n → 0 in a pure state, whose logarithm is not taken.
     safe = numbers.where(occupation > 0, occupation, 1.0)
@@ -64,14 +65,14 @@ def relative_entropy(a: State, b: State) -> Float[Array, "*batch"]:
     0.431946
     """
     a, b = matched(a, b)
-    inverse = numbers_of(b).linalg.inv(b.covariance)
+    inverse = array_namespace(b).linalg.inv(b.covariance)
     logs = 0.5 * (log_determinant(b.covariance) - log_determinant(a.covariance))
     return logs + 0.5 * trace(a.covariance @ inverse) - a.modes + 0.5 * quadratic(inverse, a.mean - b.mean)
 
 
 def production(drift: Any, diffusion: Any, state: State) -> Any:
     """Π of the Fokker-Planck equation with drift A and diffusion B (2n, 2n); see `Dynamics.entropy_production`."""
-    numbers = numbers_of(drift, diffusion, state)
+    numbers = array_namespace(drift, diffusion, state)
     even_drift, even_noise = irreversible(drift), irreversible(diffusion)
     inverse_noise = numbers.linalg.pinv(even_noise, rtol=_RANK, hermitian=True)
     like = state.covariance
@@ -88,7 +89,7 @@ def production(drift: Any, diffusion: Any, state: State) -> Any:
 
 def rate(drift: Any, diffusion: Any, state: State) -> Any:
     """dS/dt of the Wigner entropy."""
-    numbers = numbers_of(drift, diffusion, state)
+    numbers = array_namespace(drift, diffusion, state)
     inverse = numbers.linalg.inv(state.covariance)
     return trace(drift) + 0.5 * trace(inverse @ aligned(diffusion, inverse))
 
@@ -102,7 +103,7 @@ def change(drift: Any, diffusion: Any, covariance: Any) -> Any:
 def relative_decay(drift: Any, diffusion: Any, state: State, target: State) -> Any:
     """−dK(W‖W_target)/dt under drift and diffusion."""
     state, target = matched(state, target)
-    inverse = numbers_of(target).linalg.inv(target.covariance)
+    inverse = array_namespace(target).linalg.inv(target.covariance)
     slope = 0.5 * trace(inverse @ change(drift, diffusion, state.covariance))
     velocity = aligned(drift, state.covariance) @ state.mean[..., None]
     away = (transposed((state.mean - target.mean)[..., None]) @ inverse @ velocity)[..., 0, 0]
@@ -117,38 +118,100 @@ def power(drift: Any, diffusion: Any, state: State, matrix: Any) -> Any:
     return 0.5 * trace(aligned(matrix, changing) @ changing) + moving
 
 
-def gibbs_matrix(covariance: Any, hbar: Any) -> Any:
-    r"""G of $\rho\propto e^{-\frac12x^TGx}$, (..., 2n, 2n): $L^{-T}f(L^Ti\Omega L)L^{-1}$, $f=\frac2\hbar|\nu|\,
-    \mathrm{arcoth}(2|\nu|/\hbar)$, V = LLᵀ. Infinite for a pure state."""
-    numbers = numbers_of(covariance, hbar)
-    if covariance.shape[-1] == 2:
-        # f depends on ν² = det V alone.
-        weights = _gibbs_weight(2 * numbers.sqrt(numbers.linalg.det(covariance)) / hbar)
-        return weights[..., None, None] * numbers.linalg.inv(covariance)
+def gibbs_matrix(covariance: ArrayLike, hbar: Real = 1.0) -> Float[Array, "*batch 2n 2n"]:
+    r"""The matrix G of a mixed state $\rho\propto e^{-\frac12x^TGx}$.
+
+    $$G=L^{-T}f(L^Ti\Omega L)L^{-1},\qquad f=\tfrac2\hbar|\nu|\,\mathrm{arcoth}\tfrac{2|\nu|}\hbar,\qquad V=LL^T$$
+
+    Args:
+        covariance: V (..., 2n, 2n).
+        hbar: ħ, in the units of the covariance.
+
+    Returns: G (..., 2n, 2n), in units of 1/covariance.
+
+    Raises: ValueError where a normal mode is pure, or below the uncertainty bound: G is infinite there.
+
+    >>> gibbs_matrix([[1.5, 0.0], [0.0, 1.5]]).diagonal().round(6).tolist()
+    [0.693147, 0.693147]
+    """
+    doubled, form = _normal_form(as_real(covariance), hbar)
+    if is_concrete(doubled) and np.any(doubled <= 1 + PURE):
+        least = 0.5 * hbar * doubled.min()
+        raise ValueError(
+            f"covariance: expected symplectic eigenvalues above ħ/2, ħ = {hbar:g}; got {least:.9g}. "
+            "A pure state has no finite Gibbs matrix."
+        )
+    weights = _gibbs_weight(doubled)
+    return (transposed(form.conj()) @ (weights[..., None] * form)).real
+
+
+# How close to 1 the symplectic eigenvalue of a pure mode is, in units of ħ/2: rounding of a few hundred products.
+PURE = 1e-10
+# Rates at which a pure mode is left that are smaller than this share of their terms are rounding.
+_STILL = 1e-12
+
+
+def _normal_form(covariance: Array, hbar: Real) -> tuple[Array, Array]:
+    """2|ν|/ħ of the normal modes (..., 2n), in pairs, or (..., 1) for one mode; and the map to them (..., 2n, 2n)."""
+    numbers = array_namespace(covariance, hbar)
     root = numbers.linalg.cholesky(covariance)
-    form = aligned(symplectic_form(covariance.shape[-1] // 2), covariance)
-    values, vectors = numbers.linalg.eigh(1j * (transposed(root) @ form @ root))
-    weights = _gibbs_weight(2 * numbers.abs(values) / hbar)
-    inner = ((vectors * weights[..., None, :]) @ transposed(vectors).conj()).real
     inverse = numbers.linalg.inv(root)
-    return transposed(inverse) @ inner @ inverse
+    if covariance.shape[-1] == 2:
+        # Both eigenvalues are alike, so that no eigenvectors are needed.
+        return 2 * numbers.sqrt(numbers.linalg.det(covariance))[..., None] / hbar, inverse
+    omega = aligned(symplectic_form(covariance.shape[-1] // 2), covariance)
+    values, vectors = numbers.linalg.eigh(1j * (transposed(root) @ omega @ root))
+    return 2 * numbers.abs(values) / hbar, transposed(vectors).conj() @ inverse
 
 
-def _gibbs_weight(doubled: Any) -> Any:
-    """x arcoth x of x = 2ν/ħ; at and below x = 1 there is no Gibbs state."""
-    numbers = numbers_of(doubled)
-    with np.errstate(divide="ignore"):
-        return 0.5 * doubled * (numbers.log1p(doubled) - numbers.log(numbers.maximum(doubled - 1, 0.0)))
+def _gibbs_weight(doubled: Array) -> Array:
+    """x arcoth x of x = 2ν/ħ > 1."""
+    numbers = array_namespace(doubled)
+    return 0.5 * doubled * (numbers.log1p(doubled) - numbers.log(doubled - 1))
 
 
-def spohn_production(drift: Any, diffusion: Any, state: State, steady: State, hbar: Any) -> Any:
-    r"""$-dS(\rho\|\rho_S)/dt=\frac12\mathrm{Tr}[(G-G_S)\dot V]-\bar x^TG_SA\bar x$."""
-    changing = change(drift, diffusion, state.covariance)
-    fixed = aligned(gibbs_matrix(steady.covariance, hbar), state.covariance)
-    own = gibbs_matrix(state.covariance, hbar)
-    velocity = aligned(drift, state.covariance) @ state.mean[..., None]
-    moving = (transposed(state.mean[..., None]) @ fixed @ velocity)[..., 0, 0]
-    return 0.5 * trace((own - fixed) @ changing) - moving
+class _GibbsRate(NamedTuple):
+    """½Tr[GṀ]: what the mixed modes contribute, and what multiplies the infinite logarithm of the pure ones."""
+
+    finite: Array
+    diverging: Array
+
+
+def _gibbs_rate(covariance: Array, slope: Array, terms: Array, hbar: Real) -> _GibbsRate:
+    """Of the Gibbs matrix of `covariance`, for second moments that change at the rate `slope`, a sum of `terms`.
+
+    NaN for a state below the uncertainty bound, which has no logarithm.
+    """
+    numbers = array_namespace(covariance, slope, hbar)
+    doubled, form = _normal_form(covariance, hbar)
+    form = aligned(form, slope) if form.ndim == 2 else form
+    shares = 0.5 * numbers.real(numbers.sum((form @ slope) * form.conj(), axis=-1))
+    size = numbers.sum((numbers.abs(form) @ terms) * numbers.abs(form), axis=-1)
+    pure = doubled <= 1 + PURE
+    weights = _gibbs_weight(numbers.where(pure, 2.0, doubled))
+    finite = numbers.where(pure, 0.0, weights * shares).sum(axis=-1)
+    leaving = numbers.where(pure, shares, 0.0).sum(axis=-1)
+    leaving = numbers.where(numbers.abs(leaving) <= _STILL * size.sum(axis=-1), 0.0, leaving)
+    physical = numbers.all(doubled >= 1 - PURE, axis=-1)
+    return _GibbsRate(numbers.where(physical, finite, np.nan), numbers.where(physical, leaving, np.nan))
+
+
+def spohn_production(drift: Array, diffusion: Array, state: State, steady: State, hbar: Real) -> Array:
+    r"""$-dS(\rho\|\rho_S)/dt=\frac12\mathrm{Tr}[G\dot V]-\frac12\mathrm{Tr}[G_S\frac d{dt}(V+\bar x\bar x^T)]$.
+
+    Where a pure mode of ρ or of ρ_S is left, G or G_S is infinite: so is the production, with the sign of the rate.
+    """
+    numbers = array_namespace(drift, diffusion, state, steady)
+    spread = change(drift, diffusion, state.covariance)
+    flow = (aligned(drift, spread) @ state.mean[..., None]) @ state.mean[..., None, :]
+    moments = numbers.abs(state.covariance) + numbers.abs(state.mean[..., None] * state.mean[..., None, :])
+    terms = numbers.abs(aligned(drift, spread)) @ moments
+    terms = terms + transposed(terms) + numbers.abs(aligned(diffusion, spread))
+    own = _gibbs_rate(state.covariance, spread, terms, hbar)
+    fixed = _gibbs_rate(steady.covariance, spread + flow + transposed(flow), terms, hbar)
+    diverging = own.diverging - fixed.diverging
+    found = numbers.where(diverging > 0, np.inf, own.finite - fixed.finite)
+    return numbers.where(diverging < 0, -np.inf, found)
 
 
 def husimi(state: State, hbar: Real = 1.0) -> State:

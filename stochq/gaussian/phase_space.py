@@ -15,8 +15,8 @@ Array = np.ndarray | jax.Array
 Real = Any
 
 
-def numbers_of(*values: Any) -> Any:
-    """Who does the arithmetic: numpy, in double precision, or jax.numpy where a value is traced."""
+def array_namespace(*values: Any) -> Any:
+    """numpy, which computes in double precision, or jax.numpy where a value is traced."""
     return np if is_concrete(values) else jnp
 
 
@@ -48,12 +48,12 @@ def transposed(matrix: Any) -> Any:
 
 def trace(matrix: Any) -> Any:
     """The trace on the last two axes."""
-    return numbers_of(matrix).trace(matrix, axis1=-2, axis2=-1)
+    return array_namespace(matrix).trace(matrix, axis1=-2, axis2=-1)
 
 
 def log_determinant(matrix: Any) -> Any:
     """ln det of positive matrices on the last two axes."""
-    return numbers_of(matrix).linalg.slogdet(matrix)[1]
+    return array_namespace(matrix).linalg.slogdet(matrix)[1]
 
 
 def quadratic(matrix: Any, vector: Any) -> Any:
@@ -75,7 +75,7 @@ def aligned(matrix: Any, like: Any) -> Any:
 
 def symplectic_eigenvalues(covariance: Any) -> Any:
     """The n symplectic eigenvalues of covariances (..., 2n, 2n), ascending: ħ/2 each in a pure state."""
-    numbers = numbers_of(covariance)
+    numbers = array_namespace(covariance)
     modes = covariance.shape[-1] // 2
     root = numbers.linalg.cholesky(covariance)
     form = aligned(symplectic_form(modes), covariance)

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 
 from stochq.arrays import as_real, is_concrete
 from stochq.gaussian.checks import check_covariance, check_number, is_below_bound, smallest_bound
-from stochq.gaussian.phase_space import Array, Real, built, numbers_of, symplectic_eigenvalues
+from stochq.gaussian.phase_space import Array, Real, array_namespace, built, symplectic_eigenvalues
 from stochq.module import Module
 from stochq.systems.checks import check_finite
 
@@ -101,7 +101,7 @@ def thermal(occupation: Any, *, mass: Real = 1.0, frequency: Real = 1.0, hbar: R
     [[2.5, 0.0], [0.0, 2.5]]
     """
     check_number("occupation", occupation, least=0.0)
-    numbers = numbers_of(occupation, mass, frequency, hbar)
+    numbers = array_namespace(occupation, mass, frequency, hbar)
     occupations = numbers.atleast_1d(as_real(occupation))
     scale = numbers.broadcast_to(as_real(mass) * as_real(frequency), occupations.shape)
     variance = hbar * (occupations + 0.5)
@@ -125,7 +125,7 @@ def squeezed(
     [0.1839, 1.3591]
     """
     check_number("occupation", occupation, least=0.0)
-    numbers = numbers_of(squeezing, angle, occupation, mass, frequency, hbar)
+    numbers = array_namespace(squeezing, angle, occupation, mass, frequency, hbar)
     variance, scale = hbar * (occupation + 0.5), numbers.sqrt(mass * frequency)
     narrow, wide = numbers.exp(-2 * squeezing), numbers.exp(2 * squeezing)
     cosine, sine = numbers.cos(angle), numbers.sin(angle)

@@ -5,7 +5,6 @@ import pytest
 from scipy import integrate, special
 
 import stochq as sq
-from stochq.bounds.localization import _distinguished
 from stochq.bounds.memory import remembered
 from stochq.constants import ELEMENTARY_CHARGE, HBAR, LIGHT_SPEED, REFERENCE_MASS, VACUUM_PERMITTIVITY
 
@@ -85,12 +84,14 @@ def test_memory_is_the_double_integral_over_the_correlation(power, tau):
     assert remembered(sq.bounds.Lorentzian(1 / tau), time, power) == pytest.approx(both / white, rel=2e-4, abs=0)
 
 
-@pytest.mark.parametrize("width", [0.05, 0.4, 5.0])
+@pytest.mark.parametrize("width", [0.003, 0.01, 0.05, 0.4, 0.999, 1.0, 5.0, 100.0])
 def test_two_places_of_a_disk_in_wave_numbers(width):
     def integrand(y):
         return special.j1(y) ** 2 / y * np.exp(-((y * width) ** 2)) * (1 - special.j0(2 * y))
 
-    edges = np.linspace(0, 7 / width, 60)
+    edges = np.linspace(0, 7 / width, 60 + int(3.5 / width))
     pairs = zip(edges[:-1], edges[1:], strict=True)
-    exact = 8 * width**2 * sum(integrate.quad(integrand, low, high)[0] for low, high in pairs)
-    assert float(_distinguished(np.array([width]))[0]) == pytest.approx(exact, rel=1e-5, abs=0)
+    exact = 8 * width**2 * sum(integrate.quad(integrand, low, high, epsabs=0, epsrel=1e-12)[0] for low, high in pairs)
+    disk = sq.bounds.VisibleDisk(name="disk", radius=1e-5, surface_density=7e-7, time=0.01)
+    nucleons = np.pi * 1e-10 * 7e-7 / REFERENCE_MASS
+    assert float(disk.effect(np.array([1e-5 * width]))[0]) == pytest.approx(nucleons**2 * exact, rel=1e-11, abs=0)

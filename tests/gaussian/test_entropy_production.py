@@ -216,6 +216,48 @@ def test_the_ultracold_catastrophe_is_spohns_alone():
     assert wigner[2] == pytest.approx(wigner[1], rel=1e-3)
 
 
+COLD = g.unitary(np.eye(2)) + g.thermal_bath("bath", rate=0.3, occupation=0.0)
+
+
+@pytest.mark.parametrize(
+    ("dynamics", "state", "expected"),
+    [
+        # A mixed state that relaxes to the vacuum; coherent and squeezed ones too, which keep or lose their purity.
+        (COLD, g.thermal(1.0), np.inf),
+        (COLD, g.displaced([1.0, 0.0]), np.inf),
+        (COLD, g.squeezed(0.3), np.inf),
+        # The vacuum itself stays: nothing is produced.
+        (COLD, g.vacuum(), 0.0),
+        # A pure state gains entropy at an infinite rate at first, whatever the bath.
+        (g.unitary(np.eye(2)) + g.thermal_bath("bath", rate=0.3, occupation=1.0), g.vacuum(), np.inf),
+        # Not completely positive: d⟨n⟩/dt = δ - f⟨p²⟩ is above 0 with f = 2δ and ⟨p²⟩ < ½, away from the vacuum.
+        (g.csl_oscillator(0.5, 1.0), g.squeezed(0.3, np.pi / 2, occupation=0.2), -np.inf),
+        (g.csl_oscillator(0.5, 1.0), g.squeezed(0.3, 0.0, occupation=0.2), np.inf),
+    ],
+)
+def test_spohns_production_at_pure_states(dynamics, state, expected):
+    assert dynamics.entropy_production(state, "von_neumann") == pytest.approx(expected, abs=1e-14)
+
+
+def test_a_pure_mode_at_rest_adds_nothing_to_another():
+    # The first mode is in the vacuum of its cold bath; of the second, n = .4 goes to n̄ = 1.5 at γ = .2.
+    cold = g.thermal_bath("cold", rate=0.3, occupation=0.0, mode=0, modes=2)
+    hot = g.thermal_bath("hot", rate=0.2, occupation=1.5, mode=1, modes=2)
+    dynamics = g.unitary(np.diag([1.0, 1.7, 1.0, 1.7])) + cold + hot
+    states = dynamics.evolve(g.thermal([0.0, 0.4]), [0.0, 0.5, 1.0])
+    occupation = 1.5 - 1.1 * np.exp(-0.2 * np.array([0.0, 0.5, 1.0]))
+    slope = 0.2 * (1.5 - occupation)
+    expected = slope * (np.log1p(1 / occupation) - np.log1p(1 / 1.5))
+    np.testing.assert_allclose(dynamics.entropy_production(states, "von_neumann"), expected, rtol=1e-10)
+
+
+def test_below_the_uncertainty_bound_there_is_no_von_neumann_entropy():
+    below = g.State([0.0, 0.0], 0.4 * np.eye(2))
+    assert np.isnan(COLD.entropy_production(below, "von_neumann"))
+    with pytest.raises(ValueError, match="above ħ/2, ħ = 1; got 0.5. A pure state has no finite Gibbs matrix"):
+        g.gibbs_matrix(g.vacuum().covariance)
+
+
 def test_rates_are_differentiable():
     def produced(beta):
         dynamics = g.brownian(1.0, 1.0, 0.3, beta)

@@ -4,6 +4,7 @@ import csv
 
 import numpy as np
 import pytest
+from scipy.linalg import expm
 
 from stochq.papers import PAPERS
 from stochq.papers.collapse_entropy import CLAIMS, reproduce
@@ -137,6 +138,28 @@ def test_a_verdict_of_the_map_by_integration(made):
             assert (rate.min() < -1e-9) == (verdict == "quantum second law fails")
             found = float(table["least_spohn_production"][index])
             assert found == pytest.approx(rate.min(), abs=0.02 * np.abs(rate).max())
+
+
+def test_where_the_steady_state_is_pure_the_momentum_decides(made):
+    """At f = 2δ, d⟨n⟩/dt = δ(1 - 2⟨p²⟩), and Spohn's production is infinite with the opposite sign."""
+    table = columns(made[0], "map")
+    delta, friction, r, angle, least = (
+        table[name].astype(float) for name in ("delta", "friction", "squeezing", "angle", "least_spohn_production")
+    )
+    times = np.concatenate([np.linspace(0, 2, 101), np.linspace(2.1, 30, 280)])
+    rows = np.flatnonzero(np.isclose(friction, 2 * delta, rtol=1e-9))
+    assert len(rows) == 108
+    for index in rows:
+        moves = np.stack([expm(np.array([[0, 1], [-1, -friction[index]]]) * time) for time in times])
+        axes = np.array([[np.cos(angle[index]), -np.sin(angle[index])], [np.sin(angle[index]), np.cos(angle[index])]])
+        start = 0.505 * axes @ np.diag(np.exp([-2 * r[index], 2 * r[index]])) @ axes.T
+        v = 0.5 * np.eye(2) + moves @ (start - 0.5 * np.eye(2)) @ moves.swapaxes(1, 2)
+        below = np.linalg.det(v).min() < 0.25 - 1e-9
+        cools = v[:, 1, 1].min() < 0.5 - 1e-9
+        expected = "positivity fails" if below else "quantum second law fails" if cools else "both hold"
+        assert table["verdict"][index] == expected
+        if not below:
+            assert least[index] == (-np.inf if cools else np.inf)
 
 
 def test_an_unknown_figure_is_named(tmp_path):

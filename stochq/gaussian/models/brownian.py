@@ -7,7 +7,7 @@ import numpy as np
 from stochq.arrays import is_concrete
 from stochq.gaussian.checks import check_number
 from stochq.gaussian.dynamics import Dynamics
-from stochq.gaussian.phase_space import Real, built, numbers_of
+from stochq.gaussian.phase_space import Real, array_namespace, built
 
 
 def brownian(
@@ -90,7 +90,7 @@ def balancing_position_friction(mass: Real, frequency: Real, friction: Real, bet
             "Use balancing_squeezing."
         )
     u = quantum**2 / 16
-    root = numbers_of(u).sqrt(1 - 4 * u)
+    root = array_namespace(u).sqrt(1 - 4 * u)
     # (1 − 2u − √(1 − 4u))/2u without the difference: 2u/(1 − 2u + √(1 − 4u)).
     return friction * 2 * u / (1 - 2 * u + root)
 

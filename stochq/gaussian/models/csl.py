@@ -7,7 +7,7 @@ from jaxtyping import Float
 
 from stochq.gaussian.checks import check_number
 from stochq.gaussian.dynamics import Dynamics
-from stochq.gaussian.phase_space import Array, Real, built, numbers_of
+from stochq.gaussian.phase_space import Array, Real, array_namespace, built
 from stochq.gaussian.state import State
 
 
@@ -59,5 +59,5 @@ def precision_parameters(state: State) -> tuple[Any, Any, Any]:
     >>> [float(x) for x in precision_parameters(vacuum())]
     [1.0, 1.0, 0.0]
     """
-    half = 0.5 * numbers_of(state).linalg.inv(state.covariance)
+    half = 0.5 * array_namespace(state).linalg.inv(state.covariance)
     return half[..., 0, 0], half[..., 1, 1], half[..., 0, 1]

@@ -67,10 +67,8 @@ def _row(diffusion: float, ratio: float, squeezings: np.ndarray) -> dict[str, np
 
 
 def _spohn(dynamics: sq.gaussian.Dynamics, states: sq.gaussian.State, widths: np.ndarray) -> np.ndarray:
-    """The least of Spohn's production while the state is physical; NaN where there is no physical steady state."""
-    steady = dynamics.steady_state()
-    if 2 * np.sqrt(np.linalg.det(steady.covariance)) <= 1 + ROUNDING:
-        return np.full(widths.shape[1], np.nan)
+    """The least of Spohn's production while the state is physical: infinite where the steady state is pure, f = 2δ,
+    NaN where it is below the uncertainty bound."""
     # Every second time; logarithms of an almost pure state are large and rounded.
     few = widths[::2]
     physical = np.logical_and.accumulate(few > 1 + ROUNDING, axis=0)
