@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from stochq.module import Module
@@ -128,6 +129,20 @@ class Channel(Module):
         """Dimension of the Hilbert space."""
         raise NotImplementedError
 
+    @property
+    def moves_populations(self) -> bool:
+        """Whether the mean populations of its basis change. Channels that leave them alone commute in the mean, once
+        they are secular in one basis: say False only where it is certain."""
+        return True
+
+    @property
+    def is_secular(self) -> bool:
+        """Whether, in its basis, every coherence of the mean density matrix decays by itself, at the real rate
+        `decoherence` says, and populations obey the rate equation of `transition_rates`. Such channels commute in the
+        mean with what is diagonal there, and `sq.exact` solves them in closed form: say True only where it is
+        certain."""
+        return False
+
     def budget(self, law: NoiseLaw) -> Budget:
         """Random numbers of one `diffuse`."""
         raise NotImplementedError
@@ -171,6 +186,31 @@ class Channel(Module):
     def operators(self) -> np.ndarray:
         """The dense L_k, (K, dim, dim); for tests and small systems."""
         raise NotImplementedError
+
+    def features(self) -> np.ndarray | None:
+        """F (K, dim) where L_k = diag(F_k) with real F, None for other operators."""
+        return None
+
+    def secular(self, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The part that keeps populations and coherences of another basis apart: rates W_μν of ν → μ and the decay Γ_μν
+        of coherences, (dim, dim) each. vectors: that basis, as columns in this channel's own."""
+        operators = vectors.conj().T @ self.operators() @ vectors
+        rates = np.sum(np.abs(operators) ** 2, axis=0)
+        loss, diagonals = rates.sum(axis=0), np.diagonal(operators, axis1=1, axis2=2)
+        kept = np.real(diagonals.T @ diagonals.conj())
+        return rates, 0.5 * (loss[:, None] + loss[None, :]) - kept
+
+    def decoherence(self) -> jax.Array:
+        """Γ_ij, (dim, dim), of the coherences of a channel that is secular."""
+        return jnp.asarray(self.secular(np.eye(self.dim))[1])
+
+    def transition_rates(self) -> np.ndarray:
+        """J_ij of j → i, (dim, dim), of a channel that is secular and moves populations; J_ii means nothing."""
+        return self.secular(np.eye(self.dim))[0]
+
+    def arrival_rates(self) -> np.ndarray | None:
+        """A (dim,) where J_ij = A_i whatever level is left behind, None elsewhere."""
+        return None
 
 
 def populations(psi: jax.Array) -> jax.Array:

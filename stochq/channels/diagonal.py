@@ -25,6 +25,14 @@ class DiagonalCollapse(Channel):
     """
 
     @property
+    def moves_populations(self) -> bool:
+        return False
+
+    @property
+    def is_secular(self) -> bool:
+        return True
+
+    @property
     def noises(self) -> int:
         """Number of real Wiener processes."""
         raise NotImplementedError
@@ -59,6 +67,13 @@ class DiagonalCollapse(Channel):
 
     def operators(self) -> np.ndarray:
         return np.stack([np.diag(row).astype(complex) for row in self.features()])
+
+    def secular(self, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        weights = np.abs(vectors) ** 2
+        rates = np.zeros((vectors.shape[1],) * 2)
+        for row in self.features():
+            rates += np.abs(vectors.conj().T @ (row[:, None] * vectors)) ** 2
+        return rates, weights.T @ np.asarray(self.decoherence()) @ weights
 
     def unsupported(self, law: NoiseLaw) -> str:
         return ""

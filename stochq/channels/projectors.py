@@ -51,6 +51,11 @@ class Projectors(DiagonalCollapse):
     def features(self) -> np.ndarray:
         return np.diag(np.sqrt(np.asarray(self.rates)))
 
+    def secular(self, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        weights = np.abs(vectors) ** 2
+        rates = weights.T @ (np.asarray(self.rates)[:, None] * weights)
+        return rates, weights.T @ np.asarray(self.decoherence()) @ weights
+
     def discrete_flow(self, law: NoiseLaw) -> Flow:
         return KickedCollapse(self, law)
 

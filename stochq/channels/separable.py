@@ -47,6 +47,9 @@ class Separable(Transitions):
         total = jnp.sum(self.target)
         return total * (jnp.ones_like(self.target) if self.source is None else self.source)
 
+    def arrival_rates(self) -> np.ndarray | None:
+        return np.asarray(self.target) if self.source is None else None
+
     def rates(self) -> Any:
         source = np.ones(self.dim) if self.source is None else self.source
         library: Any = np if is_concrete(self.target) and is_concrete(source) else jnp

@@ -72,6 +72,23 @@ class Transitions(Channel):
         operators[index[:, None], index[None, :], index[:, None], index[None, :]] = amplitudes
         return operators.reshape(-1, self.dim, self.dim)
 
+    @property
+    def is_secular(self) -> bool:
+        return True
+
+    def decoherence(self) -> jax.Array:
+        loss = self.loss()
+        return 0.5 * (loss[:, None] + loss[None, :])
+
+    def transition_rates(self) -> np.ndarray:
+        return np.asarray(self.rates())
+
+    def secular(self, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """As of any channel, less what coherences of another basis keep, which would take O(dim⁴)."""
+        weights = np.abs(vectors) ** 2
+        loss = weights.T @ np.asarray(self.loss())
+        return weights.T @ self.transition_rates() @ weights, 0.5 * (loss[:, None] + loss[None, :])
+
 
 @final
 class RateMatrix(Transitions):

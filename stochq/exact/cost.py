@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from stochq.channels import DenseOperators, DiagonalCollapse, Energy, Given, Operators, Transitions
+from stochq.channels import DenseOperators, Energy, Given, Operators
 from stochq.channels.channel import LARGEST_MEAN_MAP
 from stochq.equation import Equation
 from stochq.exact import liouvillian
@@ -213,7 +213,7 @@ def _fastest(equation: Equation) -> float:
 
 
 def _rate(channel: Any) -> float:
-    if isinstance(channel, (DiagonalCollapse, Transitions)):
+    if channel.is_secular:
         leaves = [np.abs(np.asarray(leaf)).max() for leaf in _arrays(channel)]
         return float(max(leaves, default=1.0))
     return float(np.max([np.abs(leaf).max() ** 2 for leaf in _arrays(channel)], initial=1.0))

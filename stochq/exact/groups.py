@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from stochq.channels import Channel, DiagonalCollapse, Energy, Separable, Transitions
+from stochq.channels import Channel, Energy
 from stochq.equation import Equation
 from stochq.exact import rotation
 from stochq.exact.action import is_driven
@@ -79,7 +79,7 @@ def unstructured(equation: Equation) -> str:
     if is_driven(equation):
         return "the Hamiltonian depends on time"
     for channel in equation.channels:
-        if not isinstance(channel, (DiagonalCollapse, Transitions)):
+        if not channel.is_secular:
             return f"{type(channel).__name__} is neither diagonal nor made of transitions between basis states"
     return ""
 
@@ -168,22 +168,17 @@ def _elements(equation: Equation, channels: list[Channel]) -> tuple[np.ndarray |
     if not channels:
         return None, None
     decay = np.zeros((equation.dim, equation.dim))
-    hops = [channel for channel in channels if isinstance(channel, Transitions)]
     with jax.enable_x64(True):
         for channel in channels:
-            if isinstance(channel, DiagonalCollapse):
-                decay += np.asarray(channel.decoherence())
-        for channel in hops:
-            loss = np.asarray(channel.loss())
-            decay += 0.5 * (loss[:, None] + loss[None, :])
-    return decay, _populations(hops)
+            decay += np.asarray(channel.decoherence())
+    return decay, _populations([channel for channel in channels if channel.moves_populations])
 
 
-def _populations(hops: list[Transitions]) -> Populations | None:
-    if not hops:
+def _populations(moving: list[Channel]) -> Populations | None:
+    if not moving:
         return None
-    targets = [np.asarray(hop.target) for hop in hops if isinstance(hop, Separable) and hop.source is None]
-    if len(targets) == len(hops):
-        return Relaxing(np.sum(targets, axis=0))
-    rates = np.sum([hop.rates() for hop in hops], axis=0)
+    arrivals = [rates for channel in moving if (rates := channel.arrival_rates()) is not None]
+    if len(arrivals) == len(moving):
+        return Relaxing(np.sum(arrivals, axis=0))
+    rates = np.sum([channel.transition_rates() for channel in moving], axis=0)
     return Hopping(rates - np.diag(rates.sum(axis=0)))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from stochq.channels import Channel, DiagonalCollapse, Operators, Projectors, Transitions
+from stochq.channels import Channel
 from stochq.equation import Equation
 from stochq.exact import rotation
 
@@ -28,7 +28,7 @@ class Secular:
         self.rates = np.zeros((equation.dim, equation.dim))
         self.decay = np.zeros((equation.dim, equation.dim))
         for channel in equation.channels:
-            rates, decay = _contribution(channel, _overlap(equation, channel, vectors))
+            rates, decay = channel.secular(_overlap(equation, channel, vectors))
             self.rates += rates - np.diag(rates.sum(axis=0))
             self.decay += decay
         self.scale = max(float(np.abs(self.rates).max()), float(np.ptp(frequencies)), 1e-300)
@@ -55,31 +55,3 @@ def _overlap(equation: Equation, channel: Channel, vectors: Any) -> np.ndarray:
     basis = equation.basis_matrix(channel)
     columns = np.eye(equation.dim) if vectors is None else np.asarray(vectors)
     return columns if basis is None else np.asarray(basis).conj().T @ columns
-
-
-def _contribution(channel: Channel, overlap: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rates W_μν of ν → μ and decay Γ_μν of a channel, in the energy basis."""
-    weights = np.abs(overlap) ** 2
-    if isinstance(channel, Transitions):
-        loss = weights.T @ np.asarray(channel.loss())
-        return weights.T @ channel.rates() @ weights, 0.5 * (loss[:, None] + loss[None, :])
-    if isinstance(channel, DiagonalCollapse):
-        decay = weights.T @ np.asarray(channel.decoherence()) @ weights
-        if isinstance(channel, Projectors):
-            return weights.T @ (np.asarray(channel.rates)[:, None] * weights), decay
-        return _rotated_rates(channel.features(), overlap), decay
-    if not isinstance(channel, Operators):
-        raise TypeError(f"{type(channel).__name__} is none of the known families of channels.")
-    operators = overlap.conj().T @ channel.operators() @ overlap
-    loss = np.sum(np.abs(operators) ** 2, axis=(0, 1))
-    diagonals = np.diagonal(operators, axis1=1, axis2=2)
-    kept = np.real(diagonals.T @ diagonals.conj())
-    return np.sum(np.abs(operators) ** 2, axis=0), 0.5 * (loss[:, None] + loss[None, :]) - kept
-
-
-def _rotated_rates(features: np.ndarray, overlap: np.ndarray) -> np.ndarray:
-    """Σ_k |⟨μ|diag(F_k)|ν⟩|²."""
-    rates = np.zeros((overlap.shape[1],) * 2)
-    for row in features:
-        rates += np.abs(overlap.conj().T @ (row[:, None] * overlap)) ** 2
-    return rates

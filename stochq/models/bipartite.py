@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from stochq.channels import Channel, Columns, DenseOperators, DiagonalCollapse, Features
+from stochq.channels import Channel, Columns, DenseOperators, Features
 from stochq.equation import Equation
 from stochq.systems.levels import levels
 
@@ -37,9 +37,10 @@ def bipartite(equation: Equation, other: Any) -> Equation:
 
 def _extended(equation: Equation, channel: Channel, dim_b: int) -> Channel:
     basis = equation.basis_matrix(channel)
-    if isinstance(channel, DiagonalCollapse):
+    features = channel.features()
+    if features is not None:
         columns = None if basis is None else Columns(np.kron(np.asarray(basis), np.eye(dim_b)))
-        return Features(np.kron(channel.features(), np.ones(dim_b)), basis=columns)
+        return Features(np.kron(features, np.ones(dim_b)), basis=columns)
     operators = channel.operators()
     if basis is not None:
         operators = np.asarray(basis) @ operators @ np.asarray(basis).conj().T

@@ -7,7 +7,7 @@ import equinox as eqx
 import jax
 import numpy as np
 
-from stochq.channels import Channel, Flow, NoiseLaw, Transitions
+from stochq.channels import Channel, Flow, NoiseLaw
 from stochq.equation import Equation
 from stochq.noise import Budget, StepNoise
 from stochq.schemes.frame import Frame
@@ -95,8 +95,9 @@ class Strang(Scheme):
         """Where all is exact and written in one basis, the mean density decays element by element and the parts
         commute; only channels that move populations do not commute with each other."""
         one_basis = isinstance(frame.hamiltonian, DiagonalHamiltonian) and all(c is None for c in frame.changes)
-        moving = sum(isinstance(channel, Transitions) for channel in frame.channels)
-        commute = one_basis and moving <= 1 and all(flow.mean_is_exact for flow in self.flows(frame))
+        secular = all(channel.is_secular for channel in frame.channels)
+        moving = sum(channel.moves_populations for channel in frame.channels)
+        commute = one_basis and secular and moving <= 1 and all(flow.mean_is_exact for flow in self.flows(frame))
         return self.mean_limit(frame) if commute else 0.0
 
     def mean_limit(self, frame: Frame) -> float:

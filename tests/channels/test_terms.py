@@ -5,11 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from stochq.channels import RateMatrix, Separable
 from stochq.noise import StepNoise
 from tests import liouville, stochastic
 from tests.channels.cases import CASES, PAIRS, compiled, draw
 from tests.judging import judge_sample
-from tests.problems import state
+from tests.problems import state, unitary
 
 
 def _columns(dim, count):
@@ -61,6 +62,45 @@ def test_dissipator_is_the_sum_over_operators(name):
     with jax.enable_x64(True):
         got = np.asarray(compiled(channel, "dissipator")(jnp.zeros(()), jnp.asarray(rho)))
     np.testing.assert_allclose(got, liouville.lindblad(np.zeros_like(rho), jumps, rho), atol=1e-12)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_secular_part_is_what_the_generator_says(name):
+    """W_μν is the generator's element from ρ_νν to ρ_μμ, −Γ_μν that from ρ_μν to itself."""
+    channel, jumps, _ = CASES[name]
+    dim = channel.dim
+    bases = [np.eye(dim)] if isinstance(channel, (Separable, RateMatrix)) else [np.eye(dim), unitary(dim, 9)]
+    for vectors in bases:
+        rotated = [vectors.conj().T @ jump @ vectors for jump in jumps]
+        generator = liouville.superoperator(np.zeros((dim, dim)), rotated).reshape((dim,) * 4)
+        with jax.enable_x64(True):
+            rates, decay = channel.secular(vectors)
+        elements = np.einsum("iijj->ij", generator).real
+        np.testing.assert_allclose(_off_diagonal(rates), _off_diagonal(elements), atol=1e-12)
+        expected = -np.einsum("ijij->ij", generator).real
+        np.testing.assert_allclose(_off_diagonal(decay), _off_diagonal(expected), atol=1e-12)
+
+
+def _off_diagonal(matrix):
+    return matrix - np.diag(np.diagonal(matrix))
+
+
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.channel.is_secular])
+def test_what_is_declared_is_so(name):
+    """A secular generator maps each coherence to itself and populations to populations, by the rates it says."""
+    channel, jumps, _ = CASES[name]
+    dim = channel.dim
+    rng = np.random.default_rng(3)
+    rho = rng.normal(size=(dim, dim)) + 1j * rng.normal(size=(dim, dim))
+    rho = rho + rho.conj().T
+    with jax.enable_x64(True):
+        after = -np.asarray(channel.decoherence()) * rho
+        rates = channel.transition_rates() if channel.moves_populations else np.zeros((dim, dim))
+    np.fill_diagonal(after, (rates - np.diag(rates.sum(axis=0))) @ np.diagonal(rho))
+    np.testing.assert_allclose(after, liouville.lindblad(np.zeros((dim, dim)), jumps, rho), atol=1e-12)
+    arrivals = channel.arrival_rates()
+    if arrivals is not None:
+        np.testing.assert_allclose(rates, np.outer(arrivals, np.ones(dim)))
 
 
 @pytest.mark.parametrize(("name", "law"), [pair for pair in PAIRS if not CASES[pair[0]].channel.missing_flow(pair[1])])

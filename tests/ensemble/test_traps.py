@@ -7,6 +7,7 @@ import pytest
 import stochq as sq
 from stochq.ensemble import aliasing
 from stochq.ensemble import tolerance as tolerances
+from stochq.schemes import frame_of
 from tests import liouville
 
 LOWERING = np.array([[0.0, 1.0], [0.0, 0.0]])
@@ -40,6 +41,72 @@ def test_transitions_that_do_not_commute_have_a_step_error():
     equation = sq.models.unravel(sq.systems.levels([0.0, 0.3]), baths)
     result = sq.simulate(equation, [1, 0], [0, 0.2], observables={"p": P}, trajectories=5000)
     assert not result.info["dt_reason"].startswith("the mean of every operator is exact")
+
+
+class Bath(sq.channels.Channel):
+    """Somebody's own transitions, which delegate to a family of this package and declare nothing."""
+
+    inner: sq.channels.Separable
+    basis: sq.channels.Given = sq.channels.Given()
+
+    @property
+    def dim(self):
+        return self.inner.dim
+
+    def unsupported(self, law):
+        return self.inner.unsupported(law)
+
+    def budget(self, law):
+        return self.inner.budget(law)
+
+    def drift(self, t, psi, law):
+        return self.inner.drift(t, psi, law)
+
+    def diffuse(self, t, psi, noise, dt, law):
+        return self.inner.diffuse(t, psi, noise, dt, law)
+
+    def flow(self, law):
+        return self.inner.flow(law)
+
+    def dissipator(self, t, rho):
+        return self.inner.dissipator(t, rho)
+
+    def operators(self):
+        return self.inner.operators()
+
+
+class SecularBath(Bath):
+    """The same, declared, of which the rates are to be found in its operators."""
+
+    @property
+    def is_secular(self):
+        return True
+
+
+@pytest.mark.parametrize("family", [Bath, SecularBath])
+@pytest.mark.parametrize("wanted", [2e-3, None], ids=["tolerance", "dt"])
+def test_exactness_is_declared_and_not_guessed(family, wanted):
+    """Two baths of an unknown class: over one step of 0.4 the mean would be off by 0.0050."""
+    targets, energies = np.array([[1.0, 0.2], [0.1, 0.9]]), [0.0, 0.3]
+    equation = sq.models.unravel(
+        sq.systems.levels(energies), [family(sq.channels.Separable(target)) for target in targets]
+    )
+    jumps = [
+        np.sqrt(target[i]) * np.outer(np.eye(2)[i], np.eye(2)[j]) for target in targets for i in (0, 1) for j in (0, 1)
+    ]
+    expected = _exact(np.diag(energies), jumps, [1, 0], np.array([0.0, 0.4]), np.diag(P))
+    result = sq.simulate(equation, [1, 0], [0, 0.4], observables={"p": P}, trajectories=2**20, tolerance=wanted, seed=3)
+    assert not result.info["dt_reason"].startswith("the mean of every operator is exact")
+    assert abs(result.mean["p"][-1] - expected[-1]) < (2 * wanted if wanted else 5 * result.stderr["p"][-1])
+    exact = sq.exact.evolve(equation, [1, 0], [0, 0.4], observables={"p": P})
+    np.testing.assert_allclose(exact.expect["p"], expected, atol=1e-9)
+
+
+def test_one_secular_bath_beside_a_diagonal_hamiltonian_is_exact_at_any_step():
+    levels, bath = sq.systems.levels([0.0, 0.3]), sq.channels.Separable(np.array([1.0, 0.2]))
+    for family, exact in ((SecularBath, True), (Bath, False)):
+        frame = frame_of(sq.models.unravel(levels, [family(bath), sq.channels.Projectors([0.3, 0.4])]))
+        assert (sq.schemes.Strang().mean_step(frame) > 0) == exact
 
 
 @pytest.mark.parametrize("observable", [P, _upper], ids=["by the mean", "by pilots"])
