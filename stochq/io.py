@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stochq.ensemble.result import EnsembleResult
+from stochq.files import check_replaceable, replace_file
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -66,19 +67,54 @@ def from_dataset(dataset: "xr.Dataset") -> EnsembleResult:
 
 
 def save(result: EnsembleResult, path: str | os.PathLike[str], curves: Curves | None = None) -> Path:
-    """Write the result as netCDF. The file appears whole or not at all, and replaces an earlier one only then.
+    """Write the result as netCDF. The file appears whole or not at all, and replaces an earlier result only.
 
-    Raises: OSError if the place cannot be written to.
+    Args:
+        result: what is saved; one of an interrupted run does not replace one of a run that came to its end.
+        path: the file; folders are made, symbolic links are followed.
+        curves: what a picture shows beside the ensemble.
+
+    Returns: the path.
+
+    Raises: FileExistsError if something else stands there, OSError if it cannot be written; either leaves what was
+        there before.
     """
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    target = check_target(path)
+    if result.info.get("interrupted") and target.exists() and not _is_interrupted(target):
+        raise FileExistsError(
+            f"{path}: the result of an interrupted run does not replace that of a run that came to its end. "
+            "Give another name, or remove the file first."
+        )
+    # Made in memory: where a disk is full, HDF5 ends the process.
+    content = to_dataset(result, curves).to_netcdf(engine="h5netcdf")
+    replace_file(target, lambda aside: aside.write_bytes(content))
+    return Path(path)
+
+
+def check_target(path: str | os.PathLike[str]) -> Path:
+    """The file to which a result saved as `path` is written. Raises: OSError if none can be."""
+    return check_replaceable(path, "result", is_result)
+
+
+def is_result(path: str | os.PathLike[str]) -> bool:
+    """Whether a file is a result that this library saved."""
+    return _header(path) is not None
+
+
+def _is_interrupted(path: str | os.PathLike[str]) -> bool:
+    return bool((_header(path) or {}).get("info", {}).get("interrupted"))
+
+
+def _header(path: str | os.PathLike[str]) -> dict[str, Any] | None:
+    """What a saved result says of itself, None for other files. Reads nothing else of it."""
+    import h5py
+
     try:
-        to_dataset(result, curves).to_netcdf(partial, engine="h5netcdf")
-        os.replace(partial, target)
-    finally:
-        partial.unlink(missing_ok=True)
-    return target
+        with h5py.File(path, "r") as file:
+            return json.loads(str(file.attrs["header"])) if file.attrs.get("format") == FORMAT else None
+    except (OSError, KeyError, ValueError):
+        return None
 
 
 def load(path: str | os.PathLike[str]) -> EnsembleResult:

@@ -3,11 +3,13 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from stochq.ensemble.result import EnsembleResult
+from stochq.files import check_replaceable, is_picture, replace_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -125,6 +127,19 @@ def plot_result(
             column[-1].set_xlabel(time_label(result))
         _draw_legend(made, axes)
     return made
+
+
+def save_figure(made: "Figure", path: str | Path) -> Path:
+    """Write a picture, in the format that its name ends in, else PNG; only an earlier picture is replaced.
+
+    Raises: FileExistsError if something else stands there, OSError if it cannot be written, ValueError for a format
+        that matplotlib does not know.
+    """
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    target = check_replaceable(path, "picture", is_picture)
+    form = Path(path).suffix.removeprefix(".").lower() or "png"
+    replace_file(target, lambda aside: made.savefig(aside, format=form))
+    return Path(path)
 
 
 def label(result: EnsembleResult, name: str) -> str:

@@ -22,11 +22,16 @@ def run(
     out: Annotated[Path | None, typer.Option(metavar="RESULT.nc", help="Where the result goes.")] = None,
     plot: Annotated[Path | None, typer.Option(metavar="PNG", help="Where the picture goes.")] = None,
 ) -> None:
-    """Simulate an ensemble, compare it with the master equation, save both and draw them."""
+    """Simulate an ensemble, compare it with the master equation, save both and draw them.
+
+    Exit code 1 if they differ (p below 1e-6), 2 for wrong input, 130 after an interruption, whose part of a result is
+    saved under a name of its own.
+    """
     from stochq.cli.run import run_config
 
     with reported():
-        run_config(config, out, plot)
+        code = run_config(config, out, plot)
+    raise typer.Exit(code)
 
 
 @app.command("plot")

@@ -46,7 +46,8 @@ def show(value: Any) -> str:
 
 @contextmanager
 def reported() -> Iterator[None]:
-    """Turn errors of input into a message on stderr and exit code 2, a run that failed into one and exit code 1.
+    """Turn errors of input into a message on stderr and exit code 2, a run that failed into one and exit code 1, an
+    interruption into exit code 130.
 
     STOCHQ_TRACEBACK=1 lets them through.
     """
@@ -54,6 +55,9 @@ def reported() -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
             yield
+    except KeyboardInterrupt as error:
+        print("stochq: interrupted", file=sys.stderr)
+        raise typer.Exit(130) from error
     except (ConfigError, ValueError, OSError, RuntimeError) as error:
         if isinstance(error, typer.Exit) or os.environ.get("STOCHQ_TRACEBACK"):
             raise

@@ -7,9 +7,16 @@ from typing import Any
 import numpy as np
 
 import stochq as sq
+from stochq.bounds import Exclusion
+from stochq.bounds.experiments import Experiment
 from stochq.bounds.spectra import NAMED
 from stochq.cli.errors import ConfigError
 from stochq.cli.experiment import ExcludeConfig, load_experiment
+from stochq.files import check_replaceable, is_picture, replace_file
+from stochq.plotting import save_figure
+
+# How the first column of a table of bounds is headed: the mark by which such a table is known.
+LENGTH_HEADING = "r_C [m]"
 
 
 def exclude_config(path: Path, out: Path) -> None:
@@ -18,6 +25,7 @@ def exclude_config(path: Path, out: Path) -> None:
     Raises: ConfigError for a configuration that cannot be used, OSError if a file cannot be written.
     """
     config = load_experiment(path)
+    table, *pictures = _output_files(path, out)
     try:
         mine = _experiment(config)
         found = _among_others(mine, config)
@@ -27,15 +35,14 @@ def exclude_config(path: Path, out: Path) -> None:
     print(f"{config.title or mine.name}: {_described(config)}")
     _print_bound(config.plane.printed, rates)
     _print_proposals(mine, config)
-    out.mkdir(parents=True, exist_ok=True)
-    _write(found, out / f"{path.stem}.csv")
-    picture = found.plot(highlight=[mine.name])
-    for form in ("png", "svg"):
-        picture.savefig(out / f"{path.stem}.{form}")
+    replace_file(table, lambda aside: _write_columns(found, aside))
+    made = found.plot(highlight=[mine.name])
+    for picture in pictures:
+        save_figure(made, picture)
     print(f"Table and pictures: {out / path.stem}.csv, .png, .svg")
 
 
-def _experiment(config: ExcludeConfig) -> Any:
+def _experiment(config: ExcludeConfig) -> Experiment:
     entry = config.experiment.model_dump(exclude_none=True)
     return sq.bounds.build(entry.pop("name"), entry)
 
@@ -46,7 +53,7 @@ def _variant(config: ExcludeConfig) -> dict[str, Any]:
     return {"spectrum": made, "noise_temperature": config.noise.temperature}
 
 
-def _among_others(mine: Any, config: ExcludeConfig) -> Any:
+def _among_others(mine: Experiment, config: ExcludeConfig) -> Exclusion:
     plane = config.plane
     others = [other for other in sq.bounds.default_experiments() if other.name != mine.name]
     lengths = np.geomspace(plane.shortest, plane.longest, plane.points)
@@ -74,7 +81,7 @@ def _print_bound(lengths: list[float], rates: np.ndarray) -> None:
     Console().print(table)
 
 
-def _print_proposals(mine: Any, config: ExcludeConfig) -> None:
+def _print_proposals(mine: Experiment, config: ExcludeConfig) -> None:
     for proposal in sq.constants.PROPOSALS:
         rate = float(mine.rate_bound(proposal.length, **_variant(config)))
         spread = 10.0**proposal.decades
@@ -87,12 +94,23 @@ def _print_proposals(mine: Any, config: ExcludeConfig) -> None:
         print(f"{proposal.name} (λ = {proposal.rate:g} /s at {proposal.length:g} m): {verdict}")
 
 
-def _write(found: Any, place: Path) -> None:
+def _output_files(path: Path, out: Path) -> list[Path]:
+    """The table and the pictures that are written, looked at before the work."""
+    out.mkdir(parents=True, exist_ok=True)
+    table = check_replaceable(out / f"{path.stem}.csv", "table of bounds", _is_table)
+    return [table, *(check_replaceable(out / f"{path.stem}.{form}", "picture", is_picture) for form in ("png", "svg"))]
+
+
+def _is_table(path: Path) -> bool:
+    return path.read_bytes().startswith(LENGTH_HEADING.encode())
+
+
+def _write_columns(found: Exclusion, path: Path) -> None:
     columns = {
-        "r_C [m]": found.lengths,
+        LENGTH_HEADING: found.lengths,
         **{f"{name} [1/s]": bound for name, bound in (dict(found.upper) | dict(found.lower)).items()},
     }
-    with place.open("w", newline="", encoding="utf-8") as file:
+    with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(columns)
         writer.writerows([f"{value:.6g}" for value in row] for row in zip(*columns.values(), strict=True))

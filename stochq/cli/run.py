@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -10,22 +9,33 @@ import stochq as sq
 from stochq.cli.build import Job, build
 from stochq.cli.config import Config, load_config
 from stochq.cli.errors import ConfigError, nearest, report
-from stochq.cli.report import advice, observables_table, reached, verdict
+from stochq.cli.report import DIFFERENT, advice, observables_table, reached, verdict
 from stochq.cli.units import in_si, values_in_si
 from stochq.ensemble.result import EnsembleResult
-from stochq.io import Curves, load, load_curves, save
+from stochq.exact.result import ExactResult
+from stochq.files import check_replaceable, free_name, is_picture
+from stochq.io import Curves, check_target, load, load_curves, save
 
 # Above this dimension a density matrix is too much to evolve for a table.
 EXACT_DIM = 1024
+# The exit code of a command that SIGINT ended, as shells tell it.
+INTERRUPTED = 130
 
 
-def run_config(path: Path, out: Path | None, plot: Path | None) -> None:
+def run_config(path: Path, out: Path | None, plot: Path | None) -> int:
     """Simulate, save, compare with the master equation and draw.
+
+    Args:
+        path: the configuration.
+        out: where the result goes; default: as the configuration says.
+        plot: where the picture goes; default: as the configuration says.
+
+    Returns: the exit code: 0, 1 where ensemble and master equation differ, 130 after an interruption.
 
     Raises: ConfigError for a configuration that cannot be run, OSError if a result cannot be written.
     """
     config = load_config(path)
-    target, picture = _places(config, path, out, plot)
+    target, picture = _output_files(config, path, out, plot)
     names = _panels(config, path)
     try:
         job = build(config, str(path))
@@ -39,11 +49,16 @@ def run_config(path: Path, out: Path | None, plot: Path | None) -> None:
     print(reached(result), end="")
     shown = in_si(result, job.scales)
     values = values_in_si(_trajectory_values(job, result), job.scales)
+    if result.info.get("interrupted"):
+        part = save(shown, free_name(target, "interrupted"), Curves(trajectories=values))
+        print(f"Interrupted after {result.trajectories} trajectories. Their result: {part}")
+        return INTERRUPTED
     save(shown, target, Curves(trajectories=values))
-    curves = _judge(job, result, shown, config, names, values)
+    print(f"Result:  {target}", flush=True)
+    curves, agrees = _judge(job, result, shown, config, names, values)
     save(shown, target, curves)
     draw(shown, curves, picture, names, config.output.residuals)
-    print(f"Result:  {target}\nPicture: {picture}")
+    return 0 if agrees else 1
 
 
 def plot_file(path: Path, out: Path | None) -> None:
@@ -53,29 +68,30 @@ def plot_file(path: Path, out: Path | None) -> None:
     if picture.resolve() == path.resolve():
         raise ConfigError(report(str(path), "--out", "a name for the picture that is not the result's", str(picture)))
     draw(result, curves, picture, list(result.mean), residuals=True)
-    print(f"Picture: {picture}")
 
 
 def draw(result: EnsembleResult, curves: Curves, picture: Path, names: Sequence[str], residuals: bool) -> None:
-    """Write the picture of a result."""
-    from stochq.plotting import plot_result
+    """Write the picture of a result and say where."""
+    from stochq.plotting import plot_result, save_figure
 
     figure = plot_result(result, curves.exact or None, names, curves.trajectories, residuals)
-    picture.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(picture)
+    save_figure(figure, picture)
+    print(f"Picture: {picture}")
 
 
-def _places(config: Config, path: Path, out: Path | None, plot: Path | None) -> tuple[Path, Path]:
-    """Where the result and the picture go: options first, then the file, then results/. Made before the work starts."""
+def _output_files(config: Config, path: Path, out: Path | None, plot: Path | None) -> tuple[Path, Path]:
+    """Where the result and the picture go: options first, then the file, then results/. Looked at before the work."""
     target = out or Path(config.output.result or Path("results") / f"{path.stem}.nc")
     picture = plot or Path(config.output.plot or target.with_suffix(".png"))
-    for place in (target, picture):
-        place.parent.mkdir(parents=True, exist_ok=True)
-        if place.is_dir():
-            raise ConfigError(report(str(path), "output", "the name of a file to write", f"the folder {place}"))
+    for file in (target, picture):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if file.is_dir():
+            raise ConfigError(report(str(path), "output", "the name of a file to write", f"the folder {file}"))
     if target.resolve() == picture.resolve():
         expected = "different names for the result, such as result.nc, and for its picture"
         raise ConfigError(report(str(path), "output", expected, f"{target} for both"))
+    check_target(target)
+    check_replaceable(picture, "picture", is_picture)
     return target, picture
 
 
@@ -124,25 +140,31 @@ def _trajectory_values(job: Job, result: EnsembleResult) -> dict[str, np.ndarray
 
 
 def _judge(
-    job: Job, result: EnsembleResult, shown: EnsembleResult, config: Config, names: Sequence[str], values: Any
-) -> Curves:
-    """Print the table and the verdict; the exact curves, if the master equation is within reach."""
+    job: Job,
+    result: EnsembleResult,
+    shown: EnsembleResult,
+    config: Config,
+    names: Sequence[str],
+    values: dict[str, np.ndarray],
+) -> tuple[Curves, bool]:
+    """Print the table and the verdict; the exact curves, if the master equation is within reach, and False where
+    the ensemble differs from them."""
     from rich.console import Console
 
     exact, why = _exact(job, config)
     if exact is None:
         Console().print(observables_table(shown, {}, {}, names, config.output.rows))
         print(why, end="")
-        return Curves(trajectories=values)
+        return Curves(trajectories=values), True
     comparison = sq.exact.compare(result, exact)
     expect = values_in_si(exact.expect, job.scales)
     Console().print(observables_table(shown, expect, comparison.z, names, config.output.rows))
     print(verdict(comparison))
     print(advice(float(result.info.get("seconds", 0.0)), exact.seconds), end="")
-    return Curves(expect, values)
+    return Curves(expect, values), comparison.p_value >= DIFFERENT
 
 
-def _exact(job: Job, config: Config) -> tuple[Any, str]:
+def _exact(job: Job, config: Config) -> tuple[ExactResult | None, str]:
     """The master equation's answer, or None and why there is none: what has been simulated is shown in any case."""
     if not config.run.exact:
         return None, ""

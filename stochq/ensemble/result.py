@@ -86,7 +86,10 @@ class EnsembleResult:
         return to_dataset(self)
 
     def save(self, path: str | Path) -> Path:
-        """Write to a netCDF file; `sq.load(path)` reads it back."""
+        """Write to a netCDF file; `sq.load(path)` reads it back. Only an earlier result is replaced.
+
+        Raises FileExistsError if another kind of file stands there, OSError if it cannot be written.
+        """
         from stochq.io import save
 
         return save(self, path)
