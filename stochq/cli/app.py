@@ -48,7 +48,7 @@ def plot_command(
 
 @app.command()
 def reproduce(
-    out: Annotated[Path, typer.Option(metavar="DIR", help="The folder for tables and pictures.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Tables and pictures go to DIR/PAPER.")],
     paper: Annotated[str | None, typer.Argument(metavar="PAPER", help="Default: every paper.")] = None,
     figure: Annotated[str | None, typer.Argument(metavar="FIGURE", help="Default: every figure.")] = None,
 ) -> None:

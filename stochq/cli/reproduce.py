@@ -10,7 +10,7 @@ from stochq.cli.errors import ConfigError, nearest, report
 
 
 def reproduce_papers(paper: str | None, figure: str | None, out: Path) -> bool:
-    """Regenerate one paper into `out`, or all of them into a folder each, printing the checks; True if all passed.
+    """Regenerate one paper or all of them, each into the folder OUT/PAPER, printing the checks; True if all passed.
 
     Raises: ConfigError for a paper that is not known.
     """
@@ -20,16 +20,16 @@ def reproduce_papers(paper: str | None, figure: str | None, out: Path) -> bool:
     if paper is not None and paper not in papers:
         known = ", ".join(papers)
         raise ConfigError(report("PAPER", "", f"one of {known}{nearest(paper, papers)}", repr(paper)))
-    console, passed = Console(), True
+    console = Console()
+    passed = True
     for name in papers if paper is None else [paper]:
-        folder, start = out / name if paper is None else out, time.perf_counter()
-        folder.mkdir(parents=True, exist_ok=True)
+        start = time.perf_counter()
         with Console(stderr=True).status(f"{name}: computing"):
-            checks = papers[name](folder, figure)
+            checks = papers[name](out, figure)
         console.print(_table(name, checks))
         failed = sum(not check.passed for check in checks)
         print(f"{len(checks) - failed} of {len(checks)} checks passed in {time.perf_counter() - start:.0f} s")
-        print(f"Tables and figures: {folder}")
+        print(f"Tables and figures: {out / name}")
         passed = passed and not failed
     return passed
 

@@ -10,7 +10,7 @@ from stochq.papers.fermi_heating import reproduce as _fermi_heating
 from stochq.papers.lattice_transport import reproduce as _lattice_transport
 from stochq.papers.thermalization import reproduce as _thermalization
 
-# Each takes the folder to write to and one figure's name or None for all, and returns its checks.
+# Each takes the folder in which it makes one of its own, and one figure's name or None for all; it returns checks.
 PAPERS: dict[str, Callable[[Path, str | None], list[Check]]] = {
     "thermalization": _thermalization,
     "lattice-transport": _lattice_transport,

@@ -39,7 +39,8 @@ class Check:
     def as_dict(self) -> dict[str, Any]:
         """The check as it is written to JSON."""
         numbers = {name: float(getattr(self, name)) for name in ("value", "reference", "tolerance")}
-        return {"name": self.name, **numbers, "passed": self.passed}
+        stderr = None if self.stderr is None else float(self.stderr)
+        return {"name": self.name, **numbers, "stderr": stderr, "passed": self.passed}
 
 
 def by_error(name: str, value: float, stderr: float, reference: float, groups: int | None = None) -> Check:

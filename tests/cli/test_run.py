@@ -171,8 +171,9 @@ def test_reproduce_exits_with_1_if_a_check_fails(tmp_path, papers):
     assert papers == [(tmp_path / "made", "fig1")]
     done = invoke("reproduce", "--out", tmp_path)
     assert done.exit_code == 1 and "1 of 1 checks passed" in done.stdout and "0 of 1 checks passed" in done.stdout
-    # Each paper has a folder of its own: names of figures repeat.
-    assert papers[1:] == [(tmp_path / "right", None), (tmp_path / "wrong", None)]
+    # Each makes a folder of its own in it.
+    assert papers[1:] == [(tmp_path, None), (tmp_path, None)]
+    assert f"figures: {tmp_path / 'wrong'}" in done.stdout.replace("\n", "")
     refused(invoke("reproduce", "rigt", "--out", tmp_path), "did you mean 'right'?")
 
 

@@ -1,24 +1,19 @@
 """`stochq reproduce brownian-balance`: the table of variants and the entropy production of their steady states."""
 
-import csv
-
 import numpy as np
 import pytest
 from scipy.linalg import solve_continuous_lyapunov
 
 from stochq.papers import PAPERS
 from stochq.papers.brownian_balance import CLAIMS, reproduce
+from tests.papers import reading
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     out = tmp_path_factory.mktemp("brownian-balance")
-    return out, reproduce(out, effort=0.1)
-
-
-def rows(folder, name):
-    with (folder / f"{name}.csv").open(encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+    checks = reproduce(out, effort=0.1)
+    return out / "brownian-balance", checks
 
 
 def test_everything_is_there_and_holds(made):
@@ -32,7 +27,7 @@ def test_everything_is_there_and_holds(made):
 
 
 def test_the_columns_of_the_table(made):
-    table = rows(made[0], "table")
+    table = reading.rows(made[0] / "table.csv")
     assert list(table[0]) == [
         "variant", "sigma_qq", "sigma_qp", "sigma_pp", "entropy_production", "entropy_flux", "completely_positive",
         "detailed_balance", "reversible_diffusion",
@@ -64,7 +59,7 @@ def test_steady_states_and_rates_of_the_bound_variants(made, variant):
     drift = np.array([[alpha - xi, 1.0], [-1.0, -alpha - eta]])
     noise = 2 * np.array([[position, cross], [cross, momentum]])
     covariance = solve_continuous_lyapunov(drift, -noise)
-    row = next(row for row in rows(made[0], "table") if row["variant"] == variant)
+    row = next(row for row in reading.rows(made[0] / "table.csv") if row["variant"] == variant)
     found = [float(row[name]) for name in ("sigma_qq", "sigma_qp", "sigma_pp")]
     np.testing.assert_allclose(found, [covariance[0, 0], covariance[0, 1], covariance[1, 1]], rtol=1e-10, atol=1e-12)
     # Π = Σ_k ⟨(J_k/W)²⟩/D_kk with J_k/W = A_kk x_k + D_kk [V⁻¹x]_k.
@@ -80,7 +75,7 @@ def test_steady_states_and_rates_of_the_bound_variants(made, variant):
 
 def test_free_particles_settle_as_integration_says(made):
     for variant, cross in (("minimal, free", 0.0), ("cross diffusion, free", 0.05)):
-        row = next(row for row in rows(made[0], "table") if row["variant"] == variant)
+        row = next(row for row in reading.rows(made[0] / "table.csv") if row["variant"] == variant)
         covariance, step = np.zeros((2, 2)), 0.01
         drift, noise = np.array([[0.0, 1.0], [0.0, -0.3]]), 2 * np.array([[0.1, cross], [cross, 0.15]])
         for _ in range(10_000):
@@ -91,7 +86,7 @@ def test_free_particles_settle_as_integration_says(made):
 
 
 def test_equation_15_as_printed_is_larger_than_the_exact_value(made):
-    table = rows(made[0], "eq15")
+    table = reading.rows(made[0] / "eq15.csv")
     assert list(table[0]) == ["beta", "exact", "closed_form", "eq15_as_printed"]
     for row in table:
         beta, exact, printed = (float(row[name]) for name in ("beta", "exact", "eq15_as_printed"))
@@ -100,7 +95,7 @@ def test_equation_15_as_printed_is_larger_than_the_exact_value(made):
 
 
 def test_production_vanishes_at_balance_only(made):
-    table = rows(made[0], "production")
+    table = reading.rows(made[0] / "production.csv")
     beta, alpha, produced = (np.array([float(row[name]) for row in table]) for name in table[0])
     assert np.all(produced >= 0)
     ratio = (beta / 4) ** 2

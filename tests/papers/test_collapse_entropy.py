@@ -1,7 +1,5 @@
 """`stochq reproduce collapse-entropy`: the columns of every figure, and their numbers against independent ones."""
 
-import csv
-
 import numpy as np
 import pytest
 from scipy.linalg import expm
@@ -9,6 +7,7 @@ from scipy.linalg import expm
 from stochq.papers import PAPERS
 from stochq.papers.collapse_entropy import CLAIMS, reproduce
 from tests.gaussian import oracles
+from tests.papers.reading import columns, numbers
 
 START = [1 / 1.01, 1 / 1.01, 0.0]
 
@@ -17,17 +16,8 @@ START = [1 / 1.01, 1 / 1.01, 0.0]
 def made(tmp_path_factory):
     """The folder with everything, and all checks."""
     out = tmp_path_factory.mktemp("collapse-entropy")
-    return out, {check.name: check for check in reproduce(out, effort=0.1)}
-
-
-def columns(folder, name):
-    with (folder / f"{name}.csv").open(encoding="utf-8") as file:
-        header, *rows = csv.reader(file)
-    return {key: np.array(values) for key, values in zip(header, zip(*rows, strict=True), strict=True)}
-
-
-def numbers(folder, name):
-    return {key: values.astype(float) for key, values in columns(folder, name).items()}
+    checks = {check.name: check for check in reproduce(out, effort=0.1)}
+    return out / "collapse-entropy", checks
 
 
 def test_all_figures_are_there():
@@ -43,14 +33,14 @@ def test_every_check_passes_and_every_picture_is_drawn(made):
 
 
 def test_figure_1_solves_the_repaired_equations(made):
-    table = numbers(made[0], "fig1")
+    table = numbers(made[0] / "fig1.csv")
     assert list(table) == ["tau", "a", "b", "c"]
     solved = oracles.csl_precision(0.1, 0.0, START, table["tau"])
     np.testing.assert_allclose([table["a"], table["b"], table["c"]], solved, atol=1e-9)
 
 
 def test_figure_2_relaxes_to_diffusion_over_friction(made):
-    table = numbers(made[0], "fig2")
+    table = numbers(made[0] / "fig2.csv")
     assert list(table) == ["friction", "tau", "sigma_qq", "sigma_pp", "sigma_qp"]
     for friction in (0.7, 0.4):
         part = {name: values[table["friction"] == friction] for name, values in table.items()}
@@ -62,14 +52,14 @@ def test_figure_2_relaxes_to_diffusion_over_friction(made):
 
 @pytest.mark.parametrize(("name", "times"), [("fig3", [0, 1.6, 3.2, 5]), ("fig4", [0, 0.32, 0.68, 0.98, 32, 68, 98])])
 def test_snapshots_are_at_the_papers_times(made, name, times):
-    table = numbers(made[0], name)
+    table = numbers(made[0] / f"{name}.csv")
     assert list(table) == ["tau", "a", "b", "c", "sigma_qq", "sigma_pp", "sigma_qp"]
     np.testing.assert_allclose(table["tau"], times)
     np.testing.assert_allclose(table["a"] * table["sigma_qq"] + table["c"] * table["sigma_qp"], 0.5, rtol=1e-10)
 
 
 def test_figure_5_and_6_have_every_target(made):
-    table = numbers(made[0], "fig5")
+    table = numbers(made[0] / "fig5.csv")
     assert list(table) == ["tau"] + [
         f"{what}_{k}" for what in ("entropy_production", "relative_entropy") for k in range(1, 6)
     ]
@@ -81,7 +71,7 @@ def test_figure_5_and_6_have_every_target(made):
         np.testing.assert_allclose(
             table[f"relative_entropy_{k}"], 0.5 * np.log(goal**2 / determinant) + variance / goal - 1, atol=1e-10
         )
-    table = numbers(made[0], "fig6")
+    table = numbers(made[0] / "fig6.csv")
     assert list(table)[:6] == ["tau", *(f"fidelity_{k}" for k in range(1, 6))]
     np.testing.assert_allclose(table["mean_excitations"], 0.005 + 0.1 * table["tau"], atol=1e-11)
     np.testing.assert_allclose(table["mean_excitations_target_3"], 1.015, rtol=1e-12)
@@ -89,7 +79,7 @@ def test_figure_5_and_6_have_every_target(made):
 
 @pytest.mark.parametrize(("name", "diffusion", "friction"), [("fig7", 0.9, 0.4), ("fig8", 0.5, 0.8)])
 def test_entropy_production_is_the_square_of_the_current(made, name, diffusion, friction):
-    table = numbers(made[0], name)
+    table = numbers(made[0] / f"{name}.csv")
     produced, relative = (table[f"{what}_{friction}"] for what in ("entropy_production", "relative_entropy"))
     a, b, c = oracles.csl_precision(diffusion, friction, START, table["tau"])
     target = diffusion / friction
@@ -102,7 +92,7 @@ def test_entropy_production_is_the_square_of_the_current(made, name, diffusion, 
 
 
 def test_the_map_says_where_what_fails(made):
-    table = columns(made[0], "map")
+    table = columns(made[0] / "map.csv")
     assert set(table["verdict"]) == {"both hold", "quantum second law fails", "positivity fails"}
     ratio = table["friction"].astype(float) / (2 * table["delta"].astype(float))
     assert np.all(table["verdict"][ratio > 1.01] == "positivity fails")
@@ -118,7 +108,7 @@ def test_the_map_says_where_what_fails(made):
 
 def test_a_verdict_of_the_map_by_integration(made):
     """One point of each kind, by the moment equations and the entropy of a Gibbs state written out."""
-    table = columns(made[0], "map")
+    table = columns(made[0] / "map.csv")
     delta, friction, r, angle = (table[name].astype(float) for name in ("delta", "friction", "squeezing", "angle"))
     for verdict in ("both hold", "quantum second law fails", "positivity fails"):
         chosen = np.flatnonzero((table["verdict"] == verdict) & (delta == 0.5) & (r > 0.3) & (friction < 0.95))
@@ -142,7 +132,7 @@ def test_a_verdict_of_the_map_by_integration(made):
 
 def test_where_the_steady_state_is_pure_the_momentum_decides(made):
     """At f = 2δ, d⟨n⟩/dt = δ(1 - 2⟨p²⟩), and Spohn's production is infinite with the opposite sign."""
-    table = columns(made[0], "map")
+    table = columns(made[0] / "map.csv")
     delta, friction, r, angle, least = (
         table[name].astype(float) for name in ("delta", "friction", "squeezing", "angle", "least_spohn_production")
     )

@@ -79,7 +79,7 @@ def test_all_parts_are_in_one_table(monkeypatch):
     from stochq.papers.output import Claim, Table
 
     module = sys.modules["stochq.papers.fermi_heating.heating"]
-    made = Claim(Table({}), [checks.by_error("case", 1.1, 0.1, 1.0), checks.Check("other", 0.0, 0.0, 1.0)], None)
+    made = Claim(Table({}, {}), [checks.by_error("case", 1.1, 0.1, 1.0), checks.Check("other", 0.0, 0.0, 1.0)], None)
     monkeypatch.setattr(module, "PARTS", {"(a)": lambda effort: made, "(b)": lambda effort: made})
     claim = heating(1.0)
     assert list(claim.numbers.columns["part"]) == ["(a)", "(b)"]

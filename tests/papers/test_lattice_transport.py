@@ -1,7 +1,5 @@
 """`stochq reproduce lattice-transport`: every claim holds, and its table says what the picture shows."""
 
-import csv
-
 import numpy as np
 import pytest
 
@@ -9,18 +7,9 @@ from stochq.papers import PAPERS, lattice_transport
 from stochq.papers.lattice_transport import CLAIMS, reproduce, setting
 from stochq.papers.lattice_transport.square import lattice
 from tests.gaussian.networks import dense_steady_state
+from tests.papers.reading import columns, numbers
 
 PARAMETERS = {"fig2a": "coupling", "fig2b": "coupling", "fig2c": "probe_rate", "fig2d": "sites"}
-
-
-def columns(path):
-    with path.open() as file:
-        rows = list(csv.DictReader(file))
-    return {name: [row[name] for row in rows] for name in rows[0]}
-
-
-def numbers(path):
-    return {name: np.array(values, float) for name, values in columns(path).items()}
 
 
 def test_the_claims_are_all_there():
@@ -32,8 +21,9 @@ def test_the_claims_are_all_there():
 def judged(name, folder, effort=1.0):
     for check in reproduce(folder, name, effort):
         assert check.passed, check
-    assert (folder / f"{name}.png").stat().st_size > 10_000
-    return folder / f"{name}.csv"
+    made = folder / "lattice-transport"
+    assert (made / f"{name}.png").stat().st_size > 10_000
+    return made / f"{name}.csv"
 
 
 @pytest.mark.parametrize("name", list(PARAMETERS))

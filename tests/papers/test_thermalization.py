@@ -2,7 +2,6 @@
 
 import csv
 import dataclasses
-import json
 import sys
 
 import numpy as np
@@ -25,7 +24,7 @@ def empty_claim(effort, tolerance=1.0):
 
     made, _ = plotting.figure()
     return Claim(
-        [Series("a", [0, 1], [2.0, 3.0], [0.1, 0.2]), Series("b", 0.5, 1.0)],
+        [Series("a", [0, 1], [2.0, 3.0], [0.1, 0.2], units=("s", "J")), Series("b", 0.5, 1.0, units=("s", "1"))],
         [Check("number", 1.0, 1.5, tolerance * effort)],
         made,
     )
@@ -41,14 +40,17 @@ def test_the_claims_of_the_paper_are_all_there():
 
 def test_a_claim_becomes_a_table_a_picture_and_checks(tmp_path):
     found = output.reproduce("paper", {"one": empty_claim, "two": empty_claim}, tmp_path, None, 1.0)
-    assert {path.name for path in tmp_path.iterdir()} == {"one.csv", "one.png", "two.csv", "two.png", "paper.json"}
-    with (tmp_path / "one.csv").open() as file:
+    folder = tmp_path / "paper"
+    assert {path.name for path in folder.iterdir()} == {"one.csv", "one.png", "two.csv", "two.png", "paper.json"}
+    with (folder / "one.csv").open() as file:
         rows = list(csv.reader(file))
-    assert rows[0] == ["series", "x", "y", "stderr"]
-    assert rows[1:] == [["a", "0", "2", "0.1"], ["a", "1", "3", "0.2"], ["b", "0.5", "1", ""]]
-    written = json.loads((tmp_path / "paper.json").read_text())
-    assert [item["name"] for item in written] == ["one: number", "two: number"]
-    assert written[0] == {"name": "one: number", "value": 1.0, "reference": 1.5, "tolerance": 1.0, "passed": True}
+    assert rows == [
+        ["series", "x", "x_unit", "y", "y_unit", "stderr"],
+        ["a", "0", "s", "2", "J", "0.1"],
+        ["a", "1", "s", "3", "J", "0.2"],
+        ["b", "0.5", "s", "1", "1", ""],
+    ]
+    assert [check.name for check in found] == ["one: number", "two: number"]
     assert [check.passed for check in found] == [True, True]
 
 
@@ -120,8 +122,9 @@ def test_the_fitted_rate_is_the_rate():
 def test_a_claim_holds(name, tmp_path):
     for check in reproduce(tmp_path, name, effort=0.25):
         assert check.passed, check
-    assert (tmp_path / f"{name}.png").stat().st_size > 10_000
-    rows = (tmp_path / f"{name}.csv").read_text().splitlines()
+    folder = tmp_path / "thermalization"
+    assert (folder / f"{name}.png").stat().st_size > 10_000
+    rows = (folder / f"{name}.csv").read_text().splitlines()
     assert len(rows) > 10
 
 

@@ -9,13 +9,15 @@ from stochq import plotting
 from stochq.papers import checks
 from stochq.papers.brownian_balance import setting
 from stochq.papers.checks import Check
-from stochq.papers.output import Claim, Series
+from stochq.papers.output import PURE, Claim, Series
 
 PATHS, STEP = 100_000, 0.05
 TIMES = np.linspace(0.0, 20.0, 11)
 BINS = np.linspace(-4.0, 6.0, 41)
 # Fewer paths than this in a bin have no normal error.
 FEWEST = 50
+DENSITY = (PURE, PURE)
+MEANS = ("1/ω", PURE)
 
 
 class Ends(NamedTuple):
@@ -51,11 +53,11 @@ def fluctuation_theorem(effort: float = 1.0) -> Claim:
     ]
     middle = 0.5 * (BINS[1:] + BINS[:-1])
     series = [
-        Series("P(entropy)", middle, ends.forward, ends.forward_error),
-        Series("exp(entropy) P_R(-entropy)", middle, ends.reversed_, ends.reversed_error),
-        Series("E[exp(-entropy)]", TIMES, forward.mean["exp(-entropy)"], forward.stderr["exp(-entropy)"]),
-        Series("E[entropy]", TIMES, forward.mean["entropy"], forward.stderr["entropy"]),
-        Series("Pi t", TIMES, rate * TIMES),
+        Series("P(entropy)", middle, ends.forward, ends.forward_error, units=DENSITY),
+        Series("exp(entropy) P_R(-entropy)", middle, ends.reversed_, ends.reversed_error, units=DENSITY),
+        Series("E[exp(-entropy)]", TIMES, forward.mean["exp(-entropy)"], forward.stderr["exp(-entropy)"], units=MEANS),
+        Series("E[entropy]", TIMES, forward.mean["entropy"], forward.stderr["entropy"], units=MEANS),
+        Series("Pi t", TIMES, rate * TIMES, units=MEANS),
     ]
     return Claim(series, found, _draw(middle, ends, series))
 

@@ -34,9 +34,13 @@ def trajectories(effort: float = 1.0) -> Claim:
         for name, curve in curves.items()
     ]
     found += _misprint(ensemble, exact)
-    series = [Series(name, TIMES, ensemble.mean[name], ensemble.stderr[name]) for name in curves]
-    series += [Series(f"{name}, phase space", FINE, curve) for name, curve in fine.items()]
+    series = [Series(name, TIMES, ensemble.mean[name], ensemble.stderr[name], units=_units(name)) for name in curves]
+    series += [Series(f"{name}, phase space", FINE, curve, units=_units(name)) for name, curve in fine.items()]
     return Claim(series, found, _draw(series, model.steady_state()))
+
+
+def _units(name: str) -> tuple[str, str]:
+    return ("1/ω", setting.MOMENTS[name])
 
 
 def _watched(oscillator: Any) -> dict[str, np.ndarray]:

@@ -14,6 +14,7 @@ from stochq.papers.checks import Check
 from stochq.papers.output import Claim, Table
 
 BETAS = (0.5, 1.0, 2.0, 3.0)
+UNITS = {"beta": "1/ħω", "squeezing": "ω", "entropy_production": "ω"}
 
 
 def _rate(beta: float, squeezing: float = 0.0) -> float:
@@ -49,7 +50,7 @@ def squeezing(effort: float = 1.0) -> Claim:
         Check("least over the plane is not negative", min(float(plane.min()), 0.0), 0.0, 1e-14),
     ]
     grid = np.meshgrid(betas, alphas, indexing="ij")
-    table = Table({"beta": grid[0].ravel(), "squeezing": grid[1].ravel(), "entropy_production": plane.ravel()})
+    table = Table({"beta": grid[0].ravel(), "squeezing": grid[1].ravel(), "entropy_production": plane.ravel()}, UNITS)
     return Claim(table, checks, _draw_squeezing(alphas, betas, curves, plane))
 
 
@@ -96,7 +97,8 @@ def eq15(effort: float = 1.0) -> Claim:
         Check("printed eq. 15 is that of a misprinted eq. 14", float(np.abs(printed / wrong - 1).max()), 0.0, 1e-10),
     ]
     columns = {"beta": betas, "exact": exact, "closed_form": closed, "eq15_as_printed": printed}
-    return Claim(Table(columns), checks, _draw_printed(betas, exact, printed))
+    units = dict.fromkeys(columns, "ω") | {"beta": "1/ħω"}
+    return Claim(Table(columns, units), checks, _draw_printed(betas, exact, printed))
 
 
 def _with_misprint(beta: float) -> float:

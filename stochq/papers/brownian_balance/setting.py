@@ -3,6 +3,8 @@
 from typing import NamedTuple
 
 MASS, FREQUENCY, FRICTION, BETA, HBAR = 1.0, 1.0, 0.3, 2.0, 1.0
+# Units of second moments.
+MOMENTS = {"qq": "ħ/mω", "qp": "ħ", "pp": "mħω"}
 # Linear solves of 2 × 2 matrices.
 ROUNDING = 1e-12
 

@@ -16,6 +16,10 @@ COLUMNS = (
 )  # fmt: skip
 
 
+UNITS = {f"sigma_{name}": unit for name, unit in setting.MOMENTS.items()}
+UNITS |= {"entropy_production": "ω", "entropy_flux": "ω"}
+
+
 class Row(NamedTuple):
     """The columns of one variant."""
 
@@ -93,7 +97,7 @@ def table(effort: float = 1.0) -> Claim:
     """The variants side by side, checked against closed forms."""
     found = {row.variant: row for row in rows()}
     columns = {name: [getattr(row, name) for row in found.values()] for name in COLUMNS}
-    return Claim(Table(columns), [*_moments(found), *_rates(found), *_verdicts(found)], None)
+    return Claim(Table(columns, UNITS), [*_moments(found), *_rates(found), *_verdicts(found)], None)
 
 
 def _moments(found: dict[str, Row]) -> list[Check]:

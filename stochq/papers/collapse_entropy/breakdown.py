@@ -15,7 +15,7 @@ import stochq as sq
 from stochq import plotting
 from stochq.papers.checks import Check
 from stochq.papers.collapse_entropy import setting
-from stochq.papers.output import Claim, Table
+from stochq.papers.output import PURE, Claim, Table
 
 DIFFUSIONS, DRAWN = (0.1, 0.5, 0.9), 0.5
 ANGLES = np.array([0.0, 0.25, 0.5, 0.75])
@@ -24,6 +24,15 @@ TIMES = np.concatenate([np.linspace(0, 2, 101), np.linspace(2.1, 30, 280)])
 # Relative rates below this are rounding of logarithms near the steady state.
 ROUNDING = 1e-9
 HOLDS, SECOND_LAW, POSITIVITY = 0, 1, 2
+UNITS = {
+    "delta": PURE,
+    "friction": "ω",
+    "squeezing": PURE,
+    "angle": "rad",
+    "least_symplectic_eigenvalue": "ħ/2",
+    "least_entropy_production": "ω",
+    "least_spohn_production": "ω",
+}
 
 
 def breakdown(effort: float = 1.0) -> Claim:
@@ -32,7 +41,7 @@ def breakdown(effort: float = 1.0) -> Claim:
     ratios, squeezings = np.linspace(0, 1.2, 12 * fine + 1)[1:], np.linspace(0, 1.5, 8 * fine + 1)
     rows = [_row(d, ratio, squeezings) for d in DIFFUSIONS for ratio in ratios]
     columns = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
-    table = Table(columns | {"verdict": [_WORDS[verdict] for verdict in columns["verdict"]]})
+    table = Table(columns | {"verdict": [_WORDS[verdict] for verdict in columns["verdict"]]}, UNITS)
     return Claim(table, _checks(columns), _draw(columns, ratios, squeezings))
 
 

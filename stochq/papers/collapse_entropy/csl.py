@@ -8,7 +8,7 @@ import stochq as sq
 from stochq import plotting
 from stochq.papers.checks import Check
 from stochq.papers.collapse_entropy import setting
-from stochq.papers.output import Claim, Table
+from stochq.papers.output import PURE, Claim, Table
 
 DIFFUSION, TARGETS = 0.1, (1, 2, 3, 4, 5)
 # Where K(W‖W_k) is least, to the printed digits.
@@ -30,7 +30,11 @@ def fig1(effort: float = 1.0) -> Claim:
         Check("b at tau = 5", float(b[at]), 0.5156727, 5e-8),
         Check("c at tau = 5", float(c[at]), -0.0459387, 5e-8),
     ]
-    return Claim(Table({"tau": times, "a": a, "b": b, "c": c}), checks, _draw_parameters(times, a, b, c))
+    return Claim(
+        Table({"tau": times, "a": a, "b": b, "c": c}, {"tau": PURE} | setting.PRECISIONS),
+        checks,
+        _draw_parameters(times, a, b, c),
+    )
 
 
 def _draw_parameters(times: Any, a: Any, b: Any, c: Any) -> Any:
@@ -83,7 +87,8 @@ def fig5(effort: float = 1.0) -> Claim:
         left.set(ylabel=r"$-\mathrm{d}K(W\Vert W_k)/\mathrm{d}\tau$", ylim=(-0.2, 0.45))
         right.set(ylabel=r"relative entropy $K(W\Vert W_k)$", ylim=(0, 2.0))
         left.legend(loc="upper right", title=r"target $V_k=1.01\,k$", ncols=2)
-    return Claim(Table(columns), checks, made)
+    units = {name: "ω" if "production" in name else PURE for name in columns}
+    return Claim(Table(columns, units), checks, made)
 
 
 def _integral(values: np.ndarray, times: np.ndarray) -> float:
@@ -112,7 +117,9 @@ def fig6(effort: float = 1.0) -> Claim:
     columns = {"tau": times[few]} | {f"fidelity_{k}": fidelity[k][few] for k in TARGETS}
     columns["mean_excitations"] = np.asarray(excitations[few])
     columns |= {f"mean_excitations_target_{k}": np.full(len(times[few]), wanted[k]) for k in TARGETS}
-    return Claim(Table(columns), checks, _draw_fidelity(times, fidelity, excitations, wanted))
+    return Claim(
+        Table(columns, dict.fromkeys(columns, PURE)), checks, _draw_fidelity(times, fidelity, excitations, wanted)
+    )
 
 
 def _peak(k: int) -> float:

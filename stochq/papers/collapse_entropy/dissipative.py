@@ -9,7 +9,7 @@ import stochq as sq
 from stochq import plotting
 from stochq.papers.checks import Check
 from stochq.papers.collapse_entropy import setting
-from stochq.papers.output import Claim, Table
+from stochq.papers.output import PURE, Claim, Table
 
 
 def fig2(effort: float = 1.0) -> Claim:
@@ -38,7 +38,10 @@ def fig2(effort: float = 1.0) -> Claim:
         shown[friction] = setting.moments(state)
         for name, values in {"friction": np.full(len(times), friction), "tau": times, **shown[friction]}.items():
             columns[name].append(values)
-    table = Table({name: np.concatenate(parts) for name, parts in columns.items()})
+    table = Table(
+        {name: np.concatenate(parts) for name, parts in columns.items()},
+        {"friction": "ω", "tau": PURE} | setting.COVARIANCES,
+    )
     return Claim(table, checks, _draw_moments(times, shown, diffusion))
 
 
@@ -97,7 +100,8 @@ def _production(diffusion: float, frictions: Sequence[float], known: Any) -> Cla
         Check("integral of Π is the K lost, largest difference", setting.largest(gained - lost), 0.0, 1e-9),
     ]
     few = slice(None, None, 20)
-    table = Table({"tau": times[few]} | {name: column[few] for name, column in columns.items()})
+    units = {name: "ω" if "production" in name else PURE for name in columns}
+    table = Table({"tau": times[few]} | {name: column[few] for name, column in columns.items()}, {"tau": PURE} | units)
     return Claim(table, checks, _draw_production(times[few], table, diffusion, frictions))
 
 

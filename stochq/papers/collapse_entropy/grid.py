@@ -15,6 +15,7 @@ TRAJECTORIES, POINTS, BOX, STEP = 10_000, 64, 16.0, 0.0625
 RATE, LENGTH = 0.4, 1.0
 DIFFUSION = RATE / (4 * LENGTH**2)
 TIMES, FINE = np.linspace(0.0, 5.0, 21), np.linspace(0.0, 5.0, 201)
+UNITS = {"qq": "ħ/mω", "pp": "mħω", "H": "ħω"}
 NAMES = {"qq": "position_squared", "pp": "momentum_squared"}
 
 
@@ -33,8 +34,12 @@ def trajectories(effort: float = 1.0) -> Claim:
     ]
     gain = (ensemble.mean["H"][-1] - 0.5) / TIMES[-1]
     found.append(checks.by_error("energy gain", gain, ensemble.stderr["H"][-1] / TIMES[-1], DIFFUSION))
-    series = [Series(name, TIMES, ensemble.mean[name], ensemble.stderr[name]) for name in curves]
-    series += [Series(f"{name}, phase space", FINE, curve) for name, curve in _curves(FINE).items()]
+    series = [
+        Series(name, TIMES, ensemble.mean[name], ensemble.stderr[name], units=("1/ω", UNITS[name])) for name in curves
+    ]
+    series += [
+        Series(f"{name}, phase space", FINE, curve, units=("1/ω", UNITS[name])) for name, curve in _curves(FINE).items()
+    ]
     return Claim(series, found, _draw(series))
 
 

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 TIME = r"time $\tau=\omega t$"
+# Units of columns; q and p are in units of √(ħ/mω) and √(mħω), so that covariances are in units of ħ.
+PRECISIONS = dict.fromkeys("abc", "1/ħ")
+COVARIANCES = dict.fromkeys(("sigma_qq", "sigma_pp", "sigma_qp"), "ħ")
 # The paper starts from V = 1.01, where the vacuum has 1.
 SPREAD = 1.01
 # Rounding of the exponentials and of the integrated equations they are compared with.

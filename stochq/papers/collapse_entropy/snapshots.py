@@ -9,7 +9,9 @@ import stochq as sq
 from stochq import plotting
 from stochq.papers.checks import Check
 from stochq.papers.collapse_entropy import setting
-from stochq.papers.output import Claim, Table
+from stochq.papers.output import PURE, Claim, Table
+
+UNITS = {"tau": PURE} | setting.PRECISIONS | setting.COVARIANCES
 
 
 def fig3(effort: float = 1.0) -> Claim:
@@ -44,7 +46,7 @@ def _snapshots(times: np.ndarray, states: Any, checks: list[Check], reach: float
     axis = np.linspace(-reach, reach, 161)
     pictures = np.asarray(sq.gaussian.wigner(states, axis, axis))
     a, b, c = sq.gaussian.precision_parameters(states)
-    table = Table({"tau": times, "a": a, "b": b, "c": c, **setting.moments(states)})
+    table = Table({"tau": times, "a": a, "b": b, "c": c, **setting.moments(states)}, UNITS)
     wide = np.linspace(-12, 12, 481)
     norms = sq.gaussian.wigner(states, wide, wide).sum(axis=(-1, -2)) * (wide[1] - wide[0]) ** 2
     # The widest is cut at five standard deviations.

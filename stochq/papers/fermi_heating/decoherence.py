@@ -7,7 +7,7 @@ import numpy as np
 import stochq as sq
 from stochq import plotting
 from stochq.papers import checks
-from stochq.papers.output import Claim, Series
+from stochq.papers.output import PURE, Claim, Series
 
 TRAJECTORIES, RATE = 40_000, 1.0
 TIMES = np.linspace(0.0, 6.0, 13)
@@ -27,7 +27,8 @@ def decoherence(effort: float = 1.0) -> Claim:
         found.append(checks.by_comparison(name, sq.compare(ensemble, exact)))
         fine = np.linspace(TIMES[0], TIMES[-1], 121)
         law = sq.exact.coloured_decoherence(fine, rate=RATE, difference=1.0, colour=colour)
-        series += [Series(name, TIMES, ensemble.mean["x"], ensemble.stderr["x"]), Series(f"{name}, exact", fine, law)]
+        series.append(Series(name, TIMES, ensemble.mean["x"], ensemble.stderr["x"], units=("1/γ", PURE)))
+        series.append(Series(f"{name}, exact", fine, law, units=("1/γ", PURE)))
     return Claim(series, found, _draw(series))
 
 

@@ -17,10 +17,14 @@ PUBLISHED = (
 def fig1(effort: float = 1.0) -> Claim:
     """Every bound from its inputs; the paper's two lines by eq. 17."""
     found = sq.bounds.exclusion()
-    series = [Series(name, found.lengths, bound) for name, bound in (dict(found.upper) | dict(found.lower)).items()]
+    series = [
+        Series(name, found.lengths, bound, units=("m", "1/s"))
+        for name, bound in (dict(found.upper) | dict(found.lower)).items()
+    ]
     for proposal in found.proposals:
         rates = proposal.rate * 10.0 ** (proposal.decades * np.array([-1.0, 0.0, 1.0]))
-        series.append(Series(f"{proposal.name}: lowest, proposed, highest", np.full(3, proposal.length), rates))
+        name = f"{proposal.name}: lowest, proposed, highest"
+        series.append(Series(name, np.full(3, proposal.length), rates, units=("m", "1/s")))
     return Claim(series, _checks(found), found.plot(highlight=LINES), ("png", "svg"))
 
 

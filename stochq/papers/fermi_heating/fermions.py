@@ -9,11 +9,13 @@ import stochq as sq
 from stochq.noise.coloured import OrnsteinUhlenbeck
 from stochq.papers.checks import Check, by_error
 from stochq.papers.fermi_heating.fermions_picture import Sweep, draw
-from stochq.papers.output import Claim, Series
+from stochq.papers.output import PURE, Claim, Series
 
 # Units ħ = m = m0 = r_C = 1. The box is 20π long: waves are 1/10 apart and 200 of them reach to |k| = 10.
 MODES, BOX, PARTICLES = 200, 20 * np.pi, 20
 TEMPERATURE, SEED = 1.0, 51
+GAIN = ("m r_C²/ħ", "ħ²/m r_C²")
+RATIO = ("ħ/m r_C²", PURE)
 # White noise has no error in the rate nor in the step; coloured noise is compared at first order in the rate.
 WHITE_RATE, WHITE_END, WHITE_STEP = 0.05, 20.0, 0.2
 COLOURED_RATE, SHOWN = 1e-4, 1.0
@@ -129,20 +131,22 @@ def _formula(gas: sq.models.FermionGas, name: str) -> float:
 
 
 def _gain(name: str, result: sq.EnsembleResult) -> Series:
-    return Series(f"{name}, energy gained", result.times, result.mean["gain"], result.stderr["gain"])
+    return Series(f"{name}, energy gained", result.times, result.mean["gain"], result.stderr["gain"], units=GAIN)
 
 
 def _swept(name: str, powers: dict[tuple[str, float], Power]) -> Series:
     found = {time: power for (of, time), power in powers.items() if of == name and time}
     values = list(found.values())
     cutoffs = 1 / np.array(list(found))
-    return Series(f"{name}, power over white", cutoffs, [p.value for p in values], [p.stderr for p in values])
+    return Series(
+        f"{name}, power over white", cutoffs, [p.value for p in values], [p.stderr for p in values], units=RATIO
+    )
 
 
 def _curve(name: str) -> Series:
     cutoffs = np.geomspace(0.1, 30.0, 41)
     values = [_formula(_gas(COLOURED_RATE, 1 / cutoff), name) for cutoff in cutoffs]
-    return Series(f"{name}, eq. 13", cutoffs, np.array(values))
+    return Series(f"{name}, eq. 13", cutoffs, np.array(values), units=RATIO)
 
 
 def _draw(white: dict[str, Any], shown: dict[str, Any], powers: dict[tuple[str, float], Power]) -> Any:

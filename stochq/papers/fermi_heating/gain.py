@@ -10,7 +10,7 @@ from stochq import plotting
 from stochq.papers import checks
 from stochq.papers.checks import Check
 from stochq.papers.fermi_heating.spectra import gain_ratio
-from stochq.papers.output import Claim, Series, Table
+from stochq.papers.output import PURE, Claim, Series, Table
 
 # White noise: units ħ = m = r_C = 1; points per dimension and trajectories by the number of dimensions.
 RATE, DURATION, BOX, WIDTH = 0.4, 1.0, 14.0, 1.1
@@ -23,6 +23,8 @@ FIRST, LAST, KICKS = 5.0, 9.0, 0.01
 # The printed numbers have six digits.
 GOLD = {0.1: 0.927850, 1.0: 0.253966, 10.0: 0.00842529}
 GOLD_TOLERANCE = 1e-6
+POWER = "ħ³/(m² r_C⁴)"
+UNITS = {"dimensions": PURE, "gain": POWER, "stderr": POWER, "formula": POWER, "z": PURE}
 
 
 @cache
@@ -39,7 +41,7 @@ def white_gain(effort: float = 1.0) -> Claim:
                 rows, (dimensions, noise, gain, stderr, formula, (gain - formula) / stderr), strict=True
             ):
                 rows[name].append(value)
-    return Claim(Table(rows), found, _draw_white(rows))
+    return Claim(Table(rows, UNITS), found, _draw_white(rows))
 
 
 def _white(dimensions: int, noise: Any, points: int, trajectories: int) -> tuple[float, float]:
@@ -69,8 +71,11 @@ def coloured_gain(effort: float = 1.0) -> Claim:
         Check(f"eq. 13 at x = {x:g}", gain_ratio(lorentzian, x, 3), gold, GOLD_TOLERANCE) for x, gold in GOLD.items()
     ]
     fine = np.geomspace(0.05, 20, 60)
-    series = [Series("simulated, 1 dimension", cutoffs, gains, stderrs)]
-    series += [Series(f"eq. 13, D = {d}", fine, [gain_ratio(lorentzian, x, d) for x in fine]) for d in (1, 2, 3)]
+    series = [Series("simulated, 1 dimension", cutoffs, gains, stderrs, units=(PURE, PURE))]
+    series += [
+        Series(f"eq. 13, D = {d}", fine, [gain_ratio(lorentzian, x, d) for x in fine], units=(PURE, PURE))
+        for d in (1, 2, 3)
+    ]
     return Claim(series, found, _draw_coloured(series))
 
 

@@ -8,7 +8,7 @@ from stochq import plotting
 from stochq.papers.checks import Check
 from stochq.papers.fermi_heating.fermions import fermions
 from stochq.papers.fermi_heating.gain import coloured_gain, white_gain
-from stochq.papers.output import Claim, Table
+from stochq.papers.output import PURE, Claim, Table
 
 PARTS = {
     "(a) free particle, white noise": white_gain,
@@ -28,11 +28,11 @@ def heating(effort: float = 1.0) -> Claim:
         {
             "part": [part for part, _ in rows],
             "case": [check.name for _, check in rows],
-            "simulated": simulated,
-            "stderr": stderr,
-            "formula": formula,
+            "simulated_over_formula": simulated / formula,
+            "stderr_over_formula": stderr / formula,
             "z": (simulated - formula) / stderr,
-        }
+        },
+        dict.fromkeys(("simulated_over_formula", "stderr_over_formula", "z"), PURE),
     )
     return Claim(table, [check for _, check in found], _draw(rows))
 

@@ -2,7 +2,7 @@
 
 import stochq as sq
 from stochq.papers.checks import Check
-from stochq.papers.output import Claim, Table
+from stochq.papers.output import PURE, Claim, Table
 
 # W/kg and 1/(s m²) as printed.
 PRINTED = {
@@ -23,6 +23,15 @@ PRINTED = {
 # The paper rounds Stefan's constant, W m⁻² K⁻⁴.
 STEFAN = 5.6e-8
 TOLERANCE = 0.005
+UNITS = {
+    "power_per_mass": "W/kg",
+    "lambda_over_rc2": "1/(s m²)",
+    "paper_lambda_over_rc2": "1/(s m²)",
+    "relative_difference": PURE,
+    "paper_power_per_mass": "W/kg",
+    "power_relative_difference": PURE,
+    "temperature": "K",
+}
 # The temperature that the paper states does not give the number that it prints: T⁴ of 2.8e5 K over 3.0e5 K.
 STATED = (2.8 / 3.0) ** 4
 
@@ -53,4 +62,4 @@ def table1(effort: float = 1.0) -> Claim:
         ],
         "temperature": [body.temperature for body in bodies.values()],
     }
-    return Claim(Table(columns), checks, None)
+    return Claim(Table(columns, UNITS), checks, None)

@@ -8,7 +8,7 @@ from stochq import gaussian, plotting
 from stochq.papers.checks import Check
 from stochq.papers.lattice_transport import setting
 from stochq.papers.lattice_transport.setting import COUPLING, ENDS, PROBE, RATE
-from stochq.papers.output import Claim, Table
+from stochq.papers.output import PURE, Claim, Table
 
 # Width of the box from which frequencies are drawn, in units of the coupling.
 DISORDERS, SITES, SEED = (0.0, 5.0, 20.0), 16, 271
@@ -37,7 +37,8 @@ def disordered_chain(effort: float = 1.0) -> Claim:
         Check("disorder 20λ: a rate between the ends carries most (1 if so)", float(0 < best < len(PROBES) - 1), 1, 0),
     ]
     table = {name: [row[name] for row in rows] for name in rows[0] if name != "unbalanced"}
-    return Claim(Table(table), checks, _draw(by_rate, by_length))
+    units = dict.fromkeys(table, "ω") | {"disorder": "λ", "sites": PURE}
+    return Claim(Table(table, units), checks, _draw(by_rate, by_length))
 
 
 def _row(disorder: float, sites: int, probe: float, samples: int) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import numpy as np
 from stochq import gaussian, plotting
 from stochq.papers.checks import Check
 from stochq.papers.lattice_transport import setting
-from stochq.papers.output import Claim, Table
+from stochq.papers.output import PURE, Claim, Table
 
 RATE, SITES = 1e-5, 10
 COUPLINGS, PROBES, LENGTHS = (1e-6, 3e-6, 1e-5, 1e-4), (0.0, 1e-6, 1e-5, 1e-4), (10, 20, 50, 200)
@@ -62,13 +62,14 @@ def _claim(lines: Sequence["gaussian.Chain"], name: str, values: Sequence[float]
         "occupation": np.concatenate([line.site_occupations for line in lines]),
         name: np.repeat(values, [line.sites for line in lines]),
     }
+    units = {"site": PURE, "occupation": PURE, name: PURE if name == "sites" else "ω"}
     law = max(float(np.abs(line.site_occupations - _law(line)).max()) for line in lines)
     general = max(float(np.abs(line.site_occupations - _general(line)).max()) for line in lines)
     judged = [
         Check("eq. 29a, largest difference", law, 0.0, 1e-12),
         Check("the general solver for networks, largest difference", general, 0.0, 1e-10),
     ]
-    return Claim(Table(columns), judged + checks, _draw(lines, values, symbol))
+    return Claim(Table(columns, units), judged + checks, _draw(lines, values, symbol))
 
 
 def _law(line: "gaussian.Chain") -> np.ndarray:

@@ -8,7 +8,7 @@ from stochq import gaussian, plotting
 from stochq.papers.checks import Check
 from stochq.papers.lattice_transport import setting
 from stochq.papers.lattice_transport.setting import COUPLING, ENDS, PROBE, RATE, Split
-from stochq.papers.output import Claim, Table
+from stochq.papers.output import PURE, Claim, Table
 
 LONGEST, FITTED_FROM = 3000, 1000
 # Numbers of the same chain from an independent dense solution, and their last digit.
@@ -34,7 +34,11 @@ def fig3(effort: float = 1.0) -> Claim:
         Check("exponent of the reservoirs over L from 1000 to 3000", exponents[0], -1.98, 0.005),
         Check("exponent of the self-consistent baths over L from 1000 to 3000", exponents[1], -0.98, 0.005),
     ]
-    return Claim(Table(columns), checks, _draw(columns, exponents, crossing))
+    return Claim(
+        Table(columns, {"L": PURE, "reservoirs": "ω", "self_consistent": "ω"}),
+        checks,
+        _draw(columns, exponents, crossing),
+    )
 
 
 def _chain(sites: int, probe: float = PROBE) -> "gaussian.Chain":

@@ -8,7 +8,7 @@ from stochq import gaussian, plotting
 from stochq.papers.checks import Check
 from stochq.papers.lattice_transport import setting
 from stochq.papers.lattice_transport.setting import COUPLING, ENDS, PROBE, RATE, Split
-from stochq.papers.output import Claim, Table
+from stochq.papers.output import PURE, Claim, Table
 
 SIDE, SIDES = 15, (2, 3, 4, 5, 6, 8, 10, 12, 15, 18, 22)
 STRIP = (12, 4)
@@ -47,7 +47,9 @@ def square_lattice(effort: float = 1.0) -> Claim:
         "self_consistent": [*drawn.production.ravel(), *[split.self_consistent for split in splits]],
         "current": [""] * SIDE**2 + [split.current for split in splits],
     }
-    return Claim(Table(table), checks, _draw(drawn, sides, splits, chains))
+    units: dict[str, str] = dict.fromkeys(("side", "x", "y", "occupation"), PURE)
+    units |= dict.fromkeys(("reservoirs", "self_consistent", "current"), "ω")
+    return Claim(Table(table, units), checks, _draw(drawn, sides, splits, chains))
 
 
 def lattice(columns: int, rows: int) -> np.ndarray:

@@ -8,7 +8,7 @@ from stochq import gaussian, plotting
 from stochq.papers.checks import Check
 from stochq.papers.lattice_transport import setting
 from stochq.papers.lattice_transport.setting import COUPLING, PROBE, RATE
-from stochq.papers.output import Claim, Table
+from stochq.papers.output import PURE, Claim, Table
 
 SITES, SHARES, HOTTER = 100, (4, 16, 100), 2.0
 COLD = np.geomspace(0.05, 50, 61)
@@ -42,7 +42,12 @@ def temperature(effort: float = 1.0) -> Claim:
         # 1/(n + ½) = 2 - 4n + O(n²)
         Check("Π/4j(n_L - n_1) at T = 0.05 ω", total[0] / (4 * current[0] * (hot[0] - cold[0])), 1.0, 4 * hot[0]),
     ]
-    return Claim(Table(columns), checks, _draw(columns, shares, wigner))
+    return Claim(Table(columns, _units(columns)), checks, _draw(columns, shares, wigner))
+
+
+def _units(columns: dict[str, np.ndarray]) -> dict[str, str]:
+    shares = {name: PURE for name in columns if "share" in name}
+    return dict.fromkeys(columns, "ω") | {"temperature": "ħω/k_B"} | shares
 
 
 def _occupation(ratio: np.ndarray) -> np.ndarray:

@@ -9,12 +9,13 @@ import numpy as np
 import stochq as sq
 from stochq import plotting
 from stochq.papers.checks import Check, by_comparison, by_counts
-from stochq.papers.output import Claim, Series
+from stochq.papers.output import PURE, Claim, Series
 from stochq.papers.thermalization import setting
 
 BORN = np.array([0.30, 0.24, 0.18, 0.13, 0.09, 0.06])
 STRENGTH, END, SEED, SHOWN = 1.0, 20.0, 401, 3
 TIME = r"time $t$  [$\hbar/\mathcal{JN}$]"
+UNITS = ("ħ/JN", PURE)
 
 
 def born(effort: float = 1.0) -> Claim:
@@ -47,10 +48,13 @@ def born(effort: float = 1.0) -> Claim:
         by_comparison("constant means of the populations", sq.compare(result, exact)),
     ]
     series = [
-        Series("final frequencies", np.arange(dim), frequency, error),
-        Series("Born", np.arange(dim), BORN),
-        *(setting.ensemble_series(name, result, name, STRENGTH) for name in populations),
-        *(Series(f"one trajectory: population {k}", times, np.abs(result.kept[0, :, k]) ** 2) for k in range(dim)),
+        Series("final frequencies", np.arange(dim), frequency, error, units=(PURE, PURE)),
+        Series("Born", np.arange(dim), BORN, units=(PURE, PURE)),
+        *(setting.ensemble_series(name, result, name, STRENGTH, UNITS) for name in populations),
+        *(
+            Series(f"one trajectory: population {k}", times, np.abs(result.kept[0, :, k]) ** 2, units=UNITS)
+            for k in range(dim)
+        ),
     ]
     return Claim(series, checks, _draw(series, result))
 

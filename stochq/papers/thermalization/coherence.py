@@ -42,11 +42,14 @@ def coherence(effort: float = 1.0) -> Claim:
     ]
     singles = setting.expectation(result.kept, operator)
     series = [
-        Series("standard quantum theory", times * RATE, forever),
-        Series("OQT exact", times * RATE, damped.expect["coherence"]),
+        Series("standard quantum theory", times * RATE, forever, units=setting.OVER_TIME),
+        Series("OQT exact", times * RATE, damped.expect["coherence"], units=setting.OVER_TIME),
         setting.ensemble_series("OQT ensemble", result, "coherence", RATE),
-        Series("envelope", times * RATE, amplitude * np.exp(-RATE * times)),
-        *(Series(f"OQT trajectory {i}", times * RATE, single) for i, single in enumerate(singles)),
+        Series("envelope", times * RATE, amplitude * np.exp(-RATE * times), units=setting.OVER_TIME),
+        *(
+            Series(f"OQT trajectory {i}", times * RATE, single, units=setting.OVER_TIME)
+            for i, single in enumerate(singles)
+        ),
     ]
     return Claim(series, checks, _draw(series))
 

@@ -7,12 +7,14 @@ import numpy as np
 import stochq as sq
 from stochq import plotting
 from stochq.papers.checks import Check, by_error
-from stochq.papers.output import Claim, Series
+from stochq.papers.output import PURE, Claim, Series
 from stochq.papers.thermalization import setting
 
 EPSILONS = (0.3, 0.1, 0.03, 0.01, 0.003)
 GAMMAS = (0.5, 1.0, 2.0)
 SPACING, END, SEED, SHOWN = 0.025, 7.0, 503, 12
+# Rates and times have any unit and its inverse.
+RATES = ("unit of rate", "1/unit of rate")
 
 
 def collapse_time(effort: float = 1.0) -> Claim:
@@ -34,11 +36,11 @@ def collapse_time(effort: float = 1.0) -> Claim:
     grid = np.geomspace(EPSILONS[-1], 0.6, 60)
     rates = np.geomspace(0.4, 2.5, 40)
     series = [
-        Series("mean time over epsilon", EPSILONS, *by_epsilon.T),
-        Series("law over epsilon", grid, law(1.0, grid)),
-        Series("mean time over gamma", GAMMAS, *values.T),
-        Series("law over gamma", rates, law(rates, 0.01)),
-        *(Series(f"trajectory {i}: z", times, np.tanh(paths[i])) for i in range(SHOWN)),
+        Series("mean time over epsilon", EPSILONS, *by_epsilon.T, units=(PURE, "1/γ")),
+        Series("law over epsilon", grid, law(1.0, grid), units=(PURE, "1/γ")),
+        Series("mean time over gamma", GAMMAS, *values.T, units=RATES),
+        Series("law over gamma", rates, law(rates, 0.01), units=RATES),
+        *(Series(f"trajectory {i}: z", times, np.tanh(paths[i]), units=("1/γ", PURE)) for i in range(SHOWN)),
     ]
     return Claim(series, checks, _draw(series))
 

@@ -7,13 +7,15 @@ import numpy as np
 import stochq as sq
 from stochq import plotting
 from stochq.papers.checks import Check, by_comparison
-from stochq.papers.output import Claim, Series
+from stochq.papers.output import PURE, Claim, Series
 from stochq.papers.thermalization import setting
 
 SIZES = (8, 16, 32, 64, 128, 256, 512, 1024, 2048)
 SITES, RATE, SEED = 4, 0.4, 211
 # The window of this product state holds a dozen eigenstates, with a mean that is not the state's energy.
 ANGLE = -0.6
+ENERGY = (setting.TIME_UNIT, "√V")
+VARIANCE = (setting.TIME_UNIT, "V")
 
 
 def energy_window(effort: float = 1.0) -> Claim:
@@ -37,9 +39,9 @@ def _packet(levels: int) -> tuple[Any, np.ndarray]:
 
 def _even_spectra() -> Series:
     windows = [sq.microcanonical(*_packet(levels)).window for levels in SIZES]
-    return Series(
-        "variance ratio, even spectrum", [w.states for w in windows], [w.variance / w.state_variance for w in windows]
-    )
+    states = [window.states for window in windows]
+    ratios = [window.variance / window.state_variance for window in windows]
+    return Series("variance ratio, even spectrum", states, ratios, units=(PURE, PURE))
 
 
 def _chains() -> Series:
@@ -48,7 +50,7 @@ def _chains() -> Series:
     for sites in range(4, 10):
         window = sq.microcanonical(setting.chain(sites), setting.product_state(sites, -0.8)).window
         found.append((window.states, window.variance / window.state_variance))
-    return Series("variance ratio, chains", *np.array(found).T)
+    return Series("variance ratio, chains", *np.array(found).T, units=(PURE, PURE))
 
 
 def _symmetric() -> tuple[Any, np.ndarray]:
@@ -74,11 +76,12 @@ def _drift(name: str, system: Any, psi0: np.ndarray, effort: float, seed: int) -
     final = (window.energy - window.state_energy) / spread
     law = final * (1 - np.exp(-RATE * times))
     error = float(np.abs(exact.expect["energy"] - law).max())
+    variance = exact.expect["square"] - exact.expect["energy"] ** 2
     curves = [
-        Series(f"{name}: energy exact", times * RATE, exact.expect["energy"]),
-        setting.ensemble_series(f"{name}: energy ensemble", result, "energy", RATE),
-        Series(f"{name}: variance exact", times * RATE, exact.expect["square"] - exact.expect["energy"] ** 2),
-        Series(f"{name}: variance ensemble", times * RATE, *_variance(result)),
+        Series(f"{name}: energy exact", times * RATE, exact.expect["energy"], units=ENERGY),
+        setting.ensemble_series(f"{name}: energy ensemble", result, "energy", RATE, ENERGY),
+        Series(f"{name}: variance exact", times * RATE, variance, units=VARIANCE),
+        Series(f"{name}: variance ensemble", times * RATE, *_variance(result), units=VARIANCE),
     ]
     return curves, [
         Check(f"{name}: ⟨H⟩(t) = E + (E_χ - E)(1 - e^-at), largest difference", error, 0.0, 1e-10),

@@ -25,8 +25,14 @@ def entropy(effort: float = 1.0) -> Claim:
     inside[:INSIDE], outside[-1] = INSIDE**-0.5, 1.0
     starts = (np.outer(inside, inside), np.outer(outside, outside), np.eye(DIM) / DIM)
     densities = [_density(equation, start, times) for start in starts]
-    curves = [Series(f"S, {n}", times, _entropy(rho)) for n, rho in zip(NAMES, densities, strict=True)]
-    rates = [Series(f"dS/dt, {n}", times[1:], _production(rho[1:])) for n, rho in zip(NAMES, densities, strict=True)]
+    curves = [
+        Series(f"S, {name}", times, _entropy(rho), units=setting.OVER_TIME)
+        for name, rho in zip(NAMES, densities, strict=True)
+    ]
+    rates = [
+        Series(f"dS/dt, {name}", times[1:], _production(rho[1:]), units=(setting.TIME_UNIT, "αN/ħ"))
+        for name, rho in zip(NAMES, densities, strict=True)
+    ]
     points = [
         _ensemble(name, equation, psi, setting.whole(40_000, effort, 2000), SEED + 100 * index)
         for index, (name, psi) in enumerate(zip(NAMES, (inside, outside), strict=False))
@@ -97,7 +103,7 @@ def _ensemble(name: str, equation: sq.Equation, psi0: np.ndarray, count: int, se
     def of(some: Sequence[sq.EnsembleResult]) -> np.ndarray:
         return _entropy(np.mean([group.density for group in some], axis=0)[1:])
 
-    return Series(f"S ensemble, {name}", _TIMES[1:], *setting.jackknife(groups, of))
+    return Series(f"S ensemble, {name}", _TIMES[1:], *setting.jackknife(groups, of), units=setting.OVER_TIME)
 
 
 def _draw(curves: list[Series], rates: list[Series], points: list[Series]) -> Any:

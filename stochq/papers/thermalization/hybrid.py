@@ -7,13 +7,15 @@ import numpy as np
 import stochq as sq
 from stochq import plotting
 from stochq.papers.checks import Check, by_comparison, by_largest_z
-from stochq.papers.output import Claim, Series
+from stochq.papers.output import PURE, Claim, Series
 from stochq.papers.thermalization import setting
 
 X_BASIS = np.array([[1.0, 1.0], [1.0, -1.0]]) * 0.5**0.5
 Z_CHI, THERMALIZATION, SEED = 0.5, 0.4, 601
 POINTS = (0.05, 0.3, 1.75, 10.0)
 SITES = 4
+NUMBERS = (PURE, PURE)
+PLATEAU = ("ħ/unit of energy", PURE)
 CHAIN_RATIOS = np.geomspace(1e-3, 1e5, 25)
 
 
@@ -65,9 +67,9 @@ def _qubit(count: int) -> tuple[list[Series], list[Check]]:
         by_largest_z("z of the ensemble at late times", means, errors, expected),
     ]
     return [
-        Series("qubit exact", ratios, exact),
-        Series("qubit law", ratios, law),
-        Series("qubit ensemble", POINTS, means, errors),
+        Series("qubit exact", ratios, exact, units=NUMBERS),
+        Series("qubit law", ratios, law, units=NUMBERS),
+        Series("qubit ensemble", POINTS, means, errors, units=NUMBERS),
     ], checks
 
 
@@ -92,7 +94,10 @@ def _chain(ratios: np.ndarray) -> tuple[list[Series], list[Check]]:
         Check("chain: ρ_∞ is χ for weak reduction", weak, 0.0, 2 * ratios[0]),
         Check("chain: ρ_∞ is Born's distribution of χ for strong reduction", strong, 0.0, 100 / ratios[-1]),
     ]
-    return [Series("chain to thermal", ratios, to_thermal), Series("chain to Born", ratios, to_reduced)], checks
+    return [
+        Series("chain to thermal", ratios, to_thermal, units=NUMBERS),
+        Series("chain to Born", ratios, to_reduced, units=NUMBERS),
+    ], checks
 
 
 def _plateau(count: int) -> tuple[list[Series], list[Check]]:
@@ -116,9 +121,9 @@ def _plateau(count: int) -> tuple[list[Series], list[Check]]:
     judged = sq.exact.evolve(equation, psi0, coarse, observables={"x": x["x"]})
     check = by_comparison("⟨σ_x⟩ from Born's value to equilibrium", sq.compare(result, judged))
     return [
-        Series("plateau exact", times[1:], exact.expect["x"][1:]),
-        Series("plateau ensemble", coarse[1:], result.mean["x"][1:], result.stderr["x"][1:]),
-        Series("plateau reduced", coarse[1:], result.mean["pointer"][1:], result.stderr["pointer"][1:]),
+        Series("plateau exact", times[1:], exact.expect["x"][1:], units=PLATEAU),
+        Series("plateau ensemble", coarse[1:], result.mean["x"][1:], result.stderr["x"][1:], units=PLATEAU),
+        Series("plateau reduced", coarse[1:], result.mean["pointer"][1:], result.stderr["pointer"][1:], units=PLATEAU),
     ], [check]
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import stochq as sq
 from stochq import plotting
 from stochq.papers.checks import Check, by_comparison, by_error
-from stochq.papers.output import Claim, Series
+from stochq.papers.output import PURE, Claim, Series
 from stochq.papers.thermalization import setting
 
 SITES, RATE, ANGLE, SEED, GROUPS = 6, 0.6, -0.6, 101, 16
@@ -37,9 +37,13 @@ def relaxation(effort: float = 1.0) -> Claim:
         by_comparison("⟨H⟩ and populations against the closed form", sq.compare(result, exact)),
         by_error("rate of Tr(ρ - χ)², in a", *slope, 2.0, GROUPS),
     ]
-    series = [Series(f"{n} exact", times * RATE, exact.expect[n]) for n in observables]
-    series += [setting.ensemble_series(f"{n} ensemble", result, n, RATE) for n in observables]
+    series = [Series(f"{n} exact", times * RATE, exact.expect[n], units=_units(n)) for n in observables]
+    series += [setting.ensemble_series(f"{n} ensemble", result, n, RATE, _units(n)) for n in observables]
     return Claim(series + distance, checks, _draw(series, distance, list(observables), slope))
+
+
+def _units(name: str) -> tuple[str, str]:
+    return (setting.TIME_UNIT, "J" if name == "energy" else PURE)
 
 
 def _populations(system: Any, psi0: np.ndarray, chi: np.ndarray) -> dict[str, np.ndarray]:
@@ -77,9 +81,9 @@ def _distance_law(
     law = sq.exact.oqt_squared_distance(exact[0], RATE, times)
     rate, rate_error = setting.jackknife(groups, slope)
     series = [
-        Series("distance exact", times * RATE, exact),
-        Series("distance law", times * RATE, law),
-        Series("distance ensemble", early * RATE, value, error),
+        Series("distance exact", times * RATE, exact, units=setting.OVER_TIME),
+        Series("distance law", times * RATE, law, units=setting.OVER_TIME),
+        Series("distance ensemble", early * RATE, value, error, units=setting.OVER_TIME),
     ]
     return series, (float(rate), float(rate_error))
 

@@ -8,7 +8,7 @@ from scipy.optimize import least_squares
 import stochq as sq
 from stochq import plotting
 from stochq.papers.checks import by_error
-from stochq.papers.output import Claim, Series
+from stochq.papers.output import PURE, Claim, Series
 from stochq.papers.thermalization import setting
 
 ALPHA, SIZES, SEED = 0.1, (2, 3, 5, 7), 809
@@ -28,7 +28,10 @@ def size_scaling(effort: float = 1.0) -> Claim:
     slope = np.sum(weight * fits[:, 0] * SIZES) / np.sum(weight * np.square(SIZES))
     slope_error = 1 / np.sqrt(np.sum(weight * np.square(SIZES)))
     checks.append(by_error("rate per site, in α", slope / ALPHA, slope_error / ALPHA, 1.0))
-    series = [Series("fitted rate", SIZES, *fits.T), Series("law", [0, 8], [0, 8 * ALPHA])]
+    series = [
+        Series("fitted rate", SIZES, *fits.T, units=(PURE, "J/ħ")),
+        Series("law", [0, 8], [0, 8 * ALPHA], units=(PURE, "J/ħ")),
+    ]
     return Claim(series + [some for some, _ in runs], checks, _draw(series, [some for some, _ in runs]))
 
 
@@ -51,7 +54,7 @@ def _relax(sites: int, count: int) -> tuple[Series, tuple[float, float]]:
         progress=False,
     )
     name = f"{sites} sites"
-    return Series(name, times, result.mean["energy"], result.stderr["energy"]), _fit_rate(result)
+    return setting.ensemble_series(name, result, "energy", 1.0, ("ħ/J", PURE)), _fit_rate(result)
 
 
 def _fit_rate(result: sq.EnsembleResult) -> tuple[float, float]:

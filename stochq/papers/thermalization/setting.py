@@ -7,12 +7,15 @@ import numpy as np
 
 import stochq as sq
 from stochq import plotting
-from stochq.papers.output import Series
+from stochq.papers.output import PURE, Series
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 TIME = r"time $t$  [$\hbar/\alpha\mathcal{N}$]"
+# Units of columns: time in units of the rate, and a pure number over it.
+TIME_UNIT = "ħ/αN"
+OVER_TIME = (TIME_UNIT, PURE)
 
 
 def chain(sites: int) -> Any:
@@ -71,9 +74,15 @@ def jackknife(results: Sequence[Any], function: Callable[[Sequence[Any]], Any]) 
     return count * full - (count - 1) * mean, error
 
 
-def ensemble_series(name: str, result: sq.EnsembleResult, observable: str, scale: float = 1.0) -> Series:
+def ensemble_series(
+    name: str,
+    result: sq.EnsembleResult,
+    observable: str,
+    scale: float = 1.0,
+    units: tuple[str, str] = OVER_TIME,
+) -> Series:
     """A mean with its standard errors; times multiplied by `scale`."""
-    return Series(name, result.times * scale, result.mean[observable], result.stderr[observable])
+    return Series(name, result.times * scale, result.mean[observable], result.stderr[observable], units=units)
 
 
 def draw_curve(axes: "Axes", series: Series, index: int, label: str | None = None, **options: Any) -> None:

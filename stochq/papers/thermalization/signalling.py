@@ -7,10 +7,11 @@ import numpy as np
 import stochq as sq
 from stochq import plotting
 from stochq.papers.checks import Check, by_comparison
-from stochq.papers.output import Claim
+from stochq.papers.output import PURE, Claim
 from stochq.papers.thermalization import setting
 
 DIM_A, DIM_B, SEED = 3, 2, 701
+UNITS = {"OQT": setting.TIME_UNIT, "SUV": "ħ/JN"}
 PAULI = {
     "x": np.array([[0, 1], [1, 0]], complex),
     "y": np.array([[0, -1j], [1j, 0]]),
@@ -31,7 +32,8 @@ def no_signalling(effort: float = 1.0) -> Claim:
         joint = sq.models.bipartite(equation, DIM_B)
         runs[name], some = _run(name, joint, psi0, setting.whole(4000, effort, 256), SEED + index)
         checks += some
-        series += [setting.ensemble_series(f"{name}: {key}", runs[name], key) for key in runs[name].mean]
+        units = (UNITS[name], PURE)
+        series += [setting.ensemble_series(f"{name}: {key}", runs[name], key, 1.0, units) for key in runs[name].mean]
     return Claim(series, checks, _draw(runs))
 
 

@@ -9,7 +9,7 @@ from scipy import stats
 import stochq as sq
 from stochq import plotting
 from stochq.papers.checks import Check, by_counts, by_error
-from stochq.papers.output import Claim, Series
+from stochq.papers.output import PURE, Claim, Series
 from stochq.papers.thermalization import setting
 
 SITES, RATE, SEED, DIM, SHOWN = 4, 0.4, 907, 6, 3
@@ -49,10 +49,13 @@ def _time_averages(count: int) -> tuple[list[Series], list[Check]]:
     error = averages.std(ddof=1) / np.sqrt(count)
     running = np.cumsum(values[:, late], axis=1) / np.arange(1, late.sum() + 1)
     series = [
-        *(Series(f"trajectory {i}", times * RATE, values[i]) for i in range(SHOWN)),
-        *(Series(f"running average {i}", times[late] * RATE, running[i]) for i in range(SHOWN)),
+        *(Series(f"trajectory {i}", times * RATE, values[i], units=setting.OVER_TIME) for i in range(SHOWN)),
+        *(
+            Series(f"running average {i}", times[late] * RATE, running[i], units=setting.OVER_TIME)
+            for i in range(SHOWN)
+        ),
         setting.ensemble_series("ensemble", result, "transverse", RATE),
-        Series("microcanonical", [0, END], [expected, expected]),
+        Series("microcanonical", [0, END], [expected, expected], units=setting.OVER_TIME),
     ]
     return series, [
         Check("norm of every single state, largest deviation", float(np.abs(purity - 1).max()), 0.0, 1e-4),
@@ -83,9 +86,9 @@ def _dirichlet(count: int) -> tuple[list[Series], list[Check]]:
     grid = np.linspace(0, 0.75, 100)
     mean, stderr = result.mean["participation"], result.stderr["participation"]
     series = [
-        Series("law of p", places, density, error),
-        Series("Beta(1, d-1)", grid, stats.beta.pdf(grid, 1, DIM - 1)),
-        Series("participation", result.times, mean, stderr),
+        Series("law of p", places, density, error, units=(PURE, PURE)),
+        Series("Beta(1, d-1)", grid, stats.beta.pdf(grid, 1, DIM - 1), units=(PURE, PURE)),
+        Series("participation", result.times, mean, stderr, units=setting.OVER_TIME),
     ]
     return series, [
         by_error("E[Σp²] for complex noise and even χ", mean[-1], stderr[-1], 2 / (DIM + 1)),
