@@ -77,8 +77,6 @@ def _row(problem: Problem, question: str) -> dict[str, Any]:
         for name in NAMES
     }
     default = default_name(problem, question)
-    if question == "square" and pilots_miss_bias(problem):
-        entries["Strang, discrete"]["blind"] = True
     return {
         "title": problem.title + QUESTIONS[question],
         "default": default,
@@ -88,25 +86,17 @@ def _row(problem: Problem, question: str) -> dict[str, Any]:
 
 
 def verdict(entries: dict[str, dict[str, Any]], default: str) -> dict[str, Any]:
-    """How the default compares to the fastest scheme that could be it: not one whose step is chosen blindly."""
-    could = [entry for entry in entries.values() if "blind" not in entry]
-    fastest = min(entry.get("seconds", np.inf) for entry in could)
+    """How the default compares to the fastest scheme."""
+    fastest = min(entry.get("seconds", np.inf) for entry in entries.values())
     own = entries[default].get("seconds", np.inf)
     return check("default / fastest scheme", own / fastest, SLACK, at_least=False)._asdict()
-
-
-def pilots_miss_bias(problem: Problem) -> bool:
-    """Whether pilot runs, which choose the step for ⟨O⟩², see a part of the bias of discrete increments only."""
-    from stochq.schemes import Strang, frame_of
-
-    return any(flow.hides_bias for flow in Strang(increments="discrete").flows(frame_of(problem.equation())))
 
 
 def default_name(problem: Problem, question: str) -> str:
     """The column of the scheme that `simulate` takes by itself."""
     from stochq.schemes import default_scheme
 
-    chosen = default_scheme(problem.equation(), averages=True, linear=question == "mean").name
+    chosen = default_scheme(problem.equation(), averages=True).name
     return next(name for name in NAMES if scheme_of(name).name == chosen)
 
 
@@ -164,7 +154,6 @@ def cells(row: dict[str, Any]) -> list[str]:
     for name in NAMES:
         entry = row["entries"][name]
         shown = f"{entry['seconds']:.3g} s ({entry['steps']})" if "seconds" in entry else _why_not(entry)
-        shown += " †" if "blind" in entry else ""
         line.append(f"**{shown}**" if name == row["default"] else shown)
     return [*line, f"{row['checks'][0]['value']:.2g}"]
 
@@ -181,7 +170,6 @@ def readme_text(results: dict[str, Any]) -> str:
     note = (
         f"Medians of warm calls with `tolerance={TOLERANCE:g}` on {where['cpu']}, {where['cores']} cores, "
         f"{where['date'][:10]}; in brackets the steps that were chosen; bold: the default. Over {LIMIT_SECONDS:g} s, "
-        "compilation included, a call was given up. †: no default and left out of the last column, since the pilot run "
-        "that chooses the step sees a part of the bias only."
+        "compilation included, a call was given up."
     ) + report.others(where["load"], where["cores"])
     return f"{report.markdown(HEADERS, [cells(row) for row in results['rows']])}\n\n{note}"

@@ -69,17 +69,6 @@ class Flow(Module):
         return False
 
     @property
-    def is_sooner(self) -> bool:
-        """Whether an average is had sooner by it than by Gaussian increments, at equal error, as was measured."""
-        return False
-
-    @property
-    def hides_bias(self) -> bool:
-        """Whether a step whose noise is joined from two repeats a part of their error in averages that are not linear:
-        a pilot run on a shared path does not see that part."""
-        return False
-
-    @property
     def smallest_block(self) -> int:
         """Trajectories that a block should hold at least on a CPU for a step to be efficient."""
         return 1
@@ -164,7 +153,7 @@ class Channel(Module):
         return self.flow(law)
 
     def discrete_flow(self, law: NoiseLaw) -> Flow:
-        """As `flow`, with increments of few values and a Gaussian's first moments: right for averages only."""
+        """As `flow`, or one whose noise takes few values with a Gaussian's first moments: right for averages only."""
         return self.flow(law)
 
     def missing_flow(self, law: NoiseLaw) -> str:

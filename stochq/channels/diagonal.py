@@ -13,7 +13,6 @@ import numpy as np
 from stochq.channels.born import draw_level
 from stochq.channels.channel import Channel, Flow, MeanFlow, NoiseLaw, populations
 from stochq.noise import Budget, StepNoise
-from stochq.noise.discrete import dyadic_normals, dyadic_words, mark
 from stochq.noise.roots import root
 from stochq.systems.linear import column, level_sum, times_real
 
@@ -108,9 +107,6 @@ class DiagonalCollapse(Channel):
     def smooth_flow(self, law: NoiseLaw) -> Flow:
         return ExactCollapse(self, law) if law == "unitary" else SmoothCollapse(self, law)
 
-    def discrete_flow(self, law: NoiseLaw) -> Flow:
-        return DiscreteCollapse(self, law)
-
 
 @eqx.filter_jit
 def _compiled_decoherence(channel: DiagonalCollapse) -> jax.Array:
@@ -195,39 +191,6 @@ class SmoothCollapse(Collapse):
     def step(self, dt: jax.Array, psi: jax.Array, noise: StepNoise, terms: Any, reverse: bool) -> jax.Array:
         own, extra = noise.split(self.channel.budget(self.law))
         return self.collapsed(dt, psi, own, _gaussian_index(populations(psi), extra.singles))
-
-
-class CollapseByFewValues(Collapse):
-    """Collapse whose normals take four values each. Abstract: a subclass makes the step of them."""
-
-    @property
-    def cells(self) -> int:
-        """Increments of four values in one step."""
-        return (2 if self.law == "complex" else 1) * self.channel.noises
-
-    @property
-    def budget(self) -> Budget:
-        return Budget(words=dyadic_words(self.cells, self.law != "unitary"))
-
-    @property
-    def hides_bias(self) -> bool:
-        # Five moments of a Gaussian, not seven.
-        return True
-
-
-@final
-class DiscreteCollapse(CollapseByFewValues):
-    """Exact collapse with normals of four values: of weak order 2."""
-
-    def step(self, dt: jax.Array, psi: jax.Array, noise: StepNoise, terms: Any, reverse: bool) -> jax.Array:
-        dtype, count, noises = psi.real.dtype, self.cells, self.channel.noises
-        normals = dyadic_normals(noise.words, count, dtype)
-        if self.law == "unitary":
-            return self.turned(dt, psi, normals)
-        own = StepNoise(normals, normals[:0].astype(psi.dtype), normals[:0])
-        if self.law == "complex":
-            own = own._replace(pairs=jax.lax.complex(normals[:noises], normals[noises:]))
-        return self.collapsed(dt, psi, own, _draw_index(populations(psi), mark(noise.words[0], count, dtype)))
 
 
 def _gaussian_index(probability: jax.Array, normals: jax.Array) -> jax.Array:

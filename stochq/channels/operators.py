@@ -164,10 +164,6 @@ class KrausFlow(Flow):
         return self.channel.count == 1
 
     @property
-    def is_sooner(self) -> bool:
-        return True
-
-    @property
     def mean_limit(self) -> float:
         return np.inf if self.channel.kraus_is_linear else 0.0
 

@@ -8,12 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from stochq.arrays import as_real, is_concrete
-from stochq.channels.channel import JUST, LARGEST_MEAN_MAP, Basis, Flow, Given, MeanFlow, NoiseLaw, populations
-from stochq.channels.sweep import GaussianTerms, gaussian_visits, sweep, sweep_budget, visit_durations
-from stochq.channels.sweep_discrete import DiscreteTerms, discrete_visits
+from stochq.channels.channel import Basis, Flow, Given, MeanFlow, NoiseLaw, populations
+from stochq.channels.sweep import sweep, sweep_budget
 from stochq.channels.transitions import MatrixSweep, Transitions
 from stochq.noise import Budget, StepNoise
-from stochq.noise.discrete import dyadic_words
 from stochq.noise.normals import correlated
 from stochq.noise.roots import root
 from stochq.systems.linear import column, inner, level_sum, times_real
@@ -70,15 +68,17 @@ class Separable(Transitions):
     def flow(self, law: NoiseLaw) -> Flow:
         return Sweep(self, law) if self.source is None else MatrixSweep(self, law)
 
-    def discrete_flow(self, law: NoiseLaw) -> Flow:
-        return DiscreteSweep(self, law) if self.source is None else MatrixSweep(self, law)
 
-
-class LevelSweep(Flow):
-    """One sweep at O(dim) where rates do not depend on the level left behind, exact in the mean. Abstract: Gaussian
-    noise or noise of few values."""
+@final
+class Sweep(Flow):
+    """One sweep at O(dim) where rates do not depend on the level left behind: every visit exact in law, the mean exact,
+    the whole of weak order 2."""
 
     channel: Separable
+
+    @property
+    def budget(self) -> Budget:
+        return sweep_budget(self.channel.dim, self.law)
 
     @property
     def smallest_block(self) -> int:
@@ -96,54 +96,12 @@ class LevelSweep(Flow):
     def mean_is_exact(self) -> bool:
         return True
 
-    def relaxed(self, dt: float) -> MeanFlow:
+    def mean_flow(self, dt: float, reverse: bool) -> MeanFlow:
         """e^{−a dt}ρ + (1 − e^{−a dt}) Tr(ρ) diag(A)/a, a = ΣA."""
         target = np.asarray(self.channel.target)
         kept = np.exp(-dt * target.sum())
         share = target / (target.sum() or 1.0)
         return lambda rho: kept * rho + (1 - kept) * np.trace(rho).real * np.diag(share)
 
-    def durations(self, dt: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """Of the visits upwards and of those downwards, (dim,) each."""
-        return visit_durations(jnp.asarray(self.channel.target), dt)
-
-
-@final
-class Sweep(LevelSweep):
-    """By Gaussian noise: every visit exact in law, the whole of weak order 2."""
-
-    @property
-    def budget(self) -> Budget:
-        return sweep_budget(self.channel.dim, self.law)
-
-    def mean_flow(self, dt: float, reverse: bool) -> MeanFlow:
-        return self.relaxed(dt)
-
     def step(self, dt: jax.Array, psi: jax.Array, noise: StepNoise, terms: Any, reverse: bool) -> jax.Array:
-        up, down = (GaussianTerms.over(duration, self.law) for duration in self.durations(dt))
-        return sweep((up, down.of_opposite_noise()), psi, noise, gaussian_visits, self.law)
-
-
-@final
-class DiscreteSweep(LevelSweep):
-    """By noise of few values: as exact in the mean, for other averages of weak order 2."""
-
-    @property
-    def budget(self) -> Budget:
-        dim = self.channel.dim
-        words = 0 if self.law == "real" else dyadic_words(dim, marked=False)
-        return Budget(uniforms=1, words=words, uniform_pairs=dim + (dim + 1) // 2)
-
-    @property
-    def is_sooner(self) -> bool:
-        # Joined steps share little of their noise: not where pilot runs tell the bias.
-        return self.channel.dim <= LARGEST_MEAN_MAP
-
-    def mean_flow(self, dt: float, reverse: bool) -> MeanFlow | None:
-        return self.relaxed(dt) if dt <= JUST * self.mean_limit else None
-
-    def terms(self, dt: jax.Array) -> Any:
-        return tuple(DiscreteTerms.over(duration, self.law) for duration in self.durations(dt))
-
-    def step(self, dt: jax.Array, psi: jax.Array, noise: StepNoise, terms: Any, reverse: bool) -> jax.Array:
-        return sweep(terms, psi, noise, discrete_visits, self.law)
+        return sweep(jnp.asarray(self.channel.target), dt, psi, noise, self.law)

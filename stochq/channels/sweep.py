@@ -25,22 +25,15 @@ from stochq.compiling import in_one_piece
 from stochq.noise import Budget, StepNoise
 from stochq.systems.linear import times_real
 
-# (index of the visit, ψ of the level, |ψ|² and ψ² summed over all others, what the step says of it) -> ψ of the level.
-Visit = Callable[[jax.Array, jax.Array, jax.Array, jax.Array, Any], jax.Array]
 
-
-def sweep(
-    terms: tuple[Any, Any], psi: jax.Array, noise: StepNoise, visits: Callable[[StepNoise, int, str], Visit], law: str
-) -> jax.Array:
-    """One normalised sweep over all levels.
-
-    terms: what the step says of each visit, upwards and downwards, arrays (dim,); psi: (dim, *columns); visits: makes
-    of the noise, the number of levels and the law of the noise what happens at a level.
-    """
+def sweep(rates: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoise, law: str) -> jax.Array:
+    """One normalised sweep over all levels. rates: A, (dim,); psi: (dim, *columns); noise: as `sweep_budget` says."""
     dim = len(psi)
+    up, down = (VisitTerms.over(duration, law) for duration in visit_durations(rates, dt))
+    terms = (up, down.of_opposite_noise())
 
-    def visit_all(psi: jax.Array, noise: StepNoise, terms: tuple[Any, Any]) -> tuple[jax.Array, jax.Array, jax.Array]:
-        down, visit = downwards(noise), visits(noise, dim, law)
+    def visit_all(psi: jax.Array, noise: StepNoise, terms: Any) -> tuple[jax.Array, jax.Array, jax.Array]:
+        down, visit = downwards(noise), visits(noise, law)
 
         # The sums without the last visited level are carried, and that level itself: were N and S carried, XLA would
         # evaluate the whole sub-step once for each of them.
@@ -67,7 +60,7 @@ def sweep(
 
 
 def sweep_budget(dim: int, law: str) -> Budget:
-    """Random numbers of a sweep by Gaussian noise."""
+    """Random numbers of a sweep."""
     collapsing = (dim + 1) // 2 if law == "real" else dim
     return Budget(pairs=dim + collapsing, uniforms=1, uniform_pairs=dim)
 
@@ -104,31 +97,32 @@ def _in_order(kept: jax.Array) -> jax.Array:
     return -jnp.log1p(-kept / (1 - later))
 
 
-class GaussianTerms(NamedTuple):
-    """What visits by Gaussian noise need of the step: of the collapse; e^{h/2} and e^h − 1."""
+class VisitTerms(NamedTuple):
+    """What visits need of the step: of the collapse; e^{h/2} and e^h − 1."""
 
     own: OwnCollapse
     growth: jax.Array
     gained: jax.Array
 
     @staticmethod
-    def over(h: jax.Array, law: str) -> "GaussianTerms":
-        return GaussianTerms(OwnCollapse.over(h, law), jnp.exp(0.5 * h), jnp.expm1(h))
+    def over(h: jax.Array, law: str) -> "VisitTerms":
+        return VisitTerms(OwnCollapse.over(h, law), jnp.exp(0.5 * h), jnp.expm1(h))
 
-    def of_opposite_noise(self) -> "GaussianTerms":
+    def of_opposite_noise(self) -> "VisitTerms":
         """Downwards the collapse takes its numbers with the opposite sign. Antithetic noise then makes, level by level
         from the other end, the same moves: an image whose energy is as opposite as can be."""
         return self._replace(own=self.own._replace(spread=-self.own.spread))
 
 
-def gaussian_visits(noise: StepNoise, dim: int, law: str) -> Visit:
-    """Visits by Gaussian noise, each exact in law. noise: as `sweep_budget` says.
+def visits(noise: StepNoise, law: str) -> Callable[..., jax.Array]:
+    """What happens at a level, exact in law: (index of the visit, ψ of the level, |ψ|² and ψ² summed over all others,
+    terms) -> ψ of the level.
 
     The others would decay by exp(−h/2): the visited level grows instead.
     """
     down = downwards(noise)
 
-    def visit(index: jax.Array, x: jax.Array, n: jax.Array, s: jax.Array, terms: GaussianTerms) -> jax.Array:
+    def visit(index: jax.Array, x: jax.Array, n: jax.Array, s: jax.Array, terms: VisitTerms) -> jax.Array:
         collapsing, arriving, uniforms = numbers_of_level(noise, index, law)
         factor = terms.own.factor(collapsing)
         early, unused = collapse(x, n, terms.own, factor, uniforms.imag)

@@ -80,7 +80,7 @@ def simulate(
     plain, statistics = _split_observables(observables, equation.dim)
     single = _asks_for_single_trajectories(keep, statistics)
     averages = tolerance is not None and dt is None and not single
-    scheme = _checked_scheme(equation, scheme, plain, single, averages)
+    scheme = _checked_scheme(equation, scheme, single, averages)
     check_grid_state(equation, psi)
     monitors = dict(grid_monitors(equation))
     if tolerance is not None:
@@ -119,14 +119,11 @@ def _asks_for_single_trajectories(keep: int, statistics: Mapping[str, Any]) -> s
     return f"keep={keep}" if keep else next((f"the histogram {name!r}" for name in histograms), "")
 
 
-def _checked_scheme(
-    equation: Equation, scheme: Scheme | None, observables: Mapping[str, Any], single: str, averages: bool
-) -> Scheme:
+def _checked_scheme(equation: Equation, scheme: Scheme | None, single: str, averages: bool) -> Scheme:
     """The scheme that was given or the best one; averages: whether nothing but means, at a step of our choice, is asked
     for."""
     if scheme is None:
-        linear = not any(callable(operator) for operator in observables.values())
-        scheme = default_scheme(equation, averages, linear)
+        scheme = default_scheme(equation, averages)
     scheme.check(equation)
     if single and scheme.averages_only:
         raise ValueError(

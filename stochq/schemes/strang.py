@@ -26,12 +26,10 @@ class Strang(Scheme):
     the sweep over levels (no step error in any mean where the Hamiltonian is diagonal with them), general operators by
     Platen's step, the Hamiltonian by its exact propagator.
     diffusive: collapse without a drawn index, of weak order 2 too, through which gradients pass.
-    increments: "discrete" for noise of few values with a Gaussian's first moments. Averages, E f(ψ) included, keep weak
-    order 2 and cost less: operators by a Kraus map whose outcome is drawn (`channels.kraus`), projectors by kicks that
-    leave linear averages exact (`channels.kicks`), thermalization by a sweep as exact in the mean as the Gaussian one
-    (`channels.sweep_discrete`), other diagonal operators by increments of four values; rate matrices keep Gaussian
-    ones. Single trajectories are not those of the equation, and `simulate` shows none. A pilot run that chooses the
-    step misses a part of the bias of diagonal operators in averages that are not linear, of no other.
+    increments: "discrete" draws the outcome of a Kraus map for every operator, by noise of few values with a Gaussian's
+    first moments. Averages, E f(ψ) included, keep weak order 2 and cost a fraction; collapse and thermalization, whose
+    own flows are as fast, keep Gaussian noise. Single trajectories are not those of the equation, and `simulate` shows
+    none.
 
     >>> import stochq as sq
     >>> sq.schemes.Strang().weak_order

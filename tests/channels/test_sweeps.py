@@ -8,16 +8,16 @@ import scipy.linalg
 from stochq.channels import RateMatrix, Separable
 from tests import liouville
 from tests.channels.cases import compiled, draw
-from tests.judging import judge_mean, judge_sample
+from tests.judging import judge_sample
 from tests.problems import state, transitions
 
 SAMPLES = 2**17
 LAWS = ("real", "complex")
 
 
-def _swept(channel, law, h, psi, seed, dtype=np.float32, discrete=False):
+def _swept(channel, law, h, psi, seed, dtype=np.float32):
     """Samples of the state after one sweep of length h, (samples, dim)."""
-    flow = channel.discrete_flow(law) if discrete else channel.flow(law)
+    flow = channel.flow(law)
     noise, h = draw(np.random.default_rng(seed), flow.budget, SAMPLES, dtype), jnp.asarray(h, dtype)
     states = jnp.broadcast_to(jnp.asarray(psi, np.complex64)[:, None], (len(psi), SAMPLES))
     return np.asarray(compiled(flow, "step")(h, states, noise, flow.terms(h), False)).T
@@ -37,29 +37,6 @@ def test_the_mean_density_is_exact_over_any_step(law, h):
     _judge_density(_swept(Separable(rates), law, h, psi, 1), expected, f"sweep, {law}, h = {h}")
     mapped = Separable(rates).flow(law).mean_flow(h, False)(np.outer(psi, psi.conj()))
     np.testing.assert_allclose(mapped, expected, atol=1e-12)
-
-
-@pytest.mark.parametrize("law", LAWS)
-def test_few_values_have_the_exact_mean_density(law):
-    """As long as four values hold what a visit loses, here up to 0.82 for real noise."""
-    rates, psi, h = np.array([0.9, 0.0, 0.3, 0.5]), state(4, 12), 0.6
-    jumps = transitions(np.outer(rates, np.ones(4)), np.eye(4))
-    expected = liouville.flow(jumps, np.outer(psi, psi.conj()), h)
-    _judge_density(_swept(Separable(rates), law, h, psi, 7, discrete=True), expected, f"discrete sweep, {law}")
-
-
-@pytest.mark.parametrize("law", LAWS)
-def test_few_values_have_the_moments_of_gaussian_noise(law):
-    """E|ψ_i|²|ψ_j|² and E|ψ_i|⁶ after a step of 0.1, right to third order in it: 4e-4 at most, below what is judged."""
-    rates, psi, h = np.array([0.9, 0.0, 0.3, 0.5]), state(4, 12), 0.1
-    moments = []
-    for discrete in (False, True):
-        after = _swept(Separable(rates), law, h, psi, 8 + discrete, discrete=discrete)
-        p = np.abs(after.astype(complex)) ** 2
-        moments.append(np.concatenate([(p[:, :, None] * p[:, None, :]).reshape(len(p), -1), p**3], axis=1))
-    expected = moments[0].mean(axis=0)
-    both = np.sqrt(moments[0].var(axis=0) + moments[1].var(axis=0)) / np.sqrt(SAMPLES)
-    judge_mean(moments[1].mean(axis=0), both, expected, f"moments of the discrete sweep, {law}")
 
 
 @pytest.mark.parametrize("law", LAWS)

@@ -272,7 +272,7 @@ def test_batch_changes_no_number():
 
 
 def test_a_run_of_as_many_trajectories_gives_the_same_numbers():
-    chosen, averages = run(), sq.schemes.Strang(increments="discrete")
+    chosen, averages = run(), sq.schemes.Strang()
     assert chosen.scheme == averages.name
     plain = run(
         tolerance=None, scheme=averages, trajectories=chosen.trajectories, dt=chosen.dt, antithetic=chosen.antithetic

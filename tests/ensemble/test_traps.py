@@ -210,17 +210,67 @@ def test_rounding_is_not_promised_away():
     assert double.info["reached"] <= 0.02 and abs(double.mean["energy"][-1] - expected) < 0.04
 
 
+class ShortCollapse(sq.channels.Channel):
+    """Projectors whose flow is said to hold over rate·dt up to one."""
+
+    rates: np.ndarray
+    basis: sq.channels.Given = sq.channels.Given()
+
+    @property
+    def inner(self):
+        return sq.channels.Projectors(self.rates)
+
+    @property
+    def dim(self):
+        return len(self.rates)
+
+    def unsupported(self, law):
+        return ""
+
+    def flow(self, law):
+        return ShortFlow(self, law)
+
+    def dissipator(self, t, rho):
+        return self.inner.dissipator(t, rho)
+
+    def operators(self):
+        return self.inner.operators()
+
+
+class ShortFlow(sq.channels.Flow):
+    @property
+    def inner(self):
+        return self.channel.inner.flow(self.law)
+
+    @property
+    def budget(self):
+        return self.inner.budget
+
+    @property
+    def longest_step(self):
+        return float(1 / np.max(np.asarray(self.channel.rates)))
+
+    @property
+    def mean_limit(self):
+        return self.longest_step
+
+    def mean_flow(self, dt, reverse):
+        return self.inner.mean_flow(dt, reverse) if dt <= self.longest_step * (1 + 1e-9) else None
+
+    def step(self, dt, psi, noise, terms, reverse):
+        return self.inner.step(dt, psi, noise, terms, reverse)
+
+
 @pytest.mark.parametrize("strength", [0.5, 0.6, 0.7, 0.9])
 def test_a_step_at_the_limit_is_not_beyond_it(strength):
-    equation = sq.models.suv(sq.systems.levels(FLIP), strength=strength)
+    equation = sq.Equation(sq.systems.levels(FLIP), (ShortCollapse(np.full(2, strength)),))
     options = {"observables": {"p": P}, "trajectories": 10**5, "tolerance": 0.02}
     free = sq.simulate(equation, [1, 0], [0, 2], **options)
     assert "map of the mean state" in free.info["dt_reason"]
-    kicks = sq.schemes.Strang(increments="discrete")
     with pytest.warns(UserWarning, match="was not met"):
-        sq.simulate(equation, [1, 0], [0, 1 / strength], dt=1 / strength, scheme=kicks, **options)
-    with pytest.raises(ValueError, match=r"^dt: expected at most .* with Strang\(increments=\"discrete\"\)"):
-        sq.simulate(equation, [1, 0], [0, 9], dt=1.01 / strength, scheme=kicks, observables={"p": P}, trajectories=10)
+        sq.simulate(equation, [1, 0], [0, 1 / strength], dt=1 / strength, **options)
+    with pytest.raises(ValueError, match=r"^dt: expected at most .* with Strang\(\)"):
+        sq.simulate(equation, [1, 0], [0, 9], dt=1.01 / strength, observables={"p": P}, trajectories=10)
 
 
 def test_trajectories_that_fail_do_not_stop_a_pilot():

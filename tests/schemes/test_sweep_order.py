@@ -54,14 +54,3 @@ def _uneven():
 def test_real_noise_uneven_weights_and_a_hamiltonian():
     measured, error = _order(_levels(_uneven(), (1, 2)))
     assert error < 0.2 and abs(measured - 2) < 0.5, (measured, error)
-
-
-def test_few_values_have_the_same_limit_with_order_two():
-    equation, discrete = _uneven(), Strang(increments="discrete")
-    (a, da), (b, db), (c, dc) = (_purity_after(equation, steps, discrete) for steps in (2, 4, 8))
-    measured, error = order(a - b, np.hypot(da, db), b - c, np.hypot(db, dc))
-    assert error < 0.2 and abs(measured - 2) < 0.5, (measured, error)
-    (d, dd), (e, de) = (_purity_after(equation, steps, Strang()) for steps in (8, 16))
-    limits = ((4 * second - first) / 3 for first, second in ((b, c), (d, e)))
-    errors = [np.hypot(4 * second, first) / 3 for first, second in ((db, dc), (dd, de))]
-    judge_mean(next(limits), np.hypot(*errors), next(limits), "E Σp², few values")
