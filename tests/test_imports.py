@@ -54,7 +54,18 @@ def test_imports_run_one_way():
 
 
 def test_importing_is_light():
-    heavy = ["matplotlib", "xarray", "typer", "pydantic", "rich", "diffrax", "scipy.special"]
+    heavy = [
+        "matplotlib",
+        "xarray",
+        "typer",
+        "pydantic",
+        "rich",
+        "diffrax",
+        "optax",
+        "optimistix",
+        "h5py",
+        "scipy.special",
+    ]
     code = (
         "import sys, jax; before = jax.config.jax_enable_x64; import stochq; "
         f"print([m for m in {heavy} if m in sys.modules], before == jax.config.jax_enable_x64)"

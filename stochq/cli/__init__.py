@@ -6,5 +6,7 @@ import sys
 def main() -> None:
     """Entry point of the console script."""
     from stochq.cli.app import app
+    from stochq.cli.cache import keep_compiled_programs
 
+    keep_compiled_programs()
     sys.exit(app())

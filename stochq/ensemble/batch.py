@@ -180,6 +180,7 @@ def run_batch(problem: Runnable, first_block: Any, blocks: Any, stop: Any, capac
     size = problem.block
     states = any(statistic.needs in ("states", "runs") for statistic in problem.statistics)
 
+    @partial(jax.jit, inline=True)  # traced once for its shapes and for the loop
     def summarize(block: jax.Array) -> tuple[Any, jax.Array]:
         first = (first_block + block) * np.uint32(size)
         data = problem.data(first, states)

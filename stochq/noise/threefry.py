@@ -1,5 +1,7 @@
 """The threefry-2x32 block cipher with its rounds unrolled, so that XLA fuses and vectorises it."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,6 +14,8 @@ def _rotate_left(word: jax.Array, distance: int) -> jax.Array:
     return (word << np.uint32(distance)) | (word >> np.uint32(32 - distance))
 
 
+# Traced once for each shape: tracing its 20 rounds anew at every use takes most of the time of a first call.
+@partial(jax.jit, inline=True)
 def threefry(key: jax.Array, counter_0: jax.Array, counter_1: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Two uniform 32-bit words for every pair of counters (Salmon et al. 2011, threefry-2x32, 20 rounds).
 
