@@ -2,7 +2,7 @@
 
 A SUI chain (`thermalization` eqs. 7 and 8) is simulated with known 𝒥𝒩 and α𝒩. Its means, with the errors of a
 thousand trajectories, play the measurement; the fit starts from strengths several times too large and returns both
-with their uncertainty. Takes under a minute on two cores. Run:
+with their uncertainty. Takes some ten seconds on two cores. Run:
 
     python scripts/examples/fit-sui-chain.py [PICTURE.png]
 """

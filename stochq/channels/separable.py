@@ -10,6 +10,7 @@ import numpy as np
 from stochq.arrays import as_real, is_concrete
 from stochq.channels.channel import Basis, Flow, Given, MeanFlow, NoiseLaw, populations
 from stochq.channels.sweep import sweep, sweep_budget
+from stochq.channels.sweep_smooth import SmoothMatrixSweep, SmoothSweep
 from stochq.channels.transitions import MatrixSweep, Transitions
 from stochq.noise import Budget, StepNoise
 from stochq.noise.normals import correlated
@@ -67,6 +68,9 @@ class Separable(Transitions):
 
     def flow(self, law: NoiseLaw) -> Flow:
         return Sweep(self, law) if self.source is None else MatrixSweep(self, law)
+
+    def smooth_flow(self, law: NoiseLaw) -> Flow:
+        return SmoothSweep(self, law) if self.source is None else SmoothMatrixSweep(self, law)
 
 
 @final

@@ -16,6 +16,7 @@ from stochq.arrays import as_real
 from stochq.channels.channel import Basis, Channel, Flow, Given, NoiseLaw, populations
 from stochq.channels.sweep import sweep_budget
 from stochq.channels.sweep_matrix import sweep_matrix
+from stochq.channels.sweep_smooth import SmoothMatrixSweep
 from stochq.noise import Budget, StepNoise
 from stochq.noise.normals import correlated
 from stochq.systems.linear import apply_matrix, column, inner, level_sum, times_real
@@ -46,6 +47,9 @@ class Transitions(Channel):
 
     def flow(self, law: NoiseLaw) -> Flow:
         return MatrixSweep(self, law)
+
+    def smooth_flow(self, law: NoiseLaw) -> Flow:
+        return SmoothMatrixSweep(self, law)
 
     def drift(self, t: jax.Array, psi: jax.Array, law: NoiseLaw) -> jax.Array:
         """(Σ_ν J_μν|ψ_ν|² − ½ Σ_ν J_νμ − ½ Σ_κν J_κν|ψ_κ|²|ψ_ν|²) ψ_μ."""

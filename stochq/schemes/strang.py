@@ -25,7 +25,7 @@ class Strang(Scheme):
     Weak order 2. Collapse channels flow exactly (no step error at all without a Hamiltonian), thermalizing ones by
     the sweep over levels (no step error in any mean where the Hamiltonian is diagonal with them), general operators by
     Platen's step, the Hamiltonian by its exact propagator.
-    diffusive: collapse without a drawn index, of weak order 2 too, through which gradients pass.
+    diffusive: collapse and thermalization without a drawn index, of weak order 2 too, through which gradients pass.
     increments: "discrete" draws the outcome of a Kraus map for every operator, by noise of few values with a Gaussian's
     first moments. Averages, E f(ψ) included, keep weak order 2 and cost a fraction; collapse and thermalization, whose
     own flows are as fast, keep Gaussian noise. Single trajectories are not those of the equation, and `simulate` shows

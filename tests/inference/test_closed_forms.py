@@ -36,6 +36,30 @@ def test_thermalization_rate():
     judged(energy, -0.8 * np.exp(-0.7 * 0.8) * (1.5 - 0.2), 0.7)
 
 
+def test_steps_longer_than_a_period_of_the_hamiltonian():
+    """⟨X⟩ = e^{−at}⟨X⟩_0(t) + (1−e^{−at}) Tr χX, with the free motion from the exponential of a fast Hamiltonian."""
+    from scipy.linalg import expm
+
+    matrix = np.array([[0.0, 9.0, 0.0], [9.0, 5.0, -7.0], [0.0, -7.0, -6.0]])
+    x, psi, chi = np.diag([1.0, 0.0, -1.0]), np.array([1.0, 0.0, 0.0]), np.array([0.5, 0.3, 0.2])
+    vectors = np.linalg.eigh(matrix)[1]
+    equilibrium = chi @ (vectors * (x @ vectors)).sum(axis=0)
+    moved = expm(-0.8j * matrix) @ psi
+    free = (moved.conj() @ x @ moved).real
+
+    def mean(strength, seed):
+        model = sq.models.oqt(sq.systems.levels(matrix), strength=strength, equilibrium=chi)
+        return sq.expectations(
+            model, psi, TIMES, observables={"x": x}, trajectories=4096, dt=0.2, seed=seed
+        )["x"][-1]  # fmt: skip
+
+    values = np.array([mean(0.7, seed) for seed in range(4)])
+    expected = np.exp(-0.56) * free + (1 - np.exp(-0.56)) * equilibrium
+    # A trajectory's ⟨X⟩ lies within ±1: 4·4096 of them.
+    assert abs(values.mean() - expected) < 4 / np.sqrt(4 * 4096), (values, expected)
+    judged(mean, 0.8 * np.exp(-0.56) * (equilibrium - free), 0.7)
+
+
 def test_reduction_rate():
     """⟨σ_x⟩ = 2ab e^{−rt} under SUV without a Hamiltonian: d/dr = −t 2ab e^{−rt}."""
 
@@ -103,7 +127,7 @@ def test_the_numbers_are_those_of_simulate():
 
 def test_a_flow_that_draws_an_index_is_refused():
     model = sq.models.suv(sq.systems.levels([0.0, 1.0]), strength=0.6)
-    with pytest.raises(ValueError, match="^scheme: .*discrete index.*Extrapolated"):
+    with pytest.raises(ValueError, match=r"^scheme: .*discrete index.*Strang\(diffusive=True\)"):
         sq.expectations(
             model, [0.6, 0.8], TIMES, observables={"p": np.array([1.0, 0.0])}, trajectories=64, dt=0.1,
             scheme=sq.schemes.Strang(),

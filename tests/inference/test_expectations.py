@@ -138,9 +138,9 @@ def test_the_default_draws_no_index():
     thermal = sq.models.oqt(QUBIT, strength=0.5, equilibrium=[0.5, 0.5])
     assert default(suv()).name == "Strang(diffusive=True)"
     assert default(suv(noise="unitary")).name == "Strang()"
-    assert default(thermal).name == "Extrapolated(EulerMaruyama())"
+    assert default(thermal).name == "Strang(diffusive=True)"
     rates = sq.Equation(sq.systems.levels([0.0, 0.4, 1.0]), (RateMatrix(JUMPS),))
-    assert default(rates).name == "Extrapolated(EulerMaruyama())"
+    assert default(rates).name == "Strang(diffusive=True)"
 
 
 BAD = {

@@ -1,0 +1,134 @@
+"""Sweeps over the target levels of transitions through which gradients pass: one target level at a time, weak order 2.
+
+In the sub-step of μ all other components change by a common factor and a decay that is exact. ψ is kept unnormalised,
+so that x = ψ_μ alone fluctuates. With y_ν = ψ_ν for ν ≠ μ, in law and for real noise
+
+$$dx = \\frac{2J_{\\mu\\mu}x|x|^2 + \\bar x\\,S + x\\,V}{|x|^2+\\sum|y_\\nu|^2}\\,dt
+  + \\sqrt{J_{\\mu\\mu}}\\,x\\,dW + d\\zeta, \\qquad E|d\\zeta|^2 = V\\,dt,\\quad E[d\\zeta^2] = S\\,dt,$$
+
+V = Σ J_μν|y_ν|² and S = Σ J_μν y_ν². For complex noise the drift is (J_μμ|x|² + V)x/|ψ|², dW is complex and
+E[dζ²] = 0. No index is drawn that depends on the state, unlike in the sweeps that are exact in law.
+"""
+
+from functools import partial
+from typing import Any, NamedTuple, final
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from stochq.channels.channel import Flow, normalized, populations
+from stochq.channels.sweep import Visit, downwards, sweep_levels, visit_durations
+from stochq.noise import Budget, StepNoise
+from stochq.noise.normals import correlated
+from stochq.noise.roots import root
+from stochq.systems.linear import column, level_sum, times_real
+
+
+class Sources(NamedTuple):
+    """What a visit of level μ needs of the other levels, (*columns,): Σ|y_ν|², and V and S times the step."""
+
+    norm: jax.Array
+    variance: jax.Array
+    relation: jax.Array
+
+
+def smooth_visit(x: jax.Array, h: jax.Array, sources: Sources, normals: tuple[jax.Array, ...], law: str) -> jax.Array:
+    """x after one step: half the drift, half the multiplication, the addition, and the first two again.
+
+    h: J_μμ times the step. normals: complex with E|z|² = 2, of the addition and of the multiplication, one for real
+    noise, two for complex noise.
+    """
+    added, *multiplied = normals
+    if law == "real":
+        factors = [jnp.exp(root(0.5 * h) * z - 0.25 * h) for z in (multiplied[0].real, multiplied[0].imag)]
+    else:
+        factors = [jnp.exp(times_real(0.5 * root(h), z)) for z in multiplied]
+    x = factors[0] * _half_drift(x, h, sources, law)
+    x = x + correlated(added, sources.variance, sources.relation if law == "real" else None)
+    return _half_drift(factors[1] * x, h, sources, law)
+
+
+def _half_drift(x: jax.Array, h: jax.Array, sources: Sources, law: str) -> jax.Array:
+    """Half a step of the drift by the midpoint rule."""
+
+    def slope(x: jax.Array) -> jax.Array:
+        own = populations(x)
+        if law == "real":
+            change = times_real(2 * h * own + sources.variance, x) + x.conj() * sources.relation
+        else:
+            change = times_real(h * own + sources.variance, x)
+        return times_real(0.5 / (own + sources.norm), change)
+
+    return x + slope(x + times_real(jnp.asarray(0.5, x.real.dtype), slope(x)))
+
+
+def smooth_visits(noise: StepNoise, law: str) -> Visit:
+    """Visits where the rate does not depend on the level left behind. noise: as `SmoothSweep.budget` says."""
+    dim = len(noise.pairs) // _numbers(law)
+
+    def visit(index: jax.Array, x: jax.Array, n: jax.Array, s: jax.Array, h: jax.Array) -> jax.Array:
+        return smooth_visit(x, h, Sources(n, h * n, times_real(h, s)), _normals_of(noise, index, dim), law)
+
+    return visit
+
+
+def _numbers(law: str) -> int:
+    """Complex normals of one visit."""
+    return 2 if law == "real" else 3
+
+
+def _normals_of(noise: StepNoise, index: jax.Array, dim: int) -> tuple[jax.Array, ...]:
+    return tuple(noise.pairs[first + index] for first in range(0, len(noise.pairs), dim))
+
+
+class SmoothTransitions(Flow):
+    """A sweep in a random direction. Abstract: rates that depend on the target alone, or any."""
+
+    @property
+    def budget(self) -> Budget:
+        return Budget(pairs=_numbers(self.law) * self.channel.dim, uniforms=1)
+
+    @property
+    def is_differentiable(self) -> bool:
+        return True
+
+
+@final
+class SmoothSweep(SmoothTransitions):
+    """Rates that depend on the target level alone, at O(dim)."""
+
+    def step(self, dt: jax.Array, psi: jax.Array, noise: StepNoise, terms: Any, reverse: bool) -> jax.Array:
+        durations = visit_durations(jnp.asarray(self.channel.target), dt)
+        return sweep_levels(durations, psi, noise, partial(smooth_visits, law=self.law))
+
+
+@final
+class SmoothMatrixSweep(SmoothTransitions):
+    """Any rates J_μν, at O(dim²)."""
+
+    def step(self, dt: jax.Array, psi: jax.Array, noise: StepNoise, terms: Any, reverse: bool) -> jax.Array:
+        down, dim, rates = downwards(noise), self.channel.dim, jnp.asarray(self.channel.rates())
+
+        def visit(psi: jax.Array, row: tuple) -> tuple[jax.Array, None]:
+            index, up, other = row
+            rate = jnp.where(down, column(other, psi), column(up, psi)) * dt
+            return _visit_matrix(psi, index, rate, _normals_of(noise, index, dim), self.law), None
+
+        rows = (jnp.arange(dim), rates, rates[::-1, ::-1])
+        # Trajectories on their way down hold their levels in the opposite order.
+        ordered, _ = lax.scan(visit, jnp.where(down, psi[::-1], psi), rows)
+        return normalized(jnp.where(down, ordered[::-1], ordered))
+
+
+def _visit_matrix(psi: jax.Array, index: jax.Array, rate: jax.Array, normals: tuple, law: str) -> jax.Array:
+    """rate: J_μν times the step, (dim, *columns)."""
+    decay = jnp.exp(-0.25 * rate)
+    psi = times_real(decay, psi)
+    others = psi.at[index].set(0)
+    probability = populations(others)
+    sources = Sources(
+        level_sum(probability)[0], level_sum(rate * probability)[0], level_sum(times_real(rate, others * others))[0]
+    )
+    x = smooth_visit(psi[index], rate[index], sources, normals, law)
+    return times_real(decay, others.at[index].set(x))

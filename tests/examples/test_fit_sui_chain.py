@@ -1,0 +1,59 @@
+"""The example that fits the strengths of a chain finds the ones that its data were made with."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+
+import stochq as sq
+from tests import liouville
+from tests.problems import projectors, transitions
+
+PATH = Path(__file__).parents[2] / "scripts" / "examples" / "fit-sui-chain.py"
+
+
+@pytest.fixture(scope="module")
+def example():
+    spec = importlib.util.spec_from_file_location("fit_sui_chain", PATH)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def measured(example):
+    return example.measure()
+
+
+def test_both_strengths_are_found_and_the_model_describes_the_data(example, measured, tmp_path, capsys):
+    fit = sq.fit(example.predict, measured, example.logs(example.START))
+    for name, truth in example.TRUTH.items():
+        deviation = (fit.parameters[name] - np.log(truth)) / fit.stderr[name]
+        assert abs(deviation) < 3, (name, deviation)
+        assert fit.stderr[name] < 0.1
+    # Times of one trajectory are correlated: χ² spreads more than that of independent points.
+    assert 0.5 < fit.chi2 / fit.dof < 1.6
+    example.report(fit)
+    example.draw(measured, fit, tmp_path / "fit.png")
+    assert "reduction" in capsys.readouterr().out and (tmp_path / "fit.png").stat().st_size > 10_000
+
+
+def test_the_step_of_the_example_biases_no_prediction(example):
+    """Against the master equation in dense matrices, at the strengths where the fit starts and at the true ones."""
+    matrix = np.asarray(example.CHAIN.matrix())
+    energies, vectors = np.linalg.eigh(matrix)
+    weights = np.exp(-0.3 * energies) / np.exp(-0.3 * energies).sum()
+    for strengths in (example.START, example.TRUTH):
+        jumps = projectors(np.eye(16), strengths["reduction"])
+        jumps += transitions(strengths["thermalization"] * np.outer(weights, np.ones(16)), vectors)
+        rho = liouville.density(matrix, jumps, example.PSI0, example.TIMES[[0, 4, 16]])
+        found = example.predict(example.logs(strengths))
+        for name, operator in example.OBSERVABLES.items():
+            operator = np.diag(operator) if np.ndim(operator) == 1 else np.asarray(operator)
+            mean, square = (liouville.expectation(each, rho)[1:] for each in (operator, operator @ operator))
+            # A trajectory's ⟨O⟩ varies by less than an outcome of O does.
+            error = np.sqrt((square - mean**2) / 8192)
+            z = (np.asarray(found[name])[[4, 16]] - mean) / error
+            assert np.abs(z).max() < stats.norm.isf(1e-5), (name, strengths, z)
