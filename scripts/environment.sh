@@ -55,3 +55,13 @@ prepare() {
     fi
     echo "$wanted" >"$stamp"
 }
+
+# Where compiled programs are kept between runs of the tests, by the kind of processor: machine code for one may not run
+# on another. Programs of versions of the code that are long gone are dropped.
+keep_programs() {
+    processor=$({ uname -m; grep -m 1 -E "^(flags|Features)" /proc/cpuinfo 2>/dev/null || true; } | cksum | cut -d " " -f 1)
+    export JAX_COMPILATION_CACHE_DIR="${JAX_COMPILATION_CACHE_DIR:-$PWD/.cache/jax/$processor}"
+    export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0 JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES=0
+    mkdir -p "$JAX_COMPILATION_CACHE_DIR"
+    find "$JAX_COMPILATION_CACHE_DIR" -type f -mtime +14 -delete
+}
