@@ -1,10 +1,12 @@
 """What evolves: a Hamiltonian, channels of jump operators and a noise law."""
 
+from collections.abc import Sequence
 from typing import Any, final
 
 import equinox as eqx
 import jax
 import numpy as np
+from numpy.typing import ArrayLike
 
 from stochq.arrays import as_real, is_concrete
 from stochq.channels import Channel, Columns, Energy, NoiseLaw
@@ -12,6 +14,7 @@ from stochq.channels.channel import normalized
 from stochq.module import Module
 from stochq.noise import Coloured, SphericalBrownian
 from stochq.systems.hamiltonian import Hamiltonian
+from stochq.systems.levels import as_hamiltonian
 
 NOISE_LAWS = ("real", "complex", "unitary")
 
@@ -43,22 +46,25 @@ class Equation(Module):
 
     def __init__(
         self,
-        hamiltonian: Hamiltonian,
-        channels: tuple[Channel, ...],
+        hamiltonian: Hamiltonian | ArrayLike,
+        channels: Sequence[Channel],
         noise: NoiseLaw = "real",
         hbar: Any = 1.0,
         colour: Coloured | SphericalBrownian | None = None,
     ) -> None:
-        self.hamiltonian, self.channels, self.noise, self.hbar = hamiltonian, tuple(channels), noise, as_real(hbar)
+        self.hamiltonian = as_hamiltonian(hamiltonian)
+        self.channels = _checked_channels(channels)
+        self.noise = noise
+        self.hbar = as_real(hbar)
         self.colour = colour
         if noise not in NOISE_LAWS:
             raise ValueError(f"noise: expected one of {', '.join(NOISE_LAWS)}; got {noise!r}.")
         if is_concrete(self.hbar) and not (np.isfinite(self.hbar) and self.hbar > 0):
             raise ValueError(f"hbar: expected a positive number; got {hbar}.")
         for channel in self.channels:
-            if channel.dim != hamiltonian.dim:
+            if channel.dim != self.dim:
                 raise ValueError(
-                    f"channels: expected operators of dimension {hamiltonian.dim}, that of the Hamiltonian; "
+                    f"channels: expected operators of dimension {self.dim}, that of the Hamiltonian; "
                     f"{type(channel).__name__} has {channel.dim}."
                 )
             if problem := channel.unsupported(noise):
@@ -106,3 +112,32 @@ class Equation(Module):
     def project(self, psi: jax.Array) -> jax.Array:
         """The nearest state on the constraint |ψ| = 1."""
         return normalized(psi)
+
+
+def _checked_channels(channels: Any) -> tuple[Channel, ...]:
+    if isinstance(channels, (list, tuple)) and all(isinstance(channel, Channel) for channel in channels):
+        return tuple(channels)
+    if isinstance(channels, Channel):
+        raise ValueError(f"channels: expected a list of channels; got one {type(channels).__name__}. Write [channel].")
+    raise ValueError(
+        "channels: expected a list of channels such as sq.channels.Projectors(rates); got something else. Jump "
+        "operators as matrices are for sq.models.unravel(hamiltonian, [L, ...])."
+    )
+
+
+def as_equation(equation: Any) -> Equation:
+    """An equation as it is; a Hamiltonian or a Hermitian matrix as the equation without channels.
+
+    Raises: ValueError for anything else.
+
+    >>> len(as_equation([[0.0, 1.0], [1.0, 0.0]]).channels)
+    0
+    """
+    if isinstance(equation, Equation):
+        return equation
+    if isinstance(equation, (Hamiltonian, list, tuple, np.ndarray, jax.Array)):
+        return Equation(as_hamiltonian(equation), ())
+    raise ValueError(
+        "equation: expected an equation from sq.models, such as sq.models.unravel(hamiltonian, [L]); got "
+        f"{type(equation).__name__}."
+    )

@@ -13,6 +13,7 @@ from stochq.channels.channel import Basis, Given
 from stochq.channels.kraus import Terms
 from stochq.channels.kraus_terms import dense_images, dense_terms
 from stochq.channels.operators import Operators
+from stochq.systems.checks import check_operators
 from stochq.systems.linear import apply_matrix
 
 
@@ -25,6 +26,7 @@ class DenseOperators(Operators):
     basis: Basis = eqx.field(default_factory=Given)
 
     def __init__(self, matrices: Any, basis: Basis | None = None) -> None:
+        check_operators("matrices", matrices)
         self.matrices = as_matrix(matrices)
         adjoint = self.matrices.conj().transpose(0, 2, 1)
         self.square = (adjoint @ self.matrices).sum(axis=0)

@@ -11,6 +11,7 @@ from stochq.arrays import as_real, is_concrete
 from stochq.channels.channel import Basis, Given
 from stochq.channels.diagonal import DiagonalCollapse
 from stochq.noise.roots import root
+from stochq.systems.checks import check_features
 from stochq.systems.linear import multiply
 
 
@@ -23,9 +24,9 @@ class Features(DiagonalCollapse):
     basis: Basis = eqx.field(default_factory=Given)
 
     def __init__(self, matrix: Any, rate: Any = 1.0, basis: Basis | None = None) -> None:
-        self.matrix, self.rate = as_real(matrix), as_real(rate)
-        if is_concrete(self.matrix) and (self.matrix.ndim != 2 or not np.all(np.isfinite(self.matrix))):
-            raise ValueError(f"matrix: expected finite features of shape (K, dim), got shape {self.matrix.shape}.")
+        check_features("matrix", matrix)
+        self.matrix = as_real(np.real(matrix) if is_concrete(matrix) else matrix)
+        self.rate = as_real(rate)
         self.basis = Given() if basis is None else basis
 
     @property

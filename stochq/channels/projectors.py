@@ -11,6 +11,7 @@ from stochq.arrays import as_real
 from stochq.channels.channel import Basis, Given
 from stochq.channels.diagonal import DiagonalCollapse
 from stochq.noise.roots import root
+from stochq.systems.checks import check_rates
 from stochq.systems.linear import column
 
 
@@ -22,6 +23,7 @@ class Projectors(DiagonalCollapse):
     basis: Basis = eqx.field(default_factory=Given)
 
     def __init__(self, rates: Any, basis: Basis | None = None) -> None:
+        check_rates("rates", rates, "(dim,)")
         self.rates = as_real(rates)
         self.basis = Given() if basis is None else basis
 

@@ -15,6 +15,7 @@ from stochq.channels.transitions import MatrixSweep, Transitions
 from stochq.noise import Budget, StepNoise
 from stochq.noise.normals import correlated
 from stochq.noise.roots import root
+from stochq.systems.checks import check_rates
 from stochq.systems.linear import column, inner, level_sum, times_real
 
 
@@ -27,6 +28,9 @@ class Separable(Transitions):
     basis: Basis = eqx.field(default_factory=Given)
 
     def __init__(self, target: Any, source: Any = None, basis: Basis | None = None) -> None:
+        check_rates("target", target, "(dim,)")
+        if source is not None:
+            check_rates("source", source, "(dim,)")
         self.target = as_real(target)
         self.source = None if source is None else as_real(source)
         self.basis = Given() if basis is None else basis

@@ -19,6 +19,7 @@ from stochq.channels.sweep_matrix import sweep_matrix
 from stochq.channels.sweep_smooth import SmoothMatrixSweep
 from stochq.noise import Budget, StepNoise
 from stochq.noise.normals import correlated
+from stochq.systems.checks import check_rates
 from stochq.systems.linear import apply_matrix, column, inner, level_sum, times_real
 
 
@@ -102,6 +103,7 @@ class RateMatrix(Transitions):
     basis: Basis = eqx.field(default_factory=Given)
 
     def __init__(self, matrix: Any, basis: Basis | None = None) -> None:
+        check_rates("matrix", matrix, "(dim, dim)")
         self.matrix = as_real(matrix)
         self.basis = Given() if basis is None else basis
 

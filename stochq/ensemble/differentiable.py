@@ -17,8 +17,9 @@ from stochq.ensemble.kernel import run_block
 from stochq.ensemble.problem import build_problem, check_counters
 from stochq.ensemble.runner import precision_context
 from stochq.ensemble.simulate import check_options
-from stochq.equation import Equation
-from stochq.schemes import Scheme, default_differentiable_scheme
+from stochq.equation import Equation, as_equation
+from stochq.operators import check_state_function
+from stochq.schemes import Scheme, check_scheme, default_differentiable_scheme
 from stochq.systems.checks import check_count, check_times
 from stochq.systems.states import check_state
 
@@ -68,13 +69,17 @@ def expectations(
     """
     _check_static(times=times, dt=dt)
     _check_precision(precision)
+    equation = as_equation(equation)
     times = check_times(times)
     grid = time_grid(times, check_step(times, dt))
     trajectories = check_count("trajectories", trajectories, 1)
     seed = check_count("seed", seed, 0, most=2**63 - 1)
     scheme = default_differentiable_scheme(equation) if scheme is None else scheme
-    scheme.check(equation)
+    check_scheme(scheme, equation)
     check_differentiable(scheme, equation)
+    for name, value in observables.items():
+        if callable(value):
+            check_state_function(f"observables[{name!r}]", value, equation.dim)
     if is_concrete(psi0):
         psi0 = check_state(psi0, equation.dim)
         with jax.ensure_compile_time_eval():

@@ -25,8 +25,9 @@ from stochq.ensemble.tolerance import (
     run_to,
     target_of,
 )
-from stochq.equation import Equation
-from stochq.schemes import Scheme, default_scheme
+from stochq.equation import Equation, as_equation
+from stochq.operators import check_state_function
+from stochq.schemes import Scheme, check_scheme, default_scheme
 from stochq.systems.checks import check_count, check_times
 from stochq.systems.states import check_state
 
@@ -71,6 +72,7 @@ def simulate(
     >>> bool(abs(result.mean["p"][-1] - 0.36) < 5 * result.stderr["p"][-1])
     True
     """
+    equation = as_equation(equation)
     psi = check_state(psi0, equation.dim)
     times = check_times(times)
     trajectories = check_count("trajectories", trajectories, 2)
@@ -124,7 +126,7 @@ def _checked_scheme(equation: Equation, scheme: Scheme | None, single: str, aver
     for."""
     if scheme is None:
         scheme = default_scheme(equation, averages)
-    scheme.check(equation)
+    check_scheme(scheme, equation)
     if single and scheme.averages_only:
         raise ValueError(
             f"scheme: expected one whose single trajectories have the equation's law, for {single}; increments="
@@ -172,8 +174,13 @@ def _split_observables(observables: Mapping[str, Any], dim: int) -> tuple[dict[s
     statistics = {name: value for name, value in observables.items() if isinstance(value, (Density, Histogram))}
     for name, value in statistics.items():
         if isinstance(value, Histogram):
+            if callable(value.operator):
+                check_state_function(f"observables[{name!r}]", value.operator, dim)
             readout({name: value.operator}, dim)
     plain: dict[str, Any] = {name: value for name, value in observables.items() if name not in statistics}
+    for name, value in plain.items():
+        if callable(value):
+            check_state_function(f"observables[{name!r}]", value, dim)
     if not plain:
         plain = {"norm": np.ones(dim)}
     return plain, statistics

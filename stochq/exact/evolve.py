@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 import jax
 import numpy as np
 
-from stochq.equation import Equation
+from stochq.equation import Equation, as_equation
 from stochq.exact import liouvillian
 from stochq.exact.action import is_driven
 from stochq.exact.coloured import evolve_coloured, refuse_coloured
@@ -63,6 +63,7 @@ def evolve(
     array([1.    , 0.5677])
     """
     started = time.perf_counter()
+    equation = as_equation(equation)
     rho = initial_density(psi0_or_rho0, equation.dim)
     times = check_times(times)
     chosen, groups = _choose(equation, method)

@@ -7,6 +7,7 @@ import equinox as eqx
 import jax
 import numpy as np
 
+from stochq.operators import check_state_function
 from stochq.systems.checks import check_diagonal, check_hermitian, shape_of
 from stochq.systems.fourier import Spectral
 
@@ -26,6 +27,9 @@ class Readout:
         if observables is not None and not isinstance(observables, Mapping):
             raise ValueError(f"observables: expected a mapping {{name: operator}}; got {type(observables).__name__}.")
         plain = {name: value for name, value in (observables or {}).items() if not _is_statistic(value)}
+        for name, value in plain.items():
+            if callable(value):
+                check_state_function(f"observables[{name!r}]", value, dim)
         self.left_out = tuple(name for name, value in plain.items() if callable(value) and not _quadratic(value, dim))
         self._rules = {name: _rule(name, value, dim) for name, value in plain.items() if name not in self.left_out}
         self._needs_states = any(isinstance(rule, _OnStates) for rule in self._rules.values())

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.equation import Equation
+from stochq.equation import Equation, as_equation
 from stochq.exact import liouvillian
 from stochq.exact.action import channel_bases, is_driven, pack, packed_generator, unpack
 from stochq.exact.groups import Group, groups_of, unstructured
@@ -39,6 +39,7 @@ def steady_state(equation: Equation) -> np.ndarray:
     >>> sq.exact.steady_state(sui).real.diagonal().round(6)
     array([0.409091, 0.590909])
     """
+    equation = as_equation(equation)
     if is_driven(equation):
         raise ValueError(
             "equation: expected a Hamiltonian that does not depend on time; a driven system never settles."

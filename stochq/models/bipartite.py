@@ -6,7 +6,8 @@ import numpy as np
 
 from stochq.channels import Channel, Columns, DenseOperators, Features
 from stochq.equation import Equation
-from stochq.systems.levels import levels
+from stochq.systems.checks import check_count
+from stochq.systems.levels import as_hamiltonian, levels
 
 # Transitions on A alone are dim_a² dense matrices on A⊗B: a test case, not a production path.
 LARGEST_DIM = 64
@@ -17,7 +18,8 @@ def bipartite(equation: Equation, other: Any) -> Equation:
 
     $$L_k\otimes\mathbb 1_B, \qquad H_A\otimes\mathbb 1+\mathbb 1\otimes H_B$$
 
-    other: H_B, Hermitian (dim_b, dim_b), or dim_b for H_B = 0. States are ψ_{μσ} in the order of `numpy.kron`.
+    other: H_B, a system, a Hermitian matrix (dim_b, dim_b) or energies (dim_b,), or the number dim_b for
+    H_B = 0. States are ψ_{μσ} in the order of `numpy.kron`.
 
     Raises ValueError when the joint dimension exceeds 64.
 
@@ -26,13 +28,20 @@ def bipartite(equation: Equation, other: Any) -> Equation:
     >>> bipartite(alice, 3).dim
     6
     """
-    hamiltonian_b = np.zeros((int(other), int(other))) if np.ndim(other) == 0 else np.asarray(other)
+    hamiltonian_b = _second_hamiltonian(other)
     dim_a, dim_b = equation.dim, hamiltonian_b.shape[0]
     if dim_a * dim_b > LARGEST_DIM:
         raise ValueError(f"other: expected a joint dimension of at most {LARGEST_DIM}; got {dim_a} x {dim_b}.")
     joint = np.kron(np.asarray(equation.hamiltonian.matrix()), np.eye(dim_b)) + np.kron(np.eye(dim_a), hamiltonian_b)
     channels = tuple(_extended(equation, channel, dim_b) for channel in equation.channels)
     return Equation(levels(joint), channels, equation.noise, equation.hbar, equation.colour)
+
+
+def _second_hamiltonian(other: Any) -> np.ndarray:
+    if isinstance(other, (int, np.integer)):
+        dim = check_count("other", other, 1)
+        return np.zeros((dim, dim))
+    return np.asarray(as_hamiltonian(other, "other").matrix())
 
 
 def _extended(equation: Equation, channel: Channel, dim_b: int) -> Channel:

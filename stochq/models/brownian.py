@@ -1,18 +1,23 @@
 """Quantum Brownian motion by one jump operator, and any Hamiltonian with any jump operators."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import ArrayLike
 
 from stochq.arrays import is_concrete, square_root, stacked
 from stochq.channels import BandedOperators, Channel, DenseOperators, Features, NoiseLaw
 from stochq.equation import Equation
 from stochq.models.checks import positive
 from stochq.noise import Coloured
+from stochq.operators import operator_list
 from stochq.systems.banded import Banded
+from stochq.systems.checks import check_finite, shape_of
 from stochq.systems.fock import Oscillator
 from stochq.systems.hamiltonian import Hamiltonian
+from stochq.systems.levels import as_hamiltonian
 
 # Fewer diagonals than this fraction of the dimension make banded storage the faster one.
 _BANDED_FRACTION = 1 / 8
@@ -63,8 +68,8 @@ def _with_squeezing(oscillator: Oscillator, factor: Any, hbar: float) -> Banded:
 
 
 def unravel(
-    hamiltonian: Hamiltonian,
-    jump_operators: Any,
+    hamiltonian: Hamiltonian | ArrayLike,
+    jump_operators: Channel | Sequence[Channel | ArrayLike],
     *,
     noise: NoiseLaw = "real",
     hbar: Any = 1.0,
@@ -83,7 +88,9 @@ def unravel(
     >>> type(decay.channels[0]).__name__
     'DenseOperators'
     """
-    given = [jump_operators] if isinstance(jump_operators, Channel) else list(jump_operators)
+    hamiltonian = as_hamiltonian(hamiltonian)
+    single = isinstance(jump_operators, Channel)
+    given = [jump_operators] if single else operator_list("jump_operators", jump_operators)
     channels = [item for item in given if isinstance(item, Channel)]
     matrices = [
         _checked(index, item, hamiltonian.dim) for index, item in enumerate(given) if not isinstance(item, Channel)
@@ -99,14 +106,14 @@ def unravel(
 
 def _checked(index: int, item: Any, dim: int) -> Any:
     """A jump operator as its real diagonal (dim,) where it is that, as a matrix otherwise."""
-    array = np.asarray(item) if is_concrete(item) else item
     name = f"jump_operators[{index}]"
+    shape_of(name, item)
+    array = np.asarray(item) if is_concrete(item) else item
     if array.shape not in ((dim,), (dim, dim)):
         raise ValueError(f"{name}: expected shape ({dim}, {dim}) or ({dim},); got {array.shape}.")
     if not is_concrete(array):
         return jnp.diag(array) if array.ndim == 1 and jnp.iscomplexobj(array) else array
-    if not np.all(np.isfinite(array)):
-        raise ValueError(f"{name}: expected finite entries; got NaN or infinity.")
+    check_finite(name, array)
     matrix = np.diag(array) if array.ndim == 1 else array
     is_real_diagonal = not np.any(matrix - np.diag(np.diag(matrix))) and not np.any(np.imag(matrix))
     return np.diag(matrix).real.copy() if is_real_diagonal else matrix

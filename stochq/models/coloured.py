@@ -3,24 +3,26 @@
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from stochq.channels.reduction import PulledReduction
 from stochq.equation import Equation
 from stochq.models.checks import positive, rate, unitary_basis
 from stochq.noise import Coloured, SphericalBrownian
 from stochq.systems.hamiltonian import Hamiltonian
+from stochq.systems.levels import as_hamiltonian
 
 
 def coloured_suv(
-    hamiltonian: Hamiltonian,
+    hamiltonian: Hamiltonian | ArrayLike,
     *,
-    drift: Any,
-    coupling: Any,
+    drift: ArrayLike,
+    coupling: ArrayLike,
     colour: Coloured | SphericalBrownian | None,
     variance: float | None = None,
-    basis: Any = None,
+    basis: ArrayLike | None = None,
     single: bool = False,
-    hbar: Any = 1.0,
+    hbar: ArrayLike = 1.0,
 ) -> Equation:
     r"""Reduction by noise of finite correlation time (arXiv:2306.05849, arXiv:2405.01077).
 
@@ -42,6 +44,7 @@ def coloured_suv(
     >>> coloured_suv(sq.systems.levels([0.0, 0.0]), drift=1.0, coupling=2.0, colour=noise).noise
     'real'
     """
+    hamiltonian = as_hamiltonian(hamiltonian)
     dim = hamiltonian.dim
     if single and dim != 2:
         raise ValueError(f"single: expected two levels, whose populations one process can exchange; got {dim} levels.")

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from stochq.arrays import as_real, is_concrete, square_root
 from stochq.channels import DenseOperators, Features, Kernel, NoiseLaw
@@ -12,6 +13,7 @@ from stochq.noise import Coloured
 from stochq.systems.fock import Oscillator
 from stochq.systems.grid import Particle
 from stochq.systems.hamiltonian import Hamiltonian
+from stochq.systems.levels import as_hamiltonian
 
 # The grid must resolve the kernel's momentum kicks and the box must be wide enough that its images do not matter.
 _POINTS_PER_LENGTH = 1.0
@@ -93,7 +95,7 @@ def _rate(value: Any) -> Any:
 
 
 def csl_lattice(
-    hamiltonian: Hamiltonian,
+    hamiltonian: Hamiltonian | ArrayLike,
     *,
     occupations: Any,
     positions: Any,
@@ -120,6 +122,7 @@ def csl_lattice(
     >>> float(equation.channels[0].decoherence()[0, 1])
     2.0
     """
+    hamiltonian = as_hamiltonian(hamiltonian)
     counts = np.asarray(occupations, dtype=np.float64)
     places = np.asarray(positions, dtype=np.float64)
     places = places[:, None] if places.ndim == 1 else places

@@ -1,22 +1,22 @@
 """State reduction: spontaneous unitarity violation and energy-driven collapse."""
 
-from typing import Any
-
 import numpy as np
+from numpy.typing import ArrayLike
 
 from stochq.channels import Features, NoiseLaw, Projectors
 from stochq.equation import Equation
 from stochq.models.checks import energy_basis, on_energies, positive, rate, unitary_basis
 from stochq.noise import Coloured
 from stochq.systems.hamiltonian import Hamiltonian
+from stochq.systems.levels import as_hamiltonian
 
 
 def suv(
-    hamiltonian: Hamiltonian,
+    hamiltonian: Hamiltonian | ArrayLike,
     *,
-    strength: Any,
-    basis: Any = None,
-    hbar: Any = 1.0,
+    strength: ArrayLike,
+    basis: ArrayLike | None = None,
+    hbar: ArrayLike = 1.0,
     noise: NoiseLaw = "real",
     colour: Coloured | None = None,
 ) -> Equation:
@@ -34,6 +34,7 @@ def suv(
     >>> sq.models.suv(sq.systems.levels([0.0, 1.0]), strength=0.5).channels[0].noises
     2
     """
+    hamiltonian = as_hamiltonian(hamiltonian)
     hbar = positive("hbar", hbar)
     rates = (rate("strength", strength) / hbar) * np.ones(hamiltonian.dim)
     channel = Projectors(rates, unitary_basis(basis, hamiltonian.dim))
@@ -41,10 +42,10 @@ def suv(
 
 
 def energy_driven(
-    hamiltonian: Hamiltonian,
+    hamiltonian: Hamiltonian | ArrayLike,
     *,
-    strength: Any,
-    hbar: Any = 1.0,
+    strength: ArrayLike,
+    hbar: ArrayLike = 1.0,
     noise: NoiseLaw = "real",
     colour: Coloured | None = None,
 ) -> Equation:
@@ -60,6 +61,7 @@ def energy_driven(
     >>> sq.models.energy_driven(sq.systems.levels([0.0, 1.0]), strength=0.5).channels[0].noises
     1
     """
+    hamiltonian = as_hamiltonian(hamiltonian)
     energies = on_energies(hamiltonian, hamiltonian.energies)
     channel = Features(energies[None, :], rate("strength", strength), energy_basis(hamiltonian))
     return Equation(hamiltonian, (channel,), noise, hbar, colour)

@@ -6,12 +6,15 @@ from typing import Any
 
 import jax
 import numpy as np
+from numpy.typing import ArrayLike
 
 from stochq.arrays import as_real, is_concrete
 from stochq.channels import NoiseLaw, Separable
 from stochq.equation import Equation
 from stochq.models.checks import energy_basis, equilibrium_weights, on_energies, positive, rate
+from stochq.operators import operator_list
 from stochq.systems.hamiltonian import Hamiltonian
+from stochq.systems.levels import as_hamiltonian
 from stochq.systems.states import check_state
 
 # Eigenstates on the rim of the window count as inside, within this fraction of the spectrum's width.
@@ -19,7 +22,7 @@ _RIM = 1e-9
 
 
 def oqt(
-    hamiltonian: Hamiltonian, *, strength: Any, equilibrium: Any, hbar: Any = 1.0, noise: NoiseLaw = "real"
+    hamiltonian: Hamiltonian | ArrayLike, *, strength: Any, equilibrium: Any, hbar: Any = 1.0, noise: NoiseLaw = "real"
 ) -> Equation:
     r"""Objective quantum thermalization (`thermalization` eqs. 5 and 6).
 
@@ -35,6 +38,7 @@ def oqt(
     >>> sq.models.oqt(sq.systems.levels([0.0, 1.0]), strength=0.5, equilibrium=[0.7, 0.3]).dim
     2
     """
+    hamiltonian = as_hamiltonian(hamiltonian)
     hbar = positive("hbar", hbar)
     weights = on_energies(hamiltonian, equilibrium_weights(equilibrium, hamiltonian.dim))
     target = (rate("strength", strength) / hbar) * weights
@@ -69,7 +73,7 @@ class Weights(np.ndarray):
         self.window = getattr(source, "window", None)
 
 
-def microcanonical(hamiltonian: Hamiltonian, psi0: Any, conserved: Sequence[Any] = ()) -> Weights:
+def microcanonical(hamiltonian: Hamiltonian | ArrayLike, psi0: ArrayLike, conserved: Sequence[Any] = ()) -> Weights:
     r"""Equal weights on all eigenstates with energy in $[E-\sqrt V, E+\sqrt V]$, the state's mean and variance.
 
     conserved: names of the system's conserved observables or operators (dim,) or (dim, dim); each narrows the window
@@ -83,6 +87,7 @@ def microcanonical(hamiltonian: Hamiltonian, psi0: Any, conserved: Sequence[Any]
     >>> chi.tolist(), chi.window.states
     ([0.0, 1.0, 0.0, 0.0], 1)
     """
+    hamiltonian = as_hamiltonian(hamiltonian)
     psi = check_state(psi0, hamiltonian.dim)
     if not is_concrete(hamiltonian.energies):
         raise ValueError(
@@ -95,7 +100,7 @@ def microcanonical(hamiltonian: Hamiltonian, psi0: Any, conserved: Sequence[Any]
     energy = float(population @ energies)
     variance = float(population @ (energies - energy) ** 2)
     inside = _inside(energies, energy, variance)
-    for observable in conserved:
+    for observable in operator_list("conserved", conserved):
         inside &= _conserved_window(hamiltonian, observable, vectors, psi)
     if not inside.any():
         nearest = float(energies[np.argmin(np.abs(energies - energy))])
@@ -136,7 +141,7 @@ def _conserved_window(hamiltonian: Hamiltonian, observable: Any, vectors: np.nda
     return _inside(values, mean, variance)
 
 
-def canonical(hamiltonian: Hamiltonian, beta: Any) -> Any:
+def canonical(hamiltonian: Hamiltonian | ArrayLike, beta: Any) -> Any:
     r"""Canonical weights $\chi_\mu = e^{-\beta E_\mu}/Z$ over the energy eigenstates, ascending, (dim,).
 
     beta: inverse temperature, in inverse units of the Hamiltonian; negative values favour high energies.
@@ -145,6 +150,7 @@ def canonical(hamiltonian: Hamiltonian, beta: Any) -> Any:
     >>> canonical(sq.systems.levels([0.0, 1.0]), beta=0.0).tolist()
     [0.5, 0.5]
     """
+    hamiltonian = as_hamiltonian(hamiltonian)
     if is_concrete(beta) and not np.isfinite(beta):
         raise ValueError(f"beta: expected a finite inverse temperature; got {beta}.")
     exponent = -beta * as_real(hamiltonian.energies)

@@ -1,22 +1,23 @@
 """Spontaneous universal irreversibility: reduction and thermalization together."""
 
-from typing import Any
+from numpy.typing import ArrayLike
 
 from stochq.channels import NoiseLaw
 from stochq.equation import Equation
 from stochq.models.reduction import suv
 from stochq.models.thermalization import oqt
 from stochq.systems.hamiltonian import Hamiltonian
+from stochq.systems.levels import as_hamiltonian
 
 
 def sui(
-    hamiltonian: Hamiltonian,
+    hamiltonian: Hamiltonian | ArrayLike,
     *,
-    reduction: Any,
-    thermalization: Any,
-    equilibrium: Any,
-    basis: Any = None,
-    hbar: Any = 1.0,
+    reduction: ArrayLike,
+    thermalization: ArrayLike,
+    equilibrium: ArrayLike,
+    basis: ArrayLike | None = None,
+    hbar: ArrayLike = 1.0,
     noise: NoiseLaw = "real",
 ) -> Equation:
     r"""SUV in its basis and OQT in the energy basis, together (`thermalization` eqs. 7 and 8).
@@ -32,6 +33,7 @@ def sui(
     >>> len(sq.models.sui(spin, reduction=0.7, thermalization=0.4, equilibrium=[0.75, 0.25]).channels)
     2
     """
+    hamiltonian = as_hamiltonian(hamiltonian)
     reducing = suv(hamiltonian, strength=reduction, basis=basis, hbar=hbar, noise=noise)
     thermalizing = oqt(hamiltonian, strength=thermalization, equilibrium=equilibrium, hbar=hbar, noise=noise)
     return Equation(hamiltonian, thermalizing.channels + reducing.channels, noise, hbar)

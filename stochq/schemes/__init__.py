@@ -8,6 +8,7 @@ from stochq.schemes.frame import frame_of as frame_of
 from stochq.schemes.measured import faster_for_averages as faster_for_averages
 from stochq.schemes.scheme import Scheme as Scheme
 from stochq.schemes.scheme import Stepper as Stepper
+from stochq.schemes.scheme import check_scheme as check_scheme
 from stochq.schemes.strang import Strang as Strang
 
 

@@ -61,6 +61,38 @@ def check_finite(name: str, value: Any) -> None:
         )
 
 
+def check_rates(name: str, value: Any, shape: str) -> None:
+    """Raise ValueError unless `value` is of finite numbers, zero or positive, (dim,) or (dim, dim) as `shape` says."""
+    found = shape_of(name, value)
+    if len(found) != shape.count("dim") or len(set(found)) != 1:
+        raise ValueError(f"{name}: expected rates of shape {shape}; got shape {found}.")
+    check_finite(name, value)
+    if is_concrete(value) and (np.iscomplexobj(value) or np.min(value) < 0):
+        raise ValueError(f"{name}: expected rates, zero or positive; got {np.min(np.real(value)):.6g} or complex ones.")
+
+
+def check_operators(name: str, value: Any) -> None:
+    """Raise ValueError unless `value` is finite matrices (K, dim, dim), a list of one where it is one operator."""
+    shape = shape_of(name, value)
+    if len(shape) != 3 or shape[1] != shape[2]:
+        repair = " Write [L] for the one operator L." if len(shape) == 2 else ""
+        raise ValueError(f"{name}: expected operators of shape (K, dim, dim); got shape {shape}.{repair}")
+    check_finite(name, value)
+
+
+def check_features(name: str, value: Any) -> None:
+    """Raise ValueError unless `value` is finite real diagonals (K, dim), a list of one where it is one."""
+    shape = shape_of(name, value)
+    if len(shape) != 2:
+        repair = " Write [F] for the one diagonal F." if len(shape) == 1 else ""
+        raise ValueError(f"{name}: expected real diagonals of shape (K, dim); got shape {shape}.{repair}")
+    check_finite(name, value)
+    if is_concrete(value) and np.any(np.imag(value)):
+        raise ValueError(
+            f"{name}: expected real diagonals; got complex ones. Give sq.models.unravel(hamiltonian, [diagonal])."
+        )
+
+
 def check_diagonal(name: str, value: Any) -> None:
     """Raise ValueError unless `value` is a vector (dim,) of finite real numbers."""
     shape = shape_of(name, value)

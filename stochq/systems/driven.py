@@ -6,13 +6,17 @@ from typing import Any
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import ArrayLike
 
 from stochq.arrays import as_matrix, as_real, is_concrete
+from stochq.operators import check_time_function, operator_list
 from stochq.systems.checks import check_diagonal, check_hermitian, shape_of
 from stochq.systems.hamiltonian import Hamiltonian, Propagator, State
+from stochq.systems.levels import as_hamiltonian
 from stochq.systems.linear import apply_matrix, scale, taylor_exponential
 
-Coefficients = tuple[Callable[[Any], Any], ...]
+Coefficient = Callable[[Any], Any]
+Coefficients = tuple[Coefficient, ...]
 
 
 class Driven(Hamiltonian):
@@ -126,7 +130,11 @@ def _act(diagonal: Any, matrix: Any, psi: Any) -> Any:
     return scale(diagonal, psi) if matrix is None else scale(diagonal, psi) + apply_matrix(matrix, psi)
 
 
-def driven(hamiltonian: Any, terms: Sequence[Any], coefficients: Sequence[Any]) -> Driven:
+def driven(
+    hamiltonian: Hamiltonian | ArrayLike,
+    terms: ArrayLike | Sequence[ArrayLike],
+    coefficients: Coefficient | Sequence[Any],
+) -> Driven:
     """Hamiltonian that depends on time.
 
     $$H(t) = H_0 + \\sum_j f_j(t)\\,H_j,\\qquad
@@ -135,7 +143,7 @@ def driven(hamiltonian: Any, terms: Sequence[Any], coefficients: Sequence[Any]) 
     with T_4 the exponential to fourth order; the step is of order 2 in dt. Keep dt times the drive well below 1.
     hamiltonian: H_0, which also gives the energies, eigenvectors and observables. terms: Hermitian operators H_j,
     each a diagonal (dim,) or a matrix (dim, dim). coefficients: functions f_j of the time t, written with
-    `jax.numpy`, real, one per term. Define them once: a new function object is compiled anew.
+    `jax.numpy`, real, one per term (or one function for one term). Define them once: a new function is compiled anew.
     Raises: ValueError if the terms are not Hermitian or do not fit, or a coefficient is not a real function of t.
 
     >>> import jax.numpy as jnp
@@ -144,9 +152,9 @@ def driven(hamiltonian: Any, terms: Sequence[Any], coefficients: Sequence[Any]) 
     >>> rabi.matrix(0.0).real.round(6).tolist()
     [[0.0, 0.3], [0.3, 1.0]]
     """
-    if not isinstance(hamiltonian, Hamiltonian):
-        raise ValueError(f"hamiltonian: expected a system, e.g. sq.systems.levels(...); got {type(hamiltonian)}.")
-    terms, coefficients = tuple(terms), tuple(coefficients)
+    hamiltonian = as_hamiltonian(hamiltonian)
+    terms = operator_list("terms", terms)
+    coefficients = (coefficients,) if callable(coefficients) else tuple(coefficients)
     if len(terms) != len(coefficients) or not terms:
         raise ValueError(
             f"coefficients: expected one function of t per term, at least one; "
@@ -171,6 +179,7 @@ def _term(name: str, term: Any, dim: int) -> Any:
 def _check_coefficient(name: str, coefficient: Any) -> None:
     if not callable(coefficient):
         raise ValueError(f"{name}: expected a function of the time t; got {coefficient!r}. Write lambda t: ... .")
+    check_time_function(name, coefficient)
     value: Any = coefficient(0.0)
     if np.shape(value) != () or (is_concrete(value) and (np.iscomplexobj(value) or not np.isfinite(value))):
         raise ValueError(f"{name}: expected one finite real number at each time; got {value!r} at t = 0.")

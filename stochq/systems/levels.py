@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import jax
 import numpy as np
+from numpy.typing import ArrayLike
 
 from stochq.arrays import is_concrete
 from stochq.systems.checks import check_diagonal, check_hermitian, shape_of
-from stochq.systems.hamiltonian import Dense, Diagonal
+from stochq.systems.hamiltonian import Dense, Diagonal, Hamiltonian
 from stochq.systems.observables import Catalogue
 
 # Populations are named one by one up to this many levels.
@@ -31,7 +33,7 @@ class LevelCatalogue(Catalogue):
         return (np.arange(self.dim) == k).astype(np.float64)
 
 
-def levels(matrix: Any) -> Diagonal | Dense:
+def levels(matrix: ArrayLike) -> Diagonal | Dense:
     """Hamiltonian of a few levels, from its energies or its matrix.
 
     $$H = \\sum_k E_k |k\\rangle\\langle k| \\quad\\text{or}\\quad H = \\sum_{jk} H_{jk} |j\\rangle\\langle k|.$$
@@ -44,13 +46,35 @@ def levels(matrix: Any) -> Diagonal | Dense:
     >>> qubit.dim, list(qubit.operators)
     (2, ['population_0', 'population_1', 'energy'])
     """
-    if len(shape_of("matrix", matrix)) == 1:
-        check_diagonal("matrix", matrix)
+    return _levels("matrix", matrix)
+
+
+def _levels(name: str, matrix: Any) -> Diagonal | Dense:
+    if len(shape_of(name, matrix)) == 1:
+        check_diagonal(name, matrix)
         return Diagonal(matrix, LevelCatalogue(len(matrix)))
-    check_hermitian("matrix", matrix)
+    check_hermitian(name, matrix)
     catalogue = LevelCatalogue(len(matrix))
     if is_concrete(matrix):
         diagonal = np.diagonal(np.asarray(matrix))
         if np.array_equal(np.asarray(matrix), np.diag(diagonal)):
             return Diagonal(np.real(diagonal), catalogue)
     return Dense(matrix, catalogue)
+
+
+def as_hamiltonian(hamiltonian: object, name: str = "hamiltonian") -> Hamiltonian:
+    """A system as it is; a Hermitian matrix (dim, dim) or energies (dim,) as `levels` takes them.
+
+    Raises: ValueError for anything else.
+
+    >>> as_hamiltonian([[0.0, 1.0], [1.0, 0.0]]).dim
+    2
+    """
+    if isinstance(hamiltonian, Hamiltonian):
+        return hamiltonian
+    if isinstance(hamiltonian, (list, tuple, np.ndarray, jax.Array)):
+        return _levels(name, hamiltonian)
+    raise ValueError(
+        f"{name}: expected a system such as sq.systems.ising(...), a Hermitian matrix (dim, dim) or energies "
+        f"(dim,); got {type(hamiltonian).__name__}."
+    )

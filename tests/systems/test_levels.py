@@ -38,7 +38,7 @@ def test_populations():
         ([0.0, np.inf], "got inf at index"),
         ([0.0, 1j], "expected real energies; got imaginary parts up to 1"),
         (np.zeros((2, 3)), r"square matrix of shape \(dim, dim\); got shape \(2, 3\)"),
-        (3.0, r"got shape \(\)"),
+        (np.array(3.0), r"got shape \(\)"),
         ([], r"vector of shape \(dim,\); got shape \(0,\)"),
         ([[1.0, 2.0], [3.0]], "matrix: expected an array; got nested lists whose rows differ"),
         (["a", "b"], "expected an array of numbers"),
@@ -116,4 +116,4 @@ def test_bad_drives(terms, coefficients, message):
 
 def test_only_a_system_can_be_driven():
     with pytest.raises(ValueError, match="hamiltonian: expected a system"):
-        driven(np.eye(2), [SIGMA_X], [_drive])
+        driven("levels", [SIGMA_X], [_drive])

@@ -1,0 +1,88 @@
+"""The door: what users give as operators, lists of them or functions of a state, told apart before it is used."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+_TRACING_ERRORS = (
+    jax.errors.TracerArrayConversionError,
+    jax.errors.TracerBoolConversionError,
+    jax.errors.TracerIntegerConversionError,
+    jax.errors.ConcretizationTypeError,
+)
+
+
+def operator_list(name: str, values: Any) -> list[Any]:
+    """The entries of a list of operators; ValueError where a single operator may be meant.
+
+    An array with two axes is one matrix to its owner and a list of diagonals to Python, and so are plain lists of
+    numbers that form a square: both are refused. Arrays (K, dim, dim) are lists of matrices, and lists whose entries
+    are arrays of their own are what they look like.
+
+    >>> len(operator_list("jumps", [np.array([0.0, 1.0]), [[0.0, 1.0], [0.0, 0.0]]]))
+    2
+    """
+    if isinstance(values, (str, bytes, Mapping)) or not isinstance(values, Iterable):
+        raise ValueError(f"{name}: expected a list; got {_described(values)}. Write [{_short(values)}].")
+    if isinstance(values, (np.ndarray, jax.Array)) and values.ndim < 3:
+        raise ValueError(
+            f"{name}: expected a list of operators; got one array of shape {values.shape}. Write [L] for the one "
+            "operator L, list(rows) for several diagonals."
+        )
+    entries = list(values)
+    if _may_be_one_matrix(entries):
+        raise ValueError(
+            f"{name}: expected a list of operators; got plain lists of numbers that may be one {len(entries)} x "
+            f"{len(entries)} matrix as well as {len(entries)} diagonals. Write [L] for the one operator L, and "
+            "[numpy.array(row), ...] for diagonals."
+        )
+    if entries and all(_is_number(entry) for entry in entries):
+        raise ValueError(f"{name}: expected a list of operators; got one diagonal. Write [diagonal].")
+    return entries
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (bool, int, float, complex, np.number))
+
+
+def _may_be_one_matrix(entries: list[Any]) -> bool:
+    """Whether plain lists of numbers form a square of at least two rows."""
+    rows = [entry for entry in entries if isinstance(entry, (list, tuple)) and all(map(_is_number, entry))]
+    return len(entries) > 1 and len(rows) == len(entries) and all(len(row) == len(entries) for row in rows)
+
+
+def _described(value: Any) -> str:
+    return repr(value) if isinstance(value, (str, bytes)) else type(value).__name__
+
+
+def _short(value: Any) -> str:
+    return repr(value) if isinstance(value, (str, bytes)) else "L"
+
+
+def check_state_function(name: str, function: Callable[..., Any], dim: int) -> None:
+    """ValueError unless JAX can trace a function of one state (dim,)."""
+    state = jax.ShapeDtypeStruct((dim,), jnp.result_type(np.complex64 if not jax.config.jax_enable_x64 else complex))
+    _check_traceable(name, function, state, "psi", "Write it with jax.numpy: jnp.abs(psi), jnp.vdot(psi, A @ psi).")
+
+
+def check_time_function(name: str, function: Callable[..., Any]) -> None:
+    """ValueError unless JAX can trace a function of the time."""
+    time = jax.ShapeDtypeStruct((), jnp.result_type(float))
+    repair = "Write it with jax.numpy: jnp.cos(t) for np.cos(t), jnp.where(t < 1, a, b) for `if t < 1`."
+    _check_traceable(name, function, time, "t", repair)
+
+
+def _check_traceable(
+    name: str, function: Callable[..., Any], argument: jax.ShapeDtypeStruct, variable: str, repair: str
+) -> None:
+    try:
+        # A new function each time: what JAX remembers of one was traced under one setting of 64-bit mode.
+        jax.eval_shape(lambda value: function(value), argument)
+    except _TRACING_ERRORS as error:
+        raise ValueError(
+            f"{name}: expected a function of {variable} that JAX can compile; got one that needs the numbers in "
+            f"{variable} beforehand, as NumPy, math and `if` do. {repair}"
+        ) from error
