@@ -105,6 +105,11 @@ class Scheme(Module):
         """Trajectories that a block should hold at least on a CPU, where a step is many short operations."""
         return 1
 
+    def check(self, equation: Equation) -> None:
+        """Raise ValueError if this scheme cannot step this equation, naming the fix."""
+        if problem := self.requires(equation):
+            raise ValueError(f"scheme: {type(self).__name__} cannot step this equation: {problem}")
+
 
 def check_scheme(scheme: Any, equation: Equation) -> None:
     """ValueError for what is no scheme, or one that cannot step this equation, naming the fix."""
@@ -113,5 +118,4 @@ def check_scheme(scheme: Any, equation: Equation) -> None:
             f"scheme: expected None, sq.schemes.Strang(), sq.schemes.EulerMaruyama() or sq.schemes.Extrapolated(...); "
             f"got {scheme!r}."
         )
-    if problem := scheme.requires(equation):
-        raise ValueError(f"scheme: {type(scheme).__name__} cannot step this equation: {problem}")
+    scheme.check(equation)
