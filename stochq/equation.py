@@ -10,11 +10,11 @@ from numpy.typing import ArrayLike
 
 from stochq.arrays import as_real, is_concrete
 from stochq.channels import Channel, Columns, Energy, NoiseLaw
-from stochq.channels.channel import normalized
 from stochq.module import Module
 from stochq.noise import Coloured, SphericalBrownian
 from stochq.systems.hamiltonian import Hamiltonian
 from stochq.systems.levels import as_hamiltonian
+from stochq.systems.linear import normalized
 
 NOISE_LAWS = ("real", "complex", "unitary")
 

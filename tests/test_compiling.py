@@ -8,7 +8,7 @@ import pytest
 import stochq as sq
 from stochq import compiling
 from stochq.channels import Separable
-from stochq.channels.arrivals import OwnCollapse
+from stochq.channels.flows.arrivals import OwnCollapse
 from stochq.compiling import MANY, by_rows, in_one_piece
 from stochq.ensemble import batch
 from stochq.noise.counter import Budget, draw_step, seed_words

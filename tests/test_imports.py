@@ -54,6 +54,15 @@ def test_imports_run_one_way():
     assert not wrong, wrong
 
 
+def test_flows_know_families_and_families_name_flows_only_when_asked():
+    """Inside `flow(law)`: neither folder of `channels` waits for the other to be imported."""
+    for path in (ROOT / "channels").rglob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        names = [node.module or "" for node in tree.body if isinstance(node, ast.ImportFrom)]
+        if path.parent.name != "flows":
+            assert not [name for name in names if name.startswith("stochq.channels.flows")], path.name
+
+
 def test_importing_is_light():
     heavy = [
         "matplotlib",

@@ -10,7 +10,6 @@ import numpy as np
 
 from stochq.module import Module
 from stochq.noise import Budget, StepNoise
-from stochq.systems.linear import level_sum, times_real
 
 NoiseLaw = Literal["real", "complex", "unitary"]
 # What becomes of E[ψψ†], (dim, dim).
@@ -200,13 +199,3 @@ class Channel(Module):
     def arrival_rates(self) -> np.ndarray | None:
         """A (dim,) where J_ij = A_i whatever level is left behind, None elsewhere."""
         return None
-
-
-def populations(psi: jax.Array) -> jax.Array:
-    """|ψ_i|², (dim, *columns)."""
-    return psi.real * psi.real + psi.imag * psi.imag
-
-
-def normalized(psi: jax.Array) -> jax.Array:
-    """ψ/|ψ|, each column by its own norm."""
-    return times_real(jax.lax.rsqrt(level_sum(populations(psi))), psi)

@@ -9,9 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from stochq.arrays import is_concrete, stacked
-from stochq.channels.channel import populations
 from stochq.module import Module, as_tree
-from stochq.systems.linear import apply_matrix, inner, multiply
+from stochq.systems.linear import apply_matrix, inner, multiply, populations
 
 _HERMITICITY = 1e-8
 

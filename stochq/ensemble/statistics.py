@@ -12,9 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from stochq.arrays import as_matrix
-from stochq.channels.channel import populations
 from stochq.module import Module
-from stochq.systems.linear import apply_matrix
+from stochq.systems.linear import apply_matrix, populations
 
 
 class Statistic(Module):

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from stochq.channels.reduction import PulledReduction
+from stochq.channels.families.reduction import PulledReduction
 from stochq.equation import Equation
 from stochq.models.checks import positive, rate, unitary_basis
 from stochq.noise import Coloured, SphericalBrownian

@@ -5,12 +5,11 @@ from typing import final
 import jax
 import jax.numpy as jnp
 
-from stochq.channels.channel import normalized
 from stochq.equation import Equation
 from stochq.noise import Budget, StepNoise
 from stochq.schemes.frame import Frame
 from stochq.schemes.scheme import Scheme, States, Stepper
-from stochq.systems.linear import times_real
+from stochq.systems.linear import normalized, times_real
 
 
 @final

@@ -1,6 +1,6 @@
 """Which way of drawing the noise is faster, as `python -m benchmarks schemes` measures it (README, "Which scheme")."""
 
-from stochq.channels.operators import KrausFlow
+from stochq.channels.flows.kraus import KrausFlow
 from stochq.equation import Equation
 
 # Flows whose noise takes few values, and how many times sooner an average is had by them than by Gaussian increments,

@@ -74,6 +74,16 @@ def inner(bra: Num[Any, "dim *columns"], ket: Num[Any, "dim *columns"]) -> Num[j
     return lax.complex(real, level_sum(bra.real * ket.imag - bra.imag * ket.real))
 
 
+def populations(psi: jax.Array) -> jax.Array:
+    """|ψ_i|², (dim, *columns)."""
+    return psi.real * psi.real + psi.imag * psi.imag
+
+
+def normalized(psi: jax.Array) -> jax.Array:
+    """ψ/|ψ|, each column by its own norm."""
+    return times_real(jax.lax.rsqrt(level_sum(populations(psi))), psi)
+
+
 def column(vector: Num[Any, " dim"], psi: Num[Any, "dim *columns"]) -> Num[Any, "..."]:
     """A vector over levels, shaped to multiply states (dim, *columns)."""
     return jnp.reshape(vector, (-1,) + (1,) * (psi.ndim - 1))

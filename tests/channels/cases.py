@@ -16,8 +16,8 @@ from stochq.channels import (
     Projectors,
     RateMatrix,
     Separable,
-    kernel,
 )
+from stochq.channels.families import kernel
 from stochq.noise import StepNoise
 from tests.problems import hermitian, kernel_jumps, periodic_distance, transitions
 

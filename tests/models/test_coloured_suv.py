@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 import stochq as sq
-from stochq.channels.reduction import PulledReduction
+from stochq.channels.families.reduction import PulledReduction
 from tests.judging import judge, judge_mean
 from tests.problems import hermitian, state
 

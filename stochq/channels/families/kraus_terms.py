@@ -1,17 +1,24 @@
-"""The three parts of K_z (`channels.kraus`) for operators held as matrices or as bands."""
+"""The three parts of K_z (`channels.flows.kraus`) for operators held as matrices or as bands."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from stochq.channels.channel import MeanFlow
-from stochq.channels.kraus import Terms
 from stochq.systems.linear import apply_matrix, multiply, scale, shift, times_real
 
 Action = Callable[[jax.Array], jax.Array]
+
+
+class Terms(NamedTuple):
+    """K_z = constant + z·linear + z²·square, or the three states that these parts make of ψ, (dim, *columns)."""
+
+    constant: Any
+    linear: Any
+    square: Any
 
 
 def dense_terms(matrices: Any, dt: jax.Array, square: bool) -> jax.Array:

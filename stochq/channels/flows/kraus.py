@@ -7,24 +7,79 @@ It is drawn with its chance in the state at hand, ∝ w_z‖K_zψ‖², by one u
 record, so nothing has to be added to the drift, and ψ ← K_zψ/‖K_zψ‖ never leaves the sphere.
 """
 
-from typing import Any, NamedTuple
+from typing import Any, final
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
-from stochq.channels.channel import normalized, populations
-from stochq.noise.discrete import Points
+from stochq.channels.channel import Flow, MeanFlow, NoiseLaw
+from stochq.channels.families.kraus_terms import Terms, mean_of_outcomes
+from stochq.channels.families.operators import Operators
+from stochq.noise import Budget, StepNoise
+from stochq.noise.discrete import COMPLEX, REAL, Points
 from stochq.noise.normals import uniform
-from stochq.systems.linear import inner, level_sum, multiply, times_real
+from stochq.systems.linear import inner, level_sum, multiply, normalized, populations, times_real
 
 
-class Terms(NamedTuple):
-    """K_z = constant + z·linear + z²·square, or the three states that these parts make of ψ, (dim, *columns)."""
+@final
+class KrausFlow(Flow):
+    """One operator after another by a Kraus map whose outcome is drawn, in order or (reverse) in the opposite order."""
 
-    constant: Any
-    linear: Any
-    square: Any
+    channel: Operators
+
+    @property
+    def budget(self) -> Budget:
+        return Budget(words=self.channel.count)
+
+    @property
+    def is_symmetric(self) -> bool:
+        return self.channel.count == 1
+
+    @property
+    def mean_limit(self) -> float:
+        return np.inf if self.channel.kraus_is_linear else 0.0
+
+    def mean_flow(self, dt: float, reverse: bool) -> MeanFlow:
+        square = _record(self.law)[1]
+        terms = np.asarray(_compiled_terms(self, jnp.asarray(dt)))
+        maps = [mean_of_outcomes(self.channel.kraus_rows(one, square), square) for one in terms]
+
+        def mapped(rho: np.ndarray) -> np.ndarray:
+            for one in reversed(maps) if reverse else maps:
+                rho = one(rho)
+            return rho
+
+        return mapped
+
+    def terms(self, dt: jax.Array) -> Any:
+        stack = jnp.asarray(self.channel.stack())
+        return self.channel.kraus_terms(-1j * stack if self.law == "unitary" else stack, dt, _record(self.law)[1])
+
+    def step(self, dt: jax.Array, psi: jax.Array, noise: StepNoise, terms: Any, reverse: bool) -> jax.Array:
+        points, square = _record(self.law)
+
+        def visit(psi: jax.Array, operator: tuple) -> tuple[jax.Array, None]:
+            own, words = operator
+            return draw_outcome(self.channel.kraus_images(own, dt, psi, square), points, words), None
+
+        words = jnp.swapaxes(noise.words, 0, 1)
+        if self.channel.count == 1:
+            return visit(psi, (terms[0], words[0]))[0]
+        return lax.scan(visit, psi, (terms, words), reverse=reverse)[0]
+
+
+@eqx.filter_jit
+def _compiled_terms(flow: KrausFlow, dt: jax.Array) -> Any:
+    """The search for a step asks for them several times, and operation by operation that takes longer than a run."""
+    return flow.terms(dt)
+
+
+def _record(law: NoiseLaw) -> tuple[Points, bool]:
+    """The values z of one operator's record, and whether E z² = 1, not 0."""
+    return (COMPLEX, False) if law == "complex" else (REAL, True)
 
 
 def draw_outcome(images: Terms, points: Points, words: jax.Array) -> jax.Array:

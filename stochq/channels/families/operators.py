@@ -4,26 +4,17 @@ The three noise laws are one law with other operators: complex noise of L is rea
 unitary noise of a Hermitian L is real noise of −iL up to a phase of ψ. The flows use this.
 """
 
-from typing import Any, final
+from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 
 from stochq.arrays import is_concrete
-from stochq.channels.channel import Channel, Flow, MeanFlow, NoiseLaw, populations
-from stochq.channels.kraus import Terms, draw_outcome
-from stochq.channels.kraus_terms import (
-    mean_of_outcomes,
-)
-from stochq.channels.platen import Action, platen_step
+from stochq.channels.channel import Channel, Flow, NoiseLaw
+from stochq.channels.families.kraus_terms import Action, Terms
 from stochq.noise import Budget, StepNoise
-from stochq.noise.discrete import COMPLEX, REAL, Points
-from stochq.systems.linear import inner, level_sum, times_real
-
-_VARIANTS = {"real": (None,), "complex": (np.sqrt(0.5) + 0j, 1j * np.sqrt(0.5)), "unitary": (-1j,)}
+from stochq.systems.linear import inner, level_sum, populations, times_real
 
 
 class Operators(Channel):
@@ -91,9 +82,13 @@ class Operators(Channel):
         )
 
     def flow(self, law: NoiseLaw) -> Flow:
+        from stochq.channels.flows.platen import PlatenFlow
+
         return PlatenFlow(self, law)
 
     def discrete_flow(self, law: NoiseLaw) -> Flow:
+        from stochq.channels.flows.kraus import KrausFlow
+
         return KrausFlow(self, law)
 
     @property
@@ -112,99 +107,6 @@ class Operators(Channel):
     def kraus_rows(self, terms: np.ndarray, square: bool) -> np.ndarray:
         """The three parts of one operator's K_z as matrices, one below the other, (3 dim, dim)."""
         raise NotImplementedError
-
-
-@final
-class PlatenFlow(Flow):
-    """One operator after another by Platen's weak-2 step, in order or (reverse) in the opposite order."""
-
-    channel: Operators
-
-    @property
-    def budget(self) -> Budget:
-        return self.channel.budget(self.law)
-
-    @property
-    def is_symmetric(self) -> bool:
-        return self.channel.count * len(_VARIANTS[self.law]) == 1
-
-    @property
-    def is_differentiable(self) -> bool:
-        return True
-
-    def step(self, dt: jax.Array, psi: jax.Array, noise: StepNoise, terms: Any, reverse: bool) -> jax.Array:
-        factors, channel = _VARIANTS[self.law], self.channel
-        draws = (noise.pairs.real, noise.pairs.imag) if self.law == "complex" else (noise.singles,)
-
-        def visit(psi: jax.Array, operator: tuple) -> tuple[jax.Array, None]:
-            parameters, normals = operator
-            variants = list(zip(factors, normals, strict=True))
-            for factor, normal in reversed(variants) if reverse else variants:
-                psi = platen_step(*channel.actions(parameters, factor), dt, psi, normal)
-            return psi, None
-
-        stack = jnp.asarray(channel.stack())
-        if channel.count == 1:
-            return visit(psi, (stack[0], tuple(draw[0] for draw in draws)))[0]
-        return lax.scan(visit, psi, (stack, draws), reverse=reverse)[0]
-
-
-@final
-class KrausFlow(Flow):
-    """One operator after another by a Kraus map whose outcome is drawn, in order or (reverse) in the opposite order."""
-
-    channel: Operators
-
-    @property
-    def budget(self) -> Budget:
-        return Budget(words=self.channel.count)
-
-    @property
-    def is_symmetric(self) -> bool:
-        return self.channel.count == 1
-
-    @property
-    def mean_limit(self) -> float:
-        return np.inf if self.channel.kraus_is_linear else 0.0
-
-    def mean_flow(self, dt: float, reverse: bool) -> MeanFlow:
-        square = _record(self.law)[1]
-        terms = np.asarray(_compiled_terms(self, jnp.asarray(dt)))
-        maps = [mean_of_outcomes(self.channel.kraus_rows(one, square), square) for one in terms]
-
-        def mapped(rho: np.ndarray) -> np.ndarray:
-            for one in reversed(maps) if reverse else maps:
-                rho = one(rho)
-            return rho
-
-        return mapped
-
-    def terms(self, dt: jax.Array) -> Any:
-        stack = jnp.asarray(self.channel.stack())
-        return self.channel.kraus_terms(-1j * stack if self.law == "unitary" else stack, dt, _record(self.law)[1])
-
-    def step(self, dt: jax.Array, psi: jax.Array, noise: StepNoise, terms: Any, reverse: bool) -> jax.Array:
-        points, square = _record(self.law)
-
-        def visit(psi: jax.Array, operator: tuple) -> tuple[jax.Array, None]:
-            own, words = operator
-            return draw_outcome(self.channel.kraus_images(own, dt, psi, square), points, words), None
-
-        words = jnp.swapaxes(noise.words, 0, 1)
-        if self.channel.count == 1:
-            return visit(psi, (terms[0], words[0]))[0]
-        return lax.scan(visit, psi, (terms, words), reverse=reverse)[0]
-
-
-@eqx.filter_jit
-def _compiled_terms(flow: KrausFlow, dt: jax.Array) -> Any:
-    """The search for a step asks for them several times, and operation by operation that takes longer than a run."""
-    return flow.terms(dt)
-
-
-def _record(law: NoiseLaw) -> tuple[Points, bool]:
-    """The values z of one operator's record, and whether E z² = 1, not 0."""
-    return (COMPLEX, False) if law == "complex" else (REAL, True)
 
 
 def _times(factor: complex | None, psi: jax.Array) -> jax.Array:

@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from stochq.arrays import as_real
-from stochq.channels.channel import Basis, Channel, Flow, Given, NoiseLaw, normalized, populations
+from stochq.channels.channel import Basis, Channel, Flow, Given, NoiseLaw
 from stochq.noise import Budget, StepNoise
-from stochq.systems.linear import level_sum, multiply, times_real
+from stochq.systems.linear import level_sum, multiply, populations, times_real
 
 
 @final
@@ -78,6 +78,8 @@ class PulledReduction(Channel):
         return times_real(field - level_sum(populations(psi) * field), psi)
 
     def flow(self, law: NoiseLaw) -> Flow:
+        from stochq.channels.flows.stratonovich import PulledFlow
+
         return PulledFlow(self, law)
 
     def field(self, noise: StepNoise, dt: jax.Array) -> jax.Array:
@@ -92,32 +94,3 @@ class PulledReduction(Channel):
 
     def operators(self) -> np.ndarray:
         return np.stack([np.diag(row).astype(complex) for row in np.asarray(self.coupling * self.matrix)])
-
-
-@final
-class PulledFlow(Flow):
-    """The noise alone is solved exactly by its integrals, between two half steps of the pull; weak order 2."""
-
-    channel: PulledReduction
-
-    @property
-    def budget(self) -> Budget:
-        return self.channel.budget(self.law)
-
-    @property
-    def is_differentiable(self) -> bool:
-        return True
-
-    def step(self, dt: jax.Array, psi: jax.Array, noise: StepNoise, terms: Any, reverse: bool) -> jax.Array:
-        return self._pulled(0.5 * dt, _grown(self.channel.field(noise, dt), self._pulled(0.5 * dt, psi)))
-
-    def _pulled(self, dt: jax.Array, psi: jax.Array) -> jax.Array:
-        """ψ̇_i = J(p_i − Σp²)ψ_i by the midpoint rule in ln ψ."""
-        pull = self.channel.pull
-        halfway = _grown(0.5 * dt * pull * populations(psi), psi)
-        return _grown(dt * pull * populations(halfway), psi)
-
-
-def _grown(exponent: jax.Array, psi: jax.Array) -> jax.Array:
-    """exp(exponent)ψ, normalised."""
-    return normalized(times_real(jnp.exp(exponent - jnp.max(exponent, axis=0, keepdims=True)), psi))

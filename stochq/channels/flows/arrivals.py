@@ -17,9 +17,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from stochq.channels.channel import populations
 from stochq.noise.roots import root
-from stochq.systems.linear import times_real
+from stochq.systems.linear import populations, times_real
 
 
 def decide(uniform: jax.Array, weight: jax.Array, rest: jax.Array) -> tuple[jax.Array, jax.Array]:

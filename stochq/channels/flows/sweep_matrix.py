@@ -6,15 +6,32 @@ In the sub-step of μ a level ν ≠ μ only decays, at ½J_μν, and what it lo
 the same with less, and corrects the rates.
 """
 
+from typing import Any, final
+
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-from stochq.channels.arrivals import OwnCollapse, arrival, collapse
-from stochq.channels.channel import normalized, populations
-from stochq.channels.sweep import downwards, numbers_of_level
-from stochq.noise import StepNoise
-from stochq.systems.linear import column, level_sum, times_real
+from stochq.channels.channel import Flow
+from stochq.channels.families.transitions import Transitions
+from stochq.channels.flows.arrivals import OwnCollapse, arrival, collapse
+from stochq.channels.flows.sweep import downwards, numbers_of_level, sweep_budget
+from stochq.noise import Budget, StepNoise
+from stochq.systems.linear import column, level_sum, normalized, populations, times_real
+
+
+@final
+class MatrixSweep(Flow):
+    """One sweep over the target levels in a random direction, of weak order 2."""
+
+    channel: Transitions
+
+    @property
+    def budget(self) -> Budget:
+        return sweep_budget(self.channel.dim, self.law)
+
+    def step(self, dt: jax.Array, psi: jax.Array, noise: StepNoise, terms: Any, reverse: bool) -> jax.Array:
+        return sweep_matrix(jnp.asarray(self.channel.rates()), dt, psi, noise, self.law)
 
 
 def sweep_matrix(rates: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoise, law: str) -> jax.Array:

@@ -10,9 +10,8 @@ from jax import lax
 
 from stochq.arrays import as_matrix
 from stochq.channels.channel import Basis, Given
-from stochq.channels.kraus import Terms
-from stochq.channels.kraus_terms import dense_images, dense_terms
-from stochq.channels.operators import Operators
+from stochq.channels.families.kraus_terms import Terms, dense_images, dense_terms
+from stochq.channels.families.operators import Operators
 from stochq.systems.checks import check_operators
 from stochq.systems.linear import apply_matrix
 

@@ -8,15 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from stochq.arrays import as_real, is_concrete
-from stochq.channels.channel import Basis, Flow, Given, MeanFlow, NoiseLaw, populations
-from stochq.channels.sweep import sweep, sweep_budget
-from stochq.channels.sweep_smooth import SmoothMatrixSweep, SmoothSweep
-from stochq.channels.transitions import MatrixSweep, Transitions
-from stochq.noise import Budget, StepNoise
+from stochq.channels.channel import Basis, Flow, Given, NoiseLaw
+from stochq.channels.families.transitions import Transitions
+from stochq.noise import StepNoise
 from stochq.noise.normals import correlated
 from stochq.noise.roots import root
 from stochq.systems.checks import check_rates
-from stochq.systems.linear import column, inner, level_sum, times_real
+from stochq.systems.linear import column, inner, level_sum, populations, times_real
 
 
 @final
@@ -71,45 +69,12 @@ class Separable(Transitions):
         return jax.lax.complex(self._sum(psi.real * psi.real - psi.imag * psi.imag), 2 * self._sum(psi.real * psi.imag))
 
     def flow(self, law: NoiseLaw) -> Flow:
+        from stochq.channels.flows.sweep import Sweep
+        from stochq.channels.flows.sweep_matrix import MatrixSweep
+
         return Sweep(self, law) if self.source is None else MatrixSweep(self, law)
 
     def smooth_flow(self, law: NoiseLaw) -> Flow:
+        from stochq.channels.flows.sweep_smooth import SmoothMatrixSweep, SmoothSweep
+
         return SmoothSweep(self, law) if self.source is None else SmoothMatrixSweep(self, law)
-
-
-@final
-class Sweep(Flow):
-    """One sweep at O(dim) where rates do not depend on the level left behind: every visit exact in law, the mean exact,
-    the whole of weak order 2."""
-
-    channel: Separable
-
-    @property
-    def budget(self) -> Budget:
-        return sweep_budget(self.channel.dim, self.law)
-
-    @property
-    def smallest_block(self) -> int:
-        # The sweep is a loop over levels of operations on one row each. Larger blocks would leave cores without work
-        # in ensembles of some hundred trajectories, and save no more than a tenth.
-        return 128
-
-    @property
-    def mean_limit(self) -> float:
-        """Any; single trajectories should not be stepped over more than half a relaxation time."""
-        total = float(np.sum(np.asarray(self.channel.target)))
-        return 0.5 / total if total > 0 else np.inf
-
-    @property
-    def mean_is_exact(self) -> bool:
-        return True
-
-    def mean_flow(self, dt: float, reverse: bool) -> MeanFlow:
-        """e^{−a dt}ρ + (1 − e^{−a dt}) Tr(ρ) diag(A)/a, a = ΣA."""
-        target = np.asarray(self.channel.target)
-        kept = np.exp(-dt * target.sum())
-        share = target / (target.sum() or 1.0)
-        return lambda rho: kept * rho + (1 - kept) * np.trace(rho).real * np.diag(share)
-
-    def step(self, dt: jax.Array, psi: jax.Array, noise: StepNoise, terms: Any, reverse: bool) -> jax.Array:
-        return sweep(jnp.asarray(self.channel.target), dt, psi, noise, self.law)

@@ -13,14 +13,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from stochq.arrays import as_real
-from stochq.channels.channel import Basis, Channel, Flow, Given, NoiseLaw, populations
-from stochq.channels.sweep import sweep_budget
-from stochq.channels.sweep_matrix import sweep_matrix
-from stochq.channels.sweep_smooth import SmoothMatrixSweep
+from stochq.channels.channel import Basis, Channel, Flow, Given, NoiseLaw
 from stochq.noise import Budget, StepNoise
 from stochq.noise.normals import correlated
 from stochq.systems.checks import check_rates
-from stochq.systems.linear import apply_matrix, column, inner, level_sum, times_real
+from stochq.systems.linear import apply_matrix, column, inner, level_sum, populations, times_real
 
 
 class Transitions(Channel):
@@ -47,9 +44,13 @@ class Transitions(Channel):
         return Budget(pairs=self.dim)
 
     def flow(self, law: NoiseLaw) -> Flow:
+        from stochq.channels.flows.sweep_matrix import MatrixSweep
+
         return MatrixSweep(self, law)
 
     def smooth_flow(self, law: NoiseLaw) -> Flow:
+        from stochq.channels.flows.sweep_smooth import SmoothMatrixSweep
+
         return SmoothMatrixSweep(self, law)
 
     def drift(self, t: jax.Array, psi: jax.Array, law: NoiseLaw) -> jax.Array:
@@ -119,17 +120,3 @@ class RateMatrix(Transitions):
 
     def rates(self) -> Any:
         return self.matrix
-
-
-@final
-class MatrixSweep(Flow):
-    """One sweep over the target levels in a random direction, of weak order 2."""
-
-    channel: Transitions
-
-    @property
-    def budget(self) -> Budget:
-        return sweep_budget(self.channel.dim, self.law)
-
-    def step(self, dt: jax.Array, psi: jax.Array, noise: StepNoise, terms: Any, reverse: bool) -> jax.Array:
-        return sweep_matrix(jnp.asarray(self.channel.rates()), dt, psi, noise, self.law)

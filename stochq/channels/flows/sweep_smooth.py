@@ -17,12 +17,12 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from stochq.channels.channel import Flow, normalized, populations
-from stochq.channels.sweep import Visit, downwards, sweep_levels, visit_durations
+from stochq.channels.channel import Flow
+from stochq.channels.flows.sweep import Visit, downwards, sweep_levels, visit_durations
 from stochq.noise import Budget, StepNoise
 from stochq.noise.normals import correlated
 from stochq.noise.roots import root
-from stochq.systems.linear import column, level_sum, times_real
+from stochq.systems.linear import column, level_sum, normalized, populations, times_real
 
 
 class Sources(NamedTuple):

@@ -10,9 +10,8 @@ from jax import lax
 
 from stochq.arrays import as_matrix
 from stochq.channels.channel import Basis, Given
-from stochq.channels.kraus import Terms
-from stochq.channels.kraus_terms import band_images, band_terms, bands_as_rows, taylor_images
-from stochq.channels.operators import Operators
+from stochq.channels.families.kraus_terms import Terms, band_images, band_terms, bands_as_rows, taylor_images
+from stochq.channels.families.operators import Operators
 from stochq.systems.linear import apply_bands, level_sum, scale, shift
 
 

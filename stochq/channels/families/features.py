@@ -9,7 +9,7 @@ import numpy as np
 
 from stochq.arrays import as_real, is_concrete
 from stochq.channels.channel import Basis, Given
-from stochq.channels.diagonal import DiagonalCollapse
+from stochq.channels.families.diagonal import DiagonalCollapse
 from stochq.noise.roots import root
 from stochq.systems.checks import check_features
 from stochq.systems.linear import multiply

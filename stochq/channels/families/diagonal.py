@@ -1,0 +1,107 @@
+"""Diagonal collapse: L_k = diag(F_k) with real features, fully described by the kernel κ_ij = Σ_k F_ki F_kj.
+
+SUV, CSL, QMUPL, Diósi-Penrose, energy-driven and lattice collapse all belong here.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from stochq.channels.channel import Channel, Flow, NoiseLaw
+from stochq.noise import Budget, StepNoise
+from stochq.systems.linear import column, level_sum, populations, times_real
+
+
+class DiagonalCollapse(Channel):
+    """Collapse towards the vectors of one basis. Abstract: a subclass gives κ as an action.
+
+    Decoherence: dρ_ij/dt = −Γ_ij ρ_ij with Γ_ij = ½(κ_ii + κ_jj) − κ_ij.
+    """
+
+    @property
+    def moves_populations(self) -> bool:
+        return False
+
+    @property
+    def is_secular(self) -> bool:
+        return True
+
+    @property
+    def noises(self) -> int:
+        """Number of real Wiener processes."""
+        raise NotImplementedError
+
+    def field(self, normals: jax.Array) -> jax.Array:
+        """A Gaussian vector with covariance κ, (dim, *columns), from standard normals, (K, *columns)."""
+        raise NotImplementedError
+
+    def smooth(self, weights: jax.Array) -> jax.Array:
+        """κ @ weights, (dim, *columns)."""
+        raise NotImplementedError
+
+    def diagonal(self) -> jax.Array:
+        """κ_ii, (dim,)."""
+        raise NotImplementedError
+
+    def kernel(self) -> jax.Array:
+        """κ as a matrix, (dim, dim)."""
+        raise NotImplementedError
+
+    def features(self) -> np.ndarray:
+        """F as a matrix, (K, dim)."""
+        raise NotImplementedError
+
+    def decoherence(self) -> jax.Array:
+        """Γ_ij = ½(κ_ii + κ_jj) − κ_ij, (dim, dim)."""
+        kernel, diagonal = self.kernel(), self.diagonal()
+        return 0.5 * (diagonal[:, None] + diagonal[None, :]) - kernel
+
+    def dissipator(self, t: jax.Array, rho: jax.Array) -> jax.Array:
+        return -self.decoherence() * rho
+
+    def operators(self) -> np.ndarray:
+        return np.stack([np.diag(row).astype(complex) for row in self.features()])
+
+    def secular(self, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        weights = np.abs(vectors) ** 2
+        rates = np.zeros((vectors.shape[1],) * 2)
+        for row in self.features():
+            rates += np.abs(vectors.conj().T @ (row[:, None] * vectors)) ** 2
+        return rates, weights.T @ np.asarray(self.decoherence()) @ weights
+
+    def unsupported(self, law: NoiseLaw) -> str:
+        return ""
+
+    def unsupported_colour(self, law: NoiseLaw) -> str:
+        return "" if law == "unitary" else f"coloured {law} noise would need memory terms, a random potential none"
+
+    def budget(self, law: NoiseLaw) -> Budget:
+        return Budget(pairs=self.noises) if law == "complex" else Budget(singles=self.noises)
+
+    def drift(self, t: jax.Array, psi: jax.Array, law: NoiseLaw) -> jax.Array:
+        if law == "unitary":
+            return times_real(-0.5 * column(self.diagonal(), psi), psi)
+        probability = populations(psi)
+        smooth = self.smooth(probability)
+        mean = level_sum(probability * smooth)
+        return times_real(smooth - 0.5 * column(self.diagonal(), psi) - 0.5 * mean, psi)
+
+    def diffuse(self, t: jax.Array, psi: jax.Array, noise: StepNoise, dt: jax.Array, law: NoiseLaw) -> jax.Array:
+        if law == "complex":
+            scale, probability = jnp.sqrt(0.5 * dt), populations(psi)
+            parts = (self.field(noise.pairs.real) * scale, self.field(noise.pairs.imag) * scale)
+            return jax.lax.complex(*(part - level_sum(probability * part) for part in parts)) * psi
+        field = self.field(noise.singles) * jnp.sqrt(dt)
+        if law == "unitary":
+            return jax.lax.complex(field * psi.imag, -field * psi.real)
+        return times_real(field - level_sum(populations(psi) * field), psi)
+
+    def flow(self, law: NoiseLaw) -> Flow:
+        from stochq.channels.flows.collapse import ExactCollapse
+
+        return ExactCollapse(self, law)
+
+    def smooth_flow(self, law: NoiseLaw) -> Flow:
+        from stochq.channels.flows.collapse import ExactCollapse, SmoothCollapse
+
+        return ExactCollapse(self, law) if law == "unitary" else SmoothCollapse(self, law)

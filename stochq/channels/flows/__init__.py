@@ -1,0 +1,1 @@
+"""How one channel alone makes a step."""
