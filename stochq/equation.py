@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from stochq.arrays import as_real, is_concrete
-from stochq.channels import Channel, Columns, Energy, NoiseLaw
+from stochq.channels import Channel, NoiseLaw
 from stochq.module import Module
 from stochq.noise import Coloured, SphericalBrownian
 from stochq.systems.hamiltonian import Hamiltonian
@@ -98,16 +98,7 @@ class Equation(Module):
 
     def basis_matrix(self, channel: Channel) -> Any:
         """The columns of the channel's basis in the given basis, (dim, dim), or None for the given basis itself."""
-        if isinstance(channel.basis, Energy):
-            return self._energy_columns()
-        return channel.basis.matrix if isinstance(channel.basis, Columns) else None
-
-    def _energy_columns(self) -> Any:
-        vectors, order = self.hamiltonian.eigenvectors, self.hamiltonian.order
-        if vectors is not None or not is_concrete(order) or np.array_equal(order, np.arange(self.dim)):
-            return vectors
-        # The given basis is an eigenbasis, but its energies do not ascend.
-        return np.eye(self.dim)[:, np.asarray(order)]
+        return channel.basis.columns(self.hamiltonian)
 
     def project(self, psi: jax.Array) -> jax.Array:
         """The nearest state on the constraint |ψ| = 1."""

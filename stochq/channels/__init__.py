@@ -1,11 +1,7 @@
 """The stochastic terms of an equation: families of jump operators with their structure."""
 
-from stochq.channels.channel import Basis as Basis
 from stochq.channels.channel import Channel as Channel
-from stochq.channels.channel import Columns as Columns
-from stochq.channels.channel import Energy as Energy
 from stochq.channels.channel import Flow as Flow
-from stochq.channels.channel import Given as Given
 from stochq.channels.channel import NoiseLaw as NoiseLaw
 from stochq.channels.families.banded import BandedOperators as BandedOperators
 from stochq.channels.families.dense import DenseOperators as DenseOperators
@@ -18,3 +14,7 @@ from stochq.channels.families.reduction import PulledReduction as PulledReductio
 from stochq.channels.families.separable import Separable as Separable
 from stochq.channels.families.transitions import RateMatrix as RateMatrix
 from stochq.channels.families.transitions import Transitions as Transitions
+from stochq.systems.basis import Basis as Basis
+from stochq.systems.basis import Columns as Columns
+from stochq.systems.basis import Energy as Energy
+from stochq.systems.basis import Given as Given

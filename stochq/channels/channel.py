@@ -10,6 +10,8 @@ import numpy as np
 
 from stochq.module import Module
 from stochq.noise import Budget, StepNoise
+from stochq.systems.basis import Basis as Basis
+from stochq.systems.basis import Given as Given
 
 NoiseLaw = Literal["real", "complex", "unitary"]
 # What becomes of E[ψψ†], (dim, dim).
@@ -18,24 +20,6 @@ MeanFlow = Callable[[np.ndarray], np.ndarray]
 LARGEST_MEAN_MAP = 128
 # Steps are as long as a limit allows if they are so to rounding, which divisions of intervals bring.
 JUST = 1 + 1e-9
-
-
-class Basis(Module):
-    """The orthonormal basis in which a channel is written. Abstract: Given, Energy or Columns."""
-
-
-class Given(Basis):
-    """The basis in which states are given."""
-
-
-class Energy(Basis):
-    """The eigenbasis of the equation's Hamiltonian, energies ascending."""
-
-
-class Columns(Basis):
-    """The columns of a unitary matrix (dim, dim)."""
-
-    matrix: Any
 
 
 class Flow(Module):

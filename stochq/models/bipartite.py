@@ -6,6 +6,7 @@ import numpy as np
 
 from stochq.channels import Channel, Columns, DenseOperators, Features
 from stochq.equation import Equation
+from stochq.systems.basis import out_of
 from stochq.systems.checks import check_count
 from stochq.systems.levels import as_hamiltonian, levels
 
@@ -52,7 +53,7 @@ def _extended(equation: Equation, channel: Channel, dim_b: int) -> Channel:
         return Features(np.kron(features, np.ones(dim_b)), basis=columns)
     operators = channel.operators()
     if basis is not None:
-        operators = np.asarray(basis) @ operators @ np.asarray(basis).conj().T
+        operators = out_of(np.asarray(basis), operators)
     return DenseOperators(np.kron(operators, np.eye(dim_b)))
 
 

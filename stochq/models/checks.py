@@ -2,12 +2,10 @@
 
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
 from stochq.arrays import as_real, is_concrete
-from stochq.channels import Basis, Columns, Energy, Given
-from stochq.systems.hamiltonian import Hamiltonian
+from stochq.systems.basis import Basis, Columns, Given
 
 _UNITARITY = 1e-8
 _WEIGHT_SUM = 1e-8
@@ -41,20 +39,6 @@ def unitary_basis(basis: Any, dim: int) -> Basis:
     if not violation <= _UNITARITY:
         raise ValueError(f"basis: expected orthonormal columns; B†B differs from 1 by {violation:.2g}. Use numpy's qr.")
     return Columns(matrix)
-
-
-def energy_basis(hamiltonian: Hamiltonian) -> Basis:
-    """The energy basis; the given one where that is an eigenbasis already."""
-    return Given() if hamiltonian.eigenvectors is None else Energy()
-
-
-def on_energies(hamiltonian: Hamiltonian, values: Any) -> Any:
-    """Values over the energy eigenstates, ascending, in the order of `energy_basis`."""
-    if hamiltonian.eigenvectors is not None:
-        return values
-    if not is_concrete((hamiltonian.order, values)):
-        return jnp.asarray(values)[jnp.argsort(hamiltonian.order)]
-    return np.asarray(values)[np.argsort(hamiltonian.order)]
 
 
 def equilibrium_weights(equilibrium: Any, dim: int) -> Any:

@@ -5,8 +5,9 @@ from numpy.typing import ArrayLike
 
 from stochq.channels import Features, NoiseLaw, Projectors
 from stochq.equation import Equation
-from stochq.models.checks import energy_basis, on_energies, positive, rate, unitary_basis
+from stochq.models.checks import positive, rate, unitary_basis
 from stochq.noise import Coloured
+from stochq.systems.basis import energy_basis, on_energies
 from stochq.systems.hamiltonian import Hamiltonian
 from stochq.systems.levels import as_hamiltonian
 

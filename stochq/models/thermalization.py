@@ -11,8 +11,9 @@ from numpy.typing import ArrayLike
 from stochq.arrays import as_real, is_concrete
 from stochq.channels import NoiseLaw, Separable
 from stochq.equation import Equation
-from stochq.models.checks import energy_basis, equilibrium_weights, on_energies, positive, rate
+from stochq.models.checks import equilibrium_weights, positive, rate
 from stochq.operators import operator_list
+from stochq.systems.basis import energy_basis, energy_columns, on_energies
 from stochq.systems.hamiltonian import Hamiltonian
 from stochq.systems.levels import as_hamiltonian
 from stochq.systems.states import check_state
@@ -95,7 +96,7 @@ def microcanonical(hamiltonian: Hamiltonian | ArrayLike, psi0: ArrayLike, conser
             "have no derivative: compute the weights beforehand, or use sq.canonical."
         )
     energies = np.asarray(hamiltonian.energies)
-    vectors = _vectors(hamiltonian)
+    vectors = energy_columns(hamiltonian)
     population = np.abs(vectors.conj().T @ psi) ** 2
     energy = float(population @ energies)
     variance = float(population @ (energies - energy) ** 2)
@@ -114,11 +115,6 @@ def microcanonical(hamiltonian: Hamiltonian | ArrayLike, psi0: ArrayLike, conser
     spread = float(weights @ (energies - mean) ** 2)
     weights.window = Window(int(inside.sum()), mean, spread, energy, variance)
     return weights
-
-
-def _vectors(hamiltonian: Hamiltonian) -> np.ndarray:
-    vectors = hamiltonian.eigenvectors
-    return np.eye(hamiltonian.dim)[:, np.asarray(hamiltonian.order)] if vectors is None else np.asarray(vectors)
 
 
 def _inside(values: np.ndarray, mean: float, variance: float) -> np.ndarray:
