@@ -61,13 +61,14 @@ def by_largest_z(name: str, values: Any, stderrs: Any, references: Any) -> Check
 
 def by_comparison(name: str, comparison: Comparison) -> Check:
     """An ensemble against the master equation: the p-value of all points together is not below the level."""
-    return _by_p_value(name, comparison.p_value)
+    return by_p_value(name, comparison.p_value)
 
 
 def by_counts(name: str, counts: Any, expected: Sequence[float] | np.ndarray) -> Check:
     """Counts in classes against expected counts of the same total, Pearson's χ²."""
-    return _by_p_value(name, float(stats.chisquare(np.asarray(counts), np.asarray(expected)).pvalue))
+    return by_p_value(name, float(stats.chisquare(np.asarray(counts), np.asarray(expected)).pvalue))
 
 
-def _by_p_value(name: str, p_value: float) -> Check:
+def by_p_value(name: str, p_value: float) -> Check:
+    """A p-value is not below the level."""
     return Check(f"{name}: p-value", float(p_value), 1.0, 1.0 - LEVEL)

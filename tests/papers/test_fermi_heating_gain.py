@@ -84,4 +84,4 @@ def test_all_parts_are_in_one_table(monkeypatch):
     claim = heating(1.0)
     assert list(claim.numbers.columns["part"]) == ["(a)", "(b)"]
     np.testing.assert_allclose(claim.numbers.columns["z"], [1.0, 1.0])
-    assert len(claim.checks) == 4
+    assert [check.name for check in claim.checks] == ["χ² of all 2 cases, too large or too small: p-value"]

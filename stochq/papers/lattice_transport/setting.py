@@ -44,11 +44,15 @@ def split_chain(line: "gaussian.Chain") -> Split:
 
 
 def split_network(
-    couplings: np.ndarray, cold: Iterable[int], hot: Iterable[int], probe: Any = PROBE
+    couplings: np.ndarray,
+    cold: Iterable[int],
+    hot: Iterable[int],
+    probe: float | np.ndarray = PROBE,
+    ends: tuple[float, float] = ENDS,
 ) -> "tuple[gaussian.Network, np.ndarray, Split]":
     """The network with reservoirs at the named sites and probes at all, its steady state, and its entropy."""
     rates, occupations = np.zeros(len(couplings)), np.zeros(len(couplings))
-    for sites, value in zip((cold, hot), ENDS, strict=True):
+    for sites, value in zip((cold, hot), ends, strict=True):
         rates[list(sites)], occupations[list(sites)] = RATE, value
     network = gaussian.network(couplings, rates, occupations).with_probes(probe)
     steady = network.steady_state()

@@ -21,13 +21,9 @@ def size_scaling(effort: float = 1.0) -> Claim:
     runs = [_relax(sites, setting.whole(2048, effort, 256)) for sites in SIZES]
     fits = np.array([fit for _, fit in runs])
     checks = [
-        by_error(f"rate for 𝒩 = {n}, in α", rate / ALPHA, error / ALPHA, n)
+        by_error(f"fitted rate over α𝒩 for 𝒩 = {n}", rate / (ALPHA * n), error / (ALPHA * n), 1.0)
         for n, (rate, error) in zip(SIZES, fits, strict=True)
     ]
-    weight = fits[:, 1] ** -2.0
-    slope = np.sum(weight * fits[:, 0] * SIZES) / np.sum(weight * np.square(SIZES))
-    slope_error = 1 / np.sqrt(np.sum(weight * np.square(SIZES)))
-    checks.append(by_error("rate per site, in α", slope / ALPHA, slope_error / ALPHA, 1.0))
     series = [
         Series("fitted rate", SIZES, *fits.T, units=(PURE, "J/ħ")),
         Series("law", [0, 8], [0, 8 * ALPHA], units=(PURE, "J/ħ")),

@@ -31,6 +31,15 @@ def product_state(sites: int, angle: float) -> np.ndarray:
     return psi
 
 
+# Digits of the integrated master equation, as `sq.exact.evolve` has it with method="ode".
+INTEGRATED = 1e-8
+
+
+def integrated(equation: sq.Equation, start: Any, times: Any, observables: Any = None) -> sq.exact.ExactResult:
+    """The master equation by a Runge-Kutta method, which knows none of the closed forms that it is to judge."""
+    return sq.exact.evolve(equation, start, times, observables=observables, method="ode")
+
+
 def whole(count: int, effort: float, least: int = 64) -> int:
     """A number of trajectories, scaled."""
     return max(least, round(count * effort))
