@@ -27,12 +27,18 @@ class Data(NamedTuple):
         chosen = [jnp.reshape(leaf, -1)[index] for leaf, index in zip(leaves, self.keep, strict=True)]
         return (jnp.concatenate(chosen) - self.mean) / self.stderr
 
+    def linearized(self, predicted: Any, derivatives: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Residuals (n,) and their Jacobian (n, P), of a prediction and derivatives with an axis (P,) at their end."""
+        slopes = [
+            np.reshape(leaf, (-1, np.shape(leaf)[-1]))[index]
+            for leaf, index in zip(jax.tree_util.tree_leaves(derivatives), self.keep, strict=True)
+        ]
+        jacobian = np.concatenate(slopes).astype(np.float64) / self.stderr[:, None]
+        return np.asarray(self.residuals(predicted), np.float64), jacobian
+
 
 def read_data(data: Any, predicted: Any) -> Data:
     """The data for a prediction of the given shapes; ValueError where the two do not match."""
-    for path, leaf in jax.tree_util.tree_leaves_with_path(predicted):
-        if not jnp.issubdtype(leaf.dtype, jnp.floating):
-            raise ValueError(f"predict: expected real numbers; {_name(path)} came as {leaf.dtype}. Return its .real.")
     return _from_ensemble(data, predicted) if isinstance(data, EnsembleResult) else _from_pairs(data, predicted)
 
 

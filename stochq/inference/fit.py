@@ -5,16 +5,19 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from stochq.inference.data import Data, read_data
+from stochq.inference.goodness import p_value
+from stochq.inference.linearized import linearized
 from stochq.inference.minimize import Minimum, descend, gauss_newton
 from stochq.inference.result import Fit, parameter_names, shaped
 
 # Below this, relative to the best known direction, the data do not determine a combination of parameters; above its
 # root, the share of a parameter in such a combination is more than rounding.
 _UNDETERMINED = 1e-10
+# A right model has so small a p-value once in ten thousand fits.
+_UNLIKELY = 1e-4
 
 
 def fit(predict: Callable[[Any], Any], data: Any, start: Any, *, optimizer: Any = None, steps: int = 100) -> Fit:
@@ -24,18 +27,30 @@ def fit(predict: Callable[[Any], Any], data: Any, start: Any, *, optimizer: Any 
       \mathrm{cov}\,\theta = F^{-1}(J^TRJ)F^{-1},\quad F = J^TJ,\quad
       J_{ik} = \frac{1}{\sigma_i}\frac{\partial m_i}{\partial\theta_k}$$
 
-    predict: a JAX function from parameters to means, such as `sq.expectations` of an equation built from them.
-    data: pairs (mean, stderr) in the structure predict returns, independent of each other (R = 1); or an
-    EnsembleResult, of which the predicted names are fitted with the correlations R between their times.
-    start: pytree of numbers where the search begins. optimizer: None for damped Gauss-Newton steps, which stop when
-    they are below a twentieth of a standard error; or one of optax, run for all steps with gradients in reverse mode.
-
     Parameters that must stay positive are best given as logarithms: predict(θ) then uses exp(θ), and the error of θ
     is the relative error. The prediction's own sampling error is not part of the covariance: predict from several
-    times as many trajectories as the data, with another seed. It must use one seed throughout.
+    times as many trajectories as the data, with another seed.
 
-    Raises ValueError for data that do not match the prediction, are not finite or have no error, and for a start at
-    which the prediction is not finite; RuntimeError when an optimizer runs to where it is not.
+    Args:
+        predict: a JAX function from parameters to means, such as `sq.expectations` of an equation built from them. As
+            with `jax.jit` it must depend on its argument alone, so with one seed throughout: it is compiled once, and
+            the program is kept for later fits with the same function and the same shapes.
+        data: pairs (mean, stderr) in the structure predict returns, independent of each other (R = 1); or an
+            EnsembleResult, of which the predicted names are fitted with the correlations R between their times.
+        start: pytree of numbers where the search begins.
+        optimizer: None for damped Gauss-Newton steps, which stop when they are below a twentieth of a standard error;
+            or one of optax, run for all steps with gradients in reverse mode.
+        steps: the most steps to take.
+
+    Returns:
+        The parameters with their covariance, χ² and its p-value.
+
+    Raises:
+        ValueError: for data that do not match the prediction, are not finite or have no error, and for a start at which
+            the prediction is not finite or a derivative means nothing, as at a rate of exactly zero.
+        RuntimeError: when an optimizer runs to where the prediction is not finite.
+
+    Warns of a p-value below 10⁻⁴, and of parameters that the data do not determine.
 
     >>> import numpy as np, stochq as sq
     >>> fit = sq.fit(lambda rate: rate * np.array([2.0, 2.0]), (np.array([1.1, 0.9]), 0.1), start=1.0)
@@ -46,29 +61,48 @@ def fit(predict: Callable[[Any], Any], data: Any, start: Any, *, optimizer: Any 
     start = _checked_start(start)
     _check_steps(steps)
     with jax.enable_x64(True):
-        measured = read_data(data, jax.eval_shape(predict, jax.tree.map(jnp.asarray, start)))
+        prediction = linearized(predict, start)
+        measured = read_data(data, prediction.predicted)
 
         def residuals(parameters: Any) -> jax.Array:
             return measured.residuals(predict(parameters))
 
-        minimum = (
-            gauss_newton(residuals, start, steps) if optimizer is None else descend(residuals, start, optimizer, steps)
-        )
-    return _result(minimum, measured, start)
+        def evaluate(vector: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            return measured.linearized(*prediction(vector))
+
+        if optimizer is None:
+            minimum = gauss_newton(evaluate, start, steps)
+        else:
+            minimum = descend(residuals, evaluate, start, optimizer, steps)
+    found = _result(minimum, measured, start)
+    _warn_of_bad_fit(found)
+    return found
 
 
 def _result(minimum: Minimum, measured: Data, start: Any) -> Fit:
     names = parameter_names(start)
+    chi2 = float(minimum.residuals @ minimum.residuals)
     return Fit(
         parameters=shaped(minimum.vector, start),
         covariance=covariance(minimum.jacobian, measured.correlation, names),
         history=minimum.history,
         names=names,
-        chi2=float(minimum.residuals @ minimum.residuals),
+        chi2=chi2,
         points=len(measured.mean),
         converged=minimum.converged,
         advice=minimum.advice,
+        p_value=p_value(chi2, minimum.jacobian, measured.correlation),
     )
+
+
+def _warn_of_bad_fit(found: Fit) -> None:
+    if found.converged is not False and found.p_value < _UNLIKELY:
+        warnings.warn(
+            f"fit: chi2 = {found.chi2:.4g} with {found.dof} degrees of freedom (p = {found.p_value:.1g}). The model "
+            "does not describe the data, or the prediction is off: if chi2 falls with half the dt in predict it is "
+            "biased, if it falls with more trajectories it is noisy.",
+            stacklevel=3,
+        )
 
 
 def covariance(jacobian: np.ndarray, correlation: np.ndarray | None, names: tuple[str, ...]) -> np.ndarray:
@@ -77,12 +111,19 @@ def covariance(jacobian: np.ndarray, correlation: np.ndarray | None, names: tupl
     Infinite for parameters that the data leave free, alone or in a combination.
     """
     scale = np.linalg.norm(jacobian, axis=0)
+    without = [name for name, size in zip(names, scale, strict=True) if size == 0]
+    if without:
+        warnings.warn(
+            f"fit: no effect on the prediction from {', '.join(without)}. Use it, or leave it out.", stacklevel=4
+        )
     scale = np.where(scale > 0, scale, 1.0)
     scaled = jacobian / scale
     values, vectors = np.linalg.eigh(scaled.T @ scaled)
     known = values > _UNDETERMINED * values[-1]
     for free in vectors[:, ~known].T:
         parts = [(part, name) for part, name in zip(free, names, strict=True) if abs(part) > np.sqrt(_UNDETERMINED)]
+        if len(parts) == 1 and parts[0][1] in without:
+            continue
         direction = " ".join(f"{part:+.2g}·{name}" for part, name in parts)
         warnings.warn(f"fit: the data do not determine all parameters; free direction {direction}.", stacklevel=4)
     inverse = (vectors[:, known] / values[known]) @ vectors[:, known].T

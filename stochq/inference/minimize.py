@@ -7,14 +7,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.inference.result import History, flat, shaped
+from stochq.inference.result import History, flat, parameter_names, shaped
 
 Residuals = Callable[[Any], jax.Array]
+# A vector (P,) -> residuals (n,) and their Jacobian (n, P).
+Evaluate = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 # A step this small, in standard errors, changes nothing worth knowing; rounding in single precision is not far below.
 _NEGLIGIBLE = 0.05
 _DAMPING, _LEAST_DAMPING, _LARGEST_DAMPING = 1e-3, 1e-9, 1e9
 _RATIO = 10.0
+# A derivative is believed where the step that should change χ by 1 changes it by this at least.
+_BELIEVABLE = 0.1
 _STUCK = "no step however short lowers chi2; predict may not be smooth here, or not use one seed throughout"
 
 
@@ -30,31 +34,14 @@ class Minimum(NamedTuple):
     advice: str = ""
 
 
-def linearized(residuals: Residuals, start: Any) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]:
-    """The function vector (P,) -> residuals (n,), Jacobian (n, P); forward mode, as parameters are few."""
-
-    def twice(vector: jax.Array) -> tuple[jax.Array, jax.Array]:
-        value = residuals(shaped(vector, start))
-        return value, value
-
-    compiled = jax.jit(jax.jacfwd(twice, has_aux=True))
-
-    def evaluate(vector: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        jacobian, value = jax.device_get(compiled(vector))
-        return np.asarray(value, np.float64), np.asarray(jacobian, np.float64)
-
-    return evaluate
-
-
-def gauss_newton(residuals: Residuals, start: Any, steps: int) -> Minimum:
+def gauss_newton(evaluate: Evaluate, start: Any, steps: int) -> Minimum:
     """Levenberg and Marquardt's damped steps: −(JᵀJ + λ diag JᵀJ)⁻¹Jᵀr, λ lowered after each success.
 
     A step to where the prediction is not finite, such as a negative rate, fails like one that raises χ².
     """
-    evaluate = linearized(residuals, start)
     best = flat(start)
     value, jacobian = evaluate(best)
-    check_finite_start(value, jacobian)
+    check_start(evaluate, start, value, jacobian)
     damping, converged = _DAMPING, _negligible(value, jacobian)
     losses, visited = [_loss(value)], [best]
     while len(losses) < steps and not converged and damping < _LARGEST_DAMPING:
@@ -79,7 +66,7 @@ def _negligible(value: np.ndarray, jacobian: np.ndarray) -> bool:
     return bool(np.linalg.norm(jacobian @ _damped_step(value, jacobian, _LEAST_DAMPING)) < _NEGLIGIBLE)
 
 
-def descend(residuals: Residuals, start: Any, optimizer: Any, steps: int) -> Minimum:
+def descend(residuals: Residuals, evaluate: Evaluate, start: Any, optimizer: Any, steps: int) -> Minimum:
     """`steps` steps of an optimizer of optax on χ²/2; the best parameters on the way are kept."""
     import optax
 
@@ -108,17 +95,34 @@ def descend(residuals: Residuals, start: Any, optimizer: Any, steps: int) -> Min
             )
         parameters = following
     best = visited[int(np.argmin(losses))]
-    value, jacobian = linearized(residuals, start)(best)
+    value, jacobian = evaluate(best)
     return Minimum(best, value, jacobian, History(np.array(losses), shaped(np.stack(visited), start)), None)
 
 
-def check_finite_start(value: np.ndarray, jacobian: np.ndarray) -> None:
-    """ValueError when the prediction or its derivative has no value at the start."""
+def check_start(evaluate: Evaluate, start: Any, value: np.ndarray, jacobian: np.ndarray) -> None:
+    """ValueError when the prediction or its derivative has no value at the start, or one that means nothing.
+
+    Noise grows with the root of its rate: at a rate of exactly zero the derivative is infinite, and what comes out is
+    an absurdly large number. A step of one standard error by it then changes nothing.
+    """
     for what, array in (("a prediction", value), ("a derivative", jacobian)):
         if not np.all(np.isfinite(array)):
             raise ValueError(
                 f"start: expected parameters at which predict gives finite numbers; {what} is not finite there. "
                 "Rates must be positive: the noise grows with their square root."
+            )
+    vector, names = flat(start), parameter_names(start)
+    for place in np.flatnonzero(vector == 0):
+        slope = np.linalg.norm(jacobian[:, place])
+        if slope == 0:
+            continue
+        moved = vector.copy()
+        moved[place] = 1 / slope
+        if not np.linalg.norm(evaluate(moved)[0] - value) > _BELIEVABLE:
+            raise ValueError(
+                f"start: expected {names[place]!r} to be positive; got 0, where the prediction has no derivative with "
+                "respect to it: noise grows with the root of its rate. Start from a positive value, or fit the "
+                "logarithm of the parameter."
             )
 
 

@@ -20,7 +20,8 @@ class Fit:
 
     parameters, stderr: as `start`; covariance (P, P) over the parameters in the order of `names`; chi2 and points:
     the sum of squared residuals and their number; history: loss and parameters of every step; converged: whether the
-    last step was far below the standard errors (None for an optimizer that does not tell); advice: what to do if not.
+    last step was far below the standard errors (None for an optimizer that does not tell); advice: what to do if not;
+    p_value: the chance that data of the right model have a larger chi2, correlations of an ensemble's times counted.
     """
 
     parameters: Any
@@ -31,6 +32,7 @@ class Fit:
     points: int
     converged: bool | None
     advice: str = ""
+    p_value: float = np.nan
 
     @property
     def stderr(self) -> Any:
@@ -54,7 +56,7 @@ class Fit:
         width = max(len(name) for name in self.names)
         lines = [f"{name:<{width}}  {number(v, e)}" for name, v, e in zip(self.names, values, errors, strict=True)]
         ending = f", NOT converged: {self.advice}" if self.converged is False else ""
-        ratio = f" = {self.chi2 / self.dof:.2f}" if self.dof > 0 else ""
+        ratio = f" = {self.chi2 / self.dof:.2f}, p = {self.p_value:.2g}" if self.dof > 0 else ""
         return "\n".join(
             [*lines, f"chi2/dof = {self.chi2:.1f}/{self.dof}{ratio}, {len(self.history.loss)} steps{ending}"]
         )

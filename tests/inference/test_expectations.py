@@ -90,10 +90,11 @@ def test_single_precision_inside_double_mode():
     assert inside[0].dtype == np.float32
 
 
-def test_a_rate_of_zero_has_no_derivative_and_none_is_made_up():
+@pytest.mark.parametrize("scheme", [None, sq.schemes.EulerMaruyama()])
+def test_a_rate_of_zero_has_no_derivative_and_none_is_made_up(scheme):
     def last(strength):
         model = sq.models.oqt(QUBIT, strength=strength, equilibrium=[0.5, 0.5])
-        run = {"observables": P, "trajectories": 64, "dt": 0.25, "scheme": sq.schemes.EulerMaruyama()}
+        run = {"observables": P, "trajectories": 64, "dt": 0.25, "scheme": scheme}
         return sq.expectations(model, PSI, [0.0, 0.5], **run)["p"][-1]
 
     slope = abs(float(jax.jvp(last, (0.0,), (1.0,))[1]))

@@ -1,14 +1,16 @@
 """Fits of functions whose least squares are known in closed form, and refusals of what cannot be fitted."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from scipy import stats
 
 import stochq as sq
+from tests.judging import judge
 
 T = np.linspace(0.1, 3.0, 20)
 ERROR = 0.05
@@ -116,8 +118,9 @@ def test_a_free_parameter_leaves_the_others_their_errors():
     def line(x):
         return x[0] + x[2] * points + 0.0 * x[1]
 
-    with pytest.warns(UserWarning, match=r"free direction [+-]1·parameter\[1\]\.$"):
+    with pytest.warns(UserWarning, match=r"^fit: no effect on the prediction from parameter\[1\]\. Use it") as told:
         fit = sq.fit(line, (np.array([1.0, 1.4, 2.1, 3.1]), 0.1), np.zeros(3))
+    assert len(told) == 1
     known = np.ix_([0, 2], [0, 2])
     np.testing.assert_allclose(fit.covariance[known], 0.01 * np.linalg.inv(design.T @ design), rtol=1e-9)
     assert np.isinf(fit.stderr[1]) and np.all(np.isinf(fit.covariance[1]))
@@ -182,3 +185,90 @@ def test_a_prediction_that_is_not_finite():
         sq.fit(lambda x: jnp.sqrt(x) * jnp.ones(2), (np.ones(2), 0.1), 0.0)
     with pytest.raises(RuntimeError, match="^predict: the prediction became non-finite"):
         sq.fit(lambda x: jnp.log(x) * jnp.ones(2), (-5 * np.ones(2), 0.1), 0.1, optimizer=optax.sgd(1.0))
+
+
+def _slope(slope):
+    return slope * T
+
+
+def test_the_p_value_is_that_of_chi2():
+    """For independent points; with n = 20 points on a line through zero."""
+    y = 0.5 * T + ERROR * np.random.default_rng(5).normal(size=T.size)
+    best = (T @ y) / (T @ T)
+    expected = stats.chi2.sf(np.sum((y - best * T) ** 2) / ERROR**2, 19)
+    found = sq.fit(_slope, (y, ERROR), 1.0)
+    assert found.p_value == pytest.approx(expected, rel=1e-6) and f"p = {expected:.2g}" in str(found)
+
+
+def test_p_values_of_right_models_are_even_where_times_are_correlated():
+    """200 sets of data whose times fluctuate together; a sum of independent squares would give p > .95 in most."""
+    rng, times = np.random.default_rng(6), np.arange(9)
+    covariance = np.exp(-np.abs(times[1:, None] - times[1:]) / 6.0)
+    result = ensemble(rng.normal(size=(100, 1, 9)))
+    error = np.full(9, 0.1) * (times > 0)
+    p_values = []
+    for _ in range(200):
+        mean = 0.5 + 0.1 * np.concatenate([[0.0], rng.multivariate_normal(np.zeros(8), covariance)])
+        run = replace(result, mean={"a": mean}, stderr={"a": error}, covariance=covariance)
+        p_values.append(sq.fit(_level, run, 1.0).p_value)
+    judge(stats.kstest(p_values, "uniform").pvalue, "p-values of fits")
+
+
+def _level(level):
+    return {"a": level * jnp.ones(9)}
+
+
+def test_a_model_that_does_not_describe_the_data_is_told_of():
+    with pytest.warns(UserWarning, match=r"^fit: chi2 = .* with 19 degrees of freedom \(p = .*half the dt") as told:
+        found = sq.fit(_slope, (DATA, ERROR), 1.0)
+    assert found.p_value < 1e-10 and len(told) == 1
+
+
+def test_one_compilation_serves_all_data_of_a_shape():
+    traced = []
+
+    def predict(slope):
+        traced.append(slope)
+        return slope * T
+
+    for height in (1.0, 2.0, 3.0):
+        assert sq.fit(predict, (height * T, ERROR), 0.5).parameters == pytest.approx(height)
+    assert len(traced) == 1
+    assert sq.fit(predict, (T, ERROR), np.array([0.5])).parameters == pytest.approx([1.0])
+    assert len(traced) == 2
+
+
+@dataclass
+class Unhashable:
+    power: int
+
+    def __call__(self, slope):
+        return slope * T**self.power
+
+
+def test_a_function_that_has_no_hash_is_fitted_too():
+    function = Unhashable(1)
+    assert sq.fit(function, (2 * T, ERROR), 0.5).parameters == pytest.approx(2.0)
+    function.power = 2
+    assert sq.fit(function, (2 * T**2, ERROR), 0.5).parameters == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize("model", ["suv", "oqt"])
+def test_a_start_at_a_rate_of_zero_is_refused(model):
+    qubit = sq.systems.levels([[0.0, 0.3], [0.3, 1.0]])
+    build = {
+        "suv": lambda rate: sq.models.suv(qubit, strength=rate),
+        "oqt": lambda rate: sq.models.oqt(qubit, strength=rate, equilibrium=[0.7, 0.3]),
+    }[model]
+
+    def predict(parameters):
+        run = {"observables": {"p": np.array([1.0, 0.0])}, "trajectories": 64, "dt": 0.25}
+        return sq.expectations(build(parameters["rate"]), [0.6, 0.8], [0.0, 0.5, 1.0], **run)["p"][1:]
+
+    with pytest.raises(ValueError, match="^start: expected .*(positive|not finite)"):
+        sq.fit(predict, (np.array([0.5, 0.5]), 0.01), {"rate": 0.0})
+
+
+def test_a_start_at_zero_is_fine_where_the_derivative_is():
+    """However sharp the data are."""
+    assert sq.fit(_slope, (1e-9 * T, 1e-12), 0.0).parameters == pytest.approx(1e-9)

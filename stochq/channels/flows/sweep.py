@@ -142,7 +142,8 @@ def visit_durations(rates: jax.Array, dt: jax.Array) -> tuple[jax.Array, jax.Arr
     end of the sweep is to be (1 − e^{−a dt})A_μ/a.
     """
     total = jnp.sum(rates) * dt
-    share = -jnp.expm1(-total) / jnp.where(total > 0, total, 1)
+    # 1 without any rate: gradients then say that there is none, rather than zero.
+    share = jnp.where(total > 0, -jnp.expm1(-total) / jnp.where(total > 0, total, 1), 1)
     return tuple(_in_order(kept * share * dt) for kept in (rates, rates[::-1]))  # type: ignore[return-value]
 
 

@@ -1,0 +1,63 @@
+"""A prediction and its derivatives, compiled once for each function and shapes of its parameters."""
+
+import functools
+from collections.abc import Callable
+from typing import Any, final
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from stochq.inference.result import shaped
+
+# Functions whose programs are kept: those of a session at work, each with some megabytes of code.
+_KEPT = 8
+
+
+@final
+class Linearized:
+    """predict and its Jacobian in forward mode, as parameters are few.
+
+    predicted: shapes and types of what predict returns.
+    """
+
+    def __init__(self, predict: Callable[[Any], Any], structure: Any, shapes: tuple[tuple[int, ...], ...]) -> None:
+        like = jax.tree_util.tree_unflatten(structure, [np.zeros(shape) for shape in shapes])
+
+        def twice(vector: jax.Array) -> tuple[Any, Any]:
+            value = predict(shaped(vector, like))
+            _check_real(value)
+            return value, value
+
+        size = sum(int(np.prod(shape)) for shape in shapes)
+        traced = jax.jit(jax.jacfwd(twice, has_aux=True)).trace(jax.ShapeDtypeStruct((size,), np.float64))
+        self._lowered, self._compiled = traced.lower(), None
+        self.predicted = traced.out_info[1]
+
+    def __call__(self, vector: np.ndarray) -> tuple[Any, Any]:
+        """The prediction, and the same with one more axis (P,) at the end of every array: its derivatives."""
+        self._compiled = self._compiled or self._lowered.compile()
+        jacobian, value = jax.device_get(self._compiled(jnp.asarray(vector)))
+        return value, jacobian
+
+
+def linearized(predict: Callable[[Any], Any], start: Any) -> Linearized:
+    """predict at parameters like `start`, from the programs kept where it is among them."""
+    leaves, structure = jax.tree_util.tree_flatten(start)
+    shapes = tuple(np.shape(leaf) for leaf in leaves)
+    try:
+        hash(predict)
+    except TypeError:
+        return Linearized(predict, structure, shapes)
+    return _kept(predict, structure, shapes)
+
+
+_kept = functools.lru_cache(maxsize=_KEPT)(Linearized)
+
+
+def _check_real(predicted: Any) -> None:
+    for path, leaf in jax.tree_util.tree_leaves_with_path(predicted):
+        dtype = jnp.result_type(leaf)
+        if not jnp.issubdtype(dtype, jnp.floating):
+            name = "the prediction" + jax.tree_util.keystr(path)
+            raise ValueError(f"predict: expected real numbers; {name} came as {dtype}. Return its .real.")
