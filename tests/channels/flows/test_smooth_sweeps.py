@@ -15,7 +15,7 @@ from stochq.channels import RateMatrix, Separable
 from stochq.noise import StepNoise
 from tests import liouville
 from tests.channels.cases import compiled
-from tests.channels.test_sweeps import diffused
+from tests.channels.flows.test_sweeps import diffused
 from tests.problems import state, transitions
 
 LAWS = ("real", "complex")
