@@ -52,6 +52,9 @@ def from_dataset(dataset: "xr.Dataset") -> EnsembleResult:
     names = [str(name) for name in dataset["observable"].values]
     statistics: dict[str, Any] = {key: dict(zip(names, dataset[key].values, strict=True)) for key in STATISTICS}
     header = json.loads(dataset.attrs["header"])
+    if isinstance(header["fingerprint"], str):
+        # Files of 0.1 know one hash of everything.
+        header["fingerprint"] = {"problem": header["fingerprint"]}
     header["ranges"] = [tuple(part) for part in header["ranges"]]
     return EnsembleResult(
         times=dataset["time"].values,
@@ -201,7 +204,7 @@ def _attributes(result: EnsembleResult) -> dict[str, Any]:
         "scheme": result.scheme,
         "dt": float(result.dt),
         "precision": result.precision,
-        "fingerprint": result.fingerprint,
+        "fingerprint": dict(result.fingerprint),
         "ranges": [[int(number) for number in part] for part in result.ranges],
         "info": dict(result.info),
         "antithetic": bool(result.antithetic),

@@ -9,16 +9,18 @@ import stochq
 
 ROOT = Path(stochq.__file__).parent
 RANK = {
-    "arrays": 0, "compiling": 0, "constants": 0, "files": 0, "module": 0, "noise": 0, "operators": 0,
-    "systems": 1, "channels": 2, "equation": 3, "models": 4, "schemes": 4, "ensemble": 5, "inference": 6,
-    "papers": 7, "cli": 8,
+    "arrays": 0, "compiling": 0, "constants": 0, "files": 0, "functions": 0, "module": 0, "noise": 0,
+    "operators": 0, "systems": 1, "channels": 2, "equation": 3, "models": 4, "schemes": 4, "ensemble": 5,
+    "inference": 6, "papers": 7, "cli": 8,
 }  # fmt: skip
 # exact imports equation and below; gaussian systems and what runs its trajectories; papers and cli alone draw.
 ALLOWED = {
-    "exact": {"arrays", "constants", "module", "noise", "operators", "systems", "channels", "equation", "exact"},
+    "exact": {
+        "arrays", "constants", "functions", "module", "noise", "operators", "systems", "channels", "equation", "exact",
+    },
     "bounds": {"arrays", "constants", "module", "systems", "bounds"},
-    "gaussian": {"arrays", "constants", "module", "systems", "noise", "ensemble", "gaussian"},
-}
+    "gaussian": {"arrays", "constants", "functions", "module", "systems", "noise", "ensemble", "gaussian"},
+}  # fmt: skip
 DRAWERS = {"plotting", "io"}
 
 

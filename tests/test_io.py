@@ -30,7 +30,7 @@ def make_result(**changes):
         scheme="Strang",
         dt=0.01,
         precision="single",
-        fingerprint="abc",
+        fingerprint={"read": "abc"},
         ranges=[(2**64 - 1, 0, 600), (3, 0, 402)],
         bias={names[0]: generator.normal(size=len(TIMES)), names[1]: None},
         covariance=generator.normal(size=(2, 2)),

@@ -26,7 +26,7 @@ def make_result(names=("energy", "population_0"), **info):
         scheme="Strang",
         dt=0.01,
         precision="single",
-        fingerprint="",
+        fingerprint={},
         ranges=[(0, 0, 10000)],
         info=info,
     )

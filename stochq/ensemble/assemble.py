@@ -1,7 +1,6 @@
 """From merged summaries to a result."""
 
 import hashlib
-import re
 from typing import Any
 
 import jax
@@ -10,11 +9,10 @@ import numpy as np
 from stochq.ensemble.batch import FAILED_FRACTION, Runnable
 from stochq.ensemble.grid import TimeGrid
 from stochq.ensemble.result import EnsembleResult
-from stochq.ensemble.runner import Totals
+from stochq.ensemble.runner import Totals, precision_context
 from stochq.ensemble.statistics import Covariance, Density, Histogram, PairSpread
 from stochq.ensemble.step_size import StepChoice
-
-_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
+from stochq.functions import without_addresses
 
 
 def assemble(
@@ -52,7 +50,7 @@ def assemble(
         scheme=problem.label,
         dt=float(choice.dt),
         precision=precision,
-        fingerprint=fingerprint(problem),
+        fingerprint=fingerprint(problem, precision),
         ranges=[(seed, 0, totals.done)],
         **_covariance(problem, (2 if antithetic else 1) * finished[1], observables),
         antithetic=antithetic,
@@ -81,17 +79,25 @@ def _covariance(problem: Runnable, covariance: np.ndarray, observables: list[str
     }
 
 
-def fingerprint(problem: Runnable) -> str:
-    """A hash of all that decides a trajectory and what is seen of it, but not of the seed.
+def fingerprint(problem: Runnable, precision: str) -> dict[str, str]:
+    """Hashes of all that decides a trajectory and what is seen of it, but not of the seed, by the problem's fields.
 
-    Functions are known by their values, since their addresses change from one process to the next.
+    Functions are known by their traced programs and the numbers in them, which are the same in the next process.
     """
-    leaves, structure = jax.tree_util.tree_flatten(problem._replace(key=None))
-    digest = hashlib.sha256(_ADDRESS.sub("", str(structure)).encode())
+    with precision_context(precision):
+        programs = problem.programs()
+    parts = problem._asdict()
+    return {name: _digest(part, programs.get(name, "")) for name, part in parts.items() if name != "key"}
+
+
+def _digest(part: Any, programs: str) -> str:
+    leaves, structure = jax.tree_util.tree_flatten(part)
+    digest = hashlib.sha256(without_addresses(structure).encode())
     for leaf in leaves:
-        digest.update(np.asarray(leaf).tobytes() if hasattr(leaf, "dtype") else _ADDRESS.sub("", repr(leaf)).encode())
-    digest.update(problem.behaviour().encode())
-    return digest.hexdigest()[:32]
+        is_array = hasattr(leaf, "dtype")
+        digest.update(np.asarray(leaf).tobytes() if is_array else without_addresses(repr(leaf)).encode())
+    digest.update(programs.encode())
+    return digest.hexdigest()[:16]
 
 
 def _info(totals: Totals, choice: StepChoice, grid: TimeGrid) -> dict[str, Any]:

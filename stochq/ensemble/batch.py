@@ -13,9 +13,8 @@ from stochq.compiling import make_room
 from stochq.ensemble.kernel import GridArrays, Loop, run_block
 from stochq.ensemble.observables import Readout
 from stochq.ensemble.statistics import Statistic
+from stochq.functions import digest_of_program
 from stochq.schemes import Frame
-from stochq.systems.driven import Driven
-from stochq.systems.states import normalize
 
 BLOCKS_PER_CALL = 16
 # A run in which more than this fraction of trajectories became non-finite has no meaning.
@@ -46,8 +45,8 @@ class Runnable(Protocol):
         """
         ...
 
-    def behaviour(self) -> str:
-        """What the functions inside do, in digits: their addresses change from one process to the next."""
+    def programs(self) -> dict[str, str]:
+        """Digests of the functions inside, by the field that holds them."""
         ...
 
 
@@ -87,21 +86,16 @@ class Problem(NamedTuple):
         one, image = jnp.split(seen["values"], 2, axis=-1)
         return {"values": 0.5 * (one + image), "differences": 0.5 * (one - image)}
 
-    def behaviour(self) -> str:
-        """Functions on one state, a driven Hamiltonian on it at some times."""
-        levels = np.arange(1.0, self.frame.dim + 1)
-        probe = jnp.asarray(normalize(np.sqrt(levels) * np.exp(1j * levels**2)), np.complex64)
-        seen = [self.read(probe[:, None])] if self.read.callables else []
-        if isinstance(self.frame.hamiltonian, Driven):
-            start, stop = self.grid.times[0], self.grid.times[-1]
-            moments = start + (stop - start) * (np.arange(16) * 0.6180339887 % 1)
-            seen += [self.frame.hamiltonian.apply(t, probe) for t in moments]
-        return digits(seen)
-
-
-def digits(values: Any) -> str:
-    """Some digits of all numbers in a list of arrays."""
-    return " ".join(f"{number:.3e}" for value in values for number in np.asarray(value, complex).ravel().view(float))
+    def programs(self) -> dict[str, str]:
+        """What functions compute of a state, and a Hamiltonian that depends on time."""
+        state = jax.ShapeDtypeStruct(self.psi0.shape, self.psi0.dtype)
+        time = jax.ShapeDtypeStruct((), self.grid.times.dtype)
+        read = [digest_of_program(function, state) for function in self.read.callables]
+        held = (leaf for leaf in jax.tree.leaves(self.statistics) if callable(leaf))
+        found = {"read": " ".join(read), "statistics": " ".join(digest_of_program(f, state) for f in held)}
+        if self.frame.hamiltonian.time_dependent:
+            found["frame"] = digest_of_program(self.frame.hamiltonian.apply, time, state)
+        return found
 
 
 def observer(problem: Problem, states: bool) -> Any:

@@ -12,7 +12,6 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from stochq.ensemble.batch import digits
 from stochq.ensemble.kernel import GridArrays
 from stochq.ensemble.statistics import Statistic
 from stochq.module import Module
@@ -76,8 +75,8 @@ class Determinants(NamedTuple):
     def label(self) -> str:
         return "Slater determinants, split steps"
 
-    def behaviour(self) -> str:
-        return digits([np.asarray(self.read.start)])
+    def programs(self) -> dict[str, str]:
+        return {}
 
     def data(self, first: jax.Array, states: bool) -> dict[str, jax.Array]:
         """Values, and as states the orbitals' amplitudes, all of one orbital after the other."""

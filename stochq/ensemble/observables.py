@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from stochq.arrays import is_concrete, stacked
+from stochq.functions import user_function
 from stochq.module import Module, as_tree
 from stochq.systems.linear import apply_matrix, inner, multiply, populations
 
@@ -60,7 +61,7 @@ def readout(observables: Mapping[str, Any], dim: int) -> Readout:
     kinds: dict[str, dict[str, Any]] = {"diagonal": {}, "dense": {}, "callable": {}}
     for name, value in observables.items():
         if callable(value):
-            kinds["callable"][name] = as_tree(value)
+            kinds["callable"][name] = user_function(as_tree(value))
             continue
         array = _checked(name, np.asarray(value) if is_concrete(value) else value, dim)
         kinds["diagonal" if array.ndim == 1 else "dense"][name] = array

@@ -1,5 +1,6 @@
 """What a run returns: means with their standard errors, and all that is needed to judge, save and continue them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,8 @@ class EnsembleResult:
     trajectories: how many entered the means; failed: how many became non-finite and were left out; kept: whole
     states (trajectory, time, dim) or None; density (T, dim, dim) or None; histograms {name: (edges, counts)};
     covariance (P, P): of single-trajectory values at covariance_points [(name, time index), ...]; ranges: the
-    (seed, start, stop) of trajectories inside; info: how the run was made. antithetic: whether the trajectories came
+    (seed, start, stop) of trajectories inside; fingerprint {part of the problem: hash}, equal in runs that may be
+    merged; info: how the run was made. antithetic: whether the trajectories came
     in pairs with opposite noise; stderr then comes from the means over pairs, and the covariance is twice theirs.
     """
 
@@ -35,7 +37,7 @@ class EnsembleResult:
     scheme: str
     dt: float
     precision: str
-    fingerprint: str
+    fingerprint: dict[str, str]
     ranges: list[tuple[int, int, int]]
     bias: dict[str, np.ndarray | None] = field(default_factory=dict)
     covariance: np.ndarray | None = None
@@ -120,9 +122,30 @@ class EnsembleResult:
     __repr__ = __str__
 
 
+# What the parts of a problem are made of, in the words of who runs it.
+PARTS = {
+    "loop": "the scheme or antithetic pairs",
+    "frame": "the equation",
+    "grid": "times or dt",
+    "psi0": "psi0",
+    "read": "the observables",
+    "statistics": "the statistics of states or the number of times and observables",
+}
+
+
+def _different_parts(a: Mapping[str, str], b: Mapping[str, str]) -> str:
+    """Which parts of two problems differ, in words; empty where none does."""
+    names = [name for name in {**a, **b} if a.get(name) != b.get(name)]
+    return ", ".join(PARTS.get(name, name) for name in names)
+
+
 def _check_mergeable(a: EnsembleResult, b: EnsembleResult) -> None:
-    if a.fingerprint != b.fingerprint:
-        raise ValueError("merge: expected two runs of one problem; equation, psi0, times, dt or observables differ.")
+    different = _different_parts(a.fingerprint, b.fingerprint) if a.precision == b.precision else "precision"
+    if different:
+        raise ValueError(
+            f"merge: expected two runs of one problem; these differ in {different}. Run both with the same arguments "
+            "but seed and trajectories."
+        )
     for seed, start, stop in a.ranges:
         for other_seed, other_start, other_stop in b.ranges:
             if seed == other_seed and max(start, other_start) < min(stop, other_stop):

@@ -12,7 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from stochq.arrays import as_matrix
-from stochq.module import Module
+from stochq.functions import user_function
+from stochq.module import Module, as_tree
 from stochq.systems.linear import apply_matrix, populations
 
 
@@ -167,7 +168,7 @@ class Histogram(Statistic):
     needs: ClassVar[str] = "states"
 
     def __init__(self, operator: Any, edges: Any) -> None:
-        self.operator = operator if callable(operator) else as_matrix(operator)
+        self.operator = user_function(as_tree(operator)) if callable(operator) else as_matrix(operator)
         self.edges = np.asarray(edges, dtype=np.float64)
         if self.edges.ndim != 1 or self.edges.size < 2 or np.any(np.diff(self.edges) <= 0):
             raise ValueError(f"edges: expected at least two increasing bin edges; got {np.asarray(edges)!r}.")

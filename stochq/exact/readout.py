@@ -7,6 +7,7 @@ import equinox as eqx
 import jax
 import numpy as np
 
+from stochq.functions import user_function
 from stochq.operators import check_state_function
 from stochq.systems.checks import check_diagonal, check_hermitian, shape_of
 from stochq.systems.fourier import Spectral
@@ -26,10 +27,9 @@ class Readout:
     def __init__(self, observables: Mapping[str, Any] | None, dim: int) -> None:
         if observables is not None and not isinstance(observables, Mapping):
             raise ValueError(f"observables: expected a mapping {{name: operator}}; got {type(observables).__name__}.")
-        plain = {name: value for name, value in (observables or {}).items() if not _is_statistic(value)}
-        for name, value in plain.items():
-            if callable(value):
-                check_state_function(f"observables[{name!r}]", value, dim)
+        plain = {
+            name: _function(name, value, dim) for name, value in (observables or {}).items() if not _is_statistic(value)
+        }
         self.left_out = tuple(name for name, value in plain.items() if callable(value) and not _quadratic(value, dim))
         self._rules = {name: _rule(name, value, dim) for name, value in plain.items() if name not in self.left_out}
         self._needs_states = any(isinstance(rule, _OnStates) for rule in self._rules.values())
@@ -42,6 +42,14 @@ class Readout:
         """The expectation values (observables,) on ρ (dim, dim)."""
         mixture = np.linalg.eigh(rho) if self._needs_states else None
         return np.array([rule(rho, mixture) for rule in self._rules.values()])
+
+
+def _function(name: str, value: Any, dim: int) -> Any:
+    """A function as one that may be called in double precision; an array as it is."""
+    if not callable(value):
+        return value
+    check_state_function(f"observables[{name!r}]", value, dim)
+    return user_function(value)
 
 
 def _is_statistic(value: Any) -> bool:

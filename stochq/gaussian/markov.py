@@ -8,12 +8,11 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 
-from stochq.ensemble.batch import digits
 from stochq.ensemble.kernel import GridArrays
 from stochq.ensemble.statistics import Statistic
+from stochq.functions import digest_of_program
 from stochq.gaussian.observing import Coordinates
 from stochq.noise import Budget
 from stochq.noise.counter import draw_pairs
@@ -70,9 +69,9 @@ class Chains(NamedTuple):
     def names(self) -> tuple[str, ...]:
         return self.read.names + (() if self.surprise is None else (ENTROPY, FLUCTUATION))
 
-    def behaviour(self) -> str:
-        probe = np.arange(1.0, self.size + 1)
-        return digits([self.read(jnp.asarray(probe[:, None]))])
+    def programs(self) -> dict[str, str]:
+        point = jax.ShapeDtypeStruct((self.size,), self.start.mean.dtype)
+        return {"read": " ".join(digest_of_program(function, point) for function in self.read.callables)}
 
     def data(self, first: jax.Array, states: bool) -> dict[str, jax.Array]:
         """Values, and as states the points with, if it is followed, the entropy as last row."""

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from stochq.functions import user_function
 from stochq.module import Module
 from stochq.systems.linear import level_sum, multiply
 
@@ -57,7 +58,7 @@ def coordinates(observables: Mapping[str, Any] | None, modes: int) -> Coordinate
     kinds: dict[str, dict[str, Any]] = {"linear": {}, "quadratic": {}, "callable": {}}
     for name, value in given.items():
         if callable(value):
-            kinds["callable"][name] = value
+            kinds["callable"][name] = user_function(value)
             continue
         array = np.asarray(value, dtype=np.float64)
         if array.shape not in ((2 * modes,), (2 * modes, 2 * modes)) or not np.all(np.isfinite(array)):

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from stochq.arrays import as_matrix, as_real, is_concrete
+from stochq.functions import UserFunction, user_function
 from stochq.operators import check_time_function, operator_list
 from stochq.systems.checks import check_diagonal, check_hermitian, shape_of
 from stochq.systems.hamiltonian import Hamiltonian, Propagator, State
@@ -161,9 +162,8 @@ def driven(
             f"got {len(terms)} terms and {len(coefficients)} coefficients."
         )
     checked = tuple(_term(f"terms[{j}]", term, hamiltonian.dim) for j, term in enumerate(terms))
-    for j, coefficient in enumerate(coefficients):
-        _check_coefficient(f"coefficients[{j}]", coefficient)
-    return Driven(hamiltonian, checked, coefficients)
+    functions = tuple(_coefficient(f"coefficients[{j}]", coefficient) for j, coefficient in enumerate(coefficients))
+    return Driven(hamiltonian, checked, functions)
 
 
 def _term(name: str, term: Any, dim: int) -> Any:
@@ -176,10 +176,12 @@ def _term(name: str, term: Any, dim: int) -> Any:
     return as_matrix(term)
 
 
-def _check_coefficient(name: str, coefficient: Any) -> None:
+def _coefficient(name: str, coefficient: Any) -> UserFunction:
     if not callable(coefficient):
         raise ValueError(f"{name}: expected a function of the time t; got {coefficient!r}. Write lambda t: ... .")
     check_time_function(name, coefficient)
-    value: Any = coefficient(0.0)
+    function = user_function(coefficient)
+    value: Any = function(0.0)
     if np.shape(value) != () or (is_concrete(value) and (np.iscomplexobj(value) or not np.isfinite(value))):
         raise ValueError(f"{name}: expected one finite real number at each time; got {value!r} at t = 0.")
+    return function

@@ -1,11 +1,20 @@
 """Which runs may be pooled: a problem is known by what it does, in this process and in the next one."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import stochq as sq
+from stochq.ensemble.assemble import fingerprint
+from stochq.ensemble.grid import time_grid
+from stochq.ensemble.problem import build_problem
+from stochq.systems.hamiltonian import Hamiltonian
 
+ROOT = Path(__file__).parents[2]
 TIMES = [0.0, 0.2, 0.4]
 QUBIT = sq.systems.levels([0.0, 1.0])
 
@@ -26,18 +35,93 @@ def _run(observables=None, hamiltonian=QUBIT, seed=1, trajectories=64, **options
     )
 
 
-def test_functions_are_known_by_their_values_not_their_addresses():
+def _above(limit):
+    return lambda psi: jnp.where(jnp.max(jnp.abs(psi) ** 2) > limit, 1, 0)
+
+
+def _weighted(weights):
+    return lambda psi: jnp.sum(weights * jnp.abs(psi) ** 2)
+
+
+def _fingerprint(observables=None, hamiltonian: Hamiltonian = QUBIT):
+    """Of a run that is prepared, not made."""
+    equation = sq.models.suv(hamiltonian, strength=1.0)
+    watched = {"p": [1.0, 0.0]} if observables is None else observables
+    statistics = {name: value for name, value in watched.items() if isinstance(value, sq.Histogram)}
+    plain = {name: value for name, value in watched.items() if name not in statistics}
+    grid = time_grid(np.array(TIMES), 0.1)
+    problem = build_problem(
+        equation, np.array([0.6, 0.8], complex), grid, sq.schemes.Strang(), plain, statistics, 1, "single"
+    )
+    return fingerprint(problem, "single")
+
+
+def _driven(drive):
+    return sq.systems.driven(QUBIT, [[[0.0, 1.0], [1.0, 0.0]]], [drive])
+
+
+@pytest.mark.parametrize(
+    ("make", "one", "other"),
+    [
+        (_population, 0, 1),
+        (_above, 0.9, 0.99),  # 1 and 0 alike at almost every state
+        (_weighted, 0.5, 0.5000001),
+        (_weighted, np.array([1.0, 2.0]), np.array([1.0, 2.000001])),
+        (_weighted, jnp.array([1.0, 2.0]), jnp.array([1.0, 2.00001])),
+    ],
+)
+def test_functions_are_known_by_their_programs(make, one, other):
     """Two function objects that do the same are one problem, as they are when a run is repeated in a new process."""
-    first, again, other = (_run({"p": _population(level)}, seed=level) for level in (0, 0, 1))
-    assert first.fingerprint == again.fingerprint != other.fingerprint
+    first, again, different = (_fingerprint({"f": make(value)}) for value in (one, one + 0, other))
+    assert first == again
+    assert [part for part in first if first[part] != different[part]] == ["read"]
 
 
-def test_drives_are_known_by_their_values():
-    def driven(phase):
-        return sq.systems.driven(QUBIT, [[[0.0, 1.0], [1.0, 0.0]]], [_drive(phase)])
+def test_functions_of_histograms_are_known_by_their_programs():
+    first, again, different = (
+        _fingerprint({"p": [1.0, 0.0], "bins": sq.Histogram(_above(limit), [0.0, 0.5, 1.0])})
+        for limit in (0.9, 0.9, 0.99)
+    )
+    assert first == again
+    assert [part for part in first if first[part] != different[part]] == ["statistics"]
 
-    first, again, other = (_run(hamiltonian=driven(phase)).fingerprint for phase in (0.0, 0.0, 0.3))
-    assert first == again != other
+
+def test_drives_are_known_by_their_programs():
+    """Of another phase, and of another pulse that is over between the times of any table."""
+
+    def pulse(height):
+        return lambda t: height * jnp.exp(-(((t - 0.12345) / 1e-4) ** 2))
+
+    for make, one, other in ((_drive, 0.0, 0.3), (pulse, 1.0, 2.0)):
+        first, again, different = (_fingerprint(hamiltonian=_driven(make(value))) for value in (one, one, other))
+        assert first == again
+        assert [part for part in first if first[part] != different[part]] == ["frame"]
+
+
+def test_runs_of_different_functions_do_not_merge():
+    first, again, different = (_run({"f": _above(limit)}, seed=i) for i, limit in enumerate((0.9, 0.9, 0.99)))
+    assert first.merge(again).trajectories == 128
+    with pytest.raises(ValueError, match="^merge: expected two runs of one problem; these differ in the observables."):
+        first.merge(different)
+    with pytest.raises(ValueError, match="these differ in precision."):
+        first.merge(_run({"f": _above(0.9)}, seed=3, precision="double"))
+
+
+def test_another_process_finds_the_same_problem():
+    script = """
+import jax.numpy as jnp, numpy as np
+from tests.ensemble.test_fingerprint import _driven, _fingerprint
+def square(psi):
+    return jnp.where(jnp.max(jnp.abs(psi) ** 2) > 0.9, 1, 0)
+def drive(t):
+    return jnp.cos(5 * t + 0.3)
+weights = np.array([1.0, 2.0])
+watched = {"p": [1.0, 0.0], "f": square, "g": lambda psi: jnp.sum(weights * jnp.abs(psi) ** 2)}
+print(sorted(_fingerprint(watched, _driven(drive)).items()))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
+    watched = {"p": [1.0, 0.0], "f": _above(0.9), "g": _weighted(np.array([1.0, 2.0]))}
+    assert done.stdout.strip() == str(sorted(_fingerprint(watched, _driven(_drive(0.3))).items()))
 
 
 def test_a_grid_is_known_by_its_size():
@@ -64,6 +148,7 @@ def test_what_else_makes_another_problem():
     assert _run(seed=5).fingerprint == reference
     assert _run(trajectories=100).fingerprint == reference
     assert _run({"q": [1.0, 0.0]}).fingerprint != reference
+    assert _run(batch=32).fingerprint == reference
     assert _run(precision="double").fingerprint != reference
     assert _run(scheme=sq.schemes.EulerMaruyama()).fingerprint != reference
 
@@ -74,6 +159,7 @@ def test_merging_does_not_depend_on_the_order():
     one, other = a.merge(b).merge(c), a.merge(c.merge(b))
     for name in ("mean", "variance", "stderr"):
         np.testing.assert_allclose(getattr(one, name)["p"], getattr(other, name)["p"], rtol=1e-9, atol=1e-12)
+    assert one.covariance is not None and other.covariance is not None
     np.testing.assert_allclose(one.covariance, other.covariance, rtol=1e-10, atol=1e-14)
     np.testing.assert_allclose(one.density, other.density, rtol=1e-12)
     np.testing.assert_array_equal(one.histograms["bins"][1], other.histograms["bins"][1])

@@ -110,7 +110,7 @@ def test_the_fitted_rate_is_the_rate():
     times = np.linspace(0, 2, 6)
     result = sq.EnsembleResult(
         times=times, mean={"energy": np.exp(-1.3 * times)}, stderr={}, variance={}, trajectories=100, failed=0, seed=0,
-        scheme="", dt=0.1, precision="double", fingerprint="", ranges=[], covariance=np.eye(5) * 0.01 + 0.005,
+        scheme="", dt=0.1, precision="double", fingerprint={}, ranges=[], covariance=np.eye(5) * 0.01 + 0.005,
         covariance_points=[("energy", index) for index in range(1, 6)],
     )  # fmt: skip
     rate, error = scaling._fit_rate(result)

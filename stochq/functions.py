@@ -1,0 +1,150 @@
+"""Users' functions as traced programs: one for each 64-bit mode of JAX, comparable between processes."""
+
+import hashlib
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, cast, final
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.extend import core
+
+from stochq.arrays import is_concrete
+
+_FUNCTION = re.compile(r"<(?:function|bound method|built-in function) .*? at 0x[0-9a-f]+>")
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
+_COMPILED = type(jax.jit(lambda x: x))
+# Programs that are remembered; the functions and arrays inside are kept alive by them.
+_REMEMBERED = 256
+
+
+class Program(NamedTuple):
+    """A function of one array, traced: its operations and the arrays that it holds."""
+
+    jaxpr: core.Jaxpr
+    constants: tuple[Any, ...]
+
+    def __call__(self, argument: jax.Array) -> jax.Array:
+        return core.jaxpr_as_fun(core.ClosedJaxpr(self.jaxpr, list(self.constants)))(argument)[0]
+
+
+@final
+class UserFunction:
+    """A function of one array that may hold NumPy arrays.
+
+    JAX 0.10 remembers the 32-bit form of a NumPy array that a traced function holds, and takes it for the 64-bit form
+    as well (`jax._src.abstract_arrays._canonicalize_ndarray_dtype` has no key for the mode). Here a function is traced
+    apart for each mode, with copies of its arrays. Two of them are equal when they hold the same function object.
+
+    Args:
+        function: a function of one array, written with `jax.numpy`.
+    """
+
+    _programs: "dict[tuple, Program]" = {}
+
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        # What is compiled already keeps its arrays in one mode; it is compiled with the run in any case.
+        self.function = function.__wrapped__ if isinstance(function, _COMPILED) else function
+
+    def __call__(self, argument: Any) -> jax.Array:
+        return self.program(argument)(argument)
+
+    def program(self, argument: Any) -> Program:
+        """The program for arguments of this shape and type, in the 64-bit mode that is set."""
+        argument = jnp.asarray(argument)
+        key = (self.function, jnp.zeros(()).dtype, argument.shape, argument.dtype, argument.weak_type)
+        known = self._programs.get(key)
+        if known is not None:
+            return known
+        program = _trace(self.function, argument)
+        if is_concrete(program.constants):
+            while len(self._programs) >= _REMEMBERED:
+                self._programs.pop(next(iter(self._programs)), None)
+            self._programs[key] = program
+        return program
+
+    def __hash__(self) -> int:
+        return hash(self.function)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, UserFunction) and self.function == other.function
+
+    def __repr__(self) -> str:
+        return "UserFunction"
+
+
+def _trace(function: Callable[[Any], Any], argument: jax.Array) -> Program:
+    # A function object of its own, which dies here: JAX would remember the arrays as long as it lives.
+    closed = jax.make_jaxpr(lambda x: jnp.asarray(function(x)))(argument)
+    return Program(_with_copies(closed.jaxpr), tuple(_with_copies(closed.consts)))
+
+
+def _with_copies(value: Any) -> Any:
+    """A traced program with copies of all arrays, so that the originals' 32- or 64-bit forms are forgotten."""
+    if isinstance(value, core.ClosedJaxpr):
+        return core.ClosedJaxpr(_with_copies(value.jaxpr), _with_copies(value.consts))
+    if isinstance(value, core.Jaxpr):
+        equations = [
+            equation.replace(
+                invars=_with_copies(equation.invars),
+                params={name: _with_copies(parameter) for name, parameter in equation.params.items()},
+            )
+            for equation in value.eqns
+        ]
+        return value.replace(eqns=equations, outvars=_with_copies(value.outvars))
+    if isinstance(value, core.Literal) and _is_array(value.val):
+        copy = type(value.val)(np.array(value.val))
+        return cast(Any, core.Literal)(copy, value.aval)
+    if isinstance(value, list):
+        return [_with_copies(part) for part in value]
+    if type(value) is tuple:
+        return tuple(_with_copies(part) for part in value)
+    return np.array(value) if _is_array(value) and is_concrete(value) else value
+
+
+def _is_array(value: Any) -> bool:
+    return isinstance(getattr(value, "dtype", None), np.dtype) and hasattr(value, "__array__")
+
+
+def user_function(value: Any) -> Any:
+    """A plain function as a `UserFunction`; a tree of numbers that can be called (its leaves are cast) as it is."""
+    if isinstance(value, UserFunction) or not jax.tree_util.all_leaves([value]):
+        return value
+    return UserFunction(value)
+
+
+def digest_of_program(function: Callable[..., Any], *arguments: Any) -> str:
+    """A hash of what a function computes on arguments of these shapes: of its operations and of all numbers in it.
+
+    The same for a function that is defined twice and in another process.
+    """
+    closed = jax.make_jaxpr(lambda *args: function(*args))(*arguments)
+    digest = hashlib.sha256(without_addresses(closed.jaxpr).encode())
+    for number in _numbers(closed):
+        value = np.asarray(number)
+        digest.update(str((value.dtype, value.shape)).encode() + value.tobytes())
+    return digest.hexdigest()
+
+
+def without_addresses(value: Any) -> str:
+    """The text of a value without what changes from one process to the next."""
+    return _ADDRESS.sub("", _FUNCTION.sub("<function>", str(value)))
+
+
+def _numbers(value: Any) -> Iterator[Any]:
+    """All numbers in a traced program and in the programs inside its operations, in order."""
+    if isinstance(value, core.ClosedJaxpr):
+        yield from value.consts
+        value = value.jaxpr
+    if isinstance(value, core.Jaxpr):
+        for equation in value.eqns:
+            yield from (atom.val for atom in equation.invars if isinstance(atom, core.Literal))
+            for parameter in equation.params.values():
+                yield from _numbers(parameter)
+        yield from (atom.val for atom in value.outvars if isinstance(atom, core.Literal))
+    elif isinstance(value, (tuple, list)):
+        for part in value:
+            yield from _numbers(part)
+    elif _is_array(value):
+        yield value

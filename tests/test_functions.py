@@ -1,0 +1,104 @@
+"""A user's function is evaluated alike in single and double precision, whatever arrays it holds."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import stochq as sq
+from stochq.functions import user_function
+
+STATE = np.array([0.6, 0.8])
+QUBIT = sq.systems.levels([0.0, 1.0])
+TIMES = [0.0, 0.5, 1.0]
+
+
+def _array(weights):
+    return lambda psi: jnp.sum(weights * jnp.abs(psi) ** 2)
+
+
+def _scalars(weights):
+    first, second = np.array(weights[0]), np.array(weights[1])
+    return lambda psi: first * jnp.abs(psi[0]) ** 2 + second * jnp.abs(psi[1]) ** 2
+
+
+def _in_a_loop(weights):
+    first = np.array(weights[0])
+
+    def total(psi):
+        return jax.lax.fori_loop(0, 1, lambda _, seen: seen + first * jnp.abs(psi[0]) ** 2, 2 * jnp.abs(psi[1]) ** 2)
+
+    return total
+
+
+def _compiled(weights):
+    return jax.jit(_array(weights))
+
+
+@pytest.mark.parametrize("make", [_array, _scalars, _in_a_loop, _compiled])
+def test_arrays_inside_functions_have_the_precision_of_the_mode(make):
+    """JAX 0.10 would take the first mode's arrays in the second one."""
+    weights = np.array([1.0 + 1e-10, 2.0])
+    function = user_function(make(weights))
+
+    @jax.jit
+    def values(states):
+        return jax.vmap(function, -1)(states)
+
+    for wide in (False, True, False, True):
+        with jax.enable_x64(wide):
+            found = values(STATE[:, None].astype(np.complex128 if wide else np.complex64))
+        assert found.dtype == (np.float64 if wide else np.float32)
+        np.testing.assert_allclose(found, STATE**2 @ weights, rtol=1e-15 if wide else 1e-6)
+
+
+@pytest.mark.parametrize("order", [("single", "double"), ("double", "single")])
+def test_functions_that_hold_numpy_arrays(order):
+    """The README's workflow in both precisions, in either order, on populations that SUV keeps in the mean."""
+    function = _array(np.array([1.0, 2.0]))
+    equation = sq.models.suv(QUBIT, strength=0.5)
+    watched = {"f": function, "bins": sq.Histogram(function, [1.0, 1.5, 2.0])}
+    exact = sq.exact.evolve(equation, STATE, TIMES, observables=watched)
+    np.testing.assert_allclose(exact.expect["f"], 1.64, rtol=1e-12)
+    for precision in order:
+        run = sq.simulate(
+            equation, STATE, TIMES, observables=watched, trajectories=256, dt=0.25, precision=precision, keep=256
+        )
+        values = np.abs(run.kept) ** 2 @ [1.0, 2.0]
+        np.testing.assert_allclose(run.mean["f"], values.mean(axis=0), rtol=2e-6 if precision == "single" else 1e-13)
+        np.testing.assert_array_equal(run.histograms["bins"][1][-1], np.histogram(values[:, -1], [1.0, 1.5, 2.0])[0])
+        assert sq.compare(run, exact).p_value > 1e-3
+    again = sq.exact.evolve(equation, STATE, TIMES, observables={"f": function})
+    np.testing.assert_allclose(again.expect["f"], 1.64, rtol=1e-12)
+    means = sq.expectations(
+        equation, STATE, TIMES, observables={"f": function, "g": [1.0, 2.0]}, trajectories=64, dt=0.25
+    )
+    np.testing.assert_allclose(means["f"], means["g"], rtol=1e-5)
+
+
+def test_a_tolerance_takes_functions_that_hold_arrays():
+    function = _array(np.array([1.0, 2.0]))
+    equation = sq.models.suv(QUBIT, strength=0.5)
+    for precision in ("single", "double"):
+        run = sq.simulate(
+            equation, STATE, TIMES, observables={"f": function}, trajectories=4096, tolerance=0.1, precision=precision
+        )
+        assert abs(run.mean["f"][-1] - 1.64) < 0.1
+
+
+def test_drives_of_tables():
+    """H = f(t)σ_x turns (1, 0) by the integral of f: P_1 = sin²(∫f)."""
+    moments = np.linspace(0.0, 1.0, 11)
+    values = 2 * moments**2
+    drive = sq.systems.driven(
+        sq.systems.levels([0.0, 0.0]), [[[0.0, 1.0], [1.0, 0.0]]], [lambda t: jnp.interp(t, moments, values)]
+    )
+    equation = sq.models.suv(drive, strength=0.0)
+    angles = np.array([0.0, np.trapezoid(values[:6], moments[:6]), np.trapezoid(values, moments)])
+    for precision in ("single", "double", "single"):
+        run = sq.simulate(
+            equation, [1.0, 0.0], TIMES, observables={"p": [0.0, 1.0]}, trajectories=32, dt=0.01, precision=precision
+        )
+        np.testing.assert_allclose(run.mean["p"], np.sin(angles) ** 2, atol=2e-4)
+        exact = sq.exact.evolve(equation, [1.0, 0.0], TIMES, observables={"p": [0.0, 1.0]})
+        np.testing.assert_allclose(exact.expect["p"], np.sin(angles) ** 2, atol=1e-5)
