@@ -7,6 +7,7 @@ from jaxtyping import Complex
 
 from stochq.noise import Coloured
 from stochq.systems.basis import energy_columns
+from stochq.systems.equilibrium import with_eigenvectors_of
 from stochq.systems.hamiltonian import Hamiltonian
 
 # A number or an array of them.
@@ -28,7 +29,7 @@ def oqt_closed_form(
     >>> float(rho[1, 0, 0].real.round(6))
     0.748293
     """
-    vectors = energy_columns(hamiltonian)
+    vectors = energy_columns(with_eigenvectors_of(hamiltonian, equilibrium))
     rho = np.asarray(rho0, dtype=np.complex128)
     rho = np.outer(rho, rho.conj()) if rho.ndim == 1 else rho
     elapsed = np.asarray(times, dtype=np.float64) - np.asarray(times)[0]

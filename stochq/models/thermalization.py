@@ -14,6 +14,10 @@ from stochq.equation import Equation
 from stochq.models.checks import equilibrium_weights, positive, rate
 from stochq.operators import operator_list
 from stochq.systems.basis import energy_basis, energy_columns, on_energies
+from stochq.systems.checks import check_diagonal, check_hermitian, shape_of
+from stochq.systems.degenerate import sharp_eigenvectors
+from stochq.systems.equilibrium import Weights, with_eigenvectors_of
+from stochq.systems.fourier import Spectral
 from stochq.systems.hamiltonian import Hamiltonian
 from stochq.systems.levels import as_hamiltonian
 from stochq.systems.states import check_state
@@ -41,6 +45,7 @@ def oqt(
     """
     hamiltonian = as_hamiltonian(hamiltonian)
     hbar = positive("hbar", hbar)
+    hamiltonian = with_eigenvectors_of(hamiltonian, equilibrium)
     weights = on_energies(hamiltonian, equilibrium_weights(equilibrium, hamiltonian.dim))
     target = (rate("strength", strength) / hbar) * weights
     return Equation(hamiltonian, (Separable(target, basis=energy_basis(hamiltonian)),), noise, hbar)
@@ -65,23 +70,23 @@ class Window:
         )
 
 
-class Weights(np.ndarray):
-    """Equilibrium weights χ with the `window` they come from."""
-
-    window: Any
-
-    def __array_finalize__(self, source: Any) -> None:
-        self.window = getattr(source, "window", None)
-
-
 def microcanonical(hamiltonian: Hamiltonian | ArrayLike, psi0: ArrayLike, conserved: Sequence[Any] = ()) -> Weights:
     r"""Equal weights on all eigenstates with energy in $[E-\sqrt V, E+\sqrt V]$, the state's mean and variance.
 
-    conserved: names of the system's conserved observables or operators (dim,) or (dim, dim); each narrows the window
-    to eigenstates with ⟨S⟩ ± δS. Returns χ (dim,), energies ascending, with `.window` reporting how far its energy
-    and variance are from the state's: the window conserves neither.
+    Args:
+        hamiltonian: a system, or its matrix (dim, dim) or energies (dim,).
+        psi0: normalised ket (dim,).
+        conserved: names of the system's conserved observables, or Hermitian operators (dim,) or (dim, dim) that
+            commute with the Hamiltonian and with each other. Each narrows the window to eigenstates with ⟨S⟩ ± δS;
+            in degenerate levels these are the common eigenstates of all of them.
 
-    Raises ValueError when no eigenstate lies in the window.
+    Returns:
+        χ (dim,), energies ascending. `.window` reports how far its energy and variance are from the state's: the
+        window conserves neither. `.eigenvectors` are the common eigenstates, columns (dim, dim), where they are not
+        the Hamiltonian's own; the models take them from there, so hand χ on as it is, not as a list.
+
+    Raises:
+        ValueError: when no eigenstate lies in the window, or what is conserved does not commute.
 
     >>> import stochq as sq
     >>> chi = sq.microcanonical(sq.systems.levels([0.0, 1.0, 2.0, 9.0]), sq.normalize([1, 1, 1, 0]))
@@ -96,13 +101,15 @@ def microcanonical(hamiltonian: Hamiltonian | ArrayLike, psi0: ArrayLike, conser
             "have no derivative: compute the weights beforehand, or use sq.canonical."
         )
     energies = np.asarray(hamiltonian.energies)
-    vectors = energy_columns(hamiltonian)
+    operators = _conserved_operators(hamiltonian, conserved)
+    common, values = sharp_eigenvectors(energies, energy_columns(hamiltonian), operators)
+    vectors = energy_columns(hamiltonian) if common is None else common
     population = np.abs(vectors.conj().T @ psi) ** 2
     energy = float(population @ energies)
     variance = float(population @ (energies - energy) ** 2)
     inside = _inside(energies, energy, variance)
-    for observable in operator_list("conserved", conserved):
-        inside &= _conserved_window(hamiltonian, observable, vectors, psi)
+    for name, operator in operators.items():
+        inside &= _inside(values[name], *_moments(operator, psi))
     if not inside.any():
         nearest = float(energies[np.argmin(np.abs(energies - energy))])
         spread = variance**0.5
@@ -113,6 +120,7 @@ def microcanonical(hamiltonian: Hamiltonian | ArrayLike, psi0: ArrayLike, conser
     weights = (inside / inside.sum()).view(Weights)
     mean = float(weights @ energies)
     spread = float(weights @ (energies - mean) ** 2)
+    weights.eigenvectors = common
     weights.window = Window(int(inside.sum()), mean, spread, energy, variance)
     return weights
 
@@ -122,19 +130,34 @@ def _inside(values: np.ndarray, mean: float, variance: float) -> np.ndarray:
     return np.abs(values - mean) <= np.sqrt(max(variance, 0.0)) + rim
 
 
-def _conserved_window(hamiltonian: Hamiltonian, observable: Any, vectors: np.ndarray, psi: np.ndarray) -> np.ndarray:
-    if isinstance(observable, str):
-        named = {**hamiltonian.operators, **hamiltonian.conserved}
-        if observable not in named:
-            raise ValueError(f"conserved: expected one of {', '.join(named)}, or an operator; got {observable!r}.")
-        observable = named[observable]
-    operator = np.asarray(observable)
-    operator = np.diag(operator) if operator.ndim == 1 else operator
-    image = operator @ psi
-    mean = float((psi.conj() @ image).real)
-    variance = float((image.conj() @ image).real) - mean**2
-    values = np.einsum("ik,ij,jk->k", vectors.conj(), operator, vectors, optimize=True).real
-    return _inside(values, mean, variance)
+def _moments(operator: np.ndarray, psi: np.ndarray) -> tuple[float, float]:
+    """Mean and variance of a diagonal (dim,) or a matrix (dim, dim) in a state."""
+    after = operator * psi if operator.ndim == 1 else operator @ psi
+    mean = float((psi.conj() @ after).real)
+    return mean, float(np.linalg.norm(after - mean * psi) ** 2)
+
+
+def _conserved_operators(hamiltonian: Hamiltonian, conserved: Any) -> dict[str, np.ndarray]:
+    """The operators by the names under which errors speak of them."""
+    known = {**hamiltonian.operators, **hamiltonian.conserved}
+    operators = {}
+    for index, given in enumerate(operator_list("conserved", conserved)):
+        name = f"conserved[{index}]"
+        if isinstance(given, str) and given not in known:
+            raise ValueError(f"{name}: expected one of {', '.join(known)}, or an operator; got {given!r}.")
+        operator = known[given] if isinstance(given, str) else given
+        operator = operator.matrix() if isinstance(operator, Spectral) else operator
+        label = f"{name} = {given!r}" if isinstance(given, str) else name
+        operators[label] = _checked_operator(name, operator, hamiltonian.dim)
+    return operators
+
+
+def _checked_operator(name: str, operator: Any, dim: int) -> np.ndarray:
+    if shape_of(name, operator) not in ((dim,), (dim, dim)):
+        raise ValueError(f"{name}: expected shape ({dim},) or ({dim}, {dim}); got {np.shape(operator)}.")
+    check = check_diagonal if np.ndim(operator) == 1 else check_hermitian
+    check(name, operator)
+    return np.asarray(operator)
 
 
 def canonical(hamiltonian: Hamiltonian | ArrayLike, beta: Any) -> Any:

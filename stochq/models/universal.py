@@ -36,4 +36,4 @@ def sui(
     hamiltonian = as_hamiltonian(hamiltonian)
     reducing = suv(hamiltonian, strength=reduction, basis=basis, hbar=hbar, noise=noise)
     thermalizing = oqt(hamiltonian, strength=thermalization, equilibrium=equilibrium, hbar=hbar, noise=noise)
-    return Equation(hamiltonian, thermalizing.channels + reducing.channels, noise, hbar)
+    return Equation(thermalizing.hamiltonian, thermalizing.channels + reducing.channels, noise, hbar)

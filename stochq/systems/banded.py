@@ -84,6 +84,10 @@ class Banded(Hamiltonian):
     def operators(self) -> Mapping[str, Any]:
         return named(self.catalogue, self._elements)
 
+    def with_eigenvectors(self, vectors: Any) -> "Banded":
+        dense = Dense(self._elements(), None, (self.energies, as_matrix(vectors)))
+        return eqx.tree_at(lambda system: system.dense, self, dense, is_leaf=lambda leaf: leaf is None)
+
     def matrix(self, t: Any = 0.0) -> Any:
         return as_complex(self._elements())
 

@@ -72,6 +72,9 @@ class Driven(Hamiltonian):
         """Observables of H_0; "energy" is that of H_0."""
         return self.static.operators
 
+    def with_eigenvectors(self, vectors: Any) -> "Driven":
+        return eqx.tree_at(lambda driven: driven.static, self, self.static.with_eigenvectors(vectors))
+
     def matrix(self, t: Any = 0.0) -> Any:
         diagonal, matrix = self._drive(t)
         total = self.static.matrix(t)

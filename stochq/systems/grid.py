@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Complex
 
-from stochq.arrays import as_complex, as_real, is_concrete
+from stochq.arrays import as_complex, as_matrix, as_real, is_concrete
 from stochq.systems.checks import check_count, check_finite, check_number, shape_of
 from stochq.systems.eigen import eigh
 from stochq.systems.fourier import Spectral, filtered, kinetic_matrix, wave_numbers
@@ -109,6 +109,10 @@ class Particle(Hamiltonian):
             # The fastest wave runs both ways: it has no direction, or real states would have a momentum.
             integers = np.where(np.abs(integers) == self.points // 2, 0, integers)
         return Spectral((2 * np.pi * self.hbar / self.length * integers) ** power, None)
+
+    def with_eigenvectors(self, vectors: Any) -> "Particle":
+        dense = Dense(self._elements(), None, (self.energies, as_matrix(vectors)))
+        return eqx.tree_at(lambda system: system.dense, self, dense, is_leaf=lambda leaf: leaf is None)
 
     def matrix(self, t: Any = 0.0) -> Any:
         return as_complex(self._elements())

@@ -87,8 +87,12 @@ class Hamiltonian(Module):
 
     @property
     def conserved(self) -> Mapping[str, Any]:
-        """Named observables that commute with H, besides the energy; the eigenvectors have sharp values of them."""
+        """Named observables that commute with H, besides the energy, though not always with each other."""
         return LazyMapping({})
+
+    def with_eigenvectors(self, vectors: Any) -> "Hamiltonian":
+        """The same Hamiltonian with other eigenvectors in its degenerate levels: columns (dim, dim) as `energies`."""
+        return Dense(self.matrix(), None, (self.energies, as_matrix(vectors)))
 
     @abc.abstractmethod
     def matrix(self, t: Any = 0.0) -> Any:
@@ -185,6 +189,9 @@ class Diagonal(DiagonalHamiltonian):
     def conserved(self) -> Mapping[str, Any]:
         return LazyMapping(self.catalogue.conserved() if self.catalogue else {})
 
+    def with_eigenvectors(self, vectors: Any) -> "Dense":
+        return Dense(self.matrix(), self.catalogue, (self.energies, as_matrix(vectors)))
+
 
 class Dense(Hamiltonian):
     """H given as a Hermitian matrix (dim, dim); a real one keeps real eigenvectors, which makes products cheaper.
@@ -227,6 +234,9 @@ class Dense(Hamiltonian):
     @property
     def conserved(self) -> Mapping[str, Any]:
         return LazyMapping(self.catalogue.conserved() if self.catalogue else {})
+
+    def with_eigenvectors(self, vectors: Any) -> "Dense":
+        return Dense(self.elements, self.catalogue, (self.values, as_matrix(vectors)))
 
     def matrix(self, t: Any = 0.0) -> Any:
         return as_complex(self.elements)

@@ -90,6 +90,41 @@ def reflection(where: Sector) -> np.ndarray:
     return np.eye(len(where.states))[images]
 
 
+def spin_flip(where: Sector) -> np.ndarray:
+    """The flip of all spins, the product of all sigma_x (dim, dim); needs a sector of zero magnetization or all."""
+    flipped = where.states ^ (2**where.sites - 1)
+    signs = np.ones(len(flipped))
+    if where.parity is not None:
+        mirrored = mirror(flipped, where.sites)
+        signs = np.where(flipped > mirrored, float(where.parity), 1.0)
+        flipped = np.minimum(flipped, mirrored)
+    result = np.zeros((len(flipped),) * 2)
+    result[np.searchsorted(where.states, flipped), np.arange(len(flipped))] = signs
+    return result
+
+
+def momentum(where: Sector) -> np.ndarray:
+    """The lattice momentum K of a ring (dim, dim), exp(iK) the translation of site j to j + 1, in a basis without
+    parity. Its eigenvalues are 2 pi n / sites, above -pi up to pi.
+
+    $$K = \\sum_k k\\,\\frac1N\\sum_j e^{-ikj}\\,T^j$$
+    """
+    sites = where.sites
+    waves = 2 * np.pi * (np.arange(sites) - (sites - 1) // 2) / sites
+    columns, shifted = np.arange(len(where.states)), where.states
+    result = np.zeros((len(columns),) * 2, complex)
+    for distance in range(sites):
+        coefficient = np.mean(waves * np.exp(-1j * waves * distance))
+        np.add.at(result, (np.searchsorted(where.states, shifted), columns), coefficient)
+        shifted = translated(shifted, sites)
+    return (result + result.conj().T) / 2
+
+
+def translated(states: np.ndarray, sites: int) -> np.ndarray:
+    """The states of a ring with every spin moved from site j to j + 1."""
+    return ((states << 1) & (2**sites - 1)) | (states >> (sites - 1))
+
+
 def reflection_eigh(matrix: Any, where: Sector, quantities: Sequence[np.ndarray]) -> tuple[Any, Any]:
     """Energies and eigenvectors with sharp parity, of a matrix without parity that commutes with the reflection.
 

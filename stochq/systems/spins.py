@@ -17,7 +17,17 @@ from stochq.systems.checks import check_count, check_number
 from stochq.systems.eigen import sector_eigh
 from stochq.systems.hamiltonian import Dense, Diagonal
 from stochq.systems.observables import Catalogue
-from stochq.systems.sectors import Sector, hop, reflection, reflection_eigh, sector, sector_dim, sigma_z
+from stochq.systems.sectors import (
+    Sector,
+    hop,
+    momentum,
+    reflection,
+    reflection_eigh,
+    sector,
+    sector_dim,
+    sigma_z,
+    spin_flip,
+)
 
 # Matrices are dense: 4096 states are 12 sites, or 14 sites in the sector of zero magnetization.
 LARGEST_DIM = 4096
@@ -68,6 +78,12 @@ class SpinCatalogue(Catalogue):
         """Reflection of the chain, site j to sites - 1 - j (dim, dim)."""
         return reflection(self.sector())
 
+    def symmetries(self, flips: bool) -> dict[str, Callable[[], Any]]:
+        """The flip of all spins where it is one, and the momentum of a ring where reflection is not fixed."""
+        where = self.sector()
+        named = {"spin_flip": partial(spin_flip, where)} if flips else {}
+        return {**named, "momentum": partial(momentum, where)} if self.periodic and self.parity is None else named
+
     def by_site(self) -> dict[str, Callable[[], Any]]:
         """The observables that are not symmetric under reflection."""
         spins = {f"sigma_z_{j}": partial(self.spin, j) for j in range(self.sites)}
@@ -79,6 +95,7 @@ class IsingCatalogue(SpinCatalogue):
     """Observables of the Ising chain."""
 
     transverse: bool = True
+    longitudinal: bool = True
 
     def operators(self) -> dict[str, Callable[[], Any]]:
         return {
@@ -90,8 +107,9 @@ class IsingCatalogue(SpinCatalogue):
         }
 
     def conserved(self) -> dict[str, Callable[[], Any]]:
-        names = ("parity",) if self.transverse else ("magnetization", "domain_walls")
-        return {name: self.operators()[name] for name in names}
+        names = ("parity",) if self.transverse else ("magnetization", "domain_walls", "parity")
+        named = {name: self.operators()[name] for name in names}
+        return {**named, **self.symmetries(flips=not self.longitudinal)}
 
     def flips(self) -> np.ndarray:
         """Sum over sites of sigma_x (dim, dim)."""
@@ -106,6 +124,8 @@ class IsingCatalogue(SpinCatalogue):
 class XXZCatalogue(SpinCatalogue):
     """Observables of the XXZ chain."""
 
+    field: bool = True
+
     def operators(self) -> dict[str, Callable[[], Any]]:
         named = {
             "total_sz": lambda: self.total() / 2,
@@ -116,7 +136,8 @@ class XXZCatalogue(SpinCatalogue):
 
     def conserved(self) -> dict[str, Callable[[], Any]]:
         free = {"total_sz": self.magnetization is None, "parity": self.parity is None}
-        return {name: self.operators()[name] for name in free if free[name]}
+        named = {name: self.operators()[name] for name in free if free[name]}
+        return {**named, **self.symmetries(flips=not self.field and not self.magnetization)}
 
     def eigen(self, matrix: Any) -> tuple[Any, Any]:
         """Energies and eigenvectors with sharp total S_z and parity."""
@@ -136,8 +157,10 @@ def ising(
     Open unless `periodic`. dim = 2^sites, up to 12 sites. Basis: integers whose bit j is 0 for sigma_z = +1 at site j.
     Observables: "magnetization" and "transverse" (sigma_z and sigma_x, mean over sites), "domain_walls" (number of
     bonds with opposite spins), "sigma_z_j" at site j, "staggered" (mean of (-1)^j sigma_z), "parity" (reflection of
-    the chain), "energy". Eigenvectors have sharp parity, also where energies are degenerate; with transverse = 0 the
-    Hamiltonian is diagonal in the given basis instead.
+    the chain), "energy". Conserved: "parity", at zero longitudinal field "spin_flip" (the product of all sigma_x), in
+    a ring "momentum" (2 pi n / sites), without transverse field "magnetization" and "domain_walls". Eigenvectors have
+    sharp parity, also where energies are degenerate; with transverse = 0 the Hamiltonian is diagonal in the given
+    basis instead.
     Raises: ValueError if a parameter is not finite or sites is not within 1 to 12.
 
     >>> chain = ising(2, coupling=1.0, transverse=0.0)
@@ -148,7 +171,8 @@ def ising(
     for name, value in (("coupling", coupling), ("transverse", transverse), ("longitudinal", longitudinal)):
         check_number(name, value)
     classical = is_concrete(transverse) and float(transverse) == 0.0
-    catalogue = IsingCatalogue(sites, bool(periodic), transverse=not classical)
+    unbiased = is_concrete(longitudinal) and float(longitudinal) == 0.0
+    catalogue = IsingCatalogue(sites, bool(periodic), transverse=not classical, longitudinal=not unbiased)
     diagonal = -as_real(coupling) * catalogue.alignment() - as_real(longitudinal) * catalogue.total()
     if classical:
         return Diagonal(diagonal, catalogue)
@@ -178,8 +202,10 @@ def xxz(
     magnetization: total S_z of the sector, from -sites/2 to sites/2 in steps of one. parity: +1 or -1, the eigenvalue
     of the reflection of the chain; the basis is then (|s> + parity |Rs>)/sqrt(2), and |s> where s = Rs.
     dim up to 4096. Eigenvectors have sharp total S_z and parity, also where energies are degenerate; `conserved`
-    holds those that the sector does not fix. Observables: "total_sz", "nearest_zz" (sigma_z sigma_z, mean over bonds),
-    "domain_walls", "energy", and where the parity is not fixed "parity", "staggered" and "sigma_z_j".
+    holds those that the sector does not fix, at zero field "spin_flip" (the product of all sigma_x) unless the
+    magnetization is fixed to another value than 0, and in a ring "momentum" (2 pi n / sites). Observables: "total_sz",
+    "nearest_zz" (sigma_z sigma_z, mean over bonds), "domain_walls", "energy", and where the parity is not fixed
+    "parity", "staggered" and "sigma_z_j".
     Raises: ValueError if a parameter is not finite, the sector does not exist or it has more than 4096 states.
 
     >>> xxz(4, coupling=1.0, anisotropy=1.0, magnetization=0.0, parity=1).energies.round(3).tolist()
@@ -192,7 +218,8 @@ def xxz(
         check_number("magnetization", magnetization)
         magnetization = float(magnetization)
     _check_sector(sites, magnetization, parity)
-    catalogue = XXZCatalogue(sites, bool(periodic), magnetization, parity)
+    unbiased = is_concrete(field) and float(field) == 0.0
+    catalogue = XXZCatalogue(sites, bool(periodic), magnetization, parity, field=not unbiased)
     coupling, anisotropy, field = as_real(coupling), as_real(anisotropy), as_real(field)
     diagonal = coupling * anisotropy * catalogue.alignment() / 4 + field * catalogue.total() / 2
     matrix = _add_diagonal(coupling / 2 * hop(catalogue.sector(), catalogue.bonds()), diagonal)

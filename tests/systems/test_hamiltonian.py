@@ -177,11 +177,14 @@ def test_the_bandwidth_of_a_large_banded_matrix_is_gershgorins_bound(monkeypatch
 
 @pytest.mark.parametrize("name", STATIC)
 def test_conserved_quantities_commute_and_are_sharp(name):
+    """Those that do not commute with each other are not sharp all at once: the flip of all spins and the momentum."""
     case = CASES[name]
     vectors = np.eye(case.dim)[:, case.order] if case.eigenvectors is None else case.eigenvectors
     for label, operator in case.conserved.items():
         matrix = np.diag(operator) if operator.ndim == 1 else operator
         np.testing.assert_allclose(matrix @ case.matrix(), case.matrix() @ matrix, atol=1e-12, err_msg=label)
+        if label in ("spin_flip", "momentum"):
+            continue
         rotated = vectors.conj().T @ matrix @ vectors
         np.testing.assert_allclose(rotated, np.diag(np.diag(rotated)), atol=1e-11, err_msg=label)
 

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.linalg
 
 from stochq.systems import ising, xxz
 from stochq.systems.hamiltonian import Diagonal
@@ -71,7 +72,7 @@ def test_ising_without_transverse_field_is_diagonal():
     chain = ising(3, 1.0, 0.0, 0.3)
     assert isinstance(chain, Diagonal)
     np.testing.assert_allclose(chain.matrix(), _ising(3, 1.0, 0.0, 0.3, False), atol=1e-14)
-    assert list(chain.conserved) == ["magnetization", "domain_walls"]
+    assert list(chain.conserved) == ["magnetization", "domain_walls", "parity"]
 
 
 def test_one_site():
@@ -115,11 +116,52 @@ def test_parity_alone(parity):
 )
 def test_conserved_quantities_are_sharp_in_degenerate_levels(chain):
     assert np.min(np.diff(chain.energies)) < 1e-10
-    for operator in chain.conserved.values():
+    for name in {"parity", "total_sz"} & set(chain.conserved):
+        operator = chain.conserved[name]
         matrix = np.diag(operator) if operator.ndim == 1 else operator
         means = np.einsum("ik,ij,jk->k", chain.eigenvectors, matrix, chain.eigenvectors)
         squares = np.einsum("ik,ij,jk->k", chain.eigenvectors, matrix @ matrix, chain.eigenvectors)
         np.testing.assert_allclose(squares, means**2, atol=1e-11)
+
+
+def test_the_flip_of_all_spins():
+    flip = _product(4, dict.fromkeys(range(4), X))
+    for chain in (ising(4, 1.0, 0.8), ising(4, 1.0, 0.0), xxz(4, 1.0, 0.5)):
+        np.testing.assert_array_equal(chain.conserved["spin_flip"], flip)
+        np.testing.assert_allclose(flip @ chain.matrix(), chain.matrix() @ flip, atol=1e-14)
+    for chain in (ising(4, 1.0, 0.8, 0.1), xxz(4, 1.0, 0.5, 0.1), xxz(4, 1.0, 0.5, magnetization=1)):
+        assert "spin_flip" not in chain.conserved
+
+
+@pytest.mark.parametrize(("sites", "parity"), [(4, 1), (4, -1), (6, -1)])
+def test_the_flip_within_a_sector(sites, parity):
+    """The matrix of the whole chain's flip between the vectors |s> + parity |Rs>, normalised."""
+    part = xxz(sites, 1.0, 0.5, magnetization=0, parity=parity)
+    basis = []
+    for s in sector(sites, 0.0, parity).states:
+        vector = np.zeros(2**sites)
+        vector[s] += 1
+        vector[int(f"{s:0{sites}b}"[::-1], 2)] += parity
+        basis.append(vector / np.linalg.norm(vector))
+    flip = np.array(basis) @ _product(sites, dict.fromkeys(range(sites), X)) @ np.array(basis).T
+    np.testing.assert_allclose(part.conserved["spin_flip"], flip, atol=1e-14)
+
+
+@pytest.mark.parametrize(("sites", "magnetization"), [(4, None), (5, None), (6, 0.0), (2, None)])
+def test_the_momentum_of_a_ring(sites, magnetization):
+    """exp(iK) moves the spin of site j to site j + 1: bits rotate to the left."""
+    ring = xxz(sites, 1.0, 0.5, 0.3, periodic=True, magnetization=magnetization)
+    momentum = ring.conserved["momentum"]
+    states = sector(sites, magnetization, None).states.tolist()
+    moved = [int(f"{s:0{sites}b}"[1:] + f"{s:0{sites}b}"[0], 2) for s in states]
+    translation = np.array([[float(row == target) for target in moved] for row in states])
+    np.testing.assert_allclose(scipy.linalg.expm(1j * momentum), translation, atol=1e-12)
+    np.testing.assert_allclose(momentum @ ring.matrix(), ring.matrix() @ momentum, atol=1e-12)
+    values = np.linalg.eigvalsh(momentum)
+    assert -np.pi + 1e-9 < values.min() and values.max() < np.pi + 1e-9
+    assert "momentum" not in xxz(4, 1.0, 0.5).conserved
+    assert "momentum" not in xxz(4, 1.0, 0.5, periodic=True, parity=1).conserved
+    assert "momentum" in ising(4, 1.0, 0.5, periodic=True).conserved
 
 
 def test_known_ground_state_of_the_heisenberg_ring():
