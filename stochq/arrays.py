@@ -1,6 +1,7 @@
 """Host-side parameters: numpy in double precision unless a gradient is being traced."""
 
 from collections.abc import Sequence
+from types import CellType
 from typing import Any
 
 import jax
@@ -11,6 +12,35 @@ import numpy as np
 def is_concrete(value: Any) -> bool:
     """Whether `value` holds numbers that may be checked now (it is not being traced by JAX)."""
     return not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree_util.tree_leaves(value))
+
+
+def check_numbers(instead: str, **arguments: Any) -> None:
+    """ValueError for a call that needs numbers while `jax.grad`, `vmap` or `jit` traces it, naming what is traced.
+
+    Args:
+        instead: what to do, a sentence.
+        arguments: of the call, by name; functions count as what they hold.
+    """
+    for name, value in arguments.items():
+        for path, leaf in jax.tree_util.tree_leaves_with_path(value):
+            cells = getattr(leaf, "__closure__", None) or ()
+            held = " (held by the function)" if cells else ""
+            if not is_concrete([leaf, *(_contents(cell) for cell in cells)]):
+                place = name + jax.tree_util.keystr(path) + held
+                raise ValueError(
+                    f"{name}: expected numbers; JAX is tracing {place}, as grad, vmap and jit do. {instead}"
+                )
+    if not is_concrete(jnp.zeros(())):
+        name = next(iter(arguments))
+        raise ValueError(f"{name}: expected a call outside jax.jit, which traces everything inside. {instead}")
+
+
+def _contents(cell: CellType) -> Any:
+    """What a function's cell holds; None where nothing was put in yet."""
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return None
 
 
 def as_real(value: Any) -> Any:

@@ -67,7 +67,12 @@ def expectations(
     >>> bool(abs(jax.grad(energy)(1.0) + 0.7 * np.exp(-1)) < 0.05)
     True
     """
-    _check_static(times=times, dt=dt)
+    for name, value in {"times": times, "dt": dt, "trajectories": trajectories, "seed": seed}.items():
+        if not is_concrete(value):
+            raise ValueError(
+                f"{name}: expected numbers, as the number of steps and the noise must be fixed; got a traced value. "
+                "Scale the equation's energies and rates instead of the time."
+            )
     _check_precision(precision)
     equation = as_equation(equation)
     times = check_times(times)
@@ -99,15 +104,6 @@ def check_differentiable(scheme: Scheme, equation: Equation) -> None:
         f"scheme: expected one through which gradients pass; with {equation.noise!r} noise a flow of {scheme.name} "
         "draws a discrete index, which no gradient follows. Use sq.schemes.Strang(diffusive=True), or scheme=None."
     )
-
-
-def _check_static(**arguments: Any) -> None:
-    for name, value in arguments.items():
-        if not is_concrete(value):
-            raise ValueError(
-                f"{name}: expected numbers, as the number of steps must be fixed; got a traced value. Scale the "
-                "equation's energies and rates instead of the time."
-            )
 
 
 def _check_precision(precision: str) -> None:

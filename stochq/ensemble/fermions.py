@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from stochq.arrays import check_numbers
 from stochq.ensemble.assemble import assemble
 from stochq.ensemble.determinants import Determinants, OneBody, WhiteIncrements
 from stochq.ensemble.grid import TimeGrid, check_step, time_grid
@@ -62,6 +63,10 @@ def simulate_fermions(
     >>> bool(abs(result.mean["gain"][-1] - gas.heating(gas.fermi_sea(5))) < 5 * result.stderr["gain"][-1])
     True
     """
+    check_numbers(
+        "Call sq.simulate_fermions once for each value, in a Python loop.",
+        gas=gas, occupied=occupied, times=times, observables=observables, seed=seed, dt=dt,
+    )  # fmt: skip
     occupied, times = gas.check_occupied(occupied), check_times(times)
     trajectories = check_count("trajectories", trajectories, 2)
     keep = check_count("keep", keep, 0, most=trajectories)

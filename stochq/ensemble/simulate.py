@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from stochq.arrays import rounding
+from stochq.arrays import check_numbers, rounding
 from stochq.ensemble.assemble import assemble
 from stochq.ensemble.batch import Problem, Runnable, run_states
 from stochq.ensemble.choice import choose, probes, warn_about_time
@@ -30,6 +30,11 @@ from stochq.operators import check_state_function
 from stochq.schemes import Scheme, check_scheme, default_scheme
 from stochq.systems.checks import check_count, check_times
 from stochq.systems.states import check_state
+
+_DIFFERENTIABLE = (
+    "Use sq.expectations, whose means are a JAX function of the equation, or call sq.simulate once for each value in a "
+    "Python loop: nothing is compiled again when numbers alone change."
+)
 
 
 def simulate(
@@ -72,6 +77,7 @@ def simulate(
     >>> bool(abs(result.mean["p"][-1] - 0.36) < 5 * result.stderr["p"][-1])
     True
     """
+    check_numbers(_DIFFERENTIABLE, equation=equation, psi0=psi0, times=times, observables=observables, seed=seed, dt=dt)
     equation = as_equation(equation)
     psi = check_state(psi0, equation.dim)
     times = check_times(times)

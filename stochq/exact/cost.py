@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from stochq.arrays import check_numbers
 from stochq.channels import DenseOperators, Energy, Given, Operators
 from stochq.channels.channel import LARGEST_MEAN_MAP
 from stochq.equation import Equation
@@ -94,6 +95,7 @@ def cost_hint(equation: Equation, times: Any, *, trajectories: int, steps: int) 
     >>> cost_hint(qubit, [0.0, 1.0], trajectories=10_000, steps=20).sooner
     True
     """
+    check_numbers("Ask outside of grad, vmap and jit.", equation=equation, times=times)
     times = check_times(times)
     for name, value in (("trajectories", trajectories), ("steps", steps)):
         if not value >= 1:

@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 import jax
 import numpy as np
 
+from stochq.arrays import check_numbers
 from stochq.equation import Equation, as_equation
 from stochq.exact import liouvillian
 from stochq.exact.action import is_driven
@@ -27,6 +28,11 @@ METHODS = get_args(Method)
 KEPT_BYTES = 512 * 2**20
 # Methods without a truncation error are exact to this many rounding errors per radian turned.
 _ROUNDING = 16 * np.finfo(float).eps
+
+_DIFFERENTIABLE = (
+    "Use sq.expectations, whose means are a JAX function of the equation, or differences of sq.exact.evolve at two "
+    "values of the parameter."
+)
 
 
 def evolve(
@@ -63,6 +69,7 @@ def evolve(
     array([1.    , 0.5677])
     """
     started = time.perf_counter()
+    check_numbers(_DIFFERENTIABLE, equation=equation, psi0_or_rho0=psi0_or_rho0, times=times, observables=observables)
     equation = as_equation(equation)
     rho = initial_density(psi0_or_rho0, equation.dim)
     times = check_times(times)

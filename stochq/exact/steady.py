@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from stochq.arrays import check_numbers
 from stochq.equation import Equation, as_equation
 from stochq.exact import liouvillian
 from stochq.exact.action import channel_bases, is_driven, pack, packed_generator, unpack
@@ -39,6 +40,7 @@ def steady_state(equation: Equation) -> np.ndarray:
     >>> sq.exact.steady_state(sui).real.diagonal().round(6)
     array([0.409091, 0.590909])
     """
+    check_numbers("Use differences of sq.exact.steady_state at two values of the parameter.", equation=equation)
     equation = as_equation(equation)
     if is_driven(equation):
         raise ValueError(

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from stochq.arrays import check_numbers
 from stochq.inference.data import Data, read_data
 from stochq.inference.goodness import p_value
 from stochq.inference.linearized import linearized
@@ -58,6 +59,7 @@ def fit(predict: Callable[[Any], Any], data: Any, start: Any, *, optimizer: Any 
     parameter  0.500 ± 0.035
     chi2/dof = 2.0/1 = 2.00, ... steps
     """
+    check_numbers("Fit with numbers, outside grad, vmap and jit; predict alone is traced.", start=start, data=data)
     start = _checked_start(start)
     _check_steps(steps)
     with jax.enable_x64(True):

@@ -1,7 +1,6 @@
 """How likely a right model has a χ² as large as the one found, with correlated points too."""
 
 import numpy as np
-from scipy import optimize, stats
 
 # Below this, an eigenvalue of a correlation matrix, or a singular value of derivatives of size 1, is rounding.
 _ROUNDING = 1e-6
@@ -19,6 +18,8 @@ def p_value(chi2: float, jacobian: np.ndarray, correlation: np.ndarray | None) -
         jacobian: J (n, P), derivatives of the residuals in units of the errors.
         correlation: R (n, n), or None for independent points.
     """
+    from scipy import stats
+
     points = len(jacobian)
     scale = np.linalg.norm(jacobian, axis=0)
     directions, sizes, _ = np.linalg.svd(jacobian[:, scale > 0] / scale[scale > 0], full_matrices=False)
@@ -46,6 +47,8 @@ def chance_of_more(value: float, weights: np.ndarray) -> float:
     >>> round(chance_of_more(11.07, np.ones(5)), 3)  # the 95th percentile of χ² with 5 degrees of freedom
     0.05
     """
+    from scipy import optimize, stats
+
     if value <= 0:
         return 1.0
 

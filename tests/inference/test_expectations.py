@@ -145,8 +145,9 @@ def test_the_default_draws_no_index():
 
 
 BAD = {
-    "dt": (lambda x: {"dt": x}, "^dt: expected numbers, as the number of steps must be fixed"),
+    "dt": (lambda x: {"dt": x}, "^dt: expected numbers, as the number of steps and the noise must be fixed"),
     "times": (lambda x: {"times": [0.0, x]}, "^times: expected numbers"),
+    "seed": (lambda x: {"seed": x}, "^seed: expected numbers"),
     "precision": (lambda x: {"precision": "double"}, r"^precision: .*jax.enable_x64\(True\)"),
     "precision name": (lambda x: {"precision": "half"}, "^precision: expected 'single' or 'double'"),
     "trajectories": (lambda x: {"trajectories": 0}, "^trajectories: expected a whole number"),
