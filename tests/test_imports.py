@@ -11,7 +11,7 @@ ROOT = Path(stochq.__file__).parent
 RANK = {
     "arrays": 0, "compiling": 0, "constants": 0, "files": 0, "functions": 0, "module": 0, "noise": 0,
     "operators": 0, "systems": 1, "channels": 2, "equation": 3, "models": 4, "schemes": 4, "ensemble": 5,
-    "inference": 6, "papers": 7, "cli": 8,
+    "inference": 6, "compare": 6, "fermions": 6, "papers": 7, "cli": 8,
 }  # fmt: skip
 # exact imports equation and below; gaussian systems and what runs its trajectories; papers and cli alone draw.
 ALLOWED = {
@@ -24,11 +24,19 @@ ALLOWED = {
 DRAWERS = {"plotting", "io"}
 
 
+def _at_runtime(node):
+    """All nodes below but those that only a type checker sees."""
+    yield node
+    for child in ast.iter_child_nodes(node):
+        if not (isinstance(child, ast.If) and ast.unparse(child.test).endswith("TYPE_CHECKING")):
+            yield from _at_runtime(child)
+
+
 def imported(path):
     """(imported room, whether the import stands at module level) of every import of this package in a file."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     top = set(map(id, tree.body))
-    for node in ast.walk(tree):
+    for node in _at_runtime(tree):
         names = []
         if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "stochq":
             names = [node.module] if "." in node.module else [f"stochq.{alias.name}" for alias in node.names]

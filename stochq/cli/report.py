@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from stochq.compare import Comparison
 from stochq.ensemble.result import EnsembleResult
-from stochq.exact import Comparison
 
 # Below these p-values an ensemble may differ from the reference, and does: one right run in a thousand, in a million.
 DOUBTFUL, DIFFERENT = 1e-3, 1e-6

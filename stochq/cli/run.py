@@ -156,7 +156,7 @@ def _judge(
         Console().print(observables_table(shown, {}, {}, names, config.output.rows))
         print(why, end="")
         return Curves(trajectories=values), True
-    comparison = sq.exact.compare(result, exact)
+    comparison = sq.compare(result, exact)
     expect = values_in_si(exact.expect, job.scales)
     Console().print(observables_table(shown, expect, comparison.z, names, config.output.rows))
     print(verdict(comparison))

@@ -1,4 +1,7 @@
-"""The judge: master equations solved without sampling, closed forms, steady states and the comparison."""
+"""The reference: master equations solved without sampling, closed forms, steady states."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from stochq.exact import closed_forms as closed_forms
 from stochq.exact.closed_forms import coloured_decoherence as coloured_decoherence
@@ -10,10 +13,19 @@ from stochq.exact.closed_forms import qmupl_asymptotic_widths as qmupl_asymptoti
 from stochq.exact.closed_forms import sui_qubit_steady_z as sui_qubit_steady_z
 from stochq.exact.closed_forms import two_level_suv_mean_collapse_time as two_level_suv_mean_collapse_time
 from stochq.exact.closed_forms import white_suv_outcome as white_suv_outcome
-from stochq.exact.comparison import Comparison as Comparison
-from stochq.exact.comparison import compare as compare
-from stochq.exact.cost import CostHint as CostHint
-from stochq.exact.cost import cost_hint as cost_hint
 from stochq.exact.evolve import evolve as evolve
 from stochq.exact.result import ExactResult as ExactResult
 from stochq.exact.steady import steady_state as steady_state
+
+if TYPE_CHECKING:
+    from stochq.compare import Comparison as Comparison
+    from stochq.compare import CostHint as CostHint
+    from stochq.compare import compare as compare
+    from stochq.compare import cost_hint as cost_hint
+
+
+def __getattr__(name: str) -> Any:
+    """What stands in a room further up is imported when it is first asked for."""
+    if name in ("Comparison", "CostHint", "compare", "cost_hint"):
+        return getattr(import_module("stochq.compare"), name)
+    raise AttributeError(f"module 'stochq.exact' has no attribute {name!r}")

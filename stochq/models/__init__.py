@@ -1,13 +1,14 @@
 """The equations of the papers, as small constructors."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from stochq.models.bipartite import bipartite as bipartite
 from stochq.models.bipartite import partial_trace as partial_trace
 from stochq.models.brownian import brownian as brownian
 from stochq.models.brownian import unravel as unravel
 from stochq.models.coloured import coloured_suv as coloured_suv
 from stochq.models.coloured import white_strength as white_strength
-from stochq.models.fermions import FermionGas as FermionGas
-from stochq.models.fermions import fermion_gas as fermion_gas
 from stochq.models.localization import csl as csl
 from stochq.models.localization import csl_lattice as csl_lattice
 from stochq.models.localization import diosi_penrose as diosi_penrose
@@ -18,3 +19,14 @@ from stochq.models.thermalization import canonical as canonical
 from stochq.models.thermalization import microcanonical as microcanonical
 from stochq.models.thermalization import oqt as oqt
 from stochq.models.universal import sui as sui
+
+if TYPE_CHECKING:
+    from stochq.fermions import FermionGas as FermionGas
+    from stochq.fermions import fermion_gas as fermion_gas
+
+
+def __getattr__(name: str) -> Any:
+    """What stands in a room further up is imported when it is first asked for."""
+    if name in ("FermionGas", "fermion_gas"):
+        return getattr(import_module("stochq.fermions"), name)
+    raise AttributeError(f"module 'stochq.models' has no attribute {name!r}")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from stochq.exact.comparison import Comparison
+from stochq.compare.comparison import Comparison
 
 FALSE_ALARMS = 1e-3
 # The largest number of checks a paper may have.

@@ -3,12 +3,13 @@
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from stochq.arrays import UNIT, rounding
-from stochq.exact.hotelling import Verdict, hotelling, thinned
+from stochq.compare.hotelling import Verdict, hotelling, thinned
+from stochq.ensemble.result import EnsembleResult
 from stochq.exact.result import ExactResult
 
 # Rounding of one operation.
@@ -16,31 +17,6 @@ from stochq.exact.result import ExactResult
 _BEYOND_ROUNDING = 10.0
 _ROWS = 5
 _WIDTH = 110
-
-
-class Ensemble(Protocol):
-    """What is needed of an ensemble of trajectories; `sq.EnsembleResult` has it."""
-
-    @property
-    def times(self) -> np.ndarray: ...
-    @property
-    def mean(self) -> Mapping[str, np.ndarray]: ...
-    @property
-    def stderr(self) -> Mapping[str, np.ndarray]: ...
-    @property
-    def bias(self) -> Mapping[str, np.ndarray | None]: ...
-    @property
-    def trajectories(self) -> int: ...
-    @property
-    def samples(self) -> int: ...
-    @property
-    def precision(self) -> str: ...
-    @property
-    def info(self) -> Mapping[str, Any]: ...
-    @property
-    def covariance(self) -> np.ndarray | None: ...
-    @property
-    def covariance_points(self) -> Sequence[tuple[str, int]]: ...
 
 
 @dataclass(frozen=True)
@@ -75,7 +51,7 @@ class Comparison:
         return lines + ([f"Without an exact value: {', '.join(self.not_compared)}."] if self.not_compared else [])
 
 
-def compare(ensemble: Ensemble, exact: ExactResult) -> Comparison:
+def compare(ensemble: EnsembleResult, exact: ExactResult) -> Comparison:
     r"""Judge an ensemble by the master equation.
 
     $$z = \frac{m - e}{\sqrt{s^2 + f^2}},\qquad
@@ -107,7 +83,7 @@ def compare(ensemble: Ensemble, exact: ExactResult) -> Comparison:
     return Comparison(z, verdict.chi2, verdict.dof, verdict.p_value, p_values, missing, lines)
 
 
-def _common(ensemble: Ensemble, exact: ExactResult) -> list[str]:
+def _common(ensemble: EnsembleResult, exact: ExactResult) -> list[str]:
     times, others = np.asarray(ensemble.times), np.asarray(exact.times)
     if times.shape != others.shape or not np.allclose(times, others, rtol=1e-12, atol=1e-12 * np.abs(times).max()):
         raise ValueError(
@@ -130,7 +106,7 @@ class _Rounding(NamedTuple):
     scatter: float
 
 
-def _rounding(ensemble: Ensemble, exact: ExactResult, name: str) -> _Rounding:
+def _rounding(ensemble: EnsembleResult, exact: ExactResult, name: str) -> _Rounding:
     """Common errors grow with the number of steps, scatter with its root; the exact values have errors too."""
     spread = ensemble.stderr[name] * np.sqrt(ensemble.trajectories)
     parts = (ensemble.mean[name], exact.expect[name], spread)
@@ -140,12 +116,12 @@ def _rounding(ensemble: Ensemble, exact: ExactResult, name: str) -> _Rounding:
     return _Rounding(size * common, size * UNIT[ensemble.precision] * (16 + 4 * np.sqrt(steps)))
 
 
-def _still(ensemble: Ensemble, name: str, rounding: _Rounding) -> np.ndarray:
+def _still(ensemble: EnsembleResult, name: str, rounding: _Rounding) -> np.ndarray:
     """Where single trajectories do not differ by more than rounding, (T,)."""
     return ensemble.stderr[name] * np.sqrt(ensemble.trajectories) <= rounding.scatter
 
 
-def _scores(ensemble: Ensemble, exact: ExactResult, name: str, rounding: _Rounding) -> np.ndarray:
+def _scores(ensemble: EnsembleResult, exact: ExactResult, name: str, rounding: _Rounding) -> np.ndarray:
     difference = np.asarray(ensemble.mean[name]) - exact.expect[name]
     z = difference / np.hypot(ensemble.stderr[name], rounding.common)
     agrees = np.abs(difference) <= _BEYOND_ROUNDING * rounding.common
@@ -154,7 +130,7 @@ def _scores(ensemble: Ensemble, exact: ExactResult, name: str, rounding: _Roundi
 
 
 def _judge(
-    ensemble: Ensemble,
+    ensemble: EnsembleResult,
     exact: ExactResult,
     names: Sequence[str],
     rounding: Mapping[str, _Rounding],
@@ -189,7 +165,7 @@ def _share(p: float) -> str:
     return f"{p:.0%} of runs" if p >= 0.1 else f"one run in {1 / p:.3g}"
 
 
-def _table(ensemble: Ensemble, exact: ExactResult, z: Mapping[str, np.ndarray]) -> list[str]:
+def _table(ensemble: EnsembleResult, exact: ExactResult, z: Mapping[str, np.ndarray]) -> list[str]:
     """Each observable at a handful of times, as aligned plain text."""
     count = len(exact.times)
     chosen = np.unique(np.linspace(0, count - 1, min(_ROWS, count)).round().astype(int))
@@ -205,7 +181,7 @@ def _table(ensemble: Ensemble, exact: ExactResult, z: Mapping[str, np.ndarray]) 
     return [lines[0], "-" * sum(widths, 2 * len(widths) - 2), *lines[1:]]
 
 
-def _largest_bias(ensemble: Ensemble, name: str) -> str:
+def _largest_bias(ensemble: EnsembleResult, name: str) -> str:
     """The largest estimated time-step bias in units of the standard error."""
     bias = ensemble.bias.get(name)
     errors = ensemble.stderr[name]

@@ -4,8 +4,8 @@ from typing import Any, final
 
 import numpy as np
 
-from stochq.models import fermion_heating
-from stochq.models.canonical_gas import draw_occupied
+from stochq.fermions import heating
+from stochq.fermions.canonical import draw_occupied
 from stochq.models.checks import positive, rate
 from stochq.module import Module
 from stochq.systems.checks import check_count, check_number, shape_of
@@ -91,7 +91,7 @@ class FermionGas(Module):
         >>> bool(np.isclose(gas.heating(gas.fermi_sea(7)), gas.heating([0])))
         True
         """
-        return fermion_heating.heating(self, occupied)
+        return heating.heating(self, occupied)
 
     def energy_gain(self, occupied: Any, times: Any) -> np.ndarray:
         r"""Mean energy gained per particle until each time, (T,), 0 at the first.
@@ -113,7 +113,7 @@ class FermionGas(Module):
         >>> gas.energy_gain([0], [0.0, 2.0]).round(6).tolist()
         [0.0, 0.25]
         """
-        return fermion_heating.energy_gain(self, occupied, times)
+        return heating.energy_gain(self, occupied, times)
 
     def step_bias(self, occupied: Any, dt: float) -> float:
         r"""Relative error of the simulated heating from steps of length dt, to first order in the rate.
@@ -130,11 +130,11 @@ class FermionGas(Module):
         >>> gas.step_bias([0], 0.1)
         0.0
         """
-        return fermion_heating.step_bias(self, occupied, dt)
+        return heating.step_bias(self, occupied, dt)
 
     def frequency_scale(self, occupied: Any) -> float:
         """Root mean square of the frequencies ω̄ of the transitions that noise makes from the occupied waves."""
-        return fermion_heating.frequency_scale(self, occupied)
+        return heating.frequency_scale(self, occupied)
 
     @property
     def most_occupied(self) -> int:

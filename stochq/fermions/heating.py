@@ -10,7 +10,7 @@ import numpy as np
 from stochq.systems.checks import check_number, check_times
 
 if TYPE_CHECKING:
-    from stochq.models.fermions import FermionGas
+    from stochq.fermions.gas import FermionGas
 
 # Images of the spectrum that steps of finite length fold onto one frequency.
 IMAGES = 64

@@ -8,6 +8,8 @@ import numpy as np
 from stochq.arrays import check_numbers
 from stochq.channels import DenseOperators, Energy, Given, Operators
 from stochq.channels.channel import LARGEST_MEAN_MAP
+from stochq.ensemble.problem import block_size
+from stochq.ensemble.step_size import pilot_size
 from stochq.equation import Equation
 from stochq.exact import liouvillian
 from stochq.exact.action import is_driven
@@ -37,16 +39,14 @@ _SPLIT_RADIAN, _SPLIT_ELEMENT, _ODE_PER_RADIAN = 4e6, 1000.0, 12.0
 # A call that has nothing to do.
 _CALLS = {"closed-form": 1e7, "liouvillian": 2e7, "split": 8e7, "ode": 8e7, "none": np.inf}
 _ENSEMBLE_CALL = 6e7
-# Where pilots choose the step they are a share of the trajectories within bounds, and each is run at several steps.
-_PILOT_SHARE, _FEWEST_PILOTS, _MOST_PILOTS, _PILOT_RUNS = 0.25, 256.0, 2048.0, 2.0
+# Where pilots choose the step, each is run at several steps.
+_PILOT_RUNS = 2.0
 # Where levels may turn by whole periods within an interval, so many steps of each more: 7 of them, and their halves.
 _ANOTHER_STEP = 21.0
 # Elsewhere it follows from the mean density matrix, in a few products of matrices.
 _MEAN_CALL, _MEAN_MAP = 5e7, 200.0
 # Up to this dimension the Hamiltonian's matrix is looked at.
 _SEEN = 1024
-# Amplitudes and trajectories of a block: an ensemble of fewer than two of them leaves a core without work.
-_AMPLITUDES, _FEWEST, _MOST = 2.0**14, 32.0, 1024.0
 
 
 class CostHint(NamedTuple):
@@ -102,13 +102,14 @@ def cost_hint(equation: Equation, times: Any, *, trajectories: int, steps: int) 
             raise ValueError(f"{name}: expected a positive number; got {value!r}.")
     method, exact = _exact(equation, times)
     exact += _CALLS[method]
-    least = max(float(trajectories), 2 * _block(equation))
+    # An ensemble of fewer than two blocks leaves a core without work.
+    least = max(float(trajectories), 2.0 * _block(equation))
     ensemble = least * float(steps) * _step(equation)
-    ensemble += _choice_of_step(equation, times, float(trajectories), float(steps))
+    ensemble += _choice_of_step(equation, times, int(trajectories), float(steps))
     return CostHint(method, exact, _ENSEMBLE_CALL + ensemble)
 
 
-def _choice_of_step(equation: Equation, times: np.ndarray, trajectories: float, steps: float) -> float:
+def _choice_of_step(equation: Equation, times: np.ndarray, trajectories: int, steps: float) -> float:
     """What the choice of the step costs: nothing where means have no error at any."""
     flows = [not c.missing_flow(equation.noise) and c.flow(equation.noise).mean_limit > 0 for c in equation.channels]
     known = all(flows) and equation.colour is None and not is_driven(equation)
@@ -116,17 +117,16 @@ def _choice_of_step(equation: Equation, times: np.ndarray, trajectories: float, 
         return 0.0
     if known and equation.dim <= LARGEST_MEAN_MAP:
         return _MEAN_CALL + _MEAN_MAP * float(equation.dim) ** 3
-    pilots = float(np.clip(_PILOT_SHARE * trajectories, _FEWEST_PILOTS, _MOST_PILOTS))
     intervals, longest = len(times) - 1, float(np.diff(times).max())
     turns = is_driven(equation) or 0.5 * _fastest(equation) * longest >= 2 * np.pi
-    return (_PILOT_RUNS * steps + _ANOTHER_STEP * intervals * turns) * pilots * _step(equation)
+    return (_PILOT_RUNS * steps + _ANOTHER_STEP * intervals * turns) * pilot_size(trajectories) * _step(equation)
 
 
-def _block(equation: Equation) -> float:
+def _block(equation: Equation) -> int:
     """Trajectories of one block."""
     flows = [c.flow(equation.noise) for c in equation.channels if not c.missing_flow(equation.noise)]
     smallest = max((flow.smallest_block for flow in flows), default=1)
-    return max(float(smallest), float(np.clip(_AMPLITUDES / equation.dim, _FEWEST, _MOST)))
+    return block_size(equation.dim, smallest)
 
 
 def _step(equation: Equation) -> float:

@@ -8,7 +8,6 @@ import numpy as np
 
 from stochq.arrays import check_numbers
 from stochq.ensemble.assemble import assemble
-from stochq.ensemble.determinants import Determinants, OneBody, WhiteIncrements
 from stochq.ensemble.grid import TimeGrid, check_step, time_grid
 from stochq.ensemble.grid_checks import ALIAS, warn_about_grid
 from stochq.ensemble.kernel import GridArrays
@@ -18,7 +17,8 @@ from stochq.ensemble.runner import run
 from stochq.ensemble.simulate import check_options, kept_states
 from stochq.ensemble.statistics import Covariance, Mean
 from stochq.ensemble.step_size import StepChoice
-from stochq.models.fermions import REACH, FermionGas
+from stochq.fermions.determinants import Determinants, OneBody, WhiteIncrements
+from stochq.fermions.gas import REACH, FermionGas
 from stochq.noise import seed_words
 from stochq.systems.checks import check_count, check_times
 

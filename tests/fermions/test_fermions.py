@@ -12,7 +12,7 @@ from scipy.integrate import quad
 from scipy.linalg import expm
 
 import stochq as sq
-from stochq.models.canonical_gas import draw_occupied
+from stochq.fermions.canonical import draw_occupied
 from stochq.noise.coloured import OrnsteinUhlenbeck
 from stochq.noise.counter import Budget, draw_pairs, seed_words
 from tests.judging import judge_mean

@@ -8,8 +8,8 @@ import pytest
 from scipy.stats import kstest
 
 import stochq as sq
+from stochq.compare.hotelling import hotelling, thinned
 from stochq.exact import ExactResult, compare
-from stochq.exact.hotelling import hotelling, thinned
 
 TIMES = np.linspace(0.0, 4.0, 33)
 
