@@ -77,6 +77,6 @@ def square_root(value: Any) -> Any:
 UNIT = {"single": 2.0**-24, "double": 2.0**-53}
 
 
-def rounding(precision: str, steps: float) -> float:
+def rounding(precision: str, steps: float, units_per_step: float = 0.5) -> float:
     """The relative error of a mean from rounding, the same in all trajectories; it grows with the number of steps."""
-    return UNIT[precision] * (16 + 0.25 * steps)
+    return UNIT[precision] * (16 + units_per_step * steps)

@@ -57,6 +57,11 @@ class Flow(Module):
         return 1
 
     @property
+    def is_exact(self) -> bool:
+        """Whether a step of any length has the law of the channel alone, so that it need not resolve the rates."""
+        return False
+
+    @property
     def longest_step(self) -> float:
         """The longest step over which the noise can be drawn."""
         return np.inf
@@ -150,6 +155,12 @@ class Channel(Module):
     def unsupported_colour(self, law: NoiseLaw) -> str:
         """Why noise with a spectrum does not exist for this channel under this law; empty when it does."""
         return f"{type(self).__name__} has no coloured noise, only operators that are diagonal in one basis have"
+
+    def total_loss(self) -> np.ndarray:
+        """Σ_k L_k†L_k or an upper bound to it, a diagonal (dim,) or a matrix (dim, dim), 1/time: ⟨·⟩ is the rate of
+        jumps, which a step that is not exact must resolve."""
+        operators = self.operators()
+        return np.einsum("kji,kjl->il", operators.conj(), operators)
 
     def dissipator(self, t: jax.Array, rho: jax.Array) -> jax.Array:
         """Σ_k L_k ρ L_k† − ½{L_k†L_k, ρ}, using the structure, (dim, dim)."""

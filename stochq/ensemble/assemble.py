@@ -6,12 +6,12 @@ from typing import Any
 import jax
 import numpy as np
 
+from stochq.accuracy.bias import StepPlan
+from stochq.accuracy.grid import TimeGrid
 from stochq.ensemble.batch import FAILED_FRACTION, Runnable
-from stochq.ensemble.grid import TimeGrid
 from stochq.ensemble.result import EnsembleResult
 from stochq.ensemble.runner import Totals, precision_context
 from stochq.ensemble.statistics import Covariance, Density, Histogram, PairSpread
-from stochq.ensemble.step_size import StepChoice
 from stochq.functions import without_addresses
 
 
@@ -19,7 +19,7 @@ def assemble(
     problem: Runnable,
     grid: TimeGrid,
     totals: Totals,
-    choice: StepChoice,
+    choice: StepPlan,
     observables: list[str],
     statistics: list[str],
     precision: str,
@@ -100,7 +100,7 @@ def _digest(part: Any, programs: str) -> str:
     return digest.hexdigest()[:16]
 
 
-def _info(totals: Totals, choice: StepChoice, grid: TimeGrid) -> dict[str, Any]:
+def _info(totals: Totals, choice: StepPlan, grid: TimeGrid) -> dict[str, Any]:
     return {
         "dt_reason": choice.reason,
         "steps": grid.total_steps,

@@ -9,17 +9,18 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from stochq.accuracy.grid import TimeGrid, check_step, time_grid
 from stochq.arrays import is_concrete
 from stochq.ensemble.batch import Problem, observer
-from stochq.ensemble.grid import TimeGrid, check_step, time_grid
 from stochq.ensemble.grid_checks import check_grid_state
 from stochq.ensemble.kernel import run_block
 from stochq.ensemble.problem import build_problem, check_counters
 from stochq.ensemble.runner import precision_context
 from stochq.ensemble.simulate import check_options
+from stochq.ensemble.task import Task
 from stochq.equation import Equation, as_equation
 from stochq.operators import check_state_function
-from stochq.schemes import Scheme, check_scheme, default_differentiable_scheme
+from stochq.schemes import Scheme, check_scheme, default_differentiable_scheme, frame_of
 from stochq.systems.checks import check_count, check_times
 from stochq.systems.states import check_state
 
@@ -89,7 +90,8 @@ def expectations(
         psi0 = check_state(psi0, equation.dim)
         with jax.ensure_compile_time_eval():
             check_grid_state(equation, psi0)
-    problem = build_problem(equation, psi0, grid, scheme, observables, {}, seed, precision)
+    task = Task(equation, frame_of(equation), psi0, times, observables, scheme, precision, seed)
+    problem = build_problem(task, grid)
     check_counters(problem, grid, trajectories)
     with precision_context(precision):
         means = _means(_unrolled(problem, grid, trajectories), trajectories)

@@ -1,48 +1,39 @@
 """A run's arguments checked against each other and put in the form of a device call."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import jax
 import numpy as np
 
+from stochq.accuracy.grid import TimeGrid
+from stochq.accuracy.search import MOST_STEPS
 from stochq.arrays import is_concrete
 from stochq.ensemble.batch import Problem
-from stochq.ensemble.grid import TimeGrid
 from stochq.ensemble.kernel import GridArrays, Loop
 from stochq.ensemble.observables import readout
-from stochq.ensemble.statistics import Covariance, Density, Mean, PairSpread, Statistic
+from stochq.ensemble.statistics import Covariance, Density, Mean, PairSpread
+from stochq.ensemble.task import Task
 from stochq.equation import Equation
 from stochq.noise import Colouring, seed_words
-from stochq.schemes import Scheme, frame_of, shares_draws
+from stochq.schemes import Scheme, shares_draws
 
 # More points than this make a covariance that costs more than it tells; times are thinned to fit.
 COVARIANCE_POINTS = 192
 
 
-def build_problem(
-    equation: Equation,
-    psi: np.ndarray,
-    grid: TimeGrid,
-    scheme: Scheme,
-    observables: Mapping[str, Any],
-    statistics: Mapping[str, Statistic],
-    seed: int,
-    precision: str,
-    antithetic: bool = False,
-) -> Problem:
+def build_problem(task: Task, grid: TimeGrid, antithetic: bool = False) -> Problem:
     """The arguments of a device call, in the run's precision. antithetic: each trajectory beside its mirror image."""
-    read = readout(observables, equation.dim)
-    frame = frame_of(equation)
-    block = block_size(equation.dim, scheme.smallest_block(equation))
+    equation, scheme, frame = task.equation, task.scheme, task.frame
+    read = readout(task.watched, task.dim)
+    block = block_size(task.dim, scheme.smallest_block(equation))
     paired = grid.even and not scheme.doubles_steps and shares_draws(scheme, frame)
     loop = Loop(scheme, block // 2 if antithetic else block, grid.uniform, paired, antithetic=antithetic)
-    points = covariance_points(len(observables), len(grid.times))
-    asked = [Density(scheme.weights) if isinstance(each, Density) else each for each in statistics.values()]
+    points = covariance_points(len(read.names), len(grid.times))
+    asked = [Density(scheme.weights) if isinstance(each, Density) else each for each in task.statistics.values()]
     chosen = (Mean(), Covariance(points), *asked, *([PairSpread()] if antithetic else []))
     arrays = GridArrays(grid.times, grid.steps.astype(np.int32), grid.lengths, _colouring(equation, grid, scheme))
-    frame, arrays, psi, read, chosen = cast((frame, arrays, psi, read, chosen), precision)
-    return Problem(loop, frame, arrays, psi, seed_words(int(seed)), read, chosen)
+    frame, arrays, psi, read, chosen = cast((frame, arrays, task.psi, read, chosen), task.precision)
+    return Problem(loop, frame, arrays, psi, seed_words(int(task.seed)), read, chosen)
 
 
 def _colouring(equation: Equation, grid: TimeGrid, scheme: Scheme) -> Colouring | None:
@@ -111,6 +102,11 @@ def check_counters(problem: Problem, grid: TimeGrid, trajectories: int) -> None:
     start = 0 if colouring is None else colouring.start_slots(budget.singles)
     slots = (budget if colouring is None else colouring.budget(budget)).slots_per_step_pair
     pairs = grid.total_steps if problem.loop.scheme.doubles_steps else grid.total_steps // 2 + 2
+    if grid.total_steps > MOST_STEPS:
+        raise ValueError(
+            f"dt: expected at most {MOST_STEPS} steps; got {grid.total_steps:.3g}. Take a longer dt, or continue from "
+            "the final state with another seed."
+        )
     if slots * pairs + start >= 2**32 or trajectories >= 2**32:
         raise ValueError(
             f"dt: expected a run whose random numbers fit a counter of 32 bits; {grid.total_steps} steps of {slots} "

@@ -7,27 +7,22 @@ from typing import Any, Literal
 
 import numpy as np
 
-from stochq.arrays import check_numbers, rounding
+from stochq.accuracy.grid import TimeGrid, time_grid
+from stochq.arrays import check_numbers
 from stochq.ensemble.assemble import assemble
 from stochq.ensemble.batch import Problem, Runnable, run_states
-from stochq.ensemble.choice import choose, probes, warn_about_time
-from stochq.ensemble.grid import time_grid
 from stochq.ensemble.grid_checks import check_grid_state, grid_monitors, warn_about_grid
-from stochq.ensemble.mean_map import reach_of
 from stochq.ensemble.observables import readout
+from stochq.ensemble.planning import plan_step, warn_about_time
 from stochq.ensemble.problem import build_problem, check_counters
 from stochq.ensemble.result import EnsembleResult
 from stochq.ensemble.runner import precision_context, run
 from stochq.ensemble.statistics import Density, Histogram
-from stochq.ensemble.tolerance import (
-    check_tolerance,
-    report_on,
-    run_to,
-    target_of,
-)
+from stochq.ensemble.task import Task
+from stochq.ensemble.to_tolerance import check_tolerance, report_on, run_to, target_of
 from stochq.equation import Equation, as_equation
 from stochq.operators import check_state_function
-from stochq.schemes import Scheme, check_scheme, default_scheme
+from stochq.schemes import Scheme, check_scheme, default_scheme, frame_of
 from stochq.systems.checks import check_count, check_times
 from stochq.systems.states import check_state
 
@@ -90,35 +85,34 @@ def simulate(
     averages = tolerance is not None and dt is None and not single
     scheme = _checked_scheme(equation, scheme, single, averages)
     check_grid_state(equation, psi)
-    monitors = dict(grid_monitors(equation))
     if tolerance is not None:
         tolerance = check_tolerance(tolerance, trajectories, scheme, observables, statistics)
-    antithetic = _pairs(antithetic, trajectories, single, statistics, tolerance, dt)
-    judged = plain if tolerance is not None else plain | probes(statistics, psi)
-    choice, bound, moments = choose(equation, psi, times, judged, trajectories, scheme, dt, tolerance, precision)
-    grid = time_grid(times, choice.dt)
+    pairs = _pairs(antithetic, trajectories, single, statistics, tolerance, dt)
+    monitors = grid_monitors(equation)
+    task = Task(equation, frame_of(equation), psi, times, plain, scheme, precision, seed, statistics, monitors)
+    plan = plan_step(task, trajectories, dt, tolerance)
+    grid = time_grid(times, plan.dt)
     warn_about_time(equation, grid, precision)
-
-    def build(antithetic: bool) -> Problem:
-        problem = build_problem(equation, psi, grid, scheme, plain | monitors, statistics, seed, precision, antithetic)
-        check_counters(problem, grid, trajectories)
-        return problem
-
-    target = None
     if tolerance is None:
-        problem = build(bool(antithetic))
+        problem, target = _checked_problem(task, grid, trajectories, bool(pairs)), None
         totals = run(problem, trajectories, grid.total_steps, precision, batch, progress)
     else:
-        names = readout(plain | monitors, equation.dim).names
-        limits = rounding(precision, grid.total_steps)
-        reach = partial(reach_of, equation, psi, times, scheme, choice.dt)
-        target = target_of(tolerance, names, plain, psi, bound, moments, reach, limits)
-        problem, totals = run_to(target, build, antithetic, trajectories, precision, batch, progress)
-    result = assemble(problem, grid, totals, choice, list(plain), list(statistics), precision, seed)
+        target = target_of(task, plan, tolerance, grid.total_steps)
+        build = partial(_checked_problem, task, grid, trajectories)
+        problem, totals = run_to(target, build, pairs, trajectories, precision, batch, progress)
+    result = assemble(problem, grid, totals, plan, list(plain), list(statistics), precision, seed)
     if target is not None:
         report_on(result, target, totals, trajectories)
     warn_about_grid(result.info)
-    return replace(result, kept=kept_states(problem, min(keep, totals.done), precision)) if keep else result
+    if not keep:
+        return result
+    return replace(result, kept=kept_states(problem, min(keep, totals.done), precision))
+
+
+def _checked_problem(task: Task, grid: TimeGrid, trajectories: int, antithetic: bool) -> Problem:
+    problem = build_problem(task, grid, antithetic)
+    check_counters(problem, grid, trajectories)
+    return problem
 
 
 def _asks_for_single_trajectories(keep: int, statistics: Mapping[str, Any]) -> str:

@@ -6,9 +6,10 @@ from typing import Any, Literal
 
 import numpy as np
 
+from stochq.accuracy.bias import StepPlan
+from stochq.accuracy.grid import TimeGrid, check_step, time_grid
 from stochq.arrays import check_numbers
 from stochq.ensemble.assemble import assemble
-from stochq.ensemble.grid import TimeGrid, check_step, time_grid
 from stochq.ensemble.grid_checks import ALIAS, warn_about_grid
 from stochq.ensemble.kernel import GridArrays
 from stochq.ensemble.problem import block_size, cast, covariance_points
@@ -16,7 +17,6 @@ from stochq.ensemble.result import EnsembleResult
 from stochq.ensemble.runner import run
 from stochq.ensemble.simulate import check_options, kept_states
 from stochq.ensemble.statistics import Covariance, Mean
-from stochq.ensemble.step_size import StepChoice
 from stochq.fermions.determinants import Determinants, OneBody, WhiteIncrements
 from stochq.fermions.gas import REACH, FermionGas
 from stochq.noise import seed_words
@@ -82,7 +82,7 @@ def simulate_fermions(
     return _with_kept(result, problem, keep, precision)
 
 
-def _steps(gas: FermionGas, occupied: np.ndarray, times: np.ndarray, dt: float | None) -> tuple[TimeGrid, StepChoice]:
+def _steps(gas: FermionGas, occupied: np.ndarray, times: np.ndarray, dt: float | None) -> tuple[TimeGrid, StepPlan]:
     reason = "given" if dt is not None else f"transitions turn by {TURN:g}"
     first = float(np.diff(times).min())
     step = first / np.ceil(first * gas.frequency_scale(occupied) / TURN) if dt is None else check_step(times, dt)
@@ -94,7 +94,7 @@ def _steps(gas: FermionGas, occupied: np.ndarray, times: np.ndarray, dt: float |
         )
     step = float(grid.lengths[0])
     relative, gain = gas.step_bias(occupied, step), gas.energy_gain(occupied, times)
-    return grid, StepChoice(step, {GAIN: relative * gain, ENERGY: relative * gain}, reason)
+    return grid, StepPlan(step, {GAIN: relative * gain, ENERGY: relative * gain}, reason)
 
 
 def _weights(gas: FermionGas, observables: Mapping[str, Any] | None) -> dict[str, np.ndarray]:

@@ -5,7 +5,7 @@ from typing import Any, Literal
 import jax
 import numpy as np
 
-from stochq.ensemble.grid import time_grid
+from stochq.accuracy.grid import time_grid
 from stochq.ensemble.result import EnsembleResult
 from stochq.gaussian.dynamics import Dynamics
 from stochq.gaussian.markov import Start, Steps, Surprise

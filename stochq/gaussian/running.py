@@ -6,15 +6,15 @@ from typing import Any
 import jax
 import numpy as np
 
+from stochq.accuracy.bias import StepPlan
+from stochq.accuracy.grid import TimeGrid
 from stochq.ensemble.assemble import assemble
-from stochq.ensemble.grid import TimeGrid
 from stochq.ensemble.kernel import GridArrays
 from stochq.ensemble.problem import block_size, cast, covariance_points
 from stochq.ensemble.result import EnsembleResult
 from stochq.ensemble.runner import run
 from stochq.ensemble.simulate import check_options, kept_states
 from stochq.ensemble.statistics import Covariance, Histogram, Mean, Statistic
-from stochq.ensemble.step_size import StepChoice
 from stochq.gaussian.markov import ENTROPY, Chains, Start, Steps, Surprise
 from stochq.gaussian.observing import coordinates
 from stochq.noise import seed_words
@@ -51,7 +51,7 @@ def run_chains(
     chains = cast(chains._replace(statistics=(*watched, *_histogram(edges, surprise))), precision)
     _check_counters(chains, grid, trajectories)
     totals = run(chains, trajectories, grid.total_steps, precision, None, progress)
-    choice = StepChoice(float(grid.lengths.max()), {}, "steps are exact in law")
+    choice = StepPlan(float(grid.lengths.max()), {}, "steps are exact in law")
     names = [ENTROPY] if len(chains.statistics) > len(watched) else []
     result = assemble(chains, grid, totals, choice, list(chains.names), names, precision, seed)
     return replace(result, kept=kept_states(chains, keep, precision)) if keep else result

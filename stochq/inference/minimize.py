@@ -57,7 +57,7 @@ def gauss_newton(evaluate: Evaluate, start: Any, steps: int) -> Minimum:
     history = History(np.array(losses), shaped(np.stack(visited), start))
     # The rest of the way, so short that the linearised problem serves.
     rest = _damped_step(value, jacobian, _LEAST_DAMPING) if converged else np.zeros_like(best)
-    advice = _STUCK if damping >= _LARGEST_DAMPING else "take more steps"
+    advice = "" if converged else _STUCK if damping >= _LARGEST_DAMPING else "take more steps"
     return Minimum(best + rest, value + jacobian @ rest, jacobian, history, converged, advice)
 
 

@@ -68,6 +68,18 @@ class Extrapolated(Scheme):
     def longest_step(self, frame: Frame) -> float:
         return self.scheme.longest_step(frame)
 
+    @property
+    def rounding_per_step(self) -> float:
+        fine, coarse = (abs(weight) for weight in self.weights)
+        return self.scheme.rounding_per_step * (2 * fine + coarse)
+
+    @property
+    def propagates_exactly(self) -> bool:
+        return self.scheme.propagates_exactly
+
+    def unresolved(self, frame: Frame, means: bool) -> tuple[int, ...]:
+        return self.scheme.unresolved(frame, means)
+
     def budget(self, frame: Frame) -> Budget:
         return self.scheme.budget(frame)
 

@@ -89,6 +89,14 @@ class Strang(Scheme):
     def longest_step(self, frame: Frame) -> float:
         return min((flow.longest_step for flow in self.flows(frame)), default=np.inf)
 
+    @property
+    def propagates_exactly(self) -> bool:
+        return True
+
+    def unresolved(self, frame: Frame, means: bool) -> tuple[int, ...]:
+        flows = enumerate(self.flows(frame))
+        return tuple(index for index, flow in flows if not (flow.mean_is_exact if means else flow.is_exact))
+
     def mean_step(self, frame: Frame) -> float:
         """Where all is exact and written in one basis, the mean density decays element by element and the parts
         commute; only channels that move populations do not commute with each other."""
@@ -113,8 +121,7 @@ class Strang(Scheme):
             if flow is None:
                 return None
             found.append((frame.changes[index], flow))
-        energies, vectors = np.linalg.eigh(np.asarray(frame.hamiltonian.matrix()))
-        half = (vectors * np.exp(-0.5j * dt * energies / float(frame.hbar))) @ vectors.conj().T
+        half = _unitary(frame, 0.5 * dt)
 
         def propagated(rho: np.ndarray, steps: int) -> np.ndarray:
             rho = half @ rho @ half.conj().T
@@ -154,6 +161,15 @@ class Strang(Scheme):
         parts = sorted({(index, fraction) for index, fraction, _ in sequence})
         terms = {(index, fraction): flows[index].terms(fraction * dt) for index, fraction in parts}
         return StrangStepper(frame, flows, sequence, dt, full, half, back, terms)
+
+
+def _unitary(frame: Frame, t: float) -> np.ndarray:
+    """exp(−iHt/ħ) in double precision, (dim, dim)."""
+    hamiltonian = frame.hamiltonian
+    if hamiltonian.eigenvectors is None:
+        return np.diag(np.exp(-1j * t / float(frame.hbar) * np.real(np.diagonal(np.asarray(hamiltonian.matrix())))))
+    energies, vectors = np.asarray(hamiltonian.energies), np.asarray(hamiltonian.eigenvectors)
+    return (vectors * np.exp(-1j * t / float(frame.hbar) * energies)) @ vectors.conj().T
 
 
 def _inside(change: np.ndarray, flow: Callable[[np.ndarray], np.ndarray], rho: np.ndarray) -> np.ndarray:

@@ -7,8 +7,8 @@ import pytest
 from scipy import stats
 
 import stochq as sq
+from stochq.accuracy.grid import time_grid
 from stochq.ensemble.batch import run_states
-from stochq.ensemble.grid import time_grid
 from stochq.ensemble.problem import build_problem
 from stochq.noise.counter import StepNoise
 from stochq.schemes import EulerMaruyama, Extrapolated, Strang

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import stochq as sq
+from stochq.accuracy.grid import time_grid
 from stochq.ensemble import batch, runner
-from stochq.ensemble.grid import time_grid
 from stochq.ensemble.problem import block_size
 from stochq.module import as_tree
 

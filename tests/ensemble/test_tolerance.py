@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import stochq as sq
-from stochq.ensemble import runner, tolerance
+from stochq.ensemble import ranges, runner, tolerance
 from stochq.ensemble.statistics import Moments
 from tests import liouville
 from tests.problems import PROBLEMS, dense
@@ -149,7 +149,7 @@ def test_the_extremes_of_a_matrix_are_those_of_its_eigenvalues():
         "diagonal": np.array([3.0, -1.0]),
         "never": lambda psi: jnp.nan * psi[0].real,
     }
-    low, high = tolerance.extremes_of(watched, psi)
+    low, high = ranges.extremes_of(watched, psi)
     np.testing.assert_allclose(low, [-1.0, -3.0, -1.0, 1.0, 0.0], atol=1e-6)
     np.testing.assert_allclose(high, [3.0, 2.0, 2.0, 7.0, 0.0], atol=1e-6)
 
@@ -171,7 +171,7 @@ def test_a_level_out_of_reach_asks_for_no_trajectories():
     spread = result.variance["n2"][-1]
     # 2.2 standard errors in what the bias leaves, and the guard of a range below 400: sqrt(3)·400·2.2/0.015 samples.
     assert result.trajectories < 1.3 * (2.2 / 0.015) ** 2 * spread + 1.02 * np.sqrt(3) * 400 * 2.2 / 0.015
-    full = tolerance.extremes_of({"n2": squared}, psi)[1]
+    full = ranges.extremes_of({"n2": squared}, psi)[1]
     np.testing.assert_allclose(full, 63.0**2, rtol=1e-6)
 
 
@@ -193,9 +193,10 @@ def test_the_reach_of_a_run_is_that_of_its_mean_state():
 
 def test_an_event_that_was_not_seen_is_the_rarer_the_farther_it_goes():
     """Against an event with the chances that are allowed: 3e-3 to be off at all, c to be beyond R(c)."""
-    ranges = np.array([100.0])
-    beside = np.linspace(1.0, 50.0, len(tolerance.CHANCES))[:, None]
-    target = tolerance.Target(1.0, ("f",), np.array([True]), ranges, np.zeros((2, 1)), np.zeros(1), None, beside)
+    beside = np.linspace(1.0, 50.0, len(ranges.CHANCES))[:, None]
+    target = tolerance.Target(
+        1.0, ("f",), np.array([True]), np.array([100.0]), np.zeros((2, 1)), np.zeros(1), None, beside
+    )
     seen = Moments(np.array(1000.0), np.zeros((2, 1)), np.zeros((2, 1)))
     _, unseen = target.variance(seen, 1000.0)
     chances = [3e-3, *(10.0**-power for power in range(3, 15))]

@@ -132,6 +132,8 @@ def test_a_prediction_that_is_not_smooth_is_told_of():
 
     fit = sq.fit(rough, (np.array([2.0, 1.0]), 0.1), 0.5)
     assert not fit.converged and "not be smooth" in str(fit)
+    assert str(sq.fit(decay, (DATA, ERROR), START, steps=2)).endswith("NOT converged: take more steps")
+    assert sq.fit(decay, (DATA, ERROR), START).advice == ""
 
 
 def _nan(values):

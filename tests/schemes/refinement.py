@@ -8,7 +8,7 @@ import numpy as np
 from jax import lax
 from scipy import optimize
 
-from stochq.ensemble.grid import time_grid
+from stochq.accuracy.grid import time_grid
 from stochq.ensemble.kernel import run_block
 from stochq.ensemble.problem import build_problem
 from stochq.schemes import Extrapolated

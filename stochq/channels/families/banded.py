@@ -9,8 +9,16 @@ import numpy as np
 from jax import lax
 
 from stochq.arrays import as_matrix
-from stochq.channels.channel import Basis, Given
-from stochq.channels.families.kraus_terms import Terms, band_images, band_terms, bands_as_rows, taylor_images
+from stochq.channels.channel import LARGEST_MEAN_MAP, Basis, Given
+from stochq.channels.families.kraus_terms import (
+    Terms,
+    band_images,
+    band_terms,
+    bands_as_rows,
+    dense_images,
+    dense_terms,
+    taylor_images,
+)
 from stochq.channels.families.operators import Operators
 from stochq.systems.linear import apply_bands, level_sum, scale, shift
 
@@ -55,20 +63,44 @@ class BandedOperators(Operators):
             return self.apply_one_adjoint(self.bands[0], images[0])
         return level_sum(jax.vmap(self.apply_one_adjoint)(self.bands, images))[0]
 
-    def kraus_terms(self, stack: jax.Array, dt: jax.Array, square: bool) -> jax.Array:
-        return band_terms(self.offsets[0], stack[:, 0], dt) if len(self.offsets) == 1 else stack
+    @property
+    def _kraus_is_dense(self) -> bool:
+        """Whether the Kraus maps of several bands are held as matrices: they keep the trace whatever the step."""
+        return len(self.offsets) > 1 and self.dim <= LARGEST_MEAN_MAP
 
     @property
     def kraus_is_linear(self) -> bool:
-        return len(self.offsets) == 1
+        return len(self.offsets) == 1 or self._kraus_is_dense
+
+    def kraus_terms(self, stack: jax.Array, dt: jax.Array, square: bool) -> jax.Array:
+        if self._kraus_is_dense:
+            return dense_terms(jax.vmap(self._matrix)(stack), dt, square)
+        return band_terms(self.offsets[0], stack[:, 0], dt) if len(self.offsets) == 1 else stack
+
+    def _matrix(self, bands: jax.Array) -> jax.Array:
+        return sum(
+            jnp.eye(self.dim, k=offset) * band[:, None] for band, offset in zip(bands, self.offsets, strict=True)
+        )
 
     def kraus_rows(self, terms: np.ndarray, square: bool) -> np.ndarray:
-        return bands_as_rows(self.offsets[0], terms, square)
+        return terms if self._kraus_is_dense else bands_as_rows(self.offsets[0], terms, square)
 
     def kraus_images(self, terms: jax.Array, dt: jax.Array, psi: jax.Array, square: bool) -> Terms:
+        if self._kraus_is_dense:
+            return dense_images(terms, psi)
         if len(self.offsets) == 1:
             return band_images(self.offsets[0], terms, psi, square)
         return taylor_images(*self.actions(terms, None), dt, psi, square)
+
+    def total_loss(self) -> np.ndarray:
+        """Exact for operators of one diagonal, else the row sums of |L_k|†|L_k|, a diagonal that is never less."""
+        total = np.zeros(self.dim)
+        for bands in np.abs(np.asarray(self.bands)):
+            rows = bands.sum(axis=0)
+            for band, offset in zip(bands, self.offsets, strict=True):
+                inside = np.arange(max(0, -offset), min(self.dim, self.dim - offset))
+                total[inside + offset] += band[inside] * rows[inside]
+        return total
 
     def dissipator(self, t: jax.Array, rho: jax.Array) -> jax.Array:
         def add(total: jax.Array, bands: jax.Array) -> tuple[jax.Array, None]:

@@ -68,6 +68,9 @@ class DenseOperators(Operators):
     def kraus_images(self, terms: jax.Array, dt: jax.Array, psi: jax.Array, square: bool) -> Terms:
         return dense_images(terms, psi)
 
+    def total_loss(self) -> np.ndarray:
+        return np.asarray(self.square)
+
     def dissipator(self, t: jax.Array, rho: jax.Array) -> jax.Array:
         def add(total: jax.Array, operator: jax.Array) -> tuple[jax.Array, None]:
             return total + operator @ rho @ operator.conj().T, None

@@ -11,6 +11,9 @@ from stochq.channels.channel import MeanFlow
 from stochq.systems.linear import apply_matrix, multiply, scale, shift, times_real
 
 Action = Callable[[jax.Array], jax.Array]
+# A quarter step damps by no more than e^-3, or the trace could not be restored in single precision. Levels that decay
+# by more in one step are empty in any step that resolves the rates at which jumps happen.
+LARGEST_DAMPING = 3.0
 
 
 class Terms(NamedTuple):
@@ -27,7 +30,8 @@ def dense_terms(matrices: Any, dt: jax.Array, square: bool) -> jax.Array:
     def one(jump: jax.Array) -> jax.Array:
         rates, vectors = jnp.linalg.eigh(multiply(jump.conj().T, jump))
         # The difference from one keeps its own rounding: what is added in each step adds up.
-        decay = multiply(vectors * jnp.expm1(-0.25 * dt * rates)[None, :], vectors.conj().T)
+        damping = jnp.minimum(0.25 * dt * rates, LARGEST_DAMPING)
+        decay = multiply(vectors * jnp.expm1(-damping)[None, :], vectors.conj().T)
         linear = jnp.sqrt(dt) * _between(decay, jump)
         twice = 0.5 * dt * _between(decay, multiply(jump, jump))
         constant = 2 * decay + multiply(decay, decay) - (twice if square else 0)
@@ -94,7 +98,8 @@ def band_terms(offset: int, bands: Any, dt: jax.Array) -> jax.Array:
     """
 
     def one(band: jax.Array) -> jax.Array:
-        decay = jnp.exp(-0.25 * dt * shift(_square(band), -offset))
+        damping = jnp.minimum(0.25 * dt * shift(_square(band), -offset), LARGEST_DAMPING)
+        decay = jnp.exp(-damping)
         linear = jnp.sqrt(dt) * decay * band * shift(decay, offset)
         twice = 0.5 * dt * decay * band * shift(band * shift(decay, offset), offset)
         # E|z² − E z²|² = 2 for both laws of the record.

@@ -71,6 +71,9 @@ class Transitions(Channel):
         gained = self.gain(jnp.diagonal(rho))
         return jnp.diag(gained) - 0.5 * (loss[:, None] + loss[None, :]) * rho
 
+    def total_loss(self) -> np.ndarray:
+        return np.asarray(self.loss())
+
     def operators(self) -> np.ndarray:
         amplitudes = np.sqrt(np.asarray(self.rates()))
         operators = np.zeros((self.dim, self.dim, self.dim, self.dim), complex)

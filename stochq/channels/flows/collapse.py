@@ -67,6 +67,10 @@ class ExactCollapse(Collapse):
         return self.law == "unitary"
 
     @property
+    def is_exact(self) -> bool:
+        return True
+
+    @property
     def mean_limit(self) -> float:
         return np.inf
 

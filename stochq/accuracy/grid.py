@@ -63,3 +63,18 @@ def check_step(times: np.ndarray, dt: float) -> float:
     if dt > longest * (1 + _SNAP):
         raise ValueError(f"dt: expected at most the longest interval of times, {longest:g}; got {dt:g}.")
     return float(dt)
+
+
+def division_of(times: np.ndarray, wanted: float, multiple: int = 2) -> float:
+    """The largest division of the longest interval, into one step or a multiple of so many, that is at most `wanted`.
+
+    Even numbers of steps between saved times let neighbouring steps share their draws.
+    """
+    longest = longest_interval(times)
+    steps = np.ceil(longest / wanted * (1 - 1e-9))
+    return longest / (1 if steps == 1 else multiple * np.ceil(steps / multiple))
+
+
+def steps_of(times: np.ndarray, dt: float) -> np.ndarray:
+    """The number of steps in each interval, (T-1,), as floating-point numbers of any size."""
+    return np.maximum(np.ceil(np.diff(times) / dt * (1 - _SNAP)), 1)

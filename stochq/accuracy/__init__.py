@@ -1,0 +1,1 @@
+"""Which step, and how many trajectories, an answer of a stated accuracy takes."""

@@ -1,0 +1,120 @@
+"""The search for the largest step whose bias is small enough: one for all ways of estimating it."""
+
+import numpy as np
+
+from stochq.accuracy.bias import Allowance, Bias, Estimator, StepPlan, total_steps
+from stochq.accuracy.grid import division_of, longest_interval, time_grid
+
+# A step resolves the rates where jumps happen no more often than this in one step.
+JUMPS_PER_STEP = 0.5
+# One trial is shorter than the one before by no less and no more than this.
+LEAST_SHRINK, MOST_SHRINK = 1.05, 4.0
+_MOST_TRIALS = 60
+# Steps of a whole run: their number is counted in 32 bits.
+MOST_STEPS = 2**31 - 1
+# What rounding adds to an excess of one.
+_EXCESS_RTOL = 1e-6
+
+
+def find_step(
+    estimator: Estimator, times: np.ndarray, names: tuple[str, ...], allowance: Allowance, given: float | None = None
+) -> StepPlan:
+    """The largest step whose bias is allowed, or the bias of a given one.
+
+    names: of the observables, in the estimator's order.
+    Raises: RuntimeError where no step serves.
+    """
+    h = estimator.longest if given is None else given
+    for _ in range(_MOST_TRIALS):
+        bias = estimator.bias(h, allowance)
+        shrink = _shrink(estimator, times, bias, h, allowance)
+        if shrink <= 1 or (given is not None and estimator.certain and _is_resolved(bias, h)):
+            return _plan(estimator, times, names, allowance, bias, h, given)
+        h = division_of(times, h / np.clip(shrink, LEAST_SHRINK, MOST_SHRINK), estimator.multiple)
+        if total_steps(times, h) > MOST_STEPS:
+            break
+    raise RuntimeError(
+        f"dt: no step down to {h:.2g} keeps the time-step bias small. Give dt yourself, a larger tolerance, or "
+        "precision='double'."
+    )
+
+
+def _is_resolved(bias: Bias, h: float) -> bool:
+    """Whether jumps are rare in one step: else neither a step nor its half need be near the answer."""
+    return bool(bias.jump_rate * h <= JUMPS_PER_STEP)
+
+
+def _shrink(estimator: Estimator, times: np.ndarray, bias: Bias, h: float, allowance: Allowance) -> float:
+    """By how much h is too long to be judged; 1 or less where it is not."""
+    if not np.all(np.isfinite(bias.value)):
+        return MOST_SHRINK
+    if not _is_resolved(bias, h):
+        return max(bias.jump_rate * h / JUMPS_PER_STEP, 2.0)
+    limit = allowance.limit(bias, total_steps(times, h))
+    if estimator.certain:
+        return float(np.max(bias.bound / limit)) ** (1 / estimator.order)
+    return 1.0 if bias.is_asymptotic(limit) else 2.0
+
+
+def _plan(
+    estimator: Estimator,
+    times: np.ndarray,
+    names: tuple[str, ...],
+    allowance: Allowance,
+    bias: Bias,
+    h: float,
+    given: float | None,
+) -> StepPlan:
+    dt = given
+    if dt is None:
+        dt = h if estimator.certain else shortened(times, h, bias, allowance, estimator.order)
+    value, bound = _at(estimator, times, bias, h, dt)
+    reason = "given" if given is not None else allowance.reason(bias, total_steps(times, dt))
+    named = {name: value[:, index] for index, name in enumerate(names)}
+    return StepPlan(dt, named, f"{reason}; {estimator.source(h)}", bound)
+
+
+def _at(estimator: Estimator, times: np.ndarray, bias: Bias, h: float, dt: float) -> tuple[np.ndarray, np.ndarray]:
+    """The bias at dt and its bound, from that at h."""
+    if _is_resolved(bias, dt):
+        share = remaining(times, h, dt, estimator.order)
+        return share * bias.value, share * bias.bound
+    difference, error = estimator.difference(dt, h)
+    value = difference + bias.value
+    return value, np.abs(value) + 2 * np.hypot(error, bias.error)
+
+
+def shortened(times: np.ndarray, h: float, bias: Bias, allowance: Allowance, order: float) -> float:
+    """The largest step at which nothing remains of the bias at h beyond what is allowed."""
+
+    def excess(dt: float) -> float:
+        limit = allowance.limit(bias, total_steps(times, dt))
+        return float(np.max(remaining(times, h, dt, order) * bias.bound / limit))
+
+    wanted = np.maximum(allowance.wanted(bias), np.finfo(float).tiny)
+    scaled = h / max(float(np.max(bias.bound / wanted)), 1.0) ** (1 / order)
+    dt = division_of(times, max(scaled, h * 2.0**-40))
+    if total_steps(times, dt) > MOST_STEPS or _is_rounding(allowance, bias, times, dt):
+        # More room than the scaling knows of, from rounding that grows with the steps.
+        dt = division_of(times, h)
+    while excess(dt) > 1 + _EXCESS_RTOL:
+        # Steps in intervals of different lengths do not all become shorter by as much.
+        dt = division_of(times, 0.9 * dt)
+    return dt
+
+
+def _is_rounding(allowance: Allowance, bias: Bias, times: np.ndarray, dt: float) -> bool:
+    """Whether rounding, not the question, says what is small at this step."""
+    return bool(np.any(allowance.rounding(bias, total_steps(times, dt)) > allowance.wanted(bias)))
+
+
+def remaining(times: np.ndarray, h: float, dt: float, order: float) -> np.ndarray:
+    """How much of the bias at h remains at dt, (T, 1), where an interval adds its length times a power of its step."""
+    grids = (time_grid(times, step).lengths for step in (dt, h))
+    fine, coarse = (np.cumsum(np.diff(times) * lengths**order) for lengths in grids)
+    return (fine / coarse)[np.r_[0, 0 : len(fine)], None]
+
+
+def first_step(times: np.ndarray, longest: float, multiple: int) -> float:
+    """The first step to try where none may be longer than `longest`."""
+    return division_of(times, min(longest, longest_interval(times)), multiple)

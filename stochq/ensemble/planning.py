@@ -1,0 +1,204 @@
+"""Which step a run takes: by the estimate of the bias that knows it best, for what is asked of the run."""
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import equinox as eqx
+import jax
+import numpy as np
+
+from stochq.accuracy.aliasing import Propagated, bandwidth, explicit_limit, jump_rate_operator
+from stochq.accuracy.bias import Allowance, StepPlan
+from stochq.accuracy.grid import TimeGrid, check_step, longest_interval, refined, time_grid
+from stochq.accuracy.mean_map import MeanMapEstimator, mean_map_estimator
+from stochq.accuracy.pilots import PilotEstimator, PilotSample
+from stochq.accuracy.search import find_step
+from stochq.accuracy.trajectories import FEWEST, MOMENTS
+from stochq.arrays import UNIT
+from stochq.channels.channel import JUST, LARGEST_MEAN_MAP
+from stochq.ensemble.batch import FAILED_FRACTION, Problem
+from stochq.ensemble.kernel import run_block
+from stochq.ensemble.observables import ordered_names
+from stochq.ensemble.problem import build_problem
+from stochq.ensemble.runner import precision_context, thread_pool, workers
+from stochq.ensemble.statistics import Histogram
+from stochq.ensemble.task import Task
+from stochq.equation import Equation
+from stochq.schemes import Extrapolated
+
+# A pilot of this share of a run's trajectories, within bounds: a short run deserves a short pilot.
+PILOT_SHARE, PILOT_MINIMUM, PILOT_TRAJECTORIES = 0.25, 256, 2048
+# The pilot's own stream: no user's seed reaches beyond 63 bits.
+PILOT_SEED = 2**63 + 7
+# With a tolerance pilots grow up to this many trajectories and bytes: their values are held at all times.
+LARGEST_PILOT, _PILOT_BYTES = 65_536, 2**30
+# The share of a step by which the time may be rounded before a driven run says so.
+_BLURRED = 0.01
+_JUMP_RATE = "_jump_rate"
+
+
+def plan_step(task: Task, trajectories: int, dt: float | None, tolerance: float | None) -> StepPlan:
+    """The step of a run of so many trajectories, or to a tolerance; dt: given by the user.
+
+    Raises: ValueError for a step that does not fit, RuntimeError where no step serves.
+    """
+    asked = _probed(task) if tolerance is None else task
+    if dt is not None:
+        dt = check_step(task.times, dt)
+        _check_longest(task, dt)
+        if tolerance is None:
+            return StepPlan(dt)
+    allowance = Allowance(trajectories, tolerance, task.precision, task.scheme.rounding_per_step)
+    exact = None if dt is not None else _without_bias(asked)
+    if exact is not None and tolerance is None:
+        return exact
+    mean = _mean_map(asked, dt)
+    if exact is not None:
+        return exact if mean is None else replace(exact, moments=mean.moments(exact.dt, MOMENTS))
+    names = ordered_names(asked.observables)
+    if mean is not None:
+        plan = find_step(mean, task.times, names, allowance, dt)
+        return replace(plan, moments=mean.moments(plan.dt, MOMENTS))
+    return find_step(pilots(asked, _pilot_sizes(asked, trajectories, tolerance)), task.times, names, allowance, dt)
+
+
+def _probed(task: Task) -> Task:
+    """The task with observables by which a step serves its statistics of states."""
+    return replace(task, observables={**task.observables, **probes(task.statistics, task.psi)})
+
+
+def probes(statistics: Mapping[str, Any], psi: np.ndarray) -> dict[str, Any]:
+    """Observables by which a step serves statistics of states: a histogram's own; of a density what level it is in
+    and, where that matrix is small, how near the start."""
+    histograms = {name: value for name, value in statistics.items() if isinstance(value, Histogram)}
+    found: dict[str, Any] = {f"histogram {name}": value.operator for name, value in histograms.items()}
+    if len(found) < len(statistics):
+        found["density, level"] = np.arange(len(psi)) / max(len(psi) - 1, 1)
+        if len(psi) <= LARGEST_MEAN_MAP:
+            found["density, start"] = np.outer(psi, psi.conj())
+    return found
+
+
+def _check_longest(task: Task, dt: float) -> None:
+    longest = task.scheme.longest_step(task.frame)
+    if dt > JUST * longest:
+        raise ValueError(
+            f"dt: expected at most {longest:.4g} with {task.scheme.name}, whose noise of few values can make no longer "
+            f"step of this equation; got {dt:g}. Take a shorter dt, or sq.schemes.Strang()."
+        )
+
+
+def warn_about_time(equation: Equation, grid: TimeGrid, precision: str) -> None:
+    """A drive is told the time in the run's precision."""
+    latest, shortest = float(np.abs(grid.times).max()), float(grid.lengths.min())
+    if equation.hamiltonian.time_dependent and UNIT[precision] * latest > _BLURRED * shortest:
+        warnings.warn(
+            f"times: up to {latest:g}, where numbers in {precision} precision are {2 * UNIT[precision] * latest:.2g} "
+            f"apart, which blurs a drive in steps of {shortest:.2g}. Take precision='double', or let times begin at 0.",
+            stacklevel=3,
+        )
+
+
+def _without_bias(task: Task) -> StepPlan | None:
+    """The step where the means of these observables are known to have no time-step error; None elsewhere."""
+    if task.equation.colour is not None or any(callable(observable) for observable in task.observables.values()):
+        return None
+    longest = task.scheme.mean_step(task.frame)
+    if longest <= 0:
+        return None
+    # Steps never reach beyond a saved time, however long they may be.
+    bias = {name: np.zeros(len(task.times)) for name in task.observables}
+    bound = np.zeros((len(task.times), len(task.observables)))
+    dt = min(longest, longest_interval(task.times))
+    return StepPlan(dt, bias, "the mean of every operator is exact at any step here", bound)
+
+
+def _mean_map(task: Task, dt: float | None) -> MeanMapEstimator | None:
+    ordered = {name: task.observables[name] for name in ordered_names(task.observables)}
+    return mean_map_estimator(task.equation, task.frame, task.psi, task.times, ordered, task.scheme, dt)
+
+
+def mean_map_of(task: Task, dt: float) -> MeanMapEstimator | None:
+    """The mean density matrix of a run at this step; None where it is not known."""
+    return _mean_map(replace(task, observables={"norm": np.ones(task.dim)}), dt)
+
+
+def _pilot_sizes(task: Task, trajectories: int, tolerance: float | None) -> tuple[int, int]:
+    """Trajectories of pilots at first, and at most."""
+    if tolerance is None:
+        size = int(np.clip(PILOT_SHARE * trajectories, PILOT_MINIMUM, PILOT_TRAJECTORIES))
+        return size, size
+    each = 32 * len(task.times) * len(task.observables)
+    return FEWEST, int(np.clip(_PILOT_BYTES // each, FEWEST, LARGEST_PILOT))
+
+
+def pilots(task: Task, sizes: tuple[int, int]) -> PilotEstimator:
+    """The estimate of the bias by pilot runs of a task. sizes: their trajectories at first and at most."""
+    equation, scheme, frame, times = task.equation, task.scheme, task.frame, task.times
+    rate = jump_rate_operator(equation, frame, scheme, means=False)
+    propagated = Propagated(equation.hamiltonian, float(equation.hbar), task.psi)
+
+    def run(size: int, h: float, multiple: int = 1, extra: int = 0) -> PilotSample:
+        return pilot_run(task, refined(time_grid(times, h), multiple, extra), size, rate)
+
+    def visited(h: float) -> float:
+        return 0.0 if rate is None else propagated.expectation(rate, 0.5 * h)
+
+    limit = min(scheme.longest_step(frame), explicit_limit(equation, scheme))
+    if equation.colour is not None:
+        # Steps longer than the memory do not show what shorter ones would change.
+        limit = min(limit, equation.colour.resolved_time)
+    longest = longest_interval(times)
+    if longest > JUST * limit:
+        longest /= 2 ** np.ceil(np.log2(longest / limit / JUST))
+    gain = 2.0**scheme.scheme.weak_order if isinstance(scheme, Extrapolated) else None
+    return PilotEstimator(run, times, sizes, scheme.weak_order, gain, longest, bandwidth(equation), visited)
+
+
+def pilot_run(task: Task, grid: TimeGrid, size: int, jump_rate: np.ndarray | None = None) -> PilotSample:
+    """Trajectories of a task, at least `size`, at the steps of a grid and at half of them on the same noise."""
+    observables = dict(task.observables) | ({} if jump_rate is None else {_JUMP_RATE: jump_rate})
+    pair = task.scheme if isinstance(task.scheme, Extrapolated) else Extrapolated(task.scheme)
+    watched = replace(task, scheme=pair, observables=observables, statistics={}, monitors={}, seed=PILOT_SEED)
+    problem = build_problem(watched, grid)
+    seen = list(
+        thread_pool(workers()).map(
+            partial(_levels_of_block, problem, task.precision), range(-(-size // problem.loop.block))
+        )
+    )
+    fine, coarse = (np.concatenate([part[level] for part in seen], axis=-1).astype(float) for level in (0, 1))
+    names = problem.read.names
+    asked = [names.index(name) for name in ordered_names(task.observables)]
+    finite = np.isfinite(fine).all(axis=(0, 1)) & np.isfinite(coarse).all(axis=(0, 1))
+    count = int(finite.sum())
+    if finite.size - count > FAILED_FRACTION * finite.size:
+        # As far from any answer as a step can be.
+        lost = np.full((len(fine), len(asked)), np.nan)
+        return PilotSample(lost, lost, np.zeros_like(lost), np.zeros_like(lost), count, np.inf)
+    fine, coarse = fine[..., finite], coarse[..., finite]
+    rate = 0.0
+    if jump_rate is not None:
+        column = names.index(_JUMP_RATE)
+        rate = float(max(level[:, column].mean(axis=-1).max() for level in (fine, coarse)))
+    fine, difference = fine[:, asked], (coarse - fine)[:, asked]
+    error = difference.std(axis=-1, ddof=1) / np.sqrt(count)
+    return PilotSample(difference.mean(axis=-1), error, fine.mean(axis=-1), fine.std(axis=-1, ddof=1), count, rate)
+
+
+def _levels_of_block(problem: Problem, precision: str, block: int) -> tuple[np.ndarray, ...]:
+    with precision_context(precision):
+        return jax.device_get(_levels(problem, np.uint32(block)))
+
+
+@eqx.filter_jit
+def _levels(problem: Problem, block: Any) -> tuple[jax.Array, ...]:
+    """Observable values of one block at both step lengths, fine first, (T, observables, block) each."""
+
+    def observe(closed: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
+        return tuple(problem.read(psi) for psi in closed)
+
+    first = block * np.uint32(problem.loop.block)
+    return run_block(problem.loop, problem.frame, problem.grid, problem.psi0, problem.key, first, observe)

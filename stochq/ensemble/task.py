@@ -1,0 +1,40 @@
+"""What a run is asked to do, checked once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from stochq.ensemble.statistics import Statistic
+from stochq.equation import Equation
+from stochq.schemes import Frame, Scheme
+
+
+@dataclass(frozen=True)
+class Task:
+    """The checked arguments of a run, made once by `simulate` and read by all that follows.
+
+    psi: the initial state (dim,); times (T,); observables: whose means are wanted, in the order of a readout; monitors:
+    functions that the run watches besides; statistics: of states, by name; frame: the basis in which it is stepped.
+    """
+
+    equation: Equation
+    frame: Frame
+    psi: np.ndarray
+    times: np.ndarray
+    observables: Mapping[str, Any]
+    scheme: Scheme
+    precision: str
+    seed: int
+    statistics: Mapping[str, Statistic] = field(default_factory=dict)
+    monitors: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def dim(self) -> int:
+        return self.equation.dim
+
+    @property
+    def watched(self) -> dict[str, Any]:
+        """Observables and monitors."""
+        return {**self.observables, **self.monitors}
