@@ -30,7 +30,7 @@ def density(matrix, jumps, psi0, times, hbar=1.0):
     start = np.outer(psi0, psi0.conj())
     if not callable(matrix) and len(start) <= _EXPONENTIAL:
         generator = superoperator(matrix, jumps, hbar)
-        return np.stack([_exponential(generator, start, t - times[0]) for t in times])
+        return np.stack([exponential(generator, start, t - times[0]) for t in times])
     at = matrix if callable(matrix) else lambda t: matrix
 
     def slope(t, flat):
@@ -42,13 +42,13 @@ def density(matrix, jumps, psi0, times, hbar=1.0):
     return solution.y.T.reshape(-1, *start.shape)
 
 
-def _exponential(generator, rho, t):
+def exponential(generator, rho, t):
     return (scipy.linalg.expm(generator * t) @ rho.reshape(-1)).reshape(rho.shape)
 
 
 def flow(jumps, rho, t):
     """The density matrix after the time t under the jump operators alone."""
-    return _exponential(superoperator(np.zeros_like(rho), jumps), rho, t)
+    return exponential(superoperator(np.zeros_like(rho), jumps), rho, t)
 
 
 def expectation(operator, rho):

@@ -62,11 +62,6 @@ class Flow(Module):
         return False
 
     @property
-    def longest_step(self) -> float:
-        """The longest step over which the noise can be drawn."""
-        return np.inf
-
-    @property
     def mean_limit(self) -> float:
         """The longest step whose `mean_flow` is known; 0 where none is."""
         return 0.0

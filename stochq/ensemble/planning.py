@@ -48,7 +48,6 @@ def plan_step(task: Task, trajectories: int, dt: float | None, tolerance: float 
     asked = _probed(task) if tolerance is None else task
     if dt is not None:
         dt = check_step(task.times, dt)
-        _check_longest(task, dt)
         if tolerance is None:
             return StepPlan(dt)
     allowance = Allowance(trajectories, tolerance, task.precision, task.scheme.rounding_per_step)
@@ -80,15 +79,6 @@ def probes(statistics: Mapping[str, Any], psi: np.ndarray) -> dict[str, Any]:
         if len(psi) <= LARGEST_MEAN_MAP:
             found["density, start"] = np.outer(psi, psi.conj())
     return found
-
-
-def _check_longest(task: Task, dt: float) -> None:
-    longest = task.scheme.longest_step(task.frame)
-    if dt > JUST * longest:
-        raise ValueError(
-            f"dt: expected at most {longest:.4g} with {task.scheme.name}, whose noise of few values can make no longer "
-            f"step of this equation; got {dt:g}. Take a shorter dt, or sq.schemes.Strang()."
-        )
 
 
 def warn_about_time(equation: Equation, grid: TimeGrid, precision: str) -> None:
@@ -147,7 +137,7 @@ def pilots(task: Task, sizes: tuple[int, int]) -> PilotEstimator:
     def visited(h: float) -> float:
         return 0.0 if rate is None else propagated.expectation(rate, 0.5 * h)
 
-    limit = min(scheme.longest_step(frame), explicit_limit(equation, scheme))
+    limit = explicit_limit(equation, scheme)
     if equation.colour is not None:
         # Steps longer than the memory do not show what shorter ones would change.
         limit = min(limit, equation.colour.resolved_time)

@@ -65,9 +65,6 @@ class Extrapolated(Scheme):
     def differentiable(self, equation: Equation) -> bool:
         return self.scheme.differentiable(equation)
 
-    def longest_step(self, frame: Frame) -> float:
-        return self.scheme.longest_step(frame)
-
     @property
     def rounding_per_step(self) -> float:
         fine, coarse = (abs(weight) for weight in self.weights)

@@ -77,10 +77,6 @@ class Scheme(Module):
         """Whether gradients with respect to the equation's parameters pass through a step."""
         raise NotImplementedError
 
-    def longest_step(self, frame: Frame) -> float:
-        """The longest step that can be made."""
-        return np.inf
-
     @property
     def rounding_per_step(self) -> float:
         """Rounding errors that one step adds to a mean, in units of a single operation's.

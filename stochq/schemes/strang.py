@@ -86,9 +86,6 @@ class Strang(Scheme):
     def differentiable(self, equation: Equation) -> bool:
         return all(self.flow_of(channel, equation.noise).is_differentiable for channel in equation.channels)
 
-    def longest_step(self, frame: Frame) -> float:
-        return min((flow.longest_step for flow in self.flows(frame)), default=np.inf)
-
     @property
     def propagates_exactly(self) -> bool:
         return True

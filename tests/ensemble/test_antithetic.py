@@ -10,8 +10,9 @@ import stochq as sq
 from stochq.accuracy.grid import time_grid
 from stochq.ensemble.batch import run_states
 from stochq.ensemble.problem import build_problem
+from stochq.ensemble.task import Task
 from stochq.noise.counter import StepNoise
-from stochq.schemes import EulerMaruyama, Extrapolated, Strang
+from stochq.schemes import EulerMaruyama, Extrapolated, Strang, frame_of
 from tests.judging import judge, judge_ensemble
 from tests.problems import PROBLEMS, hermitian, state
 
@@ -28,7 +29,8 @@ def _values(scheme, antithetic, equation=None):
     """Of the trajectories that draw noise and of their images, (T, observables, block) each; no images: None."""
     equation = _equation() if equation is None else equation
     grid = time_grid(TIMES, 0.125)
-    problem = build_problem(equation, PSI, grid, scheme, WATCHED, {}, 3, "single", antithetic)
+    task = Task(equation, frame_of(equation), PSI, grid.times, WATCHED, scheme, "single", 3)
+    problem = build_problem(task, grid, antithetic)
     if not antithetic:
         return np.asarray(run_states(problem, np.uint32(0))[1]), None
     seen = eqx.filter_jit(lambda problem, first: problem.data(first, False))(problem, jnp.uint32(0))

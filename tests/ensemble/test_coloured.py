@@ -114,16 +114,17 @@ def test_noise_that_does_not_commute_against_brute_force():
 def test_weak_order_is_two():
     """Shared seeds do not share paths between steps; extrapolation measures f(h) − f(h/2) on one path instead."""
     from stochq.accuracy.grid import time_grid
-    from stochq.ensemble.step_size import _pilot
+    from stochq.ensemble.planning import pilot_run
+    from stochq.ensemble.task import Task
+    from stochq.schemes import frame_of
 
     strong = sq.models.unravel(
         sq.systems.levels(np.array([[0.0, 1.5], [1.5, 0.3]])), [np.array([0.0, 2.0])], noise="unitary", colour=NOISE
     )
-    biases = []
+    times, biases = np.array([0.0, 2.0]), []
+    task = Task(strong, frame_of(strong), np.asarray(PLUS), times, {"x": FLIP}, sq.schemes.Strang(), "single", 0)
     for h in (0.25, 0.125):
-        pilot = _pilot(
-            strong, PLUS, time_grid(np.array([0.0, 2.0]), h), {"x": FLIP}, sq.schemes.Strang(), "single", 2**15
-        )
+        pilot = pilot_run(task, time_grid(times, h), 2**15)
         biases.append((pilot.difference[-1, 0], pilot.error[-1, 0]))
     (coarse, error), (fine, error_fine) = biases
     assert abs(coarse) > 10 * error

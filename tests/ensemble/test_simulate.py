@@ -299,9 +299,11 @@ def test_progress_on_request(capfd):
 
 def test_memory_of_a_call_does_not_depend_on_the_number_of_trajectories():
     from stochq.ensemble.problem import build_problem
-    from stochq.schemes import Strang
+    from stochq.ensemble.task import Task
+    from stochq.schemes import Strang, frame_of
 
-    problem = build_problem(equation(), PSI, time_grid(TIMES, 0.1), Strang(), OBSERVABLES, {}, 0, "single")
+    task = Task(equation(), frame_of(equation()), PSI, TIMES, OBSERVABLES, Strang(), "single", 0)
+    problem = build_problem(task, time_grid(TIMES, 0.1))
     on_device = jax.tree.map(lambda leaf: jnp.asarray(leaf) if eqx.is_array(leaf) else leaf, problem)
     stored, _ = jax.eval_shape(
         lambda first, stop: batch.run_batch(on_device, first, jnp.int32(2), stop, batch.BLOCKS_PER_CALL),

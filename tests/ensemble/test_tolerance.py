@@ -5,8 +5,11 @@ import numpy as np
 import pytest
 
 import stochq as sq
-from stochq.ensemble import ranges, runner, tolerance
+from stochq.accuracy import trajectories as counting
+from stochq.accuracy.rare_events import CHANCES, extremes_of
+from stochq.ensemble import runner
 from stochq.ensemble.statistics import Moments
+from stochq.ensemble.to_tolerance import evaluate
 from tests import liouville
 from tests.problems import PROBLEMS, dense
 
@@ -91,7 +94,7 @@ def test_a_rare_event_is_waited_for():
 
 def test_an_event_not_yet_seen_counts_with_its_range():
     """2048 trajectories in which a population never differed from 1e-3 do not end a run that asks for 1e-4."""
-    target = tolerance.Target(1e-4, ("p",), np.array([True]), np.array([1.0]), np.zeros((2, 1)), np.zeros(1))
+    target = counting.Target(1e-4, ("p",), np.array([True]), np.array([1.0]), np.zeros((2, 1)), np.zeros(1))
     for spread in (0.0, 1e-3):
         seen = Moments(2048.0, np.full((2, 1), 1e-3), np.full((2, 1), 2047 * spread**2))
         assert target.wanted(seen, 10**9) == 8 * 2048
@@ -100,7 +103,7 @@ def test_an_event_not_yet_seen_counts_with_its_range():
 
 def test_as_many_are_wanted_as_will_do():
     """Variance 0.25 and a range of 63: with the number that is wanted, what is reached is the tolerance."""
-    target = tolerance.Target(1e-3, ("n",), np.array([True]), np.array([63.0]), np.full((2, 1), 2e-4), np.zeros(1))
+    target = counting.Target(1e-3, ("n",), np.array([True]), np.array([63.0]), np.full((2, 1), 2e-4), np.zeros(1))
     many = target.wanted(Moments(1e6, np.zeros((2, 1)), np.full((2, 1), 0.25 * 999_999)), 10**9)
     reached, name = target.reached(Moments(float(many), np.zeros((2, 1)), np.full((2, 1), 0.25 * (many - 1))))
     assert name == "n" and 0.98e-3 < reached < 1e-3
@@ -110,14 +113,14 @@ def test_as_many_are_wanted_as_will_do():
 
 def test_an_event_is_no_larger_than_the_mean_state_allows():
     """Variance 0.1, range 50, fourth moment 0.02: one event of chance 3/n adds √(3·0.02/n) at most."""
-    moments = np.ones((len(tolerance.MOMENTS), 2, 1))
+    moments = np.ones((len(counting.MOMENTS), 2, 1))
     moments[0], moments[1] = 1.0, 0.02 / 50**4
-    target = tolerance.Target(1e-3, ("n",), np.array([True]), np.array([50.0]), np.zeros((2, 1)), np.zeros(1), moments)
+    target = counting.Target(1e-3, ("n",), np.array([True]), np.array([50.0]), np.zeros((2, 1)), np.zeros(1), moments)
     many = target.wanted(Moments(1e5, np.zeros((2, 1)), np.full((2, 1), 0.1 * 99_999)), 10**9)
     expected = 2.2**2 * 0.1 / 1e-6
     for _ in range(50):
         expected = 2.2**2 / 1e-6 * (0.1 + np.sqrt(3 * 0.02 / expected))
-    np.testing.assert_allclose(many, tolerance.MARGIN * expected, rtol=1e-3)
+    np.testing.assert_allclose(many, counting.MARGIN * expected, rtol=1e-3)
 
 
 def test_pairs_are_kept_only_where_they_help():
@@ -149,9 +152,9 @@ def test_the_extremes_of_a_matrix_are_those_of_its_eigenvalues():
         "diagonal": np.array([3.0, -1.0]),
         "never": lambda psi: jnp.nan * psi[0].real,
     }
-    low, high = ranges.extremes_of(watched, psi)
-    np.testing.assert_allclose(low, [-1.0, -3.0, -1.0, 1.0, 0.0], atol=1e-6)
-    np.testing.assert_allclose(high, [3.0, 2.0, 2.0, 7.0, 0.0], atol=1e-6)
+    low, high = extremes_of(watched, psi, evaluate)
+    np.testing.assert_allclose(low, [-1.0, 1.0, -3.0, -1.0, 0.0], atol=1e-6)
+    np.testing.assert_allclose(high, [2.0, 7.0, 2.0, 3.0, 0.0], atol=1e-6)
 
 
 def test_a_level_out_of_reach_asks_for_no_trajectories():
@@ -171,30 +174,32 @@ def test_a_level_out_of_reach_asks_for_no_trajectories():
     spread = result.variance["n2"][-1]
     # 2.2 standard errors in what the bias leaves, and the guard of a range below 400: sqrt(3)·400·2.2/0.015 samples.
     assert result.trajectories < 1.3 * (2.2 / 0.015) ** 2 * spread + 1.02 * np.sqrt(3) * 400 * 2.2 / 0.015
-    full = ranges.extremes_of({"n2": squared}, psi)[1]
+    full = extremes_of({"n2": squared}, psi, evaluate)[1]
     np.testing.assert_allclose(full, 63.0**2, rtol=1e-6)
 
 
-def test_the_reach_of_a_run_is_that_of_its_mean_state():
+def test_occupied_states_are_those_of_the_mean_state():
     """A qutrit whose third level nothing couples to, in a rotated basis; a rare level stays in reach."""
-    from stochq.ensemble.mean_map import reach_of
+    from stochq.accuracy.mean_map import mean_map_estimator
+    from stochq.schemes import frame_of
 
     angle = 0.3
     turn = np.array([[1, 0, 0], [0, np.cos(angle), -np.sin(angle)], [0, np.sin(angle), np.cos(angle)]])
     decay = turn @ np.array([[0.0, 0, 0], [1, 0, 0], [0, 0, 0]]) @ turn.T
     equation = sq.models.unravel(sq.systems.levels(np.zeros(3)), [0.01 * decay])
     scheme = sq.schemes.Strang(increments="discrete")
-    reach = reach_of(equation, np.array([1, 0j, 0]), np.array([0, 1.0]), scheme, 1.0)
-    assert reach is not None
-    kept = reach.beside(1e-6)
+    psi, times = np.array([1, 0j, 0]), np.array([0, 1.0])
+    mean = mean_map_estimator(equation, frame_of(equation), psi, times, {"norm": np.ones(3)}, scheme, 1.0)
+    assert mean is not None
+    kept = mean.occupied(1.0).without_rarest(1e-6)
     # The level that 1e-4 decay to, not the one beside it.
     np.testing.assert_allclose(kept @ kept.conj().T, turn @ np.diag([1, 1, 0]) @ turn.T, atol=1e-6)
 
 
 def test_an_event_that_was_not_seen_is_the_rarer_the_farther_it_goes():
     """Against an event with the chances that are allowed: 3e-3 to be off at all, c to be beyond R(c)."""
-    beside = np.linspace(1.0, 50.0, len(ranges.CHANCES))[:, None]
-    target = tolerance.Target(
+    beside = np.linspace(1.0, 50.0, len(CHANCES))[:, None]
+    target = counting.Target(
         1.0, ("f",), np.array([True]), np.array([100.0]), np.zeros((2, 1)), np.zeros(1), None, beside
     )
     seen = Moments(np.array(1000.0), np.zeros((2, 1)), np.zeros((2, 1)))

@@ -11,7 +11,8 @@ from scipy import optimize
 from stochq.accuracy.grid import time_grid
 from stochq.ensemble.kernel import run_block
 from stochq.ensemble.problem import build_problem
-from stochq.schemes import Extrapolated
+from stochq.ensemble.task import Task
+from stochq.schemes import Extrapolated, frame_of
 
 
 class Level(NamedTuple):
@@ -43,7 +44,9 @@ def level(equation, psi0, duration, steps, scheme, observables, trajectories, se
     """Run `scheme` with `steps` and with 2·steps steps on the same paths; observables as for `sq.simulate`."""
     grid = time_grid(np.array([0.0, duration]), duration / steps)
     pair = Extrapolated(scheme)
-    problem = build_problem(equation, np.asarray(psi0, complex), grid, pair, observables, {}, seed, "single")
+    psi = np.asarray(psi0, complex)
+    task = Task(equation, frame_of(equation), psi, grid.times, observables, pair, "single", seed)
+    problem = build_problem(task, grid)
     assert problem.read.names == tuple(observables)
     blocks = -(-trajectories // problem.loop.block)
     count = blocks * problem.loop.block
