@@ -21,7 +21,7 @@ class Bias(NamedTuple):
 
     value, error: the bias and the standard error of its estimate; spread: the largest standard deviation of single
     trajectories; scale: the largest size of the mean; variation: how far the mean moves in time; jump_rate: the
-    largest ⟨ΣL†L⟩ of the channels that the scheme does not solve exactly, 1/time.
+    largest rate, averaged over jumps, of the channels that the scheme does not solve exactly (`resolution`), 1/time.
     """
 
     value: np.ndarray

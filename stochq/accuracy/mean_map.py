@@ -11,10 +11,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.accuracy.aliasing import bandwidth, jump_rate_operator, may_alias
 from stochq.accuracy.bias import Allowance, Bias, Estimator
 from stochq.accuracy.grid import longest_interval, refined, time_grid
 from stochq.accuracy.rare_events import OccupiedStates
+from stochq.accuracy.resolution import bandwidth, jump_rate_of, may_alias
 from stochq.accuracy.search import first_step
 from stochq.channels.channel import LARGEST_MEAN_MAP
 from stochq.equation import Equation
@@ -53,8 +53,7 @@ class MeanMapEstimator(Estimator):
         with jax.enable_x64(True):
             self._start = np.asarray(frame.hold(jnp.asarray(psi, np.complex128)))
         self._operators = np.stack([self._held(operator) for operator in observables.values()])
-        rate = jump_rate_operator(equation, frame, scheme, means=True)
-        self._jump_rate = None if rate is None else self._held(rate)
+        self._jump_rate = jump_rate_of(equation, frame, scheme, float(times[-1] - times[0]), means=True)
         self._map = lru_cache(maxsize=64)(self._make_map)
         self._power = lru_cache(maxsize=8)(self._make_power)
         self.states = lru_cache(maxsize=4)(self._states)
@@ -126,14 +125,21 @@ class MeanMapEstimator(Estimator):
         return "bias from the scheme's map of the mean state"
 
     def _rate(self, h: float) -> float:
-        """The largest rate of jumps at the saved times and half a step of the Hamiltonian after them."""
+        """The largest rate at the saved times and half a step of the Hamiltonian after them."""
         if self._jump_rate is None:
             return 0.0
         states = self.states(h)
         energies, vectors = self._spectrum
         half = (vectors * np.exp(-0.5j * h * energies)) @ vectors.conj().T
-        turned = half @ states @ half.conj().T
-        return float(max(np.einsum("tij,ji->t", each, self._jump_rate).real.max() for each in (states, turned)))
+        seen = np.concatenate([states, half @ states @ half.conj().T])
+        expectations = (np.einsum("tij,ji->t", seen, operator).real for operator in self._loss)
+        return self._jump_rate.averaged(*expectations)
+
+    @cached_property
+    def _loss(self) -> tuple[np.ndarray, np.ndarray]:
+        """ΣL†L and its square, (dim, dim) each, in the basis in which the run holds its states."""
+        assert self._jump_rate is not None
+        return self._held(self._jump_rate.operator), self._held(self._jump_rate.square)
 
     @cached_property
     def _spectrum(self) -> tuple[np.ndarray, np.ndarray]:

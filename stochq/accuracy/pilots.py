@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stochq.accuracy.aliasing import may_alias
 from stochq.accuracy.bias import Allowance, Bias, Estimator, total_steps
+from stochq.accuracy.resolution import may_alias
 
 # Steps in every interval, beyond those of h/2, of the run by which aliasing is told: odd, so that no whole number of
 # them makes a step of h; and the standard errors that tell it.

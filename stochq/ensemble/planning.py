@@ -10,11 +10,11 @@ import equinox as eqx
 import jax
 import numpy as np
 
-from stochq.accuracy.aliasing import Propagated, bandwidth, explicit_limit, jump_rate_operator
 from stochq.accuracy.bias import Allowance, StepPlan
 from stochq.accuracy.grid import TimeGrid, check_step, longest_interval, refined, time_grid
 from stochq.accuracy.mean_map import MeanMapEstimator, mean_map_estimator
 from stochq.accuracy.pilots import PilotEstimator, PilotSample
+from stochq.accuracy.resolution import JumpRate, Propagated, bandwidth, explicit_limit, jump_rate_of
 from stochq.accuracy.search import find_step
 from stochq.accuracy.trajectories import FEWEST, MOMENTS
 from stochq.arrays import UNIT
@@ -37,7 +37,7 @@ PILOT_SEED = 2**63 + 7
 LARGEST_PILOT, _PILOT_BYTES = 65_536, 2**30
 # The share of a step by which the time may be rounded before a driven run says so.
 _BLURRED = 0.01
-_JUMP_RATE = "_jump_rate"
+_JUMP_RATES = ("_jump_rate", "_jump_rate_squared")
 
 
 def plan_step(task: Task, trajectories: int, dt: float | None, tolerance: float | None) -> StepPlan:
@@ -128,14 +128,14 @@ def _pilot_sizes(task: Task, trajectories: int, tolerance: float | None) -> tupl
 def pilots(task: Task, sizes: tuple[int, int]) -> PilotEstimator:
     """The estimate of the bias by pilot runs of a task. sizes: their trajectories at first and at most."""
     equation, scheme, frame, times = task.equation, task.scheme, task.frame, task.times
-    rate = jump_rate_operator(equation, frame, scheme, means=False)
+    rate = jump_rate_of(equation, frame, scheme, float(times[-1] - times[0]), means=False)
     propagated = Propagated(equation.hamiltonian, float(equation.hbar), task.psi)
 
     def run(size: int, h: float, multiple: int = 1, extra: int = 0) -> PilotSample:
         return pilot_run(task, refined(time_grid(times, h), multiple, extra), size, rate)
 
     def visited(h: float) -> float:
-        return 0.0 if rate is None else propagated.expectation(rate, 0.5 * h)
+        return 0.0 if rate is None else propagated.rate(rate, 0.5 * h)
 
     limit = explicit_limit(equation, scheme)
     if equation.colour is not None:
@@ -148,9 +148,10 @@ def pilots(task: Task, sizes: tuple[int, int]) -> PilotEstimator:
     return PilotEstimator(run, times, sizes, scheme.weak_order, gain, longest, bandwidth(equation), visited)
 
 
-def pilot_run(task: Task, grid: TimeGrid, size: int, jump_rate: np.ndarray | None = None) -> PilotSample:
+def pilot_run(task: Task, grid: TimeGrid, size: int, jump_rate: JumpRate | None = None) -> PilotSample:
     """Trajectories of a task, at least `size`, at the steps of a grid and at half of them on the same noise."""
-    observables = dict(task.observables) | ({} if jump_rate is None else {_JUMP_RATE: jump_rate})
+    rates = {} if jump_rate is None else dict(zip(_JUMP_RATES, (jump_rate.operator, jump_rate.square), strict=True))
+    observables = {**task.observables, **rates}
     pair = task.scheme if isinstance(task.scheme, Extrapolated) else Extrapolated(task.scheme)
     watched = replace(task, scheme=pair, observables=observables, statistics={}, monitors={}, seed=PILOT_SEED)
     problem = build_problem(watched, grid)
@@ -171,8 +172,8 @@ def pilot_run(task: Task, grid: TimeGrid, size: int, jump_rate: np.ndarray | Non
     fine, coarse = fine[..., finite], coarse[..., finite]
     rate = 0.0
     if jump_rate is not None:
-        column = names.index(_JUMP_RATE)
-        rate = float(max(level[:, column].mean(axis=-1).max() for level in (fine, coarse)))
+        columns = [names.index(name) for name in _JUMP_RATES]
+        rate = max(jump_rate.averaged(*level[:, columns].mean(axis=-1).T) for level in (fine, coarse))
     fine, difference = fine[:, asked], (coarse - fine)[:, asked]
     error = difference.std(axis=-1, ddof=1) / np.sqrt(count)
     return PilotSample(difference.mean(axis=-1), error, fine.mean(axis=-1), fine.std(axis=-1, ddof=1), count, rate)

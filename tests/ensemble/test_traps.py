@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import stochq as sq
-from stochq.accuracy import aliasing
+from stochq.accuracy import resolution
 from stochq.ensemble import to_tolerance
 from stochq.schemes import frame_of
 from tests import liouville
@@ -141,12 +141,12 @@ def test_a_drive_that_repeats_within_a_step_is_seen():
 )
 def test_the_bandwidth(hamiltonian, fastest):
     equation = sq.models.suv(hamiltonian, strength=1.0, hbar=0.5)
-    np.testing.assert_allclose(aliasing.bandwidth(equation), fastest / 0.5)
+    np.testing.assert_allclose(resolution.bandwidth(equation), fastest / 0.5)
 
 
 def test_the_bandwidth_is_bounded_where_spectra_are_dear():
     for system in (sq.systems.particle(256, 12.0, 1.0, sq.systems.harmonic(2.0)), sq.systems.kerr(600, 0.3, 0.01, 0.2)):
-        bound = aliasing.bandwidth(sq.models.unravel(system, [np.ones(system.dim)]))
+        bound = resolution.bandwidth(sq.models.unravel(system, [np.ones(system.dim)]))
         true = np.ptp(np.linalg.eigvalsh(np.asarray(system.matrix())))
         assert true <= bound * (1 + 1e-9) and bound < 1.5 * true
 

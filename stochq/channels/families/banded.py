@@ -78,9 +78,9 @@ class BandedOperators(Operators):
         return band_terms(self.offsets[0], stack[:, 0], dt) if len(self.offsets) == 1 else stack
 
     def _matrix(self, bands: jax.Array) -> jax.Array:
-        return sum(
-            jnp.eye(self.dim, k=offset) * band[:, None] for band, offset in zip(bands, self.offsets, strict=True)
-        )
+        """One operator as a matrix."""
+        parts = [jnp.eye(self.dim, k=offset) * band[:, None] for band, offset in zip(bands, self.offsets, strict=True)]
+        return jnp.sum(jnp.stack(parts), axis=0)
 
     def kraus_rows(self, terms: np.ndarray, square: bool) -> np.ndarray:
         return terms if self._kraus_is_dense else bands_as_rows(self.offsets[0], terms, square)

@@ -59,6 +59,9 @@ class DiagonalCollapse(Channel):
     def dissipator(self, t: jax.Array, rho: jax.Array) -> jax.Array:
         return -self.decoherence() * rho
 
+    def total_loss(self) -> np.ndarray:
+        return np.asarray(self.diagonal())
+
     def operators(self) -> np.ndarray:
         return np.stack([np.diag(row).astype(complex) for row in self.features()])
 

@@ -1,4 +1,4 @@
-"""Steps long enough to alias a Bohr frequency, and the rates that a step must resolve."""
+"""What a step must resolve: Bohr frequencies, or they alias, and the rates at which jumps happen."""
 
 import numpy as np
 
@@ -8,6 +8,8 @@ from stochq.systems.hamiltonian import Hamiltonian
 
 # Up to this dimension the Hamiltonian is diagonalised to see where half a step takes a state.
 _LARGEST_PROPAGATED = 128
+# Fewer jumps than this in a whole run change nothing that is asked for.
+FEWEST_JUMPS = 1e-4
 
 
 def bandwidth(equation: Equation) -> float:
@@ -28,18 +30,18 @@ def explicit_limit(equation: Equation, scheme: Scheme) -> float:
     return 1 / width
 
 
-def jump_rate_operator(equation: Equation, frame: Frame, scheme: Scheme, means: bool) -> np.ndarray | None:
-    """Σ L†L of the channels that the scheme does not solve exactly, in the given basis: (dim,) or (dim, dim).
+def jump_rate_of(equation: Equation, frame: Frame, scheme: Scheme, span: float, means: bool) -> "JumpRate | None":
+    """The rate that a step must resolve, of the channels that the scheme does not solve exactly.
 
-    Its expectation is the rate of jumps. means: where means of operators are all that is asked for; None where every
-    channel is solved exactly.
+    span: the duration of the run; means: where means of operators are all that is asked for. None where every channel
+    is solved exactly.
     """
     total: np.ndarray | None = None
     for index in scheme.unresolved(frame, means):
         channel = equation.channels[index]
         loss = _in_given_basis(np.asarray(channel.total_loss()), equation.basis_matrix(channel))
         total = loss if total is None else _added(total, loss)
-    return total
+    return None if total is None else JumpRate(total, span)
 
 
 def _in_given_basis(loss: np.ndarray, columns: np.ndarray | None) -> np.ndarray:
@@ -56,6 +58,26 @@ def _added(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return matrix + np.diag(diagonal)
 
 
+class JumpRate:
+    """The rate that a step must resolve: G = ΣL†L averaged over jumps, ⟨G²⟩/⟨G⟩.
+
+    A level that decays fast counts as far as jumps happen there, however seldom it is occupied: a strong decay of a
+    level that another one is coupled to would otherwise be taken for a measurement once a step.
+    operator: G in the given basis, (dim,) or (dim, dim).
+    """
+
+    def __init__(self, operator: np.ndarray, span: float) -> None:
+        self.operator = operator
+        self.square = operator**2 if operator.ndim == 1 else operator @ operator
+        self._negligible = FEWEST_JUMPS / span
+
+    def averaged(self, first: np.ndarray | float, second: np.ndarray | float) -> float:
+        """⟨G²⟩/⟨G⟩ from both expectations, the largest of all points; 0 where next to no jumps happen."""
+        first, second = np.atleast_1d(first), np.atleast_1d(second)
+        happens = first > self._negligible
+        return float(np.max(second[happens] / first[happens], initial=0.0))
+
+
 class Propagated:
     """Where half a step of the Hamiltonian alone takes a state, on the host; None in large dimensions or under a drive.
 
@@ -69,10 +91,14 @@ class Propagated:
             self._frequencies, self._vectors = energies / hbar, vectors
             self._components = vectors.conj().T @ psi
 
-    def expectation(self, operator: np.ndarray, t: float) -> float:
-        """⟨operator⟩ after the time t, 0 where it is not known."""
+    def rate(self, rate: JumpRate, t: float) -> float:
+        """The rate after the time t, 0 where it is not known."""
         if not self.possible:
             return 0.0
         psi = self._vectors @ (np.exp(-1j * self._frequencies * t) * self._components)
-        image = operator * psi if operator.ndim == 1 else operator @ psi
-        return float(np.vdot(psi, image).real)
+        return rate.averaged(*(_expectation(operator, psi) for operator in (rate.operator, rate.square)))
+
+
+def _expectation(operator: np.ndarray, psi: np.ndarray) -> float:
+    image = operator * psi if operator.ndim == 1 else operator @ psi
+    return float(np.vdot(psi, image).real)
