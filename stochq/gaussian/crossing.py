@@ -10,8 +10,8 @@ from stochq.gaussian.checks import UnphysicalStateWarning, is_below_bound, small
 from stochq.gaussian.propagation import distinct, propagators
 from stochq.gaussian.state import State
 
-# Points looked at in all, between the saved times, and halvings of the interval in which the bound is crossed.
-_POINTS, _HALVINGS = 1024, 40
+# Points looked at in all, between the saved times.
+_POINTS = 1024
 
 
 def warn_if_unphysical(drift: Any, diffusion: Any, hbar: Any, moments: State, times: np.ndarray) -> None:
@@ -47,15 +47,14 @@ def first_unphysical(drift: Any, diffusion: Any, hbar: Any, moments: State, time
 
 def _cross(drift: Any, diffusion: Any, hbar: Any, start: Any, span: float) -> float:
     """How long the states `start`, physical now, stay so; they are not after `span`."""
-    low, high = 0.0, span
-    for _ in range(_HALVINGS):
-        middle = 0.5 * (low + high)
-        turn, noise = _matrices(drift, diffusion, np.array([middle]))
-        if np.any(smallest_bound(turn @ start @ turn.swapaxes(-1, -2) + noise, hbar) < 0):
-            high = middle
-        else:
-            low = middle
-    return high
+    from scipy.optimize import brentq
+
+    def bound(time: float) -> float:
+        turn, noise = _matrices(drift, diffusion, np.array([time]))
+        return float(np.min(smallest_bound(turn @ start @ turn.swapaxes(-1, -2) + noise, hbar)))
+
+    # At the bound already, to rounding, there is nothing to find.
+    return 0.0 if bound(0.0) <= 0 else float(brentq(bound, 0.0, span))  # type: ignore[arg-type]
 
 
 def _matrices(drift: Any, diffusion: Any, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -111,9 +111,9 @@ def concentration(cosine: float, deficit: float) -> float:
     """
     if deficit * _CONCENTRATED < 1:
         return 1 / deficit
-    low, high = 1e-12, 2 / deficit
-    for _ in range(200):
-        kappa = np.sqrt(low * high)
-        mean = kappa / 3 if kappa < 1e-4 else 1 / np.tanh(kappa) - 1 / kappa
-        low, high = (kappa, high) if mean < cosine else (low, kappa)
-    return float(np.sqrt(low * high))
+    from scipy.optimize import brentq
+
+    def mean(kappa: float) -> float:
+        return kappa / 3 if kappa < 1e-4 else 1 / np.tanh(kappa) - 1 / kappa
+
+    return float(brentq(lambda kappa: mean(kappa) - cosine, 0.0, 2 / deficit, xtol=1e-300, rtol=1e-14))  # type: ignore
