@@ -8,8 +8,8 @@ import numpy as np
 from stochq.arrays import check_numbers
 from stochq.channels import DenseOperators, Energy, Given, Operators
 from stochq.channels.channel import LARGEST_MEAN_MAP
+from stochq.ensemble.planning import pilot_size
 from stochq.ensemble.problem import block_size
-from stochq.ensemble.step_size import pilot_size
 from stochq.equation import Equation
 from stochq.exact import liouvillian
 from stochq.exact.action import is_driven

@@ -116,10 +116,15 @@ def mean_map_of(task: Task, dt: float) -> MeanMapEstimator | None:
     return _mean_map(replace(task, observables={"norm": np.ones(task.dim)}), dt)
 
 
+def pilot_size(trajectories: int) -> int:
+    """Trajectories of a pilot that serves a run of so many, without a tolerance."""
+    return int(np.clip(PILOT_SHARE * trajectories, PILOT_MINIMUM, PILOT_TRAJECTORIES))
+
+
 def _pilot_sizes(task: Task, trajectories: int, tolerance: float | None) -> tuple[int, int]:
     """Trajectories of pilots at first, and at most."""
     if tolerance is None:
-        size = int(np.clip(PILOT_SHARE * trajectories, PILOT_MINIMUM, PILOT_TRAJECTORIES))
+        size = pilot_size(trajectories)
         return size, size
     each = 32 * len(task.times) * len(task.observables)
     return FEWEST, int(np.clip(_PILOT_BYTES // each, FEWEST, LARGEST_PILOT))
