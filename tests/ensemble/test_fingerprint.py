@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 import stochq as sq
+from stochq.accuracy.grid import time_grid
 from stochq.ensemble.assemble import fingerprint
-from stochq.ensemble.grid import time_grid
 from stochq.ensemble.problem import build_problem
+from stochq.ensemble.task import Task
+from stochq.schemes import frame_of
 from stochq.systems.hamiltonian import Hamiltonian
 
 ROOT = Path(__file__).parents[2]
@@ -50,9 +52,9 @@ def _fingerprint(observables=None, hamiltonian: Hamiltonian = QUBIT):
     statistics = {name: value for name, value in watched.items() if isinstance(value, sq.Histogram)}
     plain = {name: value for name, value in watched.items() if name not in statistics}
     grid = time_grid(np.array(TIMES), 0.1)
-    problem = build_problem(
-        equation, np.array([0.6, 0.8], complex), grid, sq.schemes.Strang(), plain, statistics, 1, "single"
-    )
+    psi, scheme = np.array([0.6, 0.8], complex), sq.schemes.Strang()
+    task = Task(equation, frame_of(equation), psi, grid.times, plain, scheme, "single", 1, statistics)
+    problem = build_problem(task, grid)
     return fingerprint(problem, "single")
 
 
