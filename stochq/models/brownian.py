@@ -1,40 +1,66 @@
-"""Quantum Brownian motion by one jump operator, and any Hamiltonian with any jump operators."""
+"""Quantum Brownian motion by jump operators linear in q and p, and any Hamiltonian with any jump operators."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
 
-from stochq.arrays import is_concrete, square_root, stacked
+from stochq.arrays import as_real, is_concrete, square_root, stacked
 from stochq.channels import BandedOperators, Channel, DenseOperators, Features, NoiseLaw
 from stochq.equation import Equation
-from stochq.models.checks import positive
+from stochq.models.checks import positive, rate
 from stochq.noise import Coloured
 from stochq.operators import operator_list
 from stochq.systems.banded import Banded
-from stochq.systems.checks import check_finite, shape_of
+from stochq.systems.checks import check_finite, check_number, shape_of
 from stochq.systems.fock import Oscillator
 from stochq.systems.hamiltonian import Hamiltonian
 from stochq.systems.levels import as_hamiltonian
 
 # Fewer diagonals than this fraction of the dimension make banded storage the faster one.
 _BANDED_FRACTION = 1 / 8
+# A diffusion that is the least one but for rounding is the least one.
+_ROUNDING = 1e-12
 
 
 def brownian(
-    oscillator: Oscillator, *, friction: Any, beta: Any, squeezing: Any = 0.0, noise: NoiseLaw = "real"
+    oscillator: Oscillator,
+    *,
+    friction: ArrayLike,
+    beta: ArrayLike,
+    cross_diffusion: ArrayLike = 0.0,
+    position_diffusion: ArrayLike | Literal["minimal"] = "minimal",
+    squeezing: ArrayLike = 0.0,
+    position_friction: ArrayLike = 0.0,
+    noise: NoiseLaw = "real",
 ) -> Equation:
-    r"""The minimal completely positive generator of quantum Brownian motion in a Fock basis (`brownian-balance`).
+    r"""Quantum Brownian motion in a Fock basis by operators linear in q and p (`brownian-balance` eqs. 7-10).
 
-    $$L = \big(\sqrt{2D_{pp}}\,q + i\sqrt{2D_{qq}}\,p\big)/\hbar,\quad D_{pp} = m\eta/\beta,\quad
-      D_{qq} = \hbar^2\eta\beta/16m,\quad H \to H + \big(\tfrac\eta4+\tfrac\alpha2\big)\{q,p\}$$
+    $$L_1 = \frac{\sqrt{2D_{pp}}}\hbar\,q + \frac{i\hbar(\eta+\xi)/4 - D_{qp}}{D_{pp}}\,\frac{\sqrt{2D_{pp}}}\hbar\,p,
+      \quad D_{pp} = \frac{m\eta}\beta,\quad
+      H \to H + \Big(\frac{\eta-\xi}4+\frac\alpha2\Big)\{q,p\}$$
 
-    friction: η; beta: inverse temperature β; squeezing: α. Moments obey dV/dt = AV + VAᵀ + B with
-    A = ((α, 1/m), (−mω², −η−α)) and B = 2 diag(D_qq, D_pp).
+    Moments obey dV/dt = AV + VAᵀ + B with A = ((α − ξ, 1/m), (−mω², −η − α)) and B = 2((D_qq, D_qp), (D_qp, D_pp)),
+    as those of `sq.gaussian.brownian`, whose arguments have the same names. The generator is completely positive where
 
-    Raises ValueError for a system that is no oscillator or non-positive friction or beta.
+    $$D_{qq}D_{pp} \ge D_{qp}^2 + \hbar^2(\eta+\xi)^2/16 .$$
+
+    Args:
+        oscillator: sq.systems.oscillator(...), with its mass m, frequency ω and ħ.
+        friction: η, an inverse time.
+        beta: inverse temperature β, an inverse energy.
+        cross_diffusion: D_qp, an action per time.
+        position_diffusion: D_qq, a squared length per time. "minimal" is the least that is completely positive and
+            needs the one operator L_1; a larger one adds L_2 ∝ p.
+        squeezing: α of the Hamiltonian (α/2){q, p}, an inverse time.
+        position_friction: ξ, an inverse time.
+        noise: the law of the noise.
+
+    Raises:
+        ValueError: for a system that is no oscillator, non-positive friction or beta, a negative position friction,
+            or diffusion that is not completely positive.
 
     >>> import stochq as sq
     >>> sq.models.brownian(sq.systems.oscillator(20), friction=0.3, beta=2.0).channels[0].count
@@ -42,18 +68,56 @@ def brownian(
     """
     if not isinstance(oscillator, Oscillator):
         raise ValueError(f"oscillator: expected sq.systems.oscillator(...); got {type(oscillator).__name__}.")
-    friction, beta = positive("friction", friction), positive("beta", beta)
-    mass, hbar = float(oscillator.mass), float(oscillator.hbar)
-    momentum_diffusion, position_diffusion = mass * friction / beta, hbar**2 * friction * beta / (16 * mass)
-    lowering, raising = oscillator.annihilation_band, np.sqrt(np.arange(float(oscillator.dim)))
-    q_scale = np.sqrt(hbar / (2 * mass * float(oscillator.frequency)))
-    p_scale = np.sqrt(hbar * mass * float(oscillator.frequency) / 2)
-    up = square_root(2 * momentum_diffusion) * q_scale / hbar
-    down = square_root(2 * position_diffusion) * p_scale / hbar
-    # q = q_scale (a + a†) and p = -i p_scale (a − a†), so L has real elements.
-    operator = BandedOperators((1, -1), stacked([(up + down) * lowering, (up - down) * raising])[None])
-    hamiltonian = _with_squeezing(oscillator, friction / 4 + squeezing / 2, hbar)
-    return Equation(hamiltonian, (operator,), noise, hbar)
+    eta, xi = positive("friction", friction), rate("position_friction", position_friction)
+    cross, alpha = _number("cross_diffusion", cross_diffusion), _number("squeezing", squeezing)
+    hbar = float(oscillator.hbar)
+    momentum_diffusion = float(oscillator.mass) * eta / positive("beta", beta)
+    # The products Σ a*b and Σ |b|² of operators a q + b p are fixed by the damping and by the diffusion.
+    damping = hbar * (eta + xi) / 4
+    excess = _excess(position_diffusion, (cross**2 + damping**2) / momentum_diffusion)
+    in_q = square_root(2 * momentum_diffusion) / hbar
+    crossed = not is_concrete(cross) or bool(cross)
+    in_p = -cross / momentum_diffusion * in_q if crossed else None
+    operators = [_linear(oscillator, in_q, in_p, damping / momentum_diffusion * in_q)]
+    if excess is not None:
+        operators.append(_linear(oscillator, 0.0, None, square_root(2 * excess) / hbar))
+    channel = BandedOperators((1, -1), stacked(operators))
+    return Equation(_with_squeezing(oscillator, (eta - xi) / 4 + alpha / 2, hbar), (channel,), noise, hbar)
+
+
+def _number(name: str, value: Any) -> Any:
+    check_number(name, value)
+    return as_real(value)
+
+
+def _excess(position_diffusion: Any, least: Any) -> Any:
+    """What D_qq has beyond the least; None where it is the least."""
+    if isinstance(position_diffusion, str):
+        if position_diffusion != "minimal":
+            raise ValueError(f'position_diffusion: expected a number or "minimal"; got {position_diffusion!r}.')
+        return None
+    excess = _number("position_diffusion", position_diffusion) - least
+    if is_concrete(excess) and excess < -_ROUNDING * least:
+        raise ValueError(
+            f"position_diffusion: expected at least {float(least):.6g}, or the equation is not completely positive and "
+            "trajectories do not exist: D_qq D_pp >= D_qp^2 + hbar^2 (friction + position_friction)^2 / 16. Got "
+            f'{float(position_diffusion):.6g}. Take "minimal", or sq.gaussian.brownian, which needs no trajectories.'
+        )
+    return np.maximum(excess, 0.0) if is_concrete(excess) else excess
+
+
+def _linear(oscillator: Oscillator, in_q: Any, in_p: Any, in_p_imaginary: Any) -> Any:
+    """The bands (2, dim) of in_q q + (in_p + i in_p_imaginary) p at offsets 1 and -1; real with in_p = None."""
+    unit = float(oscillator.mass) * float(oscillator.frequency)
+    # q = q_scale (a + a†) and p = -i p_scale (a − a†).
+    q_part = in_q * np.sqrt(float(oscillator.hbar) / (2 * unit))
+    p_scale = np.sqrt(float(oscillator.hbar) * unit / 2)
+    lowering = q_part + in_p_imaginary * p_scale
+    raising = q_part - in_p_imaginary * p_scale
+    if in_p is not None:
+        lowering = lowering - 1j * in_p * p_scale
+        raising = raising + 1j * in_p * p_scale
+    return stacked([lowering * oscillator.annihilation_band, raising * np.sqrt(np.arange(float(oscillator.dim)))])
 
 
 def _with_squeezing(oscillator: Oscillator, factor: Any, hbar: float) -> Banded:

@@ -14,10 +14,9 @@ from stochq.arrays import as_real, is_concrete
 from stochq.systems import fock_states
 from stochq.systems.banded import Banded
 from stochq.systems.checks import check_count, check_number
+from stochq.systems.fock_states import LARGEST_CUTOFF
 from stochq.systems.hamiltonian import Diagonal, DiagonalHamiltonian
 from stochq.systems.observables import Catalogue, LazyMapping
-
-LARGEST_CUTOFF = 4096
 
 
 def annihilation_band(cutoff: int) -> np.ndarray:
@@ -87,35 +86,39 @@ class Oscillator(DiagonalHamiltonian):
         """Fock state |n>. Raises: ValueError unless n is a whole number below the cutoff."""
         return fock_states.fock(self.cutoff, n)
 
-    def coherent(self, alpha: Any) -> Complex[np.ndarray, " dim"]:
+    def coherent(self, alpha: Any, truncate: bool = False) -> Complex[np.ndarray, " dim"]:
         """Coherent state, a|alpha> = alpha|alpha>.
 
         $$|\\alpha\\rangle = e^{-|\\alpha|^2/2}\\sum_n \\frac{\\alpha^n}{\\sqrt{n!}}\\,|n\\rangle$$
 
         Mean position sqrt(2 hbar / m omega) Re alpha, mean momentum sqrt(2 hbar m omega) Im alpha.
-        Raises: ValueError if more than 1e-6 of its weight lies at or above the cutoff.
+        truncate: take what lies below the cutoff, normalised, whatever is lost.
+        Raises: ValueError if more than 1e-6 of its weight lies at or above the cutoff, without `truncate`.
 
         >>> round(float(abs(oscillator(20).coherent(1.0)[0]) ** 2), 6)
         0.367879
         """
-        return fock_states.coherent(self.cutoff, alpha)
+        return fock_states.coherent(self.cutoff, alpha, truncate)
 
-    def squeezed(self, r: Any) -> Complex[np.ndarray, " dim"]:
+    def squeezed(self, r: Any, truncate: bool = False) -> Complex[np.ndarray, " dim"]:
         """Squeezed vacuum, its position variance exp(-2r) and momentum variance exp(2r) times those of the vacuum.
 
         $$|r\\rangle = e^{r(a^2 - a^{\\dagger 2})/2}|0\\rangle
           = \\frac{1}{\\sqrt{\\cosh r}}\\sum_n (-\\tanh r)^n\\frac{\\sqrt{(2n)!}}{2^n n!}\\,|2n\\rangle$$
 
-        Raises: ValueError if more than 1e-6 of its weight lies at or above the cutoff.
+        truncate: as for `coherent`.
+        Raises: ValueError if more than 1e-6 of its weight lies at or above the cutoff, without `truncate`.
         """
-        return fock_states.squeezed(self.cutoff, r)
+        return fock_states.squeezed(self.cutoff, r, truncate)
 
-    def thermal_density(self, nbar: Any) -> Complex[np.ndarray, "dim dim"]:
+    def thermal_density(self, nbar: Any, truncate: bool = False) -> Complex[np.ndarray, "dim dim"]:
         """Thermal density matrix with mean number nbar, populations nbar^n / (1 + nbar)^(n + 1).
 
-        Raises: ValueError if nbar is negative or more than 1e-6 of the weight lies at or above the cutoff.
+        truncate: as for `coherent`.
+        Raises: ValueError if nbar is negative, or more than 1e-6 of the weight lies at or above the cutoff without
+        `truncate`.
         """
-        return fock_states.thermal_density(self.cutoff, nbar)
+        return fock_states.thermal_density(self.cutoff, nbar, truncate)
 
 
 def oscillator(cutoff: int, frequency: Any = 1.0, mass: Any = 1.0, hbar: Any = 1.0) -> Oscillator:

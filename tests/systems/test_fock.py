@@ -62,6 +62,28 @@ def test_squeezed_states(r):
     np.testing.assert_allclose(variance, math.exp(-2 * r) / 2, rtol=1e-6)
 
 
+def test_truncated_states_are_normalised_and_say_which_cutoff_serves():
+    """Poisson, geometric and squeezed-vacuum weights from scipy; amplitudes keep their ratios."""
+    small = oscillator(6)
+    for make, alpha, weights in [
+        (small.coherent, 5**0.5, scipy.stats.poisson(5).pmf(np.arange(60))),
+        (small.thermal_density, 2.0, scipy.stats.geom(1 / 3, loc=-1).pmf(np.arange(60))),
+    ]:
+        enough = int(np.flatnonzero(1 - np.cumsum(weights) <= 1e-6)[0]) + 1
+        with pytest.raises(ValueError, match=f"cutoff={enough} or larger.*truncate=True"):
+            make(alpha)
+        kept = make(alpha, truncate=True)
+        populations = np.abs(kept) ** 2 if kept.ndim == 1 else np.diag(kept).real
+        np.testing.assert_allclose(populations, weights[:6] / weights[:6].sum(), atol=1e-12)
+    np.testing.assert_allclose(np.abs(oscillator(enough).thermal_density(2.0)).sum(), 1.0)
+    ratio = small.squeezed(1.5, truncate=True)[2] / small.squeezed(1.5, truncate=True)[0]
+    np.testing.assert_allclose(ratio, -np.tanh(1.5) / np.sqrt(2), atol=1e-12)
+    phase = small.coherent(3j, truncate=True)
+    np.testing.assert_allclose(phase[1] / phase[0], 3j, atol=1e-12)
+    for state in (small.squeezed(2000.0, truncate=True), small.coherent(1e200, truncate=True)):
+        np.testing.assert_allclose(np.linalg.norm(state), 1.0, atol=1e-12)
+
+
 def test_thermal_states():
     rho = oscillator(80).thermal_density(0.8)
     np.testing.assert_allclose(np.trace(rho), 1.0)
@@ -104,7 +126,7 @@ def test_derivative_with_respect_to_the_drive():
         (lambda: oscillator(1), "cutoff: expected a whole number of at least 2"),
         (lambda: oscillator(5, frequency=-1.0), "frequency: expected a finite number greater than 0"),
         (lambda: oscillator(5).fock(5), "n: expected a whole number of at least 0 and at most 4; got 5"),
-        (lambda: oscillator(5).coherent(3.0), "alpha: expected a state within the 5 Fock states.*larger cutoff"),
+        (lambda: oscillator(5).coherent(3.0), "alpha: expected a state within the 5 Fock states.*truncate=True"),
         (lambda: oscillator(5).coherent(1e200), "alpha: expected a state within"),
         (lambda: oscillator(5).coherent(np.nan), "alpha: expected a finite complex number"),
         (lambda: oscillator(5).coherent("a"), "alpha: expected a complex number; got 'a'"),
