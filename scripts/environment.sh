@@ -65,3 +65,12 @@ keep_programs() {
     mkdir -p "$JAX_COMPILATION_CACHE_DIR"
     find "$JAX_COMPILATION_CACHE_DIR" -type f -mtime +14 -delete
 }
+
+# XLA's older emitters of machine code, which give the same numbers, compile in little more than half the time.
+compile_sooner() {
+    older="--xla_cpu_use_fusion_emitters=false"
+    # A flag that XLA does not know ends the process.
+    if XLA_FLAGS="$older" .venv/bin/python -c "import jax; jax.devices()" >/dev/null 2>&1; then
+        export XLA_FLAGS="${XLA_FLAGS:+$XLA_FLAGS }$older"
+    fi
+}
