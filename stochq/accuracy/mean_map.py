@@ -16,7 +16,7 @@ from stochq.accuracy.grid import longest_interval, refined, time_grid
 from stochq.accuracy.rare_events import OccupiedStates
 from stochq.accuracy.resolution import bandwidth, jump_rate_of, may_alias
 from stochq.accuracy.search import first_step
-from stochq.channels.channel import LARGEST_MEAN_MAP
+from stochq.channels.flow import LARGEST_MEAN_MAP
 from stochq.equation import Equation
 from stochq.schemes import Frame, Scheme, shares_draws
 from stochq.schemes.scheme import MeanMap

@@ -1,8 +1,6 @@
 """The stochastic terms of an equation: families of jump operators with their structure."""
 
 from stochq.channels.channel import Channel as Channel
-from stochq.channels.channel import Flow as Flow
-from stochq.channels.channel import NoiseLaw as NoiseLaw
 from stochq.channels.families.banded import BandedOperators as BandedOperators
 from stochq.channels.families.dense import DenseOperators as DenseOperators
 from stochq.channels.families.diagonal import DiagonalCollapse as DiagonalCollapse
@@ -14,6 +12,8 @@ from stochq.channels.families.reduction import PulledReduction as PulledReductio
 from stochq.channels.families.separable import Separable as Separable
 from stochq.channels.families.transitions import RateMatrix as RateMatrix
 from stochq.channels.families.transitions import Transitions as Transitions
+from stochq.channels.flow import Flow as Flow
+from stochq.channels.flow import NoiseLaw as NoiseLaw
 from stochq.systems.basis import Basis as Basis
 from stochq.systems.basis import Columns as Columns
 from stochq.systems.basis import Energy as Energy

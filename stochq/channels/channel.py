@@ -1,92 +1,23 @@
-"""What every family of jump operators can do, how it makes a step alone, and the basis it is written in."""
+"""What every family of jump operators can do."""
 
-from collections.abc import Callable
-from typing import Any, Literal
+import abc
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from stochq.channels.flow import Flow, NoiseLaw
 from stochq.module import Module
 from stochq.noise import Budget, StepNoise
-from stochq.systems.basis import Basis as Basis
-from stochq.systems.basis import Given as Given
-
-NoiseLaw = Literal["real", "complex", "unitary"]
-# What becomes of E[ψψ†], (dim, dim).
-MeanFlow = Callable[[np.ndarray], np.ndarray]
-# The largest dimension in which it is worth following.
-LARGEST_MEAN_MAP = 128
-# Steps are as long as a limit allows if they are so to rounding, which divisions of intervals bring.
-JUST = 1 + 1e-9
-
-
-class Flow(Module):
-    """How one channel alone makes a step under one law of the noise. Abstract: each way of drawing the noise is one.
-
-    Of weak order 2 at least, once composed with its reverse, and of the shapes that `Channel` has.
-
-    >>> import stochq as sq
-    >>> flow = sq.channels.Projectors([1.0, 1.0]).flow("real")
-    >>> flow.budget.singles, flow.budget.uniforms, flow.mean_limit
-    (2, 1, inf)
-    """
-
-    channel: Any
-    law: NoiseLaw = eqx.field(static=True)
-
-    @property
-    def budget(self) -> Budget:
-        """Random numbers of one step."""
-        raise NotImplementedError
-
-    @property
-    def is_symmetric(self) -> bool:
-        """Whether it is of weak order 2 by itself, so that its reverse need not be composed with it."""
-        return True
-
-    @property
-    def is_differentiable(self) -> bool:
-        """Whether gradients pass, finite and of finite variance: none passes a discrete index that is drawn."""
-        return False
-
-    @property
-    def smallest_block(self) -> int:
-        """Trajectories that a block should hold at least on a CPU for a step to be efficient."""
-        return 1
-
-    @property
-    def is_exact(self) -> bool:
-        """Whether a step of any length has the law of the channel alone, so that it need not resolve the rates."""
-        return False
-
-    @property
-    def mean_limit(self) -> float:
-        """The longest step whose `mean_flow` is known; 0 where none is."""
-        return 0.0
-
-    @property
-    def mean_is_exact(self) -> bool:
-        """Whether `mean_flow` has no time-step error in any operator."""
-        return False
-
-    def mean_flow(self, dt: float, reverse: bool) -> MeanFlow | None:
-        """E[ψψ†] after a step over dt from E[ψψ†] before it, (dim, dim), where `mean_limit` is not 0; None where the
-        step is too long for it."""
-        raise NotImplementedError
-
-    def terms(self, dt: jax.Array) -> Any:
-        """What a step over dt needs whatever the state is, prepared once outside the time loop."""
-        return None
-
-    def step(self, dt: jax.Array, psi: jax.Array, noise: StepNoise, terms: Any, reverse: bool) -> jax.Array:
-        """ψ after dt, (dim, *columns); reverse: its parts in the opposite order."""
-        raise NotImplementedError
+from stochq.systems.basis import Basis, Given
 
 
 class Channel(Module):
-    """A family of jump operators L_k acting in its own basis, never a list of matrices.
+    """A family of jump operators L_k acting in its own basis. Abstract: `operators` is all that a family must say.
+
+    Everything else follows from it by dense matrices, right but slow; a family overrides what its structure makes
+    cheaper, and declares what it knows to be true of itself.
 
     `drift` and `diffuse` are its Itô increments, its flows are whole steps of this channel alone. All take states and
     density matrices already expressed in `basis`. States have shape (dim,) for one trajectory or (dim, trajectories)
@@ -94,12 +25,29 @@ class Channel(Module):
     transposes in every step. Rates are inverse times.
     """
 
-    basis: eqx.AbstractVar[Basis]
+    basis: Basis = eqx.field(default=Given(), kw_only=True)
+
+    @abc.abstractmethod
+    def operators(self) -> np.ndarray | jax.Array:
+        """The dense L_k, (K, dim, dim). A family that says nothing else is traced: its numbers must be put together by
+        `jax.numpy`, not by NumPy."""
 
     @property
     def dim(self) -> int:
         """Dimension of the Hilbert space."""
-        raise NotImplementedError
+        return self.dense().dim
+
+    def dense(self) -> "Channel":
+        """The same operators as `DenseOperators`, for what a family does not do by itself."""
+        from stochq.channels.families.dense import DenseOperators
+
+        try:
+            return DenseOperators(self.operators(), self.basis)
+        except (jax.errors.TracerArrayConversionError, jax.errors.ConcretizationTypeError) as error:
+            raise ValueError(
+                f"channels: expected {type(self).__name__}.operators to build its matrices with jax.numpy, since a run "
+                "traces it; it used NumPy on numbers of the channel. Write jnp for np there."
+            ) from error
 
     @property
     def moves_populations(self) -> bool:
@@ -117,19 +65,19 @@ class Channel(Module):
 
     def budget(self, law: NoiseLaw) -> Budget:
         """Random numbers of one `diffuse`."""
-        raise NotImplementedError
+        return self.dense().budget(law)
 
     def drift(self, t: jax.Array, psi: jax.Array, law: NoiseLaw) -> jax.Array:
         """The Itô drift of the norm-preserving equation without the Hamiltonian, (dim, *columns)."""
-        raise NotImplementedError
+        return self.dense().drift(t, psi, law)
 
     def diffuse(self, t: jax.Array, psi: jax.Array, noise: StepNoise, dt: jax.Array, law: NoiseLaw) -> jax.Array:
         """The noise increment over dt, exact in law given psi, (dim, *columns)."""
-        raise NotImplementedError
+        return self.dense().diffuse(t, psi, noise, dt, law)
 
     def flow(self, law: NoiseLaw) -> Flow:
         """A step of this channel alone, exact in law or of weak order 2 once composed with its reverse."""
-        raise NotImplementedError
+        return self.dense().flow(law)
 
     def smooth_flow(self, law: NoiseLaw) -> Flow:
         """As `flow`, but a differentiable function of ψ and the parameters where there is one, of weak order 2."""
@@ -137,7 +85,7 @@ class Channel(Module):
 
     def discrete_flow(self, law: NoiseLaw) -> Flow:
         """As `flow`, or one whose noise takes few values with a Gaussian's first moments: right for averages only."""
-        return self.flow(law)
+        return self.flow(law).for_averages()
 
     def missing_flow(self, law: NoiseLaw) -> str:
         """Why this channel has no `flow`, or an empty string, as all channels of this package say."""
@@ -145,7 +93,7 @@ class Channel(Module):
 
     def unsupported(self, law: NoiseLaw) -> str:
         """Why this noise law does not exist for this channel; empty when it does."""
-        raise NotImplementedError
+        return self.dense().unsupported(law)
 
     def unsupported_colour(self, law: NoiseLaw) -> str:
         """Why noise with a spectrum does not exist for this channel under this law; empty when it does."""
@@ -154,16 +102,12 @@ class Channel(Module):
     def total_loss(self) -> np.ndarray:
         """Σ_k L_k†L_k or an upper bound to it, a diagonal (dim,) or a matrix (dim, dim), 1/time: ⟨·⟩ is the rate of
         jumps, which a step that is not exact must resolve."""
-        operators = self.operators()
+        operators = np.asarray(self.operators())
         return np.einsum("kji,kjl->il", operators.conj(), operators)
 
     def dissipator(self, t: jax.Array, rho: jax.Array) -> jax.Array:
-        """Σ_k L_k ρ L_k† − ½{L_k†L_k, ρ}, using the structure, (dim, dim)."""
-        raise NotImplementedError
-
-    def operators(self) -> np.ndarray:
-        """The dense L_k, (K, dim, dim); for tests and small systems."""
-        raise NotImplementedError
+        """Σ_k L_k ρ L_k† − ½{L_k†L_k, ρ}, (dim, dim)."""
+        return self.dense().dissipator(t, rho)
 
     def features(self) -> np.ndarray | None:
         """F (K, dim) where L_k = diag(F_k) with real F, None for other operators."""
@@ -172,7 +116,7 @@ class Channel(Module):
     def secular(self, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The part that keeps populations and coherences of another basis apart: rates W_μν of ν → μ and the decay Γ_μν
         of coherences, (dim, dim) each. vectors: that basis, as columns in this channel's own."""
-        operators = vectors.conj().T @ self.operators() @ vectors
+        operators = vectors.conj().T @ np.asarray(self.operators()) @ vectors
         rates = np.sum(np.abs(operators) ** 2, axis=0)
         loss, diagonals = rates.sum(axis=0), np.diagonal(operators, axis1=1, axis2=2)
         kept = np.real(diagonals.T @ diagonals.conj())

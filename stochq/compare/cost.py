@@ -7,7 +7,7 @@ import numpy as np
 
 from stochq.arrays import check_numbers
 from stochq.channels import DenseOperators, Energy, Given, Operators
-from stochq.channels.channel import LARGEST_MEAN_MAP
+from stochq.channels.flow import LARGEST_MEAN_MAP
 from stochq.ensemble.planning import pilot_size
 from stochq.ensemble.problem import block_size
 from stochq.equation import Equation

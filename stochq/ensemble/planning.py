@@ -18,7 +18,7 @@ from stochq.accuracy.resolution import JumpRate, Propagated, bandwidth, explicit
 from stochq.accuracy.search import find_step
 from stochq.accuracy.trajectories import FEWEST, MOMENTS
 from stochq.arrays import UNIT
-from stochq.channels.channel import JUST, LARGEST_MEAN_MAP
+from stochq.channels.flow import JUST, LARGEST_MEAN_MAP
 from stochq.ensemble.batch import FAILED_FRACTION, Problem
 from stochq.ensemble.kernel import run_block
 from stochq.ensemble.observables import ordered_names

@@ -51,7 +51,7 @@ def _extended(equation: Equation, channel: Channel, dim_b: int) -> Channel:
     if features is not None:
         columns = None if basis is None else Columns(np.kron(np.asarray(basis), np.eye(dim_b)))
         return Features(np.kron(features, np.ones(dim_b)), basis=columns)
-    operators = channel.operators()
+    operators = np.asarray(channel.operators())
     if basis is not None:
         operators = out_of(np.asarray(basis), operators)
     return DenseOperators(np.kron(operators, np.eye(dim_b)))

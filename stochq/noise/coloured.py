@@ -1,5 +1,6 @@
 """Noise with a spectrum: stationary Gaussian processes and the exact chain of their integrals over time steps."""
 
+import abc
 from typing import Any, final
 
 import equinox as eqx
@@ -24,16 +25,16 @@ class Increments(Module):
     memory: eqx.AbstractVar[int]
     draws: eqx.AbstractVar[int]
 
+    @abc.abstractmethod
     def start(self, normals: jax.Array) -> jax.Array:
         """The stationary memory (memory, K, B) from standard normals of that shape."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def step(self, memory: jax.Array, normals: jax.Array) -> tuple[jax.Array, jax.Array]:
         r"""The integrals $I_n=\int\xi\,dt$ of one step, (K, B), and the memory after it.
 
         normals: (K, B) where `draws` is 1, else (draws, K, B).
         """
-        raise NotImplementedError
 
 
 class Coloured(Module):
@@ -44,31 +45,31 @@ class Coloured(Module):
     S(0) = 1 makes its white limit the usual one, E ξ(t)ξ(t') = δ(t − t').
     """
 
+    @abc.abstractmethod
     def spectrum(self, omega: Numbers) -> np.ndarray:
         r"""$S(\omega)$, ω in radians per unit of time."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def correlation(self, time: Numbers) -> np.ndarray:
         r"""$D(t)$."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def spread(self, time: Numbers) -> np.ndarray:
         r"""The variance of the integral, $\int_0^t\!\int_0^t D(s-s')\,ds\,ds'$: t for white noise."""
-        raise NotImplementedError
 
     @property
+    @abc.abstractmethod
     def memory_time(self) -> float:
         r"""The mean correlation time $\int|t|D\,dt/\int D\,dt$."""
-        raise NotImplementedError
 
     @property
     def resolved_time(self) -> float:
         """The longest step whose error a shorter one shows: steps beyond the memory look white, and alike."""
         return self.memory_time
 
+    @abc.abstractmethod
     def increments(self, dt: float) -> Increments:
         """What the chain of the integrals over steps of length dt needs, in double precision."""
-        raise NotImplementedError
 
 
 @final

@@ -1,5 +1,6 @@
 """What a scheme is, and what it becomes once an equation and a step length are known."""
 
+import abc
 from collections.abc import Callable
 from typing import Any
 
@@ -22,17 +23,17 @@ class Stepper(Module):
     scheme's `weights`, and `close` gives them back. All methods act on one trajectory.
     """
 
+    @abc.abstractmethod
     def open(self, t: jax.Array, states: States) -> Any:
         """The carried state that stands for the given states at time t."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def step(self, t: jax.Array, state: Any, noise: Any) -> Any:
         """The carried state at t + dt."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def close(self, t: jax.Array, state: Any) -> States:
         """The states for which the carried state stands."""
-        raise NotImplementedError
 
 
 class Scheme(Module):
@@ -61,21 +62,22 @@ class Scheme(Module):
         return False
 
     @property
+    @abc.abstractmethod
     def strong_order(self) -> float:
-        raise NotImplementedError
+        """The power of dt with which single trajectories converge."""
 
     @property
     def weak_order(self) -> int:
         """The power of dt with which averages converge; 0 where none was established."""
         return 0
 
+    @abc.abstractmethod
     def requires(self, equation: Equation) -> str:
         """What the equation lacks for this scheme, with the fix; empty when the pair is possible."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def differentiable(self, equation: Equation) -> bool:
         """Whether gradients with respect to the equation's parameters pass through a step."""
-        raise NotImplementedError
 
     @property
     def rounding_per_step(self) -> float:
@@ -106,13 +108,13 @@ class Scheme(Module):
         """(ρ, n) -> E[ψψ†] in the held basis after n steps from ρ = E[ψψ†]; None where it is not known exactly."""
         return None
 
+    @abc.abstractmethod
     def budget(self, frame: Frame) -> Budget:
         """Random numbers of one step."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def prepare(self, frame: Frame, dt: jax.Array) -> Stepper:
         """Bind to an equation and a step length."""
-        raise NotImplementedError
 
     def smallest_block(self, equation: Equation) -> int:
         """Trajectories that a block should hold at least on a CPU, where a step is many short operations."""

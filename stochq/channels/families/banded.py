@@ -9,7 +9,6 @@ import numpy as np
 from jax import lax
 
 from stochq.arrays import as_matrix
-from stochq.channels.channel import LARGEST_MEAN_MAP, Basis, Given
 from stochq.channels.families.kraus_terms import (
     Terms,
     band_images,
@@ -20,6 +19,8 @@ from stochq.channels.families.kraus_terms import (
     taylor_images,
 )
 from stochq.channels.families.operators import Operators
+from stochq.channels.flow import LARGEST_MEAN_MAP
+from stochq.systems.basis import Basis, Given
 from stochq.systems.linear import apply_bands, level_sum, scale, shift
 
 
@@ -29,7 +30,6 @@ class BandedOperators(Operators):
 
     bands: Any
     offsets: tuple[int, ...] = eqx.field(static=True)
-    basis: Basis = eqx.field(default_factory=Given)
 
     def __init__(self, offsets: tuple[int, ...], bands: Any, basis: Basis | None = None) -> None:
         self.offsets, self.bands = tuple(int(offset) for offset in offsets), as_matrix(bands)

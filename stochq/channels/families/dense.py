@@ -2,16 +2,15 @@
 
 from typing import Any, final
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
 from stochq.arrays import as_matrix
-from stochq.channels.channel import Basis, Given
 from stochq.channels.families.kraus_terms import Terms, dense_images, dense_terms
 from stochq.channels.families.operators import Operators
+from stochq.systems.basis import Basis, Given
 from stochq.systems.checks import check_operators
 from stochq.systems.linear import apply_matrix
 
@@ -22,7 +21,6 @@ class DenseOperators(Operators):
 
     matrices: Any
     square: Any
-    basis: Basis = eqx.field(default_factory=Given)
 
     def __init__(self, matrices: Any, basis: Basis | None = None) -> None:
         check_operators("matrices", matrices)

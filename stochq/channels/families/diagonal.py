@@ -3,11 +3,14 @@
 SUV, CSL, QMUPL, Diósi-Penrose, energy-driven and lattice collapse all belong here.
 """
 
+import abc
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.channels.channel import Channel, Flow, NoiseLaw
+from stochq.channels.channel import Channel
+from stochq.channels.flow import Flow, NoiseLaw
 from stochq.noise import Budget, StepNoise
 from stochq.systems.linear import column, level_sum, populations, times_real
 
@@ -27,29 +30,29 @@ class DiagonalCollapse(Channel):
         return True
 
     @property
+    @abc.abstractmethod
     def noises(self) -> int:
         """Number of real Wiener processes."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def field(self, normals: jax.Array) -> jax.Array:
         """A Gaussian vector with covariance κ, (dim, *columns), from standard normals, (K, *columns)."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def smooth(self, weights: jax.Array) -> jax.Array:
         """κ @ weights, (dim, *columns)."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def diagonal(self) -> jax.Array:
         """κ_ii, (dim,)."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def kernel(self) -> jax.Array:
         """κ as a matrix, (dim, dim)."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def features(self) -> np.ndarray:
         """F as a matrix, (K, dim)."""
-        raise NotImplementedError
 
     def decoherence(self) -> jax.Array:
         """Γ_ij = ½(κ_ii + κ_jj) − κ_ij, (dim, dim)."""

@@ -2,15 +2,14 @@
 
 from typing import Any, final
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from stochq.arrays import as_real, is_concrete
-from stochq.channels.channel import Basis, Given
 from stochq.channels.families.diagonal import DiagonalCollapse
 from stochq.noise.roots import root
+from stochq.systems.basis import Basis, Given
 from stochq.systems.checks import check_features
 from stochq.systems.linear import multiply
 
@@ -21,7 +20,6 @@ class Features(DiagonalCollapse):
 
     matrix: Any
     rate: Any
-    basis: Basis = eqx.field(default_factory=Given)
 
     def __init__(self, matrix: Any, rate: Any = 1.0, basis: Basis | None = None) -> None:
         check_features("matrix", matrix)

@@ -2,15 +2,14 @@
 
 from typing import Any, final
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from stochq.arrays import as_real, is_concrete
-from stochq.channels.channel import Basis, Given
 from stochq.channels.families.diagonal import DiagonalCollapse
 from stochq.noise.roots import root
+from stochq.systems.basis import Given
 from stochq.systems.fourier import filtered
 from stochq.systems.linear import multiply
 
@@ -28,7 +27,6 @@ class Kernel(DiagonalCollapse):
     peak: Any
     root_matrix: Any
     kernel_matrix: Any
-    basis: Basis = eqx.field(default_factory=Given)
 
     def __init__(self, profile: Any, rate: Any) -> None:
         profile = np.asarray(profile, dtype=np.float64)

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.channels.channel import MeanFlow
+from stochq.channels.flow import MeanFlow
 from stochq.systems.linear import apply_matrix, multiply, scale, shift, times_real
 
 Action = Callable[[jax.Array], jax.Array]

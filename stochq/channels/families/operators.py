@@ -4,6 +4,7 @@ The three noise laws are one law with other operators: complex noise of L is rea
 unitary noise of a Hermitian L is real noise of −iL up to a phase of ψ. The flows use this.
 """
 
+import abc
 from typing import Any
 
 import jax
@@ -11,8 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from stochq.arrays import is_concrete
-from stochq.channels.channel import Channel, Flow, NoiseLaw
+from stochq.channels.channel import Channel
 from stochq.channels.families.kraus_terms import Action, Terms
+from stochq.channels.flow import Flow, NoiseLaw
 from stochq.noise import Budget, StepNoise
 from stochq.systems.linear import inner, level_sum, populations, times_real
 
@@ -21,21 +23,21 @@ class Operators(Channel):
     """A family of any L_k. Abstract: a subclass gives one operator's action and the stack of its parameters."""
 
     @property
+    @abc.abstractmethod
     def count(self) -> int:
         """Number of operators K."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def stack(self) -> Any:
         """The parameters of all operators, leading axis K."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def apply_one(self, parameters: jax.Array, psi: jax.Array) -> jax.Array:
         """L ψ for one operator, (dim, *columns)."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def apply_one_adjoint(self, parameters: jax.Array, psi: jax.Array) -> jax.Array:
         """L† ψ for one operator, (dim, *columns)."""
-        raise NotImplementedError
 
     def apply_all(self, psi: jax.Array) -> jax.Array:
         """L_k ψ, (K, dim, *columns)."""
@@ -43,12 +45,12 @@ class Operators(Channel):
             return self.apply_one(self.stack()[0], psi)[None]
         return jax.vmap(self.apply_one, in_axes=(0, None))(self.stack(), psi)
 
+    @abc.abstractmethod
     def apply_square(self, psi: jax.Array, images: jax.Array) -> jax.Array:
         """Σ_k L_k†L_k ψ given images = L_k ψ, (dim, *columns)."""
-        raise NotImplementedError
 
     def unsupported(self, law: NoiseLaw) -> str:
-        if law != "unitary" or not is_concrete(self.stack()) or _all_hermitian(self.operators()):
+        if law != "unitary" or not is_concrete(self.stack()) or _all_hermitian(np.asarray(self.operators())):
             return ""
         return "noise: 'unitary' needs Hermitian jump operators; at least one L_k differs from L_k†. Use 'real'."
 
@@ -86,27 +88,22 @@ class Operators(Channel):
 
         return PlatenFlow(self, law)
 
-    def discrete_flow(self, law: NoiseLaw) -> Flow:
-        from stochq.channels.flows.kraus import KrausFlow
-
-        return KrausFlow(self, law)
-
     @property
+    @abc.abstractmethod
     def kraus_is_linear(self) -> bool:
         """Whether the K_z of an operator keep the trace in the mean, which is then linear in the density matrix."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def kraus_terms(self, stack: jax.Array, dt: jax.Array, square: bool) -> Any:
         """What `kraus_images` needs of all operators, (K, ...). stack: their parameters; square: E z² = 1, not 0."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def kraus_images(self, terms: Any, dt: jax.Array, psi: jax.Array, square: bool) -> Terms:
         """The three parts of K_zψ for one operator."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def kraus_rows(self, terms: np.ndarray, square: bool) -> np.ndarray:
         """The three parts of one operator's K_z as matrices, one below the other, (3 dim, dim)."""
-        raise NotImplementedError
 
 
 def _times(factor: complex | None, psi: jax.Array) -> jax.Array:

@@ -2,15 +2,14 @@
 
 from typing import Any, final
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from stochq.arrays import as_real
-from stochq.channels.channel import Basis, Given
 from stochq.channels.families.diagonal import DiagonalCollapse
 from stochq.noise.roots import root
+from stochq.systems.basis import Basis, Given
 from stochq.systems.checks import check_rates
 from stochq.systems.linear import column
 
@@ -20,7 +19,6 @@ class Projectors(DiagonalCollapse):
     """L_k = √rate_k |k⟩⟨k|, one for every vector of the basis: SUV (`thermalization` eq. 7)."""
 
     rates: Any
-    basis: Basis = eqx.field(default_factory=Given)
 
     def __init__(self, rates: Any, basis: Basis | None = None) -> None:
         check_rates("rates", rates, "(dim,)")

@@ -2,14 +2,15 @@
 
 from typing import Any, final
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from stochq.arrays import as_real
-from stochq.channels.channel import Basis, Channel, Flow, Given, NoiseLaw
+from stochq.channels.channel import Channel
+from stochq.channels.flow import Flow, NoiseLaw
 from stochq.noise import Budget, StepNoise
+from stochq.systems.basis import Basis, Given
 from stochq.systems.linear import level_sum, multiply, populations, times_real
 
 
@@ -27,7 +28,6 @@ class PulledReduction(Channel):
     pull: Any
     coupling: Any
     matrix: Any
-    basis: Basis = eqx.field(default_factory=Given)
 
     def __init__(self, pull: Any, coupling: Any, matrix: Any, basis: Basis | None = None) -> None:
         self.pull, self.coupling, self.matrix = as_real(pull), as_real(coupling), as_real(matrix)

@@ -2,17 +2,17 @@
 
 from typing import Any, final
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from stochq.arrays import as_real, is_concrete
-from stochq.channels.channel import Basis, Flow, Given, NoiseLaw
 from stochq.channels.families.transitions import Transitions
+from stochq.channels.flow import Flow, NoiseLaw
 from stochq.noise import StepNoise
 from stochq.noise.normals import correlated
 from stochq.noise.roots import root
+from stochq.systems.basis import Basis, Given
 from stochq.systems.checks import check_rates
 from stochq.systems.linear import column, inner, level_sum, populations, times_real
 
@@ -23,7 +23,6 @@ class Separable(Transitions):
 
     target: Any
     source: Any
-    basis: Basis = eqx.field(default_factory=Given)
 
     def __init__(self, target: Any, source: Any = None, basis: Basis | None = None) -> None:
         check_rates("target", target, "(dim,)")

@@ -5,17 +5,19 @@ independent over μ, E|η_μ|² = dt Σ_ν J_μν|ψ_ν|², E[η_μ²] = dt Σ_�
 Two normals per level replace dim² Wiener processes exactly in law.
 """
 
+import abc
 from typing import Any, final
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from stochq.arrays import as_real
-from stochq.channels.channel import Basis, Channel, Flow, Given, NoiseLaw
+from stochq.channels.channel import Channel
+from stochq.channels.flow import Flow, NoiseLaw
 from stochq.noise import Budget, StepNoise
 from stochq.noise.normals import correlated
+from stochq.systems.basis import Basis, Given
 from stochq.systems.checks import check_rates
 from stochq.systems.linear import apply_matrix, column, inner, level_sum, populations, times_real
 
@@ -23,17 +25,17 @@ from stochq.systems.linear import apply_matrix, column, inner, level_sum, popula
 class Transitions(Channel):
     """All transitions ν → μ at rates J_μν. Abstract: a subclass gives J as an action."""
 
+    @abc.abstractmethod
     def gain(self, weights: jax.Array) -> jax.Array:
         """Σ_ν J_μν w_ν, (dim, *columns)."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def loss(self) -> jax.Array:
         """Σ_μ J_μν, (dim,)."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def rates(self) -> Any:
         """J as a matrix, (dim, dim)."""
-        raise NotImplementedError
 
     def unsupported(self, law: NoiseLaw) -> str:
         if law == "unitary":
@@ -104,7 +106,6 @@ class RateMatrix(Transitions):
     """Any rates J_μν of ν → μ, (dim, dim), at O(dim²) per step: Davies generators of thermal baths."""
 
     matrix: Any
-    basis: Basis = eqx.field(default_factory=Given)
 
     def __init__(self, matrix: Any, basis: Basis | None = None) -> None:
         check_rates("matrix", matrix, "(dim, dim)")

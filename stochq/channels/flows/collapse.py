@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.channels.channel import Flow, MeanFlow
 from stochq.channels.families.diagonal import DiagonalCollapse
+from stochq.channels.flow import Flow, MeanFlow
 from stochq.channels.flows.born import draw_level
 from stochq.noise import Budget, StepNoise
 from stochq.noise.roots import root

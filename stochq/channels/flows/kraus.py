@@ -15,9 +15,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from stochq.channels.channel import Flow, MeanFlow, NoiseLaw
 from stochq.channels.families.kraus_terms import Terms, mean_of_outcomes
 from stochq.channels.families.operators import Operators
+from stochq.channels.flow import Flow, MeanFlow, NoiseLaw
 from stochq.noise import Budget, StepNoise
 from stochq.noise.discrete import COMPLEX, REAL, Points
 from stochq.noise.normals import uniform

@@ -7,9 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from stochq.channels.channel import Flow
 from stochq.channels.families.kraus_terms import Action
 from stochq.channels.families.operators import Operators
+from stochq.channels.flow import Flow
+from stochq.channels.flows.kraus import KrausFlow
 from stochq.noise import Budget, StepNoise
 from stochq.systems.linear import inner, level_sum, normalized, populations, times_real
 
@@ -25,6 +26,9 @@ class PlatenFlow(Flow):
     @property
     def budget(self) -> Budget:
         return self.channel.budget(self.law)
+
+    def for_averages(self) -> Flow:
+        return KrausFlow(self.channel, self.law)
 
     @property
     def is_symmetric(self) -> bool:

@@ -5,8 +5,8 @@ from typing import Any, final
 import jax
 import jax.numpy as jnp
 
-from stochq.channels.channel import Flow
 from stochq.channels.families.reduction import PulledReduction
+from stochq.channels.flow import Flow
 from stochq.noise import Budget, StepNoise
 from stochq.systems.linear import normalized, populations, times_real
 

@@ -20,8 +20,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from stochq.channels.channel import Flow, MeanFlow
 from stochq.channels.families.separable import Separable
+from stochq.channels.flow import Flow, MeanFlow
 from stochq.channels.flows.arrivals import OwnCollapse, arrival, collapse
 from stochq.compiling import in_one_piece
 from stochq.noise import Budget, StepNoise

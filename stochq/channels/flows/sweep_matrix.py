@@ -12,8 +12,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from stochq.channels.channel import Flow
 from stochq.channels.families.transitions import Transitions
+from stochq.channels.flow import Flow
 from stochq.channels.flows.arrivals import OwnCollapse, arrival, collapse
 from stochq.channels.flows.sweep import downwards, numbers_of_level, sweep_budget
 from stochq.noise import Budget, StepNoise

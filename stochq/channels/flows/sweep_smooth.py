@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from stochq.channels.channel import Flow
+from stochq.channels.flow import Flow
 from stochq.channels.flows.sweep import Visit, downwards, sweep_levels, visit_durations
 from stochq.noise import Budget, StepNoise
 from stochq.noise.normals import correlated

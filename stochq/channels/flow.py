@@ -1,0 +1,87 @@
+"""What a step of one channel alone is."""
+
+import abc
+from collections.abc import Callable
+from typing import Any, Literal
+
+import equinox as eqx
+import jax
+import numpy as np
+
+from stochq.module import Module
+from stochq.noise import Budget, StepNoise
+
+NoiseLaw = Literal["real", "complex", "unitary"]
+# What becomes of E[ψψ†], (dim, dim).
+MeanFlow = Callable[[np.ndarray], np.ndarray]
+# The largest dimension in which it is worth following.
+LARGEST_MEAN_MAP = 128
+# Steps are as long as a limit allows if they are so to rounding, which divisions of intervals bring.
+JUST = 1 + 1e-9
+
+
+class Flow(Module):
+    """How one channel alone makes a step under one law of the noise. Abstract: each way of drawing the noise is one.
+
+    Of weak order 2 at least, once composed with its reverse, and of the shapes that `Channel` has.
+
+    >>> import stochq as sq
+    >>> flow = sq.channels.Projectors([1.0, 1.0]).flow("real")
+    >>> flow.budget.singles, flow.budget.uniforms, flow.mean_limit
+    (2, 1, inf)
+    """
+
+    channel: Any
+    law: NoiseLaw = eqx.field(static=True)
+
+    @property
+    @abc.abstractmethod
+    def budget(self) -> Budget:
+        """Random numbers of one step."""
+
+    def for_averages(self) -> "Flow":
+        """The same step by noise of few values with a Gaussian's first moments, right for averages only; itself where
+        there is none."""
+        return self
+
+    @property
+    def is_symmetric(self) -> bool:
+        """Whether it is of weak order 2 by itself, so that its reverse need not be composed with it."""
+        return True
+
+    @property
+    def is_differentiable(self) -> bool:
+        """Whether gradients pass, finite and of finite variance: none passes a discrete index that is drawn."""
+        return False
+
+    @property
+    def smallest_block(self) -> int:
+        """Trajectories that a block should hold at least on a CPU for a step to be efficient."""
+        return 1
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether a step of any length has the law of the channel alone, so that it need not resolve the rates."""
+        return False
+
+    @property
+    def mean_limit(self) -> float:
+        """The longest step whose `mean_flow` is known; 0 where none is."""
+        return 0.0
+
+    @property
+    def mean_is_exact(self) -> bool:
+        """Whether `mean_flow` has no time-step error in any operator."""
+        return False
+
+    def mean_flow(self, dt: float, reverse: bool) -> MeanFlow | None:
+        """E[ψψ†] after a step over dt from E[ψψ†] before it, (dim, dim); None where it is not known."""
+        return None
+
+    def terms(self, dt: jax.Array) -> Any:
+        """What a step over dt needs whatever the state is, prepared once outside the time loop."""
+        return None
+
+    @abc.abstractmethod
+    def step(self, dt: jax.Array, psi: jax.Array, noise: StepNoise, terms: Any, reverse: bool) -> jax.Array:
+        """ψ after dt, (dim, *columns); reverse: its parts in the opposite order."""
