@@ -1,11 +1,10 @@
 """Detailed balance of Gaussian steady states."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from stochq.gaussian.phase_space import array_namespace, irreversible, reversed_in_time
+from stochq.gaussian.phase_space import Array, array_namespace, irreversible, reversed_in_time
 
 # Relative violations below this are rounding.
 _ROUNDING = 1e-9
@@ -21,9 +20,9 @@ class DetailedBalance:
     state this is the KMS form $B=-2A_{irr}V_S$ of appendix D, which knows nothing of the second condition.
     """
 
-    current: Any
-    diffusion: Any
-    kms: Any
+    current: Array
+    diffusion: Array
+    kms: Array
 
     @property
     def no_current(self) -> bool:
@@ -51,12 +50,12 @@ class DetailedBalance:
         )
 
 
-def balance_of(drift: Any, diffusion: Any, covariance: Any) -> DetailedBalance:
+def balance_of(drift: Array, diffusion: Array, covariance: Array) -> DetailedBalance:
     """The conditions at a steady covariance (2n, 2n), each relative to its largest term, coordinate by coordinate."""
     numbers = array_namespace(drift, diffusion, covariance)
     width = numbers.sqrt(numbers.diag(covariance))
 
-    def largest(matrix: Any) -> Any:
+    def largest(matrix: Array) -> Array:
         # In units of the widths: positions and momenta have no common unit.
         return numbers.abs(matrix / (width[:, None] * width[None, :])).max()
 

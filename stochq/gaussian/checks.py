@@ -1,8 +1,7 @@
 """Checks of what a user gives to phase space: shapes, symmetry, positivity, the uncertainty bound."""
 
-from typing import Any
-
 import numpy as np
+from numpy.typing import ArrayLike
 
 from stochq.arrays import is_concrete
 from stochq.gaussian.phase_space import symplectic_form
@@ -16,7 +15,7 @@ class UnphysicalStateWarning(UserWarning):
     """Dynamics that are not completely positive took a state below the uncertainty bound."""
 
 
-def check_square(name: str, value: Any) -> None:
+def check_square(name: str, value: ArrayLike) -> None:
     """ValueError unless `value` is (2n, 2n) and finite."""
     if np.ndim(value) != 2 or np.shape(value)[0] != np.shape(value)[1] or not np.shape(value)[0]:
         raise ValueError(f"{name}: expected a square matrix (2n, 2n) for n modes; got shape {np.shape(value)}.")
@@ -28,7 +27,7 @@ def check_square(name: str, value: Any) -> None:
     check_finite(name, value)
 
 
-def check_symmetric(name: str, value: Any) -> None:
+def check_symmetric(name: str, value: ArrayLike) -> None:
     """ValueError unless concrete matrices on the last two axes are symmetric."""
     if not is_concrete(value):
         return
@@ -41,7 +40,7 @@ def check_symmetric(name: str, value: Any) -> None:
         )
 
 
-def check_covariance(covariance: Any) -> None:
+def check_covariance(covariance: ArrayLike) -> None:
     """ValueError unless concrete covariances (..., 2n, 2n) are finite, symmetric and positive."""
     check_finite("covariance", covariance)
     check_symmetric("covariance", covariance)
@@ -55,7 +54,7 @@ def check_covariance(covariance: Any) -> None:
         )
 
 
-def check_semi_definite(name: str, value: Any) -> None:
+def check_semi_definite(name: str, value: ArrayLike) -> None:
     """ValueError unless a concrete symmetric matrix has no eigenvalue below zero."""
     if not is_concrete(value):
         return
@@ -67,7 +66,7 @@ def check_semi_definite(name: str, value: Any) -> None:
         )
 
 
-def check_number(name: str, value: Any, *, least: float, open_end: bool = False, why: str = "") -> None:
+def check_number(name: str, value: ArrayLike, *, least: float, open_end: bool = False, why: str = "") -> None:
     """ValueError for a concrete number that is not finite or below `least` (or equal to it, if `open_end`)."""
     if not is_concrete(value):
         return
@@ -78,13 +77,13 @@ def check_number(name: str, value: Any, *, least: float, open_end: bool = False,
         raise ValueError(f"{name}: expected a finite number {bound} {least:g}{why and ', ' + why}; got {value!r}.")
 
 
-def smallest_bound(covariance: Any, hbar: float) -> np.ndarray:
+def smallest_bound(covariance: ArrayLike, hbar: float) -> np.ndarray:
     """The smallest eigenvalue of V + (iħ/2)Ω for covariances (..., 2n, 2n): zero or more in a physical state."""
     array = np.asarray(covariance)
     return np.linalg.eigvalsh(array + 0.5j * hbar * symplectic_form(array.shape[-1] // 2))[..., 0]
 
 
-def is_below_bound(covariance: Any, hbar: float) -> np.ndarray:
+def is_below_bound(covariance: ArrayLike, hbar: float) -> np.ndarray:
     """Whether covariances (..., 2n, 2n) break the uncertainty principle by more than rounding."""
     array = np.asarray(covariance)
     return smallest_bound(array, hbar) < -TOLERANCE * np.max(np.abs(array), axis=(-1, -2))

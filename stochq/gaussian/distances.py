@@ -1,9 +1,8 @@
 """Fidelity, excitations and pictures of Gaussian states."""
 
-from typing import Any
-
 import numpy as np
 from jaxtyping import Float
+from numpy.typing import ArrayLike
 
 from stochq.arrays import as_real
 from stochq.gaussian.entropy import matched
@@ -39,7 +38,7 @@ def fidelity(a: State, b: State, hbar: Real = 1.0) -> Float[Array, "*batch"]:
     return overlap * _many_modes(first, second, total)
 
 
-def _many_modes(first: Any, second: Any, total: Any) -> Any:
+def _many_modes(first: Array, second: Array, total: Array) -> Array:
     numbers = array_namespace(total)
     form = aligned(symplectic_form(total.shape[-1] // 2), total)
     auxiliary = numbers.linalg.inv(total) @ (form + second @ form @ first)
@@ -51,7 +50,7 @@ def _many_modes(first: Any, second: Any, total: Any) -> Any:
 
 
 def mean_excitations(
-    state: State, *, mass: Any = 1.0, frequency: Any = 1.0, hbar: Real = 1.0
+    state: State, *, mass: ArrayLike = 1.0, frequency: ArrayLike = 1.0, hbar: Real = 1.0
 ) -> Float[Array, "*batch n"]:
     r"""Mean excitations of each mode, $\langle a^\dagger a\rangle=\big(m\omega\langle q^2\rangle+
     \langle p^2\rangle/m\omega\big)/2\hbar-\frac12$. mass, frequency: of all modes or per mode (n,).
@@ -67,7 +66,7 @@ def mean_excitations(
     return (scale * second[..., : state.modes] + second[..., state.modes :] / scale) / (2 * hbar) - 0.5
 
 
-def wigner(state: State, positions: Any, momenta: Any) -> Float[Array, "*batch q p"]:
+def wigner(state: State, positions: ArrayLike, momenta: ArrayLike) -> Float[Array, "*batch q p"]:
     """The Wigner function of one mode on a grid: positions (Q,), momenta (P,), values (..., Q, P).
 
     Raises: ValueError for a state of more than one mode.

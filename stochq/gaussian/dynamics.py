@@ -1,11 +1,13 @@
 """Linear dynamics of Gaussian states, and the channels it is the sum of."""
 
-from typing import Any, Literal
+from typing import Literal
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
+from numpy.typing import ArrayLike
 
 from stochq.arrays import as_real, is_concrete
 from stochq.gaussian import entropy as entropies
@@ -83,7 +85,7 @@ class Dynamics(Module):
         drift, diffusion = self.drift + other.drift, self.diffusion + other.diffusion
         return Dynamics(drift, diffusion, self.hbar, (*self.channels, *more))
 
-    def evolve(self, state: State, times: Any) -> State:
+    def evolve(self, state: State, times: ArrayLike) -> State:
         r"""The states at `times` (T,), the first of which is the time of `state`, by exact exponentials.
 
         $$V(t)=e^{At}V_0e^{A^Tt}+\int_0^te^{As}Be^{A^Ts}ds$$
@@ -101,17 +103,17 @@ class Dynamics(Module):
         [0.819159, 0.819159]
         """
         self._check_state(state)
-        times = check_times(times) if is_concrete(times) else times
+        instants = check_times(times) if is_concrete(times) else jnp.asarray(times)
         if is_concrete(self.hbar):
             state.check_physical(self.hbar)
-        lengths, which = distinct(times)
+        lengths, which = distinct(instants)
         arguments = (self.drift, self.diffusion, lengths, which, state.mean, state.covariance)
         if not is_concrete(arguments):
             return State(*propagate(*arguments))
         with jax.ensure_compile_time_eval(), jax.enable_x64(True):
             moments = State(*map(np.asarray, propagate(*arguments)))
         if not self.is_completely_positive():
-            warn_if_unphysical(self.drift, self.diffusion, self.hbar, moments, times)
+            warn_if_unphysical(self.drift, self.diffusion, self.hbar, moments, np.asarray(instants))
         return moments
 
     def steady_state(self) -> State:
@@ -176,13 +178,13 @@ class Dynamics(Module):
         self._check_state(state)
         return entropies.relative_decay(self.drift, self.diffusion, state, target)
 
-    def heat_currents(self, state: State, hamiltonian: Any) -> dict[str, Float[Array, "*batch"]]:
+    def heat_currents(self, state: State, hamiltonian: ArrayLike) -> dict[str, Float[Array, "*batch"]]:
         """Power that every named channel puts into the energy ½xᵀGx; hamiltonian: G (2n, 2n)."""
         self._check_state(state)
         matrix = as_real(hamiltonian)
         return {part.name: entropies.power(part.drift, part.diffusion, state, matrix) for part in self.channels}
 
-    def is_completely_positive(self) -> Any:
+    def is_completely_positive(self) -> bool | jax.Array:
         r"""Whether $B-\frac{i\hbar}2(A\Omega+\Omega A^T)\ge0$, up to rounding."""
         numbers = array_namespace(self.drift, self.diffusion, self.hbar)
         form = symplectic_form(self.modes)
@@ -207,7 +209,7 @@ class Dynamics(Module):
             raise ValueError(f"state: expected {self.modes} modes, as the dynamics has; got {state.modes}.")
 
 
-def unitary(hamiltonian: Any, hbar: Real = 1.0) -> Dynamics:
+def unitary(hamiltonian: ArrayLike, hbar: Real = 1.0) -> Dynamics:
     """The dynamics of H = ½ xᵀGx alone, A = ΩG. hamiltonian: G (2n, 2n), symmetric.
 
     >>> unitary([[4.0, 0.0], [0.0, 1.0]]).drift.tolist()
@@ -239,7 +241,7 @@ def thermal_bath(
     return Dissipation(name, -0.5 * rate * where, hbar * rate * (occupation + 0.5) * where)
 
 
-def _check_pair(drift: Any, diffusion: Any) -> None:
+def _check_pair(drift: Array, diffusion: Array) -> None:
     check_square("drift", drift)
     check_square("diffusion", diffusion)
     if np.shape(drift) != np.shape(diffusion):

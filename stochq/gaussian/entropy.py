@@ -1,6 +1,6 @@
 """Entropies of Gaussian states and the rates at which linear dynamics produces them."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -70,7 +70,7 @@ def relative_entropy(a: State, b: State) -> Float[Array, "*batch"]:
     return logs + 0.5 * trace(a.covariance @ inverse) - a.modes + 0.5 * quadratic(inverse, a.mean - b.mean)
 
 
-def production(drift: Any, diffusion: Any, state: State) -> Any:
+def production(drift: Array, diffusion: Array, state: State) -> Array:
     """Π of the Fokker-Planck equation with drift A and diffusion B (2n, 2n); see `Dynamics.entropy_production`."""
     numbers = array_namespace(drift, diffusion, state)
     even_drift, even_noise = irreversible(drift), irreversible(diffusion)
@@ -87,20 +87,20 @@ def production(drift: Any, diffusion: Any, state: State) -> Any:
     return numbers.where(beyond > _RANK * trace(spread), np.inf, found)
 
 
-def rate(drift: Any, diffusion: Any, state: State) -> Any:
+def rate(drift: Array, diffusion: Array, state: State) -> Array:
     """dS/dt of the Wigner entropy."""
     numbers = array_namespace(drift, diffusion, state)
     inverse = numbers.linalg.inv(state.covariance)
     return trace(drift) + 0.5 * trace(inverse @ aligned(diffusion, inverse))
 
 
-def change(drift: Any, diffusion: Any, covariance: Any) -> Any:
+def change(drift: Array, diffusion: Array, covariance: Array) -> Array:
     """dV/dt = AV + VAᵀ + B."""
     flow = aligned(drift, covariance) @ covariance
     return flow + transposed(flow) + aligned(diffusion, covariance)
 
 
-def relative_decay(drift: Any, diffusion: Any, state: State, target: State) -> Any:
+def relative_decay(drift: Array, diffusion: Array, state: State, target: State) -> Array:
     """−dK(W‖W_target)/dt under drift and diffusion."""
     state, target = matched(state, target)
     inverse = array_namespace(target).linalg.inv(target.covariance)
@@ -110,7 +110,7 @@ def relative_decay(drift: Any, diffusion: Any, state: State, target: State) -> A
     return rate(drift, diffusion, state) - slope - away
 
 
-def power(drift: Any, diffusion: Any, state: State, matrix: Any) -> Any:
+def power(drift: Array, diffusion: Array, state: State, matrix: Array) -> Array:
     """d⟨½xᵀGx⟩/dt under drift and diffusion."""
     velocity = aligned(drift, state.covariance) @ state.mean[..., None]
     moving = (transposed(state.mean[..., None]) @ aligned(matrix, state.covariance) @ velocity)[..., 0, 0]
@@ -235,7 +235,7 @@ def wehrl_entropy(state: State, hbar: Real = 1.0) -> Float[Array, "*batch"]:
     return wigner_entropy(husimi(state, hbar))
 
 
-def husimi_diffusion(drift: Any, diffusion: Any, hbar: Any) -> Any:
+def husimi_diffusion(drift: Array, diffusion: Array, hbar: Real) -> Array:
     """B − (ħ/2)(A + Aᵀ): friction η in p adds ħη to twice the momentum diffusion."""
     return diffusion - 0.5 * as_real(hbar) * (drift + drift.T)
 

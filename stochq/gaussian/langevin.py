@@ -1,14 +1,17 @@
 """Paths whose density is a positive Wigner function, and the entropy that each of them produces."""
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Literal
 
 import jax
 import numpy as np
+from numpy.typing import ArrayLike
 
 from stochq.accuracy.grid import time_grid
 from stochq.ensemble.result import EnsembleResult
 from stochq.gaussian.dynamics import Dynamics
-from stochq.gaussian.markov import Start, Steps, Surprise
+from stochq.gaussian.markov import PathEntropy, Start, Steps
+from stochq.gaussian.observing import Observable
 from stochq.gaussian.phase_space import transposed
 from stochq.gaussian.propagation import propagators
 from stochq.gaussian.running import run_chains
@@ -22,12 +25,12 @@ RESOLUTION = 0.02
 def langevin(
     dynamics: Dynamics,
     state: State,
-    times: Any,
+    times: ArrayLike,
     *,
     trajectories: int,
-    observables: Any = None,
+    observables: Mapping[str, Observable] | None = None,
     entropy: bool = True,
-    edges: Any = None,
+    edges: ArrayLike | None = None,
     reverse: bool = False,
     dt: float | None = None,
     seed: int = 0,
@@ -60,19 +63,20 @@ def langevin(
     True
     """
     check_one_state(state, dynamics)
-    times = check_times(times)
-    moments = _moments(dynamics, state, times)
+    instants = check_times(times)
+    moments = _moments(dynamics, state, instants)
     if reverse:
-        times, moments = times[0] + times[-1] - times[::-1], _turned(moments)
+        instants = instants[0] + instants[-1] - instants[::-1]
+        moments = _time_reversed(moments)
     dt = _resolving(dynamics) if dt is None and entropy else dt
-    grid = time_grid(times, float(np.diff(times).max()) if dt is None else _positive(dt))
-    turn, noise = exact_steps(dynamics, grid.lengths)
-    steps, start = Steps(turn, roots(noise)), Start(moments.mean[0], roots(np.asarray(moments.covariance[0])))
+    grid = time_grid(instants, float(np.diff(instants).max()) if dt is None else _positive(dt))
+    propagator, noise = exact_steps(dynamics, grid.lengths)
+    steps, start = Steps(propagator, roots(noise)), Start(moments.mean[0], roots(np.asarray(moments.covariance[0])))
     return run_chains(
         grid,
         start,
         steps,
-        _surprise(steps, noise, moments) if entropy else None,
+        _entropy_terms(steps, noise, moments) if entropy else None,
         observables,
         trajectories,
         seed=seed,
@@ -107,8 +111,8 @@ def exact_steps(dynamics: Dynamics, lengths: np.ndarray) -> tuple[np.ndarray, np
     """Propagators and noise covariances of steps of these lengths, stacked in their order."""
     with jax.enable_x64(True):
         distinct, which = np.unique(lengths, return_inverse=True)
-        turn, noise = propagators(np.asarray(dynamics.drift), np.asarray(dynamics.diffusion), distinct)
-        return np.asarray(turn)[which], np.asarray(noise)[which]
+        propagator, noise = propagators(np.asarray(dynamics.drift), np.asarray(dynamics.diffusion), distinct)
+        return np.asarray(propagator)[which], np.asarray(noise)[which]
 
 
 def _moments(dynamics: Dynamics, state: State, times: np.ndarray) -> State:
@@ -116,7 +120,7 @@ def _moments(dynamics: Dynamics, state: State, times: np.ndarray) -> State:
     return Dynamics(dynamics.drift, dynamics.diffusion, 0.0).evolve(state, times)
 
 
-def _turned(moments: State) -> State:
+def _time_reversed(moments: State) -> State:
     """The densities of reversed paths: those of the forward ones from the end, momenta turned round."""
     signs = np.repeat([1.0, -1.0], moments.modes)
     return State(moments.mean[::-1] * signs, moments.covariance[::-1] * np.outer(signs, signs)[None])
@@ -131,7 +135,7 @@ def roots(covariance: np.ndarray) -> np.ndarray:
         return vectors * np.sqrt(np.maximum(values, 0.0))[..., None, :]
 
 
-def _surprise(steps: Steps, noise: np.ndarray, target: State) -> Surprise:
+def _entropy_terms(steps: Steps, noise: np.ndarray, target: State) -> PathEntropy:
     """The matrices of w = R x − S z with w = L⁻¹(ℰx − Eℰx'), so that no two large numbers are subtracted on paths."""
     signs = np.repeat([1.0, -1.0], target.modes)
     try:
@@ -141,14 +145,14 @@ def _surprise(steps: Steps, noise: np.ndarray, target: State) -> Surprise:
             "entropy: expected noise that reaches every coordinate, directly or through the drift; some direction has "
             "none, so that no path is its own reverse. Pass entropy=False, or add diffusion."
         ) from None
-    turned = steps.turn * signs[None, None, :]
-    backward = whiten @ (np.diag(signs)[None] - turned @ steps.turn)
+    turned = steps.propagator * signs[None, None, :]
+    backward = whiten @ (np.diag(signs)[None] - turned @ steps.propagator)
     precision = np.linalg.inv(np.linalg.cholesky(target.covariance))
     level = 0.5 * np.linalg.slogdet(target.covariance)[1]
-    return Surprise(backward, whiten @ turned @ steps.root, precision, target.mean, level)
+    return PathEntropy(backward, whiten @ turned @ steps.root, precision, target.mean, level)
 
 
-def path_entropy(dynamics: Dynamics, state: State, times: Any, dt: float) -> np.ndarray:
+def path_entropy(dynamics: Dynamics, state: State, times: ArrayLike, dt: float) -> np.ndarray:
     r"""E[Σ(t)] of `langevin` at step dt, in closed form (T,): the relative entropy of paths to their reverses.
 
     $$E[\Sigma_k]=\tfrac12\mathrm{Tr}(RV_kR^T+SS^T)+\tfrac12|R\bar x_k|^2-n$$
@@ -159,17 +163,18 @@ def path_entropy(dynamics: Dynamics, state: State, times: Any, dt: float) -> np.
     """
     check_one_state(state, dynamics)
     grid = time_grid(check_times(times), _positive(dt))
-    turn, noise = exact_steps(dynamics, grid.lengths)
-    surprise = _surprise(Steps(turn, roots(noise)), noise, _moments(dynamics, state, grid.times))
-    size, total, found = turn.shape[-1], 0.0, [0.0]
+    propagator, noise = exact_steps(dynamics, grid.lengths)
+    terms = _entropy_terms(Steps(propagator, roots(noise)), noise, _moments(dynamics, state, grid.times))
+    size, total, found = propagator.shape[-1], 0.0, [0.0]
     mean, covariance = np.asarray(state.mean), np.asarray(state.covariance)
     first = _entropy_of(covariance)
     for k, count in enumerate(grid.steps):
-        backward, shared = surprise.backward[k], surprise.shared[k]
+        backward = terms.backward[k]
+        shared = terms.shared[k]
         for _ in range(count):
             spread = np.trace(backward @ (covariance + np.outer(mean, mean)) @ backward.T) + np.sum(shared * shared)
             total += 0.5 * (spread - size)
-            mean, covariance = turn[k] @ mean, turn[k] @ covariance @ transposed(turn[k]) + noise[k]
+            mean, covariance = propagator[k] @ mean, propagator[k] @ covariance @ transposed(propagator[k]) + noise[k]
         found.append(total + _entropy_of(covariance) - first)
     return np.array(found)
 

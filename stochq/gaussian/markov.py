@@ -4,7 +4,7 @@ Langevin paths of a Wigner function and the noisy means of a monitored system ar
 exact over any interval.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +14,7 @@ from stochq.ensemble.kernel import GridArrays
 from stochq.ensemble.statistics import Statistic
 from stochq.functions import digest_of_program
 from stochq.gaussian.observing import Coordinates
+from stochq.gaussian.phase_space import Array
 from stochq.noise import Budget
 from stochq.noise.counter import draw_pairs
 from stochq.systems.linear import level_sum, multiply
@@ -22,38 +23,38 @@ from stochq.systems.linear import level_sum, multiply
 class Start(NamedTuple):
     """Where paths begin: mean (2n,) and a root (2n, 2n) of the covariance."""
 
-    mean: Any
-    root: Any
+    mean: Array
+    root: Array
 
 
 class Steps(NamedTuple):
     """x ← E x + L z on each interval, (T-1, 2n, 2n) both."""
 
-    turn: Any
-    root: Any
+    propagator: Array
+    root: Array
 
 
-class Surprise(NamedTuple):
+class PathEntropy(NamedTuple):
     """What a path's entropy production is made of: ½(|w|² − |z|²) in every step with w = R x − S z, whitened the noise
     that the reversed path would need, (T-1, 2n, 2n) both; and −ln of the density at each saved time,
     ½|W(x − m)|² + level, with W (T, 2n, 2n), m (T, 2n), level (T,)."""
 
-    backward: Any
-    shared: Any
-    whitening: Any
-    mean: Any
-    level: Any
+    backward: Array
+    shared: Array
+    whitening: Array
+    mean: Array
+    level: Array
 
 
 class Chains(NamedTuple):
-    """Paths of n modes, coordinates (q1..qn, p1..pn); what a device call needs. `surprise` None: no entropy."""
+    """Paths of n modes, coordinates (q1..qn, p1..pn); what a device call needs. `path_entropy` None: no entropy."""
 
     block: int
     grid: GridArrays
     start: Start
     steps: Steps
-    surprise: Surprise | None
-    key: Any
+    path_entropy: PathEntropy | None
+    key: Array
     read: Coordinates
     statistics: tuple[Statistic, ...]
 
@@ -67,7 +68,7 @@ class Chains(NamedTuple):
 
     @property
     def names(self) -> tuple[str, ...]:
-        return self.read.names + (() if self.surprise is None else (ENTROPY, FLUCTUATION))
+        return self.read.names + (() if self.path_entropy is None else (ENTROPY, FLUCTUATION))
 
     def programs(self) -> dict[str, str]:
         point = jax.ShapeDtypeStruct((self.size,), self.start.mean.dtype)
@@ -88,11 +89,11 @@ class Chains(NamedTuple):
         dtype, budget = self.start.mean.dtype, Budget(pairs=self.size // 2)
 
         def draw(step: jax.Array) -> jax.Array:
-            return draw_pairs(self.key, trajectories, step, budget, dtype)
+            return draw_pairs(jnp.asarray(self.key), trajectories, step, budget, dtype)
 
         def visit(carry: tuple, interval: tuple) -> tuple:
             x, entropy, step = carry
-            count, turn, root, reverse = interval
+            count, propagator, root, reverse = interval
 
             # The next step's noise is drawn in the body of the step before it: XLA would otherwise draw it anew for
             # every number that depends on it.
@@ -100,7 +101,7 @@ class Chains(NamedTuple):
                 x, entropy, noise = carry
                 if reverse is not None:
                     entropy = entropy + _step_entropy(reverse, x, noise)
-                x = multiply(turn, x) + _spread(root, noise)
+                x = multiply(propagator, x) + _spread(root, noise)
                 return x, entropy, draw(step + index + 1)
 
             x, entropy, _ = lax.fori_loop(0, count, iterate, (x, entropy, draw(step)))
@@ -108,20 +109,22 @@ class Chains(NamedTuple):
 
         x = self.start.mean[:, None] + _spread(self.start.root, draw(jnp.uint32(0)))
         entropy = jnp.zeros(self.block, dtype)
-        reverse = None if self.surprise is None else (self.surprise.backward, self.surprise.shared)
+        reverse = None if self.path_entropy is None else (self.path_entropy.backward, self.path_entropy.shared)
         intervals = (self.grid.steps, *self.steps, reverse)
         _, (later, entropies) = lax.scan(visit, (x, entropy, jnp.ones((), self.grid.steps.dtype)), intervals)
         path = jnp.concatenate([x[None], later])
-        if self.surprise is None:
+        if self.path_entropy is None:
             return path, None
-        ends = jax.vmap(_minus_log_density)(self.surprise.whitening, self.surprise.mean, self.surprise.level, path)
+        ends = jax.vmap(_minus_log_density)(
+            self.path_entropy.whitening, self.path_entropy.mean, self.path_entropy.level, path
+        )
         return path, ends - ends[:1] + jnp.concatenate([entropy[None], entropies])
 
 
 ENTROPY, FLUCTUATION = "entropy", "exp(-entropy)"
 
 
-def _spread(root: jax.Array, noise: jax.Array) -> jax.Array:
+def _spread(root: Array, noise: jax.Array) -> jax.Array:
     """L z with z the real and then the imaginary parts of the noise, which are never joined into one array."""
     half = noise.shape[0]
     return multiply(root[:, :half], noise.real) + multiply(root[:, half:], noise.imag)
@@ -133,6 +136,6 @@ def _step_entropy(reverse: tuple, x: jax.Array, noise: jax.Array) -> jax.Array:
     return 0.5 * level_sum(needed * needed)[0] - 0.5 * level_sum(noise.real * noise.real + noise.imag * noise.imag)[0]
 
 
-def _minus_log_density(whitening: jax.Array, mean: jax.Array, level: jax.Array, x: jax.Array) -> jax.Array:
+def _minus_log_density(whitening: Array, mean: Array, level: Array, x: jax.Array) -> jax.Array:
     white = multiply(whitening, x - mean[:, None])
-    return level + 0.5 * level_sum(white * white)[0]
+    return jnp.asarray(level) + 0.5 * level_sum(white * white)[0]

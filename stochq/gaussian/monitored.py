@@ -1,10 +1,12 @@
 """Linear systems under continuous measurement: conditional covariances and the noisy means of single trajectories."""
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Literal
 
 import equinox as eqx
 import numpy as np
 from jaxtyping import Complex, Float
+from numpy.typing import ArrayLike
 
 from stochq.accuracy.grid import time_grid
 from stochq.arrays import as_complex, as_real
@@ -13,6 +15,7 @@ from stochq.gaussian.checks import check_number, check_square, check_symmetric
 from stochq.gaussian.dynamics import Dynamics
 from stochq.gaussian.langevin import check_one_state, exact_steps, roots
 from stochq.gaussian.markov import Start, Steps
+from stochq.gaussian.observing import Observable
 from stochq.gaussian.phase_space import symplectic_form
 from stochq.gaussian.running import run_chains
 from stochq.gaussian.state import State
@@ -75,15 +78,15 @@ class Monitored(Module):
         drift = form @ self.hamiltonian - self.hbar * form @ products.imag
         return Dynamics(drift, self.hbar**2 * form @ products.real @ form.T, self.hbar)
 
-    def gain(self, covariance: Any) -> Float[np.ndarray, "2n m"]:
+    def gain(self, covariance: ArrayLike) -> Float[np.ndarray, "2n m"]:
         """The columns g (2n, K), or (2n, 2K) for complex noise, by which the noise moves the mean."""
         form = symplectic_form(self.modes)
-        pulls = (covariance + 0.5j * self.hbar * form) @ self.jumps.T
+        pulls = (np.asarray(covariance) + 0.5j * self.hbar * form) @ self.jumps.T
         if self.noise == "real":
             return 2 * pulls.real
         return np.sqrt(2) * np.concatenate([pulls.real, -pulls.imag], axis=1)
 
-    def conditional(self, state: State, times: Any) -> Float[np.ndarray, "T 2n 2n"]:
+    def conditional(self, state: State, times: ArrayLike) -> Float[np.ndarray, "T 2n 2n"]:
         """Covariances (T, 2n, 2n) of single trajectories at `times`, by Riccati's equation solved exactly.
 
         Raises: ValueError for a state of other modes or below the uncertainty bound, times that do not increase.
@@ -106,10 +109,10 @@ class Monitored(Module):
     def trajectories(
         self,
         state: State,
-        times: Any,
+        times: ArrayLike,
         *,
         trajectories: int,
-        observables: Any = None,
+        observables: Mapping[str, Observable] | None = None,
         seed: int = 0,
         precision: Literal["single", "double"] = "single",
         keep: int = 0,
@@ -132,9 +135,9 @@ class Monitored(Module):
         times = check_times(times)
         conditional = self.conditional(state, times)
         grid = time_grid(times, float(np.diff(times).max()))
-        turn, noise = exact_steps(self.dynamics, grid.lengths)
-        before = turn @ conditional[:-1] @ turn.swapaxes(-1, -2)
-        steps = Steps(turn, _roots_along(before + noise - conditional[1:], conditional))
+        propagator, noise = exact_steps(self.dynamics, grid.lengths)
+        before = propagator @ conditional[:-1] @ propagator.swapaxes(-1, -2)
+        steps = Steps(propagator, _roots_along(before + noise - conditional[1:], conditional))
         begin = Start(np.asarray(state.mean), np.zeros_like(conditional[0]))
         return run_chains(
             grid, begin, steps, None, observables, trajectories, seed=seed, precision=precision, keep=keep,

@@ -7,18 +7,22 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import ArrayLike
 
 from stochq.functions import user_function
 from stochq.module import Module
 from stochq.systems.linear import level_sum, multiply
+
+# A linear form (2n,), a quadratic form (2n, 2n), or a function of a point.
+Observable = ArrayLike | Callable[[jax.Array], jax.Array]
 
 
 @final
 class Coordinates(Module):
     """Values of linear forms (n1, 2n), of quadratic forms (n2, 2n, 2n) and of callables at points (2n, paths)."""
 
-    linear: Any
-    quadratic: Any
+    linear: np.ndarray | jax.Array | None
+    quadratic: np.ndarray | jax.Array | None
     callables: tuple[Callable, ...]
     names: tuple[str, ...] = eqx.field(static=True)
 
@@ -47,7 +51,7 @@ def moments(modes: int) -> dict[str, np.ndarray]:
     return dict(zip(names, unit, strict=True)) | squares
 
 
-def coordinates(observables: Mapping[str, Any] | None, modes: int) -> Coordinates:
+def coordinates(observables: Mapping[str, Observable] | None, modes: int) -> Coordinates:
     """{name: (2n,) linear | (2n, 2n) quadratic | callable(x) -> float}; None: `moments`.
 
     Raises: ValueError for shapes that do not match the number of modes.

@@ -1,10 +1,11 @@
 """Chains through the ensemble's runner."""
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import jax
 import numpy as np
+from numpy.typing import ArrayLike
 
 from stochq.accuracy.bias import StepPlan
 from stochq.accuracy.grid import TimeGrid
@@ -15,8 +16,8 @@ from stochq.ensemble.result import EnsembleResult
 from stochq.ensemble.runner import run
 from stochq.ensemble.simulate import check_options, kept_states
 from stochq.ensemble.statistics import Covariance, Histogram, Mean, Statistic
-from stochq.gaussian.markov import ENTROPY, Chains, Start, Steps, Surprise
-from stochq.gaussian.observing import coordinates
+from stochq.gaussian.markov import ENTROPY, Chains, PathEntropy, Start, Steps
+from stochq.gaussian.observing import Observable, coordinates
 from stochq.noise import seed_words
 from stochq.systems.checks import check_count
 
@@ -25,14 +26,14 @@ def run_chains(
     grid: TimeGrid,
     start: Start,
     steps: Steps,
-    surprise: Surprise | None,
-    observables: Any,
+    path_entropy: PathEntropy | None,
+    observables: Mapping[str, Observable] | None,
     trajectories: int,
     *,
     seed: int,
     precision: str,
     keep: int,
-    edges: Any = None,
+    edges: ArrayLike | None = None,
     progress: bool | None = None,
 ) -> EnsembleResult:
     """Run the chains and return their means as `sq.simulate` does. edges: bins for the entropy.
@@ -46,9 +47,9 @@ def run_chains(
     read = coordinates(observables, start.mean.shape[0] // 2)
     size = block_size(start.mean.shape[0])
     arrays = GridArrays(grid.times, grid.steps.astype(np.int32), grid.lengths)
-    chains = Chains(size, arrays, start, steps, surprise, seed_words(seed), read, ())
+    chains = Chains(size, arrays, start, steps, path_entropy, seed_words(seed), read, ())
     watched = (Mean(), Covariance(covariance_points(len(chains.names), len(grid.times))))
-    chains = cast(chains._replace(statistics=(*watched, *_histogram(edges, surprise))), precision)
+    chains = cast(chains._replace(statistics=(*watched, *_histogram(edges, path_entropy))), precision)
     _check_counters(chains, grid, trajectories)
     totals = run(chains, trajectories, grid.total_steps, precision, None, progress)
     choice = StepPlan(float(grid.lengths.max()), {}, "steps are exact in law")
@@ -57,10 +58,10 @@ def run_chains(
     return replace(result, kept=kept_states(chains, keep, precision)) if keep else result
 
 
-def _histogram(edges: Any, surprise: Surprise | None) -> tuple[Statistic, ...]:
+def _histogram(edges: ArrayLike | None, path_entropy: PathEntropy | None) -> tuple[Statistic, ...]:
     if edges is None:
         return ()
-    if surprise is None:
+    if path_entropy is None:
         raise ValueError("edges: expected None with entropy=False; got bins for an entropy that is not followed.")
     return (Histogram(last_row, edges),)
 

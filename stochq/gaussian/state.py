@@ -6,6 +6,7 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float
+from numpy.typing import ArrayLike
 
 from stochq.arrays import as_real, is_concrete
 from stochq.gaussian.checks import check_covariance, check_number, is_below_bound, smallest_bound
@@ -55,7 +56,7 @@ class State(Module):
         index = (*index, Ellipsis)
         return State(self.mean[(*index, slice(None))], self.covariance[(*index, slice(None), slice(None))])
 
-    def displaced(self, shift: Any) -> "State":
+    def displaced(self, shift: ArrayLike) -> "State":
         """The state moved by `shift` (2n,) in phase space."""
         return State(self.mean + _row(as_real(shift), self.mean), self.covariance)
 
@@ -90,7 +91,7 @@ def vacuum(modes: int = 1, *, mass: Real = 1.0, frequency: Real = 1.0, hbar: Rea
     return thermal(np.zeros(modes), mass=mass, frequency=frequency, hbar=hbar)
 
 
-def thermal(occupation: Any, *, mass: Real = 1.0, frequency: Real = 1.0, hbar: Real = 1.0) -> State:
+def thermal(occupation: ArrayLike, *, mass: Real = 1.0, frequency: Real = 1.0, hbar: Real = 1.0) -> State:
     r"""Oscillators in thermal states, $V=\hbar(\bar n+\frac12)\,\mathrm{diag}(1/m\omega,\ m\omega)$.
 
     occupation: mean excitations n̄, a number or one per mode (n,); mass, frequency: of all modes or per mode.
@@ -139,7 +140,9 @@ def squeezed(
     return State(numbers.zeros(2), covariance)
 
 
-def displaced(mean: Any, *, occupation: Real = 0.0, mass: Real = 1.0, frequency: Real = 1.0, hbar: Real = 1.0) -> State:
+def displaced(
+    mean: ArrayLike, *, occupation: Real = 0.0, mass: Real = 1.0, frequency: Real = 1.0, hbar: Real = 1.0
+) -> State:
     """Thermal (by default coherent) states displaced to mean (2n,).
 
     >>> displaced([1.0, 0.0]).mean.tolist()
@@ -151,7 +154,7 @@ def displaced(mean: Any, *, occupation: Real = 0.0, mass: Real = 1.0, frequency:
     return thermal(occupations, mass=mass, frequency=frequency, hbar=hbar).displaced(mean)
 
 
-def _row(vector: Any, like: Any) -> Any:
+def _row(vector: Array, like: Array) -> Array:
     if np.shape(vector) != like.shape[-1:]:
         raise ValueError(f"shift: expected shape {like.shape[-1:]}, (q1..qn, p1..pn); got {np.shape(vector)}.")
     return vector.reshape((1,) * (like.ndim - 1) + vector.shape)

@@ -1,7 +1,5 @@
 """Steady covariances: the Lyapunov equation."""
 
-from typing import Any
-
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
@@ -13,14 +11,14 @@ from stochq.gaussian.phase_space import Array
 _MARGIN = 1e-13
 
 
-def lyapunov(drift: Any, diffusion: Any) -> Float[Array, "2n 2n"]:
+def lyapunov(drift: Array, diffusion: Array) -> Float[Array, "2n 2n"]:
     """V with AV + VAᵀ + B = 0: by Bartels and Stewart (O(n³)), or as a linear system (O(n⁶)) where it is traced.
 
     Raises: ValueError for an unstable drift, naming the eigenvalue. Traced, it gives NaN.
     """
     if not is_concrete((drift, diffusion)):
         return _traced(drift, diffusion)
-    check_stable(drift)
+    check_stable(np.asarray(drift))
     from scipy.linalg import matrix_balance, solve_continuous_lyapunov
 
     _, (scale, _) = matrix_balance(drift, permute=False, separate=True)
@@ -46,7 +44,7 @@ def check_stable(drift: np.ndarray) -> None:
     )
 
 
-def _traced(drift: Any, diffusion: Any) -> Any:
+def _traced(drift: Array, diffusion: Array) -> Array:
     size = drift.shape[0]
     unit = jnp.eye(size, dtype=drift.dtype)
     matrix = jnp.kron(drift, unit) + jnp.kron(unit, drift)

@@ -1,6 +1,6 @@
 """Quantum Brownian motion in all its variants."""
 
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -56,7 +56,7 @@ def brownian(
     return Dynamics(built(drift), built(diffusion), hbar)
 
 
-def balancing_squeezing(mass: Real, frequency: Real, friction: Real, beta: Real, hbar: Real = 1.0) -> Any:
+def balancing_squeezing(mass: Real, frequency: Real, friction: Real, beta: Real, hbar: Real = 1.0) -> Real:
     r"""The squeezing that restores detailed balance of the minimal equation (`brownian-balance` eq. 18).
 
     $$\alpha_{DB}=-\eta\,\frac{D_{qq}m^2\omega^2}{D_{pp}+D_{qq}m^2\omega^2}$$
@@ -69,7 +69,7 @@ def balancing_squeezing(mass: Real, frequency: Real, friction: Real, beta: Real,
     return -friction * anomalous / (momentum_diffusion + anomalous)
 
 
-def balancing_position_friction(mass: Real, frequency: Real, friction: Real, beta: Real, hbar: Real = 1.0) -> Any:
+def balancing_position_friction(mass: Real, frequency: Real, friction: Real, beta: Real, hbar: Real = 1.0) -> Real:
     r"""The friction ξ in position that restores detailed balance of the minimal equation, at equipartition.
 
     $$\xi=\eta\,\frac{m^2\omega^2D_{qq}(\xi)}{D_{pp}}=\eta\,\frac{1-2u-\sqrt{1-4u}}{2u},\qquad
@@ -95,13 +95,13 @@ def balancing_position_friction(mass: Real, frequency: Real, friction: Real, bet
     return friction * 2 * u / (1 - 2 * u + root)
 
 
-def _minimal(word: str, momentum_diffusion: Any, damping: Any, cross_diffusion: Any, hbar: Any) -> Any:
+def _minimal(word: str, momentum_diffusion: Real, damping: Real, cross_diffusion: Real, hbar: Real) -> Real:
     if word != "minimal":
         raise ValueError(f"position_diffusion: expected a number or 'minimal'; got {word!r}.")
     return ((hbar * damping) ** 2 / 16 + cross_diffusion**2) / momentum_diffusion
 
 
-def _check_diffusion(position: Any, cross: Any, momentum: Any) -> None:
+def _check_diffusion(position: Real, cross: Real, momentum: Real) -> None:
     check_number("position_diffusion", position, least=0.0)
     if not is_concrete((position, cross, momentum)):
         return

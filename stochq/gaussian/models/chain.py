@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Complex, Float
+from numpy.typing import ArrayLike
 
 from stochq.gaussian.models import network_checks as checks
 from stochq.gaussian.models.network import Network, build
@@ -13,7 +14,13 @@ from stochq.systems.checks import check_count, check_finite, check_number
 
 
 def chain(
-    sites: int, coupling: float, rate: Any, occupations: Any, *, probe: Any = 0.0, frequency: float = 0.0
+    sites: int,
+    coupling: float,
+    rate: ArrayLike,
+    occupations: ArrayLike,
+    *,
+    probe: ArrayLike = 0.0,
+    frequency: float = 0.0,
 ) -> "Chain":
     r"""A chain of equal modes (Malouf et al. 2019, eq. 27) between two reservoirs, with self-consistent baths:
     $$H=\omega\sum_ka_k^\dagger a_k+i\lambda\sum_k(a_k^\dagger a_{k+1}-a_{k+1}^\dagger a_k).$$
@@ -111,7 +118,7 @@ class Chain:
         rates[0, [0, -1]], occupations[0, [0, -1]] = self.rates, self.occupations
         return build(self.couplings(), rates, occupations)
 
-    def couplings(self) -> Any:
+    def couplings(self) -> Complex[np.ndarray, "sites sites"]:
         """H (sites, sites), complex."""
         upper = np.diag(np.full(self.sites - 1, 1j * self.coupling), 1)
         return upper + upper.conj().T + self.frequency * np.eye(self.sites)

@@ -1,9 +1,8 @@
 """An oscillator under CSL in the limit of small displacements, and its dissipative form."""
 
-from typing import Any
-
 import numpy as np
 from jaxtyping import Float
+from numpy.typing import ArrayLike
 
 from stochq.gaussian.checks import check_number
 from stochq.gaussian.dynamics import Dynamics
@@ -35,7 +34,7 @@ def csl_oscillator(
     return Dynamics(drift, built([[0.0, 0.0], [0.0, 2 * diffusion]]), hbar)
 
 
-def csl_covariance(diffusion: Real, variance: Real, times: Any) -> Float[Array, "time 2 2"]:
+def csl_covariance(diffusion: Real, variance: Real, times: ArrayLike) -> Float[Array, "time 2 2"]:
     r"""CSL from an isotropic state in closed form, ω = m = ħ = 1 (`collapse-entropy` eq. 10, solved).
 
     $$\sigma_{qq,pp}=\sigma_0+\delta\,(\tau\mp\tfrac12\sin2\tau),\qquad\sigma_{qp}=\delta\sin^2\tau$$
@@ -52,7 +51,7 @@ def csl_covariance(diffusion: Real, variance: Real, times: Any) -> Float[Array, 
     return np.stack([np.stack([position, across], -1), np.stack([across, momentum], -1)], -2)
 
 
-def precision_parameters(state: State) -> tuple[Any, Any, Any]:
+def precision_parameters(state: State) -> tuple[Array, Array, Array]:
     r"""a, b, c of $W\propto e^{-(aq^2+bp^2+2cqp)}$ (`collapse-entropy` eq. 9), each (...).
 
     >>> from stochq.gaussian import vacuum

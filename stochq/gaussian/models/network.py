@@ -1,10 +1,10 @@
 """Hopping bosons with a heat bath at every site that one likes: a network of coupled oscillators."""
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from jaxtyping import Complex, Float, Inexact
+from numpy.typing import ArrayLike
 
 from stochq.arrays import as_matrix
 from stochq.gaussian.dynamics import Dynamics
@@ -18,7 +18,7 @@ Correlations = Inexact[np.ndarray, "*times modes modes"]
 Baths = Float[np.ndarray, "*times baths"]
 
 
-def network(couplings: Any, rates: Any, occupations: Any) -> "Network":
+def network(couplings: ArrayLike, rates: ArrayLike, occupations: ArrayLike) -> "Network":
     r"""L modes with hopping between them and local heat baths (Malouf et al. 2019, eqs. 3–4):
     $$\dot\rho = -i\Big[\sum_{kl}H_{kl}a_k^\dagger a_l,\rho\Big]
     + \sum_k\gamma_k(n_k+1)\mathcal D[a_k]\rho + \gamma_k n_k\mathcal D[a_k^\dagger]\rho .$$
@@ -79,7 +79,7 @@ class Network:
         weight = self.rates.sum()
         return float(np.sum(self.rates * self.occupations) / weight) if weight > 0 else 0.0
 
-    def evolve(self, correlations: Any, times: Any) -> Complex[np.ndarray, "times modes modes"]:
+    def evolve(self, correlations: ArrayLike, times: ArrayLike) -> Complex[np.ndarray, "times modes modes"]:
         r"""C at all times from C at the first of them, exactly: $\dot C = i[C,H] - \frac12\{C,\Gamma\} + f$ (eq. B4a).
 
         Raises: ValueError for correlations that are no state's, or times that do not increase.
@@ -88,7 +88,7 @@ class Network:
         matrix = 1j * self.couplings + np.diag(self._total(self.rates) / 2 - 1j * self.damping.frequency)
         return propagate(matrix, self._total(self.rates * self.occupations), start, check_times(times))
 
-    def with_probes(self, rates: Any) -> "Network":
+    def with_probes(self, rates: ArrayLike) -> "Network":
         r"""This network and self-consistent baths $\tilde n_k=\langle a_k^\dagger a_k\rangle$ (eq. 28): each takes as
         much from the network as it gives and only dephases it. They are the last row of the rates that are returned.
 
@@ -168,7 +168,7 @@ class Network:
         """The same network in real phase space, where squeezing, displacement and gradients are possible."""
         return Dynamics(*self.drift_and_diffusion())
 
-    def _checked(self, correlations: Any) -> np.ndarray:
+    def _checked(self, correlations: ArrayLike) -> np.ndarray:
         return checks.shape_of_correlations(correlations, self.modes)
 
     def _total(self, quantity: np.ndarray) -> np.ndarray:
@@ -179,7 +179,7 @@ class Network:
         """(..., modes) broadcast against the baths."""
         return of_modes if self.rates.ndim == 1 else of_modes[..., None, :]
 
-    def _excess(self, correlations: Any) -> np.ndarray:
+    def _excess(self, correlations: Correlations) -> np.ndarray:
         return self._beside(self.site_occupations(correlations)) - self.occupations
 
 

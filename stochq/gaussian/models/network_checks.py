@@ -1,8 +1,7 @@
 """What a network is given, checked."""
 
-from typing import Any
-
 import numpy as np
+from numpy.typing import ArrayLike
 
 from stochq.arrays import as_real
 from stochq.systems.checks import check_finite, check_hermitian, shape_of
@@ -18,7 +17,7 @@ def couplings(matrix: np.ndarray) -> np.ndarray:
     return (matrix + matrix.conj().T) / 2
 
 
-def rates(values: Any, modes: int, name: str = "rates") -> np.ndarray:
+def rates(values: ArrayLike, modes: int, name: str = "rates") -> np.ndarray:
     """Rates (modes,) or (baths, modes), zero or positive; one number is spread over the modes."""
     shape = shape_of(name, values)
     given = as_real(values)
@@ -32,7 +31,7 @@ def rates(values: Any, modes: int, name: str = "rates") -> np.ndarray:
     return np.broadcast_to(given, shape or (modes,)).copy()
 
 
-def occupations(values: Any, shape: tuple[int, ...]) -> np.ndarray:
+def occupations(values: ArrayLike, shape: tuple[int, ...]) -> np.ndarray:
     """Mean numbers of quanta in the shape of the rates."""
     given = as_real(values)
     check_finite("occupations", given)
@@ -48,7 +47,7 @@ def _not_negative(name: str, given: np.ndarray, advice: str) -> None:
         raise ValueError(f"{name}: expected numbers of at least 0; got {given.min():g} at index {place}. {advice}")
 
 
-def shape_of_correlations(values: Any, modes: int) -> np.ndarray:
+def shape_of_correlations(values: ArrayLike, modes: int) -> np.ndarray:
     """Correlations (..., modes, modes) as they are."""
     given = np.asarray(values)
     if given.ndim < 2 or given.shape[-2:] != (modes, modes):
@@ -56,7 +55,7 @@ def shape_of_correlations(values: Any, modes: int) -> np.ndarray:
     return given
 
 
-def correlations(values: Any, modes: int) -> np.ndarray:
+def correlations(values: ArrayLike, modes: int) -> np.ndarray:
     """Correlations (modes, modes) of some state: Hermitian without a negative eigenvalue, complex128."""
     given = shape_of_correlations(values, modes).astype(complex)
     if given.ndim != 2:

@@ -70,7 +70,14 @@ def bound(variant: str, model: sq.gaussian.Dynamics) -> Row:
     (qq, qp), (_, pp) = steady.covariance.tolist()
     rates = float(model.entropy_production(steady)), float(model.entropy_flux(steady))
     return Row(
-        variant, qq, qp, pp, *rates, model.is_completely_positive(), bool(balance), not balance.no_reversible_diffusion
+        variant,
+        qq,
+        qp,
+        pp,
+        *rates,
+        bool(model.is_completely_positive()),
+        bool(balance),
+        not balance.no_reversible_diffusion,
     )
 
 
@@ -89,7 +96,7 @@ def free(variant: str, model: sq.gaussian.Dynamics) -> Row:
     produced = 0.0 if np.allclose(current, 0, atol=1e-14) else np.inf
     balance = np.allclose(np.diag(np.diag(drift)), -0.5 * noise @ inverse, atol=1e-14)
     odd = bool(noise[0, 1] != 0)
-    positive = model.is_completely_positive()
+    positive = bool(model.is_completely_positive())
     return Row(variant, np.inf, qp, pp, produced, produced - flow_rate, positive, balance and not odd, odd)
 
 

@@ -19,7 +19,7 @@ def fig1(effort: float = 1.0) -> Claim:
     """a, b and c of the Wigner function: diffusion spreads it, the oscillation makes the spread alternate."""
     times = np.linspace(0, 50, 1001)
     state = setting.evolved(DIFFUSION, 0.0, times)
-    a, b, c = sq.gaussian.precision_parameters(state)
+    a, b, c = np.asarray(sq.gaussian.precision_parameters(state))
     exact = sq.gaussian.csl_covariance(DIFFUSION, setting.SPREAD / 2, times)
     at = int(np.argmin(np.abs(times - 5)))
     solved = setting.integrated(DIFFUSION, 0.0, times)

@@ -52,7 +52,7 @@ def _snapshots(
 ) -> Claim:
     axis = np.linspace(-reach, reach, 161)
     pictures = np.asarray(sq.gaussian.wigner(states, axis, axis))
-    a, b, c = sq.gaussian.precision_parameters(states)
+    a, b, c = np.asarray(sq.gaussian.precision_parameters(states))
     table = Table({"tau": times, "a": a, "b": b, "c": c, **setting.moments(states)}, UNITS)
     difference = setting.largest(_second_moments(states) - exact)
     checks.append(Check("second moments of the picture, largest difference", difference, 0.0, setting.INTEGRATED))
