@@ -11,6 +11,7 @@ import numpy as np
 
 from stochq.ensemble.result import EnsembleResult
 from stochq.files import check_replaceable, replace_file
+from stochq.real_parts import by_observable, in_rows, row_names
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -35,7 +36,7 @@ def to_dataset(result: EnsembleResult, curves: Curves | None = None) -> "xr.Data
     """The result as a dataset: one variable per statistic over (observable, time), complex arrays as _re and _im."""
     import xarray as xr
 
-    names = list(result.mean)
+    names = list(in_rows(result.mean))
     variables = _statistics(result, names) | _states(result) | _covariance(result) | _histograms(result)
     variables |= _curves(curves, names)
     coordinates = {"observable": np.asarray(names, dtype=object), "time": np.asarray(result.times)}
@@ -50,8 +51,11 @@ def from_dataset(dataset: "xr.Dataset") -> EnsembleResult:
     if version > VERSION:
         raise ValueError(f"dataset: expected format version {VERSION} or lower; got {version}. Upgrade stochq.")
     names = [str(name) for name in dataset["observable"].values]
-    statistics: dict[str, Any] = {key: dict(zip(names, dataset[key].values, strict=True)) for key in STATISTICS}
     header = json.loads(dataset.attrs["header"])
+    observables = header.pop("observables", names)
+    statistics: dict[str, Any] = {
+        key: by_observable(dict(zip(names, dataset[key].values, strict=True)), observables) for key in STATISTICS
+    }
     if isinstance(header["fingerprint"], str):
         # Files of 0.1 know one hash of everything.
         header["fingerprint"] = {"problem": header["fingerprint"]}
@@ -59,7 +63,7 @@ def from_dataset(dataset: "xr.Dataset") -> EnsembleResult:
     return EnsembleResult(
         times=dataset["time"].values,
         **statistics,
-        bias=_read_bias(dataset, names),
+        bias=_read_bias(dataset, names, observables),
         covariance=dataset["covariance"].values if "covariance" in dataset else None,
         covariance_points=_read_points(dataset),
         kept=_read_complex(dataset, "kept"),
@@ -150,12 +154,13 @@ def _statistics(result: EnsembleResult, names: list[str]) -> dict[str, Any]:
     shape = (len(names), len(result.times))
     variables: dict[str, Any] = {}
     for key in STATISTICS:
-        values = getattr(result, key)
+        values = in_rows(getattr(result, key))
         variables[key] = (("observable", "time"), np.asarray([values[name] for name in names]).reshape(shape))
     if result.bias:
         missing = np.full(len(result.times), np.nan)
-        bias = [missing if result.bias[name] is None else result.bias[name] for name in names]
-        estimated = [result.bias[name] is not None for name in names]
+        known = in_rows({name: bias for name, bias in result.bias.items() if bias is not None})
+        bias = [known.get(name, missing) for name in names]
+        estimated = [name in known for name in names]
         variables["bias"] = (("observable", "time"), np.asarray(bias, dtype=np.float64).reshape(shape))
         variables["has_bias"] = (("observable",), np.asarray(estimated, dtype=np.int8))
     return variables
@@ -187,12 +192,15 @@ def _histograms(result: EnsembleResult) -> dict[str, Any]:
 
 
 def _curves(curves: Curves | None, names: list[str]) -> dict[str, Any]:
+    if curves is None:
+        return {}
     variables: dict[str, Any] = {}
+    exact, trajectories = in_rows(curves.exact), in_rows(curves.trajectories)
     for i, name in enumerate(names):
-        if curves is not None and name in curves.exact:
-            variables[f"exact_{i}"] = (("time",), np.asarray(curves.exact[name]))
-        if curves is not None and name in curves.trajectories:
-            variables[f"values_{i}"] = (("shown", "time"), np.asarray(curves.trajectories[name]))
+        if name in exact:
+            variables[f"exact_{i}"] = (("time",), exact[name])
+        if name in trajectories:
+            variables[f"values_{i}"] = (("shown", "time"), trajectories[name])
     return variables
 
 
@@ -208,6 +216,7 @@ def _attributes(result: EnsembleResult) -> dict[str, Any]:
         "ranges": [[int(number) for number in part] for part in result.ranges],
         "info": dict(result.info),
         "antithetic": bool(result.antithetic),
+        "observables": list(result.mean),
     }
     return {"format": FORMAT, "format_version": VERSION, "header": json.dumps(header, default=_plain)}
 
@@ -233,11 +242,12 @@ def _read_complex(dataset: "xr.Dataset", name: str) -> np.ndarray | None:
     return values
 
 
-def _read_bias(dataset: "xr.Dataset", names: list[str]) -> dict[str, np.ndarray | None]:
+def _read_bias(dataset: "xr.Dataset", names: list[str], observables: list[str]) -> dict[str, np.ndarray | None]:
     if "bias" not in dataset:
         return {}
     values, estimated = dataset["bias"].values, dataset["has_bias"].values
-    return {name: values[i] if estimated[i] else None for i, name in enumerate(names)}
+    rows = {name: values[i] if estimated[i] else None for i, name in enumerate(names)}
+    return by_observable(rows, observables)
 
 
 def _read_points(dataset: "xr.Dataset") -> list[tuple[str, int]]:
@@ -261,4 +271,11 @@ def _read_curves(dataset: "xr.Dataset") -> Curves:
     names = [str(name) for name in dataset["observable"].values]
     exact = {name: dataset[f"exact_{i}"].values for i, name in enumerate(names) if f"exact_{i}" in dataset}
     values = {name: dataset[f"values_{i}"].values for i, name in enumerate(names) if f"values_{i}" in dataset}
-    return Curves(exact, values)
+    observables = json.loads(dataset.attrs["header"]).get("observables", names)
+    return Curves(_known(exact, observables), _known(values, observables))
+
+
+def _known(rows: Mapping[str, np.ndarray], observables: list[str]) -> dict[str, np.ndarray]:
+    """By observable, without those that have no curve."""
+    names = [name for name in observables if name in rows or row_names(name, True)[0] in rows]
+    return by_observable(rows, names)

@@ -10,6 +10,7 @@ import numpy as np
 
 from stochq.ensemble.result import EnsembleResult
 from stochq.files import check_replaceable, is_picture, replace_file
+from stochq.real_parts import in_rows, row_names
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -107,6 +108,8 @@ def plot_result(
 ) -> "Figure":
     """One panel per observable: the mean with ±2 standard errors, the exact curve, and single trajectories.
 
+    A complex observable has two panels, one for each part.
+
     exact: an exact result, or {name: (time,)}; trajectories: {name: (trajectory, time)} values of single runs;
     residuals: below each panel, how many standard errors the mean is away from the exact curve.
     Raises: ValueError for a name that the result does not hold.
@@ -115,12 +118,14 @@ def plot_result(
     for name in shown:
         if name not in result.mean:
             raise ValueError(f"names: expected names among {', '.join(result.mean)}; got {name!r}.")
-    curves = _curves(exact)
+    panels = _panels(result, shown)
+    result, curves, single = result.in_real_rows(), in_rows(_curves(exact)), in_rows(trajectories or {})
     with style():
         heights = (1.0, 0.35) if residuals and curves else (1.0,)
-        made, axes = figure(len(shown), rows_each=heights)
-        for name, column in zip(shown, axes, strict=True):
-            _draw_panel(column[0], result, name, curves.get(name), (trajectories or {}).get(name))
+        made, axes = figure(len(panels), rows_each=heights)
+        for (name, text), column in zip(panels.items(), axes, strict=True):
+            _draw_panel(column[0], result, name, curves.get(name), single.get(name))
+            column[0].set_ylabel(text)
             if len(column) > 1:
                 _draw_residuals(column[1], result, name, curves.get(name))
                 column[0].tick_params(labelbottom=False)
@@ -140,6 +145,16 @@ def save_figure(made: "Figure", path: str | Path) -> Path:
     form = Path(path).suffix.removeprefix(".").lower() or "png"
     replace_file(target, lambda aside: made.savefig(aside, format=form))
     return Path(path)
+
+
+def _panels(result: EnsembleResult, names: Sequence[str]) -> dict[str, str]:
+    """The real rows to be drawn and their labels."""
+    panels: dict[str, str] = {}
+    for name in names:
+        text = label(result, name)
+        rows = row_names(name, np.iscomplexobj(result.mean[name]))
+        panels |= {row: text if row == name else f"{row.removesuffix(name)}{text}" for row in rows}
+    return panels
 
 
 def label(result: EnsembleResult, name: str) -> str:
@@ -174,7 +189,6 @@ def _draw_panel(axes: "Axes", result: EnsembleResult, name: str, exact: Any, val
     axes.plot(times, mean, color=BLUE, linestyle="-", label=f"mean of {result.trajectories:,}".replace(",", " "))
     if exact is not None:
         axes.plot(times, exact, color=BLACK, linestyle=(0, (4, 3)), linewidth=1.2, label="exact")
-    axes.set_ylabel(label(result, name))
     axes.margins(x=0.01)
 
 

@@ -1,5 +1,6 @@
 """What `stochq run` prints: the table of observables, the verdict, and advice on the cheaper tool."""
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,6 +9,7 @@ import numpy as np
 
 from stochq.compare import Comparison
 from stochq.ensemble.result import EnsembleResult
+from stochq.real_parts import in_rows, row_names
 
 # Below these p-values an ensemble may differ from the reference, and does: one right run in a thousand, in a million.
 DOUBTFUL, DIFFERENT = 1e-3, 1e-6
@@ -42,6 +44,7 @@ def observables_table(
     from rich.table import Table
 
     table = Table()
+    real, exact, z = result.in_real_rows(), in_rows(exact), in_rows(z)
     headings = ["observable", _heading("t", result.info.get("unit:time")), "ensemble ± standard error"]
     headings += ["exact", "z"] if exact else []
     for i, heading in enumerate(headings):
@@ -49,11 +52,11 @@ def observables_table(
     count = len(result.times)
     chosen = np.unique(np.linspace(0, count - 1, min(rows, count)).round().astype(int))
     for name in names:
-        for i in chosen:
-            first = _heading(name, result.info.get(f"unit:{name}")) if i == chosen[0] else ""
-            mean, error = float(result.mean[name][i]), float(result.stderr[name][i])
+        for row, i in itertools.product(row_names(name, np.iscomplexobj(result.mean[name])), chosen):
+            first = _heading(row, result.info.get(f"unit:{name}")) if i == chosen[0] else ""
+            mean, error = float(real.mean[row][i]), float(real.stderr[row][i])
             cells = [first, f"{result.times[i]:.5g}", with_error(mean, error)]
-            cells += [f"{exact[name][i]:.6g}" if name in exact else "", _z(z, name, i)] if exact else []
+            cells += [f"{exact[row][i]:.6g}" if row in exact else "", _z(z, row, i)] if exact else []
             table.add_row(*cells, end_section=i == chosen[-1])
     return table
 

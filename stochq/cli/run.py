@@ -130,13 +130,14 @@ def _trajectory_values(job: Job, result: EnsembleResult) -> dict[str, np.ndarray
     import jax
 
     from stochq.ensemble.observables import readout
+    from stochq.real_parts import by_observable, real_rows
 
     if result.kept is None:
         return {}
-    read = readout(job.observables, job.equation.dim)
+    read = readout(real_rows(job.observables, job.equation.dim), job.equation.dim)
     # The readout takes states as columns; here the columns are the times of one trajectory.
     values = np.asarray(jax.jit(jax.vmap(lambda states: read(states.T)))(result.kept))
-    return {name: values[:, i] for i, name in enumerate(read.names)}
+    return by_observable({name: values[:, i] for i, name in enumerate(read.names)}, job.observables)
 
 
 def _judge(

@@ -2,7 +2,7 @@
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,8 +11,8 @@ from stochq.arrays import UNIT, rounding
 from stochq.compare.hotelling import Verdict, hotelling, thinned
 from stochq.ensemble.result import EnsembleResult
 from stochq.exact.result import ExactResult
+from stochq.real_parts import by_observable, in_rows, row_names
 
-# Rounding of one operation.
 # Values that do not fluctuate count as wrong when they are off by this many times the expected rounding error.
 _BEYOND_ROUNDING = 10.0
 _ROWS = 5
@@ -24,9 +24,10 @@ class Comparison:
     """How far ensemble means are from the exact ones, in units of their error. Prints as a table.
 
     z {name: (T,)}: per point, 0 where nothing fluctuates and both agree, infinite where nothing fluctuates and they
-    do not; chi2, dof: all points together with the covariance between times and observables, on dof independent
-    directions; p_value: how often a correct ensemble is as far off or farther; p_values {name: p}: the same for each
-    observable by itself; not_compared: observables of the ensemble without an exact value.
+    do not, complex for complex observables, with each part in units of its own error; chi2, dof: all points together
+    with the covariance between times and observables, on dof independent directions; p_value: how often a correct
+    ensemble is as far off or farther; p_values {name: p}: the same for each observable by itself; not_compared:
+    observables of the ensemble without an exact value.
     """
 
     z: dict[str, np.ndarray]
@@ -74,13 +75,15 @@ def compare(ensemble: EnsembleResult, exact: ExactResult) -> Comparison:
     names = _common(ensemble, exact)
     if ensemble.covariance is None:
         raise ValueError("ensemble: expected one with the covariance between times; it has none. Simulate it again.")
-    rounding = {name: _rounding(ensemble, exact, name) for name in names}
-    z = {name: _scores(ensemble, exact, name, rounding[name]) for name in names}
-    verdict = _judge(ensemble, exact, names, rounding, z)
-    p_values = {name: _judge(ensemble, exact, [name], rounding, z).p_value for name in names}
+    rows = {name: row_names(name, np.iscomplexobj(ensemble.mean[name])) for name in names}
     missing = tuple(name for name in ensemble.mean if name not in names)
+    ensemble, exact = ensemble.in_real_rows(), replace(exact, expect=_exact_rows(ensemble, exact, names))
+    rounding = {row: _rounding(ensemble, exact, parts) for parts in rows.values() for row in parts}
+    z = {row: _scores(ensemble, exact, row, rounding[row]) for row in exact.expect}
+    verdict = _judge(ensemble, exact, list(z), rounding, z)
+    p_values = {name: _judge(ensemble, exact, rows[name], rounding, z).p_value for name in names}
     lines = tuple(_table(ensemble, exact, z))
-    return Comparison(z, verdict.chi2, verdict.dof, verdict.p_value, p_values, missing, lines)
+    return Comparison(by_observable(z, names), verdict.chi2, verdict.dof, verdict.p_value, p_values, missing, lines)
 
 
 def _common(ensemble: EnsembleResult, exact: ExactResult) -> list[str]:
@@ -99,6 +102,20 @@ def _common(ensemble: EnsembleResult, exact: ExactResult) -> list[str]:
     return names
 
 
+def _exact_rows(ensemble: EnsembleResult, exact: ExactResult, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """The exact values of the ensemble's real rows."""
+    expect: dict[str, np.ndarray] = {}
+    for name in names:
+        value = np.asarray(exact.expect[name])
+        if np.iscomplexobj(value) and not np.iscomplexobj(ensemble.mean[name]):
+            raise ValueError(
+                f"exact: expected real values of {name!r}, as the ensemble has; got complex ones. Give both the same "
+                "observables."
+            )
+        expect[name] = value.astype(complex) if np.iscomplexobj(ensemble.mean[name]) else value
+    return in_rows(expect)
+
+
 class _Rounding(NamedTuple):
     """Rounding errors of one observable: of the means, the same in all trajectories, and from one to another."""
 
@@ -106,11 +123,14 @@ class _Rounding(NamedTuple):
     scatter: float
 
 
-def _rounding(ensemble: EnsembleResult, exact: ExactResult, name: str) -> _Rounding:
-    """Common errors grow with the number of steps, scatter with its root; the exact values have errors too."""
-    spread = ensemble.stderr[name] * np.sqrt(ensemble.trajectories)
-    parts = (ensemble.mean[name], exact.expect[name], spread)
-    size = max(np.finfo(float).tiny, *(float(np.abs(part).max()) for part in parts))
+def _rounding(ensemble: EnsembleResult, exact: ExactResult, rows: Sequence[str]) -> _Rounding:
+    """Common errors grow with the number of steps, scatter with its root; the exact values have errors too.
+
+    rows: of one observable: both parts of a complex one are rounded with its modulus.
+    """
+    spreads = [ensemble.stderr[row] * np.sqrt(ensemble.trajectories) for row in rows]
+    values = [*spreads, *(source[row] for source in (ensemble.mean, exact.expect) for row in rows)]
+    size = max(np.finfo(float).tiny, *(float(np.abs(value).max()) for value in values))
     steps = float(ensemble.info.get("steps", 0))
     common = rounding(ensemble.precision, steps) + exact.error
     return _Rounding(size * common, size * UNIT[ensemble.precision] * (16 + 4 * np.sqrt(steps)))

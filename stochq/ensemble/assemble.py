@@ -13,6 +13,7 @@ from stochq.ensemble.result import EnsembleResult
 from stochq.ensemble.runner import Totals, precision_context
 from stochq.ensemble.statistics import Covariance, Density, Histogram, PairSpread
 from stochq.functions import without_addresses
+from stochq.real_parts import by_observable, row_names
 
 
 def assemble(
@@ -33,17 +34,16 @@ def assemble(
     antithetic = isinstance(problem.statistics[-1], PairSpread)
     single = variances + finished[-1] if antithetic else variances
     errors = np.sqrt(variances / float(totals.summaries[0].count))
-    mean, variance, stderr = (
-        {name: array[:, names.index(name)] for name in names} for array in (means, single, errors)
-    )
+    mean, variance, stderr = (dict(zip(names, array.T, strict=True)) for array in (means, single, errors))
+    rows = {row for name in observables for row in (name, *row_names(name, True)) if row in names}
     asked = slice(2, 2 + len(statistics))
     extra = list(zip(statistics, problem.statistics[asked], finished[asked], strict=True))
     return EnsembleResult(
         times=grid.times,
-        mean={name: mean[name] for name in observables},
-        variance={name: variance[name] for name in observables},
-        stderr={name: stderr[name] for name in observables},
-        bias={name: choice.bias.get(name) for name in observables},
+        mean=by_observable(mean, observables),
+        variance=by_observable(variance, observables),
+        stderr=by_observable(stderr, observables),
+        bias=by_observable({row: choice.bias.get(row) for row in rows}, observables),
         trajectories=count,
         failed=totals.failed,
         seed=seed,
@@ -52,11 +52,11 @@ def assemble(
         precision=precision,
         fingerprint=fingerprint(problem, precision),
         ranges=[(seed, 0, totals.done)],
-        **_covariance(problem, (2 if antithetic else 1) * finished[1], observables),
+        **_covariance(problem, (2 if antithetic else 1) * finished[1], rows),
         antithetic=antithetic,
         density=next((value for _, statistic, value in extra if isinstance(statistic, Density)), None),
         histograms={name: value for name, statistic, value in extra if isinstance(statistic, Histogram)},
-        info=_info(totals, choice, grid) | {name: float(mean[name].max()) for name in names if name not in observables},
+        info=_info(totals, choice, grid) | {name: float(mean[name].max()) for name in names if name not in rows},
     )
 
 
@@ -68,11 +68,11 @@ def _check_failures(problem: Runnable, totals: Totals, dt: float) -> None:
         )
 
 
-def _covariance(problem: Runnable, covariance: np.ndarray, observables: list[str]) -> dict[str, Any]:
+def _covariance(problem: Runnable, covariance: np.ndarray, rows: set[str]) -> dict[str, Any]:
     statistic = problem.statistics[1]
     assert isinstance(statistic, Covariance)
     points = [(problem.names[observable], int(time)) for observable, time in statistic.points]
-    chosen = [index for index, (name, _) in enumerate(points) if name in observables]
+    chosen = [index for index, (name, _) in enumerate(points) if name in rows]
     return {
         "covariance": covariance[np.ix_(chosen, chosen)],
         "covariance_points": [points[index] for index in chosen],

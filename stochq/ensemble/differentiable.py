@@ -20,6 +20,7 @@ from stochq.ensemble.simulate import check_options
 from stochq.ensemble.task import Task
 from stochq.equation import Equation, as_equation
 from stochq.operators import check_state_function
+from stochq.real_parts import by_observable, real_rows
 from stochq.schemes import Scheme, check_scheme, default_differentiable_scheme, frame_of
 from stochq.systems.checks import check_count, check_times
 from stochq.systems.states import check_state
@@ -90,12 +91,13 @@ def expectations(
         psi0 = check_state(psi0, equation.dim)
         with jax.ensure_compile_time_eval():
             check_grid_state(equation, psi0)
-    task = Task(equation, frame_of(equation), psi0, times, observables, scheme, precision, seed)
+    rows = real_rows(observables, equation.dim)
+    task = Task(equation, frame_of(equation), psi0, times, rows, scheme, precision, seed)
     problem = build_problem(task, grid)
     check_counters(problem, grid, trajectories)
     with precision_context(precision):
         means = _means(_unrolled(problem, grid, trajectories), trajectories)
-    return {name: means[:, problem.read.names.index(name)] for name in observables}
+    return by_observable(dict(zip(problem.read.names, means.T, strict=True)), observables)
 
 
 def check_differentiable(scheme: Scheme, equation: Equation) -> None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from stochq.real_parts import by_observable, in_rows, row_names
+
 if TYPE_CHECKING:
     import matplotlib.figure
     import xarray
@@ -18,10 +20,13 @@ MEGABYTE = 2**20
 class EnsembleResult:
     """Ensemble means of a run and their uncertainties.
 
-    times (T,); mean, stderr, variance, bias: {name: (T,)}, bias is an estimate of the time-step error or None;
+    times (T,); mean, stderr, variance, bias: {name: (T,)}, bias is an estimate of the time-step error or None. They
+    are complex for operators that are not Hermitian and for functions with complex values: the real part of stderr is
+    the standard error of the real part, the imaginary part that of the imaginary part; variance and bias likewise;
     trajectories: how many entered the means; failed: how many became non-finite and were left out; kept: whole
     states (trajectory, time, dim) or None; density (T, dim, dim) or None; histograms {name: (edges, counts)};
-    covariance (P, P): of single-trajectory values at covariance_points [(name, time index), ...]; ranges: the
+    covariance (P, P): of single-trajectory values at covariance_points [(name, time index), ...], where the parts of a
+    complex observable "a" are called "Re a" and "Im a"; ranges: the
     (seed, start, stop) of trajectories inside; fingerprint {part of the problem: hash}, equal in runs that may be
     merged; info: how the run was made. antithetic: whether the trajectories came
     in pairs with opposite noise; stderr then comes from the means over pairs, and the covariance is twice theirs.
@@ -53,6 +58,18 @@ class EnsembleResult:
         """How many independent values the means are made of: trajectories, or pairs of them."""
         return self.trajectories // 2 if self.antithetic else self.trajectories
 
+    def in_real_rows(self) -> "EnsembleResult":
+        """The same with each complex observable "a" as two real ones, "Re a" and "Im a"."""
+        if not any(map(np.iscomplexobj, self.mean.values())):
+            return self
+        bias: dict[str, np.ndarray | None] = {}
+        for name, value in self.bias.items():
+            rows = row_names(name, np.iscomplexobj(self.mean[name]))
+            bias |= dict.fromkeys(rows) if value is None else in_rows({name: value})
+        return replace(
+            self, mean=in_rows(self.mean), stderr=in_rows(self.stderr), variance=in_rows(self.variance), bias=bias
+        )
+
     def merge(self, other: "EnsembleResult") -> "EnsembleResult":
         """Both ensembles as one; the same equation, times and step, and no trajectory in both.
 
@@ -61,15 +78,16 @@ class EnsembleResult:
         _check_mergeable(self, other)
         total = self.trajectories + other.trajectories
         mean, variance, stderr = {}, {}, {}
-        for name in self.mean:
-            mean[name], variance[name] = _pool(self, other, name, [self.variance[name], other.variance[name]])
-            _, effective = _pool(self, other, name, [run.trajectories * run.stderr[name] ** 2 for run in (self, other)])
-            stderr[name] = np.sqrt(effective / total)
+        one, two = self.in_real_rows(), other.in_real_rows()
+        for row in one.mean:
+            mean[row], variance[row] = _pool(one, two, row, [one.variance[row], two.variance[row]])
+            _, effective = _pool(one, two, row, [run.trajectories * run.stderr[row] ** 2 for run in (one, two)])
+            stderr[row] = np.sqrt(effective / total)
         return replace(
             self,
-            mean=mean,
-            variance=variance,
-            stderr=stderr,
+            mean=by_observable(mean, self.mean),
+            variance=by_observable(variance, self.mean),
+            stderr=by_observable(stderr, self.mean),
             trajectories=total,
             failed=self.failed + other.failed,
             ranges=sorted(self.ranges + other.ranges),
@@ -109,10 +127,10 @@ class EnsembleResult:
         ]
         if self.failed:
             lines.append(f"  failed (left out): {self.failed}")
-        for name, mean in self.mean.items():
-            lines.append(
-                f"  {name}: {mean[0]:.5g} ± {self.stderr[name][0]:.1g}  →  {mean[-1]:.5g} ± {self.stderr[name][-1]:.1g}"
-            )
+        real = self.in_real_rows()
+        for row, mean in real.mean.items():
+            error = real.stderr[row]
+            lines.append(f"  {row}: {mean[0]:.5g} ± {error[0]:.1g}  →  {mean[-1]:.5g} ± {error[-1]:.1g}")
         arrays = (("kept", self.kept), ("density", self.density), ("covariance", self.covariance))
         for name, array in arrays:
             if array is not None:
@@ -170,7 +188,8 @@ def _pool_covariance(a: EnsembleResult, b: EnsembleResult) -> np.ndarray | None:
     if a.covariance is None or b.covariance is None or a.covariance_points != b.covariance_points:
         return None
     total = a.trajectories + b.trajectories
-    shift = np.array([b.mean[name][index] - a.mean[name][index] for name, index in a.covariance_points])
+    first, second = in_rows(a.mean), in_rows(b.mean)
+    shift = np.array([second[row][index] - first[row][index] for row, index in a.covariance_points])
     squares = a.covariance * (a.trajectories - 1) + b.covariance * (b.trajectories - 1)
     return (squares + np.outer(shift, shift) * a.trajectories * b.trajectories / total) / (total - 1)
 

@@ -17,11 +17,12 @@ from stochq.ensemble.planning import plan_step, warn_about_time
 from stochq.ensemble.problem import build_problem, check_counters
 from stochq.ensemble.result import EnsembleResult
 from stochq.ensemble.runner import precision_context, run
-from stochq.ensemble.statistics import Density, Histogram
+from stochq.ensemble.statistics import Density, Histogram, Statistic
 from stochq.ensemble.task import Task
 from stochq.ensemble.to_tolerance import check_tolerance, report_on, run_to, target_of
 from stochq.equation import Equation, as_equation
 from stochq.operators import check_state_function
+from stochq.real_parts import has_complex_values, real_rows
 from stochq.schemes import Scheme, check_scheme, default_scheme, frame_of
 from stochq.systems.checks import check_count, check_times
 from stochq.systems.states import check_state
@@ -52,8 +53,9 @@ def simulate(
     """Run an ensemble of trajectories and return the means of observables with their standard errors.
 
     equation: from `sq.models`; psi0: (dim,) normalised; times: (T,) increasing, the start included.
-    observables: {name: (dim,) diagonal | (dim, dim) Hermitian | callable(psi) -> float | sq.Density() |
-    sq.Histogram(...)}. scheme: None takes the best that applies; means to a tolerance may take discrete increments.
+    observables: {name: (dim,) diagonal | (dim, dim) matrix | callable(psi) -> number | sq.Density() |
+    sq.Histogram(...)}; means are complex for operators that are not Hermitian and functions with complex values.
+    scheme: None takes the best that applies; means to a tolerance may take discrete increments.
     dt: None takes the largest step whose estimated bias stays below a tenth of the standard error. tolerance: run as
     many trajectories, up to `trajectories`, and as short steps (unless dt is given) as keep |bias| + 2 standard errors
     below it for every observable at every time; result.info says what was chosen, why, and what was reached. batch:
@@ -80,7 +82,7 @@ def simulate(
     keep = check_count("keep", keep, 0, most=trajectories)
     seed = check_count("seed", seed, 0, most=2**63 - 1)
     check_options(precision, batch)
-    plain, statistics = _split_observables(observables, equation.dim)
+    asked, plain, statistics = _split_observables(observables, equation.dim)
     single = _asks_for_single_trajectories(keep, statistics)
     averages = tolerance is not None and dt is None and not single
     scheme = _checked_scheme(equation, scheme, single, averages)
@@ -100,7 +102,7 @@ def simulate(
         target = target_of(task, plan, tolerance, grid.total_steps)
         build = partial(_checked_problem, task, grid, trajectories)
         problem, totals = run_to(target, build, pairs, trajectories, precision, batch, progress)
-    result = assemble(problem, grid, totals, plan, list(plain), list(statistics), precision, seed)
+    result = assemble(problem, grid, totals, plan, asked, list(statistics), precision, seed)
     if target is not None:
         report_on(result, target, totals, trajectories)
     warn_about_grid(result.info)
@@ -167,15 +169,24 @@ def check_options(precision: str, batch: int | None) -> None:
         check_count("batch", batch, 1)
 
 
-def _split_observables(observables: Mapping[str, Any], dim: int) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Plain observables (their mean is wanted) and statistics of states asked for by name."""
+def _split_observables(
+    observables: Mapping[str, Any], dim: int
+) -> tuple[list[str], dict[str, Any], dict[str, Statistic]]:
+    """The names of observables whose mean is wanted, their real rows, and statistics of states by name."""
     if not isinstance(observables, Mapping):
         raise ValueError(f"observables: expected a mapping {{name: operator}}; got {type(observables).__name__}.")
-    statistics = {name: value for name, value in observables.items() if isinstance(value, (Density, Histogram))}
+    statistics: dict[str, Statistic] = {
+        name: value for name, value in observables.items() if isinstance(value, (Density, Histogram))
+    }
     for name, value in statistics.items():
         if isinstance(value, Histogram):
             if callable(value.operator):
                 check_state_function(f"observables[{name!r}]", value.operator, dim)
+                if has_complex_values(value.operator, dim):
+                    raise ValueError(
+                        f"observables[{name!r}]: expected a function with real values for a histogram; got complex "
+                        "ones. Take jnp.real(...) of them."
+                    )
             readout({name: value.operator}, dim)
     plain: dict[str, Any] = {name: value for name, value in observables.items() if name not in statistics}
     for name, value in plain.items():
@@ -183,7 +194,7 @@ def _split_observables(observables: Mapping[str, Any], dim: int) -> tuple[dict[s
             check_state_function(f"observables[{name!r}]", value, dim)
     if not plain:
         plain = {"norm": np.ones(dim)}
-    return plain, statistics
+    return list(plain), real_rows(plain, dim), statistics
 
 
 def kept_states(problem: Runnable, keep: int, precision: str) -> np.ndarray:

@@ -48,7 +48,8 @@ def evolve(
     $$\dot\rho = -\tfrac{i}{\hbar}[H, \rho] + \sum_k\big(L_k\rho L_k^\dagger - \tfrac12\{L_k^\dagger L_k, \rho\}\big)$$
 
     psi0_or_rho0: a normalised ket (dim,) or a density matrix (dim, dim); times: (T,) increasing, the start included.
-    observables: as for `sq.simulate`: {name: (dim,) diagonal | (dim, dim) Hermitian | callable(psi) -> float}.
+    observables: as for `sq.simulate`: {name: (dim,) diagonal | (dim, dim) matrix | callable(psi) -> number},
+    complex where operators are not Hermitian or functions have complex values.
     A callable is evaluated on the eigenvectors of ρ, Σ_k w_k f(v_k), right for f quadratic in ψ such as the momentum
     and the energy on a grid; others are named in `left_out`. sq.Density and sq.Histogram entries are skipped.
     method: "auto" takes the first that applies of
@@ -80,13 +81,13 @@ def evolve(
         readout = Readout(observables, equation.dim)
         kept = len(times) * rho.nbytes < KEPT_BYTES
         density = np.empty((len(times), *rho.shape), np.complex128) if kept else None
-        values = np.empty((len(times), len(readout.names)))
+        values = np.empty((len(times), len(readout.names)), np.complex128)
         error, steps = 0.0, 0
         for index, solved in enumerate(_solve(equation, groups, rho, times, chosen)):
             values[index], error, steps = readout(solved.rho), solved.error, solved.steps
             if density is not None:
                 density[index] = solved.rho
-    expect = {name: values[:, index].copy() for index, name in enumerate(readout.names)}
+    expect = readout.by_name(values)
     seconds = time.perf_counter() - started
     return ExactResult(times, expect, density, chosen, error, seconds, steps, readout.left_out)
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from stochq.functions import user_function
 from stochq.operators import check_state_function
-from stochq.systems.checks import check_diagonal, check_hermitian, shape_of
+from stochq.real_parts import has_complex_values, is_hermitian
+from stochq.systems.checks import check_finite, shape_of
 from stochq.systems.fourier import Spectral
 
 # A callable may compute in single precision: identities hold to this fraction of its values.
@@ -17,7 +18,7 @@ _QUADRATIC_TOLERANCE = 1e-4
 
 
 class Readout:
-    """Expectation values of observables, {name: diagonal (dim,) | matrix (dim, dim) | callable(psi) -> float}.
+    """Expectation values of observables, {name: diagonal (dim,) | matrix (dim, dim) | callable(psi) -> number}.
 
     A callable is evaluated as Σ_k w_k f(v_k) over the eigenvectors of ρ, which is its expectation where f is
     quadratic in ψ, f(ψ) = ⟨ψ|O|ψ⟩. Callables that are not are listed in `left_out`. Statistics of states, such as
@@ -32,6 +33,7 @@ class Readout:
         }
         self.left_out = tuple(name for name, value in plain.items() if callable(value) and not _quadratic(value, dim))
         self._rules = {name: _rule(name, value, dim) for name, value in plain.items() if name not in self.left_out}
+        self._complex = {name for name in self._rules if _is_complex(plain[name], dim)}
         self._needs_states = any(isinstance(rule, _OnStates) for rule in self._rules.values())
 
     @property
@@ -39,9 +41,14 @@ class Readout:
         return tuple(self._rules)
 
     def __call__(self, rho: np.ndarray) -> np.ndarray:
-        """The expectation values (observables,) on ρ (dim, dim)."""
+        """The expectation values (observables,) on ρ (dim, dim), complex if one of them is."""
         mixture = np.linalg.eigh(rho) if self._needs_states else None
         return np.array([rule(rho, mixture) for rule in self._rules.values()])
+
+    def by_name(self, values: np.ndarray) -> dict[str, np.ndarray]:
+        """Columns of values (time, observables), complex for those of complex observables only."""
+        columns = dict(zip(self.names, values.T, strict=True))
+        return {name: (v if name in self._complex else np.real(v)).copy() for name, v in columns.items()}
 
 
 def _function(name: str, value: Any, dim: int) -> Any:
@@ -56,18 +63,22 @@ def _is_statistic(value: Any) -> bool:
     return isinstance(value, eqx.Module) and not callable(value)
 
 
+def _is_complex(value: Any, dim: int) -> bool:
+    return has_complex_values(value, dim) if callable(value) else not is_hermitian(np.asarray(value))
+
+
 class _OnStates:
-    """A callable psi -> float, averaged over the eigenvectors of ρ."""
+    """A callable psi -> number, averaged over the eigenvectors of ρ."""
 
     def __init__(self, function: Callable) -> None:
         self._function = jax.jit(jax.vmap(function, in_axes=-1))
 
-    def __call__(self, rho: np.ndarray, mixture: Any) -> float:
+    def __call__(self, rho: np.ndarray, mixture: Any) -> complex:
         weights, vectors = mixture
-        return float(weights @ np.real(np.asarray(self._function(vectors))))
+        return (weights @ np.asarray(self._function(vectors))).item()
 
 
-def _rule(name: str, value: Any, dim: int) -> Callable[[np.ndarray, Any], float]:
+def _rule(name: str, value: Any, dim: int) -> Callable[[np.ndarray, Any], complex]:
     """The function (ρ, its eigenvalues and eigenvectors) -> expectation value."""
     if isinstance(value, Spectral):
         return lambda rho, mixture: float(value.of_density(rho))
@@ -77,11 +88,11 @@ def _rule(name: str, value: Any, dim: int) -> Callable[[np.ndarray, Any], float]
     if shape_of(label, value) not in ((dim,), (dim, dim)):
         raise ValueError(f"{label}: expected shape ({dim},) or ({dim}, {dim}) or a callable; got {np.shape(value)}.")
     array = np.asarray(value)
+    check_finite(label, array)
+    to_number = np.real if is_hermitian(array) else np.asarray
     if array.ndim == 1:
-        check_diagonal(label, array)
-        return lambda rho, mixture: float(np.real(np.diagonal(rho)) @ np.real(array))
-    check_hermitian(label, array)
-    return lambda rho, mixture: float(np.sum(array.T * rho).real)
+        return lambda rho, mixture: to_number(np.real(np.diagonal(rho)) @ array).item()
+    return lambda rho, mixture: to_number(np.sum(array.T * rho)).item()
 
 
 def _quadratic(function: Callable, dim: int) -> bool:
@@ -92,7 +103,7 @@ def _quadratic(function: Callable, dim: int) -> bool:
     vectors, _ = np.linalg.qr(rng.normal(size=(dim, 2)) + 1j * rng.normal(size=(dim, 2)))
     a, b = vectors.T
     states = np.stack([a, b, *[(a + phase * b) / np.sqrt(2) for phase in (1, -1, 1j, -1j)]], axis=-1)
-    values = np.real(np.asarray(jax.vmap(function, in_axes=-1)(states)))
+    values = np.asarray(jax.jit(jax.vmap(function, in_axes=-1))(states))
     total = values[0] + values[1]
     violation = max(abs(values[2] + values[3] - total), abs(values[4] + values[5] - total))
     return bool(violation <= _QUADRATIC_TOLERANCE * np.abs(values).max())

@@ -11,8 +11,9 @@ MEGABYTE = 2**20
 class ExactResult:
     """The solution of the master equation.
 
-    times (T,); expect {name: (T,) float64}; density (T, dim, dim) in the given basis, None where all times together
-    would take 512 MiB or more; method: "closed-form", "liouvillian", "split" or "ode"; error: estimate of the largest
+    times (T,); expect {name: (T,) float64}, complex128 for complex observables; density (T, dim, dim) in the given
+    basis, None where all times together would take 512 MiB or more; method: "closed-form", "liouvillian", "split" or
+    "ode"; error: estimate of the largest
     error of an element of any density matrix; steps: how many steps were taken; left_out: observables that have no
     value on a density matrix, because they are not quadratic in ψ; seconds: time spent.
 

@@ -32,6 +32,9 @@ class Ensemble:
     def samples(self) -> int:
         return self.trajectories
 
+    def in_real_rows(self) -> "Ensemble":
+        return self
+
 
 def ensemble_of(values: dict[str, np.ndarray], **changes) -> Ensemble:
     """values: (trajectory, time) by name."""

@@ -60,11 +60,6 @@ def test_observable_of_wrong_shape(operator):
     refused(r"^observables\['o'\]: expected shape \(2,\)", observables={"o": operator})
 
 
-@pytest.mark.parametrize("operator", [[[0.0, 1.0], [0.0, 0.0]], [[0.0, 1j], [1j, 0.0]], [1.0, 1j]])
-def test_observable_not_hermitian(operator):
-    refused(r"^observables\['o'\]: expected a (Hermitian|real) operator", observables={"o": operator})
-
-
 def test_observables_missing_or_not_a_mapping():
     refused("^observables: expected a mapping", observables=[1.0, 0.0])
     refused(r"^observables\['o'\]: expected finite", observables={"o": [np.nan, 0.0]})

@@ -1,0 +1,130 @@
+"""Complex expectation values as two real ones: operators that are not Hermitian, and functions with complex values.
+
+Everything between an observable and a result works on real rows, named "Re a" and "Im a" for an observable "a":
+$A = \\tfrac12(A + A^\\dagger) + i\\,\\tfrac1{2i}(A - A^\\dagger)$, both parts Hermitian.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, final
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import ArrayLike
+
+from stochq.arrays import is_concrete
+from stochq.functions import user_function
+from stochq.module import Module, as_tree
+
+# A matrix that differs from its adjoint by less than this fraction of its largest element is Hermitian.
+HERMITIAN_RTOL = 1e-8
+# A function whose imaginary part is below this fraction of its size on so many random states is real: it may hold
+# numbers of single precision.
+_REAL_RTOL, _PROBES = 1e-6, 8
+
+
+@final
+class Part(Module):
+    """The real or the imaginary part of a function of a state."""
+
+    function: Any
+    imaginary: bool = eqx.field(static=True)
+
+    def __call__(self, psi: jax.Array) -> jax.Array:
+        value = jnp.asarray(self.function(psi))
+        return value.imag if self.imaginary else value.real
+
+
+def real_rows(observables: Mapping[str, Any], dim: int) -> dict[str, Any]:
+    """Observables with real values: each as it is, or in two parts where its values are complex.
+
+    Traced matrices count as Hermitian. Raises: ValueError where a part would have the name of another observable.
+    """
+    rows: dict[str, Any] = {}
+    for name, observable in observables.items():
+        parts = _parts(observable, dim)
+        for row, part in zip(row_names(name, len(parts) == 2), parts, strict=True):
+            if row in rows or (row != name and row in observables):
+                raise ValueError(
+                    f"observables: expected names other than {row!r}, a part of {name!r}, whose values are complex. "
+                    "Give one of them another name."
+                )
+            rows[row] = part
+    return rows
+
+
+def row_names(name: str, is_complex: bool) -> tuple[str, ...]:
+    """The names of the real rows of an observable."""
+    return (f"Re {name}", f"Im {name}") if is_complex else (name,)
+
+
+def has_complex_values(function: Any, dim: int) -> bool:
+    """Whether a function of a state (dim,) returns complex numbers with imaginary parts.
+
+    One with a complex type, such as `jnp.vdot(psi, H @ psi)`, is real where its imaginary part vanishes on random
+    states, as a matrix is that has a complex type and is Hermitian.
+    """
+    state = jax.ShapeDtypeStruct((dim,), jnp.result_type(np.complex64, jnp.zeros(())))
+    if not jnp.iscomplexobj(jax.eval_shape(lambda psi: jnp.asarray(function(psi)), state)):
+        return False
+    rng = np.random.default_rng(0)
+    states = rng.normal(size=(_PROBES, dim)) + 1j * rng.normal(size=(_PROBES, dim))
+    states /= np.linalg.norm(states, axis=1, keepdims=True)
+    with jax.enable_x64(True), jax.ensure_compile_time_eval():
+        values = jax.vmap(lambda psi: jnp.asarray(function(psi)))(jnp.asarray(states))
+    return not is_concrete(values) or bool(np.abs(values.imag).max() > _REAL_RTOL * np.abs(values).max())
+
+
+def _parts(observable: Any, dim: int) -> tuple[Any, ...]:
+    if callable(observable):
+        function = user_function(as_tree(observable))
+        if not has_complex_values(function, dim):
+            return (function,)
+        return Part(function, False), Part(function, True)
+    if not is_concrete(observable):
+        return (observable,)
+    array = np.asarray(observable)
+    if not np.iscomplexobj(array) and array.ndim != 2:
+        return (observable,)
+    if array.ndim not in (1, 2) or array.shape[0] != array.shape[-1] or not np.all(np.isfinite(array)):
+        # Refused, by name, where the shapes are checked.
+        return (observable,)
+    if is_hermitian(array):
+        return (observable,)
+    adjoint = array.conj().T
+    return (array + adjoint) / 2, (array - adjoint) / 2j
+
+
+def is_hermitian(operator: np.ndarray) -> bool:
+    """Whether a matrix (dim, dim) is its own adjoint, a diagonal (dim,) real, but for rounding."""
+    difference = np.abs(operator - operator.conj().T).max(initial=0.0)
+    return bool(difference <= HERMITIAN_RTOL * np.abs(operator).max(initial=0.0))
+
+
+def in_rows(values: Mapping[str, ArrayLike]) -> dict[str, np.ndarray]:
+    """Arrays by observable as real ones by row: complex arrays in two parts."""
+    rows: dict[str, np.ndarray] = {}
+    for name, value in values.items():
+        array = np.asarray(value)
+        parts = (array.real, array.imag) if np.iscomplexobj(array) else (array,)
+        rows |= zip(row_names(name, len(parts) == 2), parts, strict=True)
+    return rows
+
+
+def by_observable(rows: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """Real arrays by row as arrays by observable, complex where there are two parts. Inverse of `in_rows`."""
+    return {
+        name: rows[name] if name in rows else _joined(*(rows[row] for row in row_names(name, True))) for name in names
+    }
+
+
+def _joined(real: Any, imaginary: Any) -> Any:
+    """real + i imaginary, infinite parts included; None where either is unknown."""
+    if real is None or imaginary is None:
+        return None
+    if not is_concrete((real, imaginary)):
+        return jax.lax.complex(real, imaginary)
+    joined = np.empty(np.shape(real), np.result_type(real, np.complex64))
+    joined.real, joined.imag = real, imaginary
+    return joined
