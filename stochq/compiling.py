@@ -1,19 +1,116 @@
-"""How XLA compiles parts of a run on a processor, and how many programs a process can hold."""
+"""Programs compiled ahead of time, of which so many are kept, and loops that a processor runs as one kernel."""
 
-import gc
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future
+from functools import wraps
+from threading import Lock
+from typing import Any, final
 
+import equinox as eqx
 import jax
 from jax import lax
 from jax.experimental.xla_metadata import set_xla_metadata
 
 # Rows from which a loop over them costs less than handing out the work.
 MANY = 8
-# Memory maps of this process and how many Linux gives it; of these programs may take so many.
-MAPS, LIMIT = Path("/proc/self/maps"), Path("/proc/sys/vm/max_map_count")
-LARGEST_SHARE = 0.6
+# Programs that are kept. Each holds some 250 memory maps, of which Linux gives a process 65 530; XLA ends the process
+# when there are none left.
+MOST_PROGRAMS = 100
+
+
+@final
+class CompiledPrograms:
+    """The programs that were used last, by what they were compiled for.
+
+    most: how many are kept; what is needed again later is compiled again.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self._programs: OrderedDict[Hashable, Future[jax.stages.Compiled]] = OrderedDict()
+        self._lock = Lock()
+
+    def __len__(self) -> int:
+        return len(self._programs)
+
+    def get(self, key: Hashable, build: Callable[[], jax.stages.Compiled]) -> jax.stages.Compiled:
+        """The program of a key, built if there is none; of threads that ask for the same, one builds it."""
+        with self._lock:
+            program = self._programs.pop(key, None)
+            is_new = program is None
+            if program is None:
+                program = Future()
+            self._programs[key] = program
+            while len(self._programs) > self.most:
+                self._programs.popitem(last=False)
+        if is_new:
+            self._build(key, program, build)
+        return program.result()
+
+    def _build(self, key: Hashable, program: "Future[jax.stages.Compiled]", build: Callable[[], Any]) -> None:
+        try:
+            program.set_result(build())
+        except BaseException as error:
+            with self._lock:
+                self._programs.pop(key, None)
+            program.set_exception(error)
+
+    def clear(self) -> None:
+        """Forget all of them."""
+        with self._lock:
+            self._programs.clear()
+
+
+PROGRAMS = CompiledPrograms(MOST_PROGRAMS)
+
+
+@final
+class Program:
+    """`function(tree, *arguments)`, compiled for all of the tree but the values of its arrays.
+
+    Args:
+        function: what is compiled; it returns a tree of arrays.
+        tree: a pytree; what are no arrays in it are constants of the program, and have to be hashable.
+        examples: arguments of the shapes and types of the later ones.
+    """
+
+    def __init__(self, function: Callable[..., Any], tree: Any, *examples: Any) -> None:
+        leaves, structure = jax.tree.flatten(tree)
+        numbers, constants = eqx.partition(leaves, eqx.is_array)
+        self._numbers = jax.device_put(numbers)
+        shapes = [(jax.typeof(array), array.sharding) for array in self._numbers if array is not None]
+        settings = jax.config.jax_enable_x64, jax.config.jax_default_device, jax.config.jax_default_matmul_precision
+        types = [jax.typeof(example) for example in examples]
+        key = function, structure, tuple(constants), tuple(shapes), tuple(types), settings
+
+        def run(numbers: list[Any], *arguments: Any) -> Any:
+            return function(jax.tree.unflatten(structure, eqx.combine(numbers, constants)), *arguments)
+
+        run.__name__ = function.__name__
+        self._compiled = PROGRAMS.get(key, lambda: jax.jit(run).lower(self._numbers, *examples).compile())
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self._compiled(self._numbers, *arguments)
+
+
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function`, compiled anew only where more than the values of the arrays in its arguments changes.
+
+    The arguments are pytrees of arrays and hashable constants. The function is not differentiable: what is compiled
+    ahead of time cannot be transformed.
+    """
+
+    def of_all(arguments: tuple[Any, ...]) -> Any:
+        return function(*arguments)
+
+    of_all.__name__ = function.__name__
+
+    @wraps(function)
+    def call(*arguments: Any) -> Any:
+        return Program(of_all, arguments)()
+
+    return call
 
 
 def in_one_piece(function: Callable[..., Any], *operands: Any) -> Any:
@@ -41,19 +138,3 @@ def by_rows(function: Callable[..., Any], rows: jax.Array, *shared: Any) -> Any:
         return lax.scan(lambda _, row: (None, function(row, *shared)), None, rows)[1]
 
     return in_one_piece(loop, rows, *shared)
-
-
-def make_room() -> bool:
-    """Drop all compiled programs where they take most of the memory maps that Linux gives a process; whether it did.
-
-    Every program holds some hundred, and XLA ends the process when there are none left. What is needed again is
-    compiled again.
-    """
-    if not (MAPS.exists() and LIMIT.exists()):
-        return False
-    with MAPS.open("rb") as lines:
-        if sum(1 for _ in lines) < LARGEST_SHARE * int(LIMIT.read_text()):
-            return False
-    jax.clear_caches()
-    gc.collect()
-    return True

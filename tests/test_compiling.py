@@ -1,4 +1,9 @@
-"""Loops in one piece of machine code give what the same operations give without; programs make room for others."""
+"""Loops in one piece of machine code give what the same operations give without; so many programs are kept."""
+
+import gc
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -9,8 +14,7 @@ import stochq as sq
 from stochq import compiling
 from stochq.channels import Separable
 from stochq.channels.flows.arrivals import OwnCollapse
-from stochq.compiling import MANY, by_rows, in_one_piece
-from stochq.ensemble import batch
+from stochq.compiling import MANY, CompiledPrograms, by_rows, compiled, in_one_piece
 from stochq.noise.counter import Budget, draw_step, seed_words
 from stochq.systems.states import normalize
 
@@ -77,62 +81,110 @@ def test_a_real_collapse_stays_real(law, kind):
     assert OwnCollapse.over(jnp.float32(0.1), law).factor(normal).dtype.kind == kind
 
 
+def test_a_loop_is_handed_to_the_processor_in_one_piece():
+    """`xla_cpu_small_call` is not documented: this tells when a version of JAX or XLA takes it no longer."""
+    rows = jnp.zeros((3 * MANY, 5), np.float32)
+    text = jax.jit(lambda rows: by_rows(_affine, rows, jnp.float32(0.3))).lower(rows).compile().as_text()
+    main = text[text.index("ENTRY") :]
+    call = next(line for line in main.splitlines() if " call(" in line)
+    assert 'xla_cpu_small_call="true"' in call and " while(" not in main
+
+
+def _maps():
+    gc.collect()
+    with open("/proc/self/maps", "rb") as lines:
+        return sum(1 for _ in lines)
+
+
+def _simulated(levels, strength=1.0, precision="single"):
+    equation = sq.models.suv(sq.systems.levels(np.zeros(levels)), strength=strength)
+    psi, watched = normalize(np.ones(levels)), {"p": np.eye(levels)[0]}
+    return sq.simulate(equation, psi, [0, 0.5], observables=watched, trajectories=8, dt=0.5, precision=precision).mean[
+        "p"
+    ]
+
+
 @pytest.fixture
-def few_maps(tmp_path, monkeypatch):
-    """A system with a limit of a hundred memory maps; the caller says how many are taken."""
-    maps, limit = tmp_path / "maps", tmp_path / "limit"
-    limit.write_text("100\n")
-    monkeypatch.setattr(compiling, "MAPS", maps)
-    monkeypatch.setattr(compiling, "LIMIT", limit)
-    return lambda count: maps.write_text("a map\n" * count)
+def programs(monkeypatch):
+    """Room for two programs, both of it free."""
+    kept = CompiledPrograms(2)
+    monkeypatch.setattr(compiling, "PROGRAMS", kept)
+    return kept
 
 
-def test_programs_are_dropped_when_most_maps_are_taken(few_maps):
+def test_programs_serve_other_numbers_and_not_other_shapes_or_precisions(programs):
+    for count, run in enumerate(((11, 1.0), (12, 1.0)), start=1):
+        for strength in (1.0, 2.0):
+            _simulated(run[0], strength)
+            assert len(programs) == count
+    programs.clear()
+    assert _simulated(3, precision="double").dtype == _simulated(3).dtype
+    assert len(programs) == 2
+
+
+def test_results_survive_the_dropping_of_programs(programs):
+    before = [_simulated(levels) for levels in (11, 12, 13)]
+    assert len(programs) == 2
+    np.testing.assert_array_equal([_simulated(levels) for levels in (11, 12, 13)], before)
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs Linux")
+def test_dropped_programs_give_their_memory_maps_back(programs):
+    for levels in (14, 15):
+        _simulated(levels)
+    before = _maps()
+    for levels in range(16, 20):
+        _simulated(levels)
+    assert _maps() - before < 150  # four programs hold about a thousand
+
+
+def test_the_programs_used_last_are_kept():
+    kept, built = CompiledPrograms(2), []
+
+    def get(key):
+        return kept.get(key, lambda: built.append(key) or key)
+
+    assert [get(key) for key in "abacab"] == list("abacab")
+    assert built == ["a", "b", "c", "b"]
+
+
+def test_threads_that_ask_for_the_same_build_it_once():
+    kept, built, all_there = CompiledPrograms(2), [], threading.Barrier(4)
+
+    def build():
+        built.append(1)
+        return "program"
+
+    def get(_):
+        all_there.wait()
+        return kept.get("key", build)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(get, range(4))) == ["program"] * 4
+    assert len(built) == 1
+
+
+def test_what_fails_is_not_kept():
+    kept = CompiledPrograms(2)
+
+    def fail():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        kept.get("key", fail)
+    assert kept.get("key", lambda: "program") == "program"
+
+
+def test_a_compiled_function_is_that_function():
     traced = []
 
-    @jax.jit
-    def function(x):
-        traced.append(x)
-        return x + 1
+    @compiled
+    def scaled(numbers, name, factor):
+        traced.append(name)
+        return {name: factor * numbers[0] + numbers[1]}
 
-    for maps, compilations, room in ((10, 1, False), (70, 2, True), (10, 2, False)):
-        few_maps(maps)
-        assert compiling.make_room() == room
-        function(1.0)
-        assert len(traced) == compilations
-
-
-def test_a_system_without_such_a_limit_is_left_alone(tmp_path, monkeypatch):
-    monkeypatch.setattr(compiling, "MAPS", tmp_path / "none")
-    assert not compiling.make_room()
-
-
-def test_an_ensemble_makes_room_for_a_new_program_and_not_for_other_numbers(few_maps, monkeypatch):
-    counted = []
-    monkeypatch.setattr(batch, "make_room", lambda: counted.append(1))
-    few_maps(10)
-
-    def run(levels, strength):
-        equation = sq.models.suv(sq.systems.levels(np.zeros(levels)), strength=strength)
-        psi = normalize(np.ones(levels))
-        sq.simulate(equation, psi, [0, 0.5], observables={"p": np.eye(levels)[0]}, trajectories=8, dt=0.5)
-
-    run(11, 1.0)
-    first = len(counted)
-    run(11, 2.0)
-    assert len(counted) == first >= 1
-    run(12, 1.0)
-    assert len(counted) > first
-
-
-def test_results_survive_the_dropping_of_programs(few_maps):
-    equation = sq.models.suv(sq.systems.levels([0.0, 1.0]), strength=1.0)
-    few_maps(10)
-
-    def run():
-        batch._known.clear()
-        return sq.simulate(equation, [0.6, 0.8], [0, 1], observables={"p": [1, 0]}, trajectories=100, dt=0.5)
-
-    before = run()
-    few_maps(90)
-    np.testing.assert_array_equal(run().mean["p"], before.mean["p"])
+    for factor in (2.0, 3.0):
+        got = scaled((np.arange(3.0), np.ones(3)), "x", np.float32(factor))
+        np.testing.assert_array_equal(np.asarray(got["x"]), factor * np.arange(3.0) + 1)
+    assert traced == ["x"]
+    assert list(scaled((np.arange(3.0), np.ones(3)), "y", np.float32(1))) == ["y"] and traced == ["x", "y"]

@@ -3,13 +3,12 @@
 from functools import partial
 from typing import Any, NamedTuple, Protocol, final
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from stochq.compiling import make_room
+from stochq.compiling import Program, compiled
 from stochq.ensemble.kernel import GridArrays, Loop, run_block
 from stochq.ensemble.observables import Readout
 from stochq.ensemble.statistics import Statistic
@@ -119,54 +118,24 @@ class Batch:
     """
 
     def __init__(self, problem: Runnable, capacity: int) -> None:
-        leaves, structure = jax.tree.flatten(problem)
-        numbers, fixed = eqx.partition(leaves, eqx.is_array)
         self.capacity = capacity
-        self._numbers = jax.device_put(numbers)
-        self._compiled_for = _CompiledFor((structure, tuple(fixed), capacity))
-        _know(self._compiled_for, self._numbers)
+        self._run = Program(_run, (problem, capacity), *_arguments(0, 0, 0))
 
     def __call__(self, first_block: int, blocks: int, stop: int) -> tuple[Any, jax.Array]:
         """Summaries of blocks first_block .. first_block+blocks-1, stacked on a leading axis of length `capacity`.
 
         Trajectories from `stop` on are computed but do not count; non-finite ones are counted as failed.
         """
-        return _run(self._compiled_for, self._numbers, np.uint32(first_block), np.int32(blocks), np.uint32(stop))
+        return self._run(*_arguments(first_block, blocks, stop))
 
 
-@final
-class _CompiledFor:
-    """What a compilation depends on: hashed once."""
-
-    def __init__(self, parts: tuple[Any, tuple, int]) -> None:
-        self.parts = parts
-        self._hash = hash(parts)
-
-    def __hash__(self) -> int:
-        return self._hash
-
-    def __eq__(self, other: object) -> bool:
-        return self is other or (isinstance(other, _CompiledFor) and self.parts == other.parts)
+def _arguments(first_block: int, blocks: int, stop: int) -> tuple[np.uint32, np.int32, np.uint32]:
+    return np.uint32(first_block), np.int32(blocks), np.uint32(stop)
 
 
-# What was compiled for. Memory maps are counted only when this grows: with many of them that takes a while.
-_known: set[int] = set()
-
-
-def _know(compiled_for: _CompiledFor, numbers: list) -> None:
-    """Another program needs room."""
-    program = hash((compiled_for, *(number if number is None else (number.shape, number.dtype) for number in numbers)))
-    if program not in _known:
-        if make_room():
-            _known.clear()
-        _known.add(program)
-
-
-@partial(jax.jit, static_argnums=0)
-def _run(compiled_for: _CompiledFor, numbers: list, first_block: Any, blocks: Any, stop: Any) -> tuple[Any, jax.Array]:
-    structure, fixed, capacity = compiled_for.parts
-    problem: Runnable = jax.tree.unflatten(structure, eqx.combine(numbers, list(fixed)))
-    return run_batch(problem, first_block, blocks, stop, capacity)
+def _run(problem: tuple[Runnable, int], first_block: Any, blocks: Any, stop: Any) -> tuple[Any, jax.Array]:
+    runnable, capacity = problem
+    return run_batch(runnable, first_block, blocks, stop, capacity)
 
 
 def run_batch(problem: Runnable, first_block: Any, blocks: Any, stop: Any, capacity: int) -> tuple[Any, jax.Array]:
@@ -198,7 +167,7 @@ def run_batch(problem: Runnable, first_block: Any, blocks: Any, stop: Any, capac
     return lax.fori_loop(0, blocks, fill, store)
 
 
-@eqx.filter_jit
+@compiled
 def run_states(problem: Runnable, first_block: Any) -> tuple[jax.Array, jax.Array]:
     """Whole states of one block, (time, size, block), and observable values, (time, observables, block)."""
     data = problem.data(first_block * np.uint32(problem.block), True)

@@ -6,7 +6,6 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import equinox as eqx
 import jax
 import numpy as np
 
@@ -19,6 +18,7 @@ from stochq.accuracy.search import find_step
 from stochq.accuracy.trajectories import FEWEST, MOMENTS
 from stochq.arrays import UNIT
 from stochq.channels.flow import JUST, LARGEST_MEAN_MAP
+from stochq.compiling import compiled
 from stochq.ensemble.batch import FAILED_FRACTION, Problem
 from stochq.ensemble.kernel import run_block
 from stochq.ensemble.observables import ordered_names
@@ -189,7 +189,7 @@ def _levels_of_block(problem: Problem, precision: str, block: int) -> tuple[np.n
         return jax.device_get(_levels(problem, np.uint32(block)))
 
 
-@eqx.filter_jit
+@compiled
 def _levels(problem: Problem, block: Any) -> tuple[jax.Array, ...]:
     """Observable values of one block at both step lengths, fine first, (T, observables, block) each."""
 

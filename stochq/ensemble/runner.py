@@ -72,11 +72,11 @@ def run(
     merged, done, failed, interrupted, wanted = None, 0, 0, False, trajectories
     # A method taken from an equinox module costs more than the merge itself.
     merges = [statistic.merge for statistic in problem.statistics]
-    with precision_context(precision):
-        device_call = Batch(problem, _capacity(problem))
     start = time.perf_counter()
     pool = thread_pool(workers())
     with _bar(trajectories, progress) as advance:
+        with precision_context(precision):
+            device_call = Batch(problem, _capacity(problem))
         while done < wanted:
             calls, call = _calls(problem, device_call, done, wanted, steps, precision, batch)
             pending: deque[Future] = deque()
