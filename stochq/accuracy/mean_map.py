@@ -14,7 +14,7 @@ import numpy as np
 from stochq.accuracy.bias import Allowance, Bias, Estimator
 from stochq.accuracy.grid import longest_interval, refined, time_grid
 from stochq.accuracy.rare_events import OccupiedStates
-from stochq.accuracy.resolution import bandwidth, jump_rate_of, may_alias
+from stochq.accuracy.resolution import bandwidth, jump_rate_of, may_alias, spectrum_of
 from stochq.accuracy.search import first_step
 from stochq.channels.flow import LARGEST_MEAN_MAP
 from stochq.equation import Equation
@@ -143,7 +143,7 @@ class MeanMapEstimator(Estimator):
 
     @cached_property
     def _spectrum(self) -> tuple[np.ndarray, np.ndarray]:
-        energies, vectors = np.linalg.eigh(np.asarray(self._frame.hamiltonian.matrix()))
+        energies, vectors = spectrum_of(self._frame.hamiltonian)
         return energies / float(self._frame.hbar), vectors
 
     def moments(self, h: float, orders: tuple[int, ...]) -> np.ndarray:

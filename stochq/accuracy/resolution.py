@@ -78,6 +78,13 @@ class JumpRate:
         return float(np.max(second[happens] / first[happens], initial=0.0))
 
 
+def spectrum_of(hamiltonian: Hamiltonian) -> tuple[np.ndarray, np.ndarray]:
+    """Energies (dim,) and the vectors that belong to them as columns (dim, dim)."""
+    if hamiltonian.eigenvectors is None:
+        return np.real(np.diagonal(np.asarray(hamiltonian.matrix()))), np.eye(hamiltonian.dim)
+    return np.asarray(hamiltonian.energies), np.asarray(hamiltonian.eigenvectors)
+
+
 class Propagated:
     """Where half a step of the Hamiltonian alone takes a state, on the host; None in large dimensions or under a drive.
 
@@ -87,9 +94,9 @@ class Propagated:
     def __init__(self, hamiltonian: Hamiltonian, hbar: float, psi: np.ndarray) -> None:
         self.possible = not hamiltonian.time_dependent and hamiltonian.dim <= _LARGEST_PROPAGATED
         if self.possible:
-            energies, vectors = np.linalg.eigh(np.asarray(hamiltonian.matrix()))
-            self._frequencies, self._vectors = energies / hbar, vectors
-            self._components = vectors.conj().T @ psi
+            energies, self._vectors = spectrum_of(hamiltonian)
+            self._frequencies = energies / hbar
+            self._components = self._vectors.conj().T @ psi
 
     def rate(self, rate: JumpRate, t: float) -> float:
         """The rate after the time t, 0 where it is not known."""

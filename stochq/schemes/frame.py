@@ -13,6 +13,9 @@ from stochq.systems.driven import Driven
 from stochq.systems.hamiltonian import Dense, Diagonal, Hamiltonian
 from stochq.systems.linear import apply_matrix
 
+# The name under which an equation keeps its frame.
+_KEPT = "_frame"
+
 
 @final
 class Frame(Module):
@@ -53,7 +56,17 @@ class Frame(Module):
 
 
 def frame_of(equation: Equation) -> Frame:
-    """The frame of an equation: the energy basis where a channel lives there, a common basis, or the given one."""
+    """The frame of an equation: the energy basis where a channel lives there, a common basis, or the given one.
+
+    Made once per equation, since it may diagonalise the Hamiltonian, and kept there.
+    """
+    kept = vars(equation)
+    if _KEPT not in kept:
+        kept[_KEPT] = _make_frame(equation)
+    return kept[_KEPT]
+
+
+def _make_frame(equation: Equation) -> Frame:
     hamiltonian, channels = equation.hamiltonian, equation.channels
     columns: Any = None
     energy = [channel for channel in channels if isinstance(channel.basis, Energy)]

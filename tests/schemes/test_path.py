@@ -122,3 +122,10 @@ def _transition_step(problem, vectors, rates, psi, normals, dt):
             increments.append(row.conj() * total / np.sum(np.abs(row) ** 2))
     increments = np.sqrt(dt) * np.concatenate(increments)
     return stochastic.euler_step(problem.matrix, problem.jumps, psi, increments, dt)
+
+
+def test_a_frame_is_made_once():
+    """A rotated Hamiltonian is diagonalised for it, which takes longer than a short run."""
+    rotation = np.linalg.qr(np.random.default_rng(0).standard_normal((3, 3)))[0]
+    equation = sq.models.suv(sq.systems.levels(np.diag([0.0, 1.0, 2.5])), strength=1.0, basis=rotation)
+    assert sq.schemes.frame_of(equation) is sq.schemes.frame_of(equation)
