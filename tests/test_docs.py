@@ -1,0 +1,31 @@
+"""The pages' code runs: every Python block of the README and of docs/, those of a page in one namespace."""
+
+import re
+from pathlib import Path
+
+import jax
+import pytest
+
+ROOT = Path(__file__).parents[1]
+BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+@pytest.fixture
+def settings_of_users():
+    """JAX's own, which let arrays of different rank meet."""
+    strict = jax.config.jax_numpy_rank_promotion
+    jax.config.update("jax_numpy_rank_promotion", "allow")
+    yield
+    jax.config.update("jax_numpy_rank_promotion", strict)
+
+
+@pytest.mark.usefixtures("settings_of_users")
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_code_of_a_page_runs(page):
+    text = page.read_text(encoding="utf-8")
+    names = {"__name__": page.stem}
+    for block in BLOCK.finditer(text):
+        # As many lines before it as on the page, so that a failure names the line there.
+        above = "\n" * (text.count("\n", 0, block.start()) + 1)
+        exec(compile(above + block[1], str(page), "exec"), names)
