@@ -73,11 +73,11 @@ CALLS = {
     "randomness": ("randomness", "randomness", ()),
     "dieharder": ("dieharder", "dieharder", ()),
     "gpu": ("gpu", "gpu", ()),
-    "scale": ("children", "scale_main", ("name",)),
-    "cross": ("children", "cross_main", ("name", "first_exponent")),
-    "scheme": ("children", "scheme_main", ("name", "question", "scheme")),
-    "reach": ("children", "reach_main", ("name", "library", "method", "patience")),
-    "measure": ("children", "measure_main", ("name", "library", "detail", "trajectories", "quick", "once")),
+    "scale": ("child", "scale_main", ("name",)),
+    "cross": ("child", "cross_main", ("name", "first_exponent")),
+    "scheme": ("child", "scheme_main", ("name", "question", "scheme")),
+    "reach": ("child", "reach_main", ("name", "library", "method", "patience")),
+    "measure": ("child", "measure_main", ("name", "library", "detail", "trajectories", "quick", "once")),
 }
 
 

@@ -1,16 +1,14 @@
 """Time to an answer: a bias and a standard error of 10⁻³ each, for stochq, dynamiqs and QuTiP, each row in one run."""
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
 from benchmarks import accuracy_report, machine, report
-from benchmarks.children import ROOT, need_peers, run_child
+from benchmarks.children import need_peers, run_child
 from benchmarks.problems import PROBLEMS, REACHED_ONLY, Problem
+from benchmarks.results import README, load, save
 from benchmarks.targets import check
-from benchmarks.throughput import RESULTS, save
 
-FILE = RESULTS / "accuracy.json"
 PEERS = (("dynamiqs", "EulerMaruyama"), ("dynamiqs", "Rouchon1"), ("qutip", "platen"), ("qutip", "rouchon"))
 # How many times sooner than the best peer method.
 TARGETS = {
@@ -35,9 +33,7 @@ def accuracy(quick: bool, only: Sequence[str], again: bool) -> dict[str, Any]:
     """
     if not quick:
         need_peers()
-    results: dict[str, Any] = {"rows": {}}
-    if FILE.exists() and not quick:
-        results = json.loads(FILE.read_text())
+    results = (None if quick else load("accuracy")) or {"rows": {}}
     where = machine.describe()
     print(report.heading(where), flush=True)
     chosen = choose(quick, only)
@@ -51,15 +47,15 @@ def accuracy(quick: bool, only: Sequence[str], again: bool) -> dict[str, Any]:
             print(f"{problem.title}: {key} {accuracy_report.spread(row[key])}", flush=True)
             row["checks"] = _checks(problem.name, row)
             if not quick:
-                save(_complete(results, where), FILE)
+                save(_complete(results, where), "accuracy")
         if not quick:
             _look_again(problem, row, where)
             row["checks"] = _checks(problem.name, row)
-            save(_complete(results, where), FILE)
+            save(_complete(results, where), "accuracy")
     results = _complete(results, where)
     print(accuracy_report.text(results, [problem.name for problem in chosen]))
     if not quick:
-        print(accuracy_report.update_readme(ROOT / "README.md", results))
+        print(accuracy_report.update_readme(README, results))
     return results
 
 

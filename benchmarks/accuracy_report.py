@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import report
+from benchmarks.results import replace_between
 
 START, END = "<!-- accuracy:start -->", "<!-- accuracy:end -->"
 LIBRARIES = (
@@ -118,4 +119,4 @@ def _not_searched(results: dict[str, Any]) -> str:
 def update_readme(path: Path, results: dict[str, Any]) -> str:
     """Put the table between its marks."""
     table = report.markdown(HEADERS, [cells(row) for row in results["rows"].values()])
-    return report.replace_between(path, START, END, f"{table}\n\n{note(results)}")
+    return replace_between(path, START, END, f"{table}\n\n{note(results)}")

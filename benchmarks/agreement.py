@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks import machine, report
+from benchmarks.results import save
 from benchmarks.targets import check
-from benchmarks.throughput import RESULTS, save
 
 # A correct ensemble is refused this often.
 FALSE_ALARM = 1e-3
@@ -74,7 +74,7 @@ def agreement() -> dict[str, Any]:
     print(report.table(("problem", "scheme", "dt", "trajectories", "dof", "χ²", "p"), cells))
     print("\n".join(report.verdicts(rows)))
     results = {"machine": where, "rows": rows}
-    save(results, RESULTS / "agreement.json")
+    save(results, "agreement")
     return results
 
 

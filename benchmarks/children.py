@@ -5,14 +5,13 @@ import os
 import subprocess
 import sys
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import FULL, ONCE, QUICK
+from benchmarks.results import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 TIMEOUT_SECONDS = 240
-_MARK = "measurement: "
+# How the line begins by which a child tells what it measured.
+MARK = "measurement: "
 _REASON_LENGTH = 80
 
 
@@ -44,59 +43,7 @@ def run_child(*arguments: str, command: str = "measure", seconds: float = TIMEOU
     except subprocess.TimeoutExpired:
         return {"cannot": f"over {seconds:g} s"}
     for line in done.stdout.splitlines():
-        if line.startswith(_MARK):
-            return json.loads(line.removeprefix(_MARK))
+        if line.startswith(MARK):
+            return json.loads(line.removeprefix(MARK))
     reason = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
     return {"cannot": f"failed: {reason[:_REASON_LENGTH]}"}
-
-
-def measure_main(name: str, library: str, detail: str, trajectories: int, quick: bool, once: bool) -> None:
-    """The other side: measure and print. detail: the method for stochq, the layout for dynamiqs."""
-    from benchmarks import peers, stochq_runner
-    from benchmarks.problems import find
-
-    problem, budget = find(name), ONCE if once else QUICK if quick else FULL
-    if library == "stochq":
-        measurement = stochq_runner.measure_stochq(problem, detail, budget, trajectories)
-    elif library == "dynamiqs":
-        measurement = peers.measure_dynamiqs(problem, detail, trajectories, budget)
-    elif library == "qutip":
-        measurement = peers.measure_qutip(problem, budget)
-    else:
-        raise ValueError(f"library: expected stochq, dynamiqs or qutip; got {library!r}.")
-    print(_MARK + json.dumps(measurement.as_json()))
-
-
-def reach_main(name: str, library: str, method: str, patience: str) -> None:
-    """The other side of an accuracy measurement."""
-    from benchmarks import reaching
-    from benchmarks.problems import find
-
-    chosen = reaching.PATIENCE[patience]
-    if library == "stochq":
-        found = reaching.reach_with_stochq(find(name), chosen)
-    else:
-        found = reaching.reach_with_peer(find(name), library, method, chosen)
-    print(_MARK + json.dumps(found))
-
-
-def scheme_main(name: str, question: str, scheme: str) -> None:
-    """The other side of one column of `schemes`."""
-    from benchmarks.problems import find
-    from benchmarks.schemes import measure_scheme
-
-    print(_MARK + json.dumps(measure_scheme(find(name), question, scheme)))
-
-
-def scale_main(name: str) -> None:
-    """The other side of one axis of `scaling`."""
-    from benchmarks.scaling import measure_axis
-
-    print(_MARK + json.dumps(measure_axis(name)))
-
-
-def cross_main(name: str, first_exponent: int) -> None:
-    """The other side of one model of `crossover`."""
-    from benchmarks.crossover import measure_model
-
-    print(_MARK + json.dumps(measure_model(name, first_exponent)))

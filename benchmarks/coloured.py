@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks import machine, report
+from benchmarks.results import save
 from benchmarks.targets import check
-from benchmarks.throughput import RESULTS, save
 
 REPEATS, WORK = 5, 2**25
 ALLOWED = 1.5
@@ -35,7 +35,7 @@ def coloured() -> dict[str, Any]:
     print(report.table(header, rows))
     print("\n".join(report.verdicts(checks)))
     results = {"machine": where, "header": header, "rows": rows, "checks": checks}
-    save(results, RESULTS / "coloured.json")
+    save(results, "coloured")
     return results
 
 

@@ -1,7 +1,6 @@
 """When is a trajectory the wrong tool? The dimension from which an ensemble gives averages sooner than the master
 equation does, measured for each model, and what `sq.exact.cost_hint` says of it."""
 
-import json
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -11,8 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from benchmarks import equations, machine, report, statements
-from benchmarks.children import ROOT, run_child
-from benchmarks.throughput import RESULTS, save
+from benchmarks.children import run_child
+from benchmarks.results import README, load, replace_between, save
 
 START, END = "<!-- crossover:start -->", "<!-- crossover:end -->"
 TIMES = np.linspace(0.0, 1.0, 6)
@@ -66,10 +65,11 @@ def crossover(more: Sequence[str] = ()) -> dict[str, Any]:
 
     more: models that go on from the largest dimension in the JSON; the others stay as they are.
     """
-    begun, path = time.perf_counter(), RESULTS / "crossover.json"
+    begun = time.perf_counter()
     where = machine.describe()
     print(report.heading(where), flush=True)
-    rows = {row["name"]: row for row in json.loads(path.read_text())["rows"]} if more else {}
+    earlier = (load("crossover") if more else None) or {"rows": []}
+    rows = {row["name"]: row for row in earlier["rows"]}
     results: dict[str, Any] = {"machine": where, "rows": []}
     for name in more or MODELS:
         points = rows[name]["points"] if name in rows else []
@@ -84,9 +84,9 @@ def crossover(more: Sequence[str] = ()) -> dict[str, Any]:
         ordered = [rows[name] for name in MODELS if name in rows]
         results = {"machine": where | {"seconds": round(time.perf_counter() - begun)}, "rows": ordered}
         # A run takes minutes: what was measured outlives an interruption.
-        save(results, path)
+        save(results, "crossover")
     print(report.table(HEADERS, cells(results["rows"])))
-    print(report.replace_between(ROOT / "README.md", START, END, readme_text(results)))
+    print(replace_between(README, START, END, readme_text(results)))
     return results
 
 

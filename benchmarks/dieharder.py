@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks import machine, report
 from benchmarks.randomness import DIRECTIONS, LEVEL, holm, pieces
-from benchmarks.throughput import RESULTS, save
+from benchmarks.results import save
 from benchmarks.word_tests import two_sided
 
 # Its numbers of the tests that take seconds: birthdays, ranks 32x32 and 6x8, count of ones, parking lot, spheres,
@@ -41,7 +41,7 @@ def dieharder() -> None:
     failed = int(np.sum(adjusted < LEVEL))
     print(f"{adjusted.size} p-values in {seconds} s, two-sided, Holm's rule at {LEVEL:g}: {failed} failed; ", end="")
     print(f"the smallest after correction is {adjusted.min():.2g}")
-    save(results, RESULTS / "dieharder.json")
+    save(results, "dieharder")
 
 
 def p_values(stream: Iterator[np.ndarray]) -> dict[str, float]:

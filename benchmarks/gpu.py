@@ -11,8 +11,8 @@ import numpy as np
 from benchmarks import machine, report
 from benchmarks.children import run_child
 from benchmarks.problems import find
+from benchmarks.results import save
 from benchmarks.targets import check
-from benchmarks.throughput import RESULTS, save
 
 # (problem, trajectories); real operations and random numbers of one step per level.
 SIZES = (("suv-8", 10**6), ("oqt-64", 10**6), ("suv-2", 10**6), ("oqt-8", 10**6))
@@ -43,7 +43,7 @@ def gpu() -> dict[str, Any] | None:
           "normals alone.")  # fmt: skip
     print("\n".join(report.verdicts(rows)))
     results = {"machine": where, "ceilings": ceilings, "rows": rows}
-    save(results, RESULTS / "gpu.json")
+    save(results, "gpu")
     return results
 
 
@@ -103,7 +103,7 @@ def noise() -> float:
     def draw(key: jax.Array) -> jax.Array:
         counters = jnp.arange(count, dtype=jnp.uint32)
         words = threefry(jnp.stack([key, key + np.uint32(1)]), counters, counters)
-        first, second = normal_pair(*words, np.dtype(np.float32))
+        first, second = normal_pair(words[0], words[1], np.dtype(np.float32))
         return jnp.sum(first) + jnp.sum(second)
 
     return 2 * count / _median(lambda repeat: draw(jnp.uint32(repeat)))

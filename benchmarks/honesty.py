@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks import machine, nonlinear, report
+from benchmarks.results import save
 from benchmarks.targets import check
-from benchmarks.throughput import RESULTS, save
 
 RUNS = 200
 CAP = 10**7
@@ -128,7 +128,7 @@ def honesty(quick: bool) -> dict[str, Any]:
         rows.append(_judge(case, runs))
         print(f"{case.title}: {rows[-1]['exceeded']} of {runs} runs exceeded {case.tolerance:g}", flush=True)
         if not quick:
-            save({"machine": where, "rows": rows}, RESULTS / "honesty.json")
+            save({"machine": where, "rows": rows}, "honesty")
     shown = ("title", "runs", "tolerance", "exceeded", "exceeded_points", "points", "largest_error", "not_met")
     print(report.table(shown, [[str(row[key]) for key in shown] for row in rows]))
     print("\n".join(report.verdicts(rows)))

@@ -4,8 +4,8 @@ from typing import Any
 
 from benchmarks import machine, report
 from benchmarks.children import run_child
+from benchmarks.results import save
 from benchmarks.targets import check
-from benchmarks.throughput import RESULTS, save
 
 PROBLEM = "suv-8"
 FEW, MANY = 10_000, 1_000_000
@@ -33,5 +33,5 @@ def memory() -> dict[str, Any]:
     print(report.table(("trajectories", "before the run, MiB", "peak, MiB"), cells))
     results = {"machine": where, "problem": PROBLEM, "runs": runs, "checks": [entry._asdict() for entry in found]}
     print("\n".join(report.verdicts([{"title": "SUV d=8", "checks": results["checks"]}])))
-    save(results, RESULTS / "memory.json")
+    save(results, "memory")
     return results

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks import machine, report
+from benchmarks.results import save
 from benchmarks.targets import check
-from benchmarks.throughput import RESULTS, save
 
 ROWS = ("suv-2", "suv-3", "suv-4", "suv-8", "suv-16", "oqt-16", "oqt-64", "oqt-256", "oqt-1024")
 REPEATS, WORK, STEPS = 7, 2**24, 64
@@ -29,7 +29,7 @@ def noise_share() -> dict[str, Any]:
     print("Processor time per trajectory-step, the least of some calls; the ratios' median over them.")
     print("\n".join(report.verdicts(rows)))
     results = {"machine": where, "rows": rows}
-    save(results, RESULTS / "noise_share.json")
+    save(results, "noise_share")
     return results
 
 

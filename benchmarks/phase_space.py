@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks import machine, report
+from benchmarks.results import save
 from benchmarks.targets import check
-from benchmarks.throughput import RESULTS, save
 
 OSCILLATORS, TIMES = 10_000, 200
 PATHS, STEPS = 1_000_000, 1000
@@ -33,7 +33,7 @@ def phase_space() -> dict[str, Any]:
     print(report.table(("", "median (spread), s", "first call, s", "peak so far, MiB"), cells))
     print("\n".join(report.verdicts(rows)))
     results = {"machine": where, "rows": rows}
-    save(results, RESULTS / "phase_space.json")
+    save(results, "phase_space")
     return results
 
 

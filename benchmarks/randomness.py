@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks import machine, report
-from benchmarks.throughput import RESULTS, save
+from benchmarks.results import save
 from benchmarks.word_tests import TESTS
 
 # Words of each direction, and of the pieces in which they are made.
@@ -108,7 +108,7 @@ def randomness() -> dict[str, Any]:
     results = {"machine": where | {"seconds": seconds}, "words": WORDS, "level": LEVEL, "rows": rows}
     print(table(found))
     print(verdict(results))
-    save(results, RESULTS / "randomness.json")
+    save(results, "randomness")
     return results
 
 

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.results import replace_between
+
 START, END = "<!-- throughput:start -->", "<!-- throughput:end -->"
 NONE = "–"
 HEADERS = (
@@ -169,14 +171,3 @@ def _time(entry: dict[str, Any]) -> str:
 def update_readme(path: Path, results: dict[str, Any]) -> str:
     """Put the table between the marks of a file; says what was done."""
     return replace_between(path, START, END, readme_table(results))
-
-
-def replace_between(path: Path, start_mark: str, end_mark: str, text: str) -> str:
-    """Replace what stands between two marks of a file; says what was done."""
-    content = path.read_text() if path.exists() else ""
-    before, start, rest = content.partition(start_mark)
-    _, end, after = rest.partition(end_mark)
-    if not (start and end):
-        return f"{path.name} has no {start_mark} ... {end_mark}: no table was written."
-    path.write_text(f"{before}{start_mark}\n{text}\n{end_mark}{after}")
-    return f"The table in {path.name} is new."

@@ -11,7 +11,7 @@ from benchmarks import machine, report, statements
 from benchmarks.children import run_child
 from benchmarks.crossover import crossing
 from benchmarks.measure import peak_memory
-from benchmarks.throughput import RESULTS, save
+from benchmarks.results import save
 
 DT = 0.02
 # The ensemble that the master equation is compared with: about one per cent of an observable's spread.
@@ -97,7 +97,7 @@ def scaling() -> dict[str, Any]:
         print(_table(rows[-1]), flush=True)
     print(crossings(rows))
     results = {"machine": where, "rows": rows}
-    save(results, RESULTS / "scaling.json")
+    save(results, "scaling")
     return results
 
 

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks import machine, report
-from benchmarks.children import ROOT, run_child
+from benchmarks.children import run_child
 from benchmarks.problems import Problem, find
+from benchmarks.results import README, replace_between, save
 from benchmarks.targets import check
-from benchmarks.throughput import RESULTS, save
 
 START, END = "<!-- schemes:start -->", "<!-- schemes:end -->"
 # The tolerance at which bias and standard error are both about 10⁻³.
@@ -64,10 +64,10 @@ def schemes() -> dict[str, Any]:
         rows.append(_row(find(name), question))
         print("; ".join(f"{head} {cell}" for head, cell in zip(HEADERS, cells(rows[-1]), strict=True)), flush=True)
         results = {"machine": where | {"seconds": round(time.perf_counter() - begun)}, "rows": rows}
-        save(results, RESULTS / "schemes.json")
+        save(results, "schemes")
     print(report.table(HEADERS, [cells(row) for row in rows]))
     print("\n".join(report.verdicts(rows)))
-    print(report.replace_between(ROOT / "README.md", START, END, readme_text(results)))
+    print(replace_between(README, START, END, readme_text(results)))
     return results
 
 

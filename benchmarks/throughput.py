@@ -1,18 +1,15 @@
 """Time per trajectory-step, compile time and peak memory of stochq, dynamiqs and QuTiP, all in one run."""
 
-import json
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from benchmarks import machine, report
-from benchmarks.children import ROOT, need_peers, run_child
+from benchmarks.children import need_peers, run_child
 from benchmarks.problems import PROBLEMS, Problem
+from benchmarks.results import README, save
 from benchmarks.targets import checks
-
-RESULTS = ROOT / "benchmarks" / "results"
 
 
 def throughput(quick: bool, only: Sequence[str]) -> dict[str, Any]:
@@ -30,13 +27,13 @@ def throughput(quick: bool, only: Sequence[str]) -> dict[str, Any]:
         results = {"machine": where | {"seconds": round(time.perf_counter() - start), "quick": quick}, "rows": rows}
         if not (quick or only):
             # A run takes minutes: what was measured outlives an interruption.
-            save(results, RESULTS / "throughput.json")
+            save(results, "throughput")
     print()
     print(report.text(results))
     if quick or only:
         print("\nA part of the run: benchmarks/results and README.md are left as they are.")
     else:
-        print(report.update_readme(ROOT / "README.md", results))
+        print(report.update_readme(README, results))
     return results
 
 
@@ -84,12 +81,6 @@ def _dynamiqs(problem: Problem, quick: bool) -> dict[str, Any]:
     others = ("layout", "trajectories", "nanoseconds", "compile_seconds", "cannot")
     rest = [entry for entry in tried if entry is not ran[0]]
     return ran[0] | {"others": [{key: entry[key] for key in others if key in entry} for entry in rest]}
-
-
-def save(results: dict[str, Any], path: Path) -> None:
-    """Write the results as JSON."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(results, indent=1) + "\n")
 
 
 def _say(what: str) -> None:
