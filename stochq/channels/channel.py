@@ -80,8 +80,10 @@ class Channel(Module):
         return self.dense().flow(law)
 
     def smooth_flow(self, law: NoiseLaw) -> Flow:
-        """As `flow`, but a differentiable function of ψ and the parameters where there is one, of weak order 2."""
-        return self.flow(law)
+        """As `flow`, but a differentiable function of ψ and the parameters, of weak order 2: Platen's step of the
+        operators where `flow` is none and the family has no other."""
+        flow = self.flow(law)
+        return flow if flow.is_differentiable else self.dense().flow(law)
 
     def discrete_flow(self, law: NoiseLaw) -> Flow:
         """As `flow`, or one whose noise takes few values with a Gaussian's first moments: right for averages only."""

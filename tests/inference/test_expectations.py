@@ -1,15 +1,18 @@
 """The differentiable kernel: the numbers of `simulate`, derivatives where rates vanish, clear refusals."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import stochq as sq
-from stochq.channels import RateMatrix
+from stochq.channels import Channel, RateMatrix
 from stochq.ensemble import differentiable
 from stochq.noise.normals import correlated
 from stochq.noise.roots import root
+from stochq.schemes import default_differentiable_scheme
 
 QUBIT = sq.systems.levels([[0.0, 0.3], [0.3, 1.0]])
 P = {"p": np.array([1.0, 0.0])}
@@ -142,6 +145,35 @@ def test_the_default_draws_no_index():
     assert default(thermal).name == "Strang(diffusive=True)"
     rates = sq.Equation(sq.systems.levels([0.0, 0.4, 1.0]), (RateMatrix(JUMPS),))
     assert default(rates).name == "Strang(diffusive=True)"
+
+
+class Delegating(Channel):
+    """A user's family: its flow is another's, through which no gradient passes."""
+
+    rate: Any = 1.0
+
+    def operators(self):
+        return jnp.sqrt(self.rate) * jnp.array([[[0.0, 1.0], [0.0, 0.0]]])
+
+    def flow(self, law):
+        return RateMatrix(self.rate * np.array([[0.0, 1.0], [0.0, 0.0]])).flow(law)
+
+
+def test_a_family_without_a_smooth_flow_steps_by_its_operators():
+    """Decay between levels far apart, over a step of many turns: p_1 = e^{−γt}|b|²."""
+
+    def upper(rate):
+        equation = sq.Equation(sq.systems.levels([0.0, 40.0]), (Delegating(rate),))
+        assert not equation.channels[0].flow("real").is_differentiable
+        assert default_differentiable_scheme(equation).name == "Strang(diffusive=True)"
+        run = {"observables": {"p": np.array([0.0, 1.0])}, "trajectories": 4096, "dt": 0.1}
+        return sq.expectations(equation, PSI, [0.0, 0.5], **run)["p"][-1]
+
+    value, slope = jax.jvp(upper, (0.7,), (1.0,))
+    exact = 0.64 * np.exp(-0.35)
+    # Populations lie in [0, 1]: their mean has at most half of 1/√N for its error.
+    assert abs(value - exact) < 5 * 0.5 / np.sqrt(4096)
+    assert abs(slope + 0.5 * exact) < 0.03
 
 
 BAD = {
