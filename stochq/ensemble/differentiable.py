@@ -46,19 +46,29 @@ def expectations(
     $$\bar f(t;\theta) = \frac1N\sum_{n=1}^N f\big(\psi_n(t;\theta)\big),\qquad
       \frac{\partial\bar f}{\partial\theta}\ \text{on the same noise, unbiased for}\ \partial_\theta\,\mathrm E f$$
 
-    The arguments are those of `sq.simulate`. Build the equation, or operators, from traced parameters inside the
-    function that `jax.grad`, `jax.jvp` or `jax.jit` transforms: rates, strengths, weights, Hamiltonian parameters.
-    Returns {name: (T,)}. scheme: None takes the best through which gradients pass: Strang(), with diffusive=True where
-    its flow would draw an index. Both are of weak order 2 and treat the Hamiltonian by its exact propagator. precision
-    "double" needs `jax.enable_x64(True)`. Forward mode (jvp, jacfwd) costs about a second run per parameter and
-    compiles faster; reverse mode about ten runs in all. A parameter at which a rate is exactly zero has no derivative:
-    it comes out huge or NaN. Trajectories that become non-finite are not left out: they make the mean NaN.
+    Build the equation, or operators, from traced parameters inside the function that `jax.grad`, `jax.jvp` or `jax.jit`
+    transforms: rates, strengths, weights, Hamiltonian parameters. Forward mode (jvp, jacfwd) costs about a second run
+    per parameter and compiles faster; reverse mode about ten runs in all. A parameter at which a rate is exactly zero
+    has no derivative: it comes out huge or NaN. Trajectories that become non-finite are not left out: they make the
+    mean NaN.
 
-    dt is yours to choose, and nothing here estimates its bias. Compare once, at parameters of interest, with
-    `sq.exact.evolve`, or where that is too large with the same call at dt/2 (same seed: the noise is another, so take
-    enough trajectories): the differences must be well below the standard errors of your data.
+    Nothing here estimates the bias of the step. Compare once, at parameters of interest, with `sq.exact.evolve`, or
+    where that is too large with the same call at dt/2 (the noise is another, so take enough trajectories): the
+    differences must be well below the standard errors of your data.
 
-    Raises ValueError as `sq.simulate` does, for traced times or dt, and for a scheme whose flow draws an index.
+    Args:
+        equation, psi0, times, observables, seed: as for `sq.simulate`.
+        trajectories: how many are averaged; blocks of them are in memory at a time.
+        scheme: None takes the best through which gradients pass, Strang(), with diffusive=True where its flow would
+            draw an index: of weak order 2, the Hamiltonian by its exact propagator.
+        dt: the step, in units of the times; a number, as `times` are.
+        precision: "double" needs `jax.enable_x64(True)`.
+
+    Returns:
+        {name: (T,)} in the order of observables.
+
+    Raises:
+        ValueError: as `sq.simulate` does, for traced times or dt, and for a scheme whose flow draws an index.
 
     >>> import jax, numpy as np, stochq as sq
     >>> qubit = sq.systems.levels([0.0, 1.0])
