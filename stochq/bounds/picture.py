@@ -171,7 +171,7 @@ def _room(
     axes: "Axes", path: np.ndarray, others: list[np.ndarray], taken: list[Any], letters: int, sides: Sequence[int]
 ) -> Any:
     """Middle, angle, extent and side of the freest stretch of a curve for so many letters, in pixels; None: no room."""
-    half = 0.29 * FONT * letters / 72 * axes.figure.dpi
+    half = 0.31 * FONT * letters / 72 * axes.figure.dpi
     best, found = -np.inf, None
     for i in range(0, len(path), max(1, len(path) // 40)):
         span = path[np.hypot(*(path - path[i]).T) <= half]

@@ -93,11 +93,11 @@ def _draw(middle: np.ndarray, ends: Ends, series: list[Series]) -> Any:
         turned = ends.reversed_error < 0.5 * ends.reversed_
         upper.errorbar(
             middle[seen], ends.forward[seen], 2 * ends.forward_error[seen], color=plotting.BLUE, fmt="o", markersize=4,
-            label=r"$P(\Sigma)$",
+            label=r"$P(\Sigma)$ ± 2 s.e.",
         )  # fmt: skip
         upper.errorbar(
             middle[turned], ends.reversed_[turned], 2 * ends.reversed_error[turned], color=plotting.VERMILION, fmt="s",
-            markersize=5, markerfacecolor="none", label=r"$e^{\Sigma}P_R(-\Sigma)$",
+            markersize=5, markerfacecolor="none", label=r"$e^{\Sigma}P_R(-\Sigma)$ ± 2 s.e.",
         )  # fmt: skip
         upper.set(yscale="log", ylabel="density", ylim=(2e-4, 2))
         upper.set_title(rf"$\omega t={TIMES[-1]:g}$")
@@ -113,7 +113,7 @@ def _draw(middle: np.ndarray, ends: Ends, series: list[Series]) -> Any:
         lower.set(xlabel=r"entropy of a path $\Sigma$", ylabel="ratio", ylim=(0.5, 1.5))
         mean, produced = series[3], series[4]
         look: Any = {"color": plotting.BLUE, "fmt": "o", "markersize": 4}
-        above.errorbar(mean.x, mean.y, 2 * mean.stderr, label=r"$E[\Sigma]$", **look)
+        above.errorbar(mean.x, mean.y, 2 * mean.stderr, label=r"$E[\Sigma]$ ± 2 s.e.", **look)
         above.plot(produced.x, produced.y, color=plotting.VERMILION, linestyle="--", label=r"$\Pi_St$")
         above.set(ylabel=r"mean entropy")
         above.legend(loc="upper left")

@@ -78,6 +78,8 @@ def _draw(series: list[Series], steady: Any) -> Any:
                 points.x, points.y, 2 * points.stderr, fmt=plotting.MARKERS[index], label=labels[name], **look
             )
             panel.plot(curve.x, curve.y, color=plotting.PALETTE[index], linestyle=plotting.LINES[index])
+        left.plot([], [], color=plotting.BLACK, linestyle="-", label="lines: phase space")
+        left.plot([], [], color=plotting.BLACK, marker=".", linestyle="none", label="points: trajectories ± 2 s.e.")
         settled = float(steady.covariance[0, 1])
         right.axhline(settled, color=plotting.BLACK, linewidth=1, label=r"$-mD_{qq}$")
         right.axhline(2 * settled, color=plotting.BLACK, linestyle=":", linewidth=1.2, label=r"$-2mD_{qq}$ (printed)")

@@ -86,7 +86,7 @@ def _draw_squeezing(alphas: Any, betas: Any, curves: Any, plane: np.ndarray) -> 
         left.set(xlabel=r"squeezing $\alpha/\omega$", ylabel=r"entropy production $\Pi_S/\omega$", ylim=(1e-6, 5e3))
         left.legend(loc="upper center", ncols=3)
         image = right.pcolormesh(
-            alphas, betas, np.maximum(plane, 1e-6), cmap="cividis", norm=LogNorm(1e-5, 1), shading="nearest",
+            alphas, betas, np.maximum(plane, 1e-6), cmap="cividis", norm=LogNorm(1e-5, 10), shading="nearest",
             rasterized=True,
         )  # fmt: skip
         right.plot(

@@ -162,4 +162,5 @@ def _draw(columns: dict[str, np.ndarray], ratios: np.ndarray, squeezings: np.nda
         handles.append(Line2D([], [], color="black", linestyle="--", label=r"positivity's edge, $\delta=0.9$"))
         handles.append(Line2D([], [], color="black", linestyle="-", label=r"$f=2\delta$"))
         made.legend(handles=handles, loc="outside upper center", ncols=3)
+        made.supxlabel("Single blue cells in a row are a tongue that is thinner than the grid.", fontsize=8.5)
     return made

@@ -60,9 +60,10 @@ def _draw(series: list[Series]) -> Any:
                 color=colour,
                 fmt=plotting.MARKERS[index],
                 markersize=4,
-                label=text,
+                label=f"{text} ± 2 s.e.",
             )
             panel.plot(curve.x, curve.y, color=colour, linestyle=plotting.LINES[index])
+        panel.plot([], [], color=plotting.BLACK, linestyle="-", label="lines: phase space")
         panel.set(xlabel=r"time $\omega t$", ylabel=r"moments  [$\hbar=m=\omega=1$]")
         panel.legend(loc="upper left")
     return made

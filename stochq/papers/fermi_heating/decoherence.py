@@ -60,6 +60,7 @@ def _draw(series: list[Series]) -> Any:
             panel.plot(law.x, law.y, color=colour, linestyle=plotting.LINES[index])
         white = series[1].x
         panel.plot(white, np.exp(-0.5 * RATE * white), color="0.5", linewidth=0.8, label="white noise")
+        panel.plot([], [], color="0.5", linestyle="-", label="lines: exact; points ± 2 s.e.")
         panel.set(xlabel=r"time $\gamma t$", ylabel=r"coherence $|\rho_{ab}(t)|/|\rho_{ab}(0)|$", ylim=(0, 1.03))
         panel.legend(loc="upper right")
     return made

@@ -125,7 +125,7 @@ def _draw_white(rows: dict[str, list[Any]]) -> Any:
             )
         panel.axhline(1.0, color="0.4", linestyle="--", label="formula")
         panel.set(xlabel=r"dimensions $D$", ylabel=r"energy gain $\dot E\;/\;(D\lambda\hbar^2/4mr_C^2)$")
-        panel.set(xlim=(0.6, 3.4), ylim=(0.85, 1.2))
+        panel.set(xlim=(0.6, 3.4), ylim=(0.94, 1.08))
         panel.set_xticks([1, 2, 3])
         panel.legend(loc="upper left")
     return made

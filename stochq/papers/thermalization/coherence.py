@@ -82,7 +82,7 @@ def _draw(series: list[Series]) -> Any:
         made, axes = plotting.figure(2)
         left, right = axes[0][0], axes[1][0]
         setting.draw_curve(left, forever, 1, "standard quantum theory", linestyle="-", linewidth=1.0)
-        setting.draw_curve(left, damped, 0, "OQT, ensemble")
+        setting.draw_curve(left, damped, 0, "OQT, master equation")
         for sign in (1, -1):
             left.plot(
                 envelope.x,
@@ -97,7 +97,9 @@ def _draw(series: list[Series]) -> Any:
         right.fill_between(
             mean.x, low, high, color=plotting.BLUE, alpha=0.35, linewidth=0, label="mean ± 2 s.e.", zorder=3
         )
-        right.plot(damped.x, damped.y, color=plotting.BLACK, linestyle="--", linewidth=1, label="exact mean", zorder=4)
+        right.plot(
+            damped.x, damped.y, color=plotting.BLACK, linestyle="--", linewidth=1, label="master equation", zorder=4
+        )
         for panel in (left, right):
             panel.set(xlabel=setting.TIME, ylabel=label, ylim=(-1.15 * top, 1.75 * top))
             panel.legend(loc="upper right", ncols=2)
