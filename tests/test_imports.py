@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import stochq
 
 ROOT = Path(stochq.__file__).parent
@@ -97,3 +99,14 @@ def test_importing_is_light():
 
 def test_no_room_is_named_utils():
     assert not list(ROOT.rglob("utils*"))
+
+
+@pytest.mark.parametrize("room", ["gaussian", "bounds", "papers"])
+def test_no_function_shares_its_name_with_its_module(room):
+    """Or the module cannot be reached by its name."""
+    shared = []
+    for path in (ROOT / room).rglob("*.py"):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.FunctionDef) and node.name == path.stem:
+                shared.append(path.name)
+    assert shared == []

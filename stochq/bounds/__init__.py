@@ -12,10 +12,7 @@ from stochq.bounds.data import build as build
 from stochq.bounds.data import experiments as experiments
 from stochq.bounds.data import omitted as omitted
 from stochq.bounds.data import sources as sources
-from stochq.bounds.exclusion import Exclusion as Exclusion
-from stochq.bounds.exclusion import default_experiments as default_experiments
-from stochq.bounds.exclusion import exclusion as exclusion
-from stochq.bounds.experiments import Experiment as Experiment
+from stochq.bounds.experiment import Experiment as Experiment
 from stochq.bounds.gases import FermiGas as FermiGas
 from stochq.bounds.gases import MaxwellGas as MaxwellGas
 from stochq.bounds.heating import Phonons as Phonons
@@ -30,6 +27,9 @@ from stochq.bounds.mechanics import Expansion as Expansion
 from stochq.bounds.mechanics import ForceNoise as ForceNoise
 from stochq.bounds.radiation import atomic_charge as atomic_charge
 from stochq.bounds.radiation import emission_rate as emission_rate
+from stochq.bounds.region import Exclusion as Exclusion
+from stochq.bounds.region import default_experiments as default_experiments
+from stochq.bounds.region import exclusion as exclusion
 from stochq.bounds.rigid import Cuboid as Cuboid
 from stochq.bounds.rigid import RigidBody as RigidBody
 from stochq.bounds.rigid import Sphere as Sphere

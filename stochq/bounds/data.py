@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from importlib import resources
 from typing import Any
 
-from stochq.bounds.experiments import Experiment
+from stochq.bounds.experiment import Experiment
 from stochq.bounds.localization import VisibleDisk
 from stochq.bounds.mechanics import AccelerationNoise, Expansion, ForceNoise
 from stochq.bounds.rigid import Cuboid, RigidBody, Sphere

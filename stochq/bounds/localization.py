@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from stochq.bounds.experiments import Experiment, quantity
+from stochq.bounds.experiment import Experiment, quantity
 from stochq.bounds.memory import remembered
 from stochq.bounds.spectra import Spectrum
 from stochq.constants import REFERENCE_MASS

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from stochq.bounds.experiments import Experiment, quantity
+from stochq.bounds.experiment import Experiment, quantity
 from stochq.bounds.memory import remembered
 from stochq.bounds.rigid import RigidBody, force_noise
 from stochq.bounds.spectra import Spectrum, evaluate

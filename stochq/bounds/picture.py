@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from stochq.bounds.exclusion import Exclusion
+    from stochq.bounds.region import Exclusion
 
 WIDTH, HEIGHT = 7.6, 6.4
 FONT = 8.5

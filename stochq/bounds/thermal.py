@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from stochq.bounds.experiments import Experiment, quantity
+from stochq.bounds.experiment import Experiment, quantity
 from stochq.bounds.gases import FermiGas
 from stochq.bounds.heating import Phonons, heating_ratios
 from stochq.bounds.mechanics import at_frequency

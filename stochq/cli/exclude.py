@@ -8,7 +8,7 @@ import numpy as np
 
 import stochq as sq
 from stochq.bounds import Exclusion
-from stochq.bounds.experiments import Experiment
+from stochq.bounds.experiment import Experiment
 from stochq.bounds.spectra import NAMED
 from stochq.cli.errors import ConfigError
 from stochq.cli.experiment import ExcludeConfig, load_experiment

@@ -15,8 +15,6 @@ from stochq.gaussian.entropy import relative_entropy as relative_entropy
 from stochq.gaussian.entropy import von_neumann_entropy as von_neumann_entropy
 from stochq.gaussian.entropy import wehrl_entropy as wehrl_entropy
 from stochq.gaussian.entropy import wigner_entropy as wigner_entropy
-from stochq.gaussian.langevin import langevin as langevin
-from stochq.gaussian.langevin import path_entropy as path_entropy
 from stochq.gaussian.models import Chain as Chain
 from stochq.gaussian.models import Network as Network
 from stochq.gaussian.models import balancing_position_friction as balancing_position_friction
@@ -28,6 +26,8 @@ from stochq.gaussian.models import csl_oscillator as csl_oscillator
 from stochq.gaussian.models import network as network
 from stochq.gaussian.models import precision_parameters as precision_parameters
 from stochq.gaussian.monitored import Monitored as Monitored
+from stochq.gaussian.paths import langevin as langevin
+from stochq.gaussian.paths import path_entropy as path_entropy
 from stochq.gaussian.phase_space import symplectic_eigenvalues as symplectic_eigenvalues
 from stochq.gaussian.phase_space import symplectic_form as symplectic_form
 from stochq.gaussian.state import State as State

@@ -13,9 +13,9 @@ from stochq.arrays import as_complex, as_real
 from stochq.ensemble.result import EnsembleResult
 from stochq.gaussian.checks import check_number, check_square, check_symmetric
 from stochq.gaussian.dynamics import Dynamics
-from stochq.gaussian.langevin import check_one_state, exact_steps, roots
 from stochq.gaussian.markov import Start, Steps
 from stochq.gaussian.observing import Observable
+from stochq.gaussian.paths import check_one_state, exact_steps, roots
 from stochq.gaussian.phase_space import symplectic_form
 from stochq.gaussian.running import run_chains
 from stochq.gaussian.state import State

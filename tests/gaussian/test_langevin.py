@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 import stochq as sq
-from stochq.gaussian.langevin import path_entropy
+from stochq.gaussian.paths import path_entropy
 from tests.judging import judge, judge_mean
 
 TIMES = np.array([0.0, 0.5, 1.5])

@@ -56,7 +56,7 @@ def test_simulated_gain_of_a_particle_at_rest(x, box, points, dt):
 
 
 def test_claims():
-    for claim in (decoherence(0.05), _small_white_gain()):
+    for claim in (decoherence.decoherence_claim(0.05), _small_white_gain()):
         assert claim.checks and all(check.passed for check in claim.checks), claim.checks
 
 
@@ -73,15 +73,12 @@ def _small_white_gain():
 
 def test_all_parts_are_in_one_table(monkeypatch):
     """Without the simulations: each part's checks that carry a standard error become rows."""
-    import sys
-
     from stochq.papers import checks
     from stochq.papers.output import Claim, Table
 
-    module = sys.modules["stochq.papers.fermi_heating.heating"]
     made = Claim(Table({}, {}), [checks.by_error("case", 1.1, 0.1, 1.0), checks.Check("other", 0.0, 0.0, 1.0)], None)
-    monkeypatch.setattr(module, "PARTS", {"(a)": lambda effort: made, "(b)": lambda effort: made})
-    claim = heating(1.0)
+    monkeypatch.setattr(heating, "PARTS", {"(a)": lambda effort: made, "(b)": lambda effort: made})
+    claim = heating.heating_claim(1.0)
     assert list(claim.numbers.columns["part"]) == ["(a)", "(b)"]
     np.testing.assert_allclose(claim.numbers.columns["z"], [1.0, 1.0])
     assert [check.name for check in claim.checks] == ["χ² of all 2 cases, too large or too small: p-value"]

@@ -10,11 +10,11 @@ from stochq.papers import output
 from stochq.papers.brownian_balance.fluctuations import fluctuation_theorem
 from stochq.papers.brownian_balance.hilbert import trajectories
 from stochq.papers.brownian_balance.production import eq15, squeezing
-from stochq.papers.brownian_balance.table import table
+from stochq.papers.brownian_balance.table import table_claim
 from stochq.papers.checks import Check
 
 CLAIMS: dict[str, output.Maker] = {
-    "table": table,
+    "table": table_claim,
     "production": squeezing,
     "eq15": eq15,
     "fluctuation-theorem": fluctuation_theorem,

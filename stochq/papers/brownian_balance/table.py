@@ -100,7 +100,7 @@ def free(variant: str, model: sq.gaussian.Dynamics) -> Row:
     return Row(variant, np.inf, qp, pp, produced, produced - flow_rate, positive, balance and not odd, odd)
 
 
-def table(effort: float = 1.0) -> Claim:
+def table_claim(effort: float = 1.0) -> Claim:
     """The variants side by side, checked against closed forms."""
     found = {row.variant: row for row in rows()}
     columns = {name: [getattr(row, name) for row in found.values()] for name in COLUMNS}

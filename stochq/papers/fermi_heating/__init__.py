@@ -4,21 +4,21 @@ from pathlib import Path
 
 from stochq.papers import output
 from stochq.papers.checks import Check
-from stochq.papers.fermi_heating.decoherence import decoherence
+from stochq.papers.fermi_heating.decoherence import decoherence_claim
 from stochq.papers.fermi_heating.exclusion import fig1
-from stochq.papers.fermi_heating.fermions import fermions
+from stochq.papers.fermi_heating.fermions import fermions_claim
 from stochq.papers.fermi_heating.gain import coloured_gain, white_gain
-from stochq.papers.fermi_heating.heating import heating
+from stochq.papers.fermi_heating.heating import heating_claim
 from stochq.papers.fermi_heating.table import table1
 
 CLAIMS: dict[str, output.Maker] = {
     "table1": table1,
     "fig1": fig1,
-    "heating": heating,
+    "heating": heating_claim,
     "white-gain": white_gain,
     "coloured-gain": coloured_gain,
-    "fermions": fermions,
-    "decoherence": decoherence,
+    "fermions": fermions_claim,
+    "decoherence": decoherence_claim,
 }
 
 

@@ -15,7 +15,7 @@ CORRELATION_TIMES = (0.1, 1.0, 5.0)
 MIXTURE = ((0.4, 0.6), (0.1, 4.0))
 
 
-def decoherence(effort: float = 1.0) -> Claim:
+def decoherence_claim(effort: float = 1.0) -> Claim:
     """|ρ_ab| = exp{−½γ(a−b)²[t − τ(1 − e^{−t/τ})]} for Lorentzian noise, and its like for a sum of two."""
     colours: dict[str, sq.noise.Coloured] = {
         f"memory {time:g}": sq.noise.OrnsteinUhlenbeck(time) for time in CORRELATION_TIMES

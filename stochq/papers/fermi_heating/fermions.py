@@ -44,7 +44,7 @@ class Power(NamedTuple):
 
 
 @cache
-def fermions(effort: float = 1.0) -> Claim:
+def fermions_claim(effort: float = 1.0) -> Claim:
     """Heating per particle of a Fermi sea, a hot gas and a particle at rest, in white and in coloured noise."""
     white = {name: _white(name, effort) for name in _occupations(_gas(WHITE_RATE))}
     coloured = {(name, colour): _coloured(name, colour, effort) for colour in COLOURS for name in white}

@@ -7,18 +7,18 @@ from scipy import stats
 
 from stochq import plotting
 from stochq.papers.checks import Check, by_p_value
-from stochq.papers.fermi_heating.fermions import fermions
+from stochq.papers.fermi_heating.fermions import fermions_claim
 from stochq.papers.fermi_heating.gain import coloured_gain, white_gain
 from stochq.papers.output import PURE, Claim, Table
 
 PARTS = {
     "(a) free particle, white noise": white_gain,
     "(b) particle at rest, cut-off in the noise": coloured_gain,
-    "(c) fermions": fermions,
+    "(c) fermions": fermions_claim,
 }
 
 
-def heating(effort: float = 1.0) -> Claim:
+def heating_claim(effort: float = 1.0) -> Claim:
     """Heating by trajectories over formula: eq. 15 in 1 to 3 dimensions, eq. 13 with a cut-off, A23 for fermions."""
     found = [(part, check) for part, make in PARTS.items() for check in make(effort).checks]
     rows = [(part, check) for part, check in found if check.stderr is not None]

@@ -8,7 +8,7 @@ from stochq.papers.lattice_transport.disorder import disordered_chain
 from stochq.papers.lattice_transport.profiles import fig2a, fig2b, fig2c, fig2d
 from stochq.papers.lattice_transport.scaling import fig3
 from stochq.papers.lattice_transport.square import square_lattice
-from stochq.papers.lattice_transport.temperature import temperature
+from stochq.papers.lattice_transport.temperature import temperature_claim
 
 CLAIMS: dict[str, output.Maker] = {
     "fig2a": fig2a,
@@ -18,7 +18,7 @@ CLAIMS: dict[str, output.Maker] = {
     "fig3": fig3,
     "square-lattice": square_lattice,
     "disordered-chain": disordered_chain,
-    "temperature": temperature,
+    "temperature": temperature_claim,
 }
 
 

@@ -15,7 +15,7 @@ SITES, SHARES, HOTTER = 100, (4, 16, 100), 2.0
 COLD = np.geomspace(0.05, 50, 61)
 
 
-def temperature(effort: float = 1.0) -> Claim:
+def temperature_claim(effort: float = 1.0) -> Claim:
     """Reservoirs at T and 2T, T/ω from 0.05 to 50. Clausius' entropy is $j\\omega(1/T_1-1/T_L)$."""
     cold, hot = _occupation(COLD), _occupation(HOTTER * COLD)
     by_length = {sites: [_split(sites, *ends) for ends in zip(cold, hot, strict=True)] for sites in SHARES}

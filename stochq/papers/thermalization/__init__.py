@@ -4,28 +4,28 @@ from pathlib import Path
 
 from stochq.papers import output
 from stochq.papers.checks import Check
-from stochq.papers.thermalization.born import born
-from stochq.papers.thermalization.coherence import coherence
-from stochq.papers.thermalization.collapse_time import collapse_time
-from stochq.papers.thermalization.energy_window import energy_window
-from stochq.papers.thermalization.entropy import entropy
+from stochq.papers.thermalization.born import born_claim
+from stochq.papers.thermalization.coherence import coherence_claim
+from stochq.papers.thermalization.collapse_time import collapse_time_claim
+from stochq.papers.thermalization.energy_window import energy_window_claim
+from stochq.papers.thermalization.entropy import entropy_claim
 from stochq.papers.thermalization.hybrid import hybrid_steady_state
-from stochq.papers.thermalization.relaxation import relaxation
+from stochq.papers.thermalization.relaxation import relaxation_claim
 from stochq.papers.thermalization.scaling import size_scaling
 from stochq.papers.thermalization.signalling import no_signalling
 from stochq.papers.thermalization.single import single_trajectory
 
 CLAIMS: dict[str, output.Maker] = {
-    "relaxation": relaxation,
-    "energy-window": energy_window,
-    "entropy": entropy,
-    "born": born,
-    "collapse-time": collapse_time,
+    "relaxation": relaxation_claim,
+    "energy-window": energy_window_claim,
+    "entropy": entropy_claim,
+    "born": born_claim,
+    "collapse-time": collapse_time_claim,
     "hybrid-steady-state": hybrid_steady_state,
     "no-signalling": no_signalling,
     "size-scaling": size_scaling,
     "single-trajectory": single_trajectory,
-    "coherence": coherence,
+    "coherence": coherence_claim,
 }
 
 

@@ -18,7 +18,7 @@ TIME = r"time $t$  [$\hbar/\mathcal{JN}$]"
 UNITS = ("ħ/JN", PURE)
 
 
-def born(effort: float = 1.0) -> Claim:
+def born_claim(effort: float = 1.0) -> Claim:
     """Final frequencies over six pointer states and the martingale of their populations."""
     dim = len(BORN)
     equation = sq.models.suv(sq.systems.levels(np.zeros(dim)), strength=STRENGTH)

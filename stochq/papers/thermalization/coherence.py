@@ -13,7 +13,7 @@ from stochq.papers.thermalization import setting
 SITES, RATE, SEED, SHOWN = 4, 0.4, 1009, 5
 
 
-def coherence(effort: float = 1.0) -> Claim:
+def coherence_claim(effort: float = 1.0) -> Claim:
     """It oscillates for ever without OQT and dies out as e^{-at} with it, in the mean over single systems."""
     system, psi0 = setting.chain(SITES), setting.product_state(SITES, -0.8)
     chi = sq.microcanonical(system, psi0)

@@ -17,7 +17,7 @@ SPACING, END, SEED, SHOWN = 0.025, 7.0, 503, 12
 RATES = ("unit of rate", "1/unit of rate")
 
 
-def collapse_time(effort: float = 1.0) -> Claim:
+def collapse_time_claim(effort: float = 1.0) -> Claim:
     r"""Mean times against $(a/8\gamma)\tanh(a/2)$, $a=\ln\frac{2-\varepsilon}{\varepsilon}$."""
     count = setting.whole(4000, effort, 1000)
     times, paths = _paths(1.0, count, SEED)

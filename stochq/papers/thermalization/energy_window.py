@@ -18,7 +18,7 @@ ENERGY = (setting.TIME_UNIT, "√V")
 VARIANCE = (setting.TIME_UNIT, "V")
 
 
-def energy_window(effort: float = 1.0) -> Claim:
+def energy_window_claim(effort: float = 1.0) -> Claim:
     """The window keeps the energy only where its own mean is E, and the variance not at all."""
     even, chains = _even_spectra(), _chains()
     drift = [_drift("E kept", *_symmetric(), effort, SEED), _drift("E not kept", *_lopsided(), effort, SEED + 1)]

@@ -16,7 +16,7 @@ CHI = np.where(np.arange(DIM) < INSIDE, 1 / INSIDE, 0.0)
 NAMES = ("pure, inside the window", "pure, outside the window", "fully mixed")
 
 
-def entropy(effort: float = 1.0) -> Claim:
+def entropy_claim(effort: float = 1.0) -> Claim:
     """S(t) of OQT from three starts, exact, with ensembles for the two pure ones."""
     system = sq.systems.levels(np.arange(DIM) ** 1.3)
     equation = sq.models.oqt(system, strength=RATE, equilibrium=CHI)

@@ -14,7 +14,7 @@ from stochq.papers.thermalization import setting
 SITES, RATE, ANGLE, SEED, GROUPS = 6, 0.6, -0.6, 101, 16
 
 
-def relaxation(effort: float = 1.0) -> Claim:
+def relaxation_claim(effort: float = 1.0) -> Claim:
     """Energy, populations and the squared distance from equilibrium of a chain of six sites."""
     system, psi0 = setting.chain(SITES), setting.product_state(SITES, ANGLE)
     chi = sq.microcanonical(system, psi0)

@@ -9,7 +9,7 @@ from jaxtyping import Complex, Float
 from numpy.typing import ArrayLike
 
 from stochq.gaussian.models import network_checks as checks
-from stochq.gaussian.models.network import Network, build
+from stochq.gaussian.models.hopping import Network, build
 from stochq.systems.checks import check_count, check_finite, check_number
 
 

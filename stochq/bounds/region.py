@@ -8,7 +8,7 @@ import numpy as np
 
 from stochq.bounds.checks import positive, positive_lengths
 from stochq.bounds.data import bodies, experiments
-from stochq.bounds.experiments import Experiment
+from stochq.bounds.experiment import Experiment
 from stochq.bounds.spectra import Spectrum
 from stochq.constants import PROPOSALS, Proposal
 
