@@ -33,6 +33,7 @@ from stochq.compare import compare as compare
 from stochq.ensemble import Density as Density
 from stochq.ensemble import EnsembleResult as EnsembleResult
 from stochq.ensemble import Histogram as Histogram
+from stochq.ensemble import Statistic as Statistic
 from stochq.ensemble import expectations as expectations
 from stochq.ensemble import normalize as normalize
 from stochq.ensemble import simulate as simulate

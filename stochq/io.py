@@ -38,6 +38,7 @@ def to_dataset(result: EnsembleResult, curves: Curves | None = None) -> "xr.Data
 
     names = list(in_rows(result.mean))
     variables = _statistics(result, names) | _states(result) | _covariance(result) | _histograms(result)
+    variables |= _user_statistics(result)
     variables |= _curves(curves, names)
     coordinates = {"observable": np.asarray(names, dtype=object), "time": np.asarray(result.times)}
     return xr.Dataset(variables, coordinates, _attributes(result))
@@ -69,6 +70,7 @@ def from_dataset(dataset: "xr.Dataset") -> EnsembleResult:
         kept=_read_complex(dataset, "kept"),
         density=_read_complex(dataset, "density"),
         histograms=_read_histograms(dataset),
+        statistics=_read_user_statistics(dataset),
         **header,
     )
 
@@ -191,6 +193,21 @@ def _histograms(result: EnsembleResult) -> dict[str, Any]:
     return variables
 
 
+def _user_statistics(result: EnsembleResult) -> dict[str, Any]:
+    variables: dict[str, Any] = {}
+    for i, (name, value) in enumerate(result.statistics.items()):
+        array = None if isinstance(value, (dict, tuple)) else np.asarray(value)
+        if array is None or not np.issubdtype(array.dtype, np.number):
+            raise ValueError(
+                f"statistics[{name!r}]: expected an array of numbers in a file; got {type(value).__name__}. Let its "
+                "`finish` return an array, or drop it: dataclasses.replace(result, statistics={})."
+            )
+        dims = tuple(f"statistic_{i}_axis_{axis}" for axis in range(array.ndim))
+        for part in ("real", "imag") if np.iscomplexobj(array) else ("real",):
+            variables[f"statistic_{i}_{part}"] = (dims, getattr(array, part), {"observable": name})
+    return variables
+
+
 def _curves(curves: Curves | None, names: list[str]) -> dict[str, Any]:
     if curves is None:
         return {}
@@ -265,6 +282,17 @@ def _read_histograms(dataset: "xr.Dataset") -> dict[str, tuple[np.ndarray, np.nd
         histograms[str(edges.attrs["observable"])] = (edges.values, dataset[f"histogram_{i}_counts"].values)
         i += 1
     return histograms
+
+
+def _read_user_statistics(dataset: "xr.Dataset") -> dict[str, np.ndarray]:
+    statistics: dict[str, np.ndarray] = {}
+    while f"statistic_{len(statistics)}_real" in dataset:
+        prefix = f"statistic_{len(statistics)}"
+        real = dataset[f"{prefix}_real"]
+        imaginary = dataset.get(f"{prefix}_imag")
+        value = real.values if imaginary is None else real.values + 1j * imaginary.values
+        statistics[str(real.attrs["observable"])] = value
+    return statistics
 
 
 def _read_curves(dataset: "xr.Dataset") -> Curves:

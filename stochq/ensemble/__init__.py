@@ -5,4 +5,5 @@ from stochq.ensemble.result import EnsembleResult as EnsembleResult
 from stochq.ensemble.simulate import simulate as simulate
 from stochq.ensemble.statistics import Density as Density
 from stochq.ensemble.statistics import Histogram as Histogram
+from stochq.ensemble.statistics import Statistic as Statistic
 from stochq.systems.states import normalize as normalize

@@ -11,7 +11,7 @@ from stochq.accuracy.grid import TimeGrid
 from stochq.ensemble.batch import FAILED_FRACTION, Runnable
 from stochq.ensemble.result import EnsembleResult
 from stochq.ensemble.runner import Totals, precision_context
-from stochq.ensemble.statistics import Covariance, Density, Histogram, PairSpread
+from stochq.ensemble.statistics import COVARIANCE, MEAN, PAIR_SPREAD, Covariance, Density, Histogram
 from stochq.functions import without_addresses
 from stochq.real_parts import by_observable, row_names
 
@@ -22,22 +22,21 @@ def assemble(
     totals: Totals,
     choice: StepPlan,
     observables: list[str],
-    statistics: list[str],
     precision: str,
     seed: int,
 ) -> EnsembleResult:
-    """The result of a run. observables, statistics: the names the user gave, in the user's order."""
+    """The result of a run. observables: the names the user gave, in the user's order."""
     count = totals.done - totals.failed
     _check_failures(problem, totals, choice.dt)
-    finished = [s.finish(total) for s, total in zip(problem.statistics, totals.summaries, strict=True)]
-    names, means, variances = problem.names, *finished[0]
-    antithetic = isinstance(problem.statistics[-1], PairSpread)
-    single = variances + finished[-1] if antithetic else variances
-    errors = np.sqrt(variances / float(totals.summaries[0].count))
+    finished = {name: statistic.finish(totals.summaries[name]) for name, statistic in problem.statistics.items()}
+    names, (means, variances) = problem.names, finished[MEAN]
+    antithetic = PAIR_SPREAD in finished
+    single = variances + finished[PAIR_SPREAD] if antithetic else variances
+    errors = np.sqrt(variances / float(totals.summaries[MEAN].count))
     mean, variance, stderr = (dict(zip(names, array.T, strict=True)) for array in (means, single, errors))
     rows = {row for name in observables for row in (name, *row_names(name, True)) if row in names}
-    asked = slice(2, 2 + len(statistics))
-    extra = list(zip(statistics, problem.statistics[asked], finished[asked], strict=True))
+    asked = {name: s for name, s in problem.statistics.items() if name not in (MEAN, COVARIANCE, PAIR_SPREAD)}
+    others = {name: s for name, s in asked.items() if not isinstance(s, (Density, Histogram))}
     return EnsembleResult(
         times=grid.times,
         mean=by_observable(mean, observables),
@@ -52,10 +51,12 @@ def assemble(
         precision=precision,
         fingerprint=fingerprint(problem, precision),
         ranges=[(seed, 0, totals.done)],
-        **_covariance(problem, (2 if antithetic else 1) * finished[1], rows),
+        **_covariance(problem, (2 if antithetic else 1) * finished[COVARIANCE], rows),
         antithetic=antithetic,
-        density=next((value for _, statistic, value in extra if isinstance(statistic, Density)), None),
-        histograms={name: value for name, statistic, value in extra if isinstance(statistic, Histogram)},
+        density=next((finished[name] for name, s in asked.items() if isinstance(s, Density)), None),
+        histograms={name: finished[name] for name, s in asked.items() if isinstance(s, Histogram)},
+        statistics={name: finished[name] for name in others},
+        summaries={name: (s, totals.summaries[name]) for name, s in others.items()},
         info=_info(totals, choice, grid) | {name: float(mean[name].max()) for name in names if name not in rows},
     )
 
@@ -69,7 +70,7 @@ def _check_failures(problem: Runnable, totals: Totals, dt: float) -> None:
 
 
 def _covariance(problem: Runnable, covariance: np.ndarray, rows: set[str]) -> dict[str, Any]:
-    statistic = problem.statistics[1]
+    statistic = problem.statistics[COVARIANCE]
     assert isinstance(statistic, Covariance)
     points = [(problem.names[observable], int(time)) for observable, time in statistic.points]
     chosen = [index for index, (name, _) in enumerate(points) if name in rows]

@@ -1,5 +1,6 @@
 """One device call: some blocks of trajectories, each reduced to its summaries."""
 
+from collections.abc import Iterator
 from functools import partial
 from typing import Any, NamedTuple, Protocol, final
 
@@ -11,7 +12,7 @@ from jax import lax
 from stochq.compiling import Program, compiled
 from stochq.ensemble.kernel import GridArrays, Loop, run_block
 from stochq.ensemble.observables import Readout
-from stochq.ensemble.statistics import Statistic
+from stochq.ensemble.statistics import COVARIANCE, MEAN, PAIR_SPREAD, Statistic
 from stochq.functions import digest_of_program
 from stochq.schemes import Frame
 
@@ -35,7 +36,7 @@ class Runnable(Protocol):
     @property
     def names(self) -> tuple[str, ...]: ...
     @property
-    def statistics(self) -> tuple[Statistic, ...]: ...
+    def statistics(self) -> dict[str, Statistic]: ...
 
     def data(self, first: jax.Array, states: bool) -> dict[str, jax.Array]:
         """{"values": (time, observables, block)} from trajectory `first` on, and {"states": (time, size, block)}.
@@ -58,7 +59,7 @@ class Problem(NamedTuple):
     psi0: Any
     key: Any
     read: Readout
-    statistics: tuple[Statistic, ...]
+    statistics: dict[str, Statistic]
 
     @property
     def block(self) -> int:
@@ -90,11 +91,24 @@ class Problem(NamedTuple):
         state = jax.ShapeDtypeStruct(self.psi0.shape, self.psi0.dtype)
         time = jax.ShapeDtypeStruct((), self.grid.times.dtype)
         read = [digest_of_program(function, state) for function in self.read.callables]
-        held = (leaf for leaf in jax.tree.leaves(self.statistics) if callable(leaf))
-        found = {"read": " ".join(read), "statistics": " ".join(digest_of_program(f, state) for f in held)}
+        found = {"read": " ".join(read), "statistics": " ".join(self._digests_of_statistics())}
         if self.frame.hamiltonian.time_dependent:
             found["frame"] = digest_of_program(self.frame.hamiltonian.apply, time, state)
         return found
+
+    def _digests_of_statistics(self) -> Iterator[str]:
+        """What the statistics that a user asked for compute of one trajectory."""
+        dtype = self.psi0.dtype
+        times, runs = len(self.grid.times), len(self.loop.scheme.weights)
+        data = {
+            "values": jax.ShapeDtypeStruct((times, len(self.names), 1), self.psi0.real.dtype),
+            "states": jax.ShapeDtypeStruct((times, self.size, 1), dtype),
+            "runs": jax.ShapeDtypeStruct((times, runs, self.size, 1), dtype),
+        }
+        weights = jax.ShapeDtypeStruct((1,), self.psi0.real.dtype)
+        for name, statistic in self.statistics.items():
+            if name not in (MEAN, COVARIANCE, PAIR_SPREAD):
+                yield digest_of_program(statistic.block, data[statistic.needs], weights)
 
 
 def observer(problem: Problem, states: bool) -> Any:
@@ -141,7 +155,7 @@ def _run(problem: tuple[Runnable, int], first_block: Any, blocks: Any, stop: Any
 def run_batch(problem: Runnable, first_block: Any, blocks: Any, stop: Any, capacity: int) -> tuple[Any, jax.Array]:
     """As of `Batch`."""
     size = problem.block
-    states = any(statistic.needs in ("states", "runs") for statistic in problem.statistics)
+    states = any(statistic.needs in ("states", "runs") for statistic in problem.statistics.values())
 
     @partial(jax.jit, inline=True)  # traced once for its shapes and for the loop
     def summarize(block: jax.Array) -> tuple[Any, jax.Array]:
@@ -155,7 +169,9 @@ def run_batch(problem: Runnable, first_block: Any, blocks: Any, stop: Any, capac
             name: jnp.where(jnp.expand_dims(finite, range(array.ndim - 1)), array, 0) for name, array in data.items()
         }
         weights = (wanted & finite).astype(data["values"].dtype)
-        summaries = tuple(statistic.block(data[statistic.needs], weights) for statistic in problem.statistics)
+        summaries = {
+            name: statistic.block(data[statistic.needs], weights) for name, statistic in problem.statistics.items()
+        }
         return summaries, each * jnp.sum(wanted & ~finite)
 
     shapes = jax.eval_shape(summarize, jnp.uint32(0))

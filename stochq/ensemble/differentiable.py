@@ -136,7 +136,7 @@ def _unrolled(problem: Problem, grid: TimeGrid, trajectories: int) -> Problem:
     """
     block = min(problem.loop.block, trajectories)
     loop = problem.loop._replace(block=block, most_steps=int(grid.steps.max()), paired=False)
-    return problem._replace(loop=loop, statistics=())
+    return problem._replace(loop=loop, statistics={})
 
 
 @eqx.filter_jit

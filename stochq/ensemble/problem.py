@@ -11,7 +11,7 @@ from stochq.arrays import is_concrete
 from stochq.ensemble.batch import Problem
 from stochq.ensemble.kernel import GridArrays, Loop
 from stochq.ensemble.observables import readout
-from stochq.ensemble.statistics import Covariance, Density, Mean, PairSpread
+from stochq.ensemble.statistics import COVARIANCE, MEAN, PAIR_SPREAD, Covariance, Mean, PairSpread, Statistic
 from stochq.ensemble.task import Task
 from stochq.equation import Equation
 from stochq.noise import Colouring, seed_words
@@ -29,11 +29,13 @@ def build_problem(task: Task, grid: TimeGrid, antithetic: bool = False) -> Probl
     paired = grid.even and not scheme.doubles_steps and shares_draws(scheme, frame)
     loop = Loop(scheme, block // 2 if antithetic else block, grid.uniform, paired, antithetic=antithetic)
     points = covariance_points(len(read.names), len(grid.times))
-    asked = [Density(scheme.weights) if isinstance(each, Density) else each for each in task.statistics.values()]
-    chosen = (Mean(), Covariance(points), *asked, *([PairSpread()] if antithetic else []))
+    statistics: dict[str, Statistic] = {MEAN: Mean(), COVARIANCE: Covariance(points)}
+    statistics |= {name: statistic.combining(scheme.weights) for name, statistic in task.statistics.items()}
+    if antithetic:
+        statistics[PAIR_SPREAD] = PairSpread()
     arrays = GridArrays(grid.times, grid.steps.astype(np.int32), grid.lengths, _colouring(equation, grid, scheme))
-    frame, arrays, psi, read, chosen = cast((frame, arrays, task.psi, read, chosen), task.precision)
-    return Problem(loop, frame, arrays, psi, seed_words(int(task.seed)), read, chosen)
+    frame, arrays, psi, read, statistics = cast((frame, arrays, task.psi, read, statistics), task.precision)
+    return Problem(loop, frame, arrays, psi, seed_words(int(task.seed)), read, statistics)
 
 
 def _colouring(equation: Equation, grid: TimeGrid, scheme: Scheme) -> Colouring | None:

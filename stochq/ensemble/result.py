@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from stochq.ensemble.statistics import Statistic
 from stochq.real_parts import by_observable, in_rows, row_names
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ class EnsembleResult:
     the standard error of the real part, the imaginary part that of the imaginary part; variance and bias likewise;
     trajectories: how many entered the means; failed: how many became non-finite and were left out; kept: whole
     states (trajectory, time, dim) or None; density (T, dim, dim) or None; histograms {name: (edges, counts)};
+    statistics {name: result} of others that were asked for, summaries {name: (statistic, summary)} what they are made
+    of, by which they merge (files do not hold them);
     covariance (P, P): of single-trajectory values at covariance_points [(name, time index), ...], where the parts of a
     complex observable "a" are called "Re a" and "Im a"; ranges: the
     (seed, start, stop) of trajectories inside; fingerprint {part of the problem: hash}, equal in runs that may be
@@ -50,6 +53,8 @@ class EnsembleResult:
     kept: Any = None
     density: Any = None
     histograms: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
+    statistics: dict[str, Any] = field(default_factory=dict)
+    summaries: dict[str, tuple[Statistic, Any]] = field(default_factory=dict, repr=False)
     info: dict[str, Any] = field(default_factory=dict)
     antithetic: bool = False
 
@@ -78,6 +83,7 @@ class EnsembleResult:
         _check_mergeable(self, other)
         total = self.trajectories + other.trajectories
         mean, variance, stderr = {}, {}, {}
+        summaries = _merged_summaries(self, other)
         one, two = self.in_real_rows(), other.in_real_rows()
         for row in one.mean:
             mean[row], variance[row] = _pool(one, two, row, [one.variance[row], two.variance[row]])
@@ -92,6 +98,8 @@ class EnsembleResult:
             failed=self.failed + other.failed,
             ranges=sorted(self.ranges + other.ranges),
             covariance=_pool_covariance(self, other),
+            statistics={name: statistic.finish(total) for name, (statistic, total) in summaries.items()},
+            summaries=summaries,
             kept=_join(self.kept, other.kept),
             density=_weighted(self, other, self.density, other.density),
             histograms={
@@ -171,6 +179,20 @@ def _check_mergeable(a: EnsembleResult, b: EnsembleResult) -> None:
                     f"merge: trajectories {max(start, other_start)} to {min(stop, other_stop) - 1} of seed {seed} are "
                     "in both runs; counting them twice would understate the error. Run with another seed."
                 )
+
+
+def _merged_summaries(a: EnsembleResult, b: EnsembleResult) -> dict[str, tuple[Statistic, Any]]:
+    for name in {**a.statistics, **b.statistics}:
+        if name not in a.summaries or name not in b.summaries:
+            raise ValueError(
+                f"merge: expected runs of this process with the statistic {name!r}, which a file cannot merge; got one "
+                "that was loaded. Merge before saving, or drop it: dataclasses.replace(result, statistics={})."
+            )
+    return {
+        name: (statistic, statistic.merge(total, b.summaries[name][1]))
+        for name, (statistic, total) in a.summaries.items()
+        if name in b.summaries
+    }
 
 
 def _pool(

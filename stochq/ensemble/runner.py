@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import jax
 
 from stochq.ensemble.batch import BLOCKS_PER_CALL, Batch, Runnable
-from stochq.ensemble.statistics import Density, to_host
+from stochq.ensemble.statistics import to_host
 
 # Amplitude-steps after which a device call should return, so that progress shows and an interrupt is heard.
 _WORK_PER_CALL = 2**26
@@ -23,7 +23,7 @@ _WORK_PER_CALL = 2**26
 class Totals(NamedTuple):
     """Merged summaries, trajectories run (the next one not run), failed ones, seconds spent, interrupted or not."""
 
-    summaries: tuple[Any, ...]
+    summaries: dict[str, Any]
     done: int
     failed: int
     seconds: float
@@ -53,7 +53,7 @@ def precision_context(precision: str) -> Any:
 
 
 # From the merged summaries and the number of trajectories done: how many there should be.
-Extend = Callable[[tuple[Any, ...], int], int]
+Extend = Callable[[dict[str, Any], int], int]
 
 
 def run(
@@ -71,7 +71,7 @@ def run(
     """
     merged, done, failed, interrupted, wanted = None, 0, 0, False, trajectories
     # A method taken from an equinox module costs more than the merge itself.
-    merges = [statistic.merge for statistic in problem.statistics]
+    merges = {name: statistic.merge for name, statistic in problem.statistics.items()}
     start = time.perf_counter()
     pool = thread_pool(workers())
     with _bar(trajectories, progress) as advance:
@@ -120,11 +120,11 @@ def _calls(
 
 def _capacity(problem: Runnable) -> int:
     """Blocks whose summaries a device call can hold."""
-    return 1 if any(isinstance(statistic, Density) for statistic in problem.statistics) else BLOCKS_PER_CALL
+    return 1 if any(statistic.large for statistic in problem.statistics.values()) else BLOCKS_PER_CALL
 
 
-def _merge(merges: list[Callable[[Any, Any], Any]], merged: tuple, summary: tuple) -> tuple:
-    return tuple(merge(total, part) for merge, total, part in zip(merges, merged, summary, strict=True))
+def _merge(merges: dict[str, Callable[[Any, Any], Any]], merged: dict, summary: dict) -> dict:
+    return {name: merge(merged[name], summary[name]) for name, merge in merges.items()}
 
 
 def _blocks_per_call(problem: Runnable, all_blocks: int, steps: int, batch: int | None) -> int:

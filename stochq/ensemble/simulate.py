@@ -17,7 +17,7 @@ from stochq.ensemble.planning import plan_step, warn_about_time
 from stochq.ensemble.problem import build_problem, check_counters
 from stochq.ensemble.result import EnsembleResult
 from stochq.ensemble.runner import precision_context, run
-from stochq.ensemble.statistics import Density, Histogram, Statistic
+from stochq.ensemble.statistics import COVARIANCE, MEAN, PAIR_SPREAD, Histogram, Statistic
 from stochq.ensemble.task import Task
 from stochq.ensemble.to_tolerance import check_tolerance, report_on, run_to, target_of
 from stochq.equation import Equation, as_equation
@@ -54,7 +54,8 @@ def simulate(
 
     equation: from `sq.models`; psi0: (dim,) normalised; times: (T,) increasing, the start included.
     observables: {name: (dim,) diagonal | (dim, dim) matrix | callable(psi) -> number | sq.Density() |
-    sq.Histogram(...)}; means are complex for operators that are not Hermitian and functions with complex values.
+    sq.Histogram(...) | another sq.Statistic}; means are complex for operators that are not Hermitian and functions
+    with complex values.
     scheme: None takes the best that applies; means to a tolerance may take discrete increments.
     dt: None takes the largest step whose estimated bias stays below a tenth of the standard error. tolerance: run as
     many trajectories, up to `trajectories`, and as short steps (unless dt is given) as keep |bias| + 2 standard errors
@@ -102,7 +103,7 @@ def simulate(
         target = target_of(task, plan, tolerance, grid.total_steps)
         build = partial(_checked_problem, task, grid, trajectories)
         problem, totals = run_to(target, build, pairs, trajectories, precision, batch, progress)
-    result = assemble(problem, grid, totals, plan, asked, list(statistics), precision, seed)
+    result = assemble(problem, grid, totals, plan, asked, precision, seed)
     if target is not None:
         report_on(result, target, totals, trajectories)
     warn_about_grid(result.info)
@@ -117,10 +118,10 @@ def _checked_problem(task: Task, grid: TimeGrid, trajectories: int, antithetic: 
     return problem
 
 
-def _asks_for_single_trajectories(keep: int, statistics: Mapping[str, Any]) -> str:
+def _asks_for_single_trajectories(keep: int, statistics: Mapping[str, Statistic]) -> str:
     """What asks for the law of single trajectories; empty where averages are all."""
-    histograms = (name for name, statistic in statistics.items() if isinstance(statistic, Histogram))
-    return f"keep={keep}" if keep else next((f"the histogram {name!r}" for name in histograms), "")
+    asking = (name for name, statistic in statistics.items() if statistic.of_trajectories)
+    return f"keep={keep}" if keep else next((f"the statistic {name!r}" for name in asking), "")
 
 
 def _checked_scheme(equation: Equation, scheme: Scheme | None, single: str, averages: bool) -> Scheme:
@@ -146,7 +147,7 @@ def _pairs(
     dt: float | None,
 ) -> bool | None:
     """Whether trajectories come in antithetic pairs; None leaves it to what is measured."""
-    alone = single or next((f"the density {name!r}" for name in statistics), "")
+    alone = single or next((f"the statistic {name!r}" for name in statistics), "")
     if not wanted:
         return False if wanted is False or alone or tolerance is None else None
     if alone:
@@ -176,9 +177,11 @@ def _split_observables(
     if not isinstance(observables, Mapping):
         raise ValueError(f"observables: expected a mapping {{name: operator}}; got {type(observables).__name__}.")
     statistics: dict[str, Statistic] = {
-        name: value for name, value in observables.items() if isinstance(value, (Density, Histogram))
+        name: value for name, value in observables.items() if isinstance(value, Statistic)
     }
     for name, value in statistics.items():
+        if name in (MEAN, COVARIANCE, PAIR_SPREAD):
+            raise ValueError(f"observables: expected names other than {name!r}, which every run has; rename it.")
         if isinstance(value, Histogram):
             if callable(value.operator):
                 check_state_function(f"observables[{name!r}]", value.operator, dim)

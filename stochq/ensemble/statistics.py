@@ -1,9 +1,9 @@
 """Streaming statistics: a block of trajectories becomes a summary; summaries merge in double precision.
 
-Every statistic has `block` (on the device, from one block of trajectories), `merge` (on the host, float64, in a
-fixed order) and `finish`. Memory follows the block, never the number of trajectories.
+Memory follows the block, never the number of trajectories.
 """
 
+import abc
 from typing import Any, ClassVar, NamedTuple, final
 
 import equinox as eqx
@@ -16,28 +16,55 @@ from stochq.functions import user_function
 from stochq.module import Module, as_tree
 from stochq.systems.linear import apply_matrix, populations
 
+# Names of the statistics that every run has, and of the one of antithetic pairs.
+MEAN, COVARIANCE, PAIR_SPREAD = "mean of values", "covariance of values", "spread within pairs"
+
 
 class Statistic(Module):
-    """A summary of an ensemble. Abstract.
+    """A summary of the trajectories of an ensemble, for example the largest population ever. Abstract.
 
-    needs: "values" (the observables, (time, observables, block)), "states" ((time, dim, block)), "runs" (those of all
-    runs that a scheme combines, (time, runs, dim, block)), or "differences": of antithetic runs,
-    where "values" are the means over pairs, half the difference within each.
+    Give one among the observables, `observables={"name": Largest(), ...}`; it appears as `result.statistics["name"]`.
+    `needs` says what it is made from:
+
+    "states": (time, dim, block), the default;
+    "values": of the observables, (time, observables, block), diagonals first, then matrices, then functions;
+    "runs": states of all runs that a scheme combines, (time, runs, dim, block);
+    "differences": where trajectories run in antithetic pairs, half the differences of values within each.
+
+    >>> import jax.numpy as jnp, numpy as np, stochq as sq
+    >>> class Largest(sq.Statistic):
+    ...     "The largest population of any trajectory, (time, dim)."
+    ...     def block(self, data, weights):
+    ...         return jnp.max(jnp.abs(data) ** 2 * weights[None, None], axis=-1)
+    ...     def merge(self, total, summary):
+    ...         return np.maximum(total, summary)
+    >>> equation = sq.models.suv(sq.systems.levels([0.0, 0.0]), strength=5.0)
+    >>> run = sq.simulate(equation, [0.6, 0.8], [0, 1], observables={"p": Largest()}, trajectories=100, dt=0.1)
+    >>> run.statistics["p"].round(2).tolist()
+    [[0.36, 0.64], [1.0, 1.0]]
     """
 
-    needs: ClassVar[str]
+    needs: ClassVar[str] = "states"
+    # Whether the law of single trajectories is asked for, not averages of the density matrix alone.
+    of_trajectories: ClassVar[bool] = True
+    # Whether a summary is so large that a device call holds one of them only.
+    large: ClassVar[bool] = False
 
+    @abc.abstractmethod
     def block(self, data: jax.Array, weights: jax.Array) -> Any:
-        """The summary of one block; weights (block,) are 1 for trajectories that count and 0 for the others."""
-        raise NotImplementedError
+        """The summary of one block, made by JAX; weights (block,) are 1 for trajectories that count, 0 for others."""
 
     def merge(self, total: Any, summary: Any) -> Any:
-        """The summary of both parts, numpy float64."""
-        raise NotImplementedError
+        """The summary of both parts, NumPy arrays in double precision; their sum unless said otherwise."""
+        return jax.tree.map(np.add, total, summary)
 
     def finish(self, total: Any) -> Any:
-        """What the user sees."""
-        raise NotImplementedError
+        """What the user sees: the summary of all, unless said otherwise."""
+        return total
+
+    def combining(self, shares: tuple[float, ...]) -> "Statistic":
+        """The statistic for a scheme that combines runs with these shares; the same unless it `needs` "runs"."""
+        return self
 
 
 class Moments(NamedTuple):
@@ -134,6 +161,11 @@ class Density(Statistic):
 
     shares: tuple[float, ...] = eqx.field(static=True, default=(1.0,))
     needs: ClassVar[str] = "runs"
+    of_trajectories: ClassVar[bool] = False
+    large: ClassVar[bool] = True
+
+    def combining(self, shares: tuple[float, ...]) -> "Density":
+        return Density(shares)
 
     def block(self, data: jax.Array, weights: jax.Array) -> tuple[jax.Array, jax.Array]:
         parts = [share * _outer(data[:, run], weights) for run, share in enumerate(self.shares)]

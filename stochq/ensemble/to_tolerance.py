@@ -16,6 +16,7 @@ from stochq.ensemble.observables import ordered_names, readout
 from stochq.ensemble.planning import mean_map_of
 from stochq.ensemble.result import EnsembleResult
 from stochq.ensemble.runner import Totals, run
+from stochq.ensemble.statistics import MEAN, PAIR_SPREAD
 from stochq.ensemble.task import Task
 from stochq.schemes import Scheme
 
@@ -100,13 +101,13 @@ def run_to(
     def whole_blocks(trajectories: int) -> int:
         return min(-(-trajectories // problem.block) * problem.block, cap // each * each)
 
-    def extend(summaries: tuple[Any, ...], done: int) -> int:
+    def extend(summaries: dict[str, Any], done: int) -> int:
         nonlocal worthwhile
-        more = whole_blocks(each * target.wanted(summaries[0], cap // each))
+        more = whole_blocks(each * target.wanted(summaries[MEAN], cap // each))
         # What is enough, or all there may be, is not run again for being dear.
         if antithetic is None and more > done:
-            spread = problem.statistics[-1].finish(summaries[-1])
-            worthwhile = target.prefers_pairs(summaries[0], spread, done)
+            spread = problem.statistics[PAIR_SPREAD].finish(summaries[PAIR_SPREAD])
+            worthwhile = target.prefers_pairs(summaries[MEAN], spread, done)
         return more if worthwhile else done
 
     steps = int(np.sum(problem.grid.steps))
@@ -122,7 +123,7 @@ def run_to(
 
 def report_on(result: EnsembleResult, target: Target, totals: Totals, cap: int) -> None:
     """What was aimed at and reached, in result.info; a warning where the tolerance was not met."""
-    reached, name = target.reached(totals.summaries[0])
+    reached, name = target.reached(totals.summaries[MEAN])
     result.info.update(tolerance=target.tolerance, reached=reached, decided_by=name)
     if reached <= target.tolerance or totals.interrupted:
         return

@@ -65,7 +65,7 @@ class Determinants(NamedTuple):
     key: Any
     names: tuple[str, ...]
     read: OneBody
-    statistics: tuple[Statistic, ...]
+    statistics: dict[str, Statistic]
 
     @property
     def size(self) -> int:

@@ -16,7 +16,7 @@ from stochq.ensemble.problem import block_size, cast, covariance_points
 from stochq.ensemble.result import EnsembleResult
 from stochq.ensemble.runner import run
 from stochq.ensemble.simulate import check_options, kept_states
-from stochq.ensemble.statistics import Covariance, Mean
+from stochq.ensemble.statistics import COVARIANCE, MEAN, Covariance, Mean
 from stochq.fermions.determinants import Determinants, OneBody, WhiteIncrements
 from stochq.fermions.gas import REACH, FermionGas
 from stochq.noise import seed_words
@@ -77,7 +77,7 @@ def simulate_fermions(
     _check_counters(problem, grid, trajectories)
     totals = run(problem, trajectories, grid.total_steps, precision, batch, progress)
     shown = [name for name in problem.names if name != ALIAS]
-    result = assemble(problem, grid, totals, choice, shown, [], precision, seed)
+    result = assemble(problem, grid, totals, choice, shown, precision, seed)
     warn_about_grid(result.info)
     return _with_kept(result, problem, keep, precision)
 
@@ -133,7 +133,7 @@ def _problem(
         key=seed_words(seed),
         names=names,
         read=read,
-        statistics=(Mean(), Covariance(covariance_points(len(names), len(grid.times)))),
+        statistics={MEAN: Mean(), COVARIANCE: Covariance(covariance_points(len(names), len(grid.times)))},
     )
 
 

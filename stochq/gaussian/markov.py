@@ -56,7 +56,7 @@ class Chains(NamedTuple):
     path_entropy: PathEntropy | None
     key: Array
     read: Coordinates
-    statistics: tuple[Statistic, ...]
+    statistics: dict[str, Statistic]
 
     @property
     def size(self) -> int:

@@ -15,7 +15,7 @@ from stochq.ensemble.problem import block_size, cast, covariance_points
 from stochq.ensemble.result import EnsembleResult
 from stochq.ensemble.runner import run
 from stochq.ensemble.simulate import check_options, kept_states
-from stochq.ensemble.statistics import Covariance, Histogram, Mean, Statistic
+from stochq.ensemble.statistics import COVARIANCE, MEAN, Covariance, Histogram, Mean, Statistic
 from stochq.gaussian.markov import ENTROPY, Chains, PathEntropy, Start, Steps
 from stochq.gaussian.observing import Observable, coordinates
 from stochq.noise import seed_words
@@ -47,23 +47,23 @@ def run_chains(
     read = coordinates(observables, start.mean.shape[0] // 2)
     size = block_size(start.mean.shape[0])
     arrays = GridArrays(grid.times, grid.steps.astype(np.int32), grid.lengths)
-    chains = Chains(size, arrays, start, steps, path_entropy, seed_words(seed), read, ())
-    watched = (Mean(), Covariance(covariance_points(len(chains.names), len(grid.times))))
-    chains = cast(chains._replace(statistics=(*watched, *_histogram(edges, path_entropy))), precision)
+    chains = Chains(size, arrays, start, steps, path_entropy, seed_words(seed), read, {})
+    points = covariance_points(len(chains.names), len(grid.times))
+    statistics = {MEAN: Mean(), COVARIANCE: Covariance(points)} | _histogram(edges, path_entropy)
+    chains = cast(chains._replace(statistics=statistics), precision)
     _check_counters(chains, grid, trajectories)
     totals = run(chains, trajectories, grid.total_steps, precision, None, progress)
     choice = StepPlan(float(grid.lengths.max()), {}, "steps are exact in law")
-    names = [ENTROPY] if len(chains.statistics) > len(watched) else []
-    result = assemble(chains, grid, totals, choice, list(chains.names), names, precision, seed)
+    result = assemble(chains, grid, totals, choice, list(chains.names), precision, seed)
     return replace(result, kept=kept_states(chains, keep, precision)) if keep else result
 
 
-def _histogram(edges: ArrayLike | None, path_entropy: PathEntropy | None) -> tuple[Statistic, ...]:
+def _histogram(edges: ArrayLike | None, path_entropy: PathEntropy | None) -> dict[str, Statistic]:
     if edges is None:
-        return ()
+        return {}
     if path_entropy is None:
         raise ValueError("edges: expected None with entropy=False; got bins for an entropy that is not followed.")
-    return (Histogram(last_row, edges),)
+    return {ENTROPY: Histogram(last_row, edges)}
 
 
 def last_row(point: jax.Array) -> jax.Array:

@@ -12,6 +12,7 @@ import stochq as sq
 from stochq.accuracy.grid import time_grid
 from stochq.ensemble import batch, runner
 from stochq.ensemble.problem import block_size
+from stochq.ensemble.statistics import COVARIANCE
 from stochq.module import as_tree
 
 EULER = sq.schemes.EulerMaruyama()
@@ -309,5 +310,5 @@ def test_memory_of_a_call_does_not_depend_on_the_number_of_trajectories():
         lambda first, stop: batch.run_batch(on_device, first, jnp.int32(2), stop, batch.BLOCKS_PER_CALL),
         jnp.uint32(0), jnp.uint32(10**6),
     )  # fmt: skip
-    points = len(problem.statistics[1].points)
+    points = len(problem.statistics[COVARIANCE].points)
     assert sum(leaf.size for leaf in jax.tree.leaves(stored)) < batch.BLOCKS_PER_CALL * (points**2 + 100)
