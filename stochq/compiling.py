@@ -13,7 +13,7 @@ from jax import lax
 from jax.experimental.xla_metadata import set_xla_metadata
 
 # Rows from which a loop over them costs less than handing out the work.
-MANY = 8
+MANY_ROWS = 8
 # Programs that are kept. Each holds some 250 memory maps, of which Linux gives a process 65 530; XLA ends the process
 # when there are none left.
 MOST_PROGRAMS = 100
@@ -113,13 +113,19 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-def in_one_piece(function: Callable[..., Any], *operands: Any) -> Any:
-    """function(*operands), on a processor as one piece of machine code.
+def fused_on_cpu(function: Callable[..., Any], *operands: Any) -> Any:
+    """function(*operands), compiled for a processor as one kernel.
 
-    It may hold loops over operations element by element and nothing else: no product of matrices, and outside its loops
-    nothing large (jaxlib 0.10 fails). XLA's processor backend otherwise hands the operations of a loop to a pool of
-    threads one by one. Runs have a thread for every core already, and the handing over takes longer than operations on
-    one level of a block do.
+    XLA otherwise hands the operations of a loop to a pool of threads one by one. A run has a thread for every core
+    already, and handing over takes longer than an operation on one level of a block. `xla_cpu_small_call` is not
+    documented: pyproject.toml bounds the version of JAX, and a test tells when it is no longer taken.
+
+    Args:
+        function: loops over elementwise operations and nothing else: jaxlib 0.10 fails with products of matrices, and
+            with large operations outside the loops.
+        operands: trees of arrays.
+
+    Returns: what the function returns.
     """
     if jax.default_backend() != "cpu":
         return function(*operands)
@@ -129,12 +135,19 @@ def in_one_piece(function: Callable[..., Any], *operands: Any) -> Any:
 
 
 def by_rows(function: Callable[..., Any], rows: jax.Array, *shared: Any) -> Any:
-    """function(row, *shared) of every row along the first axis, stacked; many rows on a processor one by one, in one
-    piece. Element by element as there."""
-    if len(rows) < MANY or jax.default_backend() != "cpu":
+    """function(row, *shared) of every row, stacked; on a processor many rows are one kernel that loops over them.
+
+    Args:
+        function: elementwise operations only, as of `fused_on_cpu`.
+        rows: an array whose first axis counts the rows.
+        shared: arrays that every row is given.
+
+    Returns: what the function returns, with the rows' axis in front.
+    """
+    if len(rows) < MANY_ROWS or jax.default_backend() != "cpu":
         return jax.vmap(lambda row: function(row, *shared))(rows)
 
     def loop(rows: jax.Array, *shared: Any) -> Any:
         return lax.scan(lambda _, row: (None, function(row, *shared)), None, rows)[1]
 
-    return in_one_piece(loop, rows, *shared)
+    return fused_on_cpu(loop, rows, *shared)

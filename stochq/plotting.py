@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from stochq.exact.result import ExactResult
+
 # Okabe and Ito's palette, which eyes with the common forms of colour blindness tell apart. Its yellow is left out:
 # too light for a line.
 BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK = (
@@ -101,7 +103,7 @@ def figure(panels: int = 1, *, rows_each: Sequence[float] = (1.0,)) -> "tuple[Fi
 
 def plot_result(
     result: EnsembleResult,
-    exact: Any = None,
+    exact: "ExactResult | Mapping[str, np.ndarray] | None" = None,
     names: Sequence[str] | None = None,
     trajectories: Mapping[str, np.ndarray] | None = None,
     residuals: bool = False,
@@ -169,17 +171,19 @@ def time_label(result: EnsembleResult) -> str:
     return _with_unit("time $t$", result.info.get("unit:time"))
 
 
-def _with_unit(text: str, unit: Any) -> str:
+def _with_unit(text: str, unit: str | None) -> str:
     return f"{text}  [{unit}]" if unit else text
 
 
-def _curves(exact: Any) -> Mapping[str, np.ndarray]:
+def _curves(exact: "ExactResult | Mapping[str, np.ndarray] | None") -> Mapping[str, np.ndarray]:
     if exact is None:
         return {}
     return exact if isinstance(exact, Mapping) else exact.expect
 
 
-def _draw_panel(axes: "Axes", result: EnsembleResult, name: str, exact: Any, values: Any) -> None:
+def _draw_panel(
+    axes: "Axes", result: EnsembleResult, name: str, exact: np.ndarray | None, values: np.ndarray | None
+) -> None:
     times, mean, error = result.times, result.mean[name], result.stderr[name]
     for i, single in enumerate(() if values is None else values):
         axes.plot(times, single, color=ORANGE, linestyle="-", linewidth=0.6, label="" if i else "single trajectories")
@@ -192,7 +196,7 @@ def _draw_panel(axes: "Axes", result: EnsembleResult, name: str, exact: Any, val
     axes.margins(x=0.01)
 
 
-def _draw_residuals(axes: "Axes", result: EnsembleResult, name: str, exact: Any) -> None:
+def _draw_residuals(axes: "Axes", result: EnsembleResult, name: str, exact: np.ndarray | None) -> None:
     if exact is not None:
         error = result.stderr[name]
         z = np.full_like(error, np.nan)

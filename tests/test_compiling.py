@@ -14,7 +14,7 @@ import stochq as sq
 from stochq import compiling
 from stochq.channels import Separable
 from stochq.channels.flows.arrivals import OwnCollapse
-from stochq.compiling import MANY, CompiledPrograms, by_rows, compiled, in_one_piece
+from stochq.compiling import MANY_ROWS, CompiledPrograms, by_rows, compiled, fused_on_cpu
 from stochq.noise.counter import Budget, draw_step, seed_words
 from stochq.systems.states import normalize
 
@@ -25,7 +25,7 @@ def _affine(row, slope):
     return {"line": slope * row + 1, "square": row * row}
 
 
-@pytest.mark.parametrize("count", [1, MANY - 1, MANY, 3 * MANY])
+@pytest.mark.parametrize("count", [1, MANY_ROWS - 1, MANY_ROWS, 3 * MANY_ROWS])
 def test_rows_one_by_one_are_rows_at_once(count):
     rows = jnp.asarray(np.random.default_rng(count).normal(size=(count, 5)), np.float32)
     got = jax.jit(lambda rows: by_rows(_affine, rows, jnp.float32(0.3)))(rows)
@@ -42,11 +42,11 @@ def test_no_rows_give_none():
 def test_many_draws_are_those_of_fewer():
     """A slot's numbers do not depend on how many are drawn beside it, one by one or at once."""
     dtype, key = np.dtype(np.float32), jnp.asarray(seed_words(5))
-    few, many = Budget(pairs=MANY - 2), Budget(pairs=4 * MANY)
+    few, many = Budget(pairs=MANY_ROWS - 2), Budget(pairs=4 * MANY_ROWS)
     drawn = [
         np.asarray(draw_step(key, jnp.asarray(COLUMNS), jnp.uint32(0), budget, dtype).pairs) for budget in (few, many)
     ]
-    np.testing.assert_allclose(drawn[1][: MANY - 2], drawn[0], rtol=1e-6)
+    np.testing.assert_allclose(drawn[1][: MANY_ROWS - 2], drawn[0], rtol=1e-6)
 
 
 def test_constants_are_no_worse_operands():
@@ -70,7 +70,7 @@ def test_constants_are_no_worse_operands():
 
 def test_one_piece_passes_derivatives():
     """Of what runs through it; the noise that is drawn in it has none."""
-    gradient = jax.grad(lambda x: jnp.sum(in_one_piece(lambda x: jnp.sin(x) * x, x)))(jnp.arange(3.0))
+    gradient = jax.grad(lambda x: jnp.sum(fused_on_cpu(lambda x: jnp.sin(x) * x, x)))(jnp.arange(3.0))
     x = np.arange(3.0)
     np.testing.assert_allclose(np.asarray(gradient), np.sin(x) + x * np.cos(x), rtol=1e-6)
 
@@ -81,9 +81,9 @@ def test_a_real_collapse_stays_real(law, kind):
     assert OwnCollapse.over(jnp.float32(0.1), law).factor(normal).dtype.kind == kind
 
 
-def test_a_loop_is_handed_to_the_processor_in_one_piece():
+def test_a_loop_is_handed_to_the_processor_fused_on_cpu():
     """`xla_cpu_small_call` is not documented: this tells when a version of JAX or XLA takes it no longer."""
-    rows = jnp.zeros((3 * MANY, 5), np.float32)
+    rows = jnp.zeros((3 * MANY_ROWS, 5), np.float32)
     text = jax.jit(lambda rows: by_rows(_affine, rows, jnp.float32(0.3))).lower(rows).compile().as_text()
     main = text[text.index("ENTRY") :]
     call = next(line for line in main.splitlines() if " call(" in line)

@@ -1,7 +1,6 @@
 """From a checked configuration to the objects that `simulate` takes."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -22,8 +21,8 @@ class Job:
     equation: sq.Equation
     psi0: np.ndarray
     times: np.ndarray
-    observables: dict[str, Any]
-    scheme: Any
+    observables: dict[str, np.ndarray]
+    scheme: sq.schemes.Scheme | None
     dt: float | None
     scales: Scales
     notes: list[str]
@@ -63,7 +62,7 @@ def _times(run: configuration.Run) -> np.ndarray:
     return np.asarray(run.times)
 
 
-def _scheme(name: str | None) -> Any:
+def _scheme(name: str | None) -> sq.schemes.Scheme | None:
     if name is None:
         return None
     if name == "strang-discrete":

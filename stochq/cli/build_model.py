@@ -5,13 +5,14 @@ from functools import reduce, singledispatch
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.constants import atomic_mass
 
 import stochq as sq
 from stochq.cli import models as sections
 from stochq.cli import systems
 from stochq.cli.errors import ConfigError, nearest, report
-from stochq.cli.fields import MASS
+from stochq.cli.fields import MASS, Section
 from stochq.cli.units import Scales, factor
 
 
@@ -22,8 +23,8 @@ class Setting:
     notes collects lines worth printing.
     """
 
-    system: Any
-    hamiltonian: Any
+    system: Section
+    hamiltonian: Any  # of the class that the kind of the system makes
     psi0: np.ndarray
     scales: Scales
     place: str
@@ -31,7 +32,7 @@ class Setting:
 
 
 @singledispatch
-def build_model(section: Any, setting: Setting) -> sq.Equation:
+def build_model(section: Section, setting: Setting) -> sq.Equation:
     """The equation of a section in internal units.
 
     Raises: ConfigError if the model is none for this system, ValueError from the library.
@@ -139,14 +140,14 @@ def _(section: sections.Unravel, setting: Setting) -> sq.Equation:
     return sq.models.unravel(setting.hamiltonian, jumps, noise=section.noise, hbar=setting.scales.hbar)
 
 
-def _require(section: Any, setting: Setting, *kinds: type) -> None:
+def _require(section: Section, setting: Setting, *kinds: type) -> None:
     if not isinstance(setting.system, kinds):
         allowed = " or ".join(f'"{kind.model_fields["kind"].annotation.__args__[0]}"' for kind in kinds)
         expected = f'a model for a system of kind "{setting.system.kind}"; "{section.kind}" is for {allowed}'
         raise ConfigError(report(setting.place, "model.kind", expected, f'"{section.kind}"'))
 
 
-def _basis(basis: Any, setting: Setting) -> Any:
+def _basis(basis: str | ArrayLike, setting: Setting) -> np.ndarray | None:
     """Columns (dim, dim) of a basis, None for the given one."""
     if basis == "given":
         return None
@@ -160,7 +161,7 @@ def _basis(basis: Any, setting: Setting) -> Any:
     return reduce(np.kron, [np.array([[1.0, 1.0], [1.0, -1.0]]) / np.sqrt(2)] * setting.system.sites)
 
 
-def _equilibrium(section: Any, setting: Setting) -> np.ndarray:
+def _equilibrium(section: sections.Equilibrium, setting: Setting) -> np.ndarray:
     if isinstance(section, sections.Canonical):
         return sq.canonical(setting.hamiltonian, section.beta)
     if not isinstance(section, sections.Microcanonical):

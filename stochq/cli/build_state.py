@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from functools import reduce, singledispatch
-from typing import Any
 
 import numpy as np
 
@@ -10,22 +9,24 @@ import stochq as sq
 from stochq.cli import states as sections
 from stochq.cli import systems
 from stochq.cli.errors import ConfigError, report
+from stochq.cli.fields import Section
+from stochq.systems.hamiltonian import Hamiltonian
 
 
 @singledispatch
-def build_state(section: Any, system: Any, hamiltonian: Any, place: str) -> np.ndarray:
+def build_state(section: Section, system: Section, hamiltonian: Hamiltonian, place: str) -> np.ndarray:
     """The ket (dim,) of a section. Raises: ConfigError if the state is none of this system's."""
     raise TypeError(f"no state is made from {type(section).__name__}")
 
 
 @build_state.register
-def _(section: sections.Basis, system: Any, hamiltonian: Any, place: str) -> np.ndarray:
+def _(section: sections.Basis, system: Section, hamiltonian: Hamiltonian, place: str) -> np.ndarray:
     _check_index(section.index, hamiltonian.dim, place)
     return (np.arange(hamiltonian.dim) == section.index).astype(np.complex128)
 
 
 @build_state.register
-def _(section: sections.Eigenstate, system: Any, hamiltonian: Any, place: str) -> np.ndarray:
+def _(section: sections.Eigenstate, system: Section, hamiltonian: Hamiltonian, place: str) -> np.ndarray:
     _check_index(section.index, hamiltonian.dim, place)
     vectors = hamiltonian.eigenvectors
     if vectors is None:
@@ -34,7 +35,7 @@ def _(section: sections.Eigenstate, system: Any, hamiltonian: Any, place: str) -
 
 
 @build_state.register
-def _(section: sections.Superposition, system: Any, hamiltonian: Any, place: str) -> np.ndarray:
+def _(section: sections.Superposition, system: Section, hamiltonian: Hamiltonian, place: str) -> np.ndarray:
     given = len(section.amplitudes)
     if given != hamiltonian.dim:
         raise ConfigError(report(place, "state.amplitudes", f"{hamiltonian.dim} amplitudes", f"{given}"))
@@ -42,12 +43,12 @@ def _(section: sections.Superposition, system: Any, hamiltonian: Any, place: str
 
 
 @build_state.register
-def _(section: sections.Plus, system: Any, hamiltonian: Any, place: str) -> np.ndarray:
+def _(section: sections.Plus, system: Section, hamiltonian: Hamiltonian, place: str) -> np.ndarray:
     return sq.normalize(np.ones(hamiltonian.dim))
 
 
 @build_state.register
-def _(section: sections.Product, system: Any, hamiltonian: Any, place: str) -> np.ndarray:
+def _(section: sections.Product, system: Section, hamiltonian: Hamiltonian, place: str) -> np.ndarray:
     whole = isinstance(system, systems.Ising) or (
         isinstance(system, systems.Xxz) and hamiltonian.dim == 2**system.sites
     )
@@ -60,7 +61,7 @@ def _(section: sections.Product, system: Any, hamiltonian: Any, place: str) -> n
 
 
 @build_state.register
-def _(section: sections.Gaussian, system: Any, hamiltonian: Any, place: str) -> np.ndarray:
+def _(section: sections.Gaussian, system: Section, hamiltonian: Hamiltonian, place: str) -> np.ndarray:
     if not isinstance(system, systems.Particle):
         _wrong_system(section, "a particle", system, place)
     position, width, momentum = (
@@ -70,7 +71,7 @@ def _(section: sections.Gaussian, system: Any, hamiltonian: Any, place: str) -> 
 
 
 @build_state.register
-def _(section: sections.Cat, system: Any, hamiltonian: Any, place: str) -> np.ndarray:
+def _(section: sections.Cat, system: Section, hamiltonian: Hamiltonian, place: str) -> np.ndarray:
     if not isinstance(system, systems.Particle):
         _wrong_system(section, "a particle", system, place)
     left, right = _packets(section, hamiltonian)
@@ -78,31 +79,31 @@ def _(section: sections.Cat, system: Any, hamiltonian: Any, place: str) -> np.nd
 
 
 @build_state.register
-def _(section: sections.Coherent, system: Any, hamiltonian: Any, place: str) -> np.ndarray:
+def _(section: sections.Coherent, system: Section, hamiltonian: Hamiltonian, place: str) -> np.ndarray:
     if not isinstance(system, systems.Oscillator):
         _wrong_system(section, "an oscillator", system, place)
     return hamiltonian.coherent(section.alpha)
 
 
 @build_state.register
-def _(section: sections.Squeezed, system: Any, hamiltonian: Any, place: str) -> np.ndarray:
+def _(section: sections.Squeezed, system: Section, hamiltonian: Hamiltonian, place: str) -> np.ndarray:
     if not isinstance(system, systems.Oscillator):
         _wrong_system(section, "an oscillator", system, place)
     return hamiltonian.squeezed(section.r)
 
 
-def state_operators(section: Any, hamiltonian: Any) -> dict[str, Callable[[], np.ndarray]]:
+def state_operators(section: Section, hamiltonian: Hamiltonian) -> dict[str, Callable[[], np.ndarray]]:
     """Makers of observables (dim, dim) that a state brings along: the coherence of the two packets of a cat."""
     return {"coherence": lambda: _coherence(section, hamiltonian)} if isinstance(section, sections.Cat) else {}
 
 
-def _coherence(section: sections.Cat, hamiltonian: Any) -> np.ndarray:
+def _coherence(section: sections.Cat, hamiltonian: Hamiltonian) -> np.ndarray:
     left, right = _packets(section, hamiltonian)
     crossed = np.outer(left, right.conj())
     return crossed + crossed.conj().T
 
 
-def _packets(section: sections.Cat, hamiltonian: Any) -> tuple[np.ndarray, np.ndarray]:
+def _packets(section: sections.Cat, hamiltonian: Hamiltonian) -> tuple[np.ndarray, np.ndarray]:
     others = [0.0] * (hamiltonian.dimensions - 1)
     ends = [section.position + side * section.separation / 2 for side in (-1, 1)]
     left, right = (hamiltonian.gaussian([x, *others], section.width) for x in ends)
@@ -114,7 +115,7 @@ def _check_index(index: int, dim: int, place: str) -> None:
         raise ConfigError(report(place, "state.index", f"at most {dim - 1}, for {dim} states", str(index)))
 
 
-def _wrong_system(section: Any, expected: str, system: Any, place: str) -> None:
+def _wrong_system(section: Section, expected: str, system: Section, place: str) -> None:
     found = f'system.kind = "{system.kind}"'
     raise ConfigError(report(place, "state.kind", f'{expected} for a state of kind "{section.kind}"', found))
 

@@ -3,12 +3,15 @@
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from stochq.compare import Comparison
 from stochq.ensemble.result import EnsembleResult
+
+if TYPE_CHECKING:
+    from rich.table import Table
 from stochq.real_parts import in_rows, row_names
 
 # Below these p-values an ensemble may differ from the reference, and does: one right run in a thousand, in a million.
@@ -39,7 +42,7 @@ def observables_table(
     z: Mapping[str, np.ndarray],
     names: Sequence[str],
     rows: int,
-) -> Any:
+) -> "Table":
     """A rich table: each observable at a handful of times, with the exact values and z where there are any."""
     from rich.table import Table
 
@@ -61,7 +64,7 @@ def observables_table(
     return table
 
 
-def _heading(name: str, unit: Any) -> str:
+def _heading(name: str, unit: str | None) -> str:
     # Square brackets would be markup to the table.
     return f"{name} ({unit})" if unit else name
 

@@ -1,12 +1,13 @@
-"""When the master equation gives the same averages sooner than an ensemble does."""
+"""Whether the master equation gives the same averages faster than an ensemble does."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
+from numpy.typing import ArrayLike
 
 from stochq.arrays import check_numbers
-from stochq.channels import DenseOperators, Energy, Given, Operators
+from stochq.channels import Channel, DenseOperators, Energy, Given, NoiseLaw, Operators
 from stochq.channels.flow import LARGEST_MEAN_MAP
 from stochq.ensemble.planning import pilot_size
 from stochq.ensemble.problem import block_size
@@ -41,12 +42,12 @@ _CALLS = {"closed-form": 1e7, "liouvillian": 2e7, "split": 8e7, "ode": 8e7, "non
 _ENSEMBLE_CALL = 6e7
 # Where pilots choose the step, each is run at several steps.
 _PILOT_RUNS = 2.0
-# Where levels may turn by whole periods within an interval, so many steps of each more: 7 of them, and their halves.
-_ANOTHER_STEP = 21.0
-# Elsewhere it follows from the mean density matrix, in a few products of matrices.
+# Where steps may alias a Bohr frequency, each interval takes so many steps more: 7 of them, and their halves.
+_ALIASING_STEPS = 21.0
+# Elsewhere the step follows from the mean density matrix, in a few products of matrices.
 _MEAN_CALL, _MEAN_MAP = 5e7, 200.0
-# Up to this dimension the Hamiltonian's matrix is looked at.
-_SEEN = 1024
+# Up to this dimension the Hamiltonian's spectrum is asked for.
+_LARGEST_DIAGONALISED = 1024
 
 
 class CostHint(NamedTuple):
@@ -58,7 +59,7 @@ class CostHint(NamedTuple):
     ensemble: float
 
     @property
-    def sooner(self) -> bool:
+    def exact_is_faster(self) -> bool:
         """Whether the master equation is the cheaper tool for averages."""
         return self.exact < self.ensemble
 
@@ -66,14 +67,14 @@ class CostHint(NamedTuple):
         if self.method == "none":
             return "averages linear in the density matrix: no master equation within reach, only an ensemble"
         tool, ratio = ("master equation", self.ensemble / self.exact)
-        if not self.sooner:
+        if not self.exact_is_faster:
             tool, ratio = "ensemble", self.exact / self.ensemble
         return (
-            f"averages linear in the density matrix: the {tool} is sooner, by about {ratio:.1g} times ({self.method})"
+            f"averages linear in the density matrix: the {tool} is faster, by about {ratio:.1g} times ({self.method})"
         )
 
 
-def cost_hint(equation: Equation, times: Any, *, trajectories: int, steps: int) -> CostHint:
+def cost_hint(equation: Equation, times: ArrayLike, *, trajectories: int, steps: int) -> CostHint:
     r"""Estimated work of `sq.exact.evolve` and of an ensemble, from sizes alone; nothing is run.
 
     With d levels, T saved times and ω the fastest rate or frequency difference, the master equation costs
@@ -85,14 +86,14 @@ def cost_hint(equation: Equation, times: Any, *, trajectories: int, steps: int) 
     that choose a step included, and both something for the call itself. Counted operations, whose constants were
     fitted to measured calls on two cores (`python -m benchmarks crossover`, five models, d = 2 to 4096): four ratios
     in five are right to a factor of 3 there, nearly all to 10. Levels that stay empty are counted although adaptive
-    methods do not feel them: beyond some hundred levels the master equation may be sooner than it says. Only averages
+    methods do not feel them: beyond some hundred levels the master equation may be faster than estimated. Only averages
     linear in ρ can be had from either: single runs, records and nonlinear quantities need trajectories.
 
     trajectories, steps: of the ensemble, `result.trajectories` and `result.info["steps"]`.
 
     >>> import stochq as sq
     >>> qubit = sq.models.suv(sq.systems.levels([[0.0, 0.5], [0.5, 0.0]]), strength=1.0)
-    >>> cost_hint(qubit, [0.0, 1.0], trajectories=10_000, steps=20).sooner
+    >>> cost_hint(qubit, [0.0, 1.0], trajectories=10_000, steps=20).exact_is_faster
     True
     """
     check_numbers("Ask outside of grad, vmap and jit.", equation=equation, times=times)
@@ -118,8 +119,8 @@ def _choice_of_step(equation: Equation, times: np.ndarray, trajectories: int, st
     if known and equation.dim <= LARGEST_MEAN_MAP:
         return _MEAN_CALL + _MEAN_MAP * float(equation.dim) ** 3
     intervals, longest = len(times) - 1, float(np.diff(times).max())
-    turns = is_driven(equation) or 0.5 * _fastest(equation) * longest >= 2 * np.pi
-    return (_PILOT_RUNS * steps + _ANOTHER_STEP * intervals * turns) * pilot_size(trajectories) * _step(equation)
+    may_alias = is_driven(equation) or 0.5 * _fastest(equation) * longest >= 2 * np.pi
+    return (_PILOT_RUNS * steps + _ALIASING_STEPS * intervals * may_alias) * pilot_size(trajectories) * _step(equation)
 
 
 def _block(equation: Equation) -> int:
@@ -141,7 +142,7 @@ def _step(equation: Equation) -> float:
     return work + (8 * dim**2 / _DENSE_GAIN if dense_over_a_step or not _is_light(equation) else 0)
 
 
-def _flow(channel: Any, law: Any) -> float:
+def _flow(channel: Channel, law: NoiseLaw) -> float:
     """Random numbers and operators of a channel in one step, twice where its flow runs there and back."""
     flow = None if channel.missing_flow(law) else channel.flow(law)
     budget = channel.budget(law) if flow is None else flow.budget
@@ -158,17 +159,19 @@ def _is_light(equation: Equation) -> bool:
     return isinstance(hamiltonian, (DiagonalHamiltonian, Particle, Banded))
 
 
-def _basis(equation: Equation, channel: Any) -> Any:
-    """Something that tells the channel's basis from others: None for the given one."""
+def _basis(equation: Equation, channel: Channel) -> str | bytes | None:
+    """A key of the channel's basis: None for the given one."""
     if isinstance(channel.basis, Given):
         return None
     if isinstance(channel.basis, Energy) and not isinstance(equation.hamiltonian, DiagonalHamiltonian):
         return "energy"
     matrix = equation.basis_matrix(channel)
-    return None if matrix is None else "energy" if isinstance(channel.basis, Energy) else np.asarray(matrix).tobytes()
+    if matrix is None:
+        return None
+    return "energy" if isinstance(channel.basis, Energy) else np.asarray(matrix).tobytes()
 
 
-def _changes_basis(equation: Equation, channel: Any) -> bool:
+def _changes_basis(equation: Equation, channel: Channel) -> bool:
     return _basis(equation, channel) is not None
 
 
@@ -204,22 +207,24 @@ def _diagonal_with(equation: Equation) -> bool:
         return bases <= {None, "energy"}
     if bases == {"energy"} or isinstance(equation.hamiltonian, (Driven, Particle, Banded)):
         return bases == {"energy"}
-    return equation.dim <= _SEEN and len(parts_of(equation)[0]) == 1
+    return equation.dim <= _LARGEST_DIAGONALISED and len(parts_of(equation)[0]) == 1
 
 
 def _fastest(equation: Equation) -> float:
     """The fastest rate or frequency difference, 1/time, from sizes where no spectrum is at hand."""
-    energies = float(np.ptp(np.asarray(equation.hamiltonian.energies))) if equation.dim <= _SEEN else 0.0
+    energies = 0.0
+    if equation.dim <= _LARGEST_DIAGONALISED:
+        energies = float(np.ptp(np.asarray(equation.hamiltonian.energies)))
     rates = [_rate(channel) for channel in equation.channels]
     return energies / float(equation.hbar) + sum(rates)
 
 
-def _rate(channel: Any) -> float:
+def _rate(channel: Channel) -> float:
     if channel.is_secular:
         leaves = [np.abs(np.asarray(leaf)).max() for leaf in _arrays(channel)]
         return float(max(leaves, default=1.0))
     return float(np.max([np.abs(leaf).max() ** 2 for leaf in _arrays(channel)], initial=1.0))
 
 
-def _arrays(channel: Any) -> list[np.ndarray]:
+def _arrays(channel: Channel) -> list[np.ndarray]:
     return [np.asarray(leaf) for leaf in jax.tree.leaves(channel) if np.ndim(leaf) > 0]

@@ -7,7 +7,7 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -47,7 +47,7 @@ def thread_pool(count: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(count)
 
 
-def precision_context(precision: str) -> Any:
+def precision_context(precision: str) -> AbstractContextManager[Any]:
     """The local setting of 64-bit mode; it holds for the calling thread only."""
     return jax.enable_x64(precision == "double")
 
@@ -62,7 +62,7 @@ def run(
     steps: int,
     precision: str,
     batch: int | None,
-    progress: Any,
+    progress: bool | None,
     extend: Extend | None = None,
 ) -> Totals:
     """Run trajectories 0 .. trajectories-1 and merge their summaries block by block, in order.
@@ -135,7 +135,7 @@ def _blocks_per_call(problem: Runnable, all_blocks: int, steps: int, batch: int 
 
 
 @contextmanager
-def _bar(total: int, progress: bool | None) -> Iterator[Any]:
+def _bar(total: int, progress: bool | None) -> Iterator[Callable[[int, int], None]]:
     """A function that shows how many trajectories are done, their rate and the time left; quiet off a terminal."""
     if not (sys.stderr.isatty() if progress is None else progress):
         yield lambda done, total: None

@@ -24,7 +24,7 @@ from stochq.systems.linear import PRECISION, multiply
 class WhiteIncrements(Module):
     """Integrals of white noise over steps: √dt times standard normals; nothing is remembered."""
 
-    spread: Any
+    spread: jax.Array | float
     memory: int = eqx.field(static=True, default=0)
     draws: int = eqx.field(static=True, default=1)
 
@@ -41,8 +41,8 @@ class OneBody(NamedTuple):
     Weights are relative to the wave from which an orbital starts: then rounding of its norm does not count.
     """
 
-    weights: Any
-    start: Any
+    weights: jax.Array | np.ndarray
+    start: jax.Array | np.ndarray
 
     def __call__(self, orbitals: jax.Array) -> jax.Array:
         """(O, block) from orbitals (block, N, M)."""
@@ -58,11 +58,11 @@ class Determinants(NamedTuple):
 
     block: int
     grid: GridArrays
-    occupied: Any
-    half: Any
-    pattern: Any
+    occupied: jax.Array | np.ndarray
+    half: jax.Array | np.ndarray
+    pattern: jax.Array | np.ndarray
     increments: Any
-    key: Any
+    key: jax.Array | np.ndarray
     names: tuple[str, ...]
     read: OneBody
     statistics: dict[str, Statistic]
@@ -85,7 +85,7 @@ class Determinants(NamedTuple):
         full, recalled, draws = self.half * self.half, self.increments.memory, self.increments.draws
 
         def draw(index: jax.Array) -> jax.Array:
-            noise = draw_pairs(self.key, trajectories, index, budget, dtype)
+            noise = draw_pairs(jnp.asarray(self.key), trajectories, index, budget, dtype)
             return jnp.concatenate([noise.real, noise.imag])
 
         def draw_step(step: jax.Array) -> jax.Array:

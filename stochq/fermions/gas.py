@@ -3,6 +3,7 @@
 from typing import Any, final
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from stochq.fermions import heating
 from stochq.fermions.canonical import draw_occupied
@@ -74,7 +75,7 @@ class FermionGas(Module):
         energies = self.kinetic[inside % self.modes]
         return inside[draw_occupied(energies / temperature, particles, np.random.default_rng(seed))]
 
-    def heating(self, occupied: Any) -> float:
+    def heating(self, occupied: ArrayLike) -> float:
         r"""Heating power per particle, `fermi-heating` eq. 13 on the box: a sum over its waves for the integral.
 
         $$P = \frac1N\sum_k\mathcal N(k)\sum_q\kappa_q\,S(\bar\omega)\,\hbar\bar\omega, \qquad
@@ -93,7 +94,7 @@ class FermionGas(Module):
         """
         return heating.heating(self, occupied)
 
-    def energy_gain(self, occupied: Any, times: Any) -> np.ndarray:
+    def energy_gain(self, occupied: ArrayLike, times: ArrayLike) -> np.ndarray:
         r"""Mean energy gained per particle until each time, (T,), 0 at the first.
 
         White noise: exact on the grid to all orders in the rate, whatever leaves the grid and folds back included.
@@ -115,7 +116,7 @@ class FermionGas(Module):
         """
         return heating.energy_gain(self, occupied, times)
 
-    def step_bias(self, occupied: Any, dt: float) -> float:
+    def step_bias(self, occupied: ArrayLike, dt: float) -> float:
         r"""Relative error of the simulated heating from steps of length dt, to first order in the rate.
 
         A step acts with the integral of the noise over dt at once, so that the spectrum is averaged over dt and
@@ -132,7 +133,7 @@ class FermionGas(Module):
         """
         return heating.step_bias(self, occupied, dt)
 
-    def frequency_scale(self, occupied: Any) -> float:
+    def frequency_scale(self, occupied: ArrayLike) -> float:
         """Root mean square of the frequencies ω̄ of the transitions that noise makes from the occupied waves."""
         return heating.frequency_scale(self, occupied)
 
@@ -141,7 +142,7 @@ class FermionGas(Module):
         """The largest |n| from which a kick of the noise stays on the grid, but for some 1e-9 of it."""
         return (self.modes - 1) // 2 - int(STRONG * self.waves)
 
-    def check_occupied(self, occupied: Any) -> np.ndarray:
+    def check_occupied(self, occupied: ArrayLike) -> np.ndarray:
         """Wave numbers as integers (N,); ValueError for repeated ones or those too near the grid's largest."""
         shape = shape_of("occupied", occupied)
         found = np.asarray(occupied)
@@ -164,7 +165,7 @@ class FermionGas(Module):
 
 
 def fermion_gas(
-    particle: Particle, *, rate: Any, length: Any, reference_mass: Any = 1.0, colour: Any = None
+    particle: Particle, *, rate: float, length: float, reference_mass: float = 1.0, colour: Any = None
 ) -> FermionGas:
     r"""Fermions under the unitary noise of continuous spontaneous localization (`fermi-heating` eqs. 2–4, A3).
 
@@ -202,11 +203,11 @@ def fermion_gas(
     return FermionGas(numbers, kinetic, strengths, box, float(particle.mass), float(particle.hbar), colour)
 
 
-def _rate(value: Any) -> Any:
+def _rate(value: float) -> float:
     return rate("rate", value)
 
 
-def _check_free(particle: Any) -> None:
+def _check_free(particle: Particle) -> None:
     if not isinstance(particle, Particle) or particle.dimensions != 1 or np.any(np.asarray(particle.potential)):
         raise ValueError(
             f"particle: expected a free particle in one dimension; got {type(particle).__name__}. "

@@ -3,9 +3,10 @@
 The equations stand with the methods of `FermionGas` that call these functions.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from stochq.systems.checks import check_number, check_times
 
@@ -16,13 +17,13 @@ if TYPE_CHECKING:
 IMAGES = 64
 
 
-def heating(gas: "FermionGas", occupied: Any) -> float:
+def heating(gas: "FermionGas", occupied: ArrayLike) -> float:
     """Σ κ_q S(ω̄) ħω̄ / N."""
     frequencies, weights = _transitions(gas, occupied)
     return float(np.sum(weights * _spectrum(gas, frequencies)))
 
 
-def energy_gain(gas: "FermionGas", occupied: Any, times: Any) -> np.ndarray:
+def energy_gain(gas: "FermionGas", occupied: ArrayLike, times: ArrayLike) -> np.ndarray:
     """Energy gained per particle, (T,)."""
     times = check_times(times)
     elapsed = times - times[0]
@@ -34,7 +35,7 @@ def energy_gain(gas: "FermionGas", occupied: Any, times: Any) -> np.ndarray:
     return _growth(gas, distinct, elapsed) @ summed
 
 
-def step_bias(gas: "FermionGas", occupied: Any, dt: float) -> float:
+def step_bias(gas: "FermionGas", occupied: ArrayLike, dt: float) -> float:
     """Relative error of the heating from steps of length dt."""
     check_number("dt", dt, positive=True)
     if gas.colour is None:
@@ -46,7 +47,7 @@ def step_bias(gas: "FermionGas", occupied: Any, dt: float) -> float:
     return float(np.sum(weights * stepped) / exact - 1)
 
 
-def frequency_scale(gas: "FermionGas", occupied: Any) -> float:
+def frequency_scale(gas: "FermionGas", occupied: ArrayLike) -> float:
     """Root mean square of the frequencies of the transitions that noise makes from the occupied waves."""
     frequencies, _ = _transitions(gas, occupied)
     return float(np.sqrt(np.average(frequencies**2, weights=np.broadcast_to(_both(gas)[1], frequencies.shape))))
@@ -58,7 +59,7 @@ def _both(gas: "FermionGas") -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate([q, -q]), np.tile(gas.strengths, 2)
 
 
-def _transitions(gas: "FermionGas", occupied: Any) -> tuple[np.ndarray, np.ndarray]:
+def _transitions(gas: "FermionGas", occupied: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """ω̄ and κ_q ħω̄ / N of every occupied k and every q, (N, 2 waves)."""
     k = 2 * np.pi / gas.box * gas.check_occupied(occupied)[:, None]
     q, strengths = _both(gas)
@@ -70,7 +71,7 @@ def _spectrum(gas: "FermionGas", frequencies: np.ndarray) -> np.ndarray:
     return np.ones_like(frequencies) if gas.colour is None else np.asarray(gas.colour.spectrum(frequencies))
 
 
-def _white_gain(gas: "FermionGas", occupied: Any, elapsed: np.ndarray) -> np.ndarray:
+def _white_gain(gas: "FermionGas", occupied: ArrayLike, elapsed: np.ndarray) -> np.ndarray:
     occupied = gas.check_occupied(occupied)
     start = np.zeros(gas.modes)
     start[occupied % gas.modes] = 1 / len(occupied)

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from stochq.accuracy.bias import StepPlan
 from stochq.accuracy.grid import TimeGrid, check_step, time_grid
@@ -29,11 +30,11 @@ ENERGY, GAIN = "energy", "gain"
 
 def simulate_fermions(
     gas: FermionGas,
-    occupied: Any,
-    times: Any,
+    occupied: ArrayLike,
+    times: ArrayLike,
     *,
     trajectories: int,
-    observables: Mapping[str, Any] | None = None,
+    observables: Mapping[str, ArrayLike] | None = None,
     seed: int = 0,
     dt: float | None = None,
     precision: Literal["single", "double"] = "single",
@@ -97,7 +98,7 @@ def _steps(gas: FermionGas, occupied: np.ndarray, times: np.ndarray, dt: float |
     return grid, StepPlan(step, {GAIN: relative * gain, ENERGY: relative * gain}, reason)
 
 
-def _weights(gas: FermionGas, observables: Mapping[str, Any] | None) -> dict[str, np.ndarray]:
+def _weights(gas: FermionGas, observables: Mapping[str, ArrayLike] | None) -> dict[str, np.ndarray]:
     """Weights (modes,) over waves by name, those that watch the grid included."""
     found = {ENERGY: gas.kinetic}
     for name, value in (observables or {}).items():

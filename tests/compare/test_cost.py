@@ -29,8 +29,8 @@ def oqt(dim):
 
 @pytest.mark.parametrize(("make", "large"), [(hopping, 256), (oqt, 4096)])
 def test_small_systems_belong_to_the_master_equation_and_few_trajectories_to_large_ones(make, large):
-    assert hint(make(2)).sooner
-    assert not hint(make(large), trajectories=2, steps=1).sooner
+    assert hint(make(2)).exact_is_faster
+    assert not hint(make(large), trajectories=2, steps=1).exact_is_faster
 
 
 @pytest.mark.parametrize("make", [hopping, oqt])
@@ -51,8 +51,8 @@ def test_the_ensemble_costs_in_proportion():
 
 
 def test_it_says_which_tool_and_by_how_much():
-    assert str(hint(oqt(2))).startswith("averages linear in the density matrix: the master equation is sooner, by")
-    assert "the ensemble is sooner" in str(hint(hopping(256), trajectories=2, steps=1))
+    assert str(hint(oqt(2))).startswith("averages linear in the density matrix: the master equation is faster, by")
+    assert "the ensemble is faster" in str(hint(hopping(256), trajectories=2, steps=1))
 
 
 @pytest.mark.parametrize(
@@ -130,6 +130,6 @@ def test_where_there_is_no_master_equation_the_ensemble_is_the_tool():
     )
     for equation in (turning, oqt(8192)):
         found = hint(equation)
-        assert found.method == "none" and not found.sooner and "no master equation within reach" in str(found)
+        assert found.method == "none" and not found.exact_is_faster and "no master equation within reach" in str(found)
     still = sq.models.unravel(sq.systems.levels([0, 1.0]), [np.array([0, 1.0])], noise="unitary", colour=colour)
     assert hint(still).method == "closed-form"

@@ -23,7 +23,7 @@ from jax import lax
 from stochq.channels.families.separable import Separable
 from stochq.channels.flow import Flow, MeanFlow
 from stochq.channels.flows.arrivals import OwnCollapse, arrival, collapse
-from stochq.compiling import in_one_piece
+from stochq.compiling import fused_on_cpu
 from stochq.noise import Budget, StepNoise
 from stochq.systems.linear import populations, times_real
 
@@ -109,7 +109,7 @@ def sweep_levels(
         (n, _, last), after = lax.scan(visit_next, (n, s, zero), (jnp.arange(dim), terms))
         return n, last, after
 
-    n, last, ordered = in_one_piece(visit_all, psi, noise, terms)
+    n, last, ordered = fused_on_cpu(visit_all, psi, noise, terms)
     return times_real(lax.rsqrt(n + populations(last))[None], jnp.where(downwards(noise), ordered[::-1], ordered))
 
 
