@@ -8,7 +8,7 @@ from scipy.integrate import solve_ivp
 from scipy.linalg import solve_continuous_lyapunov
 
 import stochq.gaussian as gaussian
-from stochq.gaussian.models.conditional_variances import conditional_variances
+from stochq.gaussian.models.conditioning import conditional_variances
 from stochq.gaussian.transport import Damping, real_gauge
 from tests.gaussian.networks import dense_steady_state, random_correlations, random_couplings, right_side
 

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from stochq.arrays import as_matrix
 from stochq.gaussian.dynamics import Dynamics
 from stochq.gaussian.models import network_checks as checks
-from stochq.gaussian.models.conditional_variances import conditional_variances
+from stochq.gaussian.models.conditioning import conditional_variances
 from stochq.gaussian.models.probes import probe_occupations
 from stochq.gaussian.transport import Damping, propagate
 from stochq.systems.checks import check_times

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from stochq.papers import output
 from stochq.papers.checks import Check
-from stochq.papers.collapse_entropy.breakdown import breakdown
+from stochq.papers.collapse_entropy.breakdown import breakdown_claim
 from stochq.papers.collapse_entropy.csl import fig1, fig5, fig6
 from stochq.papers.collapse_entropy.dissipative import fig2, fig7, fig8
 from stochq.papers.collapse_entropy.grid import trajectories
@@ -22,7 +22,7 @@ CLAIMS: dict[str, output.Maker] = {
     "fig6": fig6,
     "fig7": fig7,
     "fig8": fig8,
-    "map": breakdown,
+    "map": breakdown_claim,
     "trajectories": trajectories,
 }
 

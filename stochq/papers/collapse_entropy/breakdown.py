@@ -35,7 +35,7 @@ UNITS = {
 }
 
 
-def breakdown(effort: float = 1.0) -> Claim:
+def breakdown_claim(effort: float = 1.0) -> Claim:
     """Over δ, f, squeezing r and angle: the least symplectic eigenvalue, Π and Spohn's production on the way."""
     fine = max(1, round(4 * min(effort, 1.0)))
     ratios, squeezings = np.linspace(0, 1.2, 12 * fine + 1)[1:], np.linspace(0, 1.5, 8 * fine + 1)
