@@ -66,9 +66,18 @@ def heating_power(
     Phonons take ω̄ → c|q| in γ, with the energy per transfer unchanged (Adler and Vinante, Phys. Rev. A 97, 052119
     (2018)): creating one of energy ħω has the squared amplitude ħq²/2Mω.
 
-    mass: kg of one constituent; rate: λ in 1/s; length: r_C in m; spectrum: γ(ω)/γ(0) of ω in rad/s; the particle is
-    at rest unless a gas or phonons are given. Returns a float with `.error`, `.per_mass` and `.ratio` to white noise;
-    a JAX scalar where it is traced, which takes double precision.
+    Args:
+        mass: of one constituent, kg.
+        rate: λ, 1/s.
+        length: r_C, m.
+        spectrum: γ(ω)/γ(0) of ω in rad/s; None for white noise.
+        gas: the occupation of momenta; None: the particle is at rest.
+        phonons: the sound that takes the energy, instead of a gas.
+        total_mass: of the body, kg; None for that of one constituent.
+        reference_mass: m_0, kg.
+
+    Returns: watts, with `.error`, `.per_mass` and `.ratio` to white noise; a JAX scalar where it is traced, which takes
+    double precision.
 
     Raises: ValueError for a number that is not positive, a spectrum that is negative, not 1 at ω = 0, or that grows
     faster than the form factor e^{-q²r_C²} falls.
@@ -95,7 +104,15 @@ def heating_power(
 
 
 def heating_ratio(mass: Any, length: Any, spectrum: Spectrum, matter: Matter | None = None) -> tuple[Any, Any]:
-    """The heating relative to white noise of the same γ(0), and the error of its quadrature (zero where it is traced).
+    """The heating relative to white noise of the same γ(0).
+
+    Args:
+        mass: of one constituent, kg.
+        length: r_C, m.
+        spectrum: γ(ω)/γ(0) of ω in rad/s.
+        matter: a gas or phonons; None for a particle at rest.
+
+    Returns: the ratio, and the error of its quadrature (zero where it is traced).
 
     Raises: ValueError as `heating_power`.
     """
@@ -143,7 +160,9 @@ def heating_gradient(
     """Derivatives of `heating_power` with respect to "mass", "rate", "length", and the parameters of "spectrum", "gas"
     and "phonons", in watts per their SI unit; those of modules are modules of the same kind.
 
-    The spectrum has to be written with jax.numpy. Raises: ValueError as `heating_power`.
+    The spectrum has to be written with jax.numpy.
+
+    Args: as of `heating_power`. Raises: ValueError as `heating_power`.
 
     >>> found = heating_gradient(1.66e-27, 1e-8, 1e-7)
     >>> bool(abs(found["rate"] * 1e-8 / heating_power(1.66e-27, 1e-8, 1e-7) - 1) < 1e-12)
@@ -162,7 +181,15 @@ def rate_from_power(power_per_mass: float, length: Any, reference_mass: float = 
     $$\lambda=\frac{4m_0^2r_C^2}{3\hbar^2}\frac{P}{M}$$
 
     A body that radiates this much and no less cannot be heated by more: λ(r_C) is then an upper bound.
-    length: r_C in m, a number or an array (lengths,). Raises: ValueError for numbers that are not positive.
+
+    Args:
+        power_per_mass: W/kg.
+        length: r_C in m, a number or (lengths,).
+        reference_mass: m_0, kg.
+
+    Returns: 1/s, of the shape of the length.
+
+    Raises: ValueError for numbers that are not positive.
 
     >>> f"{rate_from_power(1.0, 1.0):.5e}"
     '3.30586e+14'

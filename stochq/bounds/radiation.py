@@ -24,8 +24,14 @@ def emission_rate(energy: Any, rate: float, length: Any, squared_charge: Any = 1
 
     $$\frac{d\Gamma}{dE}=\frac{\hbar e^2\lambda}{4\pi^2\varepsilon_0c^3m_0^2r_C^2E}\,Q^2$$
 
-    (Q. Fu, Phys. Rev. A 56, 1806 (1997); S. Donadi et al., Eur. Phys. J. C 81, 773 (2021)). energy: J; rate: λ in 1/s;
-    length: r_C in m, larger than the emitter; squared_charge: Q² in units of e².
+    (Q. Fu, Phys. Rev. A 56, 1806 (1997); S. Donadi et al., Eur. Phys. J. C 81, 773 (2021)).
+
+    Args:
+        energy: of the photons, J, a number or (energies,).
+        rate: λ, 1/s.
+        length: r_C in m, larger than the emitter.
+        squared_charge: Q² in units of e².
+
     Raises: ValueError for numbers that are not positive.
 
     >>> float(emission_rate(1.6e-15, 1e-8, 1e-7)) > 0
@@ -45,6 +51,10 @@ def atomic_charge(energy: Any, atomic_number: int) -> Any:
     The noise gives all of a small atom the same acceleration, so that electrons undo what the nucleus radiates at
     wavelengths beyond the atom. F is the form factor of the electrons, here of Molière's Thomas-Fermi atom; what they
     radiate incoherently is left out, which makes a bound weaker and safer.
+
+    Args:
+        energy: of the photons, J, a number or (energies,).
+        atomic_number: Z.
 
     >>> bool(atomic_charge(1e-18, 54) < 0.01 < 53 < atomic_charge(1e-12, 54))
     True

@@ -67,9 +67,14 @@ def exclusion(
 ) -> Exclusion:
     r"""Bounds on CSL from experiments, each computed from its inputs (see `experiments`, `bodies`, `omitted`).
 
-    lengths: r_C in m (lengths,), None: 1e-9 to 1e-3; among: experiments, None: all of the package's, with Neptune and
-    the neutron star of `fermi-heating` (2019), figure 1. spectrum: γ(ω)/γ(0), or noise_temperature in K: the coloured
-    and the dissipative variant of every bound.
+    Args:
+        lengths: r_C in m (lengths,); None: 1e-9 to 1e-3.
+        among: experiments; None: all of the package's, with Neptune and the neutron star of `fermi-heating` (2019),
+            figure 1.
+        spectrum: γ(ω)/γ(0) of ω in rad/s: the coloured variant of every bound.
+        noise_temperature: in K: the dissipative variant of every bound.
+        proposals: points to be shown.
+
     Raises: ValueError for lengths that are not positive and ascending, two experiments of one name, a bad spectrum, or
     both variants at once.
 

@@ -75,7 +75,13 @@ class Cuboid(RigidBody):
 def momentum_diffusion(body: RigidBody, rate: Any, length: Any, reference_mass: float = REFERENCE_MASS) -> Any:
     r"""D_pp in kg² m² s⁻³, of $$\frac{d\langle p^2\rangle}{dt}=2D_{pp},\qquad D_{pp}=\frac{\hbar^2\eta}{2}$$
 
-    rate: λ in 1/s; length: r_C in m, a number or (lengths,). Raises: ValueError for numbers that are not positive.
+    Args:
+        body: a `Sphere` or `Cuboid`.
+        rate: λ, 1/s.
+        length: r_C in m, a number or (lengths,).
+        reference_mass: m_0, kg.
+
+    Raises: ValueError for numbers that are not positive.
 
     >>> float(momentum_diffusion(Sphere(1e-15, 1e-6), 1e-8, 1e-7)) > 0
     True
@@ -87,7 +93,14 @@ def force_noise(body: RigidBody, rate: Any, length: Any, reference_mass: float =
     r"""The one-sided power spectral density of the force, in N²/Hz: $$S_{FF}=2\hbar^2\eta$$, white.
 
     Twice the two-sided ħ²η, which is the Fourier transform of the force's correlation.
-    rate: λ in 1/s; length: r_C in m, a number or (lengths,). Raises: ValueError for numbers that are not positive.
+
+    Args:
+        body: a `Sphere` or `Cuboid`.
+        rate: λ, 1/s.
+        length: r_C in m, a number or (lengths,).
+        reference_mass: m_0, kg.
+
+    Raises: ValueError for numbers that are not positive.
 
     >>> float(force_noise(Sphere(1e-15, 1e-6), 1e-8, 1e-7)) > 0
     True

@@ -20,6 +20,13 @@ def fidelity(a: State, b: State, hbar: Real = 1.0) -> Float[Array, "*batch"]:
     symplectic eigenvalues of the auxiliary matrix of Banchi, Braunstein and Pirandola (PRL 115, 260501). These are
     not differentiable.
 
+    Args:
+        a: one state or many, on leading axes.
+        b: the same; one without leading axes goes with all of the others.
+        hbar: ħ, in the units of the covariances.
+
+    Returns: numbers from 0 to 1 (...).
+
     >>> from stochq.gaussian import thermal
     >>> round(float(fidelity(thermal(0.005), thermal(0.51))), 5)
     0.71649
@@ -53,7 +60,13 @@ def mean_excitations(
     state: State, *, mass: ArrayLike = 1.0, frequency: ArrayLike = 1.0, hbar: Real = 1.0
 ) -> Float[Array, "*batch n"]:
     r"""Mean excitations of each mode, $\langle a^\dagger a\rangle=\big(m\omega\langle q^2\rangle+
-    \langle p^2\rangle/m\omega\big)/2\hbar-\frac12$. mass, frequency: of all modes or per mode (n,).
+    \langle p^2\rangle/m\omega\big)/2\hbar-\frac12$.
+
+    Args:
+        state: one state or many, on leading axes.
+        mass: m, of all modes or per mode (n,).
+        frequency: ω in radians per time, of all modes or per mode (n,).
+        hbar: ħ, in the units of all others.
 
     >>> from stochq.gaussian import thermal
     >>> mean_excitations(thermal([1.0, 3.0])).tolist()
@@ -67,7 +80,14 @@ def mean_excitations(
 
 
 def wigner(state: State, positions: ArrayLike, momenta: ArrayLike) -> Float[Array, "*batch q p"]:
-    """The Wigner function of one mode on a grid: positions (Q,), momenta (P,), values (..., Q, P).
+    """The Wigner function of one mode on a grid.
+
+    Args:
+        state: one state or many, on leading axes.
+        positions: (Q,).
+        momenta: (P,).
+
+    Returns: densities per position and momentum (..., Q, P).
 
     Raises: ValueError for a state of more than one mode.
 

@@ -31,7 +31,10 @@ from stochq.systems.checks import check_times
 class Dissipation(Module):
     """One named source of drift and noise, such as a bath: what `Dynamics` adds up.
 
-    drift, diffusion: (2n, 2n), as in `Dynamics`.
+    Args:
+        name: of the channel.
+        drift: its part of A (2n, 2n), as in `Dynamics`.
+        diffusion: its part of B (2n, 2n), as in `Dynamics`.
 
     >>> Dissipation("bath", [[-0.1, 0], [0, -0.1]], [[0.3, 0], [0, 0.3]]).name
     'bath'
@@ -50,8 +53,13 @@ class Dynamics(Module):
 
     $$\frac{d\bar x}{dt}=A\bar x,\qquad \frac{dV}{dt}=AV+VA^T+B$$
 
-    drift: A (2n, 2n), order (q1..qn, p1..pn); diffusion: B (2n, 2n), twice the diffusion coefficients; hbar: 0 for
-    classical noise. Dynamics add, and so do `Dissipation`s, whose names are kept in `channels`.
+    Dynamics add, and so do `Dissipation`s, whose names are kept in `channels`.
+
+    Args:
+        drift: A (2n, 2n) in the order (q1..qn, p1..pn), rates.
+        diffusion: B (2n, 2n), twice the diffusion coefficients: covariance per time.
+        hbar: ħ, in the units of the covariance; 0 for classical noise.
+        channels: named parts of drift and diffusion.
 
     Raises: ValueError for shapes that do not match or a diffusion that is not symmetric and positive semi-definite.
 
@@ -90,10 +98,15 @@ class Dynamics(Module):
 
         $$V(t)=e^{At}V_0e^{A^Tt}+\int_0^te^{As}Be^{A^Ts}ds$$
 
-        Returns a State with a leading time axis: mean (T, ..., 2n), covariance (T, ..., 2n, 2n). Numbers are computed
-        in double precision. Under jit, vmap and grad the caller's precision holds: put these inside
-        `with jax.enable_x64(True):`. Dynamics that are not completely positive run, with an `UnphysicalStateWarning`
-        that says when the state breaks the uncertainty principle.
+        Args:
+            state: one state or many, on leading axes.
+            times: (T,), increasing.
+
+        Returns: a State with a leading time axis: mean (T, ..., 2n), covariance (T, ..., 2n, 2n).
+
+        Numbers are computed in double precision. Under jit, vmap and grad the caller's precision holds: put these
+        inside `with jax.enable_x64(True):`. Dynamics that are not completely positive run, with an
+        `UnphysicalStateWarning` that says when the state breaks the uncertainty principle.
 
         Raises: ValueError for times that do not increase, a state of other modes or below the uncertainty bound.
 
@@ -139,8 +152,14 @@ class Dynamics(Module):
           \quad M=A^I+\tfrac12B^IV^{-1}$$
 
         I marks the parts that time reversal leaves alone. Infinite where an irreversible drift acts without noise.
-        entropy: "wehrl" is the same for the Q function (appendix C); "von_neumann" is Spohn's
-        −dS(ρ‖ρ_S)/dt, which diverges as the steady state becomes pure ("ultracold catastrophe").
+
+        Args:
+            state: one state or many, on leading axes.
+            entropy: "wigner"; "wehrl", the same for the Q function (appendix C); or "von_neumann", Spohn's
+                −dS(ρ‖ρ_S)/dt. That is infinite, with its sign, where a pure steady state ("ultracold catastrophe") or
+                a pure state is left, and NaN for states below the uncertainty bound.
+
+        Returns: a rate for every state.
         """
         self._check_state(state)
         if entropy == "wigner":
@@ -210,7 +229,11 @@ class Dynamics(Module):
 
 
 def unitary(hamiltonian: ArrayLike, hbar: Real = 1.0) -> Dynamics:
-    """The dynamics of H = ½ xᵀGx alone, A = ΩG. hamiltonian: G (2n, 2n), symmetric.
+    """The dynamics of H = ½ xᵀGx alone, A = ΩG.
+
+    Args:
+        hamiltonian: G (2n, 2n), symmetric, in the order (q1..qn, p1..pn).
+        hbar: ħ, in the units of the covariance.
 
     >>> unitary([[4.0, 0.0], [0.0, 1.0]]).drift.tolist()
     [[0.0, 1.0], [-4.0, 0.0]]
@@ -224,7 +247,15 @@ def unitary(hamiltonian: ArrayLike, hbar: Real = 1.0) -> Dynamics:
 def thermal_bath(
     name: str, *, rate: Real, occupation: Real, mode: int = 0, modes: int = 1, hbar: Real = 1.0
 ) -> Dissipation:
-    """A bath that damps one of n modes at `rate` towards `occupation`: A = −γ/2, B = ħγ(n̄ + ½) on its q and p.
+    """A bath that damps one of n modes: A = −γ/2, B = ħγ(n̄ + ½) on its q and p, in units of ω = m = 1.
+
+    Args:
+        name: of the bath.
+        rate: γ, of the energy.
+        occupation: n̄, to which it damps.
+        mode: which, from 0.
+        modes: n.
+        hbar: ħ, in the units of the covariance.
 
     Raises: ValueError for a rate or occupation below 0.
 

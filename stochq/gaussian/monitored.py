@@ -38,7 +38,11 @@ class Monitored(Module):
     equation $\dot V=AV+VA^T+B-gg^T$ with $g_k=2\,\mathrm{Re}\,u_k$, $u_k=(V+\tfrac{i\hbar}2\Omega)c_k$ for real noise;
     complex noise has two columns for each operator, √2 Re u and −√2 Im u. A = ΩG − ħΩ Im Σcc†, B = ħ²Ω Re Σcc† Ωᵀ.
 
-    hamiltonian: G (2n, 2n) symmetric; jumps: c (K, 2n), complex, √rate inside; noise: "real" or "complex".
+    Args:
+        hamiltonian: G (2n, 2n), symmetric, in the order (q1..qn, p1..pn).
+        jumps: c (K, 2n), complex, √rate inside.
+        noise: "real" or "complex".
+        hbar: ħ, in the units of the covariance.
 
     Raises: ValueError for shapes that do not match, G not symmetric, another noise.
 
@@ -87,7 +91,13 @@ class Monitored(Module):
         return np.sqrt(2) * np.concatenate([pulls.real, -pulls.imag], axis=1)
 
     def conditional(self, state: State, times: ArrayLike) -> Float[np.ndarray, "T 2n 2n"]:
-        """Covariances (T, 2n, 2n) of single trajectories at `times`, by Riccati's equation solved exactly.
+        """Covariances of single trajectories, by Riccati's equation solved exactly.
+
+        Args:
+            state: one state, at the first of the times.
+            times: (T,), increasing.
+
+        Returns: (T, 2n, 2n).
 
         Raises: ValueError for a state of other modes or below the uncertainty bound, times that do not increase.
 
@@ -123,9 +133,18 @@ class Monitored(Module):
         Over any interval the mean is a Gaussian Markov chain of noise $EV_cE^T+Q-V_c'$, with the conditional
         covariances $V_c,V_c'$ at its ends. Ensemble averages of x_jx_k are E[x̄_jx̄_k] + V_c,jk.
 
-        observables: {name: (2n,) linear form | (2n, 2n) quadratic form | callable(x̄) -> float}; None gives moments of
-        x̄. keep: means returned whole, (trajectory, time, 2n). Other arguments, and what is raised, as in
-        `sq.gaussian.langevin`.
+        Args:
+            state: one state, at the first of the times.
+            times: (T,), increasing.
+            trajectories: how many.
+            observables: {name: (2n,) linear form | (2n, 2n) quadratic form | callable(x̄) -> float}; None gives moments
+                of x̄.
+            seed: of the noise.
+            precision: "single" or "double".
+            keep: means returned whole, (trajectory, time, 2n).
+            progress: whether a bar is shown; None where there is a terminal.
+
+        Raises: as `sq.gaussian.langevin`.
 
         >>> watched = Monitored(np.eye(2), [[1.0, 0.0]])
         >>> means = watched.trajectories(State([1, 0], np.eye(2) / 2), [0, 3], trajectories=1000)

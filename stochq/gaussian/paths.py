@@ -49,10 +49,21 @@ def langevin(
     paths of `reverse=True`, which start where these end with momenta turned round. For h → 0, E[Σ] = ∫Π dt with
     `Dynamics.entropy_production`.
 
-    times: (T,), the first the time of `state`. observables: {name: (2n,) linear form | (2n, 2n) quadratic form |
-    callable(x) -> float}; None gives moments named q, p, qq, ... The result also has "entropy" and "exp(-entropy)".
-    edges: bins of a histogram of Σ, as result.histograms["entropy"]. dt: the step for Σ; None resolves the fastest
-    rate. keep: paths returned whole, (path, time, 2n), with Σ as a last column. Other arguments as in `sq.simulate`.
+    Args:
+        dynamics: A and B, in any units of q, p and time.
+        state: one state, at the first of the times.
+        times: (T,), increasing.
+        trajectories: how many paths.
+        observables: {name: (2n,) linear form | (2n, 2n) quadratic form | callable(x) -> float}; None gives moments
+            named q, p, qq, ... The result also has "entropy" and "exp(-entropy)".
+        entropy: whether Σ is followed.
+        edges: bins of a histogram of Σ (bins + 1,), as result.histograms["entropy"].
+        reverse: whether paths start where these end, with momenta turned round.
+        dt: the step for Σ, a time; None resolves the fastest rate.
+        seed: of the noise.
+        precision: "single" or "double".
+        keep: paths returned whole, (path, time, 2n), with Σ as a last column.
+        progress: whether a bar is shown; None where there is a terminal.
 
     Raises: ValueError for one state given as many, times or forms that do not fit, and for `entropy=True` where the
     noise does not reach every coordinate.
@@ -156,6 +167,14 @@ def path_entropy(dynamics: Dynamics, state: State, times: ArrayLike, dt: float) 
     r"""E[Σ(t)] of `langevin` at step dt, in closed form (T,): the relative entropy of paths to their reverses.
 
     $$E[\Sigma_k]=\tfrac12\mathrm{Tr}(RV_kR^T+SS^T)+\tfrac12|R\bar x_k|^2-n$$
+
+    Args:
+        dynamics: A and B.
+        state: one state, at the first of the times.
+        times: (T,), increasing.
+        dt: the step, a time.
+
+    Returns: pure numbers (T,).
 
     >>> damped = Dynamics([[-0.5, 1], [-1, -0.5]], [[1, 0], [0, 1]])
     >>> path_entropy(damped, State([0, 0], np.eye(2)), [0, 1], 0.01).round(12).tolist()

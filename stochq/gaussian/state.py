@@ -21,8 +21,11 @@ class State(Module):
     $$W(x)\propto e^{-\frac12(x-\bar x)^TV^{-1}(x-\bar x)},\qquad
       V_{jk}=\tfrac12\langle\{x_j-\bar x_j,\,x_k-\bar x_k\}\rangle$$
 
-    mean: (..., 2n) in the order (q1..qn, p1..pn); covariance: (..., 2n, 2n), ħ/2 times the unit matrix in the vacuum of
-    ω = m = 1. The covariance may lie below the uncertainty bound of some ħ: `check_physical(hbar)` asks.
+    The covariance may lie below the uncertainty bound of some ħ: `check_physical(hbar)` asks.
+
+    Args:
+        mean: (..., 2n) in the order (q1..qn, p1..pn).
+        covariance: (..., 2n, 2n), ħ/2 times the unit matrix in the vacuum of ω = m = 1.
 
     Raises: ValueError for shapes that do not match, a covariance that is not symmetric or not positive.
 
@@ -83,7 +86,13 @@ class State(Module):
 
 
 def vacuum(modes: int = 1, *, mass: Real = 1.0, frequency: Real = 1.0, hbar: Real = 1.0) -> State:
-    """The ground state of `modes` equal oscillators.
+    """The ground state of equal oscillators.
+
+    Args:
+        modes: how many.
+        mass: m of every mode.
+        frequency: ω of every mode in radians per time.
+        hbar: ħ, in the units of all others.
 
     >>> vacuum().covariance.tolist()
     [[0.5, 0.0], [0.0, 0.5]]
@@ -94,7 +103,11 @@ def vacuum(modes: int = 1, *, mass: Real = 1.0, frequency: Real = 1.0, hbar: Rea
 def thermal(occupation: ArrayLike, *, mass: Real = 1.0, frequency: Real = 1.0, hbar: Real = 1.0) -> State:
     r"""Oscillators in thermal states, $V=\hbar(\bar n+\frac12)\,\mathrm{diag}(1/m\omega,\ m\omega)$.
 
-    occupation: mean excitations n̄, a number or one per mode (n,); mass, frequency: of all modes or per mode.
+    Args:
+        occupation: mean excitations n̄, a number or one per mode (n,).
+        mass: m, of all modes or per mode (n,).
+        frequency: ω in radians per time, of all modes or per mode (n,).
+        hbar: ħ, in the units of all others.
 
     Raises: ValueError for an occupation below 0.
 
@@ -118,7 +131,13 @@ def squeezed(
 
     $$V=\hbar(\bar n+\tfrac12)\,R_\phi\,\mathrm{diag}(e^{-2r},e^{2r})\,R_\phi^T$$
 
-    squeezing: r; angle: φ between the narrow axis and q, towards p; occupation: n̄.
+    Args:
+        squeezing: r, a number.
+        angle: φ between the narrow axis and q, towards p, in radians.
+        occupation: mean excitations n̄ before squeezing.
+        mass: m.
+        frequency: ω in radians per time.
+        hbar: ħ, in the units of all others.
 
     Raises: ValueError for an occupation below 0.
 
@@ -143,7 +162,14 @@ def squeezed(
 def displaced(
     mean: ArrayLike, *, occupation: Real = 0.0, mass: Real = 1.0, frequency: Real = 1.0, hbar: Real = 1.0
 ) -> State:
-    """Thermal (by default coherent) states displaced to mean (2n,).
+    """Thermal (by default coherent) states displaced in phase space.
+
+    Args:
+        mean: (2n,) in the order (q1..qn, p1..pn).
+        occupation: mean excitations of every mode.
+        mass: m of every mode.
+        frequency: ω of every mode in radians per time.
+        hbar: ħ, in the units of all others.
 
     >>> displaced([1.0, 0.0]).mean.tolist()
     [1.0, 0.0]

@@ -27,9 +27,17 @@ def brownian(
       B=2\begin{pmatrix}D_{qq}&D_{qp}\\D_{qp}&D_{pp}\end{pmatrix},\quad D_{pp}=\frac{m\eta}\beta,\quad
       D_{qq}=\frac{\hbar^2(\eta+\xi)^2/16+D_{qp}^2}{D_{pp}}$$
 
-    friction: η; beta: inverse temperature; cross_diffusion: D_qp; squeezing: α of the Hamiltonian (α/2){q, p};
-    position_friction: ξ. position_diffusion: D_qq, 0 for Caldeira and Leggett's equation (which is not completely
-    positive); "minimal" is the least that is completely positive, as above: ħ²ηβ/16m + βD_qp²/ηm without ξ.
+    Args:
+        mass: m.
+        frequency: ω in radians per time; 0 for a free particle.
+        friction: η, a rate.
+        beta: inverse temperature, one over energy.
+        cross_diffusion: D_qp, action per time.
+        position_diffusion: D_qq, length² per time; 0 for Caldeira and Leggett's equation, which is not completely
+            positive; "minimal" for the least that is, as above: ħ²ηβ/16m + βD_qp²/ηm without ξ.
+        squeezing: α of the Hamiltonian (α/2){q, p}, a rate.
+        hbar: ħ, in the units of all others.
+        position_friction: ξ, a rate.
 
     Raises: ValueError for a mass, friction or beta that is not positive, a frequency below 0, or a D_qq below 0 or
     below D_qp²/D_pp.
@@ -61,6 +69,8 @@ def balancing_squeezing(mass: Real, frequency: Real, friction: Real, beta: Real,
 
     $$\alpha_{DB}=-\eta\,\frac{D_{qq}m^2\omega^2}{D_{pp}+D_{qq}m^2\omega^2}$$
 
+    Args: as of `brownian`. Returns: α, a rate.
+
     >>> round(balancing_squeezing(1.0, 1.0, 0.3, 2.0), 12)
     -0.06
     """
@@ -77,6 +87,8 @@ def balancing_position_friction(mass: Real, frequency: Real, friction: Real, bet
 
     Derived here from eqs. 2 and 20; `brownian-balance` says that it must be tuned, without the value. It exists for
     βħω ≤ 2 only: beyond, the classical thermal state is below the uncertainty bound.
+
+    Args: as of `brownian`. Returns: ξ, a rate.
 
     Raises: ValueError for βħω above 2.
 

@@ -18,8 +18,14 @@ def csl_oscillator(
     $$\partial_tW=\{H,W\}+D\,\partial_p^2W+f\,\partial_p(pW):\qquad
       A=\begin{pmatrix}0&1/m\\-m\omega^2&-f\end{pmatrix},\quad B=\begin{pmatrix}0&0\\0&2D\end{pmatrix}$$
 
-    diffusion: D, which is δ = D/mω in the units ω = m = ħ = 1 of the defaults; friction: f, a rate. With f > 0 this
-    is not completely positive, and its steady state obeys the uncertainty principle if f ≤ 2δ.
+    With f > 0 this is not completely positive, and its steady state obeys the uncertainty principle if f ≤ 2δ.
+
+    Args:
+        diffusion: D, momentum² per time; δ = D/mω in the units ω = m = ħ = 1 of the defaults.
+        friction: f, a rate.
+        mass: m.
+        frequency: ω in radians per time.
+        hbar: ħ, in the units of all others.
 
     Raises: ValueError for a diffusion or friction below 0, or a mass that is not positive.
 
@@ -39,7 +45,12 @@ def csl_covariance(diffusion: Real, variance: Real, times: ArrayLike) -> Float[A
 
     $$\sigma_{qq,pp}=\sigma_0+\delta\,(\tau\mp\tfrac12\sin2\tau),\qquad\sigma_{qp}=\delta\sin^2\tau$$
 
-    diffusion: δ; variance: σ_0; times: τ (T,).
+    Args:
+        diffusion: δ.
+        variance: σ_0 of q and of p, ½ in the vacuum.
+        times: τ (T,).
+
+    Returns: covariances (T, 2, 2).
 
     >>> csl_covariance(0.1, 0.505, [np.pi])[0].diagonal().round(6).tolist()
     [0.819159, 0.819159]

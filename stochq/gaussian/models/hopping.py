@@ -23,9 +23,10 @@ def network(couplings: ArrayLike, rates: ArrayLike, occupations: ArrayLike) -> "
     $$\dot\rho = -i\Big[\sum_{kl}H_{kl}a_k^\dagger a_l,\rho\Big]
     + \sum_k\gamma_k(n_k+1)\mathcal D[a_k]\rho + \gamma_k n_k\mathcal D[a_k^\dagger]\rho .$$
 
-    couplings: H (modes, modes), Hermitian, in units of frequency (ħ = 1), the frequencies of the modes on its diagonal.
-    rates: $\gamma_k$ (modes,), zero where there is no bath, or (baths, modes) for several baths at a site; or a number.
-    occupations: the baths' mean numbers of quanta $n_k$, a number or shaped as the rates.
+    Args:
+        couplings: H (modes, modes), Hermitian, a frequency (ħ = 1); the frequencies of the modes on its diagonal.
+        rates: $\gamma_k$ (modes,), zero where there is no bath; (baths, modes) for several at a site; or a number.
+        occupations: mean quanta of the baths $n_k$, a number or shaped as the rates.
 
     Raises: ValueError for couplings that are not Hermitian, rates or occupations below 0, or shapes that do not match.
 

@@ -25,10 +25,16 @@ def chain(
     r"""A chain of equal modes (Malouf et al. 2019, eq. 27) between two reservoirs, with self-consistent baths:
     $$H=\omega\sum_ka_k^\dagger a_k+i\lambda\sum_k(a_k^\dagger a_{k+1}-a_{k+1}^\dagger a_k).$$
 
-    coupling: λ. rate: γ of the reservoirs at the first and last site, a number or a pair. occupations: their pair
-    $(n_1,n_L)$. probe: Γ of the self-consistent baths, a number or one for every site. frequency: ω.
-
     Everything takes O(L), against O(L³) of the `network()` that it stands for.
+
+    Args:
+        sites: L, at least two.
+        coupling: λ, a rate.
+        rate: γ of the reservoirs at the first and last site, a number or a pair (2,).
+        occupations: mean quanta of the reservoirs $(n_1,n_L)$ (2,).
+        probe: Γ of the self-consistent baths, a rate or one for every site (L,).
+        frequency: ω of every mode.
+
     Raises: ValueError for fewer than two sites, a coupling of 0, rates that are not positive, or occupations below 0.
 
     >>> line = chain(3, 1.0, rate=1.0, occupations=(1.0, 2.0), probe=2.0)
