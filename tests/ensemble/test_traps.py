@@ -47,7 +47,6 @@ class Bath(sq.channels.Channel):
     """Somebody's own transitions, which delegate to a family of this package and declare nothing."""
 
     inner: sq.channels.Separable
-    basis: sq.channels.Given = sq.channels.Given()
 
     @property
     def dim(self):
@@ -214,7 +213,6 @@ class ShortCollapse(sq.channels.Channel):
     """Projectors whose flow is said to hold over rate·dt up to one."""
 
     rates: np.ndarray
-    basis: sq.channels.Given = sq.channels.Given()
 
     @property
     def inner(self):
