@@ -36,6 +36,19 @@ def test_thermalization_rate():
     judged(energy, -0.8 * np.exp(-0.7 * 0.8) * (1.5 - 0.2), 0.7)
 
 
+def test_slopes_stay_finite_where_all_is_in_one_level():
+    """p_0 = .7(1 − e^{−at}) from the other level: what the others hold is next to nothing in the first steps."""
+    levels = sq.systems.levels([0.0, 0.7])
+
+    def mean(strength, seed):
+        model = sq.models.oqt(levels, strength=strength, equilibrium=[0.7, 0.3])
+        return sq.expectations(
+            model, [0.0, 1.0], TIMES, observables={"p": np.array([1.0, 0.0])}, trajectories=4096, dt=0.1, seed=seed
+        )["p"][-1]  # fmt: skip
+
+    judged(mean, 0.7 * 0.8 * np.exp(-0.7 * 0.8), 0.7)
+
+
 def test_steps_longer_than_a_period_of_the_hamiltonian():
     """⟨X⟩ = e^{−at}⟨X⟩_0(t) + (1−e^{−at}) Tr χX, with the free motion from the exponential of a fast Hamiltonian."""
     from scipy.linalg import expm

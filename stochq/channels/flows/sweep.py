@@ -66,28 +66,14 @@ class Sweep(Flow):
         return sweep(jnp.asarray(self.channel.target), dt, psi, noise, self.law)
 
 
-# (index of the visit, ψ of the level, |ψ|² and ψ² summed over all others, what the step says of it) -> ψ of the level.
-Visit = Callable[[jax.Array, jax.Array, jax.Array, jax.Array, Any], jax.Array]
-
-
 def sweep(rates: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoise, law: str) -> jax.Array:
     """One normalised sweep over all levels. rates: A, (dim,); psi: (dim, *columns); noise: as `sweep_budget` says."""
-    up, down = (VisitTerms.over(duration, law) for duration in visit_durations(rates, dt))
-    return sweep_levels((up, down.of_opposite_noise()), psi, noise, partial(exact_visits, law=law))
-
-
-def sweep_levels(
-    terms: tuple[Any, Any], psi: jax.Array, noise: StepNoise, visits: Callable[[StepNoise], Visit]
-) -> jax.Array:
-    """One normalised sweep by any visits.
-
-    terms: what the step says of each visit, upwards and downwards, arrays (dim,); psi: (dim, *columns); visits: makes
-    of the noise what happens at a level.
-    """
     dim = len(psi)
+    up, down = (VisitTerms.over(duration, law) for duration in visit_durations(rates, dt))
+    terms = (up, down.of_opposite_noise())
 
     def visit_all(psi: jax.Array, noise: StepNoise, terms: Any) -> tuple[jax.Array, jax.Array, jax.Array]:
-        down, visit = downwards(noise), visits(noise)
+        down, visit = downwards(noise), visits(noise, law)
 
         # The sums without the last visited level are carried, and that level itself: were N and S carried, XLA would
         # evaluate the whole sub-step once for each of them.
@@ -169,8 +155,9 @@ class VisitTerms(NamedTuple):
         return self._replace(own=self.own._replace(spread=-self.own.spread))
 
 
-def exact_visits(noise: StepNoise, law: str) -> Visit:
-    """Visits that are exact in law. noise: as `sweep_budget` says.
+def visits(noise: StepNoise, law: str) -> Callable[..., jax.Array]:
+    """What happens at a level, exact in law: (index of the visit, ψ of the level, |ψ|² and ψ² summed over all others,
+    terms) -> ψ of the level.
 
     The others would decay by exp(−h/2): the visited level grows instead.
     """

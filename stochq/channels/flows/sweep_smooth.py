@@ -18,7 +18,8 @@ import jax.numpy as jnp
 from jax import lax
 
 from stochq.channels.flow import Flow
-from stochq.channels.flows.sweep import Visit, downwards, sweep_levels, visit_durations
+from stochq.channels.flows.sweep import downwards, visit_durations
+from stochq.compiling import fused_on_cpu
 from stochq.noise import Budget, StepNoise
 from stochq.noise.normals import correlated
 from stochq.noise.roots import root
@@ -63,16 +64,6 @@ def _half_drift(x: jax.Array, h: jax.Array, sources: Sources, law: str) -> jax.A
     return x + slope(x + times_real(jnp.asarray(0.5, x.real.dtype), slope(x)))
 
 
-def smooth_visits(noise: StepNoise, law: str) -> Visit:
-    """Visits where the rate does not depend on the level left behind. noise: as `SmoothSweep.budget` says."""
-    dim = len(noise.pairs) // _numbers(law)
-
-    def visit(index: jax.Array, x: jax.Array, n: jax.Array, s: jax.Array, h: jax.Array) -> jax.Array:
-        return smooth_visit(x, h, Sources(n, h * n, times_real(h, s)), _normals_of(noise, index, dim), law)
-
-    return visit
-
-
 def _numbers(law: str) -> int:
     """Complex normals of one visit."""
     return 2 if law == "real" else 3
@@ -100,7 +91,38 @@ class SmoothSweep(SmoothTransitions):
 
     def step(self, dt: jax.Array, psi: jax.Array, noise: StepNoise, terms: Any, reverse: bool) -> jax.Array:
         durations = visit_durations(jnp.asarray(self.channel.target), dt)
-        return sweep_levels(durations, psi, noise, partial(smooth_visits, law=self.law))
+        # Trajectories on their way down hold their levels in the opposite order.
+        down = downwards(noise)
+        ordered = fused_on_cpu(partial(_visit_all, law=self.law), jnp.where(down, psi[::-1], psi), noise, durations)
+        return normalized(jnp.where(down, ordered[::-1], ordered))
+
+
+def _visit_all(psi: jax.Array, noise: StepNoise, durations: tuple[jax.Array, jax.Array], law: str) -> jax.Array:
+    """Levels in the order in which they are visited.
+
+    N and S of the others are sums over the levels before and over those behind. A difference from the sum over all
+    would be rounding where nearly all is in one level, and the slope of its root anything.
+    """
+    down, dim = downwards(noise), len(psi)
+
+    def add(sums: tuple[jax.Array, ...], x: jax.Array) -> tuple[jax.Array, ...]:
+        return sums[0] + populations(x), sums[1] + x * x
+
+    def visit(carry: tuple, row: tuple) -> tuple[tuple, jax.Array]:
+        # The sums without the last visited level, and that level: were the sums carried with it, XLA would evaluate
+        # the whole visit once for each.
+        before, visited = carry
+        index, x, behind, up, other = row
+        before = add(before, visited)
+        n, s = before[0] + behind[0], before[1] + behind[1]
+        h = jnp.where(down, other, up)
+        x = smooth_visit(x, h, Sources(n, h * n, times_real(h, s)), _normals_of(noise, index, dim), law)
+        return (before, x), x
+
+    nothing = (jnp.zeros_like(psi[0].real), jnp.zeros_like(psi[0]))
+    _, behind = lax.scan(lambda sums, x: (add(sums, x), sums), nothing, psi, reverse=True)
+    rows = (jnp.arange(dim), psi, behind, *durations)
+    return lax.scan(visit, (nothing, nothing[1]), rows)[1]
 
 
 @final
