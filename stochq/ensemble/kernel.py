@@ -35,12 +35,16 @@ class Loop(NamedTuple):
 
 
 class GridArrays(NamedTuple):
-    """The time grid on the device: times (T,), steps (T-1,), lengths (T-1,); what makes noise of its steps coloured."""
+    """The time grid on the device: times (T,), steps (T-1,), lengths (T-1,); what makes noise of its steps coloured.
+
+    phases: (T,), by which states are multiplied where they are looked at; None where nobody can tell.
+    """
 
     times: Any
     steps: Any
     lengths: Any
     colouring: Colouring | None = None
+    phases: Any = None
 
 
 def _repeat(count: jax.Array, most: int | None, body: Any, carry: Any) -> Any:
@@ -131,29 +135,31 @@ def run_block(
     drawn = budget if colouring is None else colouring.budget(budget)
     shared = loop.scheme.prepare(frame, grid.lengths[0]) if loop.uniform else None
 
-    def give(states: States) -> Any:
-        return observe(tuple(frame.give(psi) for psi in states))
+    def give(states: States, phase: jax.Array | None) -> Any:
+        given = tuple(frame.give(psi) for psi in states)
+        return observe(given if phase is None else tuple(phase * psi for psi in given))
 
     def visit(carry: tuple, interval: tuple) -> tuple:
         state, memory, noise, step = carry
-        t, t_next, steps, dt = interval
+        t, t_next, steps, dt, phase = interval
         stepper = loop.scheme.prepare(frame, dt) if shared is None else shared
         state = stepper.open(t, state) if shared is None else state
         advance = _advance(loop, stepper, colouring, drawn, key, trajectories, dtype)
         (state, memory), noise = advance(((state, memory), noise), t, step, steps, dt)
         closed = stepper.close(t_next, state)
-        return (closed if shared is None else state, memory, noise, step + steps), give(closed)
+        return (closed if shared is None else state, memory, noise, step + steps), give(closed, phase)
 
     # One column until all is done that trajectories share. XLA's processor backend (jaxlib 0.10) also reads beyond
     # the operand in a product of a matrix and a broadcast vector that is summed afterwards.
     states = tuple(frame.hold(psi0)[:, None] for _ in loop.scheme.weights)
     start = states if shared is None else shared.open(grid.times[0], states)
     start = jax.tree.map(lambda one: jnp.broadcast_to(one, (*one.shape[:-1], loop.columns)), start)
-    intervals = (grid.times[:-1], grid.times[1:], grid.steps, grid.lengths)
+    start_phase, phases = (None, None) if grid.phases is None else (grid.phases[0], grid.phases[1:])
+    intervals = (grid.times[:-1], grid.times[1:], grid.steps, grid.lengths, phases)
     if loop.most_steps is not None:
         # Backwards, the steps of one interval at a time are made again from its first state.
         visit = jax.checkpoint(visit, prevent_cse=False)
     step = jnp.zeros((), grid.steps.dtype)
     noise = _drawing(loop)[0](key, trajectories, step, drawn, dtype)
     _, later = lax.scan(visit, (start, memory, noise, step), intervals)
-    return jax.tree.map(lambda a, b: jnp.concatenate([jnp.broadcast_to(a, b.shape[1:])[None], b]), give(states), later)
+    return jax.tree.map(lambda a, b: jnp.concatenate([jnp.broadcast_to(a, b.shape[1:])[None], b]), give(states, start_phase), later)

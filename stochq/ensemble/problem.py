@@ -3,6 +3,7 @@
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from stochq.accuracy.grid import TimeGrid
@@ -33,9 +34,18 @@ def build_problem(task: Task, grid: TimeGrid, antithetic: bool = False) -> Probl
     statistics |= {name: statistic.combining(scheme.weights) for name, statistic in task.statistics.items()}
     if antithetic:
         statistics[PAIR_SPREAD] = PairSpread()
-    arrays = GridArrays(grid.times, grid.steps.astype(np.int32), grid.lengths, _colouring(equation, grid, scheme))
+    # Operators cannot tell a phase, functions of the state may.
+    phases = constant_phases(task, grid) if read.callables or task.statistics else None
+    colouring = _colouring(equation, grid, scheme)
+    arrays = GridArrays(grid.times, grid.steps.astype(np.int32), grid.lengths, colouring, phases)
     frame, arrays, psi, read, statistics = cast((frame, arrays, task.psi, read, statistics), task.precision)
     return Problem(loop, frame, arrays, psi, seed_words(int(task.seed)), read, statistics)
+
+
+def constant_phases(task: Task, grid: TimeGrid) -> Any:
+    """The phases (T,) of the constant energy that the frame leaves out, exp(-i E (t - t_0) / hbar)."""
+    frequency = task.frame.energy / task.equation.hbar
+    return (np if is_concrete(frequency) else jnp).exp(-1j * frequency * (grid.times - grid.times[0]))
 
 
 def _colouring(equation: Equation, grid: TimeGrid, scheme: Scheme) -> Colouring | None:

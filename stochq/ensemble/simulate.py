@@ -14,7 +14,7 @@ from stochq.ensemble.batch import Problem, Runnable, run_states
 from stochq.ensemble.grid_checks import check_grid_state, grid_monitors, warn_about_grid
 from stochq.ensemble.observables import readout
 from stochq.ensemble.planning import plan_step, warn_about_time
-from stochq.ensemble.problem import build_problem, check_counters
+from stochq.ensemble.problem import build_problem, check_counters, constant_phases
 from stochq.ensemble.result import EnsembleResult
 from stochq.ensemble.runner import precision_context, run
 from stochq.ensemble.statistics import COVARIANCE, MEAN, PAIR_SPREAD, Histogram, Statistic
@@ -109,7 +109,10 @@ def simulate(
     warn_about_grid(result.info)
     if not keep:
         return result
-    return replace(result, kept=kept_states(problem, min(keep, totals.done), precision))
+    kept = kept_states(problem, min(keep, totals.done), precision)
+    if problem.grid.phases is None:
+        kept = (kept * constant_phases(task, grid)[:, None]).astype(kept.dtype)
+    return replace(result, kept=kept)
 
 
 def _checked_problem(task: Task, grid: TimeGrid, trajectories: int, antithetic: bool) -> Problem:

@@ -8,7 +8,7 @@ from stochq.equation import Equation
 from stochq.models.checks import positive, rate, unitary_basis
 from stochq.noise import Coloured
 from stochq.systems.basis import energy_basis, on_energies
-from stochq.systems.hamiltonian import Hamiltonian
+from stochq.systems.hamiltonian import Hamiltonian, middle
 from stochq.systems.levels import as_hamiltonian
 
 
@@ -63,6 +63,7 @@ def energy_driven(
     1
     """
     hamiltonian = as_hamiltonian(hamiltonian)
-    energies = on_energies(hamiltonian, hamiltonian.energies)
+    # A constant in L does nothing, and its digits would crowd out those of the gaps.
+    energies = on_energies(hamiltonian, hamiltonian.energies - middle(hamiltonian.energies))
     channel = Features(energies[None, :], rate("strength", strength), energy_basis(hamiltonian))
     return Equation(hamiltonian, (channel,), noise, hbar, colour)

@@ -22,7 +22,7 @@ class Frame(Module):
     """An equation rewritten in the held basis.
 
     columns: the held basis in the given one, or None. changes[c]: the matrix from the held basis to channel c's
-    basis, or None where they agree.
+    basis, or None where they agree. energy: what was taken out of the Hamiltonian.
     """
 
     hamiltonian: Hamiltonian
@@ -31,6 +31,7 @@ class Frame(Module):
     changes: tuple[Any, ...]
     hbar: Any
     noise: NoiseLaw = eqx.field(static=True)
+    energy: Any = 0.0
 
     @property
     def dim(self) -> int:
@@ -58,6 +59,7 @@ class Frame(Module):
 def frame_of(equation: Equation) -> Frame:
     """The frame of an equation: the energy basis where a channel lives there, a common basis, or the given one.
 
+    The middle of the spectrum is taken out of the Hamiltonian: it has no physics and costs digits.
     Made once per equation, since it may diagonalise the Hamiltonian, and kept there.
     """
     kept = vars(equation)
@@ -77,7 +79,8 @@ def _make_frame(equation: Equation) -> Frame:
         columns = equation.basis_matrix(channels[0])
         hamiltonian = Dense(columns.conj().T @ hamiltonian.matrix() @ columns)
     changes = tuple(_change(equation, channel, columns) for channel in channels)
-    return Frame(hamiltonian, channels, columns, changes, equation.hbar, equation.noise)
+    constant = hamiltonian.centre
+    return Frame(hamiltonian.centred(), channels, columns, changes, equation.hbar, equation.noise, constant)
 
 
 def _share_columns(equation: Equation) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 from stochq.arrays import as_complex, as_matrix, is_concrete
 from stochq.systems.checks import check_hermitian
 from stochq.systems.eigen import dagger, eigh
-from stochq.systems.hamiltonian import Dense, Hamiltonian, Matrix, Propagator, State, named
+from stochq.systems.hamiltonian import Dense, Hamiltonian, Matrix, Propagator, State, middle, named
 from stochq.systems.linear import apply_bands, phases, scale, taylor_exponential
 from stochq.systems.observables import Catalogue
 
@@ -93,6 +93,21 @@ class Banded(Hamiltonian):
 
     def apply(self, t: Any, psi: State) -> State:
         return apply_bands(self.offsets, self.bands, psi)
+
+    @property
+    def centre(self) -> Any:
+        """Without a main diagonal there is nothing to take out."""
+        if 0 not in self.offsets:
+            return 0.0
+        return middle(self.bands[self.offsets.index(0)].real if self.dense is None else self.dense.values)
+
+    def centred(self) -> "Banded":
+        energy = self.centre
+        shifts = energy * np.array([[float(offset == 0)] for offset in self.offsets])
+        dense = None if self.dense is None else self.dense.less(energy)
+        return eqx.tree_at(
+            lambda banded: (banded.bands, banded.dense), self, (self.bands - shifts, dense), is_leaf=lambda x: x is None
+        )
 
     def commutator(self, t: Any, rho: Matrix) -> Matrix:
         left = apply_bands(self.offsets, self.bands, rho)

@@ -92,6 +92,13 @@ class Driven(Hamiltonian):
     def apply(self, t: Any, psi: State) -> State:
         return self.static.apply(t, psi) + _act(*self._drive(t), psi)
 
+    @property
+    def centre(self) -> Any:
+        return self.static.centre
+
+    def centred(self) -> "Driven":
+        return eqx.tree_at(lambda driven: driven.static, self, self.static.centred())
+
     def propagator(self, dt: Any, hbar: Any = 1.0) -> Propagator:
         return _DrivenPropagator(self, self.static.propagator(dt / 2, hbar), dt, hbar)
 

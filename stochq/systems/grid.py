@@ -13,7 +13,7 @@ from stochq.arrays import as_complex, as_matrix, as_real, is_concrete
 from stochq.systems.checks import check_count, check_finite, check_number, shape_of
 from stochq.systems.eigen import eigh
 from stochq.systems.fourier import Spectral, filtered, kinetic_matrix, wave_numbers
-from stochq.systems.hamiltonian import Dense, Hamiltonian, Matrix, Propagator, State
+from stochq.systems.hamiltonian import Dense, Hamiltonian, Matrix, Propagator, State, middle
 from stochq.systems.linear import phases, scale
 from stochq.systems.observables import LazyMapping
 from stochq.systems.packets import gaussian_packet
@@ -131,6 +131,20 @@ class Particle(Hamiltonian):
             return self.dense.propagator(dt, hbar)
         kinetic = phases(self.kinetic, dt / hbar)
         return _SplitPropagator(phases(self.potential, dt / (2 * hbar)), kinetic)
+
+    @property
+    def centre(self) -> Any:
+        return middle(self.kinetic) + middle(self.potential)
+
+    def centred(self) -> "Particle":
+        kinetic, potential = middle(self.kinetic), middle(self.potential)
+        dense = None if self.dense is None else self.dense.less(kinetic + potential)
+        return eqx.tree_at(
+            lambda system: (system.kinetic, system.potential, system.dense),
+            self,
+            (self.kinetic - kinetic, self.potential - potential, dense),
+            is_leaf=lambda x: x is None,
+        )
 
     def commutator(self, t: Any, rho: Matrix) -> Matrix:
         if self.dense is not None:

@@ -106,6 +106,19 @@ class Hamiltonian(Module):
     def propagator(self, dt: Any, hbar: Any = 1.0) -> Propagator:
         """The step exp(-i H dt / hbar), prepared once outside the time loop."""
 
+    @property
+    def centre(self) -> Any:
+        """The energy that `centred` takes out."""
+        return 0.0
+
+    def centred(self) -> "Hamiltonian":
+        """This Hamiltonian less the middle of its spectrum, for states that evolve in single precision.
+
+        A constant energy turns all states by one phase, which no observable sees, but its digits crowd out those of
+        the gaps. Energies, `matrix` and observables are to be taken from the Hamiltonian itself.
+        """
+        return self
+
     def propagate(self, t: Any, dt: Any, psi: State, hbar: Any = 1.0) -> State:
         """The state exp(-i H dt / hbar) psi at time t + dt."""
         return self.propagator(dt, hbar)(t, psi)
@@ -154,6 +167,13 @@ class DiagonalHamiltonian(Hamiltonian):
 
     def propagator(self, dt: Any, hbar: Any = 1.0) -> Propagator:
         return PhasePropagator(phases(self.diagonal, dt / hbar))
+
+    @property
+    def centre(self) -> Any:
+        return middle(self.diagonal)
+
+    def centred(self) -> "Diagonal":
+        return Diagonal(self.diagonal - self.centre)
 
     def commutator(self, t: Any, rho: Matrix) -> Matrix:
         diagonal = jnp.asarray(self.diagonal)
@@ -247,8 +267,25 @@ class Dense(Hamiltonian):
     def propagator(self, dt: Any, hbar: Any = 1.0) -> Propagator:
         return MatrixPropagator(exponential(self.elements, self.values, self.vectors, dt / hbar))
 
+    @property
+    def centre(self) -> Any:
+        return middle(self.values)
+
+    def centred(self) -> "Dense":
+        return self.less(self.centre)
+
+    def less(self, energy: Any) -> "Dense":
+        """H - energy, with the same eigenvectors."""
+        return Dense(self.elements - energy * np.eye(self.dim), None, (self.values - energy, self.vectors))
+
     def commutator(self, t: Any, rho: Matrix) -> Matrix:
         return apply_matrix(self.elements, rho) - dagger(apply_matrix(self.elements, dagger(rho)))
+
+
+def middle(energies: Any) -> Any:
+    """The middle of the range of energies; derivatives do not pass through it, as nothing depends on it."""
+    centre = 0.5 * (energies.max() + energies.min())
+    return centre if is_concrete(centre) else jax.lax.stop_gradient(centre)
 
 
 def named(catalogue: Catalogue | None, energy: Callable[[], Any]) -> LazyMapping:

@@ -175,6 +175,54 @@ def test_the_bandwidth_of_a_large_banded_matrix_is_gershgorins_bound(monkeypatch
     assert large.bandwidth >= np.ptp(np.linalg.eigvalsh(large.matrix()))
 
 
+@pytest.mark.parametrize("name", list(CASES))
+def test_centred_is_the_same_less_the_middle_of_the_spectrum(name):
+    case = CASES[name]
+    difference = case.matrix(0.3) - case.centred().matrix(0.3)
+    np.testing.assert_allclose(difference, difference[0, 0] * np.eye(case.dim), atol=1e-12)
+    assert difference[0, 0].imag == 0
+    if name in STATIC and not name.startswith("particle"):
+        energies = np.linalg.eigvalsh(case.matrix())
+        np.testing.assert_allclose(difference[0, 0].real, (energies[0] + energies[-1]) / 2, atol=1e-12)
+
+
+def _raised(energy):
+    """Systems whose energies are raised by a constant, small and beyond the sizes that keep dense matrices."""
+    bands = np.stack([np.full(6, 0.4), np.linspace(0.0, 1.0, 6) + energy, np.full(6, 0.4)])
+    bands[0, 0] = bands[2, -1] = 0.0
+    matrix = np.diag(bands[1]) + np.diag(bands[2, :-1], 1) + np.diag(bands[2, :-1], -1)
+    well = 0.5 * (np.arange(16) - 8.0) ** 2 / 4 + energy
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("stochq.systems.banded.BANDED_DENSE_LIMIT", 0)
+        patch.setattr("stochq.systems.grid.DENSE_POINTS", 0)
+        large = {"banded, large": Banded((-1, 0, 1), bands), "particle, large": systems.particle(16, 8.0, 1.0, well)}
+    return {
+        "diagonal": systems.levels(bands[1]),
+        "dense": systems.levels(matrix),
+        "banded": Banded((-1, 0, 1), bands),
+        "particle": systems.particle(16, 8.0, 1.0, well),
+        "driven": systems.driven(systems.levels(matrix), [matrix - np.diag(bands[1])], [lambda t: 0.1]),
+        **large,
+    }
+
+
+@pytest.mark.parametrize("name", list(_raised(0.0)))
+def test_a_constant_energy_costs_no_digits_in_single_precision(name, rng):
+    """exp(-iHt) up to a phase, H raised by 10^8, against scipy without the constant."""
+    raised, plain = _raised(2.0**27)[name].centred(), np.asarray(_raised(0.0)[name].matrix())
+    single = jax.tree_util.tree_map(lambda x: np.asarray(x, np.complex64 if np.iscomplexobj(x) else np.float32), raised)
+    psi = _states(rng, raised.dim, 1)[:, 0]
+    psi /= np.linalg.norm(psi)
+    step, state = single.propagator(np.float32(0.01)), jnp.asarray(psi, jnp.complex64)
+    state = jax.lax.fori_loop(0, 100, lambda n, x: step(0.0, x), state)
+    expected = scipy.linalg.expm(-1j * plain) @ psi
+    overlap = np.vdot(expected, np.asarray(state))
+    np.testing.assert_allclose(np.asarray(state), overlap / abs(overlap) * expected, atol=3e-4)
+    image = np.asarray(single.apply(0.0, jnp.asarray(psi, jnp.complex64)))
+    shift = np.vdot(psi, plain @ psi - image)
+    np.testing.assert_allclose(image + shift * psi, plain @ psi, atol=1e-4)
+
+
 @pytest.mark.parametrize("name", STATIC)
 def test_conserved_quantities_commute_and_are_sharp(name):
     """Those that do not commute with each other are not sharp all at once: the flip of all spins and the momentum."""

@@ -1,0 +1,45 @@
+"""A constant energy has no physics, whatever its size and the precision."""
+
+import numpy as np
+import pytest
+import scipy.linalg
+
+import stochq as sq
+
+FLIP = np.array([[0.0, 1.0], [1.0, 0.0]])
+RUN = {"psi0": [1.0, 0.0], "times": [0.0, 2.0], "observables": {"p": [1.0, 0.0]}, "trajectories": 4000, "dt": 0.05}
+
+
+def _survival(strength, time):
+    """Level 0 under sigma_x and dephasing: Liouville's matrix exponentiated by scipy."""
+    one = np.eye(2)
+    dephasing = np.zeros((4, 4), complex)
+    for level in one:
+        projector = np.diag(level)
+        dephasing += np.kron(projector, projector) - 0.5 * (np.kron(projector, one) + np.kron(one, projector))
+    generator = -1j * (np.kron(FLIP, one) - np.kron(one, FLIP)) + strength * dephasing
+    return (scipy.linalg.expm(generator * time) @ [1.0, 0.0, 0.0, 0.0])[0].real
+
+
+@pytest.mark.parametrize("scheme", [sq.schemes.Strang(), sq.schemes.Extrapolated(sq.schemes.EulerMaruyama())])
+def test_a_constant_energy_changes_nothing(scheme):
+    runs = [
+        sq.simulate(sq.models.suv(FLIP + energy * np.eye(2), strength=0.5), scheme=scheme, **RUN)
+        for energy in (0.0, 1e6, 3e7, 1e12)
+    ]
+    for run in runs:
+        assert abs(run.mean["p"][-1] - _survival(0.5, 2.0)) < 5 * run.stderr["p"][-1]
+        np.testing.assert_allclose(run.mean["p"], runs[0].mean["p"], atol=1e-3)
+
+
+def test_channels_in_the_energy_basis_and_in_columns():
+    """Populations of sigma_x eigenstates stay, and the coherence between them turns by 2t and is lost at rate 1/2."""
+    columns = np.array([[1.0, 1.0], [1.0, -1.0]]) / np.sqrt(2)
+    equations = [
+        sq.models.energy_driven(FLIP + 1e7 * np.eye(2), strength=0.25),
+        sq.models.suv(FLIP + 1e7 * np.eye(2), strength=0.5, basis=columns),
+    ]
+    for equation in equations:
+        run = sq.simulate(equation, **RUN)
+        expected = 0.5 + 0.5 * np.cos(4.0) * np.exp(-0.5 * 2.0)
+        assert abs(run.mean["p"][-1] - expected) < 5 * run.stderr["p"][-1]
