@@ -162,4 +162,6 @@ def run_block(
     step = jnp.zeros((), grid.steps.dtype)
     noise = _drawing(loop)[0](key, trajectories, step, drawn, dtype)
     _, later = lax.scan(visit, (start, memory, noise, step), intervals)
-    return jax.tree.map(lambda a, b: jnp.concatenate([jnp.broadcast_to(a, b.shape[1:])[None], b]), give(states, start_phase), later)
+    return jax.tree.map(
+        lambda a, b: jnp.concatenate([jnp.broadcast_to(a, b.shape[1:])[None], b]), give(states, start_phase), later
+    )

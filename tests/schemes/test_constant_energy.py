@@ -43,3 +43,22 @@ def test_channels_in_the_energy_basis_and_in_columns():
         run = sq.simulate(equation, **RUN)
         expected = 0.5 + 0.5 * np.cos(4.0) * np.exp(-0.5 * 2.0)
         assert abs(run.mean["p"][-1] - expected) < 5 * run.stderr["p"][-1]
+
+
+def test_states_keep_the_phase_of_the_constant():
+    """Kept states, and functions of the state that can tell, are those of the given Hamiltonian: exp(-iEt)."""
+    equation = sq.models.suv([0.5, 1.5], strength=0.0, hbar=0.8)
+    watched = {"real": lambda psi: psi[0].real, "imaginary": lambda psi: psi[1].imag}
+    times, psi0 = np.array([1.0, 2.0, 3.5]), np.array([0.6, 0.8])
+    exact = psi0 * np.exp(-1j * np.outer(times - 1.0, [0.5, 1.5]) / 0.8)
+    for observables in (watched, {"p": [1.0, 0.0]}):
+        run = sq.simulate(equation, psi0, times, observables=observables, trajectories=2, dt=0.5, keep=2)
+        np.testing.assert_allclose(run.kept, np.broadcast_to(exact, (2, 3, 2)), atol=1e-5)
+        if observables is watched:
+            np.testing.assert_allclose(run.mean["real"], exact[:, 0].real, atol=1e-5)
+            np.testing.assert_allclose(run.mean["imaginary"], exact[:, 1].imag, atol=1e-5)
+    with_trap = sq.systems.particle(32, 12.0, 1.0, sq.systems.harmonic(1.0))
+    ground = with_trap.eigenvectors[:, 0]
+    kept = sq.simulate(sq.models.qmupl(with_trap, rate=0.0), ground, [0.0, 1.0], observables={"p": np.ones(32)},
+                       trajectories=2, dt=0.1, keep=1).kept  # fmt: skip
+    np.testing.assert_allclose(kept[0, -1], ground * np.exp(-1j * with_trap.energies[0]), atol=1e-4)
