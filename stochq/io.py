@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 FORMAT = "stochq ensemble"
 VERSION = 1
 STATISTICS = ("mean", "stderr", "variance")
+SHAPES = ("skewness", "kurtosis")
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,11 @@ def from_dataset(dataset: "xr.Dataset") -> EnsembleResult:
     observables = header.pop("observables", names)
     statistics: dict[str, Any] = {
         key: by_observable(dict(zip(names, dataset[key].values, strict=True)), observables) for key in STATISTICS
+    }
+    statistics |= {
+        key: by_observable(dict(zip(names, dataset[key].values, strict=True)), observables)
+        for key in SHAPES
+        if key in dataset
     }
     if isinstance(header["fingerprint"], str):
         # Files of 0.1 know one hash of everything.
@@ -158,6 +164,10 @@ def _statistics(result: EnsembleResult, names: list[str]) -> dict[str, Any]:
     for key in STATISTICS:
         values = in_rows(getattr(result, key))
         variables[key] = (("observable", "time"), np.asarray([values[name] for name in names]).reshape(shape))
+    for key in SHAPES:
+        if getattr(result, key):
+            values = in_rows(getattr(result, key))
+            variables[key] = (("observable", "time"), np.asarray([values[name] for name in names]).reshape(shape))
     if result.bias:
         missing = np.full(len(result.times), np.nan)
         known = in_rows({name: bias for name, bias in result.bias.items() if bias is not None})

@@ -61,8 +61,9 @@ def compare(ensemble: EnsembleResult, exact: ExactResult) -> Comparison:
     m ± s are the ensemble's means, e the exact values, Δ their differences, C the covariance of single trajectories
     between times and observables, f the rounding errors (relative to the observable 1e-6 in single precision, more
     after thousands of steps). Directions in which C is too small to be known from N trajectories are left out, and
-    the p-value is that of Hotelling's T², right for small N as well. The time-step bias is printed but not allowed
-    for: where the last column is not well below 1, a small p-value may be its work.
+    the p-value is that of Hotelling's T², right for small N as well; under heavy tails N is what
+    `EnsembleResult.effective_samples` says. The time-step bias is printed but not allowed for: where the last column is
+    not well below 1, a small p-value may be its work.
 
     Raises: ValueError if the times differ, no observable is in both, or the ensemble has no covariance.
 
@@ -82,7 +83,7 @@ def compare(ensemble: EnsembleResult, exact: ExactResult) -> Comparison:
     z = {row: _scores(ensemble, exact, row, rounding[row]) for row in exact.expect}
     verdict = _judge(ensemble, exact, list(z), rounding, z)
     p_values = {name: _judge(ensemble, exact, rows[name], rounding, z).p_value for name in names}
-    lines = tuple(_table(ensemble, exact, z))
+    lines = (*_table(ensemble, exact, z), *ensemble.tails())
     return Comparison(by_observable(z, names), verdict.chi2, verdict.dof, verdict.p_value, p_values, missing, lines)
 
 
@@ -167,7 +168,8 @@ def _judge(
     ]
     if not points:
         return Verdict(0.0, 0, 1.0)
-    points = [points[index] for index in thinned(len(points), ensemble.samples)]
+    effective = min(ensemble.effective_samples(name)[index] for _, name, index in points)
+    points = [points[index] for index in thinned(len(points), effective)]
     places = [place for place, _, _ in points]
     assert ensemble.covariance is not None
     return hotelling(
@@ -176,6 +178,7 @@ def _judge(
         np.array([rounding[name].common for _, name, _ in points]),
         ensemble.samples,
         16 * UNIT[ensemble.precision],
+        effective,
     )
 
 

@@ -27,7 +27,12 @@ def thinned(points: int, trajectories: int) -> np.ndarray:
 
 
 def hotelling(
-    difference: np.ndarray, covariance: np.ndarray, floor: np.ndarray, trajectories: int, rounding: float
+    difference: np.ndarray,
+    covariance: np.ndarray,
+    floor: np.ndarray,
+    trajectories: int,
+    rounding: float,
+    effective: int | None = None,
 ) -> Verdict:
     r"""Test of E[difference] = 0 that knows how the differences hang together.
 
@@ -37,14 +42,16 @@ def hotelling(
     difference: Δ (P,), mean minus truth; covariance: C (P, P) of single values, unbiased; floor: f (P,), errors that
     do not shrink with N; rounding: relative error of the elements of C. Directions whose eigenvalue in the
     correlation matrix is below max(20/N, P·rounding) are left out; without such, and for Gaussian values, the p-value
-    is uniform for any N.
+    is uniform for any N. effective: how many Gaussian values would tell the covariance as well, N unless tails are
+    heavy; it stands for N in all but C/N.
     """
     variance = covariance / trajectories + np.diag(floor**2)
     widths = np.sqrt(np.diagonal(variance))
     values, directions = np.linalg.eigh(variance / np.outer(widths, widths))
-    statistical = min(_EFFECTIVE_TRAJECTORIES / trajectories, _LARGEST_THRESHOLD)
+    effective = trajectories if effective is None else effective
+    statistical = min(_EFFECTIVE_TRAJECTORIES / effective, _LARGEST_THRESHOLD)
     chosen = values > max(statistical, rounding * len(values))
-    return _verdict((directions.T @ (difference / widths))[chosen] ** 2 / values[chosen], trajectories)
+    return _verdict((directions.T @ (difference / widths))[chosen] ** 2 / values[chosen], effective)
 
 
 def _verdict(squares: np.ndarray, trajectories: int) -> Verdict:

@@ -11,7 +11,16 @@ from stochq.accuracy.grid import TimeGrid
 from stochq.ensemble.batch import FAILED_FRACTION, Runnable
 from stochq.ensemble.result import EnsembleResult
 from stochq.ensemble.runner import Totals, precision_context
-from stochq.ensemble.statistics import COVARIANCE, MEAN, PAIR_SPREAD, Covariance, Density, Histogram
+from stochq.ensemble.statistics import (
+    COVARIANCE,
+    MEAN,
+    PAIR_SPREAD,
+    Covariance,
+    Density,
+    Histogram,
+    excess_kurtosis,
+    skewness,
+)
 from stochq.functions import without_addresses
 from stochq.real_parts import by_observable, row_names
 
@@ -34,6 +43,8 @@ def assemble(
     single = variances + finished[PAIR_SPREAD] if antithetic else variances
     errors = np.sqrt(variances / float(totals.summaries[MEAN].count))
     mean, variance, stderr = (dict(zip(names, array.T, strict=True)) for array in (means, single, errors))
+    moments = totals.summaries[MEAN]
+    skew, kurtosis = (dict(zip(names, f(moments).T, strict=True)) for f in (skewness, excess_kurtosis))
     rows = {row for name in observables for row in (name, *row_names(name, True)) if row in names}
     asked = {name: s for name, s in problem.statistics.items() if name not in (MEAN, COVARIANCE, PAIR_SPREAD)}
     others = {name: s for name, s in asked.items() if not isinstance(s, (Density, Histogram))}
@@ -57,6 +68,8 @@ def assemble(
         histograms={name: finished[name] for name, s in asked.items() if isinstance(s, Histogram)},
         statistics={name: finished[name] for name in others},
         summaries={name: (s, totals.summaries[name]) for name, s in others.items()},
+        kurtosis=by_observable(kurtosis, observables),
+        skewness=by_observable(skew, observables),
         info=_info(totals, choice, grid) | {name: float(mean[name].max()) for name in names if name not in rows},
     )
 

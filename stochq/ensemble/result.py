@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stochq.ensemble.statistics import Statistic
+from stochq.ensemble.statistics import Moments, Statistic, excess_kurtosis, merged_moments, skewness
 from stochq.real_parts import by_observable, in_rows, row_names
 
 if TYPE_CHECKING:
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     import xarray
 
 MEGABYTE = 2**20
+# Values of an excess kurtosis up to this are judged as Gaussian ones; errors from fewer such values than FEW_SAMPLES
+# are not trusted.
+LIGHT_KURTOSIS, FEW_SAMPLES = 3.0, 200
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,8 @@ class EnsembleResult:
     the standard error of the real part, the imaginary part that of the imaginary part; variance and bias likewise;
     trajectories: how many entered the means; failed: how many became non-finite and were left out; kept: whole
     states (trajectory, time, dim) or None; density (T, dim, dim) or None; histograms {name: (edges, counts)};
+    skewness, kurtosis {name: (T,)}: of the independent values that the means are made of, kurtosis in excess of a
+    Gaussian's, which is zero; a standard error from N values is known to about √((kurtosis + 2)/4N) of itself;
     statistics {name: result} of others that were asked for, summaries {name: (statistic, summary)} what they are made
     of, by which they merge (files do not hold them);
     covariance (P, P): of single-trajectory values at covariance_points [(name, time index), ...], where the parts of a
@@ -55,6 +60,8 @@ class EnsembleResult:
     histograms: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
     statistics: dict[str, Any] = field(default_factory=dict)
     summaries: dict[str, tuple[Statistic, Any]] = field(default_factory=dict, repr=False)
+    skewness: dict[str, np.ndarray] = field(default_factory=dict)
+    kurtosis: dict[str, np.ndarray] = field(default_factory=dict)
     info: dict[str, Any] = field(default_factory=dict)
     antithetic: bool = False
 
@@ -72,8 +79,37 @@ class EnsembleResult:
             rows = row_names(name, np.iscomplexobj(self.mean[name]))
             bias |= dict.fromkeys(rows) if value is None else in_rows({name: value})
         return replace(
-            self, mean=in_rows(self.mean), stderr=in_rows(self.stderr), variance=in_rows(self.variance), bias=bias
+            self,
+            mean=in_rows(self.mean),
+            stderr=in_rows(self.stderr),
+            variance=in_rows(self.variance),
+            skewness=in_rows(self.skewness),
+            kurtosis=in_rows(self.kurtosis),
+            bias=bias,
         )
+
+    def effective_samples(self, row: str) -> np.ndarray:
+        r"""How many Gaussian values would tell the standard error as well as these do, (T,) integers.
+
+        $$N_{\rm eff} = \frac{N}{1 + \tfrac12\max(\kappa - 3, 0)}$$
+
+        The sample variance of N values of excess kurtosis κ has the relative variance (κ + 2)/N, that of Gaussian ones
+        2/N. A κ up to 3 is let pass. row: the name of a real observable, or "Re a", "Im a".
+        """
+        excess = in_rows(self.kurtosis).get(row, np.zeros(len(self.times))) - LIGHT_KURTOSIS
+        return np.maximum(2, self.samples / (1 + 0.5 * np.maximum(excess, 0.0))).astype(int)
+
+    def tails(self) -> list[str]:
+        """A line for each observable whose standard errors heavy tails make uncertain."""
+        lines = []
+        for row, kurtosis in in_rows(self.kurtosis).items():
+            least = int(self.effective_samples(row).min())
+            if least < FEW_SAMPLES and kurtosis.max() > LIGHT_KURTOSIS:
+                lines.append(
+                    f"  {row}: heavy tails (excess kurtosis {kurtosis.max():.3g}); its standard errors are worth those "
+                    f"of {least} Gaussian values and may be too small. Take more trajectories."
+                )
+        return lines
 
     def merge(self, other: "EnsembleResult") -> "EnsembleResult":
         """Both ensembles as one; the same equation, times and step, and no trajectory in both.
@@ -85,6 +121,9 @@ class EnsembleResult:
         mean, variance, stderr = {}, {}, {}
         summaries = _merged_summaries(self, other)
         one, two = self.in_real_rows(), other.in_real_rows()
+        moments = {
+            row: merged_moments(_moments(one, row), _moments(two, row)) for row in one.kurtosis if row in two.kurtosis
+        }
         for row in one.mean:
             mean[row], variance[row] = _pool(one, two, row, [one.variance[row], two.variance[row]])
             _, effective = _pool(one, two, row, [run.trajectories * run.stderr[row] ** 2 for run in (one, two)])
@@ -94,6 +133,8 @@ class EnsembleResult:
             mean=by_observable(mean, self.mean),
             variance=by_observable(variance, self.mean),
             stderr=by_observable(stderr, self.mean),
+            skewness=by_observable({row: skewness(each) for row, each in moments.items()}, self.skewness),
+            kurtosis=by_observable({row: excess_kurtosis(each) for row, each in moments.items()}, self.kurtosis),
             trajectories=total,
             failed=self.failed + other.failed,
             ranges=sorted(self.ranges + other.ranges),
@@ -139,6 +180,7 @@ class EnsembleResult:
         for row, mean in real.mean.items():
             error = real.stderr[row]
             lines.append(f"  {row}: {mean[0]:.5g} ± {error[0]:.1g}  →  {mean[-1]:.5g} ± {error[-1]:.1g}")
+        lines += self.tails()
         arrays = (("kept", self.kept), ("density", self.density), ("covariance", self.covariance))
         for name, array in arrays:
             if array is not None:
@@ -179,6 +221,14 @@ def _check_mergeable(a: EnsembleResult, b: EnsembleResult) -> None:
                     f"merge: trajectories {max(start, other_start)} to {min(stop, other_stop) - 1} of seed {seed} are "
                     "in both runs; counting them twice would understate the error. Run with another seed."
                 )
+
+
+def _moments(run: EnsembleResult, row: str) -> Moments:
+    """The moments of a real row that its errors, skewness and kurtosis tell of."""
+    count = float(run.samples)
+    squares = run.stderr[row] ** 2 * count * (count - 1)
+    cubes = run.skewness[row] * squares**1.5 / np.sqrt(count)
+    return Moments(count, run.mean[row], squares, cubes, (run.kurtosis[row] + 3) * squares**2 / count)
 
 
 def _merged_summaries(a: EnsembleResult, b: EnsembleResult) -> dict[str, tuple[Statistic, Any]]:

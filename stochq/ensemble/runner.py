@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 import jax
 
 from stochq.ensemble.batch import BLOCKS_PER_CALL, Batch, Runnable
-from stochq.ensemble.statistics import to_host
 
 # Amplitude-steps after which a device call should return, so that progress shows and an interrupt is heard.
 _WORK_PER_CALL = 2**26
@@ -109,11 +108,17 @@ def _calls(
     first_block, last_block = done // problem.block, -(-wanted // problem.block)
     per_call = min(_blocks_per_call(problem, last_block - first_block, steps, batch), device_call.capacity)
 
+    arrivals = {name: statistic.on_host for name, statistic in problem.statistics.items()}
+
     def call(first: int) -> list[tuple[Any, int]]:
         blocks = min(per_call, last_block - first)
         with precision_context(precision):
             summaries, failed = jax.device_get(device_call(first, blocks, wanted))
-        return [(to_host(jax.tree.map(lambda row, b=b: row[b], summaries)), int(failed[b])) for b in range(blocks)]
+        rows = [jax.tree.map(lambda leaf, b=b: leaf[b], summaries) for b in range(blocks)]
+        return [
+            ({name: arrive(row[name]) for name, arrive in arrivals.items()}, int(failed[b]))
+            for b, row in enumerate(rows)
+        ]
 
     return deque(range(first_block, last_block, per_call)), call
 

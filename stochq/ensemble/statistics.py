@@ -54,6 +54,10 @@ class Statistic(Module):
     def block(self, data: jax.Array, weights: jax.Array) -> Any:
         """The summary of one block, made by JAX; weights (block,) are 1 for trajectories that count, 0 for others."""
 
+    def on_host(self, summary: Any) -> Any:
+        """A block's summary as NumPy arrays in double precision."""
+        return to_host(summary)
+
     def merge(self, total: Any, summary: Any) -> Any:
         """The summary of both parts, NumPy arrays in double precision; their sum unless said otherwise."""
         return jax.tree.map(np.add, total, summary)
@@ -68,11 +72,17 @@ class Statistic(Module):
 
 
 class Moments(NamedTuple):
-    """Number of trajectories, mean and sum of squared deviations from it."""
+    """Number of trajectories, mean, and sums of second, third and fourth powers of the deviations from it.
+
+    On the device deviations are in units of a scale, a power of two, so that no power leaves single precision.
+    """
 
     count: Any
     mean: Any
     squares: Any
+    cubes: Any = 0.0
+    fourths: Any = 0.0
+    scale: Any = 1.0
 
 
 @final
@@ -85,19 +95,66 @@ class Mean(Statistic):
         count = jnp.sum(weights)
         mean = jnp.sum(data * weights[None, None], axis=-1) / jnp.maximum(count, 1)
         deviations = (data - mean[..., None]) * weights[None, None]
-        return Moments(count, mean, jnp.sum(deviations * deviations, axis=-1))
+        scale = _power_of_two(jnp.max(jnp.abs(deviations), axis=-1))
+        deviations = deviations / scale[..., None]
+        squares = deviations * deviations
+        sums = [jnp.sum(power, axis=-1) for power in (squares, squares * deviations, squares * squares)]
+        return Moments(count, mean, sums[0], sums[1], sums[2], scale)
+
+    def on_host(self, summary: Moments) -> Moments:
+        seen = to_host(summary)
+        sums = (seen.squares * seen.scale**2, seen.cubes * seen.scale**3, seen.fourths * seen.scale**4)
+        return Moments(seen.count, seen.mean, *sums)
 
     def merge(self, total: Moments, summary: Moments) -> Moments:
-        """Chan, Golub and LeVeque's pairwise update."""
-        count = total.count + summary.count
-        shift = summary.mean - total.mean
-        share = summary.count / max(count, 1.0)
-        squares = total.squares + summary.squares + shift * shift * total.count * share
-        return Moments(count, total.mean + shift * share, squares)
+        """The pairwise update of Chan, Golub and LeVeque, Pébay's of the third and fourth powers."""
+        return merged_moments(total, summary)
 
     def finish(self, total: Moments) -> tuple[np.ndarray, np.ndarray]:
         """Mean and unbiased variance, each (time, observables)."""
         return total.mean, total.squares / max(total.count - 1.0, 1.0)
+
+
+def _power_of_two(size: jax.Array) -> jax.Array:
+    """The power of two next above a size; one where it is zero or not finite."""
+    _, exponent = jnp.frexp(jnp.where(jnp.isfinite(size) & (size > 0), size, 1.0))
+    return jnp.ldexp(jnp.ones_like(size), exponent)
+
+
+def merged_moments(a: Moments, b: Moments) -> Moments:
+    """Moments of two samples together; Pébay (2008), Sandia report 2008-6212, eqs. 2.1 and 3.1."""
+    count = a.count + b.count
+    total = max(count, 1.0)
+    shift, share = b.mean - a.mean, b.count / total
+    squares = a.squares + b.squares + shift * shift * a.count * share
+    cubes = (
+        a.cubes
+        + b.cubes
+        + shift**3 * a.count * share * (a.count - b.count) / total
+        + 3 * shift * (a.count * b.squares - b.count * a.squares) / total
+    )
+    fourths = (
+        a.fourths
+        + b.fourths
+        + shift**4 * a.count * share * (a.count**2 - a.count * b.count + b.count**2) / total**2
+        + 6 * shift**2 * (a.count**2 * b.squares + b.count**2 * a.squares) / total**2
+        + 4 * shift * (a.count * b.cubes - b.count * a.cubes) / total
+    )
+    return Moments(count, a.mean + shift * share, squares, cubes, fourths)
+
+
+def excess_kurtosis(moments: Moments) -> np.ndarray:
+    """Σd⁴ N/(Σd²)² − 3, zero for a Gaussian; 0 where nothing fluctuates."""
+    squares = np.asarray(moments.squares)
+    still = squares <= 0
+    return np.where(still, 0.0, moments.count * moments.fourths / np.where(still, 1.0, squares) ** 2 - 3.0)
+
+
+def skewness(moments: Moments) -> np.ndarray:
+    """Σd³ √N/(Σd²)^{3/2}, zero for a symmetric law; 0 where nothing fluctuates."""
+    squares = np.asarray(moments.squares)
+    still = squares <= 0
+    return np.where(still, 0.0, np.sqrt(moments.count) * moments.cubes / np.where(still, 1.0, squares) ** 1.5)
 
 
 @final
@@ -132,8 +189,14 @@ class Covariance(Statistic):
         count = jnp.sum(weights)
         mean = jnp.sum(chosen * weights[None], axis=-1) / jnp.maximum(count, 1)
         deviations = (chosen - mean[:, None]) * weights[None]
+        scale = _power_of_two(jnp.max(jnp.abs(deviations), axis=-1))
+        deviations = deviations / scale[:, None]
         product = jnp.matmul(deviations, deviations.T, precision=jax.lax.Precision.HIGHEST)
-        return Moments(count, mean, product)
+        return Moments(count, mean, product, scale=scale)
+
+    def on_host(self, summary: Moments) -> Moments:
+        seen = to_host(summary)
+        return Moments(seen.count, seen.mean, seen.squares * np.outer(seen.scale, seen.scale))
 
     def merge(self, total: Moments, summary: Moments) -> Moments:
         count = total.count + summary.count

@@ -35,6 +35,12 @@ class Ensemble:
     def in_real_rows(self) -> "Ensemble":
         return self
 
+    def effective_samples(self, row: str) -> np.ndarray:
+        return np.full(len(self.times), self.trajectories)
+
+    def tails(self) -> list[str]:
+        return []
+
 
 def ensemble_of(values: dict[str, np.ndarray], **changes) -> Ensemble:
     """values: (trajectory, time) by name."""
