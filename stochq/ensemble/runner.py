@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -17,6 +18,21 @@ from stochq.ensemble.batch import BLOCKS_PER_CALL, Batch, Runnable
 
 # Amplitude-steps after which a device call should return, so that progress shows and an interrupt is heard.
 _WORK_PER_CALL = 2**26
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How device calls are made; but for rounding it changes no number.
+
+    Args:
+        precision: "single" or "double".
+        batch: trajectories per device call; None takes what a core's cache and the progress bar ask for.
+        progress: whether a bar is shown; None shows one on a terminal.
+    """
+
+    precision: str = "single"
+    batch: int | None = None
+    progress: bool | None = None
 
 
 class Totals(NamedTuple):
@@ -59,9 +75,7 @@ def run(
     problem: Runnable,
     trajectories: int,
     steps: int,
-    precision: str,
-    batch: int | None,
-    progress: bool | None,
+    execution: Execution,
     extend: Extend | None = None,
 ) -> Totals:
     """Run trajectories 0 .. trajectories-1 and merge their summaries block by block, in order.
@@ -73,11 +87,11 @@ def run(
     merges = {name: statistic.merge for name, statistic in problem.statistics.items()}
     start = time.perf_counter()
     pool = thread_pool(workers())
-    with _bar(trajectories, progress) as advance:
-        with precision_context(precision):
+    with _bar(trajectories, execution.progress) as advance:
+        with precision_context(execution.precision):
             device_call = Batch(problem, _capacity(problem))
         while done < wanted:
-            calls, call = _calls(problem, device_call, done, wanted, steps, precision, batch)
+            calls, call = _calls(problem, device_call, done, wanted, steps, execution)
             pending: deque[Future] = deque()
             try:
                 while calls or pending:
@@ -102,17 +116,17 @@ def run(
 
 
 def _calls(
-    problem: Runnable, device_call: Batch, done: int, wanted: int, steps: int, precision: str, batch: int | None
+    problem: Runnable, device_call: Batch, done: int, wanted: int, steps: int, execution: Execution
 ) -> tuple[deque[int], Callable[[int], list[tuple[Any, int]]]]:
     """First blocks of the device calls that take the run from `done`, a whole number of blocks, to `wanted`."""
     first_block, last_block = done // problem.block, -(-wanted // problem.block)
-    per_call = min(_blocks_per_call(problem, last_block - first_block, steps, batch), device_call.capacity)
+    per_call = min(_blocks_per_call(problem, last_block - first_block, steps, execution.batch), device_call.capacity)
 
     arrivals = {name: statistic.on_host for name, statistic in problem.statistics.items()}
 
     def call(first: int) -> list[tuple[Any, int]]:
         blocks = min(per_call, last_block - first)
-        with precision_context(precision):
+        with precision_context(execution.precision):
             summaries, failed = jax.device_get(device_call(first, blocks, wanted))
         rows = [jax.tree.map(lambda leaf, b=b: leaf[b], summaries) for b in range(blocks)]
         return [

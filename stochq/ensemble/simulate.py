@@ -16,7 +16,7 @@ from stochq.ensemble.observables import readout
 from stochq.ensemble.planning import plan_step, warn_about_time
 from stochq.ensemble.problem import build_problem, check_counters, constant_phases
 from stochq.ensemble.result import EnsembleResult
-from stochq.ensemble.runner import precision_context, run
+from stochq.ensemble.runner import Execution, precision_context, run
 from stochq.ensemble.statistics import COVARIANCE, MEAN, PAIR_SPREAD, Histogram, Statistic
 from stochq.ensemble.task import Task
 from stochq.ensemble.to_tolerance import check_tolerance, report_on, run_to, target_of
@@ -96,13 +96,14 @@ def simulate(
     plan = plan_step(task, trajectories, dt, tolerance)
     grid = time_grid(times, plan.dt)
     warn_about_time(equation, grid, precision)
+    execution = Execution(precision, batch, progress)
     if tolerance is None:
         problem, target = _checked_problem(task, grid, trajectories, bool(pairs)), None
-        totals = run(problem, trajectories, grid.total_steps, precision, batch, progress)
+        totals = run(problem, trajectories, grid.total_steps, execution)
     else:
         target = target_of(task, plan, tolerance, grid.total_steps)
         build = partial(_checked_problem, task, grid, trajectories)
-        problem, totals = run_to(target, build, pairs, trajectories, precision, batch, progress)
+        problem, totals = run_to(target, build, pairs, trajectories, execution)
     result = assemble(problem, grid, totals, plan, asked, precision, seed)
     if target is not None:
         report_on(result, target, totals, trajectories)

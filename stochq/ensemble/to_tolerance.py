@@ -15,7 +15,7 @@ from stochq.ensemble.batch import Problem
 from stochq.ensemble.observables import ordered_names, readout
 from stochq.ensemble.planning import mean_map_of
 from stochq.ensemble.result import EnsembleResult
-from stochq.ensemble.runner import Totals, run
+from stochq.ensemble.runner import Execution, Totals, run
 from stochq.ensemble.statistics import MEAN, PAIR_SPREAD
 from stochq.ensemble.task import Task
 from stochq.schemes import Scheme
@@ -86,9 +86,7 @@ def run_to(
     build: Callable[[bool], Problem],
     antithetic: bool | None,
     cap: int,
-    precision: str,
-    batch: int | None,
-    progress: bool | None,
+    execution: Execution,
 ) -> tuple[Problem, Totals]:
     """Run until the target is met or `cap` trajectories are done. Whole blocks at a time: the batch decides nothing.
 
@@ -111,11 +109,11 @@ def run_to(
         return more if worthwhile else done
 
     steps = int(np.sum(problem.grid.steps))
-    totals = run(problem, whole_blocks(FEWEST), steps, precision, batch, progress, extend)
+    totals = run(problem, whole_blocks(FEWEST), steps, execution, extend)
     if worthwhile or totals.interrupted:
         return problem, totals
     try:
-        single, alone = run_to(target, build, False, cap, precision, batch, progress)
+        single, alone = run_to(target, build, False, cap, execution)
     except KeyboardInterrupt:
         return problem, totals._replace(interrupted=True)
     return single, alone._replace(seconds=totals.seconds + alone.seconds)

@@ -15,7 +15,7 @@ from stochq.ensemble.grid_checks import ALIAS, warn_about_grid
 from stochq.ensemble.kernel import GridArrays
 from stochq.ensemble.problem import block_size, cast, covariance_points
 from stochq.ensemble.result import EnsembleResult
-from stochq.ensemble.runner import run
+from stochq.ensemble.runner import Execution, run
 from stochq.ensemble.simulate import check_options, kept_states
 from stochq.ensemble.statistics import COVARIANCE, MEAN, Covariance, Mean
 from stochq.fermions.determinants import Determinants, OneBody, WhiteIncrements
@@ -76,7 +76,7 @@ def simulate_fermions(
     grid, choice = _steps(gas, occupied, times, dt)
     problem = cast(_problem(gas, occupied, grid, _weights(gas, observables), seed), precision)
     _check_counters(problem, grid, trajectories)
-    totals = run(problem, trajectories, grid.total_steps, precision, batch, progress)
+    totals = run(problem, trajectories, grid.total_steps, Execution(precision, batch, progress))
     shown = [name for name in problem.names if name != ALIAS]
     result = assemble(problem, grid, totals, choice, shown, precision, seed)
     warn_about_grid(result.info)

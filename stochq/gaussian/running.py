@@ -13,7 +13,7 @@ from stochq.ensemble.assemble import assemble
 from stochq.ensemble.kernel import GridArrays
 from stochq.ensemble.problem import block_size, cast, covariance_points
 from stochq.ensemble.result import EnsembleResult
-from stochq.ensemble.runner import run
+from stochq.ensemble.runner import Execution, run
 from stochq.ensemble.simulate import check_options, kept_states
 from stochq.ensemble.statistics import COVARIANCE, MEAN, Covariance, Histogram, Mean, Statistic
 from stochq.gaussian.markov import ENTROPY, Chains, PathEntropy, Start, Steps
@@ -52,7 +52,7 @@ def run_chains(
     statistics = {MEAN: Mean(), COVARIANCE: Covariance(points)} | _histogram(edges, path_entropy)
     chains = cast(chains._replace(statistics=statistics), precision)
     _check_counters(chains, grid, trajectories)
-    totals = run(chains, trajectories, grid.total_steps, precision, None, progress)
+    totals = run(chains, trajectories, grid.total_steps, Execution(precision, progress=progress))
     choice = StepPlan(float(grid.lengths.max()), {}, "steps are exact in law")
     result = assemble(chains, grid, totals, choice, list(chains.names), precision, seed)
     return replace(result, kept=kept_states(chains, keep, precision)) if keep else result
