@@ -4,6 +4,7 @@ import warnings
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
 def positive(unit: str, **numbers: Any) -> None:
@@ -13,7 +14,7 @@ def positive(unit: str, **numbers: Any) -> None:
             raise ValueError(f"{name}: expected a positive number, in {unit}; got {value!r}.")
 
 
-def positive_lengths(length: Any) -> np.ndarray:
+def positive_lengths(length: ArrayLike) -> np.ndarray:
     """r_C as an array. Raises: ValueError for lengths that are not positive and finite."""
     lengths = np.asarray(length, dtype=np.float64)
     if not (np.all(lengths > 0) and np.all(np.isfinite(lengths))):

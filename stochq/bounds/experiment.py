@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from stochq.bounds.checks import positive, positive_lengths, warn_outside
 from stochq.bounds.spectra import Spectrum, check_spectrum
@@ -53,7 +54,7 @@ class Experiment(abc.ABC):
         """What white noise of rate 1/s would give, at correlation lengths in m (lengths,)."""
 
     @abc.abstractmethod
-    def coloured(self, spectrum: Spectrum, lengths: np.ndarray) -> Any:
+    def coloured(self, spectrum: Spectrum, lengths: np.ndarray) -> float | np.ndarray:
         """By what a spectrum multiplies the effect: a number, or one per length."""
 
     def warmth(self) -> float:
@@ -61,7 +62,7 @@ class Experiment(abc.ABC):
         return 0.0
 
     def rate_bound(
-        self, length: Any, spectrum: Spectrum | None = None, noise_temperature: float | None = None
+        self, length: ArrayLike, spectrum: Spectrum | None = None, noise_temperature: float | None = None
     ) -> np.ndarray:
         """The rates λ in 1/s that the experiment allows at most, at lengths r_C in m (lengths,); inf for no bound.
 

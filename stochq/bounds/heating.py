@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
+from numpy.typing import ArrayLike
 
 from stochq.bounds import quadrature
 from stochq.bounds.gases import FermiGas, MaxwellGas
@@ -175,7 +176,9 @@ def heating_gradient(
         return {name: jax.tree.map(float, slope) for name, slope in slopes.items() if slope is not None}
 
 
-def rate_from_power(power_per_mass: float, length: Any, reference_mass: float = REFERENCE_MASS) -> Any:
+def rate_from_power(
+    power_per_mass: float, length: ArrayLike, reference_mass: float = REFERENCE_MASS
+) -> float | np.ndarray:
     r"""The collapse rate λ in 1/s at which white noise gives matter so many watts per kilogram (eqs. 15 and 17).
 
     $$\lambda=\frac{4m_0^2r_C^2}{3\hbar^2}\frac{P}{M}$$

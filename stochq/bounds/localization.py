@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -43,7 +43,7 @@ class VisibleDisk(Experiment):
         mass = math.pi * self.radius**2 * self.surface_density
         return (mass / REFERENCE_MASS) ** 2 * _distinguished(np.asarray(lengths) / self.radius)
 
-    def coloured(self, spectrum: Spectrum, lengths: np.ndarray) -> Any:
+    def coloured(self, spectrum: Spectrum, lengths: np.ndarray) -> float:
         """The mean of the spectrum over the frequencies that a phase gathers within the time."""
         return remembered(spectrum, self.time, 0)
 

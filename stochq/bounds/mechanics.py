@@ -1,9 +1,9 @@
 """Experiments with things that move: masses in free fall, cantilevers, clouds of atoms."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from stochq.bounds.experiment import Experiment, quantity
 from stochq.bounds.memory import remembered
@@ -12,7 +12,7 @@ from stochq.bounds.spectra import Spectrum, evaluate
 from stochq.constants import HBAR, REFERENCE_MASS
 
 
-def at_frequency(spectrum: Spectrum, angular: Any) -> Any:
+def at_frequency(spectrum: Spectrum, angular: ArrayLike) -> np.ndarray:
     """The spectrum at an angular frequency or several, checked."""
     import jax
     import jax.numpy as jnp
@@ -46,7 +46,7 @@ class ForceNoise(Experiment):
         """See `Experiment.effect`."""
         return force_noise(self.body, 1.0, lengths)
 
-    def coloured(self, spectrum: Spectrum, lengths: np.ndarray) -> Any:
+    def coloured(self, spectrum: Spectrum, lengths: np.ndarray) -> float:
         """The spectrum at the frequency of the measurement: a heavy body has no recoil to speak of."""
         return float(at_frequency(spectrum, 2 * np.pi * self.frequency))
 
@@ -79,7 +79,7 @@ class AccelerationNoise(Experiment):
         """See `Experiment.effect`."""
         return 2 * force_noise(self.body, 1.0, lengths) / self.body.mass**2
 
-    def coloured(self, spectrum: Spectrum, lengths: np.ndarray) -> Any:
+    def coloured(self, spectrum: Spectrum, lengths: np.ndarray) -> float:
         """The spectrum at the frequency of the measurement."""
         return float(at_frequency(spectrum, 2 * np.pi * self.frequency))
 
@@ -112,7 +112,7 @@ class Expansion(Experiment):
         """See `Experiment.effect`."""
         return self.time**3 / 6 * (HBAR / (REFERENCE_MASS * lengths)) ** 2
 
-    def coloured(self, spectrum: Spectrum, lengths: np.ndarray) -> Any:
+    def coloured(self, spectrum: Spectrum, lengths: np.ndarray) -> float:
         """The mean of the spectrum over the frequencies that displace within the time of flight."""
         return remembered(spectrum, self.time, 1)
 

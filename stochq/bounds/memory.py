@@ -1,7 +1,5 @@
 """How a noise with memory weakens what it does within a time t to something that moves slowly."""
 
-from typing import Any
-
 import numpy as np
 
 from stochq.bounds.spectra import Spectrum, evaluate
@@ -37,7 +35,7 @@ def remembered(spectrum: Spectrum, time: float, power: int) -> float:
     return float((np.sum(measure * inner) + np.sum(tail_measure * outer)) / total)
 
 
-def _response(u: Any, power: int) -> Any:
+def _response(u: np.ndarray, power: int) -> np.ndarray:
     """|h|² of u = ωt, in units of t^(2p+2)."""
     if power == 0:
         return np.sinc(u / (2 * np.pi)) ** 2

@@ -1,9 +1,9 @@
 """X-rays that shaken charges emit."""
 
 import math
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from stochq.bounds.checks import positive, positive_lengths
 from stochq.constants import (
@@ -19,7 +19,9 @@ from stochq.constants import (
 MOLIERE = ((0.10, 6.0), (0.55, 1.2), (0.35, 0.3))
 
 
-def emission_rate(energy: Any, rate: float, length: Any, squared_charge: Any = 1.0) -> Any:
+def emission_rate(
+    energy: ArrayLike, rate: float, length: ArrayLike, squared_charge: float | np.ndarray = 1.0
+) -> np.ndarray:
     r"""Photons per second and joule of photon energy that a charge emits under white noise, mass-proportional CSL.
 
     $$\frac{d\Gamma}{dE}=\frac{\hbar e^2\lambda}{4\pi^2\varepsilon_0c^3m_0^2r_C^2E}\,Q^2$$
@@ -45,7 +47,7 @@ def emission_rate(energy: Any, rate: float, length: Any, squared_charge: Any = 1
     return HBAR * charge * rate / (REFERENCE_MASS * lengths) ** 2 / energies * squared_charge
 
 
-def atomic_charge(energy: Any, atomic_number: int) -> Any:
+def atomic_charge(energy: ArrayLike, atomic_number: int) -> np.ndarray:
     r"""The net charge with which an atom emits, in units of e: $$Z-F(k)$$, k = E/ħc.
 
     The noise gives all of a small atom the same acceleration, so that electrons undo what the nucleus radiates at
@@ -61,4 +63,5 @@ def atomic_charge(energy: Any, atomic_number: int) -> Any:
     """
     size = 0.5 * (3 * math.pi / 4) ** (2 / 3) * BOHR_RADIUS / atomic_number ** (1 / 3)
     wave = np.asarray(energy, dtype=np.float64) / (HBAR * LIGHT_SPEED) * size
-    return atomic_number * sum(weight * wave**2 / (wave**2 + inverse**2) for weight, inverse in MOLIERE)
+    shares = [weight * wave**2 / (wave**2 + inverse**2) for weight, inverse in MOLIERE]
+    return atomic_number * np.sum(shares, axis=0)

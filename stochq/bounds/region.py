@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from stochq.bounds.checks import positive, positive_lengths
 from stochq.bounds.data import bodies, experiments
@@ -58,7 +59,7 @@ class Exclusion:
 
 
 def exclusion(
-    lengths: Any = None,
+    lengths: ArrayLike | None = None,
     among: Iterable[Experiment] | None = None,
     *,
     spectrum: Spectrum | None = None,

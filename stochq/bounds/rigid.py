@@ -2,9 +2,9 @@
 
 import abc
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from stochq.bounds.checks import positive, positive_lengths
 from stochq.constants import HBAR, REFERENCE_MASS
@@ -17,7 +17,7 @@ class RigidBody(abc.ABC):
     mass: float
 
     @abc.abstractmethod
-    def structure(self, length: Any) -> Any:
+    def structure(self, length: ArrayLike) -> np.ndarray:
         r"""η m0²/λM² in 1/m², at lengths r_C: $$\frac{\eta}{\lambda}\frac{m_0^2}{M^2}$$; 1/2r_C² for a point."""
 
 
@@ -38,7 +38,7 @@ class Sphere(RigidBody):
         positive("kilograms", mass=self.mass)
         positive("metres", radius=self.radius)
 
-    def structure(self, length: Any) -> Any:
+    def structure(self, length: ArrayLike) -> np.ndarray:
         """See `RigidBody.structure`."""
         lengths = positive_lengths(length)
         return _sphere_factor((self.radius / lengths) ** 2) / (2 * lengths**2)
@@ -63,7 +63,7 @@ class Cuboid(RigidBody):
             raise ValueError(f"sides: expected three lengths, in metres; got {self.sides!r}.")
         positive("metres", **{f"sides[{i}]": side for i, side in enumerate(self.sides)})
 
-    def structure(self, length: Any) -> Any:
+    def structure(self, length: ArrayLike) -> np.ndarray:
         """See `RigidBody.structure`."""
         lengths = positive_lengths(length)
         first, *others = (side / (2 * lengths) for side in self.sides)
@@ -72,7 +72,9 @@ class Cuboid(RigidBody):
         return ends * _side_factor(others[0]) * _side_factor(others[1])
 
 
-def momentum_diffusion(body: RigidBody, rate: Any, length: Any, reference_mass: float = REFERENCE_MASS) -> Any:
+def momentum_diffusion(
+    body: RigidBody, rate: float, length: ArrayLike, reference_mass: float = REFERENCE_MASS
+) -> np.ndarray:
     r"""D_pp in kg² m² s⁻³, of $$\frac{d\langle p^2\rangle}{dt}=2D_{pp},\qquad D_{pp}=\frac{\hbar^2\eta}{2}$$
 
     Args:
@@ -89,7 +91,7 @@ def momentum_diffusion(body: RigidBody, rate: Any, length: Any, reference_mass: 
     return force_noise(body, rate, length, reference_mass) / 4
 
 
-def force_noise(body: RigidBody, rate: Any, length: Any, reference_mass: float = REFERENCE_MASS) -> Any:
+def force_noise(body: RigidBody, rate: float, length: ArrayLike, reference_mass: float = REFERENCE_MASS) -> np.ndarray:
     r"""The one-sided power spectral density of the force, in N²/Hz: $$S_{FF}=2\hbar^2\eta$$, white.
 
     Twice the two-sided ħ²η, which is the Fourier transform of the force's correlation.
@@ -110,7 +112,7 @@ def force_noise(body: RigidBody, rate: Any, length: Any, reference_mass: float =
     return 2 * rate * (HBAR * body.mass / reference_mass) ** 2 * body.structure(length)
 
 
-def _sphere_factor(y: Any) -> Any:
+def _sphere_factor(y: np.ndarray) -> np.ndarray:
     """f of y = x², by its series where the closed form cancels."""
     large = np.maximum(y, 1.0)
     closed = 6 / large**2 * (1 - 2 / large + (1 + 2 / large) * np.exp(-large))
@@ -121,7 +123,7 @@ def _sphere_factor(y: Any) -> Any:
     return np.where(y < 1.0, series, closed)
 
 
-def _side_factor(a: Any) -> Any:
+def _side_factor(a: np.ndarray) -> np.ndarray:
     """K(L)/L² of a = L/2r_C; one for a thin side."""
     from scipy.special import erf
 

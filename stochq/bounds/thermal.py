@@ -1,8 +1,8 @@
 """Experiments with heat and radiation: cold solids, planets and stars, X-ray detectors."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -43,7 +43,7 @@ class BulkHeating(Experiment):
         """See `Experiment.effect`."""
         return _heat(lengths)
 
-    def coloured(self, spectrum: Spectrum, lengths: np.ndarray) -> Any:
+    def coloured(self, spectrum: Spectrum, lengths: np.ndarray) -> float | np.ndarray:
         """The mean of the spectrum over the phonons of momenta about ħ/r_C."""
         return heating_ratios(REFERENCE_MASS, lengths, spectrum, Phonons(self.sound_speed))
 
@@ -82,7 +82,7 @@ class RadiatingBody(Experiment):
         """See `Experiment.effect`."""
         return _heat(lengths)
 
-    def coloured(self, spectrum: Spectrum, lengths: np.ndarray) -> Any:
+    def coloured(self, spectrum: Spectrum, lengths: np.ndarray) -> float | np.ndarray:
         """The mean of the spectrum over what takes the energy: sound, or degenerate neutrons."""
         if self.neutrons:
             volume = 4 / 3 * math.pi * self.radius**3
@@ -141,11 +141,11 @@ class XRays(Experiment):
         """See `Experiment.effect`."""
         return self._mean(lambda energies: 1.0) / lengths**2
 
-    def coloured(self, spectrum: Spectrum, lengths: np.ndarray) -> Any:
+    def coloured(self, spectrum: Spectrum, lengths: np.ndarray) -> float | np.ndarray:
         """The spectrum at ω = E/ħ, averaged over the band as the photons are."""
         return self._mean(lambda energies: at_frequency(spectrum, energies / HBAR)) / self._mean(lambda energies: 1.0)
 
-    def _mean(self, factor: Any) -> float:
+    def _mean(self, factor: Callable[[np.ndarray], float | np.ndarray]) -> float:
         nodes, weights = np.polynomial.legendre.leggauss(60)
         span = math.log(self.highest_energy / self.lowest_energy)
         energies = self.lowest_energy * np.exp(span * (nodes + 1) / 2)

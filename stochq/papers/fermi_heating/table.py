@@ -40,7 +40,7 @@ def _inconsistent() -> float:
     """How far λ/r_C² of the printed P/M is from the printed one, in units of what three digits leave open in both."""
     worst = 0.0
     for power, rate in PRINTED.values():
-        difference = sq.bounds.rate_from_power(power, 1.0) / rate - 1
+        difference = float(sq.bounds.rate_from_power(power, 1.0)) / rate - 1
         worst = max(worst, abs(difference) / (_rounding(power) + _rounding(rate)))
     return worst
 
