@@ -1,5 +1,6 @@
 """Whether a mean of many correlated values differs from what it should be (Hotelling 1931)."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -8,6 +9,8 @@ import numpy as np
 # bounded values may come from a few trajectories, and the mean is not Gaussian.
 _EFFECTIVE_TRAJECTORIES = 20
 _LARGEST_THRESHOLD = 0.1
+# Directions that do not count may still be off by no more than so many times the error of the least that does.
+_CERTAINLY_OFF = 10.0
 # Points beyond this fraction of the number of trajectories are thinned, before anything is known of their values:
 _POINTS_PER_TRAJECTORY = 0.05
 
@@ -41,8 +44,9 @@ def hotelling(
 
     difference: Δ (P,), mean minus truth; covariance: C (P, P) of single values, unbiased; floor: f (P,), errors that
     do not shrink with N; rounding: relative error of the elements of C. Directions whose eigenvalue in the
-    correlation matrix is below max(20/N, P·rounding) are left out; without such, and for Gaussian values, the p-value
-    is uniform for any N. effective: how many Gaussian values would tell the covariance as well, N unless tails are
+    correlation matrix is below max(20/N, P·rounding) are left out, unless the difference along one is over ten times
+    what that eigenvalue would allow: populations that sum to one in every trajectory have to sum to one in the
+    reference. Without such directions, and for Gaussian values, the p-value is uniform for any N. effective: how many Gaussian values would tell the covariance as well, N unless tails are
     heavy; it stands for N in all but C/N.
     """
     variance = covariance / trajectories + np.diag(floor**2)
@@ -50,8 +54,13 @@ def hotelling(
     values, directions = np.linalg.eigh(variance / np.outer(widths, widths))
     effective = trajectories if effective is None else effective
     statistical = min(_EFFECTIVE_TRAJECTORIES / effective, _LARGEST_THRESHOLD)
-    chosen = values > max(statistical, rounding * len(values))
-    return _verdict((directions.T @ (difference / widths))[chosen] ** 2 / values[chosen], effective)
+    threshold = max(statistical, rounding * len(values))
+    chosen = values > threshold
+    squares = (directions.T @ (difference / widths)) ** 2 / np.maximum(values, threshold)
+    farthest = float(np.max(squares[~chosen], initial=0.0))
+    if farthest > _CERTAINLY_OFF**2:
+        return Verdict(float(squares.sum()), len(squares), math.erfc(math.sqrt(farthest / 2)) * len(squares))
+    return _verdict(squares[chosen], effective)
 
 
 def _verdict(squares: np.ndarray, trajectories: int) -> Verdict:

@@ -183,3 +183,12 @@ def test_a_simulation():
     ensemble = sq.simulate(right, [1.0, 0.0], times, observables=observables, trajectories=20_000, seed=3, dt=0.05)
     assert compare(ensemble, sq.exact.evolve(right, [1.0, 0.0], times, observables=observables)).p_value > 1e-4
     assert compare(ensemble, sq.exact.evolve(wrong, [1.0, 0.0], times, observables=observables)).p_value < 1e-4
+
+
+@pytest.mark.parametrize(("shift", "agrees"), [(0.0, True), (1e-9, True), (0.2, False)])
+def test_what_holds_in_every_trajectory_has_to_hold_in_the_reference(shift, agrees):
+    """Populations p and 1 - p: along p0 + p1 nothing fluctuates, and a reference whose sum is 1.4 is wrong."""
+    p = 0.5 + 0.1 * walks(np.random.default_rng(3), 2000)["walk"]
+    later = shift * (TIMES > 0)
+    exact = exact_of(p0=p.mean(axis=0) + later, p1=1 - p.mean(axis=0) + later)
+    assert (compare(ensemble_of({"p0": p, "p1": 1 - p}), exact).p_value > 1e-3) == agrees
