@@ -36,7 +36,7 @@ def white_gain(effort: float = 1.0) -> Claim:
         formula = sq.exact.csl_energy_gain(rate=RATE, length=1.0, mass=1.0, dimensions=dimensions)
         for noise in ("real", "unitary"):
             gain, stderr = _white(dimensions, noise, points, max(200, int(trajectories * effort)))
-            found.append(checks.by_error(f"{dimensions} dimensions, {noise} noise", gain, stderr, formula))
+            found.append(checks.by_error(f"D = {dimensions}, {noise} noise", gain, stderr, formula))
             for name, value in zip(
                 rows, (dimensions, noise, gain, stderr, formula, (gain - formula) / stderr), strict=True
             ):
