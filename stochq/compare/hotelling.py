@@ -46,8 +46,8 @@ def hotelling(
     do not shrink with N; rounding: relative error of the elements of C. Directions whose eigenvalue in the
     correlation matrix is below max(20/N, P·rounding) are left out, unless the difference along one is over ten times
     what that eigenvalue would allow: populations that sum to one in every trajectory have to sum to one in the
-    reference. Without such directions, and for Gaussian values, the p-value is uniform for any N. effective: how many Gaussian values would tell the covariance as well, N unless tails are
-    heavy; it stands for N in all but C/N.
+    reference. Without such directions, and for Gaussian values, the p-value is uniform for any N. effective: how many
+    Gaussian values would tell the covariance as well, N unless tails are heavy; it stands for N in all but C/N.
     """
     variance = covariance / trajectories + np.diag(floor**2)
     widths = np.sqrt(np.diagonal(variance))
