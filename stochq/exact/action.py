@@ -11,7 +11,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from stochq.equation import Equation
-from stochq.systems.driven import Driven
 from stochq.systems.eigen import dagger
 from stochq.systems.linear import apply_matrix
 
@@ -24,7 +23,7 @@ def channel_bases(equation: Equation) -> tuple[np.ndarray | None, ...]:
 
 def is_driven(equation: Equation) -> bool:
     """Whether the generator depends on time."""
-    return isinstance(equation.hamiltonian, Driven)
+    return equation.hamiltonian.time_dependent
 
 
 def generator(equation: Equation, bases: tuple[Any, ...], t: Any, rho: jax.Array) -> jax.Array:

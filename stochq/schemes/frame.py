@@ -9,7 +9,6 @@ import numpy as np
 from stochq.channels import Channel, Columns, Energy, Given, NoiseLaw
 from stochq.equation import Equation
 from stochq.module import Module
-from stochq.systems.driven import Driven
 from stochq.systems.hamiltonian import Dense, Diagonal, Hamiltonian
 from stochq.systems.linear import apply_matrix
 
@@ -72,7 +71,7 @@ def _make_frame(equation: Equation) -> Frame:
     hamiltonian, channels = equation.hamiltonian, equation.channels
     columns: Any = None
     energy = [channel for channel in channels if isinstance(channel.basis, Energy)]
-    if energy and not isinstance(hamiltonian, Driven):
+    if energy and not hamiltonian.time_dependent:
         columns = equation.basis_matrix(energy[0])
         hamiltonian = Diagonal(hamiltonian.energies)
     elif _share_columns(equation):

@@ -12,7 +12,6 @@ from stochq.equation import Equation
 from stochq.noise import Budget, StepNoise
 from stochq.schemes.frame import Frame
 from stochq.schemes.scheme import MeanMap, Scheme, States, Stepper
-from stochq.systems.driven import Driven
 from stochq.systems.hamiltonian import DiagonalHamiltonian
 
 
@@ -104,7 +103,7 @@ class Strang(Scheme):
         return self.mean_limit(frame) if commute else 0.0
 
     def mean_limit(self, frame: Frame) -> float:
-        if isinstance(frame.hamiltonian, Driven):
+        if frame.hamiltonian.time_dependent:
             return 0.0
         return min((flow.mean_limit for flow in self.flows(frame)), default=np.inf)
 
@@ -151,7 +150,7 @@ class Strang(Scheme):
 
     def prepare(self, frame: Frame, dt: jax.Array) -> Stepper:
         hamiltonian, hbar = frame.hamiltonian, frame.hbar
-        merged = not isinstance(hamiltonian, Driven)
+        merged = not hamiltonian.time_dependent
         full = hamiltonian.propagator(dt, hbar) if merged else None
         back = hamiltonian.propagator(-0.5 * dt, hbar) if merged else None
         half, flows, sequence = hamiltonian.propagator(0.5 * dt, hbar), self.flows(frame), self.sequence(frame)
