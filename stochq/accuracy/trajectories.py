@@ -34,6 +34,8 @@ MARGIN = 1.02
 COUNT_RTOL = 1.001
 # A variance from few trajectories is not worth more than this many times as many.
 GROWTH = 8.0
+# An excess kurtosis up to this needs no allowance: the variance is known well from the fewest trajectories.
+LIGHT_KURTOSIS = 3.0
 # An event that was not seen weighs at most this many standard deviations of what was: an operator's range may be far
 # beyond what its state ever reaches.
 LARGEST_JUMP = 1000.0
@@ -42,12 +44,22 @@ MOMENTS = (2, 4, 6, 8, 12, 16)
 
 
 class SampleMoments(Protocol):
-    """Samples so far: their number, and sums of squared deviations from the mean (T, observables)."""
+    """Samples so far: their number, and sums of second and fourth powers of the deviations from the mean, (T,
+    observables)."""
 
     @property
     def count(self) -> Any: ...
     @property
     def squares(self) -> Any: ...
+    @property
+    def fourths(self) -> Any: ...
+
+
+def _kurtosis_beyond(moments: SampleMoments, light: float) -> np.ndarray:
+    """How far the excess kurtosis of values is above that of light tails, (T, observables), zero below."""
+    squares = np.asarray(moments.squares, dtype=float)
+    fourth = moments.count * moments.fourths / np.where(squares > 0, squares, 1.0) ** 2
+    return np.where(squares > 0, np.maximum(fourth - 3.0 - light, 0.0), 0.0)
 
 
 class Target(NamedTuple):
@@ -96,6 +108,8 @@ class Target(NamedTuple):
     def variance(self, moments: SampleMoments, count: float) -> tuple[np.ndarray, np.ndarray]:
         """Of single samples, (T, observables): what was seen, and what `count` samples may have missed."""
         seen = moments.squares / max(float(moments.count) - 1, 1)
+        # Under heavy tails the variance seen may be too small by twice its own standard error.
+        seen = seen * (1 + 2 * np.sqrt(_kurtosis_beyond(moments, LIGHT_KURTOSIS) / count))
         largest = np.sqrt(seen.max(axis=0))
         # What never fluctuated by as much as the tolerance may all be hidden in an event that was not seen.
         still = largest <= self.tolerance

@@ -7,7 +7,7 @@ from scipy import stats
 import stochq as sq
 from stochq.compare import compare
 from stochq.ensemble.result import EnsembleResult
-from stochq.ensemble.statistics import Mean, Moments, excess_kurtosis, merged_moments, skewness
+from stochq.ensemble.statistics import Covariance, Mean, Moments, excess_kurtosis, merged_moments, skewness
 from stochq.exact.result import ExactResult
 
 
@@ -39,6 +39,9 @@ def test_no_power_leaves_single_precision(size):
     mean, variance = statistic.finish(seen)
     np.testing.assert_allclose(mean, counted.mean(axis=-1), rtol=1e-5)
     np.testing.assert_allclose(variance, counted.var(axis=-1, ddof=1), rtol=1e-4, atol=1e-12 * size**2)
+    points = Covariance(np.array([[0, 1], [2, 1]]))
+    summary = points.on_host(points.block(values.astype(np.float32), weights))
+    np.testing.assert_allclose(points.finish(summary), np.cov(counted[1, [0, 2]]), rtol=1e-4, atol=1e-6 * size**2)
     np.testing.assert_allclose(excess_kurtosis(seen)[1], stats.kurtosis(counted[1], axis=-1), rtol=1e-3, atol=1e-3)
 
 

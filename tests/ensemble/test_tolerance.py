@@ -328,3 +328,16 @@ def test_statistics_alone_have_no_mean_to_judge():
 def test_a_step_that_does_not_fit_is_refused():
     with pytest.raises(ValueError, match=r"^dt: expected at most the longest interval"):
         run(dt=0.3)
+
+
+def test_a_variance_with_heavy_tails_may_be_too_small():
+    """Variance 0.1 ± √(κ/n) of itself: twice that is allowed for, beyond a kurtosis of 3."""
+    target = counting.Target(1e-3, ("n",), np.array([True]), np.array([1.0]), np.zeros((2, 1)), np.zeros(1))
+    squares = np.full((2, 1), 0.1 * 99_999)
+    for excess, beyond in ((1003.0, 1000.0), (2.0, 0.0)):
+        fourths = (excess + 3) * squares**2 / 1e5
+        many = target.wanted(Moments(1e5, np.zeros((2, 1)), squares, fourths=fourths), 10**9)
+        expected = 2.2**2 * 0.1 / 1e-6
+        for _ in range(50):
+            expected = 2.2**2 / 1e-6 * (0.1 * (1 + 2 * np.sqrt(beyond / expected)) + 3 / expected)
+        np.testing.assert_allclose(many, counting.MARGIN * expected, rtol=2e-3)
