@@ -3,20 +3,18 @@
 from collections.abc import Sequence
 from typing import Any, final
 
-import equinox as eqx
 import jax
 import numpy as np
 from numpy.typing import ArrayLike
 
 from stochq.arrays import as_real, is_concrete
-from stochq.channels import Channel, NoiseLaw
+from stochq.channels import Channel
+from stochq.laws import REAL, Law, NoiseLaw
 from stochq.module import Module
 from stochq.noise import Coloured, SphericalBrownian
 from stochq.systems.hamiltonian import Hamiltonian
 from stochq.systems.levels import as_hamiltonian
 from stochq.systems.linear import normalized
-
-NOISE_LAWS = ("real", "complex", "unitary")
 
 
 @final
@@ -40,7 +38,6 @@ class Equation(Module):
 
     hamiltonian: Hamiltonian
     channels: tuple[Channel, ...]
-    noise: NoiseLaw = eqx.field(static=True, default="real")
     hbar: Any = 1.0
     colour: Coloured | SphericalBrownian | None = None
 
@@ -48,17 +45,16 @@ class Equation(Module):
         self,
         hamiltonian: Hamiltonian | ArrayLike,
         channels: Sequence[Channel],
-        noise: NoiseLaw = "real",
+        noise: NoiseLaw | Law | None = None,
         hbar: Any = 1.0,
         colour: Coloured | SphericalBrownian | None = None,
     ) -> None:
         self.hamiltonian = as_hamiltonian(hamiltonian)
         self.channels = _checked_channels(channels)
-        self.noise = noise
+        if noise is not None:
+            self.channels = tuple(channel.with_law(noise) for channel in self.channels)
         self.hbar = as_real(hbar)
         self.colour = colour
-        if noise not in NOISE_LAWS:
-            raise ValueError(f"noise: expected one of {', '.join(NOISE_LAWS)}; got {noise!r}.")
         if is_concrete(self.hbar) and not (np.isfinite(self.hbar) and self.hbar > 0):
             raise ValueError(f"hbar: expected a positive number; got {hbar}.")
         for channel in self.channels:
@@ -67,7 +63,7 @@ class Equation(Module):
                     f"channels: expected operators of dimension {self.dim}, that of the Hamiltonian; "
                     f"{type(channel).__name__} has {channel.dim}."
                 )
-            if problem := channel.unsupported(noise):
+            if problem := channel.unsupported(channel.law):
                 raise ValueError(problem)
         self._check_colour()
 
@@ -83,13 +79,19 @@ class Equation(Module):
                 f"colour: expected an equation with one channel, whose noise it colours; got {len(self.channels)}. "
                 "Operators that are diagonal in one basis are one channel: sq.channels.Features(diagonals)."
             )
-        if problem := self.channels[0].unsupported_colour(self.noise):
+        if problem := self.channels[0].unsupported_colour(self.channels[0].law):
             raise ValueError(f'colour: {problem}. Use noise="unitary" with collapse operators, or colour=None.')
-        if isinstance(self.colour, SphericalBrownian) and self.noise == "unitary":
+        if isinstance(self.colour, SphericalBrownian) and not self.channels[0].law.collapses:
             raise ValueError(
                 "colour: expected a Gaussian process for a random potential; got SphericalBrownian. Use "
                 "sq.noise.OrnsteinUhlenbeck(...), or sq.models.coloured_suv."
             )
+
+    @property
+    def noise(self) -> str:
+        """The law of the noise, "mixed" where channels have several; "real" where there is none."""
+        names = {channel.law.name for channel in self.channels} or {REAL.name}
+        return names.pop() if len(names) == 1 else "mixed"
 
     @property
     def dim(self) -> int:

@@ -15,6 +15,7 @@ from stochq import compiling
 from stochq.channels import Separable
 from stochq.channels.flows.arrivals import OwnCollapse
 from stochq.compiling import MANY_ROWS, CompiledPrograms, by_rows, compiled, fused_on_cpu
+from stochq.laws import law_of
 from stochq.noise.counter import Budget, draw_step, seed_words
 from stochq.systems.states import normalize
 
@@ -56,13 +57,13 @@ def test_constants_are_no_worse_operands():
         jnp.asarray(seed_words(1)),
         jnp.asarray(COLUMNS),
         jnp.uint32(0),
-        channel.flow("real").budget,
+        channel.flow(law_of("real")).budget,
         np.dtype(np.float32),
     )
     psi = jnp.broadcast_to(jnp.asarray(normalize(np.ones(16)), np.complex64)[:, None], (16, len(COLUMNS)))
 
     def flow(psi, noise):
-        return channel.flow("real").step(jnp.float32(0.1), psi, noise, None, False)
+        return channel.flow(law_of("real")).step(jnp.float32(0.1), psi, noise, None, False)
 
     known = jax.jit(lambda: flow(psi, noise))()
     np.testing.assert_allclose(np.asarray(known), np.asarray(jax.jit(flow)(psi, noise)), atol=1e-6)
@@ -78,7 +79,7 @@ def test_one_piece_passes_derivatives():
 @pytest.mark.parametrize(("law", "kind"), [("real", "f"), ("complex", "c")])
 def test_a_real_collapse_stays_real(law, kind):
     normal = jnp.ones(4) if law == "real" else jnp.ones(4) + 1j
-    assert OwnCollapse.over(jnp.float32(0.1), law).factor(normal).dtype.kind == kind
+    assert OwnCollapse.over(jnp.float32(0.1), law_of(law)).factor(normal).dtype.kind == kind
 
 
 def test_a_loop_is_handed_to_the_processor_fused_on_cpu():

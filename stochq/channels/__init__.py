@@ -13,7 +13,6 @@ from stochq.channels.families.separable import Separable as Separable
 from stochq.channels.families.transitions import RateMatrix as RateMatrix
 from stochq.channels.families.transitions import Transitions as Transitions
 from stochq.channels.flow import Flow as Flow
-from stochq.channels.flow import NoiseLaw as NoiseLaw
 from stochq.systems.basis import Basis as Basis
 from stochq.systems.basis import Columns as Columns
 from stochq.systems.basis import Energy as Energy

@@ -1,13 +1,15 @@
 """What every family of jump operators can do."""
 
 import abc
+import copy
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.channels.flow import Flow, NoiseLaw
+from stochq.channels.flow import Flow
+from stochq.laws import REAL, Law, NoiseLaw, law_of
 from stochq.module import Module
 from stochq.noise import Budget, StepNoise
 from stochq.systems.basis import Basis, Given
@@ -26,6 +28,19 @@ class Channel(Module):
     """
 
     basis: Basis = eqx.field(default=Given(), kw_only=True)
+
+    law: Law = eqx.field(default=REAL, kw_only=True, static=True)
+
+    def with_law(self, law: Law | NoiseLaw) -> "Channel":
+        """The same operators under another law of the noise.
+
+        >>> import stochq as sq
+        >>> sq.channels.Projectors([1.0, 1.0]).with_law("complex").law
+        Complex()
+        """
+        changed = copy.copy(self)
+        object.__setattr__(changed, "law", law_of(law))
+        return changed
 
     @abc.abstractmethod
     def operators(self) -> np.ndarray | jax.Array:
@@ -63,41 +78,41 @@ class Channel(Module):
         certain."""
         return False
 
-    def budget(self, law: NoiseLaw) -> Budget:
+    def budget(self, law: Law) -> Budget:
         """Random numbers of one `diffuse`."""
         return self.dense().budget(law)
 
-    def drift(self, t: jax.Array, psi: jax.Array, law: NoiseLaw) -> jax.Array:
+    def drift(self, t: jax.Array, psi: jax.Array, law: Law) -> jax.Array:
         """The Itô drift of the norm-preserving equation without the Hamiltonian, (dim, *columns)."""
         return self.dense().drift(t, psi, law)
 
-    def diffuse(self, t: jax.Array, psi: jax.Array, noise: StepNoise, dt: jax.Array, law: NoiseLaw) -> jax.Array:
+    def diffuse(self, t: jax.Array, psi: jax.Array, noise: StepNoise, dt: jax.Array, law: Law) -> jax.Array:
         """The noise increment over dt, exact in law given psi, (dim, *columns)."""
         return self.dense().diffuse(t, psi, noise, dt, law)
 
-    def flow(self, law: NoiseLaw) -> Flow:
+    def flow(self, law: Law) -> Flow:
         """A step of this channel alone, exact in law or of weak order 2 once composed with its reverse."""
         return self.dense().flow(law)
 
-    def smooth_flow(self, law: NoiseLaw) -> Flow:
+    def smooth_flow(self, law: Law) -> Flow:
         """As `flow`, but a differentiable function of ψ and the parameters, of weak order 2: Platen's step of the
         operators where `flow` is none and the family has no other."""
         flow = self.flow(law)
         return flow if flow.is_differentiable else self.dense().flow(law)
 
-    def discrete_flow(self, law: NoiseLaw) -> Flow:
+    def discrete_flow(self, law: Law) -> Flow:
         """As `flow`, or one whose noise takes few values with a Gaussian's first moments: right for averages only."""
         return self.flow(law).for_averages()
 
-    def missing_flow(self, law: NoiseLaw) -> str:
+    def missing_flow(self, law: Law) -> str:
         """Why this channel has no `flow`, or an empty string, as all channels of this package say."""
         return ""
 
-    def unsupported(self, law: NoiseLaw) -> str:
+    def unsupported(self, law: Law) -> str:
         """Why this noise law does not exist for this channel; empty when it does."""
         return self.dense().unsupported(law)
 
-    def unsupported_colour(self, law: NoiseLaw) -> str:
+    def unsupported_colour(self, law: Law) -> str:
         """Why noise with a spectrum does not exist for this channel under this law; empty when it does."""
         return f"{type(self).__name__} has no coloured noise, only operators that are diagonal in one basis have"
 

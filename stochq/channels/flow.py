@@ -2,16 +2,16 @@
 
 import abc
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import equinox as eqx
 import jax
 import numpy as np
 
+from stochq.laws import Law
 from stochq.module import Module
 from stochq.noise import Budget, StepNoise
 
-NoiseLaw = Literal["real", "complex", "unitary"]
 # What becomes of E[ψψ†], (dim, dim).
 MeanFlow = Callable[[np.ndarray], np.ndarray]
 # The largest dimension in which it is worth following.
@@ -26,13 +26,13 @@ class Flow(Module):
     Of weak order 2 at least, once composed with its reverse, and of the shapes that `Channel` has.
 
     >>> import stochq as sq
-    >>> flow = sq.channels.Projectors([1.0, 1.0]).flow("real")
+    >>> flow = sq.channels.Projectors([1.0, 1.0]).flow(sq.laws.REAL)
     >>> flow.budget.singles, flow.budget.uniforms, flow.mean_limit
     (2, 1, inf)
     """
 
     channel: Any
-    law: NoiseLaw = eqx.field(static=True)
+    law: Law = eqx.field(static=True)
 
     @property
     @abc.abstractmethod

@@ -112,7 +112,7 @@ def cost_hint(equation: Equation, times: ArrayLike, *, trajectories: int, steps:
 
 def _choice_of_step(equation: Equation, times: np.ndarray, trajectories: int, steps: float) -> float:
     """What the choice of the step costs: nothing where means have no error at any."""
-    flows = [not c.missing_flow(equation.noise) and c.flow(equation.noise).mean_limit > 0 for c in equation.channels]
+    flows = [not c.missing_flow(c.law) and c.flow(c.law).mean_limit > 0 for c in equation.channels]
     known = all(flows) and equation.colour is None and not is_driven(equation)
     if known and _diagonal_with(equation):
         return 0.0
@@ -125,7 +125,7 @@ def _choice_of_step(equation: Equation, times: np.ndarray, trajectories: int, st
 
 def _block(equation: Equation) -> int:
     """Trajectories of one block."""
-    flows = [c.flow(equation.noise) for c in equation.channels if not c.missing_flow(equation.noise)]
+    flows = [c.flow(c.law) for c in equation.channels if not c.missing_flow(c.law)]
     smallest = max((flow.smallest_block for flow in flows), default=1)
     return block_size(equation.dim, smallest)
 
@@ -134,7 +134,7 @@ def _step(equation: Equation) -> float:
     """One trajectory and one step of the default scheme."""
     dim, work = equation.dim, _LEVEL * equation.dim
     for channel in equation.channels:
-        work += _flow(channel, equation.noise) + 16 * dim**2 / _DENSE_GAIN * _changes_basis(equation, channel)
+        work += _flow(channel, channel.law) + 16 * dim**2 / _DENSE_GAIN * _changes_basis(equation, channel)
     if isinstance(equation.hamiltonian, Particle):
         work += _FOURIER * dim * np.log2(dim)
     # Over a whole step a banded Hamiltonian is a dense matrix, too, as long as that is kept.

@@ -34,8 +34,8 @@ def bipartite(equation: Equation, other: Any) -> Equation:
     if dim_a * dim_b > LARGEST_DIM:
         raise ValueError(f"other: expected a joint dimension of at most {LARGEST_DIM}; got {dim_a} x {dim_b}.")
     joint = np.kron(np.asarray(equation.hamiltonian.matrix()), np.eye(dim_b)) + np.kron(np.eye(dim_a), hamiltonian_b)
-    channels = tuple(_extended(equation, channel, dim_b) for channel in equation.channels)
-    return Equation(levels(joint), channels, equation.noise, equation.hbar, equation.colour)
+    channels = tuple(_extended(equation, channel, dim_b).with_law(channel.law) for channel in equation.channels)
+    return Equation(levels(joint), channels, None, equation.hbar, equation.colour)
 
 
 def _second_hamiltonian(other: Any) -> np.ndarray:

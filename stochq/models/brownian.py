@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from stochq.arrays import as_real, is_concrete, square_root, stacked
-from stochq.channels import BandedOperators, Channel, DenseOperators, Features, NoiseLaw
+from stochq.channels import BandedOperators, Channel, DenseOperators, Features
 from stochq.equation import Equation
+from stochq.laws import Law, NoiseLaw
 from stochq.models.checks import positive, rate
 from stochq.noise import Coloured
 from stochq.operators import operator_list
@@ -135,14 +136,15 @@ def unravel(
     hamiltonian: Hamiltonian | ArrayLike,
     jump_operators: Channel | Sequence[Channel | ArrayLike],
     *,
-    noise: NoiseLaw = "real",
+    noise: NoiseLaw | Law | None = None,
     hbar: Any = 1.0,
     colour: Coloured | None = None,
 ) -> Equation:
     r"""Any Hamiltonian with any jump operators, $L_k$ given with $\sqrt{\gamma_k}$ inside, as QuTiP takes them.
 
     jump_operators: sequence of matrices (dim, dim), diagonals (dim,), or channels from `stochq.channels`. Structure
-    is found and used: real diagonals, few bands, dense. colour: the spectrum of unitary noise on real diagonals.
+    is found and used: real diagonals, few bands, dense. noise: the law of all of them; None leaves each channel its own
+    and is "real" for matrices. colour: the spectrum of unitary noise on real diagonals.
 
     Raises ValueError for shapes that do not match or entries that are not finite.
 

@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from stochq.arrays import as_real, is_concrete, square_root
-from stochq.channels import DenseOperators, Features, Kernel, NoiseLaw
+from stochq.channels import DenseOperators, Features, Kernel
 from stochq.equation import Equation
+from stochq.laws import NoiseLaw
 from stochq.models.checks import positive, rate
 from stochq.noise import Coloured
 from stochq.systems.fock import Oscillator

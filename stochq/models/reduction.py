@@ -3,8 +3,9 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from stochq.channels import Features, NoiseLaw, Projectors
+from stochq.channels import Features, Projectors
 from stochq.equation import Equation
+from stochq.laws import NoiseLaw
 from stochq.models.checks import positive, rate, unitary_basis
 from stochq.noise import Coloured
 from stochq.systems.basis import energy_basis, on_energies

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from stochq.arrays import as_real, is_concrete
-from stochq.channels import NoiseLaw, Separable
+from stochq.channels import Separable
 from stochq.equation import Equation
+from stochq.laws import NoiseLaw
 from stochq.models.checks import equilibrium_weights, positive, rate
 from stochq.operators import operator_list
 from stochq.systems.basis import energy_basis, energy_columns, on_energies

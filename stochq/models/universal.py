@@ -2,8 +2,8 @@
 
 from numpy.typing import ArrayLike
 
-from stochq.channels import NoiseLaw
 from stochq.equation import Equation
+from stochq.laws import NoiseLaw
 from stochq.models.reduction import suv
 from stochq.models.thermalization import oqt
 from stochq.systems.hamiltonian import Hamiltonian

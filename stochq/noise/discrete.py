@@ -34,6 +34,6 @@ def _stroud() -> Points:
 
 
 # Gauss and Hermite's four values: E z² = 1, E z⁴ = 3, E z⁶ = 15; the odd moments vanish.
-REAL = _hermite()
+FOUR_POINT = _hermite()
 # E|z|² = 1, E|z|⁴ = 2, E|z|⁶ = 6; no moments E z^m z̄^n with m ≠ n up to the seventh.
-COMPLEX = _stroud()
+SEVENTH_DEGREE = _stroud()

@@ -45,7 +45,7 @@ class EulerMaruyama(Scheme):
         return True
 
     def budget(self, frame: Frame) -> Budget:
-        return sum((channel.budget(frame.noise) for channel in frame.channels), Budget())
+        return sum((channel.budget(channel.law) for channel in frame.channels), Budget())
 
     def prepare(self, frame: Frame, dt: jax.Array) -> Stepper:
         return EulerStepper(frame, dt)
@@ -67,10 +67,9 @@ class EulerStepper(Stepper):
         image, scaled = frame.hamiltonian.apply(t, state), dt / frame.hbar
         change = jax.lax.complex(scaled * image.imag, -scaled * image.real)
         for index, channel in enumerate(frame.channels):
-            own, noise = noise.split(channel.budget(frame.noise))
+            own, noise = noise.split(channel.budget(channel.law))
             psi = frame.enter(index, state)
-            increment = times_real(dt, channel.drift(t, psi, frame.noise)) + channel.diffuse(
-                t, psi, own, dt, frame.noise
-            )
+            drift = channel.drift(t, psi, channel.law)
+            increment = times_real(dt, drift) + channel.diffuse(t, psi, own, dt, channel.law)
             change = change + frame.leave(index, increment)
         return normalized(state + change.astype(jnp.result_type(state)))

@@ -2,11 +2,10 @@
 
 from typing import Any, final
 
-import equinox as eqx
 import jax
 import numpy as np
 
-from stochq.channels import Channel, Columns, Energy, Given, NoiseLaw
+from stochq.channels import Channel, Columns, Energy, Given
 from stochq.equation import Equation
 from stochq.module import Module
 from stochq.systems.hamiltonian import Dense, Diagonal, Hamiltonian
@@ -29,7 +28,6 @@ class Frame(Module):
     columns: Any
     changes: tuple[Any, ...]
     hbar: Any
-    noise: NoiseLaw = eqx.field(static=True)
     energy: Any = 0.0
 
     @property
@@ -79,7 +77,7 @@ def _make_frame(equation: Equation) -> Frame:
         hamiltonian = Dense(columns.conj().T @ hamiltonian.matrix() @ columns)
     changes = tuple(_change(equation, channel, columns) for channel in channels)
     constant = hamiltonian.centre
-    return Frame(hamiltonian.centred(), channels, columns, changes, equation.hbar, equation.noise, constant)
+    return Frame(hamiltonian.centred(), channels, columns, changes, equation.hbar, constant)
 
 
 def _share_columns(equation: Equation) -> bool:

@@ -7,7 +7,7 @@ import equinox as eqx
 import jax
 import numpy as np
 
-from stochq.channels import Channel, Flow, NoiseLaw
+from stochq.channels import Channel, Flow
 from stochq.equation import Equation
 from stochq.noise import Budget, StepNoise
 from stochq.schemes.frame import Frame
@@ -73,17 +73,17 @@ class Strang(Scheme):
 
     def requires(self, equation: Equation) -> str:
         for channel in equation.channels:
-            if missing := channel.missing_flow(equation.noise):
+            if missing := channel.missing_flow(channel.law):
                 return f"{missing}. Use sq.schemes.Extrapolated(sq.schemes.EulerMaruyama())."
         if self.discrete and equation.colour is not None:
             return "discrete increments are white, and this noise is coloured. Use sq.schemes.Strang()."
         return ""
 
     def smallest_block(self, equation: Equation) -> int:
-        return max((self.flow_of(channel, equation.noise).smallest_block for channel in equation.channels), default=1)
+        return max((self.flow_of(channel).smallest_block for channel in equation.channels), default=1)
 
     def differentiable(self, equation: Equation) -> bool:
-        return all(self.flow_of(channel, equation.noise).is_differentiable for channel in equation.channels)
+        return all(self.flow_of(channel).is_differentiable for channel in equation.channels)
 
     @property
     def propagates_exactly(self) -> bool:
@@ -130,15 +130,16 @@ class Strang(Scheme):
 
         return propagated
 
-    def flow_of(self, channel: Channel, law: NoiseLaw) -> Flow:
+    def flow_of(self, channel: Channel) -> Flow:
         """How a channel makes its step."""
+        law = channel.law
         if self.discrete:
             return channel.discrete_flow(law)
         return channel.smooth_flow(law) if self.diffusive else channel.flow(law)
 
     def flows(self, frame: Frame) -> tuple[Flow, ...]:
         """How every channel makes its step."""
-        return tuple(self.flow_of(channel, frame.noise) for channel in frame.channels)
+        return tuple(self.flow_of(channel) for channel in frame.channels)
 
     def budget(self, frame: Frame) -> Budget:
         flows = self.flows(frame)

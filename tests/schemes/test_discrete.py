@@ -11,6 +11,7 @@ from scipy.linalg import expm, inv, sqrtm
 
 import stochq as sq
 from stochq.channels import BandedOperators, DenseOperators
+from stochq.laws import law_of
 from stochq.noise import Budget, StepNoise
 from stochq.schemes import Extrapolated, Strang, frame_of
 from tests import liouville
@@ -37,7 +38,7 @@ def _noise(marks):
 
 
 def _flow(channel, h, law, states, marks):
-    drawn = channel.discrete_flow(law)
+    drawn = channel.discrete_flow(law_of(law))
 
     @eqx.filter_jit
     def flow(h, states, noise):
@@ -61,7 +62,7 @@ CHANNELS = {
 def test_every_outcome_has_its_physical_chance(name, law):
     """At both ends of its share of the unit interval, w‖Kψ‖² long, a uniform number leads to the same Kψ."""
     channel, jump, _ = CHANNELS[name]
-    assert channel.discrete_flow(law).budget.words == 1 and channel.discrete_flow(law).is_symmetric
+    assert channel.discrete_flow(law_of(law)).budget.words == 1 and channel.discrete_flow(law_of(law)).is_symmetric
     states = np.stack([state(len(jump), seed) for seed in range(5)], axis=1)
     edges = [kraus.branch(states, np.ones(5), jump, 0.3, law, edge) for edge in (1e-5, 1 - 1e-5)]
     expected, _, marks, parents = (np.concatenate(both, axis=-1) for both in zip(*edges, strict=True))
@@ -186,7 +187,7 @@ def test_the_mean_of_a_step_is_linear_in_the_density(family, law):
     psi, h = state(4, 8), 0.7
     rho, jump = np.outer(psi, psi.conj()), channel.operators()[0]
     with jax.enable_x64(True):
-        mapped = channel.discrete_flow(law).mean_flow(h, False)(rho)
+        mapped = channel.discrete_flow(law_of(law)).mean_flow(h, False)(rho)
     expected = sum(chance * each @ rho @ each.conj().T for chance, each in kraus.maps(jump, h, law))
     np.testing.assert_allclose(mapped, expected, atol=1e-12)
     np.testing.assert_allclose(np.trace(mapped), 1, atol=1e-12)

@@ -90,7 +90,7 @@ class BandedOperators(Operators):
             return dense_images(terms, psi)
         if len(self.offsets) == 1:
             return band_images(self.offsets[0], terms, psi, square)
-        return taylor_images(*self.actions(terms, None), dt, psi, square)
+        return taylor_images(*self.actions(terms, 1 + 0j), dt, psi, square)
 
     def total_loss(self) -> np.ndarray:
         """Exact for operators of one diagonal, else the row sums of |L_k|†|L_k|, a diagonal that is never less."""

@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from stochq.channels.channel import Channel
-from stochq.channels.flow import Flow, NoiseLaw
+from stochq.channels.flow import Flow
+from stochq.laws import Law
 from stochq.noise import Budget, StepNoise
 from stochq.systems.linear import column, level_sum, populations, times_real
 
@@ -75,39 +76,39 @@ class DiagonalCollapse(Channel):
             rates += np.abs(vectors.conj().T @ (row[:, None] * vectors)) ** 2
         return rates, weights.T @ np.asarray(self.decoherence()) @ weights
 
-    def unsupported(self, law: NoiseLaw) -> str:
+    def unsupported(self, law: Law) -> str:
         return ""
 
-    def unsupported_colour(self, law: NoiseLaw) -> str:
-        return "" if law == "unitary" else f"coloured {law} noise would need memory terms, a random potential none"
+    def unsupported_colour(self, law: Law) -> str:
+        if law.collapses:
+            return f"coloured {law.name} noise would need memory terms, a random potential none"
+        return ""
 
-    def budget(self, law: NoiseLaw) -> Budget:
-        return Budget(pairs=self.noises) if law == "complex" else Budget(singles=self.noises)
+    def budget(self, law: Law) -> Budget:
+        return law.budget(self.noises)
 
-    def drift(self, t: jax.Array, psi: jax.Array, law: NoiseLaw) -> jax.Array:
-        if law == "unitary":
+    def drift(self, t: jax.Array, psi: jax.Array, law: Law) -> jax.Array:
+        if not law.collapses:
             return times_real(-0.5 * column(self.diagonal(), psi), psi)
         probability = populations(psi)
         smooth = self.smooth(probability)
         mean = level_sum(probability * smooth)
         return times_real(smooth - 0.5 * column(self.diagonal(), psi) - 0.5 * mean, psi)
 
-    def diffuse(self, t: jax.Array, psi: jax.Array, noise: StepNoise, dt: jax.Array, law: NoiseLaw) -> jax.Array:
-        if law == "complex":
-            scale, probability = jnp.sqrt(0.5 * dt), populations(psi)
-            parts = (self.field(noise.pairs.real) * scale, self.field(noise.pairs.imag) * scale)
-            return jax.lax.complex(*(part - level_sum(probability * part) for part in parts)) * psi
-        field = self.field(noise.singles) * jnp.sqrt(dt)
-        if law == "unitary":
-            return jax.lax.complex(field * psi.imag, -field * psi.real)
-        return times_real(field - level_sum(populations(psi) * field), psi)
+    def diffuse(self, t: jax.Array, psi: jax.Array, noise: StepNoise, dt: jax.Array, law: Law) -> jax.Array:
+        scale = jnp.sqrt(dt / len(law.variants))
+        parts = [self.field(normals) * scale for normals in law.normals(noise)]
+        if law.collapses:
+            probability = populations(psi)
+            parts = [part - level_sum(probability * part) for part in parts]
+        return law.times(parts, psi)
 
-    def flow(self, law: NoiseLaw) -> Flow:
+    def flow(self, law: Law) -> Flow:
         from stochq.channels.flows.collapse import ExactCollapse
 
         return ExactCollapse(self, law)
 
-    def smooth_flow(self, law: NoiseLaw) -> Flow:
+    def smooth_flow(self, law: Law) -> Flow:
         from stochq.channels.flows.collapse import ExactCollapse, SmoothCollapse
 
-        return ExactCollapse(self, law) if law == "unitary" else SmoothCollapse(self, law)
+        return SmoothCollapse(self, law) if law.collapses else ExactCollapse(self, law)

@@ -1,20 +1,19 @@
 """General jump operators, held as one array: a dense stack or bands.
 
-The three noise laws are one law with other operators: complex noise of L is real noise of L/√2 and iL/√2, and
-unitary noise of a Hermitian L is real noise of −iL up to a phase of ψ. The flows use this.
+The flows take every law of the noise as real noise of other operators (`laws`).
 """
 
 import abc
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from stochq.arrays import is_concrete
 from stochq.channels.channel import Channel
 from stochq.channels.families.kraus_terms import Action, Terms
-from stochq.channels.flow import Flow, NoiseLaw
+from stochq.channels.flow import Flow
+from stochq.laws import Law
 from stochq.noise import Budget, StepNoise
 from stochq.systems.linear import inner, level_sum, populations, times_real
 
@@ -49,41 +48,39 @@ class Operators(Channel):
     def apply_square(self, psi: jax.Array, images: jax.Array) -> jax.Array:
         """Σ_k L_k†L_k ψ given images = L_k ψ, (dim, *columns)."""
 
-    def unsupported(self, law: NoiseLaw) -> str:
-        if law != "unitary" or not is_concrete(self.stack()) or _all_hermitian(np.asarray(self.operators())):
+    def unsupported(self, law: Law) -> str:
+        if not law.needs_hermitian or not is_concrete(self.stack()) or _all_hermitian(np.asarray(self.operators())):
             return ""
         return "noise: 'unitary' needs Hermitian jump operators; at least one L_k differs from L_k†. Use 'real'."
 
-    def budget(self, law: NoiseLaw) -> Budget:
-        return Budget(pairs=self.count) if law == "complex" else Budget(singles=self.count)
+    def budget(self, law: Law) -> Budget:
+        return law.budget(self.count)
 
-    def drift(self, t: jax.Array, psi: jax.Array, law: NoiseLaw) -> jax.Array:
+    def drift(self, t: jax.Array, psi: jax.Array, law: Law) -> jax.Array:
         images = self.apply_all(psi)
         square = self.apply_square(psi, images)
-        if law == "unitary":
+        if not law.collapses:
             return -0.5 * square
         means = _means(psi, images)
         loss = times_real(np.float32(0.5), square) + times_real(0.5 * level_sum(populations(means)), psi)
         return _weighted(means.conj(), images) - loss
 
-    def diffuse(self, t: jax.Array, psi: jax.Array, noise: StepNoise, dt: jax.Array, law: NoiseLaw) -> jax.Array:
+    def diffuse(self, t: jax.Array, psi: jax.Array, noise: StepNoise, dt: jax.Array, law: Law) -> jax.Array:
         images = self.apply_all(psi)
-        normals = noise.pairs * np.sqrt(0.5).astype(psi.real.dtype) if law == "complex" else noise.singles
-        increments = (normals * jnp.sqrt(dt)).astype(psi.dtype)
+        increments = law.increments(noise, dt).astype(psi.dtype)
         total = _weighted(increments, images)
-        if law == "unitary":
-            return -1j * total
+        if not law.collapses:
+            return law.variants[0] * total
         return total - level_sum(increments * _means(psi, images)) * psi
 
-    def actions(self, parameters: jax.Array, factor: complex | None) -> tuple[Action, Action]:
-        """ψ ↦ cLψ and ψ ↦ c*L†ψ for one operator; None stands for c = 1."""
-        conjugate = None if factor is None else np.conj(factor)
+    def actions(self, parameters: jax.Array, factor: complex) -> tuple[Action, Action]:
+        """ψ ↦ cLψ and ψ ↦ c*L†ψ for one operator."""
         return (
             lambda psi: _times(factor, self.apply_one(parameters, psi)),
-            lambda psi: _times(conjugate, self.apply_one_adjoint(parameters, psi)),
+            lambda psi: _times(np.conj(factor), self.apply_one_adjoint(parameters, psi)),
         )
 
-    def flow(self, law: NoiseLaw) -> Flow:
+    def flow(self, law: Law) -> Flow:
         from stochq.channels.flows.platen import PlatenFlow
 
         return PlatenFlow(self, law)
@@ -106,8 +103,8 @@ class Operators(Channel):
         """The three parts of one operator's K_z as matrices, one below the other, (3 dim, dim)."""
 
 
-def _times(factor: complex | None, psi: jax.Array) -> jax.Array:
-    return psi if factor is None else factor * psi
+def _times(factor: complex, psi: jax.Array) -> jax.Array:
+    return psi if factor == 1 else factor * psi
 
 
 def _means(psi: jax.Array, images: jax.Array) -> jax.Array:

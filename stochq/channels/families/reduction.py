@@ -8,7 +8,8 @@ import numpy as np
 
 from stochq.arrays import as_real
 from stochq.channels.channel import Channel
-from stochq.channels.flow import Flow, NoiseLaw
+from stochq.channels.flow import Flow
+from stochq.laws import REAL, Law
 from stochq.noise import Budget, StepNoise
 from stochq.systems.basis import Basis, Given
 from stochq.systems.linear import level_sum, multiply, populations, times_real
@@ -42,16 +43,16 @@ class PulledReduction(Channel):
         """Number of processes ξ_k."""
         return self.matrix.shape[0]
 
-    def budget(self, law: NoiseLaw) -> Budget:
+    def budget(self, law: Law) -> Budget:
         return Budget(singles=self.noises)
 
-    def unsupported(self, law: NoiseLaw) -> str:
-        return "" if law == "real" else f'noise: expected "real", the noise that changes populations; got {law!r}.'
+    def unsupported(self, law: Law) -> str:
+        return "" if law == REAL else f'noise: expected "real", the noise that changes populations; got {law.name!r}.'
 
-    def unsupported_colour(self, law: NoiseLaw) -> str:
+    def unsupported_colour(self, law: Law) -> str:
         return ""
 
-    def drift(self, t: jax.Array, psi: jax.Array, law: NoiseLaw) -> jax.Array:
+    def drift(self, t: jax.Array, psi: jax.Array, law: Law) -> jax.Array:
         """The Itô drift of the white limit."""
         probability = populations(psi)
         pull = self.pull * (probability - level_sum(probability * probability))
@@ -73,11 +74,11 @@ class PulledReduction(Channel):
         deviation = constant - 2 * multiply(self.matrix.T, mean) + level_sum(mean * mean)
         return 0.5 * self.coupling**2 * (deviation - 2 * level_sum(square - mean * mean))
 
-    def diffuse(self, t: jax.Array, psi: jax.Array, noise: StepNoise, dt: jax.Array, law: NoiseLaw) -> jax.Array:
+    def diffuse(self, t: jax.Array, psi: jax.Array, noise: StepNoise, dt: jax.Array, law: Law) -> jax.Array:
         field = self.field(noise, dt)
         return times_real(field - level_sum(populations(psi) * field), psi)
 
-    def flow(self, law: NoiseLaw) -> Flow:
+    def flow(self, law: Law) -> Flow:
         from stochq.channels.flows.stratonovich import PulledFlow
 
         return PulledFlow(self, law)

@@ -8,7 +8,8 @@ import numpy as np
 
 from stochq.arrays import as_real, is_concrete
 from stochq.channels.families.transitions import Transitions
-from stochq.channels.flow import Flow, NoiseLaw
+from stochq.channels.flow import Flow
+from stochq.laws import Law
 from stochq.noise import StepNoise
 from stochq.noise.normals import correlated
 from stochq.noise.roots import root
@@ -55,10 +56,10 @@ class Separable(Transitions):
         library: Any = np if is_concrete(self.target) and is_concrete(source) else jnp
         return library.outer(self.target, source)
 
-    def diffuse(self, t: jax.Array, psi: jax.Array, noise: StepNoise, dt: jax.Array, law: NoiseLaw) -> jax.Array:
+    def diffuse(self, t: jax.Array, psi: jax.Array, noise: StepNoise, dt: jax.Array, law: Law) -> jax.Array:
         """As for any rates; the correlation of η is one scalar for all levels."""
         variance = self._sum(populations(psi))
-        relation = self._square_sum(psi) if law == "real" else None
+        relation = self._square_sum(psi) if law.has_square else None
         scale = column(root(self.target * dt), psi)
         increment = times_real(scale, correlated(noise.pairs, variance, relation))
         return increment - inner(psi, increment) * psi
@@ -67,13 +68,13 @@ class Separable(Transitions):
         """Σ_ν B_ν ψ_ν², (1, *columns)."""
         return jax.lax.complex(self._sum(psi.real * psi.real - psi.imag * psi.imag), 2 * self._sum(psi.real * psi.imag))
 
-    def flow(self, law: NoiseLaw) -> Flow:
+    def flow(self, law: Law) -> Flow:
         from stochq.channels.flows.sweep import Sweep
         from stochq.channels.flows.sweep_matrix import MatrixSweep
 
         return Sweep(self, law) if self.source is None else MatrixSweep(self, law)
 
-    def smooth_flow(self, law: NoiseLaw) -> Flow:
+    def smooth_flow(self, law: Law) -> Flow:
         from stochq.channels.flows.sweep_smooth import SmoothMatrixSweep, SmoothSweep
 
         return SmoothSweep(self, law) if self.source is None else SmoothMatrixSweep(self, law)

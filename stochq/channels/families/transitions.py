@@ -14,7 +14,8 @@ import numpy as np
 
 from stochq.arrays import as_real
 from stochq.channels.channel import Channel
-from stochq.channels.flow import Flow, NoiseLaw
+from stochq.channels.flow import Flow
+from stochq.laws import Law
 from stochq.noise import Budget, StepNoise
 from stochq.noise.normals import correlated
 from stochq.systems.basis import Basis, Given
@@ -37,34 +38,34 @@ class Transitions(Channel):
     def rates(self) -> Any:
         """J as a matrix, (dim, dim)."""
 
-    def unsupported(self, law: NoiseLaw) -> str:
-        if law == "unitary":
+    def unsupported(self, law: Law) -> str:
+        if law.needs_hermitian:
             return "noise: 'unitary' needs Hermitian jump operators, and |μ⟩⟨ν| is not. Use 'real' or 'complex'."
         return ""
 
-    def budget(self, law: NoiseLaw) -> Budget:
+    def budget(self, law: Law) -> Budget:
         return Budget(pairs=self.dim)
 
-    def flow(self, law: NoiseLaw) -> Flow:
+    def flow(self, law: Law) -> Flow:
         from stochq.channels.flows.sweep_matrix import MatrixSweep
 
         return MatrixSweep(self, law)
 
-    def smooth_flow(self, law: NoiseLaw) -> Flow:
+    def smooth_flow(self, law: Law) -> Flow:
         from stochq.channels.flows.sweep_smooth import SmoothMatrixSweep
 
         return SmoothMatrixSweep(self, law)
 
-    def drift(self, t: jax.Array, psi: jax.Array, law: NoiseLaw) -> jax.Array:
+    def drift(self, t: jax.Array, psi: jax.Array, law: Law) -> jax.Array:
         """(Σ_ν J_μν|ψ_ν|² − ½ Σ_ν J_νμ − ½ Σ_κν J_κν|ψ_κ|²|ψ_ν|²) ψ_μ."""
         probability = populations(psi)
         gain = self.gain(probability)
         return times_real(gain - 0.5 * column(self.loss(), psi) - 0.5 * level_sum(probability * gain), psi)
 
-    def diffuse(self, t: jax.Array, psi: jax.Array, noise: StepNoise, dt: jax.Array, law: NoiseLaw) -> jax.Array:
+    def diffuse(self, t: jax.Array, psi: jax.Array, noise: StepNoise, dt: jax.Array, law: Law) -> jax.Array:
         """η_μ − (Σ_κ ψ_κ* η_κ) ψ_μ."""
         variance = self.gain(populations(psi))
-        relation = self.gain(psi * psi) if law == "real" else None
+        relation = self.gain(psi * psi) if law.has_square else None
         increment = times_real(jnp.sqrt(dt), correlated(noise.pairs, variance, relation))
         return increment - inner(psi, increment) * psi
 

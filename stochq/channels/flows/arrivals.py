@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from stochq.laws import Law
 from stochq.noise.roots import root
 from stochq.systems.linear import populations, times_real
 
@@ -38,9 +39,9 @@ class OwnCollapse(NamedTuple):
     gain: jax.Array
 
     @staticmethod
-    def over(h: jax.Array, law: str) -> "OwnCollapse":
+    def over(h: jax.Array, law: Law) -> "OwnCollapse":
         """For complex noise half of it collapses, half is a phase."""
-        share = h if law == "real" else 0.5 * h
+        share = law.collapse_share * h
         return OwnCollapse(root(share), share, jnp.exp(2 * share))
 
     def factor(self, normal: jax.Array) -> jax.Array:

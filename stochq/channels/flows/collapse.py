@@ -41,9 +41,9 @@ class Collapse(Flow):
 
     def collapsed(self, dt: jax.Array, psi: jax.Array, noise: StepNoise, chosen: jax.Array) -> jax.Array:
         """chosen: what stands for the unit vector e_j*, (dim, *columns)."""
-        if self.law == "real":
-            return self._weighed(dt, psi, noise.singles, chosen)
-        return self.turned(0.5 * dt, self._weighed(0.5 * dt, psi, noise.pairs.real, chosen), noise.pairs.imag)
+        law, (normals, *phases) = self.law, self.law.normals(noise)
+        psi = self._weighed(law.collapse_share * dt, psi, normals, chosen)
+        return self.turned(law.phase_share * dt, psi, phases[0]) if phases else psi
 
     def _weighed(self, dt: jax.Array, psi: jax.Array, normals: jax.Array, chosen: jax.Array) -> jax.Array:
         """j* drawn from |ψ_j|², φ Gaussian with covariance κ dt."""
@@ -60,11 +60,11 @@ class ExactCollapse(Collapse):
 
     @property
     def budget(self) -> Budget:
-        return self.channel.budget(self.law) + Budget(uniforms=0 if self.law == "unitary" else 1)
+        return self.channel.budget(self.law) + Budget(uniforms=int(self.law.collapses))
 
     @property
     def is_differentiable(self) -> bool:
-        return self.law == "unitary"
+        return not self.law.collapses
 
     @property
     def is_exact(self) -> bool:
@@ -82,7 +82,7 @@ class ExactCollapse(Collapse):
         return self.decay(dt)
 
     def step(self, dt: jax.Array, psi: jax.Array, noise: StepNoise, terms: Any, reverse: bool) -> jax.Array:
-        if self.law == "unitary":
+        if not self.law.collapses:
             return self.turned(dt, psi, noise.singles)
         return self.collapsed(dt, psi, noise, _draw_index(populations(psi), noise.uniforms[0]))
 

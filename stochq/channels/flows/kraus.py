@@ -17,9 +17,9 @@ from jax import lax
 
 from stochq.channels.families.kraus_terms import Terms, mean_of_outcomes
 from stochq.channels.families.operators import Operators
-from stochq.channels.flow import Flow, MeanFlow, NoiseLaw
+from stochq.channels.flow import Flow, MeanFlow
 from stochq.noise import Budget, StepNoise
-from stochq.noise.discrete import COMPLEX, REAL, Points
+from stochq.noise.discrete import Points
 from stochq.noise.normals import uniform
 from stochq.systems.linear import inner, level_sum, multiply, normalized, populations, times_real
 
@@ -43,7 +43,7 @@ class KrausFlow(Flow):
         return np.inf if self.channel.kraus_is_linear else 0.0
 
     def mean_flow(self, dt: float, reverse: bool) -> MeanFlow:
-        square = _record(self.law)[1]
+        square = self.law.has_square
         terms = np.asarray(_compiled_terms(self, jnp.asarray(dt)))
         maps = [mean_of_outcomes(self.channel.kraus_rows(one, square), square) for one in terms]
 
@@ -56,10 +56,12 @@ class KrausFlow(Flow):
 
     def terms(self, dt: jax.Array) -> Any:
         stack = jnp.asarray(self.channel.stack())
-        return self.channel.kraus_terms(-1j * stack if self.law == "unitary" else stack, dt, _record(self.law)[1])
+        if not self.law.collapses:
+            stack = self.law.variants[0] * stack
+        return self.channel.kraus_terms(stack, dt, self.law.has_square)
 
     def step(self, dt: jax.Array, psi: jax.Array, noise: StepNoise, terms: Any, reverse: bool) -> jax.Array:
-        points, square = _record(self.law)
+        points, square = self.law.points, self.law.has_square
 
         def visit(psi: jax.Array, operator: tuple) -> tuple[jax.Array, None]:
             own, words = operator
@@ -75,11 +77,6 @@ class KrausFlow(Flow):
 def _compiled_terms(flow: KrausFlow, dt: jax.Array) -> Any:
     """The search for a step asks for them several times, and operation by operation that takes longer than a run."""
     return flow.terms(dt)
-
-
-def _record(law: NoiseLaw) -> tuple[Points, bool]:
-    """The values z of one operator's record, and whether E z² = 1, not 0."""
-    return (COMPLEX, False) if law == "complex" else (REAL, True)
 
 
 def draw_outcome(images: Terms, points: Points, words: jax.Array) -> jax.Array:

@@ -14,8 +14,6 @@ from stochq.channels.flows.kraus import KrausFlow
 from stochq.noise import Budget, StepNoise
 from stochq.systems.linear import inner, level_sum, normalized, populations, times_real
 
-_VARIANTS = {"real": (None,), "complex": (np.sqrt(0.5) + 0j, 1j * np.sqrt(0.5)), "unitary": (-1j,)}
-
 
 @final
 class PlatenFlow(Flow):
@@ -32,15 +30,15 @@ class PlatenFlow(Flow):
 
     @property
     def is_symmetric(self) -> bool:
-        return self.channel.count * len(_VARIANTS[self.law]) == 1
+        return self.channel.count * len(self.law.variants) == 1
 
     @property
     def is_differentiable(self) -> bool:
         return True
 
     def step(self, dt: jax.Array, psi: jax.Array, noise: StepNoise, terms: Any, reverse: bool) -> jax.Array:
-        factors, channel = _VARIANTS[self.law], self.channel
-        draws = (noise.pairs.real, noise.pairs.imag) if self.law == "complex" else (noise.singles,)
+        factors, channel = self.law.variants, self.channel
+        draws = self.law.normals(noise)
 
         def visit(psi: jax.Array, operator: tuple) -> tuple[jax.Array, None]:
             parameters, normals = operator

@@ -24,6 +24,7 @@ from stochq.channels.families.separable import Separable
 from stochq.channels.flow import Flow, MeanFlow
 from stochq.channels.flows.arrivals import OwnCollapse, arrival, collapse
 from stochq.compiling import fused_on_cpu
+from stochq.laws import Law
 from stochq.noise import Budget, StepNoise
 from stochq.systems.linear import populations, times_real
 
@@ -66,7 +67,7 @@ class Sweep(Flow):
         return sweep(jnp.asarray(self.channel.target), dt, psi, noise, self.law)
 
 
-def sweep(rates: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoise, law: str) -> jax.Array:
+def sweep(rates: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoise, law: Law) -> jax.Array:
     """One normalised sweep over all levels. rates: A, (dim,); psi: (dim, *columns); noise: as `sweep_budget` says."""
     dim = len(psi)
     up, down = (VisitTerms.over(duration, law) for duration in visit_durations(rates, dt))
@@ -99,9 +100,9 @@ def sweep(rates: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoise, law
     return times_real(lax.rsqrt(n + populations(last))[None], jnp.where(downwards(noise), ordered[::-1], ordered))
 
 
-def sweep_budget(dim: int, law: str) -> Budget:
+def sweep_budget(dim: int, law: Law) -> Budget:
     """Random numbers of a sweep."""
-    collapsing = (dim + 1) // 2 if law == "real" else dim
+    collapsing = (dim + 1) // 2 if law.has_square else dim
     return Budget(pairs=dim + collapsing, uniforms=1, uniform_pairs=dim)
 
 
@@ -110,13 +111,13 @@ def downwards(noise: StepNoise) -> jax.Array:
     return noise.uniforms[0] < 0.5
 
 
-def numbers_of_level(noise: StepNoise, index: jax.Array, law: str) -> tuple[jax.Array, jax.Array, jax.Array]:
+def numbers_of_level(noise: StepNoise, index: jax.Array, law: Law) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Of the level visited as number `index`: the normal of its collapse, that of the arrivals, a pair of uniforms.
 
     noise: complex normals of all arrivals and then of the collapse, for real noise two levels in one number.
     """
-    collapsing = noise.pairs[len(noise.uniform_pairs) + (index // 2 if law == "real" else index)]
-    if law == "real":
+    collapsing = noise.pairs[len(noise.uniform_pairs) + (index // 2 if law.has_square else index)]
+    if law.has_square:
         collapsing = jnp.where(index % 2 == 0, collapsing.real, collapsing.imag)
     return collapsing, noise.pairs[index], noise.uniform_pairs[index]
 
@@ -146,7 +147,7 @@ class VisitTerms(NamedTuple):
     gained: jax.Array
 
     @staticmethod
-    def over(h: jax.Array, law: str) -> "VisitTerms":
+    def over(h: jax.Array, law: Law) -> "VisitTerms":
         return VisitTerms(OwnCollapse.over(h, law), jnp.exp(0.5 * h), jnp.expm1(h))
 
     def of_opposite_noise(self) -> "VisitTerms":
@@ -155,7 +156,7 @@ class VisitTerms(NamedTuple):
         return self._replace(own=self.own._replace(spread=-self.own.spread))
 
 
-def visits(noise: StepNoise, law: str) -> Callable[..., jax.Array]:
+def visits(noise: StepNoise, law: Law) -> Callable[..., jax.Array]:
     """What happens at a level, exact in law: (index of the visit, ψ of the level, |ψ|² and ψ² summed over all others,
     terms) -> ψ of the level.
 
@@ -169,7 +170,7 @@ def visits(noise: StepNoise, law: str) -> Callable[..., jax.Array]:
         early, unused = collapse(x, n, terms.own, factor, uniforms.imag)
         # Downwards the collapse follows the arrivals, so that the two directions mirror each other.
         x, unused = jnp.where(down, x, early), jnp.where(down, uniforms.imag, unused)
-        x, relation = times_real(terms.growth, x), times_real(terms.gained, s) if law == "real" else None
+        x, relation = times_real(terms.growth, x), times_real(terms.gained, s) if law.has_square else None
         change, unused = arrival(x, terms.gained * n, relation, n, arriving, (uniforms.real, unused))
         x = x + change
         return jnp.where(down, collapse(x, n, terms.own, factor, unused)[0], x)

@@ -16,6 +16,7 @@ from stochq.channels.families.transitions import Transitions
 from stochq.channels.flow import Flow
 from stochq.channels.flows.arrivals import OwnCollapse, arrival, collapse
 from stochq.channels.flows.sweep import downwards, numbers_of_level, sweep_budget
+from stochq.laws import Law
 from stochq.noise import Budget, StepNoise
 from stochq.systems.linear import column, level_sum, normalized, populations, times_real
 
@@ -34,7 +35,7 @@ class MatrixSweep(Flow):
         return sweep_matrix(jnp.asarray(self.channel.rates()), dt, psi, noise, self.law)
 
 
-def sweep_matrix(rates: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoise, law: str) -> jax.Array:
+def sweep_matrix(rates: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoise, law: Law) -> jax.Array:
     """One normalised sweep of length dt over all levels, each trajectory at random upwards or downwards.
 
     rates: J, (dim, dim); psi: (dim, *columns). noise: as `sweep_budget` says.
@@ -52,7 +53,7 @@ def sweep_matrix(rates: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoi
     return normalized(jnp.where(down, ordered[::-1], ordered))
 
 
-def _level(psi: jax.Array, index: jax.Array, rate: jax.Array, draws: tuple, late: jax.Array, law: str) -> jax.Array:
+def _level(psi: jax.Array, index: jax.Array, rate: jax.Array, draws: tuple, late: jax.Array, law: Law) -> jax.Array:
     """One visit. rate: J_μν dt, (dim, *columns). late: whether the collapse follows the arrivals."""
     collapsing, arriving, uniforms = draws
     x = psi[index]
@@ -65,7 +66,7 @@ def _level(psi: jax.Array, index: jax.Array, rate: jax.Array, draws: tuple, late
     early, unused = collapse(x, before, terms, factor, uniforms.imag)
     x, unused = jnp.where(late, x, early), jnp.where(late, uniforms.imag, unused)
     variance = level_sum(lost * probability)[0]
-    relation = level_sum(times_real(lost, others * others))[0] if law == "real" else None
+    relation = level_sum(times_real(lost, others * others))[0] if law.has_square else None
     after = jnp.maximum(before - variance, 0)
     change, unused = arrival(x, variance, relation, after, arriving, (uniforms.real, unused))
     x = x + change

@@ -20,6 +20,7 @@ from jax import lax
 from stochq.channels.flow import Flow
 from stochq.channels.flows.sweep import downwards, visit_durations
 from stochq.compiling import fused_on_cpu
+from stochq.laws import Law
 from stochq.noise import Budget, StepNoise
 from stochq.noise.normals import correlated
 from stochq.noise.roots import root
@@ -34,28 +35,28 @@ class Sources(NamedTuple):
     relation: jax.Array
 
 
-def smooth_visit(x: jax.Array, h: jax.Array, sources: Sources, normals: tuple[jax.Array, ...], law: str) -> jax.Array:
+def smooth_visit(x: jax.Array, h: jax.Array, sources: Sources, normals: tuple[jax.Array, ...], law: Law) -> jax.Array:
     """x after one step: half the drift, half the multiplication, the addition, and the first two again.
 
     h: J_μμ times the step. normals: complex with E|z|² = 2, of the addition and of the multiplication, one for real
     noise, two for complex noise.
     """
     added, *multiplied = normals
-    if law == "real":
+    if law.has_square:
         factors = [jnp.exp(root(0.5 * h) * z - 0.25 * h) for z in (multiplied[0].real, multiplied[0].imag)]
     else:
         factors = [jnp.exp(times_real(0.5 * root(h), z)) for z in multiplied]
     x = factors[0] * _half_drift(x, h, sources, law)
-    x = x + correlated(added, sources.variance, sources.relation if law == "real" else None)
+    x = x + correlated(added, sources.variance, sources.relation if law.has_square else None)
     return _half_drift(factors[1] * x, h, sources, law)
 
 
-def _half_drift(x: jax.Array, h: jax.Array, sources: Sources, law: str) -> jax.Array:
+def _half_drift(x: jax.Array, h: jax.Array, sources: Sources, law: Law) -> jax.Array:
     """Half a step of the drift by the midpoint rule."""
 
     def slope(x: jax.Array) -> jax.Array:
         own = populations(x)
-        if law == "real":
+        if law.has_square:
             change = times_real(2 * h * own + sources.variance, x) + x.conj() * sources.relation
         else:
             change = times_real(h * own + sources.variance, x)
@@ -64,9 +65,9 @@ def _half_drift(x: jax.Array, h: jax.Array, sources: Sources, law: str) -> jax.A
     return x + slope(x + times_real(jnp.asarray(0.5, x.real.dtype), slope(x)))
 
 
-def _numbers(law: str) -> int:
+def _numbers(law: Law) -> int:
     """Complex normals of one visit."""
-    return 2 if law == "real" else 3
+    return 2 if law.has_square else 3
 
 
 def _normals_of(noise: StepNoise, index: jax.Array, dim: int) -> tuple[jax.Array, ...]:
@@ -97,7 +98,7 @@ class SmoothSweep(SmoothTransitions):
         return normalized(jnp.where(down, ordered[::-1], ordered))
 
 
-def _visit_all(psi: jax.Array, noise: StepNoise, durations: tuple[jax.Array, jax.Array], law: str) -> jax.Array:
+def _visit_all(psi: jax.Array, noise: StepNoise, durations: tuple[jax.Array, jax.Array], law: Law) -> jax.Array:
     """Levels in the order in which they are visited.
 
     N and S of the others are sums over the levels before and over those behind. A difference from the sum over all
@@ -143,7 +144,7 @@ class SmoothMatrixSweep(SmoothTransitions):
         return normalized(jnp.where(down, ordered[::-1], ordered))
 
 
-def _visit_matrix(psi: jax.Array, index: jax.Array, rate: jax.Array, normals: tuple, law: str) -> jax.Array:
+def _visit_matrix(psi: jax.Array, index: jax.Array, rate: jax.Array, normals: tuple, law: Law) -> jax.Array:
     """rate: J_μν times the step, (dim, *columns)."""
     decay = jnp.exp(-0.25 * rate)
     psi = times_real(decay, psi)

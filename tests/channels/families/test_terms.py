@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from stochq.channels import RateMatrix, Separable
+from stochq.laws import law_of
 from stochq.noise import StepNoise
 from tests import liouville, stochastic
 from tests.channels.cases import CASES, PAIRS, compiled, draw
@@ -31,7 +32,7 @@ def test_drift_is_the_sum_over_operators(name, law):
     channel, jumps, _ = CASES[name]
     psi = _columns(channel.dim, 3)
     with jax.enable_x64(True):
-        got = np.asarray(compiled(channel, "drift")(jnp.zeros(()), jnp.asarray(psi), law))
+        got = np.asarray(compiled(channel, "drift")(jnp.zeros(()), jnp.asarray(psi), law_of(law)))
     expected = np.stack([stochastic.drift(jumps, column, law) for column in psi.T], axis=1)
     np.testing.assert_allclose(got, expected, atol=1e-12)
 
@@ -41,10 +42,10 @@ def test_diffusion_has_the_law_of_the_sum_over_operators(name, law):
     """E[ηη†] = dt Σ b b†, E[ηηᵀ] = dt Σ b bᵀ (0 for complex noise) with b_k what multiplies dW_k; E[η] = 0."""
     channel, jumps, _ = CASES[name]
     count, dt, psi = 2**15, 0.3, state(channel.dim, 5)
-    noise = draw(np.random.default_rng(11), channel.budget(law), count, np.float32)
+    noise = draw(np.random.default_rng(11), channel.budget(law_of(law)), count, np.float32)
     states = jnp.broadcast_to(jnp.asarray(psi, jnp.complex64)[:, None], (channel.dim, count))
     step = compiled(channel, "diffuse")
-    eta = np.asarray(step(jnp.zeros(()), states, noise, jnp.asarray(dt, jnp.float32), law)).T
+    eta = np.asarray(step(jnp.zeros(()), states, noise, jnp.asarray(dt, jnp.float32), law_of(law))).T
     vectors = stochastic.diffusion(jumps, psi, law)
     relation = np.zeros_like(vectors.T @ vectors) if law == "complex" else vectors.T @ vectors
     judge_sample(eta, np.zeros(channel.dim), f"{name}, {law}: mean")
@@ -103,14 +104,16 @@ def test_what_is_declared_is_so(name):
         np.testing.assert_allclose(rates, np.outer(arrivals, np.ones(dim)))
 
 
-@pytest.mark.parametrize(("name", "law"), [pair for pair in PAIRS if not CASES[pair[0]].channel.missing_flow(pair[1])])
+@pytest.mark.parametrize(
+    ("name", "law"), [pair for pair in PAIRS if not CASES[pair[0]].channel.missing_flow(law_of(pair[1]))]
+)
 def test_one_state_alone_is_one_column(name, law):
     """The shapes (dim,) and (dim, trajectories) give the same numbers."""
     channel = CASES[name].channel
     psi = _columns(channel.dim, 2)
     with jax.enable_x64(True):
-        noise = draw(np.random.default_rng(2), channel.flow(law).budget, 2)
-        flow = compiled(channel.flow(law), "step")
+        noise = draw(np.random.default_rng(2), channel.flow(law_of(law)).budget, 2)
+        flow = compiled(channel.flow(law_of(law)), "step")
         together = flow(jnp.asarray(0.1), jnp.asarray(psi), noise, None, False)
         alone = StepNoise(*(part[:, 1] for part in noise[:3]), uniform_pairs=noise.uniform_pairs[:, 1])
         one = flow(jnp.asarray(0.1), jnp.asarray(psi[:, 1]), alone, None, False)
@@ -119,5 +122,5 @@ def test_one_state_alone_is_one_column(name, law):
 
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if "unitary" not in case.laws])
 def test_unitary_noise_is_refused_without_hermitian_operators(name):
-    assert "unitary" in CASES[name].channel.unsupported("unitary")
-    assert all(CASES[name].channel.unsupported(law) == "" for law in CASES[name].laws)
+    assert "unitary" in CASES[name].channel.unsupported(law_of("unitary"))
+    assert all(CASES[name].channel.unsupported(law_of(law)) == "" for law in CASES[name].laws)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from stochq.channels import DenseOperators, Features
+from stochq.laws import law_of
 from stochq.noise import StepNoise
 from tests import liouville
 from tests.channels.cases import CASES, DIAGONAL, LAWS, compiled, draw
@@ -17,7 +18,7 @@ from tests.problems import hermitian, state
 
 def _flow(channel, law):
     """The channel's flow, compiled: (dt, psi, noise) -> psi."""
-    step = compiled(channel.flow(law), "step")
+    step = compiled(channel.flow(law_of(law)), "step")
 
     def flow(dt, psi, noise, reverse=False):
         psi = jnp.asarray(psi)
@@ -31,7 +32,7 @@ def _flow(channel, law):
 def test_a_long_collapse_has_the_exact_mean_density(name, law):
     channel, jumps, _ = CASES[name]
     count, dt, psi = 2**15, 2.0, state(channel.dim, 6)
-    noise = draw(np.random.default_rng(12), channel.flow(law).budget, count, np.float32)
+    noise = draw(np.random.default_rng(12), channel.flow(law_of(law)).budget, count, np.float32)
     states = jnp.broadcast_to(jnp.asarray(psi, jnp.complex64)[:, None], (channel.dim, count))
     after = np.asarray(_flow(channel, law)(dt, states, noise)).T
     np.testing.assert_allclose(np.linalg.norm(after, axis=1), 1, atol=1e-5)
@@ -93,12 +94,12 @@ def test_the_smooth_collapse_has_local_weak_order_three(law):
         pairs = (points[:1] + 1j * points[1:2]) if law == "complex" else empty.astype(complex)
         noise = StepNoise(*map(jnp.asarray, (points[own if law == "complex" else 0 :], pairs, empty)))
         states = jnp.broadcast_to(jnp.asarray(psi)[:, None], (2, points.shape[1]))
-        flow = compiled(channel.smooth_flow(law), "step")
+        flow = compiled(channel.smooth_flow(law_of(law)), "step")
         for h in (0.04, 0.02, 0.01):
             after = np.asarray(flow(jnp.asarray(h), states, noise, None, False))
             exact = liouville.flow([np.diag(features[0])], np.outer(psi, psi.conj()), h)
             errors.append(np.abs((after * weights) @ after.conj().T - exact).max())
-    assert noise.singles.shape[0] == channel.smooth_flow(law).budget.singles
+    assert noise.singles.shape[0] == channel.smooth_flow(law_of(law)).budget.singles
     assert np.log2(errors[-2] / errors[-1]) > 2.7, errors
 
 

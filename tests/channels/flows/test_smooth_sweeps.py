@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from stochq.channels import RateMatrix, Separable
+from stochq.laws import law_of
 from stochq.noise import StepNoise
 from tests import liouville
 from tests.channels.cases import compiled
@@ -33,7 +34,7 @@ CHANNELS = {
 def _outcomes(channel, law, h, psi, visited):
     """States (dim, n) after one step and their chances (n,). visited: the levels whose normals matter,
     the same from either end."""
-    flow = channel.smooth_flow(law)
+    flow = channel.smooth_flow(law_of(law))
     kinds, dim = flow.budget.pairs // channel.dim, channel.dim
     # Of complex normals both parts count.
     slots = [kind * dim + place for kind in range(kinds) for place in visited]

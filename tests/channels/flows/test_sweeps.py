@@ -8,6 +8,7 @@ import pytest
 import scipy.linalg
 
 from stochq.channels import RateMatrix, Separable
+from stochq.laws import law_of
 from tests import liouville
 from tests.channels.cases import compiled, draw
 from tests.judging import judge_sample
@@ -19,7 +20,7 @@ LAWS = ("real", "complex")
 
 def _swept(channel, law, h, psi, seed, dtype=np.float32):
     """Samples of the state after one sweep of length h, (samples, dim)."""
-    flow = channel.flow(law)
+    flow = channel.flow(law_of(law))
     noise, h = draw(np.random.default_rng(seed), flow.budget, SAMPLES, dtype), jnp.asarray(h, dtype)
     states = jnp.broadcast_to(jnp.asarray(psi, np.complex64)[:, None], (len(psi), SAMPLES))
     return np.asarray(compiled(flow, "step")(h, states, noise, flow.terms(h), False)).T
@@ -37,7 +38,7 @@ def test_the_mean_density_is_exact_over_any_step(law, h):
     jumps = transitions(np.outer(rates, np.ones(4)), np.eye(4))
     expected = liouville.flow(jumps, np.outer(psi, psi.conj()), h)
     _judge_density(_swept(Separable(rates), law, h, psi, 1), expected, f"sweep, {law}, h = {h}")
-    mapped = Separable(rates).flow(law).mean_flow(h, False)(np.outer(psi, psi.conj()))
+    mapped = Separable(rates).flow(law_of(law)).mean_flow(h, False)(np.outer(psi, psi.conj()))
     np.testing.assert_allclose(mapped, expected, atol=1e-12)
 
 

@@ -1,0 +1,129 @@
+"""The laws of noise: real, complex and unitary Wiener processes, all with E|dW|² = dt."""
+
+import abc
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, final
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from stochq.noise import Budget, StepNoise
+from stochq.noise.discrete import FOUR_POINT, SEVENTH_DEGREE, Points
+from stochq.systems.linear import times_real
+
+# What users write for a law.
+NoiseLaw = Literal["real", "complex", "unitary"]
+
+
+class Law(abc.ABC):
+    """How the noise of jump operators L_k enters the equation of a state. Abstract; its subclasses carry no numbers.
+
+    All are real noise of other operators: `variants` are the factors c of cL, each with a real Wiener process of its
+    own. They unravel one master equation.
+    """
+
+    name: ClassVar[NoiseLaw]
+    variants: ClassVar[tuple[complex, ...]]
+    # Shares of the strength of Hermitian L that collapse the state and that only turn its phase.
+    collapse_share: ClassVar[float]
+    phase_share: ClassVar[float]
+    # Whether E dW² = dt, as of real noise, and not 0.
+    has_square: ClassVar[bool] = True
+    needs_hermitian: ClassVar[bool] = False
+    # The values that an increment of few values takes.
+    points: ClassVar[Points] = FOUR_POINT
+
+    @property
+    def collapses(self) -> bool:
+        """Whether the state learns of the noise: ⟨L⟩ then enters its drift, and populations are no martingale."""
+        return self.collapse_share > 0
+
+    def budget(self, count: int) -> Budget:
+        """Random numbers of one step of `count` operators."""
+        return Budget(singles=count)
+
+    def normals(self, noise: StepNoise) -> tuple[jax.Array, ...]:
+        """Standard normals (count, *columns), one such array for each variant."""
+        return (noise.singles,)
+
+    def increments(self, noise: StepNoise, dt: jax.Array) -> jax.Array:
+        """dW, (count, *columns)."""
+        return noise.singles * jnp.sqrt(dt)
+
+    @abc.abstractmethod
+    def times(self, parts: list[jax.Array], psi: jax.Array) -> jax.Array:
+        """Σ_v c_v x_v ψ, (dim, *columns), for real x_v, one for each variant c_v."""
+
+
+@final
+@dataclass(frozen=True)
+class Real(Law):
+    """dW real: the law of a homodyne record."""
+
+    name = "real"
+    variants = (1 + 0j,)
+    collapse_share, phase_share = 1.0, 0.0
+
+    def times(self, parts: list[jax.Array], psi: jax.Array) -> jax.Array:
+        return times_real(parts[0], psi)
+
+
+@final
+@dataclass(frozen=True)
+class Complex(Law):
+    """dW complex with E dW² = 0, that is L/√2 and iL/√2 with real noise each: the law of a heterodyne record."""
+
+    name = "complex"
+    variants = (np.sqrt(0.5) + 0j, 1j * np.sqrt(0.5))
+    collapse_share, phase_share = 0.5, 0.5
+    has_square = False
+    points = SEVENTH_DEGREE
+
+    def budget(self, count: int) -> Budget:
+        return Budget(pairs=count)
+
+    def normals(self, noise: StepNoise) -> tuple[jax.Array, ...]:
+        return noise.pairs.real, noise.pairs.imag
+
+    def increments(self, noise: StepNoise, dt: jax.Array) -> jax.Array:
+        return noise.pairs * np.sqrt(0.5).astype(noise.pairs.real.dtype) * jnp.sqrt(dt)
+
+    def times(self, parts: list[jax.Array], psi: jax.Array) -> jax.Array:
+        """Of L itself: the parts carry the factor 1/√2."""
+        return lax.complex(*parts) * psi
+
+
+@final
+@dataclass(frozen=True)
+class Unitary(Law):
+    """−iL with real noise for Hermitian L: a random potential, which no measurement accompanies."""
+
+    name = "unitary"
+    variants = (-1j,)
+    collapse_share, phase_share = 0.0, 1.0
+    needs_hermitian = True
+
+    def times(self, parts: list[jax.Array], psi: jax.Array) -> jax.Array:
+        (angle,) = parts
+        return lax.complex(angle * psi.imag, -angle * psi.real)
+
+
+REAL, COMPLEX, UNITARY = Real(), Complex(), Unitary()
+_LAWS: dict[str, Law] = {law.name: law for law in (REAL, COMPLEX, UNITARY)}
+
+
+def law_of(noise: Any) -> Law:
+    """The law that a user's word names; a law is itself.
+
+    Raises: ValueError for a word that names none.
+
+    >>> law_of("complex").variants[1].imag.round(6)
+    np.float64(0.707107)
+    """
+    if isinstance(noise, Law):
+        return noise
+    if not isinstance(noise, str) or noise not in _LAWS:
+        raise ValueError(f"noise: expected one of {', '.join(_LAWS)}; got {noise!r}.")
+    return _LAWS[noise]
