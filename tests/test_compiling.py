@@ -63,7 +63,7 @@ def test_constants_are_no_worse_operands():
     psi = jnp.broadcast_to(jnp.asarray(normalize(np.ones(16)), np.complex64)[:, None], (16, len(COLUMNS)))
 
     def flow(psi, noise):
-        return channel.flow(law_of("real")).step(jnp.float32(0.1), psi, noise, None, False)
+        return channel.flow(law_of("real")).step(jnp.float32(0.0), jnp.float32(0.1), psi, noise, None, False)[0]
 
     known = jax.jit(lambda: flow(psi, noise))()
     np.testing.assert_allclose(np.asarray(known), np.asarray(jax.jit(flow)(psi, noise)), atol=1e-6)

@@ -14,6 +14,8 @@ from stochq.noise import Budget, StepNoise
 
 # What becomes of E[ψψ†], (dim, dim).
 MeanFlow = Callable[[np.ndarray], np.ndarray]
+# ψ after a step and the increment of the record, or None.
+Stepped = tuple[jax.Array, jax.Array | None]
 # The largest dimension in which it is worth following.
 LARGEST_MEAN_MAP = 128
 # Steps are as long as a limit allows if they are so to rounding, which divisions of intervals bring.
@@ -83,5 +85,9 @@ class Flow(Module):
         return None
 
     @abc.abstractmethod
-    def step(self, dt: jax.Array, psi: jax.Array, noise: StepNoise, terms: Any, reverse: bool) -> jax.Array:
-        """ψ after dt, (dim, *columns); reverse: its parts in the opposite order."""
+    def step(self, t: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoise, terms: Any, reverse: bool) -> Stepped:
+        """ψ after dt, (dim, *columns), and the increment of the record (K, *columns), None where there is none.
+
+        t: the time in the middle of the whole step of which this is a part, at which what depends on time is taken, so
+        that a symmetric composition stays of second order; reverse: its parts in the opposite order.
+        """

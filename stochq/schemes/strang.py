@@ -207,13 +207,14 @@ class StrangStepper(Stepper):
 
     def step(self, t: jax.Array, state: jax.Array, noise: StepNoise) -> jax.Array:
         if self.full is not None:
-            return self._flows(self.full(t, state), noise)
-        return self.half(t + 0.5 * self.dt, self._flows(self.half(t, state), noise))
+            return self._flows(t, self.full(t, state), noise)
+        return self.half(t + 0.5 * self.dt, self._flows(t, self.half(t, state), noise))
 
-    def _flows(self, psi: jax.Array, noise: StepNoise) -> jax.Array:
+    def _flows(self, t: jax.Array, psi: jax.Array, noise: StepNoise) -> jax.Array:
+        middle = t + 0.5 * self.dt
         for index, fraction, reverse in self.sequence:
             flow, terms = self.flows[index], self.terms[index, fraction]
             own, noise = noise.split(flow.budget)
-            inside = flow.step(fraction * self.dt, self.frame.enter(index, psi), own, terms, reverse)
+            inside, _ = flow.step(middle, fraction * self.dt, self.frame.enter(index, psi), own, terms, reverse)
             psi = self.frame.leave(index, inside)
         return psi

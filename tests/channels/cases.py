@@ -107,6 +107,18 @@ def compiled(channel, method):
     return partial(call, channel)
 
 
+def stepper(flow):
+    """A flow's step at any time, the channel's numbers as arguments: (dt, psi, noise, terms, reverse) -> psi."""
+    step = compiled(flow, "step")
+
+    def stepped(dt, *arguments):
+        psi, record = step(jnp.zeros(()), dt, *arguments)
+        assert record is None
+        return psi
+
+    return stepped
+
+
 def draw(rng, budget, columns, dtype=np.float64):
     """Random numbers for a budget, (slots, columns)."""
     pairs = rng.normal(size=(budget.pairs, columns)) + 1j * rng.normal(size=(budget.pairs, columns))

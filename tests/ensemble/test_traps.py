@@ -251,8 +251,8 @@ class ShortFlow(sq.channels.Flow):
     def mean_flow(self, dt, reverse):
         return self.inner.mean_flow(dt, reverse) if dt <= self.mean_limit * (1 + 1e-9) else None
 
-    def step(self, dt, psi, noise, terms, reverse):
-        return self.inner.step(dt, psi, noise, terms, reverse)
+    def step(self, t, dt, psi, noise, terms, reverse):
+        return self.inner.step(t, dt, psi, noise, terms, reverse)
 
 
 @pytest.mark.parametrize("strength", [0.5, 0.6, 0.7, 0.9])

@@ -42,7 +42,7 @@ def _flow(channel, h, law, states, marks):
 
     @eqx.filter_jit
     def flow(h, states, noise):
-        return drawn.step(h, states, noise, drawn.terms(h), False)
+        return drawn.step(jnp.zeros(()), h, states, noise, drawn.terms(h), False)[0]
 
     with jax.enable_x64(True):
         return np.asarray(flow(jnp.asarray(h), jnp.asarray(states), _noise(marks)))

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from stochq.channels.families.diagonal import DiagonalCollapse
-from stochq.channels.flow import Flow, MeanFlow
+from stochq.channels.flow import Flow, MeanFlow, Stepped
 from stochq.channels.flows.born import draw_level
 from stochq.noise import Budget, StepNoise
 from stochq.noise.roots import root
@@ -81,10 +81,10 @@ class ExactCollapse(Collapse):
     def mean_flow(self, dt: float, reverse: bool) -> MeanFlow:
         return self.decay(dt)
 
-    def step(self, dt: jax.Array, psi: jax.Array, noise: StepNoise, terms: Any, reverse: bool) -> jax.Array:
+    def step(self, t: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoise, terms: Any, reverse: bool) -> Stepped:
         if not self.law.collapses:
-            return self.turned(dt, psi, noise.singles)
-        return self.collapsed(dt, psi, noise, _draw_index(populations(psi), noise.uniforms[0]))
+            return self.turned(dt, psi, noise.singles), None
+        return self.collapsed(dt, psi, noise, _draw_index(populations(psi), noise.uniforms[0])), None
 
 
 @final
@@ -99,9 +99,9 @@ class SmoothCollapse(Collapse):
     def is_differentiable(self) -> bool:
         return True
 
-    def step(self, dt: jax.Array, psi: jax.Array, noise: StepNoise, terms: Any, reverse: bool) -> jax.Array:
+    def step(self, t: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoise, terms: Any, reverse: bool) -> Stepped:
         own, extra = noise.split(self.channel.budget(self.law))
-        return self.collapsed(dt, psi, own, _gaussian_index(populations(psi), extra.singles))
+        return self.collapsed(dt, psi, own, _gaussian_index(populations(psi), extra.singles)), None
 
 
 def _gaussian_index(probability: jax.Array, normals: jax.Array) -> jax.Array:

@@ -17,7 +17,7 @@ from jax import lax
 
 from stochq.channels.families.kraus_terms import Terms, mean_of_outcomes
 from stochq.channels.families.operators import Operators
-from stochq.channels.flow import Flow, MeanFlow
+from stochq.channels.flow import Flow, MeanFlow, Stepped
 from stochq.noise import Budget, StepNoise
 from stochq.noise.discrete import Points
 from stochq.noise.normals import uniform
@@ -60,7 +60,7 @@ class KrausFlow(Flow):
             stack = self.law.variants[0] * stack
         return self.channel.kraus_terms(stack, dt, self.law.has_square)
 
-    def step(self, dt: jax.Array, psi: jax.Array, noise: StepNoise, terms: Any, reverse: bool) -> jax.Array:
+    def step(self, t: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoise, terms: Any, reverse: bool) -> Stepped:
         points, square = self.law.points, self.law.has_square
 
         def visit(psi: jax.Array, operator: tuple) -> tuple[jax.Array, None]:
@@ -69,8 +69,8 @@ class KrausFlow(Flow):
 
         words = jnp.swapaxes(noise.words, 0, 1)
         if self.channel.count == 1:
-            return visit(psi, (terms[0], words[0]))[0]
-        return lax.scan(visit, psi, (terms, words), reverse=reverse)[0]
+            return visit(psi, (terms[0], words[0]))[0], None
+        return lax.scan(visit, psi, (terms, words), reverse=reverse)[0], None
 
 
 @eqx.filter_jit

@@ -9,7 +9,7 @@ from jax import lax
 
 from stochq.channels.families.kraus_terms import Action
 from stochq.channels.families.operators import Operators
-from stochq.channels.flow import Flow
+from stochq.channels.flow import Flow, Stepped
 from stochq.channels.flows.kraus import KrausFlow
 from stochq.noise import Budget, StepNoise
 from stochq.systems.linear import inner, level_sum, normalized, populations, times_real
@@ -36,7 +36,7 @@ class PlatenFlow(Flow):
     def is_differentiable(self) -> bool:
         return True
 
-    def step(self, dt: jax.Array, psi: jax.Array, noise: StepNoise, terms: Any, reverse: bool) -> jax.Array:
+    def step(self, t: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoise, terms: Any, reverse: bool) -> Stepped:
         factors, channel = self.law.variants, self.channel
         draws = self.law.normals(noise)
 
@@ -49,8 +49,8 @@ class PlatenFlow(Flow):
 
         stack = jnp.asarray(channel.stack())
         if channel.count == 1:
-            return visit(psi, (stack[0], tuple(draw[0] for draw in draws)))[0]
-        return lax.scan(visit, psi, (stack, draws), reverse=reverse)[0]
+            return visit(psi, (stack[0], tuple(draw[0] for draw in draws)))[0], None
+        return lax.scan(visit, psi, (stack, draws), reverse=reverse)[0], None
 
 
 def platen_step(apply: Action, adjoint: Action, dt: jax.Array, psi: jax.Array, normal: jax.Array) -> jax.Array:

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from stochq.channels.families.reduction import PulledReduction
-from stochq.channels.flow import Flow
+from stochq.channels.flow import Flow, Stepped
 from stochq.noise import Budget, StepNoise
 from stochq.systems.linear import normalized, populations, times_real
 
@@ -25,8 +25,8 @@ class PulledFlow(Flow):
     def is_differentiable(self) -> bool:
         return True
 
-    def step(self, dt: jax.Array, psi: jax.Array, noise: StepNoise, terms: Any, reverse: bool) -> jax.Array:
-        return self._pulled(0.5 * dt, _grown(self.channel.field(noise, dt), self._pulled(0.5 * dt, psi)))
+    def step(self, t: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoise, terms: Any, reverse: bool) -> Stepped:
+        return self._pulled(0.5 * dt, _grown(self.channel.field(noise, dt), self._pulled(0.5 * dt, psi))), None
 
     def _pulled(self, dt: jax.Array, psi: jax.Array) -> jax.Array:
         """ψ̇_i = J(p_i − Σp²)ψ_i by the midpoint rule in ln ψ."""

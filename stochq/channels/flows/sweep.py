@@ -21,7 +21,7 @@ import numpy as np
 from jax import lax
 
 from stochq.channels.families.separable import Separable
-from stochq.channels.flow import Flow, MeanFlow
+from stochq.channels.flow import Flow, MeanFlow, Stepped
 from stochq.channels.flows.arrivals import OwnCollapse, arrival, collapse
 from stochq.compiling import fused_on_cpu
 from stochq.laws import Law
@@ -63,8 +63,8 @@ class Sweep(Flow):
         share = target / (target.sum() or 1.0)
         return lambda rho: kept * rho + (1 - kept) * np.trace(rho).real * np.diag(share)
 
-    def step(self, dt: jax.Array, psi: jax.Array, noise: StepNoise, terms: Any, reverse: bool) -> jax.Array:
-        return sweep(jnp.asarray(self.channel.target), dt, psi, noise, self.law)
+    def step(self, t: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoise, terms: Any, reverse: bool) -> Stepped:
+        return sweep(jnp.asarray(self.channel.target), dt, psi, noise, self.law), None
 
 
 def sweep(rates: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoise, law: Law) -> jax.Array:

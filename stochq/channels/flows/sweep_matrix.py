@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from stochq.channels.families.transitions import Transitions
-from stochq.channels.flow import Flow
+from stochq.channels.flow import Flow, Stepped
 from stochq.channels.flows.arrivals import OwnCollapse, arrival, collapse
 from stochq.channels.flows.sweep import downwards, numbers_of_level, sweep_budget
 from stochq.laws import Law
@@ -31,8 +31,8 @@ class MatrixSweep(Flow):
     def budget(self) -> Budget:
         return sweep_budget(self.channel.dim, self.law)
 
-    def step(self, dt: jax.Array, psi: jax.Array, noise: StepNoise, terms: Any, reverse: bool) -> jax.Array:
-        return sweep_matrix(jnp.asarray(self.channel.rates()), dt, psi, noise, self.law)
+    def step(self, t: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoise, terms: Any, reverse: bool) -> Stepped:
+        return sweep_matrix(jnp.asarray(self.channel.rates()), dt, psi, noise, self.law), None
 
 
 def sweep_matrix(rates: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoise, law: Law) -> jax.Array:

@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from stochq.channels.flow import Flow
+from stochq.channels.flow import Flow, Stepped
 from stochq.channels.flows.sweep import downwards, visit_durations
 from stochq.compiling import fused_on_cpu
 from stochq.laws import Law
@@ -90,12 +90,12 @@ class SmoothTransitions(Flow):
 class SmoothSweep(SmoothTransitions):
     """Rates that depend on the target level alone, at O(dim)."""
 
-    def step(self, dt: jax.Array, psi: jax.Array, noise: StepNoise, terms: Any, reverse: bool) -> jax.Array:
+    def step(self, t: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoise, terms: Any, reverse: bool) -> Stepped:
         durations = visit_durations(jnp.asarray(self.channel.target), dt)
         # Trajectories on their way down hold their levels in the opposite order.
         down = downwards(noise)
         ordered = fused_on_cpu(partial(_visit_all, law=self.law), jnp.where(down, psi[::-1], psi), noise, durations)
-        return normalized(jnp.where(down, ordered[::-1], ordered))
+        return normalized(jnp.where(down, ordered[::-1], ordered)), None
 
 
 def _visit_all(psi: jax.Array, noise: StepNoise, durations: tuple[jax.Array, jax.Array], law: Law) -> jax.Array:
@@ -130,7 +130,7 @@ def _visit_all(psi: jax.Array, noise: StepNoise, durations: tuple[jax.Array, jax
 class SmoothMatrixSweep(SmoothTransitions):
     """Any rates J_μν, at O(dim²)."""
 
-    def step(self, dt: jax.Array, psi: jax.Array, noise: StepNoise, terms: Any, reverse: bool) -> jax.Array:
+    def step(self, t: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoise, terms: Any, reverse: bool) -> Stepped:
         down, dim, rates = downwards(noise), self.channel.dim, jnp.asarray(self.channel.rates())
 
         def visit(psi: jax.Array, row: tuple) -> tuple[jax.Array, None]:
@@ -141,7 +141,7 @@ class SmoothMatrixSweep(SmoothTransitions):
         rows = (jnp.arange(dim), rates, rates[::-1, ::-1])
         # Trajectories on their way down hold their levels in the opposite order.
         ordered, _ = lax.scan(visit, jnp.where(down, psi[::-1], psi), rows)
-        return normalized(jnp.where(down, ordered[::-1], ordered))
+        return normalized(jnp.where(down, ordered[::-1], ordered)), None
 
 
 def _visit_matrix(psi: jax.Array, index: jax.Array, rate: jax.Array, normals: tuple, law: Law) -> jax.Array:

@@ -9,7 +9,7 @@ from stochq.channels import RateMatrix, Separable
 from stochq.laws import law_of
 from stochq.noise import StepNoise
 from tests import liouville, stochastic
-from tests.channels.cases import CASES, PAIRS, compiled, draw
+from tests.channels.cases import CASES, PAIRS, compiled, draw, stepper
 from tests.judging import judge_sample
 from tests.problems import state, unitary
 
@@ -113,7 +113,7 @@ def test_one_state_alone_is_one_column(name, law):
     psi = _columns(channel.dim, 2)
     with jax.enable_x64(True):
         noise = draw(np.random.default_rng(2), channel.flow(law_of(law)).budget, 2)
-        flow = compiled(channel.flow(law_of(law)), "step")
+        flow = stepper(channel.flow(law_of(law)))
         together = flow(jnp.asarray(0.1), jnp.asarray(psi), noise, None, False)
         alone = StepNoise(*(part[:, 1] for part in noise[:3]), uniform_pairs=noise.uniform_pairs[:, 1])
         one = flow(jnp.asarray(0.1), jnp.asarray(psi[:, 1]), alone, None, False)

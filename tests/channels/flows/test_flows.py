@@ -11,14 +11,14 @@ from stochq.channels import DenseOperators, Features
 from stochq.laws import law_of
 from stochq.noise import StepNoise
 from tests import liouville
-from tests.channels.cases import CASES, DIAGONAL, LAWS, compiled, draw
+from tests.channels.cases import CASES, DIAGONAL, LAWS, draw, stepper
 from tests.judging import judge_sample
 from tests.problems import hermitian, state
 
 
 def _flow(channel, law):
     """The channel's flow, compiled: (dt, psi, noise) -> psi."""
-    step = compiled(channel.flow(law_of(law)), "step")
+    step = stepper(channel.flow(law_of(law)))
 
     def flow(dt, psi, noise, reverse=False):
         psi = jnp.asarray(psi)
@@ -94,7 +94,7 @@ def test_the_smooth_collapse_has_local_weak_order_three(law):
         pairs = (points[:1] + 1j * points[1:2]) if law == "complex" else empty.astype(complex)
         noise = StepNoise(*map(jnp.asarray, (points[own if law == "complex" else 0 :], pairs, empty)))
         states = jnp.broadcast_to(jnp.asarray(psi)[:, None], (2, points.shape[1]))
-        flow = compiled(channel.smooth_flow(law_of(law)), "step")
+        flow = stepper(channel.smooth_flow(law_of(law)))
         for h in (0.04, 0.02, 0.01):
             after = np.asarray(flow(jnp.asarray(h), states, noise, None, False))
             exact = liouville.flow([np.diag(features[0])], np.outer(psi, psi.conj()), h)

@@ -15,7 +15,7 @@ from stochq.channels import RateMatrix, Separable
 from stochq.laws import law_of
 from stochq.noise import StepNoise
 from tests import liouville
-from tests.channels.cases import compiled
+from tests.channels.cases import stepper
 from tests.channels.flows.test_sweeps import diffused
 from tests.problems import state, transitions
 
@@ -48,7 +48,7 @@ def _outcomes(channel, law, h, psi, visited):
     uniforms = np.repeat([0.75, 0.25], count)[None]
     noise = StepNoise(jnp.zeros((0, 2 * count)), jnp.asarray(pairs), jnp.asarray(uniforms))
     states = jnp.broadcast_to(jnp.asarray(psi)[:, None], (dim, 2 * count))
-    after = compiled(flow, "step")(jnp.asarray(h), states, noise, flow.terms(jnp.asarray(h)), False)
+    after = stepper(flow)(jnp.asarray(h), states, noise, flow.terms(jnp.asarray(h)), False)
     return np.asarray(after), np.tile(rule[1].prod(axis=0), 2) / 2
 
 

@@ -10,7 +10,7 @@ import scipy.linalg
 from stochq.channels import RateMatrix, Separable
 from stochq.laws import law_of
 from tests import liouville
-from tests.channels.cases import compiled, draw
+from tests.channels.cases import draw, stepper
 from tests.judging import judge_sample
 from tests.problems import state, transitions
 
@@ -23,7 +23,7 @@ def _swept(channel, law, h, psi, seed, dtype=np.float32):
     flow = channel.flow(law_of(law))
     noise, h = draw(np.random.default_rng(seed), flow.budget, SAMPLES, dtype), jnp.asarray(h, dtype)
     states = jnp.broadcast_to(jnp.asarray(psi, np.complex64)[:, None], (len(psi), SAMPLES))
-    return np.asarray(compiled(flow, "step")(h, states, noise, flow.terms(h), False)).T
+    return np.asarray(stepper(flow)(h, states, noise, flow.terms(h), False)).T
 
 
 def _judge_density(after, expected, what):
