@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from stochq.arrays import as_real, is_concrete
 from stochq.channels import Channel
-from stochq.laws import REAL, Law, NoiseLaw
+from stochq.laws import REAL, Law, NoiseLaw, law_of
 from stochq.module import Module
 from stochq.noise import Coloured, SphericalBrownian
 from stochq.systems.hamiltonian import Hamiltonian
@@ -52,7 +52,8 @@ class Equation(Module):
         self.hamiltonian = as_hamiltonian(hamiltonian)
         self.channels = _checked_channels(channels)
         if noise is not None:
-            self.channels = tuple(channel.with_law(noise) for channel in self.channels)
+            law = law_of(noise)
+            self.channels = tuple(channel.with_law(law) for channel in self.channels)
         self.hbar = as_real(hbar)
         self.colour = colour
         if is_concrete(self.hbar) and not (np.isfinite(self.hbar) and self.hbar > 0):

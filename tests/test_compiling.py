@@ -43,9 +43,10 @@ def test_no_rows_give_none():
 def test_many_draws_are_those_of_fewer():
     """A slot's numbers do not depend on how many are drawn beside it, one by one or at once."""
     dtype, key = np.dtype(np.float32), jnp.asarray(seed_words(5))
-    few, many = Budget(pairs=MANY_ROWS - 2), Budget(pairs=4 * MANY_ROWS)
+    few, many = Budget(complex_normals=MANY_ROWS - 2), Budget(complex_normals=4 * MANY_ROWS)
     drawn = [
-        np.asarray(draw_step(key, jnp.asarray(COLUMNS), jnp.uint32(0), budget, dtype).pairs) for budget in (few, many)
+        np.asarray(draw_step(key, jnp.asarray(COLUMNS), jnp.uint32(0), budget, dtype).complex_normals)
+        for budget in (few, many)
     ]
     np.testing.assert_allclose(drawn[1][: MANY_ROWS - 2], drawn[0], rtol=1e-6)
 

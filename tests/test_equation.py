@@ -45,11 +45,11 @@ def test_a_compiled_step_is_the_eager_one(name, scheme):
     with jax.enable_x64(True):
         frame, t, dt = jax.tree.map(jnp.asarray, frame_of(problem.equation)), jnp.asarray(0.3), jnp.asarray(0.05)
         noise = draw(np.random.default_rng(1), scheme.budget(frame), 2)
-        psi = jnp.stack([frame.hold(jnp.asarray(problem.psi0, complex))] * 2, axis=-1)
+        psi = jnp.stack([frame.to_frame(jnp.asarray(problem.psi0, complex))] * 2, axis=-1)
 
         def step(frame, t, dt, psi, noise):
             stepper = scheme.prepare(frame, dt)
-            return stepper.close(t, stepper.step(t, stepper.open(t, (psi,)), noise))[0]
+            return stepper.extract(t, stepper.step(t, stepper.init(t, (psi,)), noise))[0]
 
         compiled = eqx.filter_jit(step)(frame, t, dt, psi, noise)
         eager = step(frame, t, dt, psi, noise)

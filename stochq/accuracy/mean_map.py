@@ -51,7 +51,7 @@ class MeanMapEstimator(Estimator):
         self.order = scheme.weak_order
         self._bandwidth = bandwidth(equation)
         with jax.enable_x64(True):
-            self._start = np.asarray(frame.hold(jnp.asarray(psi, np.complex128)))
+            self._start = np.asarray(frame.to_frame(jnp.asarray(psi, np.complex128)))
         self._operators = np.stack([self._held(operator) for operator in observables.values()])
         self._jump_rate = jump_rate_of(equation, frame, scheme, float(times[-1] - times[0]), means=True)
         self._map = lru_cache(maxsize=64)(self._make_map)

@@ -8,7 +8,7 @@ from stochq.channels.families.features import Features as Features
 from stochq.channels.families.kernel import Kernel as Kernel
 from stochq.channels.families.operators import Operators as Operators
 from stochq.channels.families.projectors import Projectors as Projectors
-from stochq.channels.families.reduction import PulledReduction as PulledReduction
+from stochq.channels.families.reduction import StratonovichCollapse as StratonovichCollapse
 from stochq.channels.families.separable import Separable as Separable
 from stochq.channels.families.transitions import RateMatrix as RateMatrix
 from stochq.channels.families.transitions import Transitions as Transitions

@@ -29,7 +29,7 @@ class Flow(Module):
 
     >>> import stochq as sq
     >>> flow = sq.channels.Projectors([1.0, 1.0]).flow(sq.laws.REAL)
-    >>> flow.budget.singles, flow.budget.uniforms, flow.mean_limit
+    >>> flow.budget.real_normals, flow.budget.uniforms, flow.mean_limit
     (2, 1, inf)
     """
 

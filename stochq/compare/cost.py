@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from stochq.arrays import check_numbers
-from stochq.channels import Channel, DenseOperators, Energy, Given, NoiseLaw, Operators
+from stochq.channels import Channel, DenseOperators, Energy, Given, Operators
 from stochq.channels.flow import LARGEST_MEAN_MAP
 from stochq.ensemble.planning import pilot_size
 from stochq.ensemble.problem import block_size
@@ -16,6 +16,7 @@ from stochq.exact import liouvillian
 from stochq.exact.action import is_driven
 from stochq.exact.groups import parts_of, unstructured
 from stochq.exact.inputs import LARGEST_DIM
+from stochq.laws import Law
 from stochq.noise import Coloured
 from stochq.systems.banded import Banded
 from stochq.systems.checks import check_times
@@ -142,11 +143,11 @@ def _step(equation: Equation) -> float:
     return work + (8 * dim**2 / _DENSE_GAIN if dense_over_a_step or not _is_light(equation) else 0)
 
 
-def _flow(channel: Channel, law: NoiseLaw) -> float:
+def _flow(channel: Channel, law: Law) -> float:
     """Random numbers and operators of a channel in one step, twice where its flow runs there and back."""
     flow = None if channel.missing_flow(law) else channel.flow(law)
     budget = channel.budget(law) if flow is None else flow.budget
-    work = _NORMAL * (budget.singles + 2 * budget.pairs + budget.uniforms)
+    work = _NORMAL * (budget.real_normals + 2 * budget.complex_normals + budget.uniforms)
     if isinstance(channel, Operators):
         dense = 5 * 8 * channel.dim / _DENSE_GAIN if isinstance(channel, DenseOperators) else 0.0
         work += channel.count * channel.dim * (_OPERATOR + dense)

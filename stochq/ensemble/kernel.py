@@ -72,7 +72,7 @@ def _steps(loop: Loop, stepper: Stepper, colouring: Colouring | None) -> Any:
         if colouring is not None:
             noise, memory = (colouring.pair if loop.scheme.doubles_steps else colouring.step)(memory, noise)
         if loop.antithetic:
-            noise = noise.with_images()
+            noise = noise.with_antithetic()
         return stepper.step(t, state, noise), memory
 
     def two_steps(carried: tuple, t: jax.Array, dt: jax.Array, noise: Any) -> tuple:
@@ -131,28 +131,28 @@ def run_block(
     dtype = psi0.real.dtype
     trajectories = first.astype(jnp.uint32) + jnp.arange(loop.block, dtype=jnp.uint32)
     budget, colouring = loop.scheme.budget(frame), grid.colouring
-    memory = None if colouring is None else colouring.start(key, trajectories, budget.singles, dtype)
+    memory = None if colouring is None else colouring.start(key, trajectories, budget.real_normals, dtype)
     drawn = budget if colouring is None else colouring.budget(budget)
     shared = loop.scheme.prepare(frame, grid.lengths[0]) if loop.uniform else None
 
     def give(states: States, phase: jax.Array | None) -> Any:
-        given = tuple(frame.give(psi) for psi in states)
+        given = tuple(frame.from_frame(psi) for psi in states)
         return observe(given if phase is None else tuple(phase * psi for psi in given))
 
     def visit(carry: tuple, interval: tuple) -> tuple:
         state, memory, noise, step = carry
         t, t_next, steps, dt, phase = interval
         stepper = loop.scheme.prepare(frame, dt) if shared is None else shared
-        state = stepper.open(t, state) if shared is None else state
+        state = stepper.init(t, state) if shared is None else state
         advance = _advance(loop, stepper, colouring, drawn, key, trajectories, dtype)
         (state, memory), noise = advance(((state, memory), noise), t, step, steps, dt)
-        closed = stepper.close(t_next, state)
+        closed = stepper.extract(t_next, state)
         return (closed if shared is None else state, memory, noise, step + steps), give(closed, phase)
 
     # One column until all is done that trajectories share. XLA's processor backend (jaxlib 0.10) also reads beyond
     # the operand in a product of a matrix and a broadcast vector that is summed afterwards.
-    states = tuple(frame.hold(psi0)[:, None] for _ in loop.scheme.weights)
-    start = states if shared is None else shared.open(grid.times[0], states)
+    states = tuple(frame.to_frame(psi0)[:, None] for _ in loop.scheme.weights)
+    start = states if shared is None else shared.init(grid.times[0], states)
     start = jax.tree.map(lambda one: jnp.broadcast_to(one, (*one.shape[:-1], loop.columns)), start)
     start_phase, phases = (None, None) if grid.phases is None else (grid.phases[0], grid.phases[1:])
     intervals = (grid.times[:-1], grid.times[1:], grid.steps, grid.lengths, phases)

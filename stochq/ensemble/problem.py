@@ -111,7 +111,7 @@ def covariance_points(observables: int, times: int) -> np.ndarray:
 def check_counters(problem: Problem, grid: TimeGrid, trajectories: int) -> None:
     """ValueError when the run would use up the counters of its random numbers."""
     budget, colouring = problem.loop.scheme.budget(problem.frame), problem.grid.colouring
-    start = 0 if colouring is None else colouring.start_slots(budget.singles)
+    start = 0 if colouring is None else colouring.start_slots(budget.real_normals)
     slots = (budget if colouring is None else colouring.budget(budget)).slots_per_step_pair
     pairs = grid.total_steps if problem.loop.scheme.doubles_steps else grid.total_steps // 2 + 2
     if grid.total_steps > MOST_STEPS:

@@ -16,7 +16,7 @@ from stochq.ensemble.kernel import GridArrays
 from stochq.ensemble.statistics import Statistic
 from stochq.module import Module
 from stochq.noise import Budget
-from stochq.noise.counter import draw_pairs
+from stochq.noise.counter import draw_complex_normals
 from stochq.systems.linear import PRECISION, multiply
 
 
@@ -81,11 +81,11 @@ class Determinants(NamedTuple):
     def data(self, first: jax.Array, states: bool) -> dict[str, jax.Array]:
         """Values, and as states the orbitals' amplitudes, all of one orbital after the other."""
         trajectories = first.astype(jnp.uint32) + jnp.arange(self.block, dtype=jnp.uint32)
-        dtype, budget = self.pattern.dtype, Budget(pairs=self.pattern.shape[1] // 2)
+        dtype, budget = self.pattern.dtype, Budget(complex_normals=self.pattern.shape[1] // 2)
         full, recalled, draws = self.half * self.half, self.increments.memory, self.increments.draws
 
         def draw(index: jax.Array) -> jax.Array:
-            noise = draw_pairs(jnp.asarray(self.key), trajectories, index, budget, dtype)
+            noise = draw_complex_normals(jnp.asarray(self.key), trajectories, index, budget, dtype)
             return jnp.concatenate([noise.real, noise.imag])
 
         def draw_step(step: jax.Array) -> jax.Array:
@@ -110,7 +110,7 @@ class Determinants(NamedTuple):
             carry = lax.fori_loop(0, count, iterate, carry)
             return carry, observe(carry[0])
 
-        shape = (recalled, 2 * budget.pairs, self.block)
+        shape = (recalled, 2 * budget.complex_normals, self.block)
         normals = [draw(jnp.uint32(index)) for index in range(recalled)]
         memory = self.increments.start(jnp.stack(normals) if normals else jnp.zeros(shape, dtype))
         orbitals, step = self._start(), jnp.uint32(0)

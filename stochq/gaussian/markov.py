@@ -16,7 +16,7 @@ from stochq.functions import digest_of_program
 from stochq.gaussian.observing import Coordinates
 from stochq.gaussian.phase_space import Array
 from stochq.noise import Budget
-from stochq.noise.counter import draw_pairs
+from stochq.noise.counter import draw_complex_normals
 from stochq.systems.linear import level_sum, multiply
 
 
@@ -86,10 +86,10 @@ class Chains(NamedTuple):
     def _run(self, first: jax.Array) -> tuple[jax.Array, jax.Array | None]:
         """Points (T, 2n, block) and entropies (T, block)."""
         trajectories = first.astype(jnp.uint32) + jnp.arange(self.block, dtype=jnp.uint32)
-        dtype, budget = self.start.mean.dtype, Budget(pairs=self.size // 2)
+        dtype, budget = self.start.mean.dtype, Budget(complex_normals=self.size // 2)
 
         def draw(step: jax.Array) -> jax.Array:
-            return draw_pairs(jnp.asarray(self.key), trajectories, step, budget, dtype)
+            return draw_complex_normals(jnp.asarray(self.key), trajectories, step, budget, dtype)
 
         def visit(carry: tuple, interval: tuple) -> tuple:
             x, entropy, step = carry

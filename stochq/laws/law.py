@@ -42,15 +42,15 @@ class Law(abc.ABC):
 
     def budget(self, count: int) -> Budget:
         """Random numbers of one step of `count` operators."""
-        return Budget(singles=count)
+        return Budget(real_normals=count)
 
     def normals(self, noise: StepNoise) -> tuple[jax.Array, ...]:
         """Standard normals (count, *columns), one such array for each variant."""
-        return (noise.singles,)
+        return (noise.real_normals,)
 
     def increments(self, noise: StepNoise, dt: jax.Array) -> jax.Array:
         """dW, (count, *columns)."""
-        return noise.singles * jnp.sqrt(dt)
+        return noise.real_normals * jnp.sqrt(dt)
 
     @abc.abstractmethod
     def times(self, parts: list[jax.Array], psi: jax.Array) -> jax.Array:
@@ -82,13 +82,13 @@ class Complex(Law):
     points = SEVENTH_DEGREE
 
     def budget(self, count: int) -> Budget:
-        return Budget(pairs=count)
+        return Budget(complex_normals=count)
 
     def normals(self, noise: StepNoise) -> tuple[jax.Array, ...]:
-        return noise.pairs.real, noise.pairs.imag
+        return noise.complex_normals.real, noise.complex_normals.imag
 
     def increments(self, noise: StepNoise, dt: jax.Array) -> jax.Array:
-        return noise.pairs * np.sqrt(0.5).astype(noise.pairs.real.dtype) * jnp.sqrt(dt)
+        return noise.complex_normals * np.sqrt(0.5).astype(noise.complex_normals.real.dtype) * jnp.sqrt(dt)
 
     def times(self, parts: list[jax.Array], psi: jax.Array) -> jax.Array:
         """Of L itself: the parts carry the factor 1/√2."""

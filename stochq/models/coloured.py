@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from stochq.channels.families.reduction import PulledReduction
+from stochq.channels.families.reduction import StratonovichCollapse
 from stochq.equation import Equation
 from stochq.models.checks import positive, rate, unitary_basis
 from stochq.noise import Coloured, SphericalBrownian
@@ -50,7 +50,7 @@ def coloured_suv(
         raise ValueError(f"single: expected two levels, whose populations one process can exchange; got {dim} levels.")
     matrix = np.array([[0.5, -0.5]]) if single else np.eye(dim)
     strength = rate("coupling", coupling) * _normalization(colour, variance)
-    channel = PulledReduction(rate("drift", drift), strength, matrix, unitary_basis(basis, dim))
+    channel = StratonovichCollapse(rate("drift", drift), strength, matrix, unitary_basis(basis, dim))
     return Equation(hamiltonian, (channel,), "real", positive("hbar", hbar), colour)
 
 

@@ -25,7 +25,7 @@ class Colouring(Module):
 
     def budget(self, budget: Budget) -> Budget:
         """What is drawn so that `budget` is there after the filter."""
-        return budget._replace(singles=self.increments.draws * budget.singles)
+        return budget._replace(real_normals=self.increments.draws * budget.real_normals)
 
     def start_slots(self, processes: int) -> int:
         """Slots at the end of the counter that the first memory takes."""
@@ -40,13 +40,14 @@ class Colouring(Module):
 
     def step(self, memory: jax.Array, noise: StepNoise) -> tuple[StepNoise, jax.Array]:
         """The noise of one step, and the memory after it."""
-        singles, draws = noise.singles, self.increments.draws
-        normals = singles if draws == 1 else singles.reshape(draws, -1, singles.shape[-1])
+        normals, draws = noise.real_normals, self.increments.draws
+        if draws > 1:
+            normals = normals.reshape(draws, -1, normals.shape[-1])
         integrals, memory = self.increments.step(memory, normals)
-        return noise._replace(singles=integrals * jax.lax.rsqrt(jnp.asarray(self.length))), memory
+        return noise._replace(real_normals=integrals * jax.lax.rsqrt(jnp.asarray(self.length))), memory
 
     def pair(self, memory: jax.Array, noise: StepPairNoise) -> tuple[StepPairNoise, jax.Array]:
         """The noise of two steps, and the memory after them."""
         even, memory = self.step(memory, noise.even())
         odd, memory = self.step(memory, noise.odd())
-        return noise._replace(singles=jax.lax.complex(even.singles, odd.singles)), memory
+        return noise._replace(real_normals=jax.lax.complex(even.real_normals, odd.real_normals)), memory

@@ -24,8 +24,8 @@ class Budget(NamedTuple):
     """Random numbers of one step of one trajectory: real normals, complex normals (E|z|² = 2), uniforms, bare words,
     and pairs of uniforms."""
 
-    singles: int = 0
-    pairs: int = 0
+    real_normals: int = 0
+    complex_normals: int = 0
     uniforms: int = 0
     words: int = 0
     uniform_pairs: int = 0
@@ -36,12 +36,12 @@ class Budget(NamedTuple):
     @property
     def shared(self) -> int:
         """Slots whose two words serve two consecutive steps."""
-        return self.singles + self.uniforms + self.words
+        return self.real_normals + self.uniforms + self.words
 
     @property
     def own(self) -> int:
         """Slots that serve one step only."""
-        return self.pairs + self.uniform_pairs
+        return self.complex_normals + self.uniform_pairs
 
     @property
     def slots_per_step_pair(self) -> int:
@@ -53,14 +53,14 @@ def _from(start: int) -> slice:
 
 
 class StepNoise(NamedTuple):
-    """The random numbers of one step: singles (n,), pairs (m,) complex, uniforms (q,), words (halves, w) of 32 bits,
-    uniform_pairs (r,) complex.
+    """The random numbers of one step: real_normals (n,), complex_normals (m,), uniforms (q,), words (halves, w) of 32
+    bits, uniform_pairs (r,) complex.
 
     halves: 1, or 2 for a step joined from two. words: None where none are drawn.
     """
 
-    singles: jax.Array
-    pairs: jax.Array
+    real_normals: jax.Array
+    complex_normals: jax.Array
     uniforms: jax.Array
     words: Any = None
     uniform_pairs: Any = np.zeros((0, 1), np.complex64)
@@ -71,8 +71,8 @@ class StepNoise(NamedTuple):
 
     def _cut(self, budget: Budget, part: Callable[[int], slice]) -> "StepNoise":
         return StepNoise(
-            self.singles[part(budget.singles)],
-            self.pairs[part(budget.pairs)],
+            self.real_normals[part(budget.real_normals)],
+            self.complex_normals[part(budget.complex_normals)],
             self.uniforms[part(budget.uniforms)],
             None if self.words is None else self.words[:, part(budget.words)],
             self.uniform_pairs[part(budget.uniform_pairs)],
@@ -83,37 +83,42 @@ class StepNoise(NamedTuple):
 
         Words stay two: whoever reads them adds what they mean.
         """
-        half = np.sqrt(0.5).astype(self.singles.dtype)
+        half = np.sqrt(0.5).astype(self.real_normals.dtype)
         words = None if self.words is None else jnp.concatenate([self.words, second.words])
-        singles, pairs = (self.singles + second.singles) * half, (self.pairs + second.pairs) * half
-        return StepNoise(singles, pairs, self.uniforms, words, self.uniform_pairs)
+        real_normals = (self.real_normals + second.real_normals) * half
+        complex_normals = (self.complex_normals + second.complex_normals) * half
+        return StepNoise(real_normals, complex_normals, self.uniforms, words, self.uniform_pairs)
 
-    def with_images(self) -> "StepNoise":
+    def with_antithetic(self) -> "StepNoise":
         """These numbers and, in as many more columns, antithetic ones: equally likely −z, 1 − u and opposite bits."""
-        return StepNoise(*map(_with_images, _KINDS, self))
+        return StepNoise(*map(_with_antithetic, _KINDS, self))
 
 
 class StepPairNoise(NamedTuple):
     """The random numbers of steps 2p and 2p+1, as they are drawn (leading axis: slots; trailing: trajectories)."""
 
-    singles: jax.Array
+    real_normals: jax.Array
     uniforms: jax.Array
-    even_pairs: jax.Array
-    odd_pairs: jax.Array
+    even_complex_normals: jax.Array
+    odd_complex_normals: jax.Array
     even_words: Any = None
     odd_words: Any = None
     even_uniforms: Any = np.zeros((0, 1), np.complex64)
     odd_uniforms: Any = np.zeros((0, 1), np.complex64)
 
     def even(self) -> StepNoise:
-        return StepNoise(self.singles.real, self.even_pairs, self.uniforms.real, self.even_words, self.even_uniforms)
+        return StepNoise(
+            self.real_normals.real, self.even_complex_normals, self.uniforms.real, self.even_words, self.even_uniforms
+        )
 
     def odd(self) -> StepNoise:
-        return StepNoise(self.singles.imag, self.odd_pairs, self.uniforms.imag, self.odd_words, self.odd_uniforms)
+        return StepNoise(
+            self.real_normals.imag, self.odd_complex_normals, self.uniforms.imag, self.odd_words, self.odd_uniforms
+        )
 
-    def with_images(self) -> "StepPairNoise":
+    def with_antithetic(self) -> "StepPairNoise":
         """As of `StepNoise`, for both steps."""
-        return StepPairNoise(*map(_with_images, _PAIR_KINDS, self))
+        return StepPairNoise(*map(_with_antithetic, _PAIR_KINDS, self))
 
 
 # What the fields of `StepNoise` and of `StepPairNoise` hold.
@@ -121,18 +126,18 @@ _KINDS = ("normal", "normal", "uniform", "word", "uniform")
 _PAIR_KINDS = ("normal", "uniform", "normal", "normal", "word", "word", "uniform", "uniform")
 
 
-def _with_images(kind: str, part: Any) -> Any:
+def _with_antithetic(kind: str, part: Any) -> Any:
     """(..., B) -> (..., 2B)."""
     if part is None:
         return None
     rows = part.reshape(-1, part.shape[-1])
-    return by_rows(partial(_beside_image, kind), rows).reshape(*part.shape[:-1], 2 * part.shape[-1])
+    return by_rows(partial(_beside_antithetic, kind), rows).reshape(*part.shape[:-1], 2 * part.shape[-1])
 
 
-def _beside_image(kind: str, row: jax.Array) -> jax.Array:
+def _beside_antithetic(kind: str, row: jax.Array) -> jax.Array:
     """(B,) -> (2B,)."""
     if jnp.iscomplexobj(row):
-        return lax.complex(_beside_image(kind, row.real), _beside_image(kind, row.imag))
+        return lax.complex(_beside_antithetic(kind, row.real), _beside_antithetic(kind, row.imag))
     return jnp.concatenate([row, _flipped(kind, row)])
 
 
@@ -189,17 +194,19 @@ def _of_step(odd: jax.Array, of: Callable[..., jax.Array]) -> Callable[..., jax.
     return chosen
 
 
-def draw_pairs(key: jax.Array, trajectories: jax.Array, step: jax.Array, budget: Budget, dtype: np.dtype) -> jax.Array:
-    """The complex normals of one step: (budget.pairs, trajectories), E|z|² = 2."""
+def draw_complex_normals(
+    key: jax.Array, trajectories: jax.Array, step: jax.Array, budget: Budget, dtype: np.dtype
+) -> jax.Array:
+    """The complex normals of one step: (budget.complex_normals, trajectories), E|z|² = 2."""
     first = _own_slots(step.astype(jnp.uint32), budget)
-    return _draw(key, trajectories, first, budget.pairs, _normals(dtype))
+    return _draw(key, trajectories, first, budget.complex_normals, _normals(dtype))
 
 
 def _draw_uniform_pairs(
     key: jax.Array, trajectories: jax.Array, step: jax.Array, budget: Budget, dtype: np.dtype
 ) -> jax.Array:
     """The pairs of uniforms of one step: (budget.uniform_pairs, trajectories), as real and imaginary parts."""
-    first = _own_slots(step, budget) + np.uint32(budget.pairs)
+    first = _own_slots(step, budget) + np.uint32(budget.complex_normals)
     return _draw(key, trajectories, first, budget.uniform_pairs, _uniforms(dtype))
 
 
@@ -219,15 +226,15 @@ def _draw_shared(
 ) -> tuple[jax.Array, jax.Array]:
     """Singles and uniforms, as these functions make them from two words."""
     first = step_pair * np.uint32(budget.slots_per_step_pair)
-    singles = _draw(key, trajectories, first, budget.singles, normals)
-    return singles, _draw(key, trajectories, first + np.uint32(budget.singles), budget.uniforms, uniforms)
+    real_normals = _draw(key, trajectories, first, budget.real_normals, normals)
+    return real_normals, _draw(key, trajectories, first + np.uint32(budget.real_normals), budget.uniforms, uniforms)
 
 
 def _draw_words(key: jax.Array, trajectories: jax.Array, step_pair: jax.Array, budget: Budget) -> tuple[Any, Any]:
     """The words (1, budget.words, trajectories) of the even and of the odd step, None where there are none."""
     if not budget.words:
         return None, None
-    first = step_pair * np.uint32(budget.slots_per_step_pair) + np.uint32(budget.singles + budget.uniforms)
+    first = step_pair * np.uint32(budget.slots_per_step_pair) + np.uint32(budget.real_normals + budget.uniforms)
     even, odd = slot_words(key, trajectories, first, budget.words)
     return even[None], odd[None]
 
@@ -240,12 +247,12 @@ def draw_step_pair(
     key: (2,) uint32; trajectories: (B,) uint32; step_pair: p. Returns arrays (slots, B).
     """
     step_pair = step_pair.astype(jnp.uint32)
-    singles, uniforms = _draw_shared(key, trajectories, step_pair, budget, _normals(dtype), _uniforms(dtype))
+    real_normals, uniforms = _draw_shared(key, trajectories, step_pair, budget, _normals(dtype), _uniforms(dtype))
     steps = [2 * step_pair + np.uint32(half) for half in (0, 1)]
-    even, odd = (draw_pairs(key, trajectories, step, budget, dtype) for step in steps)
+    even, odd = (draw_complex_normals(key, trajectories, step, budget, dtype) for step in steps)
     even_words, odd_words = _draw_words(key, trajectories, step_pair, budget)
     even_uniforms, odd_uniforms = (_draw_uniform_pairs(key, trajectories, step, budget, dtype) for step in steps)
-    return StepPairNoise(singles, uniforms, even, odd, even_words, odd_words, even_uniforms, odd_uniforms)
+    return StepPairNoise(real_normals, uniforms, even, odd, even_words, odd_words, even_uniforms, odd_uniforms)
 
 
 def draw_step(key: jax.Array, trajectories: jax.Array, step: jax.Array, budget: Budget, dtype: np.dtype) -> StepNoise:
@@ -254,10 +261,10 @@ def draw_step(key: jax.Array, trajectories: jax.Array, step: jax.Array, budget: 
     odd = (step & 1).astype(bool)
     normals, uniforms = _of_step(odd, _normals(dtype)), _of_step(odd, _uniforms(dtype))
     words = _draw_words(key, trajectories, step >> 1, budget)
-    singles, uniforms = _draw_shared(key, trajectories, step >> 1, budget, normals, uniforms)
+    real_normals, uniforms = _draw_shared(key, trajectories, step >> 1, budget, normals, uniforms)
     return StepNoise(
-        singles,
-        draw_pairs(key, trajectories, step, budget, dtype),
+        real_normals,
+        draw_complex_normals(key, trajectories, step, budget, dtype),
         uniforms,
         jnp.where(odd, words[1], words[0]) if budget.words else None,
         _draw_uniform_pairs(key, trajectories, step, budget, dtype),

@@ -56,10 +56,10 @@ class EulerStepper(Stepper):
     frame: Frame
     dt: jax.Array
 
-    def open(self, t: jax.Array, states: States) -> jax.Array:
+    def init(self, t: jax.Array, states: States) -> jax.Array:
         return states[0]
 
-    def close(self, t: jax.Array, state: jax.Array) -> States:
+    def extract(self, t: jax.Array, state: jax.Array) -> States:
         return (state,)
 
     def step(self, t: jax.Array, state: jax.Array, noise: StepNoise) -> jax.Array:
@@ -68,8 +68,8 @@ class EulerStepper(Stepper):
         change = jax.lax.complex(scaled * image.imag, -scaled * image.real)
         for index, channel in enumerate(frame.channels):
             own, noise = noise.split(channel.budget(channel.law))
-            psi = frame.enter(index, state)
+            psi = frame.to_channel(index, state)
             drift = channel.drift(t, psi, channel.law)
             increment = times_real(dt, drift) + channel.diffuse(t, psi, own, dt, channel.law)
-            change = change + frame.leave(index, increment)
+            change = change + frame.from_channel(index, increment)
         return normalized(state + change.astype(jnp.result_type(state)))

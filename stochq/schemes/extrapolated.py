@@ -90,12 +90,12 @@ class ExtrapolatedStepper(Stepper):
     coarse: Stepper
     dt: jax.Array
 
-    def open(self, t: jax.Array, states: States) -> Any:
-        return self.fine.open(t, states[:1]), self.coarse.open(t, states[1:])
+    def init(self, t: jax.Array, states: States) -> Any:
+        return self.fine.init(t, states[:1]), self.coarse.init(t, states[1:])
 
-    def close(self, t: jax.Array, state: Any) -> States:
+    def extract(self, t: jax.Array, state: Any) -> States:
         fine, coarse = state
-        return (*self.fine.close(t, fine), *self.coarse.close(t, coarse))
+        return (*self.fine.extract(t, fine), *self.coarse.extract(t, coarse))
 
     def step(self, t: jax.Array, state: Any, noise: StepPairNoise) -> Any:
         fine, coarse = state

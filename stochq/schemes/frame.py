@@ -34,20 +34,20 @@ class Frame(Module):
     def dim(self) -> int:
         return self.hamiltonian.dim
 
-    def hold(self, psi: jax.Array) -> jax.Array:
+    def to_frame(self, psi: jax.Array) -> jax.Array:
         """From the given basis to the held one."""
         return psi if self.columns is None else apply_matrix(self.columns.conj().T, psi)
 
-    def give(self, psi: jax.Array) -> jax.Array:
+    def from_frame(self, psi: jax.Array) -> jax.Array:
         """From the held basis to the given one."""
         return psi if self.columns is None else apply_matrix(self.columns, psi)
 
-    def enter(self, index: int, psi: jax.Array) -> jax.Array:
+    def to_channel(self, index: int, psi: jax.Array) -> jax.Array:
         """From the held basis to that of channel `index`."""
         change = self.changes[index]
         return psi if change is None else apply_matrix(change, psi)
 
-    def leave(self, index: int, psi: jax.Array) -> jax.Array:
+    def from_channel(self, index: int, psi: jax.Array) -> jax.Array:
         """From the basis of channel `index` to the held one."""
         change = self.changes[index]
         return psi if change is None else apply_matrix(change.conj().T, psi)

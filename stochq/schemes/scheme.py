@@ -19,12 +19,12 @@ MeanMap = Callable[[np.ndarray, int], np.ndarray]
 class Stepper(Module):
     """A scheme bound to an equation and a step length, prepared once outside the time loop. Abstract.
 
-    The state it carries is the scheme's own; `open` makes it from states in the held basis, one for each of the
-    scheme's `weights`, and `close` gives them back. All methods act on one trajectory.
+    The state it carries is the scheme's own; `init` makes it from states in the held basis, one for each of the
+    scheme's `weights`, and `extract` gives them back. All methods act on one trajectory.
     """
 
     @abc.abstractmethod
-    def open(self, t: jax.Array, states: States) -> Any:
+    def init(self, t: jax.Array, states: States) -> Any:
         """The carried state that stands for the given states at time t."""
 
     @abc.abstractmethod
@@ -32,14 +32,14 @@ class Stepper(Module):
         """The carried state at t + dt."""
 
     @abc.abstractmethod
-    def close(self, t: jax.Array, state: Any) -> States:
+    def extract(self, t: jax.Array, state: Any) -> States:
         """The states for which the carried state stands."""
 
 
 class Scheme(Module):
     """How one step is made. Abstract.
 
-    weights: an observable's value is Σ_i weights[i] f(ψ_i) over the states ψ_i of `Stepper.close`.
+    weights: an observable's value is Σ_i weights[i] f(ψ_i) over the states ψ_i of `Stepper.extract`.
     """
 
     @property

@@ -199,10 +199,10 @@ class StrangStepper(Stepper):
     back: Any
     terms: dict[tuple[int, float], Any]
 
-    def open(self, t: jax.Array, states: States) -> jax.Array:
+    def init(self, t: jax.Array, states: States) -> jax.Array:
         return states[0] if self.back is None else self.back(t, states[0])
 
-    def close(self, t: jax.Array, state: jax.Array) -> States:
+    def extract(self, t: jax.Array, state: jax.Array) -> States:
         return (state if self.back is None else self.half(t, state),)
 
     def step(self, t: jax.Array, state: jax.Array, noise: StepNoise) -> jax.Array:
@@ -215,6 +215,6 @@ class StrangStepper(Stepper):
         for index, fraction, reverse in self.sequence:
             flow, terms = self.flows[index], self.terms[index, fraction]
             own, noise = noise.split(flow.budget)
-            inside, _ = flow.step(middle, fraction * self.dt, self.frame.enter(index, psi), own, terms, reverse)
-            psi = self.frame.leave(index, inside)
+            inside, _ = flow.step(middle, fraction * self.dt, self.frame.to_channel(index, psi), own, terms, reverse)
+            psi = self.frame.from_channel(index, inside)
         return psi

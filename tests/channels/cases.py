@@ -121,9 +121,9 @@ def stepper(flow):
 
 def draw(rng, budget, columns, dtype=np.float64):
     """Random numbers for a budget, (slots, columns)."""
-    pairs = rng.normal(size=(budget.pairs, columns)) + 1j * rng.normal(size=(budget.pairs, columns))
+    pairs = rng.normal(size=(budget.complex_normals, columns)) + 1j * rng.normal(size=(budget.complex_normals, columns))
     return StepNoise(
-        jnp.asarray(rng.normal(size=(budget.singles, columns)), dtype),
+        jnp.asarray(rng.normal(size=(budget.real_normals, columns)), dtype),
         jnp.asarray(pairs, np.result_type(dtype, np.complex64)),
         jnp.asarray(rng.uniform(size=(budget.uniforms, columns)), dtype),
         jnp.asarray(rng.integers(0, 2**32, size=(1, budget.words, columns), dtype=np.uint32)),

@@ -60,14 +60,14 @@ def test_images_of_noise_are_equally_likely_and_opposite():
         jnp.asarray(normals), jnp.asarray(normals + 2j), jnp.asarray(uniforms), jnp.asarray(words),
         jnp.asarray(uniforms + 0.25j),
     )  # fmt: skip
-    both = noise.with_images()
-    np.testing.assert_allclose(both.singles, np.concatenate([normals, -normals], axis=1), rtol=1e-6)
-    np.testing.assert_allclose(both.pairs[:, 8:], -normals - 2j, rtol=1e-6)
+    both = noise.with_antithetic()
+    np.testing.assert_allclose(both.real_normals, np.concatenate([normals, -normals], axis=1), rtol=1e-6)
+    np.testing.assert_allclose(both.complex_normals[:, 8:], -normals - 2j, rtol=1e-6)
     np.testing.assert_allclose(both.uniforms[:, 8:], 1 - uniforms, atol=1e-6)
     np.testing.assert_allclose(both.uniform_pairs[:, 8:], 1 - uniforms + 0.75j, atol=1e-6)
     np.testing.assert_array_equal(both.words[..., 8:], ~words)
     ones = StepNoise(jnp.zeros((0, 1)), jnp.zeros((0, 1)), jnp.ones((1, 1), jnp.float32))
-    assert float(ones.with_images().uniforms[0, 1]) > 0
+    assert float(ones.with_antithetic().uniforms[0, 1]) > 0
 
 
 # One for every kind of noise that a step takes.

@@ -14,7 +14,7 @@ from scipy.linalg import expm
 import stochq as sq
 from stochq.fermions.canonical import draw_occupied
 from stochq.noise.coloured import OrnsteinUhlenbeck
-from stochq.noise.counter import Budget, draw_pairs, seed_words
+from stochq.noise.counter import Budget, draw_complex_normals, seed_words
 from tests.judging import judge_mean
 
 RATE, WIDTH, MASS, HBAR, REFERENCE = 0.3, 1.2, 1.5, 0.8, 1.1
@@ -153,7 +153,9 @@ def potentials(gas, dt, steps, seed, trajectory):
     def draw(index):
         with jax.enable_x64(True):
             words = [jnp.asarray(word, jnp.uint32) for word in (seed_words(seed), [trajectory], index)]
-            return np.asarray(draw_pairs(*words, Budget(pairs=gas.waves), np.dtype(np.float64)))[:, 0]
+            return np.asarray(draw_complex_normals(*words, Budget(complex_normals=gas.waves), np.dtype(np.float64)))[
+                :, 0
+            ]
 
     if gas.colour is None:
         amplitudes = np.array([np.sqrt(dt) * draw(n) for n in range(steps)])

@@ -7,7 +7,8 @@ import pytest
 from scipy import stats
 
 import stochq as sq
-from stochq.channels.families.reduction import PulledReduction
+from stochq.channels.families.reduction import StratonovichCollapse
+from stochq.laws import REAL
 from tests.judging import judge, judge_mean
 from tests.problems import hermitian, state
 
@@ -137,12 +138,12 @@ def test_the_ito_correction_is_half_the_derivative_along_the_noise():
             (along(row, psi + step * along(row, psi)) - along(row, psi - step * along(row, psi))) / (4 * step)
             for row in matrix
         )
-        channel = PulledReduction(0.0, coupling, matrix)
+        channel = StratonovichCollapse(0.0, coupling, matrix)
         found = channel.stratonovich_to_ito(jnp.asarray(np.abs(psi) ** 2)) * psi
         np.testing.assert_allclose(found, expected, atol=1e-9)
-        pulled = PulledReduction(2 * coupling**2, coupling, np.eye(4))
+        pulled = StratonovichCollapse(2 * coupling**2, coupling, np.eye(4))
         suv = sq.models.suv(sq.systems.levels(np.zeros(4)), strength=coupling**2).channels[0]
-        drifts = [channel.drift(jnp.asarray(0.0), jnp.asarray(psi), "real") for channel in (pulled, suv)]
+        drifts = [channel.drift(jnp.asarray(0.0), jnp.asarray(psi), REAL) for channel in (pulled, suv)]
         np.testing.assert_allclose(drifts[0], drifts[1], atol=1e-12)
 
 

@@ -107,7 +107,7 @@ def _run(process, h, steps, trajectories, processes=2, seed=3):
     for index in range(steps):
         noise = _draw_step(key, trajectories, jnp.uint32(index), budget, np.dtype(np.float32))
         coloured, memory = step(memory, noise)
-        found.append(np.asarray(coloured.singles, float) * np.sqrt(h))
+        found.append(np.asarray(coloured.real_normals, float) * np.sqrt(h))
     return np.array(found)
 
 
@@ -139,8 +139,8 @@ def test_pairs_of_steps_are_the_steps():
     step = jax.jit(lambda memory, noise: colouring.step(memory, noise))
     even, memory = step(memory, drawn.even())
     odd, memory = step(memory, drawn.odd())
-    np.testing.assert_allclose(both.even().singles, even.singles, rtol=1e-6)
-    np.testing.assert_allclose(both.odd().singles, odd.singles, rtol=1e-5)
+    np.testing.assert_allclose(both.even().real_normals, even.real_normals, rtol=1e-6)
+    np.testing.assert_allclose(both.odd().real_normals, odd.real_normals, rtol=1e-5)
     np.testing.assert_allclose(after, memory, rtol=1e-6)
 
 

@@ -49,7 +49,7 @@ def test_shapes_follow_the_budget(budget):
     noise = _step(3, [0, 1, 2, 3, 4], budget)
     assert [part.shape for part in noise[:3]] == [(n, 5) for n in budget[:3]]
     assert noise.words is None if budget.words == 0 else noise.words.shape == (1, budget.words, 5)
-    assert noise.pairs.dtype == jnp.complex64
+    assert noise.complex_normals.dtype == jnp.complex64
 
 
 @given(st.lists(st.integers(0, 2**32 - 1), min_size=5, max_size=5), st.integers(0, 1000))
@@ -66,7 +66,7 @@ def test_no_number_is_drawn_twice():
     for seed in (0, 1, 2**32, 2**63 + 7):
         for step in range(4):
             noise = _step(step, [0, 1, 2**31], budget, seed)
-            seen += [noise.singles, noise.pairs.real, noise.pairs.imag, noise.uniforms]
+            seen += [noise.real_normals, noise.complex_normals.real, noise.complex_normals.imag, noise.uniforms]
     numbers = np.concatenate([np.ravel(part) for part in seen])
     assert len(np.unique(numbers)) == len(numbers)
 
@@ -81,7 +81,7 @@ def test_slots_trajectories_steps_and_parities_are_uncorrelated():
     numbers = []
     for step in range(4):
         noise = _step(step, np.arange(count), budget)
-        numbers += [*noise.singles, *noise.pairs.real, *noise.pairs.imag]
+        numbers += [*noise.real_normals, *noise.complex_normals.real, *noise.complex_normals.imag]
     numbers = np.asarray(jnp.stack(numbers), float)
     one, other = np.triu_indices(len(numbers), 1)
     judge_sample((numbers[one] * numbers[other]).T, np.zeros(len(one)), "correlations")
@@ -96,7 +96,7 @@ def test_single_agrees_with_double_to_rounding():
     single = _step(9, trajectories, budget)
     with jax.enable_x64(True):
         double = _step(9, trajectories, budget, dtype=np.dtype(np.float64))
-        assert double.singles.dtype == jnp.float64 and double.pairs.dtype == jnp.complex128
+        assert double.real_normals.dtype == jnp.float64 and double.complex_normals.dtype == jnp.complex128
         for a, b in zip(single[:3], double[:3], strict=True):
             assert np.abs(np.asarray(a) - np.asarray(b)).max() < 2e-6
 
@@ -108,8 +108,8 @@ def test_split_and_join():
     _assert_same([jnp.concatenate(parts) for parts in zip(first[:3], rest[:3], strict=True)], noise[:3])
     joined = noise.join_half_steps(_step(1, np.arange(2**16), Budget(3, 2, 2)))
     assert isinstance(joined, StepNoise)
-    judge_sample(np.asarray(joined.singles.T) ** 2, np.ones(3), "joined singles")
-    judge_sample(np.abs(np.asarray(joined.pairs.T)) ** 2, 2 * np.ones(2), "joined pairs")
+    judge_sample(np.asarray(joined.real_normals.T) ** 2, np.ones(3), "joined singles")
+    judge_sample(np.abs(np.asarray(joined.complex_normals.T)) ** 2, 2 * np.ones(2), "joined pairs")
     np.testing.assert_array_equal(joined.uniforms, noise.uniforms)
 
 

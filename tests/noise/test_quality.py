@@ -24,14 +24,16 @@ def _normals(trajectories, steps, seed=11):
     key, indices = jnp.asarray(seed_words(seed)), jnp.arange(trajectories, dtype=jnp.uint32)
     every = jax.vmap(lambda step: draw_step(key, indices, step, BUDGET, SINGLE))
     noise = jax.jit(every)(jnp.arange(steps, dtype=jnp.uint32))
-    return np.concatenate([noise.singles, noise.pairs.real, noise.pairs.imag], axis=1).astype(float)
+    return np.concatenate([noise.real_normals, noise.complex_normals.real, noise.complex_normals.imag], axis=1).astype(
+        float
+    )
 
 
 def _seeds(count):
     """The first normal of every seed."""
     one = jax.vmap(lambda key: draw_step(key, jnp.zeros(1, jnp.uint32), jnp.uint32(0), BUDGET, SINGLE))
     keys = jnp.asarray(np.array([seed_words(seed) for seed in range(count)]))
-    return np.asarray(jax.jit(one)(keys).singles, float)[:, 0, 0]
+    return np.asarray(jax.jit(one)(keys).real_normals, float)[:, 0, 0]
 
 
 NEIGHBOURS = {

@@ -76,7 +76,7 @@ def test_the_path_is_that_of_the_dense_equation(name):
     with jax.enable_x64(True):
         for step in range(STEPS):
             budget, noise = _draws(equation, step)
-            normals = np.asarray(noise.singles if budget.singles else noise.pairs / np.sqrt(2))
+            normals = np.asarray(noise.real_normals if budget.real_normals else noise.complex_normals / np.sqrt(2))
             states = [
                 stochastic.euler_step(matrix, jumps, psi, np.sqrt(dt) * normals[:, j], dt, equation.noise, problem.hbar)
                 for j, psi in enumerate(states)
@@ -105,9 +105,9 @@ def test_transitions_need_two_normals_per_level_only(name):
     with jax.enable_x64(True):
         for step in range(STEPS):
             budget, noise = _draws(equation, step)
-            assert budget == Budget(pairs=4)
+            assert budget == Budget(complex_normals=4)
             states = [
-                _transition_step(problem, matrix, vectors, rates, psi, np.asarray(noise.pairs)[:, j], dt)
+                _transition_step(problem, matrix, vectors, rates, psi, np.asarray(noise.complex_normals)[:, j], dt)
                 for j, psi in enumerate(states)
             ]
     np.testing.assert_allclose(_kept(equation, problem.psi0)[:, -1], phase * np.asarray(states), atol=1e-7)

@@ -18,8 +18,8 @@ def _normals(count, steps):
     """The numbers behind the trajectories, (trajectories, count, steps)."""
     with jax.enable_x64(True):
         key, trajectories = jnp.asarray(seed_words(SEED)), jnp.arange(TRAJECTORIES, dtype=jnp.uint32)
-        budget, dtype = Budget(singles=count), np.dtype(np.float64)
-        draw = jax.jit(jax.vmap(lambda step: draw_step(key, trajectories, step, budget, dtype).singles))
+        budget, dtype = Budget(real_normals=count), np.dtype(np.float64)
+        draw = jax.jit(jax.vmap(lambda step: draw_step(key, trajectories, step, budget, dtype).real_normals))
         return np.asarray(draw(jnp.arange(steps, dtype=jnp.uint32))).transpose(2, 1, 0)
 
 

@@ -35,21 +35,23 @@ class Tree:
         with jax.enable_x64(True):
             dt = jnp.asarray(self.duration / steps)
             stepper = scheme.prepare(self.frame, dt)
-            start = self.frame.hold(jnp.asarray(self.psi0))[:, None]
-            carry, chances = stepper.open(jnp.zeros(()), (start,) * len(scheme.weights)), np.ones(1)
+            start = self.frame.to_frame(jnp.asarray(self.psi0))[:, None]
+            carry, chances = stepper.init(jnp.zeros(()), (start,) * len(scheme.weights)), np.ones(1)
             advance = eqx.filter_jit(stepper.step)
             for step in range(steps):
                 carry, chances, noise = self._branch(scheme, stepper, step * dt, carry, chances)
                 carry = advance(step * dt, carry, noise)
-            closed = [np.asarray(self.frame.give(psi)) for psi in stepper.close(jnp.asarray(self.duration), carry)]
+            closed = [
+                np.asarray(self.frame.from_frame(psi)) for psi in stepper.extract(jnp.asarray(self.duration), carry)
+            ]
         values = [[chances @ f(states) for f in functions] for states in closed]
         return np.array(scheme.weights) @ np.array(values)
 
     def _branch(self, scheme, stepper, t, carry, chances):
         """Every state as often as there are outcomes of its next step, their chances and their noise."""
         budget = scheme.budget(self.frame)
-        assert budget.pairs == 0 and budget.uniforms <= 1
-        points, weights = _rule(budget.singles * (2 if scheme.doubles_steps else 1), self.nodes)
+        assert budget.complex_normals == 0 and budget.uniforms <= 1
+        points, weights = _rule(budget.real_normals * (2 if scheme.doubles_steps else 1), self.nodes)
         levels = self.frame.dim if budget.uniforms else 1
         points, weights = np.tile(points, levels), np.tile(weights, levels)
         chosen = np.repeat(np.arange(levels), len(weights) // levels)
@@ -65,7 +67,7 @@ class Tree:
             uniforms = np.take_along_axis(np.cumsum(before, axis=0), index[None], axis=0) - share / 2
             chances = chances * share[0]
         if scheme.doubles_steps:
-            half = budget.singles
+            half = budget.real_normals
             pairs = jnp.zeros((0, chances.size), complex)
             noise = StepPairNoise(jnp.asarray(points[:half] + 1j * points[half:]), pairs.conj(), pairs, pairs)
         else:

@@ -36,11 +36,11 @@ class DiagonalCollapse(Channel):
         """Number of real Wiener processes."""
 
     @abc.abstractmethod
-    def field(self, normals: jax.Array) -> jax.Array:
+    def sample_field(self, normals: jax.Array) -> jax.Array:
         """A Gaussian vector with covariance κ, (dim, *columns), from standard normals, (K, *columns)."""
 
     @abc.abstractmethod
-    def smooth(self, weights: jax.Array) -> jax.Array:
+    def apply_kernel(self, weights: jax.Array) -> jax.Array:
         """κ @ weights, (dim, *columns)."""
 
     @abc.abstractmethod
@@ -91,13 +91,13 @@ class DiagonalCollapse(Channel):
         if not law.collapses:
             return times_real(-0.5 * column(self.diagonal(), psi), psi)
         probability = populations(psi)
-        smooth = self.smooth(probability)
+        smooth = self.apply_kernel(probability)
         mean = level_sum(probability * smooth)
         return times_real(smooth - 0.5 * column(self.diagonal(), psi) - 0.5 * mean, psi)
 
     def diffuse(self, t: jax.Array, psi: jax.Array, noise: StepNoise, dt: jax.Array, law: Law) -> jax.Array:
         scale = jnp.sqrt(dt / len(law.variants))
-        parts = [self.field(normals) * scale for normals in law.normals(noise)]
+        parts = [self.sample_field(normals) * scale for normals in law.normals(noise)]
         if law.collapses:
             probability = populations(psi)
             parts = [part - level_sum(probability * part) for part in parts]

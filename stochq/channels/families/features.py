@@ -35,10 +35,10 @@ class Features(DiagonalCollapse):
     def noises(self) -> int:
         return self.matrix.shape[0]
 
-    def field(self, normals: jax.Array) -> jax.Array:
+    def sample_field(self, normals: jax.Array) -> jax.Array:
         return root(self.rate) * multiply(self.matrix.T, normals)
 
-    def smooth(self, weights: jax.Array) -> jax.Array:
+    def apply_kernel(self, weights: jax.Array) -> jax.Array:
         return self.rate * multiply(self.matrix.T, multiply(self.matrix, weights))
 
     def diagonal(self) -> jax.Array:

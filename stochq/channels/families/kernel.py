@@ -51,12 +51,12 @@ class Kernel(DiagonalCollapse):
     def noises(self) -> int:
         return self.dim
 
-    def field(self, normals: jax.Array) -> jax.Array:
+    def sample_field(self, normals: jax.Array) -> jax.Array:
         if self.root_matrix is not None:
             return root(self.rate) * multiply(self.root_matrix, normals)
         return root(self.rate) * filtered(jnp.sqrt(self.spectrum), normals).real
 
-    def smooth(self, weights: jax.Array) -> jax.Array:
+    def apply_kernel(self, weights: jax.Array) -> jax.Array:
         if self.kernel_matrix is not None:
             return self.rate * multiply(self.kernel_matrix, weights)
         return self.rate * filtered(self.spectrum, weights).real

@@ -33,10 +33,10 @@ class Projectors(DiagonalCollapse):
     def noises(self) -> int:
         return self.dim
 
-    def field(self, normals: jax.Array) -> jax.Array:
+    def sample_field(self, normals: jax.Array) -> jax.Array:
         return column(root(self.rates), normals) * normals
 
-    def smooth(self, weights: jax.Array) -> jax.Array:
+    def apply_kernel(self, weights: jax.Array) -> jax.Array:
         return column(self.rates, weights) * weights
 
     def diagonal(self) -> jax.Array:

@@ -1,4 +1,4 @@
-"""Reduction written as Stratonovich does: a pull towards the larger populations and a smooth noise."""
+"""Collapse written as Stratonovich does: a drift towards the larger populations and a smooth noise."""
 
 from typing import Any, final
 
@@ -16,22 +16,25 @@ from stochq.systems.linear import level_sum, multiply, populations, times_real
 
 
 @final
-class PulledReduction(Channel):
-    r"""Collapse by noise with a memory, driven towards Born's rule or away from it by a pull that is chosen freely.
+class StratonovichCollapse(Channel):
+    r"""Collapse by noise with a memory, with a drift towards the larger populations that is chosen freely.
 
     $$\dot\psi_i = \Big[J(p_i - \textstyle\sum_jp_j^2) + g\sum_k(F_{ki} - \langle F_k\rangle)\,\xi_k(t)\Big]\psi_i,
       \qquad p_i=|\psi_i|^2$$
 
-    pull: J, a rate; coupling: g; matrix: F (K, dim), one row for each process. The products are Stratonovich's, as
+    drift: J, a rate, kept as `drift_rate`; coupling: g; matrix: F (K, dim), one row for each process.
+    The products are Stratonovich's, as
     they are for any noise with a memory; without a colour ξ is white, the limit of short memories.
     """
 
-    pull: Any
+    drift_rate: Any
     coupling: Any
     matrix: Any
 
-    def __init__(self, pull: Any, coupling: Any, matrix: Any, basis: Basis | None = None) -> None:
-        self.pull, self.coupling, self.matrix = as_real(pull), as_real(coupling), as_real(matrix)
+    def __init__(self, drift: Any, coupling: Any, matrix: Any, basis: Basis | None = None) -> None:
+        self.drift_rate = as_real(drift)
+        self.coupling = as_real(coupling)
+        self.matrix = as_real(matrix)
         self.basis = Given() if basis is None else basis
 
     @property
@@ -44,7 +47,7 @@ class PulledReduction(Channel):
         return self.matrix.shape[0]
 
     def budget(self, law: Law) -> Budget:
-        return Budget(singles=self.noises)
+        return Budget(real_normals=self.noises)
 
     def unsupported(self, law: Law) -> str:
         return "" if law == REAL else f'noise: expected "real", the noise that changes populations; got {law.name!r}.'
@@ -55,8 +58,8 @@ class PulledReduction(Channel):
     def drift(self, t: jax.Array, psi: jax.Array, law: Law) -> jax.Array:
         """The Itô drift of the white limit."""
         probability = populations(psi)
-        pull = self.pull * (probability - level_sum(probability * probability))
-        return times_real(pull + self.stratonovich_to_ito(probability), psi)
+        growth = self.drift_rate * (probability - level_sum(probability * probability))
+        return times_real(growth + self.stratonovich_to_ito(probability), psi)
 
     def stratonovich_to_ito(self, probability: jax.Array) -> jax.Array:
         r"""What white noise adds to the drift of ψ_i/ψ_i when Stratonovich's products are rewritten as Itô's.
@@ -75,21 +78,21 @@ class PulledReduction(Channel):
         return 0.5 * self.coupling**2 * (deviation - 2 * level_sum(square - mean * mean))
 
     def diffuse(self, t: jax.Array, psi: jax.Array, noise: StepNoise, dt: jax.Array, law: Law) -> jax.Array:
-        field = self.field(noise, dt)
+        field = self.sample_field(noise, dt)
         return times_real(field - level_sum(populations(psi) * field), psi)
 
     def flow(self, law: Law) -> Flow:
-        from stochq.channels.flows.stratonovich import PulledFlow
+        from stochq.channels.flows.stratonovich import StratonovichFlow
 
-        return PulledFlow(self, law)
+        return StratonovichFlow(self, law)
 
-    def field(self, noise: StepNoise, dt: jax.Array) -> jax.Array:
+    def sample_field(self, noise: StepNoise, dt: jax.Array) -> jax.Array:
         """g Σ_k F_ki ∫ξ_k dt, (dim, *columns)."""
-        return self.coupling * jnp.sqrt(dt) * multiply(self.matrix.T, noise.singles)
+        return self.coupling * jnp.sqrt(dt) * multiply(self.matrix.T, noise.real_normals)
 
     def dissipator(self, t: jax.Array, rho: jax.Array) -> jax.Array:
         raise ValueError(
-            "equation: reduction with a pull of its own has no master equation. Where the noise is white and "
+            "equation: collapse with a drift of its own has no master equation. Where the noise is white and "
             "drift = 2 coupling² it is sq.models.suv(hamiltonian, strength=coupling²), which has one."
         )
 

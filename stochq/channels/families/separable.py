@@ -61,7 +61,7 @@ class Separable(Transitions):
         variance = self._sum(populations(psi))
         relation = self._square_sum(psi) if law.has_square else None
         scale = column(root(self.target * dt), psi)
-        increment = times_real(scale, correlated(noise.pairs, variance, relation))
+        increment = times_real(scale, correlated(noise.complex_normals, variance, relation))
         return increment - inner(psi, increment) * psi
 
     def _square_sum(self, psi: jax.Array) -> jax.Array:

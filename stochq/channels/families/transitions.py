@@ -44,7 +44,7 @@ class Transitions(Channel):
         return ""
 
     def budget(self, law: Law) -> Budget:
-        return Budget(pairs=self.dim)
+        return Budget(complex_normals=self.dim)
 
     def flow(self, law: Law) -> Flow:
         from stochq.channels.flows.sweep_matrix import MatrixSweep
@@ -66,7 +66,7 @@ class Transitions(Channel):
         """η_μ − (Σ_κ ψ_κ* η_κ) ψ_μ."""
         variance = self.gain(populations(psi))
         relation = self.gain(psi * psi) if law.has_square else None
-        increment = times_real(jnp.sqrt(dt), correlated(noise.pairs, variance, relation))
+        increment = times_real(jnp.sqrt(dt), correlated(noise.complex_normals, variance, relation))
         return increment - inner(psi, increment) * psi
 
     def dissipator(self, t: jax.Array, rho: jax.Array) -> jax.Array:

@@ -36,7 +36,7 @@ class Collapse(Flow):
 
     def turned(self, dt: jax.Array, psi: jax.Array, normals: jax.Array) -> jax.Array:
         """ψ with the phase of a field over dt."""
-        angle = self.channel.field(normals) * jnp.sqrt(dt)
+        angle = self.channel.sample_field(normals) * jnp.sqrt(dt)
         return psi * jax.lax.complex(jnp.cos(angle), -jnp.sin(angle))
 
     def collapsed(self, dt: jax.Array, psi: jax.Array, noise: StepNoise, chosen: jax.Array) -> jax.Array:
@@ -48,8 +48,8 @@ class Collapse(Flow):
     def _weighed(self, dt: jax.Array, psi: jax.Array, normals: jax.Array, chosen: jax.Array) -> jax.Array:
         """j* drawn from |ψ_j|², φ Gaussian with covariance κ dt."""
         channel, probability = self.channel, populations(psi)
-        drift = 2 * channel.smooth(chosen) - column(channel.diagonal(), psi)
-        exponent = dt * drift + jnp.sqrt(dt) * channel.field(normals)
+        drift = 2 * channel.apply_kernel(chosen) - column(channel.diagonal(), psi)
+        exponent = dt * drift + jnp.sqrt(dt) * channel.sample_field(normals)
         weight = jnp.exp(exponent - jnp.max(exponent, axis=0, keepdims=True))
         return times_real(weight * jax.lax.rsqrt(level_sum(probability * weight * weight)), psi)
 
@@ -83,7 +83,7 @@ class ExactCollapse(Collapse):
 
     def step(self, t: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoise, terms: Any, reverse: bool) -> Stepped:
         if not self.law.collapses:
-            return self.turned(dt, psi, noise.singles), None
+            return self.turned(dt, psi, noise.real_normals), None
         return self.collapsed(dt, psi, noise, _draw_index(populations(psi), noise.uniforms[0])), None
 
 
@@ -93,7 +93,7 @@ class SmoothCollapse(Collapse):
 
     @property
     def budget(self) -> Budget:
-        return self.channel.budget(self.law) + Budget(singles=self.channel.dim)
+        return self.channel.budget(self.law) + Budget(real_normals=self.channel.dim)
 
     @property
     def is_differentiable(self) -> bool:
@@ -101,7 +101,7 @@ class SmoothCollapse(Collapse):
 
     def step(self, t: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoise, terms: Any, reverse: bool) -> Stepped:
         own, extra = noise.split(self.channel.budget(self.law))
-        return self.collapsed(dt, psi, own, _gaussian_index(populations(psi), extra.singles)), None
+        return self.collapsed(dt, psi, own, _gaussian_index(populations(psi), extra.real_normals)), None
 
 
 def _gaussian_index(probability: jax.Array, normals: jax.Array) -> jax.Array:

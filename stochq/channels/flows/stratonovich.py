@@ -5,17 +5,17 @@ from typing import Any, final
 import jax
 import jax.numpy as jnp
 
-from stochq.channels.families.reduction import PulledReduction
+from stochq.channels.families.reduction import StratonovichCollapse
 from stochq.channels.flow import Flow, Stepped
 from stochq.noise import Budget, StepNoise
 from stochq.systems.linear import normalized, populations, times_real
 
 
 @final
-class PulledFlow(Flow):
-    """The noise alone is solved exactly by its integrals, between two half steps of the pull; weak order 2."""
+class StratonovichFlow(Flow):
+    """The noise alone is solved exactly by its integrals, between two half steps of the drift; weak order 2."""
 
-    channel: PulledReduction
+    channel: StratonovichCollapse
 
     @property
     def budget(self) -> Budget:
@@ -26,13 +26,13 @@ class PulledFlow(Flow):
         return True
 
     def step(self, t: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoise, terms: Any, reverse: bool) -> Stepped:
-        return self._pulled(0.5 * dt, _grown(self.channel.field(noise, dt), self._pulled(0.5 * dt, psi))), None
+        return self._drifted(0.5 * dt, _grown(self.channel.sample_field(noise, dt), self._drifted(0.5 * dt, psi))), None
 
-    def _pulled(self, dt: jax.Array, psi: jax.Array) -> jax.Array:
+    def _drifted(self, dt: jax.Array, psi: jax.Array) -> jax.Array:
         """ψ̇_i = J(p_i − Σp²)ψ_i by the midpoint rule in ln ψ."""
-        pull = self.channel.pull
-        halfway = _grown(0.5 * dt * pull * populations(psi), psi)
-        return _grown(dt * pull * populations(halfway), psi)
+        rate = self.channel.drift_rate
+        halfway = _grown(0.5 * dt * rate * populations(psi), psi)
+        return _grown(dt * rate * populations(halfway), psi)
 
 
 def _grown(exponent: jax.Array, psi: jax.Array) -> jax.Array:

@@ -103,7 +103,7 @@ def sweep(rates: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoise, law
 def sweep_budget(dim: int, law: Law) -> Budget:
     """Random numbers of a sweep."""
     collapsing = (dim + 1) // 2 if law.has_square else dim
-    return Budget(pairs=dim + collapsing, uniforms=1, uniform_pairs=dim)
+    return Budget(complex_normals=dim + collapsing, uniforms=1, uniform_pairs=dim)
 
 
 def downwards(noise: StepNoise) -> jax.Array:
@@ -116,10 +116,10 @@ def numbers_of_level(noise: StepNoise, index: jax.Array, law: Law) -> tuple[jax.
 
     noise: complex normals of all arrivals and then of the collapse, for real noise two levels in one number.
     """
-    collapsing = noise.pairs[len(noise.uniform_pairs) + (index // 2 if law.has_square else index)]
+    collapsing = noise.complex_normals[len(noise.uniform_pairs) + (index // 2 if law.has_square else index)]
     if law.has_square:
         collapsing = jnp.where(index % 2 == 0, collapsing.real, collapsing.imag)
-    return collapsing, noise.pairs[index], noise.uniform_pairs[index]
+    return collapsing, noise.complex_normals[index], noise.uniform_pairs[index]
 
 
 def visit_durations(rates: jax.Array, dt: jax.Array) -> tuple[jax.Array, jax.Array]:

@@ -71,7 +71,7 @@ def _numbers(law: Law) -> int:
 
 
 def _normals_of(noise: StepNoise, index: jax.Array, dim: int) -> tuple[jax.Array, ...]:
-    return tuple(noise.pairs[first + index] for first in range(0, len(noise.pairs), dim))
+    return tuple(noise.complex_normals[first + index] for first in range(0, len(noise.complex_normals), dim))
 
 
 class SmoothTransitions(Flow):
@@ -79,7 +79,7 @@ class SmoothTransitions(Flow):
 
     @property
     def budget(self) -> Budget:
-        return Budget(pairs=_numbers(self.law) * self.channel.dim, uniforms=1)
+        return Budget(complex_normals=_numbers(self.law) * self.channel.dim, uniforms=1)
 
     @property
     def is_differentiable(self) -> bool:

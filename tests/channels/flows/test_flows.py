@@ -99,7 +99,7 @@ def test_the_smooth_collapse_has_local_weak_order_three(law):
             after = np.asarray(flow(jnp.asarray(h), states, noise, None, False))
             exact = liouville.flow([np.diag(features[0])], np.outer(psi, psi.conj()), h)
             errors.append(np.abs((after * weights) @ after.conj().T - exact).max())
-    assert noise.singles.shape[0] == channel.smooth_flow(law_of(law)).budget.singles
+    assert noise.real_normals.shape[0] == channel.smooth_flow(law_of(law)).budget.real_normals
     assert np.log2(errors[-2] / errors[-1]) > 2.7, errors
 
 

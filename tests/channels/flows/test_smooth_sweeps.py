@@ -35,14 +35,14 @@ def _outcomes(channel, law, h, psi, visited):
     """States (dim, n) after one step and their chances (n,). visited: the levels whose normals matter,
     the same from either end."""
     flow = channel.smooth_flow(law_of(law))
-    kinds, dim = flow.budget.pairs // channel.dim, channel.dim
+    kinds, dim = flow.budget.complex_normals // channel.dim, channel.dim
     # Of complex normals both parts count.
     slots = [kind * dim + place for kind in range(kinds) for place in visited]
     points, weights = np.polynomial.hermite_e.hermegauss(3)
     weights = weights / weights.sum()
     rule = [np.array(list(itertools.product(values, repeat=2 * len(slots)))).T for values in (points, weights)]
     count = rule[0].shape[1]
-    pairs = np.zeros((flow.budget.pairs, 2 * count), complex)
+    pairs = np.zeros((flow.budget.complex_normals, 2 * count), complex)
     pairs[slots] = np.tile(rule[0][: len(slots)] + 1j * rule[0][len(slots) :], 2)
     # Half of all upwards, half downwards.
     uniforms = np.repeat([0.75, 0.25], count)[None]
