@@ -13,7 +13,7 @@ from stochq.accuracy.bias import Allowance, StepPlan
 from stochq.accuracy.grid import TimeGrid, check_step, longest_interval, refined, time_grid
 from stochq.accuracy.mean_map import MeanMapEstimator, mean_map_estimator
 from stochq.accuracy.pilots import PilotEstimator, PilotSample
-from stochq.accuracy.resolution import JumpRate, Propagated, bandwidth, explicit_limit, jump_rate_of
+from stochq.accuracy.resolution import JumpRate, Propagated, bandwidth, explicit_limit, jump_rate_of, spectrum_of
 from stochq.accuracy.search import find_step
 from stochq.accuracy.trajectories import FEWEST, MOMENTS
 from stochq.arrays import UNIT
@@ -37,14 +37,17 @@ PILOT_SEED = 2**63 + 7
 LARGEST_PILOT, _PILOT_BYTES = 65_536, 2**30
 # The share of a step by which the time may be rounded before a driven run says so.
 _BLURRED = 0.01
+# Levels of which a state has more than this count as occupied; phases may be uncertain by so much.
+_OCCUPIED, _LARGEST_BLUR = 1e-4, 0.02
 _JUMP_RATES = ("_jump_rate", "_jump_rate_squared")
 
 
 def plan_step(task: Task, trajectories: int, dt: float | None, tolerance: float | None) -> StepPlan:
     """The step of a run of so many trajectories, or to a tolerance; dt: given by the user.
 
-    Raises: ValueError for a step that does not fit, RuntimeError where no step serves.
+    Raises: ValueError for a step that does not fit or phases that the precision cannot tell, RuntimeError where no step serves.
     """
+    check_phases(task)
     asked = _probed(task) if tolerance is None else task
     if dt is not None:
         dt = check_step(task.times, dt)
@@ -89,6 +92,25 @@ def warn_about_time(equation: Equation, grid: TimeGrid, precision: str) -> None:
             f"times: up to {latest:g}, where numbers in {precision} precision are {2 * UNIT[precision] * latest:.2g} "
             f"apart, which blurs a drive in steps of {shortest:.2g}. Take precision='double', or let times begin at 0.",
             stacklevel=3,
+        )
+
+
+def check_phases(task: Task) -> None:
+    """ValueError where single precision does not resolve the phases of levels that the state occupies."""
+    hamiltonian, span = task.equation.hamiltonian, float(task.times[-1] - task.times[0])
+    small = hamiltonian.dim <= LARGEST_MEAN_MAP or hamiltonian.eigenvectors is None
+    if task.precision == "double" or hamiltonian.time_dependent or not small:
+        return
+    energies, vectors = spectrum_of(hamiltonian)
+    occupied = np.abs(vectors.conj().T @ task.psi) ** 2 > _OCCUPIED
+    away = float(np.abs(energies[occupied] - float(hamiltonian.centre)).max())
+    # The energy, the step and their product are rounded alike in all steps.
+    blur = 2 * UNIT["single"] * away * span / float(task.equation.hbar)
+    if blur > _LARGEST_BLUR:
+        raise ValueError(
+            f"precision: expected 'double' for levels {away:.3g} apart over a time of {span:g}; in single precision "
+            f"their phases are uncertain by {blur:.2g}. Pass precision='double', or take units and a frame in which "
+            "the energies are smaller."
         )
 
 

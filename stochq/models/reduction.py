@@ -9,7 +9,7 @@ from stochq.laws import NoiseLaw
 from stochq.models.checks import positive, rate, unitary_basis
 from stochq.noise import Coloured
 from stochq.systems.basis import energy_basis, on_energies
-from stochq.systems.hamiltonian import Hamiltonian, middle
+from stochq.systems.hamiltonian import Hamiltonian, median
 from stochq.systems.levels import as_hamiltonian
 
 
@@ -65,6 +65,6 @@ def energy_driven(
     """
     hamiltonian = as_hamiltonian(hamiltonian)
     # A constant in L does nothing, and its digits would crowd out those of the gaps.
-    energies = on_energies(hamiltonian, hamiltonian.energies - middle(hamiltonian.energies))
+    energies = on_energies(hamiltonian, hamiltonian.energies - median(hamiltonian.energies))
     channel = Features(energies[None, :], rate("strength", strength), energy_basis(hamiltonian))
     return Equation(hamiltonian, (channel,), noise, hbar, colour)

@@ -56,7 +56,7 @@ class Frame(Module):
 def frame_of(equation: Equation) -> Frame:
     """The frame of an equation: the energy basis where a channel lives there, a common basis, or the given one.
 
-    The middle of the spectrum is taken out of the Hamiltonian: it has no physics and costs digits.
+    The median or the lowest energy is taken out of the Hamiltonian: it has no physics and costs digits.
     Made once per equation, since it may diagonalise the Hamiltonian, and kept there.
     """
     kept = vars(equation)

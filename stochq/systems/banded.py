@@ -10,7 +10,7 @@ import numpy as np
 from stochq.arrays import as_complex, as_matrix, is_concrete
 from stochq.systems.checks import check_hermitian
 from stochq.systems.eigen import dagger, eigh
-from stochq.systems.hamiltonian import Dense, Hamiltonian, Matrix, Propagator, State, middle, named
+from stochq.systems.hamiltonian import Dense, Hamiltonian, Matrix, Propagator, State, lowest, named
 from stochq.systems.linear import apply_bands, phases, scale, taylor_exponential
 from stochq.systems.observables import Catalogue
 
@@ -96,10 +96,11 @@ class Banded(Hamiltonian):
 
     @property
     def centre(self) -> Any:
-        """Without a main diagonal there is nothing to take out."""
+        """The least diagonal element: cut-off spectra are occupied near their lower end."""
+        # Without a main diagonal there is nothing to take out.
         if 0 not in self.offsets:
             return 0.0
-        return middle(self.bands[self.offsets.index(0)].real if self.dense is None else self.dense.values)
+        return lowest(self.bands[self.offsets.index(0)].real)
 
     def centred(self) -> "Banded":
         energy = self.centre

@@ -13,7 +13,7 @@ from stochq.arrays import as_complex, as_matrix, as_real, is_concrete
 from stochq.systems.checks import check_count, check_finite, check_number, shape_of
 from stochq.systems.eigen import eigh
 from stochq.systems.fourier import Spectral, filtered, kinetic_matrix, wave_numbers
-from stochq.systems.hamiltonian import Dense, Hamiltonian, Matrix, Propagator, State, middle
+from stochq.systems.hamiltonian import Dense, Hamiltonian, Matrix, Propagator, State, lowest
 from stochq.systems.linear import phases, scale
 from stochq.systems.observables import LazyMapping
 from stochq.systems.packets import gaussian_packet
@@ -134,10 +134,10 @@ class Particle(Hamiltonian):
 
     @property
     def centre(self) -> Any:
-        return middle(self.kinetic) + middle(self.potential)
+        return lowest(self.kinetic) + lowest(self.potential)
 
     def centred(self) -> "Particle":
-        kinetic, potential = middle(self.kinetic), middle(self.potential)
+        kinetic, potential = lowest(self.kinetic), lowest(self.potential)
         dense = None if self.dense is None else self.dense.less(kinetic + potential)
         return eqx.tree_at(
             lambda system: (system.kinetic, system.potential, system.dense),

@@ -112,8 +112,9 @@ class Hamiltonian(Module):
         return 0.0
 
     def centred(self) -> "Hamiltonian":
-        """This Hamiltonian less the middle of its spectrum, for states that evolve in single precision.
+        """This Hamiltonian less a constant, for states that evolve in single precision.
 
+        The constant is the median energy, or the lowest one where a cut-off spectrum is occupied near its lower end.
         A constant energy turns all states by one phase, which no observable sees, but its digits crowd out those of
         the gaps. Energies, `matrix` and observables are to be taken from the Hamiltonian itself.
         """
@@ -170,7 +171,7 @@ class DiagonalHamiltonian(Hamiltonian):
 
     @property
     def centre(self) -> Any:
-        return middle(self.diagonal)
+        return median(self.diagonal)
 
     def centred(self) -> "Diagonal":
         return Diagonal(self.diagonal - self.centre)
@@ -269,7 +270,7 @@ class Dense(Hamiltonian):
 
     @property
     def centre(self) -> Any:
-        return middle(self.values)
+        return median(self.values)
 
     def centred(self) -> "Dense":
         return self.less(self.centre)
@@ -282,10 +283,17 @@ class Dense(Hamiltonian):
         return apply_matrix(self.elements, rho) - dagger(apply_matrix(self.elements, dagger(rho)))
 
 
-def middle(energies: Any) -> Any:
-    """The middle of the range of energies; derivatives do not pass through it, as nothing depends on it."""
-    centre = 0.5 * (energies.max() + energies.min())
-    return centre if is_concrete(centre) else jax.lax.stop_gradient(centre)
+def median(energies: Any) -> Any:
+    """The median energy: one level far from all others does not cost them their digits.
+
+    Derivatives do not pass through it, as nothing depends on it.
+    """
+    return np.median(energies) if is_concrete(energies) else jax.lax.stop_gradient(jnp.median(energies))
+
+
+def lowest(energies: Any) -> Any:
+    """The lowest energy, to which as little is due as to the median one."""
+    return energies.min() if is_concrete(energies) else jax.lax.stop_gradient(energies.min())
 
 
 def named(catalogue: Catalogue | None, energy: Callable[[], Any]) -> LazyMapping:

@@ -62,3 +62,26 @@ def test_states_keep_the_phase_of_the_constant():
     kept = sq.simulate(sq.models.qmupl(with_trap, rate=0.0), ground, [0.0, 1.0], observables={"p": np.ones(32)},
                        trajectories=2, dt=0.1, keep=1).kept  # fmt: skip
     np.testing.assert_allclose(kept[0, -1], ground * np.exp(-1j * with_trap.energies[0]), atol=1e-4)
+
+
+def test_a_level_far_away_costs_the_others_nothing():
+    """Level 2 is coupled to nothing: as if it were not there."""
+    for gap in (1e6, 1e8, -1e8):
+        matrix = np.zeros((3, 3))
+        matrix[:2, :2], matrix[2, 2] = FLIP, gap
+        run = sq.simulate(
+            sq.models.suv(matrix, strength=0.5), **RUN | {"psi0": [1, 0, 0], "observables": {"p": [1, 0, 0]}}
+        )
+        assert abs(run.mean["p"][-1] - _survival(0.5, 2.0)) < 5 * run.stderr["p"][-1]
+
+
+def test_phases_beyond_single_precision_are_refused():
+    """A superposition of levels 3e7 apart: in double precision it turns as it should."""
+    gap, time = 3.3e7, 2.0
+    equation = sq.models.suv([0.0, gap], strength=0.1)
+    options = {"observables": {"x": FLIP}, "trajectories": 2000, "dt": 1.0}
+    with pytest.raises(ValueError, match=r"^precision: expected 'double' for levels 1.65e\+07 apart"):
+        sq.simulate(equation, [0.6, 0.8], [0.0, time], **options)
+    run = sq.simulate(equation, [0.6, 0.8], [0.0, time], precision="double", **options)
+    expected = 0.96 * np.exp(-0.1 * time) * np.cos(gap * time)
+    assert abs(run.mean["x"][-1] - expected) < 5 * run.stderr["x"][-1]
