@@ -45,7 +45,9 @@ _JUMP_RATES = ("_jump_rate", "_jump_rate_squared")
 def plan_step(task: Task, trajectories: int, dt: float | None, tolerance: float | None) -> StepPlan:
     """The step of a run of so many trajectories, or to a tolerance; dt: given by the user.
 
-    Raises: ValueError for a step that does not fit or phases that the precision cannot tell, RuntimeError where no step serves.
+    Raises:
+        ValueError: for a step that does not fit, or phases that the precision cannot tell.
+        RuntimeError: where no step serves.
     """
     check_phases(task)
     asked = _probed(task) if tolerance is None else task
