@@ -7,13 +7,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from stochq.ensemble import EnsembleResult
+from stochq.real_parts import in_rows, row_names
 
 
 class Data(NamedTuple):
-    """Means and standard errors of the fitted points, (n,) each.
+    """Means and standard errors of the fitted points, (n,) each; the parts of a complex mean are two points.
 
-    keep: for every predicted array in order, the flat indices that are fitted. correlation: (n, n) between the
-    points, or None where they are independent.
+    keep: for every predicted array in order, the indices that are fitted, of its elements or of their real parts
+    followed by their imaginary ones. correlation: (n, n) between the points, or None where they are independent.
     """
 
     mean: np.ndarray
@@ -24,17 +25,25 @@ class Data(NamedTuple):
     def residuals(self, predicted: Any) -> jax.Array:
         """(prediction − mean)/stderr, (n,)."""
         leaves = jax.tree_util.tree_leaves(predicted)
-        chosen = [jnp.reshape(leaf, -1)[index] for leaf, index in zip(leaves, self.keep, strict=True)]
+        chosen = [
+            jnp.concatenate(_parts(jnp.asarray(leaf)))[index] for leaf, index in zip(leaves, self.keep, strict=True)
+        ]
         return (jnp.concatenate(chosen) - self.mean) / self.stderr
 
     def linearized(self, predicted: Any, derivatives: Any) -> tuple[np.ndarray, np.ndarray]:
         """Residuals (n,) and their Jacobian (n, P), of a prediction and derivatives with an axis (P,) at their end."""
         slopes = [
-            np.reshape(leaf, (-1, np.shape(leaf)[-1]))[index]
+            np.concatenate(_parts(np.asarray(leaf), np.shape(leaf)[-1:]))[index]
             for leaf, index in zip(jax.tree_util.tree_leaves(derivatives), self.keep, strict=True)
         ]
         jacobian = np.concatenate(slopes).astype(np.float64) / self.stderr[:, None]
         return np.asarray(self.residuals(predicted), np.float64), jacobian
+
+
+def _parts(array: Any, last: tuple[int, ...] = ()) -> tuple[Any, ...]:
+    """The elements of an array, (n, *last), or their real and their imaginary parts."""
+    flat = array.reshape(-1, *last)
+    return (flat.real, flat.imag) if np.iscomplexobj(flat) else (flat,)
 
 
 def read_data(data: Any, predicted: Any) -> Data:
@@ -57,22 +66,30 @@ def _from_pairs(data: Any, predicted: Any) -> Data:
         ) from None
     means, errors = [], []
     for (path, leaf), pair in zip(jax.tree_util.tree_leaves_with_path(predicted), pairs, strict=True):
-        mean, error = _pair(_name(path), pair, leaf.shape)
+        mean, error = _pair(_name(path), pair, leaf)
         means.append(mean)
         errors.append(error)
     keep = tuple(np.arange(mean.size) for mean in means)
     return Data(np.concatenate(means), np.concatenate(errors), keep, None)
 
 
-def _pair(name: str, pair: Any, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """One (mean, stderr), flat and checked."""
+def _pair(name: str, pair: Any, leaf: jax.ShapeDtypeStruct) -> tuple[np.ndarray, np.ndarray]:
+    """One (mean, stderr), checked, as real vectors (n,)."""
     if not isinstance(pair, (tuple, list)) or len(pair) != 2:
         raise ValueError(f"data: expected a pair (mean, stderr) for {name}; got {type(pair).__name__}.")
-    mean, error = (np.asarray(part, dtype=np.float64) for part in pair)
-    if mean.shape != shape or error.shape not in ((), shape):
+    mean, error = (_as_double(part) for part in pair)
+    if mean.shape != leaf.shape or error.shape not in ((), leaf.shape):
         raise ValueError(
-            f"data: expected mean and stderr of shape {shape} for {name}; got {mean.shape} and {error.shape}."
+            f"data: expected mean and stderr of shape {leaf.shape} for {name}; got {mean.shape} and {error.shape}."
         )
+    _check_kind(name, mean, leaf)
+    if np.iscomplexobj(error) != np.iscomplexobj(mean):
+        raise ValueError(
+            f"data: expected a stderr for {name} that is complex where the mean is and nowhere else: its real part is "
+            f"the error of the real part, its imaginary part that of the imaginary part; got {error.dtype} for a mean "
+            f"of {mean.dtype}."
+        )
+    mean, error = (np.concatenate(_parts(array)) for array in (mean, np.broadcast_to(error, leaf.shape)))
     if not np.all(np.isfinite(mean)):
         raise ValueError(f"data: expected finite means; those for {name} hold NaN or infinity. Leave these points out.")
     if not np.all(np.isfinite(error) & (error > 0)):
@@ -80,7 +97,22 @@ def _pair(name: str, pair: Any, shape: tuple[int, ...]) -> tuple[np.ndarray, np.
             f"data: expected positive standard errors; the smallest for {name} is {np.min(error)}. A point known "
             "exactly, such as the start, tells nothing: leave it out."
         )
-    return mean.reshape(-1), np.broadcast_to(error, shape).reshape(-1)
+    return mean, error
+
+
+def _as_double(array: Any) -> np.ndarray:
+    return np.asarray(array, dtype=np.complex128 if np.iscomplexobj(array) else np.float64)
+
+
+def _check_kind(name: str, mean: np.ndarray, leaf: jax.ShapeDtypeStruct) -> None:
+    """ValueError where one of measured and predicted means is complex and the other is real."""
+    is_complex = np.issubdtype(leaf.dtype, np.complexfloating)
+    if np.iscomplexobj(mean) and not is_complex:
+        raise ValueError(f"predict: expected complex numbers for {name}, as the data are; got {leaf.dtype}.")
+    if is_complex and not np.iscomplexobj(mean):
+        raise ValueError(
+            f"predict: expected real numbers for {name}, as the data are; got {leaf.dtype}. Return its .real."
+        )
 
 
 def _from_ensemble(result: EnsembleResult, predicted: Any) -> Data:
@@ -96,31 +128,41 @@ def _from_ensemble(result: EnsembleResult, predicted: Any) -> Data:
                 f"predict: expected shape {result.times.shape} for {name!r}, one value for each of the result's times; "
                 f"got {predicted[name].shape}."
             )
-    points = _points(result, names)
-    keep = tuple(np.array([time for own, time in points if own == name], dtype=int) for name in names)
-    mean, stderr = (
-        np.concatenate([values[name][index] for name, index in zip(names, keep, strict=True)])
-        for values in (result.mean, result.stderr)
-    )
+        _check_kind(repr(name), result.mean[name], predicted[name])
+    rows = {name: row_names(name, np.iscomplexobj(result.mean[name])) for name in names}
+    points = _points(result, rows)
+    keep = tuple(_places(points, rows[name], len(result.times)) for name in names)
+    real = result.in_real_rows()
+    mean, stderr = (np.array([values[row][time] for row, time in points]) for values in (real.mean, real.stderr))
     if not np.all(np.isfinite(mean)):
         raise ValueError("data: expected finite means; the result holds NaN or infinity.")
     return Data(mean, stderr, keep, _correlation(result, points))
+
+
+def _places(points: list[tuple[str, int]], rows: tuple[str, ...], times: int) -> np.ndarray:
+    """Where the points of these rows stand in the rows one after the other."""
+    return np.array([rows.index(row) * times + time for row, time in points if row in rows], dtype=int)
 
 
 # Below this fraction of an observable's size its spread is rounding: the point is exact and has no weight to give.
 _ROUNDING = {"single": 1e-5, "double": 1e-11}
 
 
-def _points(result: EnsembleResult, names: list[str]) -> list[tuple[str, int]]:
-    """The (name, time index) to fit, names in order: those of the covariance where there is one."""
-    later = [(name, time) for name in names for time in range(1, len(result.times))]
-    points = later if result.covariance is None else sorted(p for p in result.covariance_points if p[0] in names)
-    limit = {name: _ROUNDING[result.precision] * max(np.abs(result.mean[name]).max(), 1e-300) for name in names}
+def _points(result: EnsembleResult, rows: dict[str, tuple[str, ...]]) -> list[tuple[str, int]]:
+    """The (row, time index) to fit, rows in order: those of the covariance where there is one."""
+    order = [row for own in rows.values() for row in own]
+    points = [(row, time) for row in order for time in range(1, len(result.times))]
+    if result.covariance is not None:
+        known = [point for point in result.covariance_points if point[0] in order]
+        points = sorted(known, key=lambda point: (order.index(point[0]), point[1]))
+    # A part is rounding by the size of the whole: that of a mean on the real axis fluctuates by rounding only.
+    rounding = _ROUNDING[result.precision]
+    limit = {row: rounding * max(np.abs(result.mean[name]).max(), 1e-300) for name in rows for row in rows[name]}
     # Pairs with opposite noise may agree where single trajectories do not: the error of the mean counts.
-    error = {name: result.stderr[name] * np.sqrt(result.trajectories) for name in names}
-    points = [(name, time) for name, time in points if error[name][time] > limit[name]]
+    error = {row: value * np.sqrt(result.trajectories) for row, value in in_rows(result.stderr).items()}
+    points = [(row, time) for row, time in points if error[row][time] > limit[row]]
     if not points:
-        raise ValueError(f"data: expected observables that fluctuate; none of {', '.join(names)} does at any time.")
+        raise ValueError(f"data: expected observables that fluctuate; none of {', '.join(rows)} does at any time.")
     return points
 
 

@@ -36,8 +36,9 @@ def fit(predict: Callable[[Any], Any], data: Any, start: Any, *, optimizer: Any 
         predict: a JAX function from parameters to means, such as `sq.expectations` of an equation built from them. As
             with `jax.jit` it must depend on its argument alone, so with one seed throughout: it is compiled once, and
             the program is kept for later fits with the same function and the same shapes.
-        data: pairs (mean, stderr) in the structure predict returns, independent of each other (R = 1); or an
-            EnsembleResult, of which the predicted names are fitted with the correlations R between their times.
+        data: pairs (mean, stderr) in the structure predict returns, independent of each other (R = 1), the stderr of a
+            complex mean complex, with the error of the real part as its real part; or an EnsembleResult, of which the
+            predicted names are fitted with the correlations R between their times.
         start: pytree of numbers where the search begins.
         optimizer: None for damped Gauss-Newton steps, which stop when they are below a twentieth of a standard error;
             or one of optax, run for all steps with gradients in reverse mode.

@@ -26,7 +26,7 @@ class Linearized:
 
         def twice(vector: jax.Array) -> tuple[Any, Any]:
             value = predict(shaped(vector, like))
-            _check_real(value)
+            _check_inexact(value)
             return value, value
 
         size = sum(int(np.prod(shape)) for shape in shapes)
@@ -55,9 +55,9 @@ def linearized(predict: Callable[[Any], Any], start: Any) -> Linearized:
 _kept = functools.lru_cache(maxsize=_KEPT)(Linearized)
 
 
-def _check_real(predicted: Any) -> None:
+def _check_inexact(predicted: Any) -> None:
     for path, leaf in jax.tree_util.tree_leaves_with_path(predicted):
         dtype = jnp.result_type(leaf)
-        if not jnp.issubdtype(dtype, jnp.floating):
+        if not jnp.issubdtype(dtype, jnp.inexact):
             name = "the prediction" + jax.tree_util.keystr(path)
-            raise ValueError(f"predict: expected real numbers; {name} came as {dtype}. Return its .real.")
+            raise ValueError(f"predict: expected real or complex numbers; {name} came as {dtype}.")

@@ -7,10 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from scipy import stats
+from scipy import optimize, stats
 
 import stochq as sq
-from tests.judging import judge
+from tests.judging import judge, judge_mean
 
 T = np.linspace(0.1, 3.0, 20)
 ERROR = 0.05
@@ -187,6 +187,61 @@ def test_a_prediction_that_is_not_finite():
         sq.fit(lambda x: jnp.sqrt(x) * jnp.ones(2), (np.ones(2), 0.1), 0.0)
     with pytest.raises(RuntimeError, match="^predict: the prediction became non-finite"):
         sq.fit(lambda x: jnp.log(x) * jnp.ones(2), (-5 * np.ones(2), 0.1), 0.1, optimizer=optax.sgd(1.0))
+
+
+def test_the_parts_of_complex_means_have_errors_of_their_own():
+    """One straight line for the real parts, another for the imaginary ones."""
+    rng = np.random.default_rng(5)
+    error = (0.1 + 0.3j) * np.ones(T.size)
+    y = 2.0 + 0.1 * rng.normal(size=T.size) + 1j * (0.5 * T + 0.3 * rng.normal(size=T.size))
+    fit = sq.fit(lambda p: p[0] + 1j * p[1] * T, (y, error), np.zeros(2))
+    slope = np.sum(T * y.imag) / np.sum(T * T)
+    np.testing.assert_allclose(fit.parameters, [y.real.mean(), slope], rtol=1e-6)
+    np.testing.assert_allclose(fit.stderr, [0.1 / np.sqrt(T.size), 0.3 / np.linalg.norm(T)], rtol=1e-9)
+    chi2 = np.sum((y.real - y.real.mean()) ** 2) / 0.01 + np.sum((y.imag - slope * T) ** 2) / 0.09
+    assert fit.points == 2 * T.size and fit.chi2 == pytest.approx(chi2, rel=1e-6)
+    with pytest.raises(ValueError, match="^data: expected a stderr for the prediction that is complex where"):
+        sq.fit(lambda p: p[0] + 1j * p[1] * T, (y, 0.1), np.zeros(2))
+    with pytest.raises(ValueError, match="^predict: expected complex numbers for the prediction"):
+        sq.fit(lambda p: p[0] + p[1] * T, (y, error), np.zeros(2))
+    with pytest.raises(ValueError, match="^predict: expected real numbers for the prediction"):
+        sq.fit(lambda p: p[0] + 1j * p[1] * T, (y.real, 0.1), np.zeros(2))
+
+
+@pytest.mark.parametrize("antithetic", [False, True])
+def test_frequency_and_decay_of_a_cavity_from_its_complex_amplitude(antithetic):
+    """⟨a⟩ = ½ exp(−(iω + κ/2)t) from (|0⟩ + |1⟩)/√2, checked with least squares of its parts by SciPy."""
+    omega, kappa, times = 2.0, 0.8, np.linspace(0.0, 1.5, 7)
+    lowering = np.array([[0.0, 1.0], [0.0, 0.0]])
+    equation = sq.models.unravel(sq.systems.levels([0.0, omega]), [np.sqrt(kappa) * lowering])
+    result = sq.simulate(
+        equation,
+        np.sqrt([0.5, 0.5]),
+        times,
+        observables={"n": np.array([0.0, 1.0]), "a": lowering},
+        trajectories=8000,
+        dt=0.025,
+        seed=4,
+        antithetic=antithetic,
+    )
+
+    def amplitude(p):
+        return {"a": 0.5 * jnp.exp(-(1j * p["omega"] + p["kappa"] / 2) * times)}
+
+    fit = sq.fit(amplitude, result, {"omega": 1.5, "kappa": 0.5})
+    values, errors = ([each[name] for name in ("omega", "kappa")] for each in (fit.parameters, fit.stderr))
+    judge_mean(values, errors, [omega, kappa])
+    judge(fit.p_value)
+    assert fit.points == 12
+    mean, error = result.mean["a"][1:], result.stderr["a"][1:]
+
+    def residuals(p):
+        off = 0.5 * np.exp(-(1j * p[0] + p[1] / 2) * times[1:]) - mean
+        return np.concatenate([off.real / error.real, off.imag / error.imag])
+
+    found = optimize.least_squares(residuals, [1.5, 0.5], xtol=1e-12)
+    np.testing.assert_allclose(values, found.x, rtol=1e-4)
+    assert fit.chi2 == pytest.approx(2 * found.cost, rel=1e-3)
 
 
 def _slope(slope):
