@@ -8,6 +8,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+# An array of the host or of JAX, traced or not.
+Array = np.ndarray | jax.Array
+# A number that JAX may be tracing: a float, a numpy scalar or an array without axes. Python has no type for what
+# these have in common, their arithmetic.
+Number = Any
+
 
 def is_concrete(value: Any) -> bool:
     """Whether `value` holds numbers that may be checked now (it is not being traced by JAX)."""

@@ -14,8 +14,8 @@ from stochq.ensemble.problem import block_size
 from stochq.equation import Equation
 from stochq.exact import liouvillian
 from stochq.exact.action import is_driven
-from stochq.exact.groups import parts_of, unstructured
 from stochq.exact.inputs import LARGEST_DIM
+from stochq.exact.parts import bases_and_frequencies, why_not_splittable
 from stochq.laws import Law
 from stochq.noise import Coloured
 from stochq.systems.banded import Banded
@@ -183,7 +183,7 @@ def _exact(equation: Equation, times: np.ndarray) -> tuple[str, float]:
     rotation = 16 * float(dim) ** 3 / _DENSE_GAIN
     rotated = any(_changes_basis(equation, channel) for channel in equation.channels)
     parts = {_basis(equation, channel) for channel in equation.channels}
-    alone = not unstructured(equation) and _diagonal_with(equation)
+    alone = not why_not_splittable(equation) and _diagonal_with(equation)
     if equation.colour is not None and not (alone and isinstance(equation.colour, Coloured)):
         return "none", 0.0
     if alone:
@@ -191,7 +191,7 @@ def _exact(equation: Equation, times: np.ndarray) -> tuple[str, float]:
     if dim <= liouvillian.LARGEST_DIM and not is_driven(equation):
         return "liouvillian", _EXPONENTIAL * dim**6 + saved * 8.0 * dim**4
     radians = max(1.0, _fastest(equation) * span)
-    if not unstructured(equation):
+    if not why_not_splittable(equation):
         between = len(parts) ** 2
         return "split", radians * between * (_SPLIT_RADIAN + _SPLIT_ELEMENT * dim**2) + 10 * rotation
     dense = 0 if _is_light(equation) else 1
@@ -208,7 +208,7 @@ def _diagonal_with(equation: Equation) -> bool:
         return bases <= {None, "energy"}
     if bases == {"energy"} or isinstance(equation.hamiltonian, (Driven, Particle, Banded)):
         return bases == {"energy"}
-    return equation.dim <= _LARGEST_DIAGONALISED and len(parts_of(equation)[0]) == 1
+    return equation.dim <= _LARGEST_DIAGONALISED and len(bases_and_frequencies(equation)[0]) == 1
 
 
 def _fastest(equation: Equation) -> float:

@@ -4,18 +4,25 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Complex
+from numpy.typing import ArrayLike
 
 from stochq.noise import Coloured
 from stochq.systems.basis import energy_columns
 from stochq.systems.equilibrium import with_eigenvectors_of
 from stochq.systems.hamiltonian import Hamiltonian
 
-# A number or an array of them.
+# A number or an array of them, for which type checkers know no arithmetic.
 Numbers = Any
 
 
 def oqt_closed_form(
-    hamiltonian: Hamiltonian, rho0: Any, times: Any, *, rate: float, equilibrium: Any, hbar: float = 1.0
+    hamiltonian: Hamiltonian,
+    rho0: ArrayLike,
+    times: ArrayLike,
+    *,
+    rate: float,
+    equilibrium: ArrayLike,
+    hbar: float = 1.0,
 ) -> Complex[np.ndarray, "time dim dim"]:
     r"""Density matrices of OQT (`thermalization` eq. 6), in the given basis.
 
@@ -33,13 +40,13 @@ def oqt_closed_form(
     rho = np.asarray(rho0, dtype=np.complex128)
     rho = np.outer(rho, rho.conj()) if rho.ndim == 1 else rho
     elapsed = np.asarray(times, dtype=np.float64) - np.asarray(times)[0]
-    turn = np.exp(-1j * np.multiply.outer(elapsed, np.asarray(hamiltonian.energies)) / hbar)
-    turned = turn[:, :, None] * (vectors.conj().T @ rho @ vectors) * turn.conj()[:, None, :]
+    phases = np.exp(-1j * np.multiply.outer(elapsed, np.asarray(hamiltonian.energies)) / hbar)
+    coherent = phases[:, :, None] * (vectors.conj().T @ rho @ vectors) * phases.conj()[:, None, :]
     kept = np.exp(-rate * elapsed)[:, None, None]
-    return vectors @ (kept * turned + (1 - kept) * np.diag(np.asarray(equilibrium))) @ vectors.conj().T
+    return vectors @ (kept * coherent + (1 - kept) * np.diag(np.asarray(equilibrium))) @ vectors.conj().T
 
 
-def oqt_squared_distance(initial: Numbers, rate: float, times: Any) -> Numbers:
+def oqt_squared_distance(initial: Numbers, rate: float, times: Numbers) -> Numbers:
     r"""Squared Hilbert-Schmidt distance of OQT from equilibrium, $\mathrm{Tr}(\rho-\chi)^2 = D_0\,e^{-2at}$.
 
     initial: D_0 = Tr(ρ_0 − χ)²; rate: a; times: (T,).
@@ -76,7 +83,7 @@ def two_level_suv_mean_collapse_time(rate: Numbers, epsilon: Numbers) -> Numbers
 
 
 def csl_decoherence_rate(distance: Numbers, *, rate: float, length: float, mass_ratio: float = 1.0) -> Numbers:
-    r"""Decay rate of the coherence between two places under CSL.
+    r"""Decay rate of the coherence between two positions under CSL.
 
     $$\Gamma(\Delta) = \lambda\Big(\frac m{m_0}\Big)^2\big[1 - e^{-\Delta^2/4r_C^2}\big]$$
 
@@ -100,7 +107,7 @@ def csl_energy_gain(
     return dimensions * rate * (mass / reference_mass) ** 2 * hbar**2 / (4 * mass * length**2)
 
 
-def coloured_decoherence(times: Any, *, rate: Numbers, difference: Numbers, colour: Coloured) -> Numbers:
+def coloured_decoherence(times: Numbers, *, rate: Numbers, difference: Numbers, colour: Coloured) -> Numbers:
     r"""What coloured noise leaves of the coherence between two eigenvalues of A, for [A, H] = 0.
 
     $$\frac{|\rho_{ab}(t)|}{|\rho_{ab}(0)|}
@@ -117,7 +124,7 @@ def coloured_decoherence(times: Any, *, rate: Numbers, difference: Numbers, colo
 
 
 def white_suv_outcome(probability: Numbers, *, drift: Numbers, strength: Numbers) -> Numbers:
-    r"""How often two-level SUV ends in the first level in the white limit, for any pull.
+    r"""How often two-level SUV ends in the first level in the white limit, for any drift.
 
     $$P(+) = I_{p_0}\big(J/\kappa,\,J/\kappa\big)$$
 

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 import numpy as np
 
 from stochq.equation import Equation
-from stochq.exact.groups import Group
+from stochq.exact.parts import ExactPart
 from stochq.noise import Coloured
 
 
-def refuse_coloured(equation: Equation, groups: list[Group], method: str) -> None:
+def refuse_coloured(equation: Equation, parts: list[ExactPart], method: str) -> None:
     """ValueError for an equation with coloured noise, unless all its terms are diagonal in one basis."""
-    if not isinstance(equation.colour, Coloured) or len(groups) != 1 or method not in ("auto", "closed-form"):
+    if not isinstance(equation.colour, Coloured) or len(parts) != 1 or method not in ("auto", "closed-form"):
         raise ValueError(
             "equation: expected white noise, or coloured unitary noise whose operators commute with the Hamiltonian; "
             "other coloured noise has no Lindblad equation to solve. Compare sq.simulate with a second run at another "
@@ -19,13 +19,13 @@ def refuse_coloured(equation: Equation, groups: list[Group], method: str) -> Non
         )
 
 
-def evolve_coloured(group: Group, colour: Coloured, rho: np.ndarray, times: np.ndarray) -> Iterator[np.ndarray]:
+def evolve_coloured(part: ExactPart, colour: Coloured, rho: np.ndarray, times: np.ndarray) -> Iterator[np.ndarray]:
     r"""$\rho_{ab}\,e^{-i(E_a-E_b)t/\hbar-\Gamma_{ab}\,\mathrm{spread}(t)}$: the phases are Gaussian at every time."""
-    held = group.basis.enter(rho)
+    rotated = part.basis.to_basis(rho)
     for elapsed in times - times[0]:
-        factors = 1.0 if group.decay is None else np.exp(-group.decay * float(colour.spread(elapsed)))
-        turn = 1.0
-        if group.frequencies is not None:
-            phase = np.exp(-1j * elapsed * group.frequencies)
-            turn = phase[:, None] * phase.conj()[None, :]
-        yield group.basis.leave(factors * turn * held)
+        factors = 1.0 if part.decay is None else np.exp(-part.decay * float(colour.spread(elapsed)))
+        phases = 1.0
+        if part.frequencies is not None:
+            phase = np.exp(-1j * elapsed * part.frequencies)
+            phases = phase[:, None] * phase.conj()[None, :]
+        yield part.basis.from_basis(factors * phases * rotated)

@@ -7,15 +7,16 @@ from typing import Any, Literal, get_args
 
 import jax
 import numpy as np
+from numpy.typing import ArrayLike
 
 from stochq.arrays import check_numbers
 from stochq.equation import Equation, as_equation
 from stochq.exact import liouvillian
 from stochq.exact.action import is_driven
 from stochq.exact.coloured import evolve_coloured, refuse_coloured
-from stochq.exact.groups import Group, groups_of, unstructured
 from stochq.exact.inputs import initial_density, intervals
 from stochq.exact.ode import Solved, evolve_ode
+from stochq.exact.parts import ExactPart, exact_parts, why_not_splittable
 from stochq.exact.readout import Readout
 from stochq.exact.result import ExactResult
 from stochq.exact.split import evolve_split
@@ -26,7 +27,7 @@ Method = Literal["auto", "closed-form", "liouvillian", "split", "ode"]
 METHODS = get_args(Method)
 # Density matrices at all times are kept below this many bytes.
 KEPT_BYTES = 512 * 2**20
-# Methods without a truncation error are exact to this many rounding errors per radian turned.
+# Methods without a truncation error are exact to this many rounding errors per radian of the fastest phase.
 _ROUNDING = 16 * np.finfo(float).eps
 
 _DIFFERENTIABLE = (
@@ -37,8 +38,8 @@ _DIFFERENTIABLE = (
 
 def evolve(
     equation: Equation,
-    psi0_or_rho0: Any,
-    times: Any,
+    psi0_or_rho0: ArrayLike,
+    times: ArrayLike,
     *,
     observables: Mapping[str, Any] | None = None,
     method: Method = "auto",
@@ -74,16 +75,16 @@ def evolve(
     equation = as_equation(equation)
     rho = initial_density(psi0_or_rho0, equation.dim)
     times = check_times(times)
-    chosen, groups = _choose(equation, method)
+    chosen, parts = _choose(equation, method)
     if equation.colour is not None:
-        refuse_coloured(equation, groups, method)
+        refuse_coloured(equation, parts, method)
     with jax.enable_x64(True):
         readout = Readout(observables, equation.dim)
         kept = len(times) * rho.nbytes < KEPT_BYTES
         density = np.empty((len(times), *rho.shape), np.complex128) if kept else None
         values = np.empty((len(times), len(readout.names)), np.complex128)
         error, steps = 0.0, 0
-        for index, solved in enumerate(_solve(equation, groups, rho, times, chosen)):
+        for index, solved in enumerate(_solve(equation, parts, rho, times, chosen)):
             values[index], error, steps = readout(solved.rho), solved.error, solved.steps
             if density is not None:
                 density[index] = solved.rho
@@ -92,28 +93,28 @@ def evolve(
     return ExactResult(times, expect, density, chosen, error, seconds, steps, readout.left_out)
 
 
-def _choose(equation: Equation, method: str) -> tuple[str, list[Group]]:
+def _choose(equation: Equation, method: str) -> tuple[str, list[ExactPart]]:
     """The method, and the equation's exactly solvable parts where it needs them."""
     if method not in METHODS:
         raise ValueError(f"method: expected one of {', '.join(METHODS)}; got {method!r}.")
-    obstacle = unstructured(equation)
-    groups = [] if obstacle or method in ("ode", "liouvillian") else groups_of(equation)
+    obstacle = why_not_splittable(equation)
+    parts = [] if obstacle or method in ("ode", "liouvillian") else exact_parts(equation)
     if method == "auto":
-        return _best(equation, groups), groups
-    if problem := _problem(equation, method, obstacle, groups):
+        return _best(equation, parts), parts
+    if problem := _problem(equation, method, obstacle, parts):
         raise ValueError(f'method: {method!r} does not apply, {problem}. Use method="auto".')
-    return method, groups
+    return method, parts
 
 
-def _best(equation: Equation, groups: list[Group]) -> str:
-    if len(groups) == 1:
+def _best(equation: Equation, parts: list[ExactPart]) -> str:
+    if len(parts) == 1:
         return "closed-form"
     if equation.dim <= liouvillian.LARGEST_DIM and not is_driven(equation):
         return "liouvillian"
-    return "split" if groups else "ode"
+    return "split" if parts else "ode"
 
 
-def _problem(equation: Equation, method: str, obstacle: str, groups: list[Group]) -> str:
+def _problem(equation: Equation, method: str, obstacle: str, parts: list[ExactPart]) -> str:
     if method == "liouvillian":
         if is_driven(equation):
             return "the Hamiltonian depends on time"
@@ -121,43 +122,43 @@ def _problem(equation: Equation, method: str, obstacle: str, groups: list[Group]
         return f"{equation.dim} states are more than {largest}" if equation.dim > largest else ""
     if method == "ode":
         return ""
-    if method == "closed-form" and len(groups) > 1:
+    if method == "closed-form" and len(parts) > 1:
         return "the terms are diagonal in different bases"
     return obstacle
 
 
 def _solve(
-    equation: Equation, groups: list[Group], rho: np.ndarray, times: np.ndarray, method: str
+    equation: Equation, parts: list[ExactPart], rho: np.ndarray, times: np.ndarray, method: str
 ) -> Iterator[Solved]:
     if method == "ode":
         return evolve_ode(equation, rho, times)
     if method == "split":
-        return evolve_split(groups, rho, times)
+        return evolve_split(parts, rho, times)
     solutions = (
-        _evolve_alone(equation, groups[0], rho, times)
+        _evolve_alone(equation, parts[0], rho, times)
         if method == "closed-form"
         else liouvillian.evolve_liouvillian(equation, rho, times)
     )
-    turned = _spread(equation) * (times - times[0])
-    return (Solved(after, _ROUNDING * (1 + angle), 0) for after, angle in zip(solutions, turned, strict=True))
+    angles = _bandwidth(equation) * (times - times[0])
+    return (Solved(after, _ROUNDING * (1 + angle), 0) for after, angle in zip(solutions, angles, strict=True))
 
 
-def _spread(equation: Equation) -> float:
+def _bandwidth(equation: Equation) -> float:
     return float(np.ptp(np.asarray(equation.hamiltonian.energies))) / float(equation.hbar)
 
 
-def _evolve_alone(equation: Equation, group: Group, rho: np.ndarray, times: np.ndarray) -> Iterator[np.ndarray]:
+def _evolve_alone(equation: Equation, part: ExactPart, rho: np.ndarray, times: np.ndarray) -> Iterator[np.ndarray]:
     if isinstance(equation.colour, Coloured):
-        return evolve_coloured(group, equation.colour, rho, times)
-    return _evolve_group(group, rho, times)
+        return evolve_coloured(part, equation.colour, rho, times)
+    return _evolve_part(part, rho, times)
 
 
-def _evolve_group(group: Group, rho: np.ndarray, times: np.ndarray) -> Iterator[np.ndarray]:
+def _evolve_part(part: ExactPart, rho: np.ndarray, times: np.ndarray) -> Iterator[np.ndarray]:
     """The density matrix at each time when one part is all there is."""
     # Many different intervals would fill the memory with propagators that serve once.
-    step = lru_cache(maxsize=4)(group.step)
+    step = lru_cache(maxsize=4)(part.step)
     yield rho
-    held = group.basis.enter(rho)
+    rotated = part.basis.to_basis(rho)
     for length in map(float, intervals(times)):
-        held = step(length)(held)
-        yield group.basis.leave(held)
+        rotated = step(length)(rotated)
+        yield part.basis.from_basis(rotated)

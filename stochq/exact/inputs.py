@@ -1,8 +1,7 @@
 """What `evolve` is given, checked: the initial density matrix and the times."""
 
-from typing import Any
-
 import numpy as np
+from numpy.typing import ArrayLike
 
 from stochq.systems.checks import check_finite
 from stochq.systems.states import check_state
@@ -15,7 +14,7 @@ NEGATIVE_TOLERANCE = 1e-6
 LARGEST_DIM = 4096
 
 
-def initial_density(state: Any, dim: int) -> np.ndarray:
+def initial_density(state: ArrayLike, dim: int) -> np.ndarray:
     """A ket (dim,) or a density matrix (dim, dim) as a density matrix, complex128; ValueError if it is neither."""
     if dim > LARGEST_DIM:
         raise ValueError(

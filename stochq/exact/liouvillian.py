@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Any
 
 import equinox as eqx
 import jax
@@ -27,7 +26,7 @@ def liouvillian(equation: Equation) -> np.ndarray:
 
 
 @eqx.filter_jit
-def _columns(equation: Equation, bases: tuple, identity: Any) -> jax.Array:
+def _columns(equation: Equation, bases: tuple, identity: np.ndarray) -> jax.Array:
     return jax.vmap(lambda packed: packed_generator(equation, bases, jnp.zeros(()), packed))(identity)
 
 

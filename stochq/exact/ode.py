@@ -1,20 +1,22 @@
 """The master equation as an ordinary differential equation: any channel, any Hamiltonian, any time dependence."""
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from stochq.arrays import Number
 from stochq.equation import Equation
 from stochq.exact.action import channel_bases, pack, packed_generator, unpack
 
 RELATIVE, ABSOLUTE = 1e-9, 1e-11
-# A second run with looser tolerances shows the error: its own is this much larger, of which a tenth is believed.
+# The error is estimated from a second run with tolerances this many times looser, whose error is so much larger, ...
 _LOOSER = 100.0
-_BELIEVED = 10.0
+# ... and multiplied by this, because the error need not shrink in proportion to the tolerance.
+_ERROR_SAFETY = 10.0
 _MAX_STEPS = 10_000_000
 
 
@@ -36,7 +38,7 @@ def evolve_ode(equation: Equation, rho: np.ndarray, times: np.ndarray) -> Iterat
         fine, taken = _advance(equation, bases, fine, start, stop, 1.0)
         coarse, more = _advance(equation, bases, coarse, start, stop, _LOOSER)
         difference = float(jnp.max(jnp.abs(fine - coarse)))
-        error, steps = max(error, difference * _BELIEVED / _LOOSER), steps + taken + more
+        error, steps = max(error, difference * _ERROR_SAFETY / _LOOSER), steps + taken + more
         yield Solved(unpack(np.asarray(fine)), error, steps)
 
 
@@ -53,10 +55,10 @@ def _advance(
 
 
 @eqx.filter_jit
-def _solve(equation: Equation, bases: tuple, packed: jax.Array, span: jax.Array, looser: jax.Array) -> Any:
+def _solve(equation: Equation, bases: tuple, packed: jax.Array, span: jax.Array, looser: jax.Array) -> tuple:
     import diffrax
 
-    def slope(t: Any, y: jax.Array, args: Any) -> jax.Array:
+    def slope(t: Number, y: jax.Array, args: None) -> jax.Array:
         return packed_generator(equation, bases, t, y)
 
     controller = diffrax.PIDController(

@@ -16,6 +16,9 @@ from stochq.systems.fourier import Spectral
 # A callable may compute in single precision: identities hold to this fraction of its values.
 _QUADRATIC_TOLERANCE = 1e-4
 
+# Eigenvalues (dim,) and eigenvectors (dim, dim) of a density matrix.
+Mixture = tuple[np.ndarray, np.ndarray]
+
 
 class Readout:
     """Expectation values of observables, {name: diagonal (dim,) | matrix (dim, dim) | callable(psi) -> number}.
@@ -73,12 +76,13 @@ class _OnStates:
     def __init__(self, function: Callable) -> None:
         self._function = jax.jit(jax.vmap(function, in_axes=-1))
 
-    def __call__(self, rho: np.ndarray, mixture: Any) -> complex:
+    def __call__(self, rho: np.ndarray, mixture: Mixture | None) -> complex:
+        assert mixture is not None
         weights, vectors = mixture
         return (weights @ np.asarray(self._function(vectors))).item()
 
 
-def _rule(name: str, value: Any, dim: int) -> Callable[[np.ndarray, Any], complex]:
+def _rule(name: str, value: Any, dim: int) -> Callable[[np.ndarray, Mixture | None], complex]:
     """The function (ρ, its eigenvalues and eigenvectors) -> expectation value."""
     if isinstance(value, Spectral):
         return lambda rho, mixture: float(value.of_density(rho))

@@ -1,10 +1,12 @@
 """Changes of basis of Hermitian matrices in double precision."""
 
 import abc
+from collections.abc import Callable
 from typing import Any, cast, final
 
 import jax
 import numpy as np
+from numpy.typing import ArrayLike
 
 from stochq.exact.action import conjugate, pack, unpack
 from stochq.systems.linear import multiply
@@ -14,11 +16,11 @@ class Rotation(abc.ABC):
     """From one orthonormal basis to another and back."""
 
     @abc.abstractmethod
-    def enter(self, rho: np.ndarray) -> np.ndarray:
+    def to_basis(self, rho: np.ndarray) -> np.ndarray:
         """ρ written in the other basis, (dim, dim)."""
 
     @abc.abstractmethod
-    def leave(self, rho: np.ndarray) -> np.ndarray:
+    def from_basis(self, rho: np.ndarray) -> np.ndarray:
         """ρ written in the first basis again, (dim, dim)."""
 
 
@@ -26,10 +28,10 @@ class Rotation(abc.ABC):
 class Same(Rotation):
     """No change."""
 
-    def enter(self, rho: np.ndarray) -> np.ndarray:
+    def to_basis(self, rho: np.ndarray) -> np.ndarray:
         return rho
 
-    def leave(self, rho: np.ndarray) -> np.ndarray:
+    def from_basis(self, rho: np.ndarray) -> np.ndarray:
         return rho
 
 
@@ -37,15 +39,15 @@ class Same(Rotation):
 class Columns(Rotation):
     """To the columns of a unitary matrix B (dim, dim): B†ρB. A real B costs a quarter of a complex one."""
 
-    def __init__(self, matrix: Any) -> None:
+    def __init__(self, matrix: ArrayLike) -> None:
         matrix = np.asarray(matrix)
         real = not np.iscomplexobj(matrix) or not np.any(matrix.imag)
         self.matrix = np.ascontiguousarray(matrix.real if real else matrix)
 
-    def enter(self, rho: np.ndarray) -> np.ndarray:
+    def to_basis(self, rho: np.ndarray) -> np.ndarray:
         return _sandwich(self.matrix.conj().T, rho)
 
-    def leave(self, rho: np.ndarray) -> np.ndarray:
+    def from_basis(self, rho: np.ndarray) -> np.ndarray:
         return _sandwich(self.matrix, rho)
 
 
@@ -73,24 +75,24 @@ class Momentum(Rotation):
         self._rows = tuple(range(len(shape)))
         self._columns = tuple(range(len(shape), 2 * len(shape)))
 
-    def enter(self, rho: np.ndarray) -> np.ndarray:
+    def to_basis(self, rho: np.ndarray) -> np.ndarray:
         from scipy.fft import fftn, ifftn
 
         # A column belongs to a bra, whose wave runs the other way.
         return self._transform(cast(Any, fftn), cast(Any, ifftn), rho)
 
-    def leave(self, rho: np.ndarray) -> np.ndarray:
+    def from_basis(self, rho: np.ndarray) -> np.ndarray:
         from scipy.fft import fftn, ifftn
 
         return self._transform(cast(Any, ifftn), cast(Any, fftn), rho)
 
-    def _transform(self, on_rows: Any, on_columns: Any, rho: np.ndarray) -> np.ndarray:
+    def _transform(self, on_rows: Callable[..., Any], on_columns: Callable[..., Any], rho: np.ndarray) -> np.ndarray:
         tensor = on_rows(rho.reshape(self._shape * 2), axes=self._rows, norm="ortho")
         return on_columns(tensor, axes=self._columns, norm="ortho", overwrite_x=True).reshape(rho.shape)
 
 
 def relative(first: Rotation, second: Rotation) -> Rotation:
-    """From the basis that `first` enters to the one that `second` enters, both from the same basis."""
+    """From the basis that `first` leads to, to the one that `second` leads to, both from the same basis."""
     if first is second:
         return Same()
     if isinstance(first, Same):

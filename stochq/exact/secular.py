@@ -4,9 +4,10 @@ It is what weak coupling leaves over, exact for channels that live in the energy
 coherences one by one, the populations by one matrix. It preconditions the search for steady states.
 """
 
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from stochq.channels import Channel
 from stochq.equation import Equation
@@ -23,8 +24,8 @@ class Secular:
         vectors = equation.hamiltonian.eigenvectors
         self.basis = rotation.Same() if vectors is None else rotation.Columns(vectors)
         hamiltonian = equation.hamiltonian
-        ladder = np.real(np.diagonal(hamiltonian.matrix())) if vectors is None else np.asarray(hamiltonian.energies)
-        frequencies = ladder / float(equation.hbar)
+        energies = np.real(np.diagonal(hamiltonian.matrix())) if vectors is None else np.asarray(hamiltonian.energies)
+        frequencies = energies / float(equation.hbar)
         self.rates = np.zeros((equation.dim, equation.dim))
         self.decay = np.zeros((equation.dim, equation.dim))
         for channel in equation.channels:
@@ -32,25 +33,25 @@ class Secular:
             self.rates += rates - np.diag(rates.sum(axis=0))
             self.decay += decay
         self.scale = max(float(np.abs(self.rates).max()), float(np.ptp(frequencies)), 1e-300)
-        turning = -1j * (frequencies[:, None] - frequencies[None, :]) - self.decay
-        small = np.abs(turning) < _SMALLEST * self.scale
-        self._turning = np.where(small, -_SMALLEST * self.scale, turning)
+        coherences = -1j * (frequencies[:, None] - frequencies[None, :]) - self.decay
+        small = np.abs(coherences) < _SMALLEST * self.scale
+        self._coherences = np.where(small, -_SMALLEST * self.scale, coherences)
 
-    def inverse(self, pin: np.ndarray) -> Any:
+    def inverse(self, pin: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
         """The inverse of ρ → secular part of ρ + pin Tr ρ, for a density matrix `pin` in the energy basis."""
         pinned = self.rates + np.outer(np.real(np.diagonal(pin)), np.ones(len(pin)))
         solver = np.linalg.inv(pinned - _SMALLEST * self.scale * np.eye(len(pin)))
 
         def apply(rho: np.ndarray) -> np.ndarray:
-            own = self.basis.enter(rho)
-            result = own / self._turning
-            np.fill_diagonal(result, solver @ np.real(np.diagonal(own)))
-            return self.basis.leave(result)
+            rotated = self.basis.to_basis(rho)
+            result = rotated / self._coherences
+            np.fill_diagonal(result, solver @ np.real(np.diagonal(rotated)))
+            return self.basis.from_basis(result)
 
         return apply
 
 
-def _overlap(equation: Equation, channel: Channel, vectors: Any) -> np.ndarray:
+def _overlap(equation: Equation, channel: Channel, vectors: ArrayLike | None) -> np.ndarray:
     """The energy eigenvectors (columns) written in the channel's basis."""
     basis = equation.basis_matrix(channel)
     columns = np.eye(equation.dim) if vectors is None else np.asarray(vectors)

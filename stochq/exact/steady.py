@@ -1,5 +1,6 @@
 """Steady states of master equations."""
 
+from collections.abc import Callable
 from typing import Any, cast
 
 import equinox as eqx
@@ -11,7 +12,7 @@ from stochq.arrays import check_numbers
 from stochq.equation import Equation, as_equation
 from stochq.exact import liouvillian
 from stochq.exact.action import channel_bases, is_driven, pack, packed_generator, unpack
-from stochq.exact.groups import Group, groups_of, unstructured
+from stochq.exact.parts import ExactPart, exact_parts, why_not_splittable
 from stochq.exact.readout import Readout
 from stochq.exact.secular import Secular
 
@@ -21,6 +22,8 @@ _RESIDUAL = 1e-10
 _RESTART, _CYCLES = 80, 25
 # Two solutions that differ by more than this are two steady states.
 _DISTINCT = 1e-5
+
+Action = Callable[[np.ndarray], np.ndarray]
 
 
 def steady_state(equation: Equation) -> np.ndarray:
@@ -46,15 +49,15 @@ def steady_state(equation: Equation) -> np.ndarray:
         raise ValueError(
             "equation: expected a Hamiltonian that does not depend on time; a driven system never settles."
         )
-    groups = [] if unstructured(equation) else groups_of(equation)
+    parts = [] if why_not_splittable(equation) else exact_parts(equation)
     if equation.colour is not None:
         raise ValueError(
             "equation: expected white noise; coloured noise has no master equation, and a random potential heats "
             "without end. Use sq.simulate for long times."
         )
     with jax.enable_x64(True):
-        if len(groups) == 1:
-            rho = _of_group(groups[0], equation.dim)
+        if len(parts) == 1:
+            rho = _of_part(parts[0], equation.dim)
         elif equation.dim <= liouvillian.LARGEST_DIM:
             rho = _null_vector(equation)
         else:
@@ -69,12 +72,12 @@ def _degenerate(count: str, cause: str) -> ValueError:
     )
 
 
-def _of_group(group: Group, dim: int) -> np.ndarray:
+def _of_part(part: ExactPart, dim: int) -> np.ndarray:
     """The steady state of a single part: populations of its rate equation, no coherences."""
-    decay = np.zeros((dim, dim)) if group.decay is None else group.decay
-    frequencies = np.zeros(dim) if group.frequencies is None else group.frequencies
+    decay = np.zeros((dim, dim)) if part.decay is None else part.decay
+    frequencies = np.zeros(dim) if part.frequencies is None else part.frequencies
     rates = np.hypot(decay, frequencies[:, None] - frequencies[None, :])
-    matrix = np.zeros((dim, dim)) if group.populations is None else group.populations.matrix()
+    matrix = np.zeros((dim, dim)) if part.populations is None else part.populations.matrix()
     scale = max(float(rates.max()), float(np.abs(matrix).max()), 1e-300)
     _, values, rows = np.linalg.svd(matrix)
     conserved = int(np.sum(values <= _ZERO * scale))
@@ -86,9 +89,9 @@ def _of_group(group: Group, dim: int) -> np.ndarray:
             f"{conserved} populations of the basis in which all terms are diagonal are conserved{others}",
         )
     if coherences:
-        raise _degenerate(f"{1 + coherences} independent ones", f"{coherences} coherences neither turn nor decay")
+        raise _degenerate(f"{1 + coherences} independent ones", f"{coherences} coherences neither oscillate nor decay")
     weights = rows[-1] / rows[-1].sum()
-    return group.basis.leave(np.diag(np.maximum(weights, 0.0)).astype(complex))
+    return part.basis.from_basis(np.diag(np.maximum(weights, 0.0)).astype(complex))
 
 
 def _null_vector(equation: Equation) -> np.ndarray:
@@ -110,7 +113,7 @@ def _iterated(equation: Equation) -> np.ndarray:
 
     def act(vector: np.ndarray) -> np.ndarray:
         packed = vector.reshape(dim, dim)
-        return (np.asarray(_act(equation, bases, packed)) + pin * np.trace(packed)).reshape(-1)
+        return (np.asarray(_act(equation, bases, jnp.asarray(packed))) + pin * np.trace(packed)).reshape(-1)
 
     def approximate(vector: np.ndarray) -> np.ndarray:
         return pack(precondition(unpack(vector.reshape(dim, dim)))).reshape(-1)
@@ -136,11 +139,11 @@ def _differing(equation: Equation, first: np.ndarray, second: np.ndarray) -> str
 
 
 @eqx.filter_jit
-def _act(equation: Equation, bases: tuple, packed: Any) -> jax.Array:
+def _act(equation: Equation, bases: tuple, packed: jax.Array) -> jax.Array:
     return packed_generator(equation, bases, jnp.zeros(()), packed)
 
 
-def _gmres(act: Any, approximate: Any, right: np.ndarray, start: np.ndarray, scale: float) -> np.ndarray:
+def _gmres(act: Action, approximate: Action, right: np.ndarray, start: np.ndarray, scale: float) -> np.ndarray:
     from scipy.sparse.linalg import LinearOperator, gmres
 
     size, operator = right.size, cast(Any, LinearOperator)

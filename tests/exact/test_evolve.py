@@ -8,7 +8,7 @@ import pytest
 
 import stochq as sq
 from stochq.channels import Columns, RateMatrix
-from stochq.exact import groups
+from stochq.exact import parts
 from stochq.exact.split import Splitting
 from tests import oracles
 
@@ -178,7 +178,7 @@ def test_fourier_transforms_replace_eigenvectors_on_large_grids(monkeypatch):
         equation = sq.models.csl(trap, rate=0.5, length=1.0)
         rho = oracles.random_density(trap.dim, 14)
         with_vectors = sq.exact.evolve(equation, rho, [0.0, 0.4], method="split")
-        monkeypatch.setattr(groups, "LARGEST_GRID_EIGENVECTORS", 1)
+        monkeypatch.setattr(parts, "LARGEST_GRID_EIGENVECTORS", 1)
         transformed = sq.exact.evolve(equation, rho, [0.0, 0.4], method="split")
         monkeypatch.undo()
         assert transformed.steps != with_vectors.steps
@@ -262,13 +262,13 @@ def test_a_state_that_came_back_has_not_settled():
 def test_the_slope_of_the_parts_is_the_generator():
     equation, matrix, operators, hbar = _sui()
     rho = oracles.random_density(4, 11)
-    parts = Splitting(groups.groups_of(equation))
-    place = parts.groups[0].basis
+    splitting = Splitting(parts.exact_parts(equation))
+    basis = splitting.parts[0].basis
     expected = -1j / hbar * (matrix @ rho - rho @ matrix)
     for jump in operators:
         square = jump.conj().T @ jump
         expected = expected + jump @ rho @ jump.conj().T - 0.5 * (square @ rho + rho @ square)
-    np.testing.assert_allclose(place.leave(parts.slope(place.enter(rho))), expected, atol=1e-12)
+    np.testing.assert_allclose(basis.from_basis(splitting.slope(basis.to_basis(rho))), expected, atol=1e-12)
 
 
 def test_many_different_intervals_are_solved_one_after_the_other():

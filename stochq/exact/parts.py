@@ -1,14 +1,15 @@
 """Parts of a master equation that are solved exactly, element by element, in a basis of their own.
 
-In such a basis coherences turn and decay, ρ_ij → exp[(−i(E_i − E_j)/ħ − Γ_ij) t] ρ_ij, and populations obey a rate
+In such a basis coherences oscillate and decay, ρ_ij → exp[(−i(E_i − E_j)/ħ − Γ_ij) t] ρ_ij, and populations obey a rate
 equation ṗ = R p. Diagonal collapse gives Γ, transitions give Γ and R, a Hamiltonian that is diagonal there gives E.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import jax
 import numpy as np
+from numpy.typing import ArrayLike
 
 from stochq.channels import Channel, Energy
 from stochq.equation import Equation
@@ -25,7 +26,7 @@ _DIAGONAL_TOLERANCE = 1e-13
 
 
 @dataclass(frozen=True)
-class Group:
+class ExactPart:
     """One part: where it is diagonal, the angular frequencies E/ħ (dim,), Γ (dim, dim) and R; None where absent."""
 
     basis: rotation.Rotation
@@ -35,17 +36,18 @@ class Group:
 
     def step(self, length: float) -> "Step":
         """The exact solution over a time."""
-        factors: Any = 1.0
+        factors: float | np.ndarray = 1.0
         if self.decay is not None:
             factors = np.exp(-length * self.decay)
         if self.frequencies is not None:
-            turn = np.exp(-1j * length * self.frequencies)
-            factors = (turn[:, None] * turn.conj()[None, :]) * factors
-        return Step(factors, None if self.populations is None else self.populations.after(length))
+            phases = np.exp(-1j * length * self.frequencies)
+            factors = (phases[:, None] * phases.conj()[None, :]) * factors
+        mix = None if self.populations is None else self.populations.after(length)
+        return Step(factors, mix)
 
     def slope(self, rho: np.ndarray) -> np.ndarray:
         """This part of dρ/dt."""
-        rates: Any = 0.0 if self.decay is None else -self.decay
+        rates: float | np.ndarray = 0.0 if self.decay is None else -self.decay
         if self.frequencies is not None:
             rates = rates - 1j * (self.frequencies[:, None] - self.frequencies[None, :])
         change = rates * rho
@@ -55,17 +57,18 @@ class Group:
 
     @property
     def width(self) -> float:
-        """The largest rate at which an element turns or decays."""
-        turning = 0.0 if self.frequencies is None else float(np.ptp(self.frequencies))
-        return turning + (0.0 if self.decay is None else float(self.decay.max()))
+        """The largest rate at which an element oscillates or decays."""
+        bandwidth = 0.0 if self.frequencies is None else float(np.ptp(self.frequencies))
+        decay = 0.0 if self.decay is None else float(self.decay.max())
+        return bandwidth + decay
 
 
 @dataclass(frozen=True)
 class Step:
     """Factors (dim, dim) of the elements and, where populations mix, the map of populations (dim,) to (dim,)."""
 
-    factors: Any
-    mix: Any
+    factors: float | np.ndarray
+    mix: Callable[[np.ndarray], np.ndarray] | None
 
     def __call__(self, rho: np.ndarray) -> np.ndarray:
         after = self.factors * rho
@@ -74,8 +77,8 @@ class Step:
         return after
 
 
-def unstructured(equation: Equation) -> str:
-    """Why the equation is not a sum of such parts; empty when it is."""
+def why_not_splittable(equation: Equation) -> str:
+    """Why the equation is not a sum of such parts; empty where it is."""
     if is_driven(equation):
         return "the Hamiltonian depends on time"
     for channel in equation.channels:
@@ -84,83 +87,84 @@ def unstructured(equation: Equation) -> str:
     return ""
 
 
-def groups_of(equation: Equation) -> list[Group]:
-    """The parts of an equation for which `unstructured` is empty; the part with the Hamiltonian comes first."""
-    places, frequencies = parts_of(equation)
-    groups = [
-        Group(place, frequencies.get(index), *_elements(equation, members))
-        for index, (place, members) in enumerate(places)
+def exact_parts(equation: Equation) -> list[ExactPart]:
+    """The parts of an equation for which `why_not_splittable` is empty; the part with the Hamiltonian comes first."""
+    bases, frequencies = bases_and_frequencies(equation)
+    parts = [
+        ExactPart(basis, frequencies.get(index), *_elements(equation, members))
+        for index, (basis, members) in enumerate(bases)
     ]
-    order = sorted(range(len(groups)), key=lambda index: (index not in frequencies, index))
-    return [groups[index] for index in order]
+    order = sorted(range(len(parts)), key=lambda index: (index not in frequencies, index))
+    return [parts[index] for index in order]
 
 
-Places = list[tuple[rotation.Rotation, list[Channel]]]
+Bases = list[tuple[rotation.Rotation, list[Channel]]]
 
 
-def parts_of(equation: Equation) -> tuple[Places, dict[int, np.ndarray]]:
+def bases_and_frequencies(equation: Equation) -> tuple[Bases, dict[int, np.ndarray]]:
     """The distinct bases with the channels in each, and the Hamiltonian's frequencies (dim,) by their index."""
-    places = _places(equation)
-    return places, _hamiltonian(equation, places)
+    bases = _bases(equation)
+    return bases, _hamiltonian(equation, bases)
 
 
-def _places(equation: Equation) -> Places:
+def _bases(equation: Equation) -> Bases:
     """The distinct bases of the channels with the channels in each."""
-    places: Places = []
+    bases: Bases = []
     for channel in equation.channels:
-        basis = equation.basis_matrix(channel)
-        for place, members in places:
-            if _is_basis(place, basis):
+        vectors = equation.basis_matrix(channel)
+        for basis, members in bases:
+            if _is_basis(basis, vectors):
                 members.append(channel)
                 break
         else:
-            places.append((rotation.Same() if basis is None else rotation.Columns(basis), [channel]))
-    return places
+            bases.append((rotation.Same() if vectors is None else rotation.Columns(vectors), [channel]))
+    return bases
 
 
-def _is_basis(place: rotation.Rotation, basis: Any) -> bool:
-    if basis is None or isinstance(place, rotation.Same):
-        return basis is None and isinstance(place, rotation.Same)
-    return isinstance(place, rotation.Columns) and np.array_equal(place.matrix, basis)
+def _is_basis(basis: rotation.Rotation, vectors: ArrayLike | None) -> bool:
+    if vectors is None or isinstance(basis, rotation.Same):
+        return vectors is None and isinstance(basis, rotation.Same)
+    return isinstance(basis, rotation.Columns) and np.array_equal(basis.matrix, vectors)
 
 
-def _hamiltonian(equation: Equation, places: Places) -> dict[int, np.ndarray]:
-    """Frequencies (dim,) by the index of the place; places that the Hamiltonian needs are added."""
+def _hamiltonian(equation: Equation, bases: Bases) -> dict[int, np.ndarray]:
+    """Frequencies (dim,) by the index of the basis; bases that the Hamiltonian needs are added."""
     hamiltonian, hbar = equation.hamiltonian, float(equation.hbar)
     if isinstance(hamiltonian, DiagonalHamiltonian):
-        for index, (_, members) in enumerate(places):
+        for index, (_, members) in enumerate(bases):
             # Levels that do not ascend: channels in the energy basis alone need no second one.
-            if len(places) == 1 and any(isinstance(channel.basis, Energy) for channel in members):
+            if len(bases) == 1 and any(isinstance(channel.basis, Energy) for channel in members):
                 return {index: np.asarray(hamiltonian.energies) / hbar}
-        return {_given_place(places): np.asarray(hamiltonian.diagonal) / hbar}
-    if isinstance(hamiltonian, Particle) and _use_transforms(hamiltonian, places):
+        return {_given_basis(bases): np.asarray(hamiltonian.diagonal) / hbar}
+    if isinstance(hamiltonian, Particle) and _use_transforms(hamiltonian, bases):
         kinetic = np.asarray(hamiltonian.kinetic).reshape(-1) / hbar
         potential = np.asarray(hamiltonian.potential) / hbar
-        given = _given_place(places)
-        places.append((rotation.Momentum(hamiltonian.shape), []))
-        return {given: potential, len(places) - 1: kinetic}
+        position = _given_basis(bases)
+        bases.append((rotation.Momentum(hamiltonian.shape), []))
+        return {position: potential, len(bases) - 1: kinetic}
     matrix = np.asarray(hamiltonian.matrix())
-    for index, (place, members) in enumerate(places):
+    for index, (basis, members) in enumerate(bases):
         if any(isinstance(channel.basis, Energy) for channel in members):
             return {index: np.asarray(hamiltonian.energies) / hbar}
-        own = place.enter(matrix)
-        if np.abs(own - np.diag(np.diagonal(own))).max() <= _DIAGONAL_TOLERANCE * np.abs(own).max():
-            return {index: np.real(np.diagonal(own)) / hbar}
-    places.append((rotation.Columns(hamiltonian.eigenvectors), []))
-    return {len(places) - 1: np.asarray(hamiltonian.energies) / hbar}
+        rotated = basis.to_basis(matrix)
+        diagonal = np.diagonal(rotated)
+        if np.abs(rotated - np.diag(diagonal)).max() <= _DIAGONAL_TOLERANCE * np.abs(rotated).max():
+            return {index: np.real(diagonal) / hbar}
+    bases.append((rotation.Columns(hamiltonian.eigenvectors), []))
+    return {len(bases) - 1: np.asarray(hamiltonian.energies) / hbar}
 
 
-def _given_place(places: Places) -> int:
+def _given_basis(bases: Bases) -> int:
     """The index of the given basis, added first if no channel lives there."""
-    for index, (place, _) in enumerate(places):
-        if isinstance(place, rotation.Same):
+    for index, (basis, _) in enumerate(bases):
+        if isinstance(basis, rotation.Same):
             return index
-    places.append((rotation.Same(), []))
-    return len(places) - 1
+    bases.append((rotation.Same(), []))
+    return len(bases) - 1
 
 
-def _use_transforms(grid: Particle, places: Places) -> bool:
-    return grid.dim > LARGEST_GRID_EIGENVECTORS and all(isinstance(place, rotation.Same) for place, _ in places)
+def _use_transforms(grid: Particle, bases: Bases) -> bool:
+    return grid.dim > LARGEST_GRID_EIGENVECTORS and all(isinstance(basis, rotation.Same) for basis, _ in bases)
 
 
 def _elements(equation: Equation, channels: list[Channel]) -> tuple[np.ndarray | None, Populations | None]:
