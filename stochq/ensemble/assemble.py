@@ -34,8 +34,10 @@ def assemble(
     precision: str,
     seed: int,
 ) -> EnsembleResult:
-    """The result of a run. observables: the names the user gave, in the user's order."""
+    """The result of a run. observables: names of means and of statistics, in the order in which it lists them."""
     count = totals.done - totals.failed
+    asked = {name: problem.statistics[name] for name in observables if name in problem.statistics}
+    observables = [name for name in observables if name not in asked]
     _check_failures(problem, totals, choice.dt)
     finished = {name: statistic.finish(totals.summaries[name]) for name, statistic in problem.statistics.items()}
     names, (means, variances) = problem.names, finished[MEAN]
@@ -46,7 +48,6 @@ def assemble(
     moments = totals.summaries[MEAN]
     skew, kurtosis = (dict(zip(names, f(moments).T, strict=True)) for f in (skewness, excess_kurtosis))
     rows = {row for name in observables for row in (name, *row_names(name, True)) if row in names}
-    asked = {name: s for name, s in problem.statistics.items() if name not in (MEAN, COVARIANCE, PAIR_SPREAD)}
     others = {name: s for name, s in asked.items() if not isinstance(s, (Density, Histogram))}
     return EnsembleResult(
         times=grid.times,

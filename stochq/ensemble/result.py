@@ -36,8 +36,8 @@ class EnsembleResult:
     covariance (P, P): of single-trajectory values at covariance_points [(name, time index), ...], where the parts of a
     complex observable "a" are called "Re a" and "Im a"; ranges: the
     (seed, start, stop) of trajectories inside; fingerprint {part of the problem: hash}, equal in runs that may be
-    merged; info: how the run was made. antithetic: whether the trajectories came
-    in pairs with opposite noise; stderr then comes from the means over pairs, and the covariance is twice theirs.
+    merged; info: how the run was made, or what is true of both that were merged. antithetic: whether the trajectories
+    came in pairs with opposite noise; stderr then comes from the means over pairs, and the covariance is twice theirs.
     """
 
     times: np.ndarray
@@ -114,6 +114,8 @@ class EnsembleResult:
     def merge(self, other: "EnsembleResult") -> "EnsembleResult":
         """Both ensembles as one; the same equation, times and step, and no trajectory in both.
 
+        Its info is what both have in common and their seconds together. It counts as a run that came to its end.
+
         Raises ValueError when the runs differ in anything but seed and trajectories, or share trajectories.
         """
         _check_mergeable(self, other)
@@ -146,6 +148,7 @@ class EnsembleResult:
             histograms={
                 name: (edges, counts + other.histograms[name][1]) for name, (edges, counts) in self.histograms.items()
             },
+            info=_merged_info(self.info, other.info),
         )
 
     def to_xarray(self) -> "xarray.Dataset":
@@ -235,14 +238,27 @@ def _merged_summaries(a: EnsembleResult, b: EnsembleResult) -> dict[str, tuple[S
     for name in {**a.statistics, **b.statistics}:
         if name not in a.summaries or name not in b.summaries:
             raise ValueError(
-                f"merge: expected runs of this process with the statistic {name!r}, which a file cannot merge; got one "
-                "that was loaded. Merge before saving, or drop it: dataclasses.replace(result, statistics={})."
+                f"merge: expected runs of this process with the statistic {name!r}, whose summary no file holds; "
+                "got one without it or that was loaded. Merge before saving, or drop the statistics of both: "
+                "dataclasses.replace(result, statistics={}, summaries={})."
             )
     return {
         name: (statistic, statistic.merge(total, b.summaries[name][1]))
         for name, (statistic, total) in a.summaries.items()
-        if name in b.summaries
+        if name in a.statistics
     }
+
+
+# What is said in `info` of the trajectories of one run alone.
+_OF_ONE_RUN = ("tolerance", "reached", "decided_by")
+
+
+def _merged_info(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, Any]:
+    info = {key: value for key, value in a.items() if key in b and b[key] == value and key not in _OF_ONE_RUN}
+    info["interrupted"] = False
+    if "seconds" in a and "seconds" in b:
+        info["seconds"] = a["seconds"] + b["seconds"]
+    return info
 
 
 def _pool(

@@ -177,7 +177,7 @@ def check_options(precision: str, batch: int | None) -> None:
 def _split_observables(
     observables: Mapping[str, Any], dim: int
 ) -> tuple[list[str], dict[str, Any], dict[str, Statistic]]:
-    """The names of observables whose mean is wanted, their real rows, and statistics of states by name."""
+    """All names in the user's order, real rows of the observables whose mean is wanted, and statistics by name."""
     if not isinstance(observables, Mapping):
         raise ValueError(f"observables: expected a mapping {{name: operator}}; got {type(observables).__name__}.")
     statistics: dict[str, Statistic] = {
@@ -201,7 +201,7 @@ def _split_observables(
             check_state_function(f"observables[{name!r}]", value, dim)
     if not plain:
         plain = {"norm": np.ones(dim)}
-    return list(plain), real_rows(plain, dim), statistics
+    return list({**observables, **plain}), real_rows(plain, dim), statistics
 
 
 def kept_states(problem: Runnable, keep: int, precision: str) -> np.ndarray:

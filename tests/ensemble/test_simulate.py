@@ -177,6 +177,11 @@ def test_an_interrupted_run_returns_what_it_has(monkeypatch):
     assert result.trajectories == 3 * block_size(3) == 3072 and result.info["interrupted"]
     monkeypatch.undo()
     np.testing.assert_array_equal(result.mean["p"], run(trajectories=3072).mean["p"])
+    rest = run(trajectories=1000, seed=5)
+    for whole in (result.merge(rest), rest.merge(result)):
+        assert whole.trajectories == 4072 and not whole.info["interrupted"]
+        assert whole.info["seconds"] == result.info["seconds"] + rest.info["seconds"]
+        assert whole.info["dt_reason"] == rest.info["dt_reason"] and whole.info["jax"] == rest.info["jax"]
 
 
 def test_no_recompilation_when_only_values_change(monkeypatch):

@@ -66,10 +66,16 @@ def test_statistics_are_found_again_by_name_and_merge(tmp_path):
     loaded = sq.load(first.save(tmp_path / "run.nc"))
     for name in ("large", "c"):
         np.testing.assert_array_equal(loaded.statistics[name], first.statistics[name])
-    with pytest.raises(ValueError, match="^merge: expected runs of this process with the statistic 'c'"):
+    assert list(first.statistics) == list(loaded.statistics) == ["large", "c"]
+    with pytest.raises(
+        ValueError, match="^merge: expected runs of this process with the statistic 'large'.*summaries={}"
+    ):
         loaded.merge(second)
     dropped = [dataclasses.replace(run, statistics={}, summaries={}) for run in (loaded, second)]
-    assert dropped[0].merge(dropped[1]).trajectories == 3000
+    both = dropped[0].merge(dropped[1])
+    assert both.trajectories == 3000 and both.statistics == both.summaries == {}
+    without = [dataclasses.replace(run, statistics={}) for run in (first, second)]
+    assert without[0].merge(without[1]).statistics == {}
 
 
 def test_what_a_file_cannot_hold_is_refused(tmp_path):
