@@ -20,6 +20,7 @@ from stochq.channels.flow import LARGEST_MEAN_MAP
 from stochq.equation import Equation
 from stochq.schemes import Frame, Scheme, shares_draws
 from stochq.schemes.scheme import MeanMap
+from stochq.systems.basis import into
 
 # Steps in every interval, beyond those of h/2, of the run by which aliasing is told: odd, so that no whole number of
 # them makes a step of h; and by how much it must exceed a bias.
@@ -60,12 +61,10 @@ class MeanMapEstimator(Estimator):
 
     def _held(self, operator: np.ndarray) -> np.ndarray:
         """An operator as a matrix in the basis in which the run holds its states."""
-        array = np.asarray(operator)
-        matrix = (np.diag(array) if array.ndim == 1 else array).astype(complex)
+        array = np.asarray(operator, dtype=complex)
         if self._frame.columns is None:
-            return matrix
-        columns = np.asarray(self._frame.columns)
-        return columns.conj().T @ matrix @ columns
+            return np.diag(array) if array.ndim == 1 else array
+        return into(np.asarray(self._frame.columns), array)
 
     def is_known(self, h: float) -> bool:
         """Whether the map of a step of this length is known."""

@@ -4,6 +4,7 @@ import numpy as np
 
 from stochq.equation import Equation
 from stochq.schemes import Frame, Scheme
+from stochq.systems.basis import out_of
 from stochq.systems.hamiltonian import Hamiltonian
 
 # Up to this dimension the Hamiltonian is diagonalised to see where half a step takes a state.
@@ -47,8 +48,7 @@ def jump_rate_of(equation: Equation, frame: Frame, scheme: Scheme, span: float, 
 def _in_given_basis(loss: np.ndarray, columns: np.ndarray | None) -> np.ndarray:
     if columns is None or (loss.ndim == 1 and np.ptp(loss) == 0):
         return loss
-    columns = np.asarray(columns)
-    return (columns * loss if loss.ndim == 1 else columns @ loss) @ columns.conj().T
+    return out_of(np.asarray(columns), np.diag(loss) if loss.ndim == 1 else loss)
 
 
 def _added(first: np.ndarray, second: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from stochq.channels.flow import Flow
 from stochq.laws import REAL, Law, NoiseLaw, law_of
 from stochq.module import Module
 from stochq.noise import Budget, StepNoise
-from stochq.systems.basis import Basis, Given
+from stochq.systems.basis import Basis, Given, into
 
 
 class Channel(Module):
@@ -133,7 +133,7 @@ class Channel(Module):
     def secular(self, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The part that keeps populations and coherences of another basis apart: rates W_μν of ν → μ and the decay Γ_μν
         of coherences, (dim, dim) each. vectors: that basis, as columns in this channel's own."""
-        operators = vectors.conj().T @ np.asarray(self.operators()) @ vectors
+        operators = into(vectors, np.asarray(self.operators()))
         rates = np.sum(np.abs(operators) ** 2, axis=0)
         loss, diagonals = rates.sum(axis=0), np.diagonal(operators, axis1=1, axis2=2)
         kept = np.real(diagonals.T @ diagonals.conj())

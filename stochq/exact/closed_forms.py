@@ -7,7 +7,7 @@ from jaxtyping import Complex
 from numpy.typing import ArrayLike
 
 from stochq.noise import Coloured
-from stochq.systems.basis import energy_columns
+from stochq.systems.basis import energy_columns, into, out_of
 from stochq.systems.equilibrium import with_eigenvectors_of
 from stochq.systems.hamiltonian import Hamiltonian
 
@@ -41,9 +41,9 @@ def oqt_closed_form(
     rho = np.outer(rho, rho.conj()) if rho.ndim == 1 else rho
     elapsed = np.asarray(times, dtype=np.float64) - np.asarray(times)[0]
     phases = np.exp(-1j * np.multiply.outer(elapsed, np.asarray(hamiltonian.energies)) / hbar)
-    coherent = phases[:, :, None] * (vectors.conj().T @ rho @ vectors) * phases.conj()[:, None, :]
+    coherent = phases[:, :, None] * into(vectors, rho) * phases.conj()[:, None, :]
     kept = np.exp(-rate * elapsed)[:, None, None]
-    return vectors @ (kept * coherent + (1 - kept) * np.diag(np.asarray(equilibrium))) @ vectors.conj().T
+    return out_of(vectors, kept * coherent + (1 - kept) * np.diag(np.asarray(equilibrium)))
 
 
 def oqt_squared_distance(initial: Numbers, rate: float, times: Numbers) -> Numbers:

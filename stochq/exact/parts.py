@@ -117,14 +117,14 @@ def _bases(equation: Equation) -> Bases:
                 members.append(channel)
                 break
         else:
-            bases.append((rotation.Same() if vectors is None else rotation.Columns(vectors), [channel]))
+            bases.append((rotation.Same() if vectors is None else rotation.Unitary(vectors), [channel]))
     return bases
 
 
 def _is_basis(basis: rotation.Rotation, vectors: ArrayLike | None) -> bool:
     if vectors is None or isinstance(basis, rotation.Same):
         return vectors is None and isinstance(basis, rotation.Same)
-    return isinstance(basis, rotation.Columns) and np.array_equal(basis.matrix, vectors)
+    return isinstance(basis, rotation.Unitary) and np.array_equal(basis.matrix, vectors)
 
 
 def _hamiltonian(equation: Equation, bases: Bases) -> dict[int, np.ndarray]:
@@ -150,7 +150,7 @@ def _hamiltonian(equation: Equation, bases: Bases) -> dict[int, np.ndarray]:
         diagonal = np.diagonal(rotated)
         if np.abs(rotated - np.diag(diagonal)).max() <= _DIAGONAL_TOLERANCE * np.abs(rotated).max():
             return {index: np.real(diagonal) / hbar}
-    bases.append((rotation.Columns(hamiltonian.eigenvectors), []))
+    bases.append((rotation.Unitary(hamiltonian.eigenvectors), []))
     return {len(bases) - 1: np.asarray(hamiltonian.energies) / hbar}
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from stochq.exact.action import conjugate, pack, unpack
+from stochq.systems.basis import overlap
 from stochq.systems.linear import multiply
 
 
@@ -36,7 +37,7 @@ class Same(Rotation):
 
 
 @final
-class Columns(Rotation):
+class Unitary(Rotation):
     """To the columns of a unitary matrix B (dim, dim): B†ρB. A real B costs a quarter of a complex one."""
 
     def __init__(self, matrix: ArrayLike) -> None:
@@ -97,8 +98,8 @@ def relative(first: Rotation, second: Rotation) -> Rotation:
         return Same()
     if isinstance(first, Same):
         return second
-    if isinstance(first, Columns) and isinstance(second, Same):
-        return Columns(first.matrix.conj().T)
-    if isinstance(first, Columns) and isinstance(second, Columns):
-        return Columns(first.matrix.conj().T @ second.matrix)
+    if isinstance(first, Unitary) and isinstance(second, Same):
+        return Unitary(overlap(first.matrix, None))
+    if isinstance(first, Unitary) and isinstance(second, Unitary):
+        return Unitary(overlap(first.matrix, second.matrix))
     raise TypeError("A Fourier transform can be combined with the given basis only.")

@@ -7,11 +7,10 @@ coherences one by one, the populations by one matrix. It preconditions the searc
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from stochq.channels import Channel
 from stochq.equation import Equation
 from stochq.exact import rotation
+from stochq.systems.basis import on_energies, overlap
 
 # Rates below this fraction of the largest one are raised to it, so that the inverse exists.
 _SMALLEST = 1e-6
@@ -22,14 +21,13 @@ class Secular:
 
     def __init__(self, equation: Equation) -> None:
         vectors = equation.hamiltonian.eigenvectors
-        self.basis = rotation.Same() if vectors is None else rotation.Columns(vectors)
-        hamiltonian = equation.hamiltonian
-        energies = np.real(np.diagonal(hamiltonian.matrix())) if vectors is None else np.asarray(hamiltonian.energies)
-        frequencies = energies / float(equation.hbar)
+        self.basis = rotation.Same() if vectors is None else rotation.Unitary(vectors)
+        frequencies = on_energies(equation.hamiltonian, equation.hamiltonian.energies) / float(equation.hbar)
         self.rates = np.zeros((equation.dim, equation.dim))
         self.decay = np.zeros((equation.dim, equation.dim))
         for channel in equation.channels:
-            rates, decay = channel.secular(_overlap(equation, channel, vectors))
+            written = overlap(equation.basis_matrix(channel), vectors)
+            rates, decay = channel.secular(np.eye(equation.dim) if written is None else np.asarray(written))
             self.rates += rates - np.diag(rates.sum(axis=0))
             self.decay += decay
         self.scale = max(float(np.abs(self.rates).max()), float(np.ptp(frequencies)), 1e-300)
@@ -49,10 +47,3 @@ class Secular:
             return self.basis.from_basis(result)
 
         return apply
-
-
-def _overlap(equation: Equation, channel: Channel, vectors: ArrayLike | None) -> np.ndarray:
-    """The energy eigenvectors (columns) written in the channel's basis."""
-    basis = equation.basis_matrix(channel)
-    columns = np.eye(equation.dim) if vectors is None else np.asarray(vectors)
-    return columns if basis is None else np.asarray(basis).conj().T @ columns

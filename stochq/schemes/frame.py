@@ -3,11 +3,11 @@
 from typing import Any, final
 
 import jax
-import numpy as np
 
 from stochq.channels import Channel, Columns, Energy, Given
 from stochq.equation import Equation
 from stochq.module import Module
+from stochq.systems.basis import into, overlap
 from stochq.systems.hamiltonian import Dense, Diagonal, Hamiltonian
 from stochq.systems.linear import apply_matrix
 
@@ -74,7 +74,7 @@ def _make_frame(equation: Equation) -> Frame:
         hamiltonian = Diagonal(hamiltonian.energies)
     elif _share_columns(equation):
         columns = equation.basis_matrix(channels[0])
-        hamiltonian = Dense(columns.conj().T @ hamiltonian.matrix() @ columns)
+        hamiltonian = Dense(into(columns, hamiltonian.matrix()))
     changes = tuple(_change(equation, channel, columns) for channel in channels)
     constant = hamiltonian.centre
     return Frame(hamiltonian.centred(), channels, columns, changes, equation.hbar, constant)
@@ -96,5 +96,4 @@ def _change(equation: Equation, channel: Channel, columns: Any) -> Any:
     own = equation.basis_matrix(channel)
     if own is columns or (isinstance(channel.basis, Energy) and columns is not None):
         return None
-    identity = np.eye(equation.dim)
-    return (identity if own is None else own.conj().T) @ (identity if columns is None else columns)
+    return overlap(own, columns)

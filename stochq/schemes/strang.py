@@ -12,6 +12,7 @@ from stochq.equation import Equation
 from stochq.noise import Budget, StepNoise
 from stochq.schemes.frame import Frame
 from stochq.schemes.scheme import MeanMap, Scheme, States, Stepper
+from stochq.systems.basis import into, out_of
 from stochq.systems.hamiltonian import DiagonalHamiltonian
 
 
@@ -171,7 +172,7 @@ def _unitary(frame: Frame, t: float) -> np.ndarray:
 
 def _inside(change: np.ndarray, flow: Callable[[np.ndarray], np.ndarray], rho: np.ndarray) -> np.ndarray:
     """A flow of the mean density matrix in its channel's own basis."""
-    return change.conj().T @ flow(change @ rho @ change.conj().T) @ change
+    return into(change, flow(out_of(change, rho)))
 
 
 def _palindrome(frame: Frame, symmetric: list[bool]) -> tuple[tuple[int, float, bool], ...]:

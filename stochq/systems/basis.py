@@ -81,6 +81,16 @@ def into(columns: np.ndarray, operator: np.ndarray) -> np.ndarray:
     return dagger(columns) @ (operator[:, None] * columns if operator.ndim == 1 else operator @ columns)
 
 
+def overlap(first: Any, second: Any) -> Any:
+    """The vectors of the second basis written in the first, as columns (dim, dim); None where both are the given one.
+
+    It takes amplitudes from the second basis to the first.
+    """
+    if first is None or second is None:
+        return second if first is None else dagger(first)
+    return dagger(first) @ second
+
+
 def out_of(columns: np.ndarray, operator: np.ndarray) -> np.ndarray:
     """The operator in the given basis of one written in the basis, (..., dim, dim)."""
     return columns @ operator @ dagger(columns)

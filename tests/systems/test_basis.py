@@ -3,7 +3,17 @@
 import numpy as np
 
 from stochq.systems import ising, levels
-from stochq.systems.basis import Columns, Energy, Given, energy_basis, energy_columns, into, on_energies, out_of
+from stochq.systems.basis import (
+    Columns,
+    Energy,
+    Given,
+    energy_basis,
+    energy_columns,
+    into,
+    on_energies,
+    out_of,
+    overlap,
+)
 
 
 def test_energies_that_do_not_ascend():
@@ -22,6 +32,12 @@ def test_operators_change_basis_and_back():
     written = into(columns, operator)
     np.testing.assert_allclose(written[1, 2], columns[:, 1].conj() @ operator @ columns[:, 2], atol=1e-14)
     np.testing.assert_allclose(out_of(columns, written), operator, atol=1e-14)
+    amplitudes = rng.normal(size=3)
+    other = np.linalg.qr(rng.normal(size=(3, 3)))[0]
+    there = overlap(columns, other) @ amplitudes
+    np.testing.assert_allclose(columns @ there, other @ amplitudes, atol=1e-14)
+    np.testing.assert_allclose(overlap(columns, None) @ amplitudes, columns.conj().T @ amplitudes, atol=1e-14)
+    assert overlap(None, other) is other and overlap(None, None) is None
     np.testing.assert_allclose(into(columns, np.arange(3.0)), into(columns, np.diag(np.arange(3.0))), atol=1e-14)
 
 

@@ -13,6 +13,7 @@ from stochq.channels.channel import Channel
 from stochq.channels.flow import Flow
 from stochq.laws import Law
 from stochq.noise import Budget, StepNoise
+from stochq.systems.basis import into
 from stochq.systems.linear import column, level_sum, populations, times_real
 
 
@@ -73,7 +74,7 @@ class DiagonalCollapse(Channel):
         weights = np.abs(vectors) ** 2
         rates = np.zeros((vectors.shape[1],) * 2)
         for row in self.features():
-            rates += np.abs(vectors.conj().T @ (row[:, None] * vectors)) ** 2
+            rates += np.abs(into(vectors, row)) ** 2
         return rates, weights.T @ np.asarray(self.decoherence()) @ weights
 
     def unsupported(self, law: Law) -> str:

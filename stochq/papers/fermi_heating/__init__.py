@@ -14,10 +14,10 @@ from stochq.papers.fermi_heating.table import table1
 CLAIMS: dict[str, output.Maker] = {
     "table1": table1,
     "fig1": fig1,
-    "heating": heating_claim,
     "white-gain": white_gain,
     "coloured-gain": coloured_gain,
     "fermions": fermions_claim,
+    "heating": heating_claim,
     "decoherence": decoherence_claim,
 }
 
