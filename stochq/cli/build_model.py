@@ -126,7 +126,10 @@ def _(section: sections.Brownian, setting: Setting) -> sq.Equation:
         setting.hamiltonian,
         friction=section.friction,
         beta=section.beta,
+        cross_diffusion=section.cross_diffusion,
+        position_diffusion=section.position_diffusion,
         squeezing=section.squeezing,
+        position_friction=section.position_friction,
         noise=section.noise,
     )
 

@@ -157,12 +157,15 @@ class EnergyDriven(Section):
 
 
 class Brownian(Section):
-    """Quantum Brownian motion of an oscillator with one jump operator."""
+    """Quantum Brownian motion of an oscillator with operators linear in q and p."""
 
     kind: Literal["brownian"]
     friction: Annotated[Positive, RATE]
     beta: Annotated[Positive, INVERSE_ENERGY]
+    cross_diffusion: Annotated[float, ENERGY] = 0.0
+    position_diffusion: Annotated[NonNegative | Literal["minimal"], Dimension(length=2, time=-1)] = "minimal"
     squeezing: Annotated[float, RATE] = 0.0
+    position_friction: Annotated[NonNegative, RATE] = 0.0
     noise: Literal["real", "complex"] = "real"
 
 

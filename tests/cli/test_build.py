@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.constants import hbar
 
 import stochq as sq
 from stochq.cli.build import build
@@ -81,6 +82,34 @@ def test_models(system, model):
     equation = job_of(system, model).equation
     assert isinstance(equation, sq.Equation)
     assert equation.noise == model.get("noise", "real")
+
+
+@pytest.mark.parametrize("units", [None, {"kind": "si", "length": 1e-7, "mass": 1e-18}])
+def test_all_diffusions_and_frictions_of_brownian_motion(units):
+    """Of operators a q + b p: Σ|a|² = 2D_pp, Σ|b|² = 2D_qq, Σa*b = −2D_qp + i(η + ξ)/2, with D_pp = mη/β and ħ = 1."""
+    length, mass = (1.0, 1.0) if units is None else (units["length"], units["mass"])
+    time = 1.0 if units is None else mass * length**2 / hbar
+    energy = mass * (length / time) ** 2
+    model = {
+        "kind": "brownian",
+        "friction": 0.3 / time,
+        "beta": 2.0 / energy,
+        "cross_diffusion": 0.05 * energy,
+        "position_diffusion": 1 if units is None else length**2 / time,
+        "position_friction": 0.1 / time,
+    }
+    data = {"model": model, "state": {"kind": "eigenstate", "index": 0}, "run": RUN | {"times": [0.0, time]}}
+    data["system"] = OSCILLATOR | {"mass": mass, "frequency": 1 / time}
+    data |= {} if units is None else {"units": units}
+    (channel,) = build(check_config(data, "f.toml"), "f.toml").equation.channels
+    operators = np.asarray(channel.operators())
+    a = (operators[:, 0, 1] + operators[:, 1, 0]) / np.sqrt(2)
+    b = 1j * (operators[:, 0, 1] - operators[:, 1, 0]) / np.sqrt(2)
+    found = np.array([np.vdot(a, a), np.vdot(b, b), np.vdot(a, b)])
+    np.testing.assert_allclose(found, [0.3, 2.0, -0.1 + 0.2j], rtol=1e-9)
+    model["position_diffusion"] = 1e-3 * length**2 / time
+    with pytest.raises(ValueError, match="position_diffusion: expected at least 0.0833"):
+        build(check_config(data, "f.toml"), "f.toml")
 
 
 def test_a_rate_multiplies_the_dissipator():

@@ -12,7 +12,7 @@ from tests.papers import reading
 
 
 def test_the_claims_of_the_paper():
-    simulated = ["heating", "white-gain", "coloured-gain", "fermions", "decoherence"]
+    simulated = ["white-gain", "coloured-gain", "fermions", "heating", "decoherence"]
     assert list(CLAIMS) == ["table1", "fig1", *simulated]
     assert PAPERS["fermi-heating"] is reproduce
 
