@@ -95,6 +95,11 @@ class Equation(Module):
         return names.pop() if len(names) == 1 else "mixed"
 
     @property
+    def time_dependent(self) -> bool:
+        """Whether the Hamiltonian or a channel depends on time."""
+        return self.hamiltonian.time_dependent or any(channel.time_dependent for channel in self.channels)
+
+    @property
     def dim(self) -> int:
         """Dimension of the Hilbert space."""
         return self.hamiltonian.dim

@@ -54,7 +54,7 @@ class MeanMapEstimator(Estimator):
         with jax.enable_x64(True):
             self._start = np.asarray(frame.to_frame(jnp.asarray(psi, np.complex128)))
         self._operators = np.stack([self._held(operator) for operator in observables.values()])
-        self._jump_rate = jump_rate_of(equation, frame, scheme, float(times[-1] - times[0]), means=True)
+        self._jump_rate = jump_rate_of(equation, frame, scheme, times, means=True)
         self._map = lru_cache(maxsize=64)(self._make_map)
         self._power = lru_cache(maxsize=8)(self._make_power)
         self.states = lru_cache(maxsize=4)(self._states)

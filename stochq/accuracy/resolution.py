@@ -14,7 +14,11 @@ FEWEST_JUMPS = 1e-4
 
 
 def bandwidth(equation: Equation) -> float:
-    """An upper bound on the Bohr frequencies, 1/time; infinite where a drive may be faster."""
+    """An upper bound on the frequencies, 1/time: those of Bohr; infinite where what depends on time may be faster."""
+    return np.inf if equation.time_dependent else _bohr_bandwidth(equation)
+
+
+def _bohr_bandwidth(equation: Equation) -> float:
     return float(equation.hamiltonian.bandwidth) / float(equation.hbar)
 
 
@@ -25,24 +29,25 @@ def may_alias(bandwidth: float, h: float) -> bool:
 
 def explicit_limit(equation: Equation, scheme: Scheme) -> float:
     """The longest step that resolves the Hamiltonian where the scheme does not propagate by it exactly."""
-    width = bandwidth(equation)
+    width = _bohr_bandwidth(equation)
     if scheme.propagates_exactly or not np.isfinite(width) or width == 0:
         return np.inf
     return 1 / width
 
 
-def jump_rate_of(equation: Equation, frame: Frame, scheme: Scheme, span: float, means: bool) -> "JumpRate | None":
+def jump_rate_of(equation: Equation, frame: Frame, scheme: Scheme, times: np.ndarray, means: bool) -> "JumpRate | None":
     """The rate that a step must resolve, of the channels that the scheme does not solve exactly.
 
-    span: the duration of the run; means: where means of operators are all that is asked for. None where every channel
-    is solved exactly.
+    times: at which the run is saved; means: where means of operators are all that is asked for. None where every
+    channel is solved exactly.
     """
     total: np.ndarray | None = None
     for index in scheme.unresolved(frame, means):
         channel = equation.channels[index]
-        loss = _in_given_basis(np.asarray(channel.total_loss()), equation.basis_matrix(channel))
+        strength = channel.strongest(times)
+        loss = _in_given_basis(strength * np.asarray(channel.total_loss()), equation.basis_matrix(channel))
         total = loss if total is None else _added(total, loss)
-    return None if total is None else JumpRate(total, span)
+    return None if total is None else JumpRate(total, float(times[-1] - times[0]))
 
 
 def _in_given_basis(loss: np.ndarray, columns: np.ndarray | None) -> np.ndarray:

@@ -65,6 +65,11 @@ class Channel(Module):
             ) from error
 
     @property
+    def time_dependent(self) -> bool:
+        """Whether the operators depend on time."""
+        return False
+
+    @property
     def moves_populations(self) -> bool:
         """Whether the mean populations of its basis change. Channels that leave them alone commute in the mean, once
         they are secular in one basis: say False only where it is certain."""
@@ -116,11 +121,19 @@ class Channel(Module):
         """Why noise with a spectrum does not exist for this channel under this law; empty when it does."""
         return f"{type(self).__name__} has no coloured noise, only operators that are diagonal in one basis have"
 
+    def unsupported_envelope(self) -> str:
+        """Why `Modulated` does not exist for this channel; empty when it does."""
+        return ""
+
     def total_loss(self) -> np.ndarray:
         """Σ_k L_k†L_k or an upper bound to it, a diagonal (dim,) or a matrix (dim, dim), 1/time: ⟨·⟩ is the rate of
         jumps, which a step that is not exact must resolve."""
         operators = np.asarray(self.operators())
         return np.einsum("kji,kjl->il", operators.conj(), operators)
+
+    def strongest(self, times: np.ndarray) -> float:
+        """The largest factor of `total_loss` in a run from the first to the last of these times."""
+        return 1.0
 
     def dissipator(self, t: jax.Array, rho: jax.Array) -> jax.Array:
         """Σ_k L_k ρ L_k† − ½{L_k†L_k, ρ}, (dim, dim)."""

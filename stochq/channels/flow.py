@@ -41,6 +41,11 @@ class Flow(Module):
     def budget(self) -> Budget:
         """Random numbers of one step."""
 
+    @property
+    def unmodulated(self) -> "Flow":
+        """The flow without an envelope, itself where there is none."""
+        return self
+
     def for_averages(self) -> "Flow":
         """The same step by noise of few values with a Gaussian's first moments, right for averages only; itself where
         there is none."""

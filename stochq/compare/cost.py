@@ -13,7 +13,6 @@ from stochq.ensemble.planning import pilot_size
 from stochq.ensemble.problem import block_size
 from stochq.equation import Equation
 from stochq.exact import liouvillian
-from stochq.exact.action import is_driven
 from stochq.exact.inputs import LARGEST_DIM
 from stochq.exact.parts import bases_and_frequencies, why_not_splittable
 from stochq.laws import Law
@@ -114,13 +113,13 @@ def cost_hint(equation: Equation, times: ArrayLike, *, trajectories: int, steps:
 def _choice_of_step(equation: Equation, times: np.ndarray, trajectories: int, steps: float) -> float:
     """What the choice of the step costs: nothing where means have no error at any."""
     flows = [not c.missing_flow(c.law) and c.flow(c.law).mean_limit > 0 for c in equation.channels]
-    known = all(flows) and equation.colour is None and not is_driven(equation)
+    known = all(flows) and equation.colour is None and not equation.time_dependent
     if known and _diagonal_with(equation):
         return 0.0
     if known and equation.dim <= LARGEST_MEAN_MAP:
         return _MEAN_CALL + _MEAN_MAP * float(equation.dim) ** 3
     intervals, longest = len(times) - 1, float(np.diff(times).max())
-    may_alias = is_driven(equation) or 0.5 * _fastest(equation) * longest >= 2 * np.pi
+    may_alias = equation.time_dependent or 0.5 * _fastest(equation) * longest >= 2 * np.pi
     return (_PILOT_RUNS * steps + _ALIASING_STEPS * intervals * may_alias) * pilot_size(trajectories) * _step(equation)
 
 
@@ -188,7 +187,7 @@ def _exact(equation: Equation, times: np.ndarray) -> tuple[str, float]:
         return "none", 0.0
     if alone:
         return "closed-form", saved * _CLOSED * dim**2 + (saved + 10) * rotation * rotated
-    if dim <= liouvillian.LARGEST_DIM and not is_driven(equation):
+    if dim <= liouvillian.LARGEST_DIM and not equation.time_dependent:
         return "liouvillian", _EXPONENTIAL * dim**6 + saved * 8.0 * dim**4
     radians = max(1.0, _fastest(equation) * span)
     if not why_not_splittable(equation):

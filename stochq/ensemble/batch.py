@@ -87,13 +87,16 @@ class Problem(NamedTuple):
         return {"values": 0.5 * (one + image), "differences": 0.5 * (one - image)}
 
     def programs(self) -> dict[str, str]:
-        """What functions compute of a state, and a Hamiltonian that depends on time."""
+        """What functions compute of a state, and what of the equation depends on time."""
         state = jax.ShapeDtypeStruct(self.psi0.shape, self.psi0.dtype)
         time = jax.ShapeDtypeStruct((), self.grid.times.dtype)
         read = [digest_of_program(function, state) for function in self.read.callables]
         found = {"read": " ".join(read), "statistics": " ".join(self._digests_of_statistics())}
-        if self.frame.hamiltonian.time_dependent:
-            found["frame"] = digest_of_program(self.frame.hamiltonian.apply, time, state)
+        frame = self.frame
+        changing = [frame.hamiltonian.apply] if frame.hamiltonian.time_dependent else []
+        changing += [partial(each.drift, law=each.law) for each in frame.channels if each.time_dependent]
+        if changing:
+            found["frame"] = " ".join(digest_of_program(function, time, state) for function in changing)
         return found
 
     def _digests_of_statistics(self) -> Iterator[str]:

@@ -89,7 +89,7 @@ def probes(statistics: Mapping[str, Any], psi: np.ndarray) -> dict[str, Any]:
 def warn_about_time(equation: Equation, grid: TimeGrid, precision: str) -> None:
     """A drive is told the time in the run's precision."""
     latest, shortest = float(np.abs(grid.times).max()), float(grid.lengths.min())
-    if equation.hamiltonian.time_dependent and UNIT[precision] * latest > _BLURRED * shortest:
+    if equation.time_dependent and UNIT[precision] * latest > _BLURRED * shortest:
         warnings.warn(
             f"times: up to {latest:g}, where numbers in {precision} precision are {2 * UNIT[precision] * latest:.2g} "
             f"apart, which blurs a drive in steps of {shortest:.2g}. Take precision='double', or let times begin at 0.",
@@ -157,7 +157,7 @@ def _pilot_sizes(task: Task, trajectories: int, tolerance: float | None) -> tupl
 def pilots(task: Task, sizes: tuple[int, int]) -> PilotEstimator:
     """The estimate of the bias by pilot runs of a task. sizes: their trajectories at first and at most."""
     equation, scheme, frame, times = task.equation, task.scheme, task.frame, task.times
-    rate = jump_rate_of(equation, frame, scheme, float(times[-1] - times[0]), means=False)
+    rate = jump_rate_of(equation, frame, scheme, times, means=False)
     propagated = Propagated(equation.hamiltonian, float(equation.hbar), task.psi)
 
     def run(size: int, h: float, multiple: int = 1, extra: int = 0) -> PilotSample:

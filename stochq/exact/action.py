@@ -26,11 +26,6 @@ def channel_bases(equation: Equation) -> ChannelBases:
     return tuple(None if basis is None else np.asarray(basis) for basis in bases)
 
 
-def is_driven(equation: Equation) -> bool:
-    """Whether the generator depends on time."""
-    return equation.hamiltonian.time_dependent
-
-
 def generator(equation: Equation, bases: ChannelBases, t: jax.Array, rho: jax.Array) -> jax.Array:
     """L(ρ) at time t in the given basis, (dim, dim); bases from `channel_bases`."""
     total = equation.hamiltonian.commutator(t, rho) * (-1j / equation.hbar)

@@ -12,11 +12,10 @@ from numpy.typing import ArrayLike
 from stochq.arrays import check_numbers
 from stochq.equation import Equation, as_equation
 from stochq.exact import liouvillian
-from stochq.exact.action import is_driven
 from stochq.exact.coloured import evolve_coloured, refuse_coloured
 from stochq.exact.inputs import initial_density, intervals
 from stochq.exact.ode import Solved, evolve_ode
-from stochq.exact.parts import ExactPart, exact_parts, why_not_splittable
+from stochq.exact.parts import DEPENDS_ON_TIME, ExactPart, exact_parts, why_not_splittable
 from stochq.exact.readout import Readout
 from stochq.exact.result import ExactResult
 from stochq.exact.split import evolve_split
@@ -109,15 +108,15 @@ def _choose(equation: Equation, method: str) -> tuple[str, list[ExactPart]]:
 def _best(equation: Equation, parts: list[ExactPart]) -> str:
     if len(parts) == 1:
         return "closed-form"
-    if equation.dim <= liouvillian.LARGEST_DIM and not is_driven(equation):
+    if equation.dim <= liouvillian.LARGEST_DIM and not equation.time_dependent:
         return "liouvillian"
     return "split" if parts else "ode"
 
 
 def _problem(equation: Equation, method: str, obstacle: str, parts: list[ExactPart]) -> str:
     if method == "liouvillian":
-        if is_driven(equation):
-            return "the Hamiltonian depends on time"
+        if equation.time_dependent:
+            return DEPENDS_ON_TIME
         largest = liouvillian.LARGEST_DIM
         return f"{equation.dim} states are more than {largest}" if equation.dim > largest else ""
     if method == "ode":

@@ -14,7 +14,6 @@ from numpy.typing import ArrayLike
 from stochq.channels import Channel, Energy
 from stochq.equation import Equation
 from stochq.exact import rotation
-from stochq.exact.action import is_driven
 from stochq.exact.populations import Hopping, Populations, Relaxing
 from stochq.systems.grid import Particle
 from stochq.systems.hamiltonian import DiagonalHamiltonian
@@ -23,6 +22,7 @@ from stochq.systems.hamiltonian import DiagonalHamiltonian
 # parts, whose bases are joined by Fourier transforms.
 LARGEST_GRID_EIGENVECTORS = 512
 _DIAGONAL_TOLERANCE = 1e-13
+DEPENDS_ON_TIME = "the Hamiltonian or a channel depends on time"
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,8 @@ class Step:
 
 def why_not_splittable(equation: Equation) -> str:
     """Why the equation is not a sum of such parts; empty where it is."""
-    if is_driven(equation):
-        return "the Hamiltonian depends on time"
+    if equation.time_dependent:
+        return DEPENDS_ON_TIME
     for channel in equation.channels:
         if not channel.is_secular:
             return f"{type(channel).__name__} is neither diagonal nor made of transitions between basis states"

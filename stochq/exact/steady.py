@@ -11,7 +11,7 @@ import numpy as np
 from stochq.arrays import check_numbers
 from stochq.equation import Equation, as_equation
 from stochq.exact import liouvillian
-from stochq.exact.action import channel_bases, is_driven, pack, packed_generator, unpack
+from stochq.exact.action import channel_bases, pack, packed_generator, unpack
 from stochq.exact.parts import ExactPart, exact_parts, why_not_splittable
 from stochq.exact.readout import Readout
 from stochq.exact.secular import Secular
@@ -33,7 +33,7 @@ def steady_state(equation: Equation) -> np.ndarray:
     the null space of the generator; above, its action is inverted by GMRES, preconditioned by Pauli's master
     equation, at O(dim³) per iteration.
 
-    Raises: ValueError when there is more than one steady state, as for pure dephasing, or when the Hamiltonian
+    Raises: ValueError when there is more than one steady state, as for pure dephasing, or when the equation
     depends on time; RuntimeError when the iteration does not converge.
 
     >>> import stochq as sq
@@ -45,9 +45,9 @@ def steady_state(equation: Equation) -> np.ndarray:
     """
     check_numbers("Use differences of sq.exact.steady_state at two values of the parameter.", equation=equation)
     equation = as_equation(equation)
-    if is_driven(equation):
+    if equation.time_dependent:
         raise ValueError(
-            "equation: expected a Hamiltonian that does not depend on time; a driven system never settles."
+            "equation: expected a Hamiltonian and channels that do not depend on time; a driven system never settles."
         )
     parts = [] if why_not_splittable(equation) else exact_parts(equation)
     if equation.colour is not None:

@@ -172,7 +172,7 @@ def driven(
             f"got {len(terms)} terms and {len(coefficients)} coefficients."
         )
     checked = tuple(_term(f"terms[{j}]", term, hamiltonian.dim) for j, term in enumerate(terms))
-    functions = tuple(_coefficient(f"coefficients[{j}]", coefficient) for j, coefficient in enumerate(coefficients))
+    functions = tuple(time_function(f"coefficients[{j}]", coefficient) for j, coefficient in enumerate(coefficients))
     return Driven(hamiltonian, checked, functions)
 
 
@@ -186,7 +186,8 @@ def _term(name: str, term: Any, dim: int) -> Any:
     return as_matrix(term)
 
 
-def _coefficient(name: str, coefficient: Any) -> UserFunction:
+def time_function(name: str, coefficient: Any) -> UserFunction:
+    """A user's function of the time, checked: one real number that JAX can compile."""
     if not callable(coefficient):
         raise ValueError(f"{name}: expected a function of the time t; got {coefficient!r}. Write lambda t: ... .")
     check_time_function(name, coefficient)

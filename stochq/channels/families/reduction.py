@@ -55,6 +55,9 @@ class StratonovichCollapse(Channel):
     def unsupported_colour(self, law: Law) -> str:
         return ""
 
+    def unsupported_envelope(self) -> str:
+        return "collapse with a drift of its own has rates that are chosen apart from its operators' strength"
+
     def drift(self, t: jax.Array, psi: jax.Array, law: Law) -> jax.Array:
         """The Itô drift of the white limit."""
         probability = populations(psi)

@@ -1,0 +1,133 @@
+"""Jump operators whose strength depends on time."""
+
+from typing import Any, final
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from stochq.channels.channel import Channel
+from stochq.channels.flow import Flow
+from stochq.functions import UserFunction
+from stochq.laws import Law
+from stochq.noise import Budget, StepNoise
+from stochq.systems.driven import time_function
+
+# Points in a run at which the envelope is looked at for its largest value.
+_LOOKED_AT = 1024
+
+
+@final
+class Modulated(Channel):
+    r"""The operators of another family times an envelope, $L_k(t) = f(t)L_k$: all its rates times f(t)².
+
+    The noise has no preferred sign, so that f² dt is the time that passes for the other family while dt passes:
+
+    $$\mathcal D(t) = f(t)^2\,\mathcal D$$
+
+    Its flows are those of the other family over f² dt, f taken in the middle of the step: of weak order 2 and at the
+    same cost. An envelope that is narrower than a step may be missed: give a dt that resolves it, as for a drive.
+
+    Args:
+        channel: the family without the envelope, with its basis and its law of the noise.
+        envelope: f, a real function of the time t, without a unit, written with `jax.numpy`. Define it once: a new
+            function is compiled anew.
+
+    Raises:
+        ValueError: where the envelope is no real function of t that JAX can compile, or the channel has none.
+
+    >>> import jax.numpy as jnp
+    >>> import stochq as sq
+    >>> decay = sq.channels.DenseOperators([[[0.0, 1.0], [0.0, 0.0]]])
+    >>> pulsed = sq.channels.Modulated(decay, lambda t: jnp.exp(-(t**2)))
+    >>> equation = sq.Equation(sq.systems.levels([0.0, 1.0]), [pulsed])
+    >>> sq.exact.evolve(equation, [0.0, 1.0], [0.0, 1.0], observables={"p": [0.0, 1.0]}).expect["p"].round(4)
+    array([1.    , 0.5498])
+    """
+
+    channel: Channel
+    envelope: UserFunction = eqx.field(static=True)
+
+    def __init__(self, channel: Any, envelope: Any) -> None:
+        if not isinstance(channel, Channel):
+            raise ValueError(
+                f"channel: expected one such as sq.channels.Projectors(rates); got {type(channel).__name__}."
+            )
+        if problem := channel.unsupported_envelope():
+            raise ValueError(f"channel: {problem}.")
+        self.channel = channel
+        self.envelope = time_function("envelope", envelope)
+        self.basis, self.law = channel.basis, channel.law
+
+    @property
+    def dim(self) -> int:
+        return self.channel.dim
+
+    @property
+    def time_dependent(self) -> bool:
+        return True
+
+    @property
+    def moves_populations(self) -> bool:
+        return self.channel.moves_populations
+
+    def operators(self) -> np.ndarray:
+        raise ValueError(
+            "channels: expected operators that do not depend on time; Modulated has an envelope. Those without it are "
+            "`modulated.channel.operators()`."
+        )
+
+    def elapsed(self, t: jax.Array, dt: jax.Array) -> jax.Array:
+        """f(t)² dt, the time that passes for the channel without the envelope, in the precision of dt."""
+        return jnp.square(self.envelope(t).astype(dt.dtype)) * dt
+
+    def strongest(self, times: np.ndarray) -> float:
+        fine = np.linspace(times[0], times[-1], _LOOKED_AT)
+        points = np.union1d(times, fine)
+        factors = np.square(np.asarray(jax.vmap(self.envelope)(jnp.asarray(points)), float))
+        if not np.isfinite(factors).all():
+            raise ValueError(
+                f"envelope: expected finite numbers from t = {times[0]:g} to {times[-1]:g}; got one that is not at "
+                f"t = {points[~np.isfinite(factors)][0]:g}."
+            )
+        return float(factors.max())
+
+    def total_loss(self) -> np.ndarray:
+        """Without the envelope, for which `strongest` makes up."""
+        return self.channel.total_loss()
+
+    def dissipator(self, t: jax.Array, rho: jax.Array) -> jax.Array:
+        return self.elapsed(t, jnp.ones((), rho.real.dtype)) * self.channel.dissipator(t, rho)
+
+    def budget(self, law: Law) -> Budget:
+        return self.channel.budget(law)
+
+    def drift(self, t: jax.Array, psi: jax.Array, law: Law) -> jax.Array:
+        return self.elapsed(t, jnp.ones((), psi.real.dtype)) * self.channel.drift(t, psi, law)
+
+    def diffuse(self, t: jax.Array, psi: jax.Array, noise: StepNoise, dt: jax.Array, law: Law) -> jax.Array:
+        return self.channel.diffuse(t, psi, noise, self.elapsed(t, dt), law)
+
+    def flow(self, law: Law) -> Flow:
+        return self._over_elapsed_time(self.channel.flow(law))
+
+    def smooth_flow(self, law: Law) -> Flow:
+        return self._over_elapsed_time(self.channel.smooth_flow(law))
+
+    def discrete_flow(self, law: Law) -> Flow:
+        return self._over_elapsed_time(self.channel.discrete_flow(law))
+
+    def _over_elapsed_time(self, flow: Flow) -> Flow:
+        from stochq.channels.flows.modulated import ModulatedFlow
+
+        return ModulatedFlow(self, flow.law, flow)
+
+    def missing_flow(self, law: Law) -> str:
+        return self.channel.missing_flow(law)
+
+    def unsupported(self, law: Law) -> str:
+        return self.channel.unsupported(law)
+
+    def unsupported_colour(self, law: Law) -> str:
+        return "the integrals of coloured noise over a step are drawn for operators that do not depend on time"
