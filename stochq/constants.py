@@ -19,7 +19,6 @@ BOLTZMANN = 1.380_649e-23  # J/K, exact
 VACUUM_PERMITTIVITY = 8.854_187_8188e-12  # F/m
 GRAVITATION = 6.674_30e-11  # m³ kg⁻¹ s⁻²
 ATOMIC_MASS = 1.660_539_068_92e-27  # kg, one twelfth of a carbon-12 atom
-ELECTRON_MASS = 9.109_383_7139e-31  # kg
 NEUTRON_MASS = 1.674_927_500_56e-27  # kg
 BOHR_RADIUS = 5.291_772_105_44e-11  # m
 STEFAN_BOLTZMANN = 2 * math.pi**5 * BOLTZMANN**4 / (15 * PLANCK**3 * LIGHT_SPEED**2)  # W m⁻² K⁻⁴
@@ -27,8 +26,6 @@ STEFAN_BOLTZMANN = 2 * math.pi**5 * BOLTZMANN**4 / (15 * PLANCK**3 * LIGHT_SPEED
 # The mass m0 against which collapse models count masses. The papers say "nucleon mass"; one atomic mass unit is the
 # value with which the table of Adler, Bassi, Carlesso and Vinante (2019) comes out.
 REFERENCE_MASS = ATOMIC_MASS
-
-DAY = 86_400.0  # s
 
 
 @dataclass(frozen=True)

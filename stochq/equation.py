@@ -14,7 +14,6 @@ from stochq.module import Module
 from stochq.noise import Coloured, SphericalBrownian
 from stochq.systems.hamiltonian import Hamiltonian
 from stochq.systems.levels import as_hamiltonian
-from stochq.systems.linear import normalized
 
 
 @final
@@ -107,10 +106,6 @@ class Equation(Module):
     def basis_matrix(self, channel: Channel) -> Any:
         """The columns of the channel's basis in the given basis, (dim, dim), or None for the given basis itself."""
         return channel.basis.columns(self.hamiltonian)
-
-    def project(self, psi: jax.Array) -> jax.Array:
-        """The nearest state on the constraint |ψ| = 1."""
-        return normalized(psi)
 
 
 def _checked_channels(channels: Any) -> tuple[Channel, ...]:

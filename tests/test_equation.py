@@ -57,12 +57,6 @@ def test_a_compiled_step_is_the_eager_one(name, scheme):
     np.testing.assert_allclose(np.linalg.norm(eager, axis=0), 1, atol=1e-12)
 
 
-def test_the_constraint_belongs_to_the_equation():
-    equation = PROBLEMS["suv, two levels"]().equation
-    psi = equation.project(jnp.array([[3.0 + 0j, 1.0], [4.0j, 1.0]]))
-    np.testing.assert_allclose(psi, [[0.6, np.sqrt(0.5)], [0.8j, np.sqrt(0.5)]], atol=1e-6)
-
-
 def test_equations_are_checked_when_built():
     qubit = sq.systems.levels([0.0, 1.0])
     three = sq.models.suv(sq.systems.levels([0.0, 1.0, 2.0]), strength=1.0).channels

@@ -5,9 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 from scipy import integrate
+from scipy.constants import electron_mass
 
 import stochq as sq
-from stochq.constants import BOLTZMANN, ELECTRON_MASS, HBAR, PROPOSALS, REFERENCE_MASS
+from stochq.constants import BOLTZMANN, HBAR, PROPOSALS, REFERENCE_MASS
 
 ALL = sq.bounds.experiments() | sq.bounds.bodies()
 
@@ -58,7 +59,7 @@ def test_cold_noise_cools_what_is_warmer():
 
 
 @pytest.mark.parametrize(
-    ("name", "mass"), [("cryogenic heating", REFERENCE_MASS), ("germanium X-rays 1997", ELECTRON_MASS)]
+    ("name", "mass"), [("cryogenic heating", REFERENCE_MASS), ("germanium X-rays 1997", electron_mass)]
 )
 def test_dissipation_of_slow_matter(name, mass):
     # In one dimension ⟨P²⟩ relaxes at 4kλ/(1+k)³ to ħ²/8kr_C²; each further dimension takes 1/(1+k): (1+k)⁻⁵ in all.
