@@ -80,7 +80,9 @@ class Modulated(Channel):
 
     def elapsed(self, t: jax.Array, dt: jax.Array) -> jax.Array:
         """f(t)² dt, the time that passes for the channel without the envelope, in the precision of dt."""
-        return jnp.square(self.envelope(t).astype(dt.dtype)) * dt
+        passed = jnp.square(self.envelope(t).astype(dt.dtype)) * dt
+        # Where the envelope vanishes a step's √dt would have an infinite gradient.
+        return jnp.maximum(passed, jnp.finfo(dt.dtype).tiny)
 
     def strongest(self, times: np.ndarray) -> float:
         fine = np.linspace(times[0], times[-1], _LOOKED_AT)

@@ -3,12 +3,14 @@ the time s(t) = ∫f² instead of t."""
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.integrate import quad, solve_ivp
 
 import stochq as sq
+from stochq.accuracy import resolution
 from stochq.channels import DenseOperators, Modulated, Projectors, RateMatrix, Separable, StratonovichCollapse
 from tests import liouville
 from tests.judging import judge_ensemble
@@ -244,3 +246,34 @@ def test_methods_for_constant_generators_are_refused(method):
 def test_there_is_no_steady_state():
     with pytest.raises(ValueError, match="^equation: expected a Hamiltonian and channels that do not depend on time"):
         sq.exact.steady_state(_decaying())
+
+
+def test_a_step_resolves_the_largest_rate_and_frequencies_of_which_nothing_is_known():
+    """Euler's step resolves those of the Hamiltonian all the same."""
+    assert abs(DECAY.strongest(np.array([0.0, 2.0])) - (1 + SWING) ** 2) < 1e-3
+    assert DECAY.strongest(np.array([0.0, 1e-9])) == pytest.approx(1.0)
+    assert resolution.bandwidth(_decaying()) == np.inf
+    assert resolution.explicit_limit(_decaying(), sq.schemes.EulerMaruyama()) == pytest.approx(1 / 1.5)
+
+
+def test_an_envelope_that_is_not_finite_later_is_refused():
+    equation = sq.Equation(np.zeros((2, 2)), [Modulated(Projectors([1.0, 1.0]), lambda t: 1 / (1 - t))])
+    with pytest.raises(ValueError, match="^envelope: expected finite numbers from t = 0 to 2; got one .* t = 1."):
+        sq.simulate(equation, QUBIT, [0.0, 1.0, 2.0], observables=COHERENCE, trajectories=32)
+
+
+def test_gradients_pass_where_the_envelope_vanishes():
+    """x = .96 exp(−½ r a²) at t = 1 with f = a from t = ½ on; slopes of single runs scatter by more than their mean, so
+    that 2048 give them to a few percent."""
+
+    def coherence(numbers):
+        rate, height = numbers
+        channel = Modulated(Projectors(rate * jnp.ones(2)), lambda t: jnp.where(t < 0.5, 0.0, height))
+        equation = sq.Equation(np.zeros((2, 2)), [channel])
+        means = sq.expectations(equation, QUBIT, [0.0, 1.0], observables=COHERENCE, trajectories=2048, dt=0.1)
+        return means["x"][-1]
+
+    rate, height = 0.8, 1.1
+    slopes = jax.grad(coherence)(jnp.array([rate, height]))
+    value = 0.96 * np.exp(-0.5 * rate * height**2)
+    np.testing.assert_allclose(slopes, [-0.5 * height**2 * value, -rate * height * value], rtol=0.1)
