@@ -268,7 +268,7 @@ def test_gradients_pass_where_the_envelope_vanishes():
 
     def coherence(numbers):
         rate, height = numbers
-        channel = Modulated(Projectors(rate * jnp.ones(2)), lambda t: jnp.where(t < 0.5, 0.0, height))
+        channel = Modulated(Projectors(rate * jnp.ones(2)), lambda t: height * jnp.where(t < 0.5, 0.0, 1.0))
         equation = sq.Equation(np.zeros((2, 2)), [channel])
         means = sq.expectations(equation, QUBIT, [0.0, 1.0], observables=COHERENCE, trajectories=2048, dt=0.1)
         return means["x"][-1]
