@@ -48,6 +48,7 @@ def swung(times=TIMES):
 
 
 DECAY = Modulated(DenseOperators(np.sqrt(0.7) * LOWERING), swinging)
+OUTCOMES = sq.schemes.Strang(increments="discrete")
 UPPER: dict[str, Any] = {"upper": np.array([0.0, 1.0])}
 EXPECTED = {"upper": 0.64 * np.exp(-0.7 * swung())}
 
@@ -64,7 +65,7 @@ def test_the_quadrature_of_these_tests_is_that_of_the_closed_form():
     ("scheme", "dt"),
     [
         (sq.schemes.Strang(), 0.02),
-        (sq.schemes.Strang(increments="discrete"), 0.02),
+        (OUTCOMES, 0.02),
         (sq.schemes.Extrapolated(sq.schemes.EulerMaruyama()), 0.01),
         (None, None),
     ],
@@ -277,3 +278,8 @@ def test_gradients_pass_where_the_envelope_vanishes():
     slopes = jax.grad(coherence)(jnp.array([rate, height]))
     value = 0.96 * np.exp(-0.5 * rate * height**2)
     np.testing.assert_allclose(slopes, [-0.5 * height**2 * value, -rate * height * value], rtol=0.1)
+
+
+def test_the_default_scheme_is_that_of_the_operators_without_the_envelope():
+    assert sq.schemes.default_scheme(_decaying(), averages=True) == OUTCOMES
+    assert sq.schemes.default_scheme(_decaying()) == sq.schemes.Strang()
