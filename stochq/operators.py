@@ -86,3 +86,7 @@ def _check_traceable(
             f"{name}: expected a function of {variable} that JAX can compile; got one that needs the numbers in "
             f"{variable} beforehand, as NumPy, math and `if` do. {repair}"
         ) from error
+    except TypeError as error:
+        if "positional argument" not in str(error):
+            raise
+        raise ValueError(f"{name}: expected a function of {variable} alone; got one with other arguments.") from error

@@ -112,7 +112,11 @@ class MeanMapEstimator(Estimator):
             difference = coarse - self.means(h, 2, _EXTRA_STEPS)
             value = np.where(np.abs(difference) > _ALIASING_FACTOR * np.abs(value).max(), difference, value)
         squares = np.einsum("tij,oji->to", self.states(h, 2), self._operators @ self._operators).real
-        sizes = (np.sqrt(np.maximum(squares - fine**2, 0)).max(axis=0), np.abs(fine).max(axis=0), np.ptp(fine, axis=0))
+        sizes = (
+            np.sqrt(np.maximum(squares - fine**2, 0)).max(axis=0),
+            np.sqrt(np.maximum(squares, 0)).max(axis=0),
+            np.ptp(fine, axis=0),
+        )
         spread, scale, variation = (size * np.ones_like(value) for size in sizes)
         return Bias(value, np.zeros_like(value), spread, scale, variation, self._rate(h))
 

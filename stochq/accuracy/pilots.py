@@ -38,7 +38,8 @@ class PilotEstimator(Estimator):
     run: makes a pilot run; times (T,); sizes: trajectories at first and at most (they grow while their noise alone is
     in the way, which is cheaper than a shorter step); order: of the scheme; gain: None, or of a scheme that combines
     two levels itself 2^p of the inner one; longest: the first step to try; bandwidth: of the Hamiltonian, 1/time;
-    visited: from a step, the rate of jumps where half a step of the Hamiltonian takes the initial state.
+    visited: from a step, the rate of jumps where half a step of the Hamiltonian takes the initial state; norms
+    (observables,): |Oψ| of the initial state, which rounding goes with where a mean vanishes.
     """
 
     certain = False
@@ -54,10 +55,12 @@ class PilotEstimator(Estimator):
         longest: float,
         bandwidth: float,
         visited: Callable[[float], float],
+        norms: np.ndarray,
     ) -> None:
         self.run, self.order, self.longest = run, order, longest
         self._times, (self.size, self._most) = times, sizes
         self._gain, self._bandwidth, self._visited = gain, bandwidth, visited
+        self._norms = norms
 
     def bias(self, h: float, allowance: Allowance) -> Bias:
         found = self._bias(h)
@@ -77,7 +80,8 @@ class PilotEstimator(Estimator):
             fine, gain = self.run(self.size, h, 2, 0), self._gain
             value = (gain * fine.difference - coarse.difference) / (share * (gain - 1))
             error = np.hypot(gain * fine.error, coarse.error) / (share * (gain - 1))
-        spread, scale = np.maximum(_largest(coarse.spread), np.finfo(float).tiny), _largest(coarse.mean)
+        spread = np.maximum(_largest(coarse.spread), np.finfo(float).tiny)
+        scale = np.maximum(_largest(coarse.mean), self._norms)
         variation = np.ptp(coarse.mean, axis=0) * np.ones_like(value)
         found = Bias(value, error, spread, scale, variation, max(coarse.jump_rate, self._visited(h)))
         return self._beside_another(h, coarse, found) if may_alias(self._bandwidth, h) else found

@@ -10,6 +10,8 @@ JUMPS_PER_STEP = 0.5
 # One trial is shorter than the one before by no less and no more than this.
 LEAST_SHRINK, MOST_SHRINK = 1.05, 4.0
 _MOST_TRIALS = 60
+# Steps, each a quarter of the one before, at which pilots may all be lost.
+_MOST_LOST = 6
 # Steps of a whole run: their number is counted in 32 bits.
 MOST_STEPS = 2**31 - 1
 # What rounding adds to an excess of one.
@@ -25,8 +27,15 @@ def find_step(
     Raises: RuntimeError where no step serves.
     """
     h = estimator.longest if given is None else given
+    lost = 0
     for _ in range(_MOST_TRIALS):
         bias = estimator.bias(h, allowance)
+        lost += not np.all(np.isfinite(bias.value))
+        if lost > _MOST_LOST:
+            raise RuntimeError(
+                f"dt: more than one pilot trajectory in a hundred is not finite at any step down to {h:.2g}. An "
+                "observable may be no number on some states: leave them out by jnp.where. Else give dt yourself."
+            )
         shrink = _shrink(estimator, times, bias, h, allowance)
         if shrink <= 1 or (given is not None and estimator.certain and _is_resolved(bias, h)):
             return _plan(estimator, times, names, allowance, bias, h, given)

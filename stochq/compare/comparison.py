@@ -43,6 +43,8 @@ class Comparison:
 
     def _conclusion(self) -> list[str]:
         each = ", ".join(f"{name} {p:.2g}" for name, p in self.p_values.items())
+        if self.dof == 0:
+            return ["Nothing that was compared fluctuates enough to be tested: no chi2, and p = 1 says nothing."]
         lines = [
             f"chi2 = {self.chi2:.1f} on {self.dof} degrees of freedom (covariance between points included): "
             f"p = {self.p_value:.3g}",

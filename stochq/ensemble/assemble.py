@@ -79,7 +79,8 @@ def _check_failures(problem: Runnable, totals: Totals, dt: float) -> None:
     if totals.failed > FAILED_FRACTION * totals.done or totals.done - totals.failed < 2:
         raise RuntimeError(
             f"{totals.failed} of {totals.done} trajectories became non-finite with {problem.label} "
-            f"at dt = {dt:g}. Take a shorter dt, the default scheme, or precision='double'."
+            f"at dt = {dt:g}. Take a shorter dt, the default scheme, or precision='double'; an observable that is no "
+            "number on some states counts as well."
         )
 
 

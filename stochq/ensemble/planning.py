@@ -174,7 +174,16 @@ def pilots(task: Task, sizes: tuple[int, int]) -> PilotEstimator:
     if longest > JUST * limit:
         longest /= 2 ** np.ceil(np.log2(longest / limit / JUST))
     gain = 2.0**scheme.scheme.weak_order if isinstance(scheme, Extrapolated) else None
-    return PilotEstimator(run, times, sizes, scheme.weak_order, gain, longest, bandwidth(equation), visited)
+    norms = np.array([_norm(task.observables[name], task.psi) for name in ordered_names(task.observables)])
+    return PilotEstimator(run, times, sizes, scheme.weak_order, gain, longest, bandwidth(equation), visited, norms)
+
+
+def _norm(observable: Any, psi: np.ndarray) -> float:
+    """|Oψ|, which rounding of ψ goes with, of an operator; 0 of a function."""
+    if callable(observable):
+        return 0.0
+    operator = np.asarray(observable)
+    return float(np.linalg.norm(operator * psi if operator.ndim == 1 else operator @ psi))
 
 
 def pilot_run(task: Task, grid: TimeGrid, size: int, jump_rate: JumpRate | None = None) -> PilotSample:
@@ -191,6 +200,7 @@ def pilot_run(task: Task, grid: TimeGrid, size: int, jump_rate: JumpRate | None 
     )
     fine, coarse = (np.concatenate([part[level] for part in seen], axis=-1).astype(float) for level in (0, 1))
     names = problem.read.names
+    _check_start(names, fine[0])
     asked = [names.index(name) for name in ordered_names(task.observables)]
     finite = np.isfinite(fine).all(axis=(0, 1)) & np.isfinite(coarse).all(axis=(0, 1))
     count = int(finite.sum())
@@ -206,6 +216,16 @@ def pilot_run(task: Task, grid: TimeGrid, size: int, jump_rate: JumpRate | None 
     fine, difference = fine[:, asked], (coarse - fine)[:, asked]
     error = difference.std(axis=-1, ddof=1) / np.sqrt(count)
     return PilotSample(difference.mean(axis=-1), error, fine.mean(axis=-1), fine.std(axis=-1, ddof=1), count, rate)
+
+
+def _check_start(names: tuple[str, ...], values: np.ndarray) -> None:
+    """ValueError for an observable that is not a number on the initial state; values: (observables, trajectories)."""
+    for name, row in zip(names, values, strict=True):
+        if not np.any(np.isfinite(row)):
+            raise ValueError(
+                f"observables[{name!r}]: expected a finite number on the initial state; got {row[0]}. Leave the state "
+                "out, for example by jnp.where, or watch another function."
+            )
 
 
 def _levels_of_block(problem: Problem, precision: str, block: int) -> tuple[np.ndarray, ...]:

@@ -265,7 +265,7 @@ class Histogram(Statistic):
     def __init__(self, operator: Any, edges: Any) -> None:
         self.operator = user_function(as_tree(operator)) if callable(operator) else as_matrix(operator)
         self.edges = np.asarray(edges, dtype=np.float64)
-        if self.edges.ndim != 1 or self.edges.size < 2 or np.any(np.diff(self.edges) <= 0):
+        if self.edges.ndim != 1 or self.edges.size < 2 or not np.all(np.diff(self.edges) > 0):
             raise ValueError(f"edges: expected at least two increasing bin edges; got {np.asarray(edges)!r}.")
 
     @property

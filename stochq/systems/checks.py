@@ -126,7 +126,10 @@ def check_hermitian(name: str, value: Any) -> None:
 
 def check_times(times: Any) -> np.ndarray:
     """The times as float64 (T,), at least two, finite and increasing; ValueError otherwise."""
-    times = np.asarray(times, dtype=np.float64)
+    try:
+        times = np.asarray(times, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"times: expected real numbers; got {times!r}.") from None
     if times.ndim != 1 or times.size < 2:
         raise ValueError(f"times: expected at least two times, the start included; got shape {times.shape}.")
     check_finite("times", times)

@@ -1,6 +1,8 @@
 """States that hardly fluctuate: the difference of pilot runs is rounding, which shorter steps make larger."""
 
+import jax.numpy as jnp
 import numpy as np
+import pytest
 
 import stochq as sq
 
@@ -38,3 +40,29 @@ def test_a_bias_beyond_the_standard_error_is_not_said_to_be_below():
     assert error.max() < 2e-3
     if np.median(error[1:] / result.stderr["n"][1:]) > 0.5:
         assert "rounding" in result.info["dt_reason"]
+
+
+def test_an_observable_without_mean_or_fluctuations_asks_for_no_step():
+    """Re⟨σ₋⟩ of a qubit driven by σ_x vanishes in every trajectory; rounding goes with the operator, not the mean."""
+    lowering = np.array([[0.0, 1.0], [0.0, 0.0]])
+    equation = sq.models.unravel(0.5 * (lowering + lowering.T), [10 * lowering])
+    result = sq.simulate(equation, [0, 1], [0, 0.5, 1], observables={"a": lowering}, trajectories=400)
+    exact = sq.exact.evolve(equation, [0, 1], [0, 0.5, 1], observables={"a": lowering}).expect["a"]
+    np.testing.assert_allclose(result.mean["a"], exact, atol=1e-4)
+    assert result.info["steps"] < 20_000
+
+
+@pytest.mark.parametrize("value", [jnp.nan, -jnp.inf])
+def test_an_observable_that_is_no_number_is_named(value):
+    equation = sq.models.suv([0.0, 0.0], strength=1.0)
+    with pytest.raises(ValueError, match=r"^observables\['z'\]: expected a finite number on the initial state"):
+        sq.simulate(equation, [0.6, 0.8], [0, 1], observables={"z": lambda psi: value}, trajectories=50)
+
+
+def test_an_observable_that_is_no_number_on_some_states_ends():
+    def low(psi):
+        return jnp.where(jnp.abs(psi[0]) ** 2 > 0.4, jnp.nan, 1.0)
+
+    equation = sq.models.suv([0.0, 0.0], strength=1.0)
+    with pytest.raises(RuntimeError, match="An observable may be no number on some states"):
+        sq.simulate(equation, [0.6, 0.8], [0, 1], observables={"z": low}, trajectories=50)
