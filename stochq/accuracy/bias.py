@@ -20,8 +20,9 @@ class Bias(NamedTuple):
     """A bias estimated at one step, arrays (T, observables).
 
     value, error: the bias and the standard error of its estimate; spread: the largest standard deviation of single
-    trajectories; scale: the size of the values, which rounding goes with; variation: how far the mean moves in time; jump_rate: the
-    largest rate, averaged over jumps, of the channels that the scheme does not solve exactly (`resolution`), 1/time.
+    trajectories; scale: the size of the values, which rounding goes with; variation: how far the mean moves in time;
+    jump_rate: the largest rate, averaged over jumps, of the channels that the scheme does not solve exactly
+    (`resolution`), 1/time.
     """
 
     value: np.ndarray
