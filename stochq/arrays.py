@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from types import CellType
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +10,8 @@ import numpy as np
 
 # An array of the host or of JAX, traced or not.
 Array = np.ndarray | jax.Array
+# The same kind of array in as out.
+SameArray = TypeVar("SameArray", np.ndarray, jax.Array, Array)
 # A number that JAX may be tracing: a float, a numpy scalar or an array without axes. Python has no type for what
 # these have in common, their arithmetic.
 Number = Any

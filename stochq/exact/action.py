@@ -4,19 +4,15 @@ $$\\mathcal L(\\rho) = -\\tfrac{i}{\\hbar}[H(t), \\rho] + \\sum_k \\big(L_k\\rho
   - \\tfrac12\\{L_k^\\dagger L_k, \\rho\\}\\big)$$
 """
 
-from typing import TypeVar
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import Array
+from stochq.arrays import Array, SameArray
 from stochq.equation import Equation
 from stochq.systems.eigen import dagger
 from stochq.systems.linear import apply_matrix
 
-# Numpy arrays stay numpy arrays, JAX's stay JAX's.
-SameArray = TypeVar("SameArray", np.ndarray, jax.Array)
 ChannelBases = tuple[np.ndarray | None, ...]
 
 

@@ -15,6 +15,7 @@ from stochq.channels import Channel, Energy
 from stochq.equation import Equation
 from stochq.exact import rotation
 from stochq.exact.populations import Hopping, Populations, Relaxing
+from stochq.systems.basis import energy_columns
 from stochq.systems.grid import Particle
 from stochq.systems.hamiltonian import DiagonalHamiltonian
 
@@ -150,7 +151,7 @@ def _hamiltonian(equation: Equation, bases: Bases) -> dict[int, np.ndarray]:
         diagonal = np.diagonal(rotated)
         if np.abs(rotated - np.diag(diagonal)).max() <= _DIAGONAL_TOLERANCE * np.abs(rotated).max():
             return {index: np.real(diagonal) / hbar}
-    bases.append((rotation.Unitary(hamiltonian.eigenvectors), []))
+    bases.append((rotation.Unitary(energy_columns(hamiltonian)), []))
     return {len(bases) - 1: np.asarray(hamiltonian.energies) / hbar}
 
 

@@ -6,8 +6,9 @@ from typing import Any
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import ArrayLike
 
-from stochq.arrays import as_complex, as_matrix, is_concrete
+from stochq.arrays import Array, Number, as_complex, as_matrix, is_concrete
 from stochq.systems.checks import check_hermitian
 from stochq.systems.eigen import dagger, eigh
 from stochq.systems.hamiltonian import Dense, Hamiltonian, Matrix, Propagator, State, lowest, named
@@ -30,12 +31,12 @@ class Banded(Hamiltonian):
     [-1.0, 1.0]
     """
 
-    bands: Any
+    bands: Array
     dense: Dense | None
     offsets: tuple[int, ...] = eqx.field(static=True)
     catalogue: Catalogue | None = eqx.field(static=True)
 
-    def __init__(self, offsets: tuple[int, ...], bands: Any, catalogue: Catalogue | None = None):
+    def __init__(self, offsets: tuple[int, ...], bands: ArrayLike, catalogue: Catalogue | None = None):
         self.offsets = tuple(int(offset) for offset in offsets)
         self.bands = as_matrix(bands)
         if self.bands.ndim != 2 or len(self.offsets) != self.bands.shape[0] or len(set(offsets)) != len(offsets):
@@ -48,7 +49,7 @@ class Banded(Hamiltonian):
         check_hermitian("bands", elements)
         self.dense = Dense(elements) if self.dim <= BANDED_DENSE_LIMIT else None
 
-    def _elements(self) -> Any:
+    def _elements(self) -> Array:
         """The dense matrix; made by shifting the columns of the identity, so that traced bands pass."""
         if is_concrete(self.bands):
             result = np.zeros((self.dim, self.dim), self.bands.dtype)
@@ -63,15 +64,15 @@ class Banded(Hamiltonian):
         return self.bands.shape[1]
 
     @property
-    def energies(self) -> Any:
+    def energies(self) -> Array:
         return eigh(self._elements())[0] if self.dense is None else self.dense.energies
 
     @property
-    def eigenvectors(self) -> Any:
+    def eigenvectors(self) -> Array | None:
         return eigh(self._elements())[1] if self.dense is None else self.dense.eigenvectors
 
     @property
-    def bandwidth(self) -> Any:
+    def bandwidth(self) -> Number:
         """Largest difference of two energies; above dim = 512 its bound by Gershgorin's circles."""
         if self.dense is not None:
             return self.dense.bandwidth
@@ -84,18 +85,18 @@ class Banded(Hamiltonian):
     def operators(self) -> Mapping[str, Any]:
         return named(self.catalogue, self._elements)
 
-    def with_eigenvectors(self, vectors: Any) -> "Banded":
+    def with_eigenvectors(self, vectors: ArrayLike) -> "Banded":
         dense = Dense(self._elements(), None, (self.energies, as_matrix(vectors)))
         return eqx.tree_at(lambda system: system.dense, self, dense, is_leaf=lambda leaf: leaf is None)
 
-    def matrix(self, t: Any = 0.0) -> Any:
+    def matrix(self, t: Number = 0.0) -> Array:
         return as_complex(self._elements())
 
-    def apply(self, t: Any, psi: State) -> State:
+    def apply(self, t: Number, psi: State) -> State:
         return apply_bands(self.offsets, self.bands, psi)
 
     @property
-    def centre(self) -> Any:
+    def centre(self) -> Number:
         """The least diagonal element: cut-off spectra are occupied near their lower end."""
         # Without a main diagonal there is nothing to take out.
         if 0 not in self.offsets:
@@ -110,11 +111,11 @@ class Banded(Hamiltonian):
             lambda banded: (banded.bands, banded.dense), self, (self.bands - shifts, dense), is_leaf=lambda x: x is None
         )
 
-    def commutator(self, t: Any, rho: Matrix) -> Matrix:
+    def commutator(self, t: Number, rho: Matrix) -> Matrix:
         left = apply_bands(self.offsets, self.bands, rho)
         return left - dagger(apply_bands(self.offsets, self.bands, dagger(rho)))
 
-    def propagator(self, dt: Any, hbar: Any = 1.0) -> Propagator:
+    def propagator(self, dt: Number, hbar: Number = 1.0) -> Propagator:
         if self.dense is not None:
             return self.dense.propagator(dt, hbar)
         return _BandedPropagator(self.offsets, self.bands, dt / hbar)
@@ -123,12 +124,12 @@ class Banded(Hamiltonian):
 class _BandedPropagator(Propagator):
     """Symmetric splitting of a banded Hamiltonian too large for a dense propagator."""
 
-    half: Any
-    bands: Any
-    dt: Any
+    half: Array
+    bands: Array
+    dt: Number
     offsets: tuple[int, ...] = eqx.field(static=True)
 
-    def __init__(self, offsets: tuple[int, ...], bands: Any, dt: Any):
+    def __init__(self, offsets: tuple[int, ...], bands: Array, dt: Number):
         main = [b for b, offset in enumerate(offsets) if offset == 0]
         others = [b for b, offset in enumerate(offsets) if offset != 0]
         diagonal = bands[main[0]].real if main else jnp.zeros_like(bands[0].real)
@@ -137,7 +138,7 @@ class _BandedPropagator(Propagator):
         self.bands = bands[np.array(others, dtype=int)]
         self.dt = dt
 
-    def __call__(self, t: Any, psi: State) -> State:
+    def __call__(self, t: Number, psi: State) -> State:
         psi = scale(self.half, psi)
         if self.offsets:
             psi = taylor_exponential(lambda phi: apply_bands(self.offsets, self.bands, phi), self.dt, psi)

@@ -5,12 +5,11 @@ meant before a Hamiltonian is at hand.
 """
 
 import abc
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import is_concrete
+from stochq.arrays import Array, is_concrete
 from stochq.module import Module
 from stochq.systems.eigen import dagger
 from stochq.systems.hamiltonian import Hamiltonian
@@ -20,7 +19,7 @@ class Basis(Module):
     """An orthonormal basis, named before a Hamiltonian is at hand."""
 
     @abc.abstractmethod
-    def columns(self, hamiltonian: Hamiltonian) -> Any:
+    def columns(self, hamiltonian: Hamiltonian) -> Array | None:
         """Its vectors as columns (dim, dim) in the given basis; None for the given basis itself."""
 
 
@@ -34,7 +33,7 @@ class Given(Basis):
 class Energy(Basis):
     """The eigenbasis of the equation's Hamiltonian, energies ascending."""
 
-    def columns(self, hamiltonian: Hamiltonian) -> Any:
+    def columns(self, hamiltonian: Hamiltonian) -> Array | None:
         vectors, order = hamiltonian.eigenvectors, hamiltonian.order
         if vectors is not None or not is_concrete(order) or np.array_equal(order, np.arange(hamiltonian.dim)):
             return vectors
@@ -45,9 +44,9 @@ class Energy(Basis):
 class Columns(Basis):
     """The columns of a unitary matrix (dim, dim)."""
 
-    matrix: Any
+    matrix: Array
 
-    def columns(self, hamiltonian: Hamiltonian) -> Any:
+    def columns(self, hamiltonian: Hamiltonian) -> Array | None:
         return self.matrix
 
 
@@ -67,7 +66,7 @@ def energy_basis(hamiltonian: Hamiltonian) -> Basis:
     return Given() if hamiltonian.eigenvectors is None else Energy()
 
 
-def on_energies(hamiltonian: Hamiltonian, values: Any) -> Any:
+def on_energies(hamiltonian: Hamiltonian, values: Array) -> Array:
     """Values (dim,) over the energy eigenstates, ascending, in the order of `energy_basis`."""
     if hamiltonian.eigenvectors is not None:
         return values

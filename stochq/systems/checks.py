@@ -1,4 +1,7 @@
-"""Checks of what a user gives: every message names the argument, what was expected, what came and what to do."""
+"""Checks of what a user gives: every message names the argument, what was expected, what came and what to do.
+
+What comes may be anything; it is an array, a number or a list only after the check.
+"""
 
 import math
 import operator

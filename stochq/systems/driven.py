@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
 
-from stochq.arrays import as_matrix, as_real, is_concrete
+from stochq.arrays import Array, Number, as_matrix, as_real, is_concrete
 from stochq.functions import UserFunction, user_function
 from stochq.operators import check_time_function, operator_list
 from stochq.systems.checks import check_diagonal, check_hermitian, shape_of
@@ -16,7 +16,7 @@ from stochq.systems.hamiltonian import Hamiltonian, Propagator, State
 from stochq.systems.levels import as_hamiltonian
 from stochq.systems.linear import apply_matrix, scale, taylor_exponential
 
-Coefficient = Callable[[Any], Any]
+Coefficient = Callable[[Number], Number]
 Coefficients = tuple[Coefficient, ...]
 
 
@@ -27,12 +27,12 @@ class Driven(Hamiltonian):
     """
 
     static: Hamiltonian
-    diagonals: tuple[Any, ...]
-    matrices: tuple[Any, ...]
+    diagonals: tuple[Array, ...]
+    matrices: tuple[Array, ...]
     diagonal_coefficients: Coefficients = eqx.field(static=True)
     matrix_coefficients: Coefficients = eqx.field(static=True)
 
-    def __init__(self, hamiltonian: Hamiltonian, terms: tuple[Any, ...], coefficients: Coefficients):
+    def __init__(self, hamiltonian: Hamiltonian, terms: tuple[Array, ...], coefficients: Coefficients):
         pairs = list(zip(terms, coefficients, strict=True))
         self.static = hamiltonian
         self.diagonals = tuple(term for term, _ in pairs if np.ndim(term) == 1)
@@ -45,17 +45,17 @@ class Driven(Hamiltonian):
         return self.static.dim
 
     @property
-    def energies(self) -> Any:
+    def energies(self) -> Array:
         """Eigenvalues (dim,) of H_0, the part that does not depend on time."""
         return self.static.energies
 
     @property
-    def eigenvectors(self) -> Any:
+    def eigenvectors(self) -> Array | None:
         """Eigenvectors (dim, dim) of H_0."""
         return self.static.eigenvectors
 
     @property
-    def order(self) -> Any:
+    def order(self) -> Array:
         return self.static.order
 
     @property
@@ -72,34 +72,34 @@ class Driven(Hamiltonian):
         """Observables of H_0; "energy" is that of H_0."""
         return self.static.operators
 
-    def with_eigenvectors(self, vectors: Any) -> "Driven":
+    def with_eigenvectors(self, vectors: ArrayLike) -> "Driven":
         return eqx.tree_at(lambda driven: driven.static, self, self.static.with_eigenvectors(vectors))
 
-    def matrix(self, t: Any = 0.0) -> Any:
+    def matrix(self, t: Number = 0.0) -> Array:
         diagonal, matrix = self._drive(t)
         total = self.static.matrix(t)
         if diagonal is not None:
             total = total + (np.diag(diagonal) if is_concrete(diagonal) else jnp.diag(diagonal))
         return total if matrix is None else total + matrix
 
-    def _drive(self, t: Any) -> tuple[Any, Any]:
+    def _drive(self, t: Number) -> tuple[Array | None, Array | None]:
         """The driving terms at time t, added up: diagonal part (dim,) and matrix part (dim, dim), None where empty."""
         return (
             _combine(self.diagonal_coefficients, self.diagonals, t),
             _combine(self.matrix_coefficients, self.matrices, t),
         )
 
-    def apply(self, t: Any, psi: State) -> State:
+    def apply(self, t: Number, psi: State) -> State:
         return self.static.apply(t, psi) + _act(*self._drive(t), psi)
 
     @property
-    def centre(self) -> Any:
+    def centre(self) -> Number:
         return self.static.centre
 
     def centred(self) -> "Driven":
         return eqx.tree_at(lambda driven: driven.static, self, self.static.centred())
 
-    def propagator(self, dt: Any, hbar: Any = 1.0) -> Propagator:
+    def propagator(self, dt: Number, hbar: Number = 1.0) -> Propagator:
         return _DrivenPropagator(self, self.static.propagator(dt / 2, hbar), dt, hbar)
 
 
@@ -108,10 +108,10 @@ class _DrivenPropagator(Propagator):
 
     hamiltonian: Driven
     half: Propagator
-    dt: Any
-    hbar: Any
+    dt: Number
+    hbar: Number
 
-    def __call__(self, t: Any, psi: State) -> State:
+    def __call__(self, t: Number, psi: State) -> State:
         middle = t + self.dt / 2
         # Added up before the series: the terms cost once per step, and once for all trajectories.
         diagonal, matrix = self.hamiltonian._drive(middle)
@@ -120,7 +120,7 @@ class _DrivenPropagator(Propagator):
         return self.half(middle, psi)
 
 
-def _combine(coefficients: Coefficients, terms: tuple[Any, ...], t: Any) -> Any:
+def _combine(coefficients: Coefficients, terms: tuple[Array, ...], t: Number) -> Array | None:
     """Sum of f_j(t) H_j in the precision of the terms; None if there is none."""
     total = None
     for coefficient, term in zip(coefficients, terms, strict=True):
@@ -135,8 +135,9 @@ def _combine(coefficients: Coefficients, terms: tuple[Any, ...], t: Any) -> Any:
     return total
 
 
-def _act(diagonal: Any, matrix: Any, psi: Any) -> Any:
+def _act(diagonal: Array | None, matrix: Array | None, psi: Array) -> Array:
     if diagonal is None:
+        assert matrix is not None
         return apply_matrix(matrix, psi)
     return scale(diagonal, psi) if matrix is None else scale(diagonal, psi) + apply_matrix(matrix, psi)
 
@@ -176,7 +177,7 @@ def driven(
     return Driven(hamiltonian, checked, functions)
 
 
-def _term(name: str, term: Any, dim: int) -> Any:
+def _term(name: str, term: Any, dim: int) -> Array:
     if shape_of(name, term) not in ((dim,), (dim, dim)):
         raise ValueError(f"{name}: expected shape ({dim},) or ({dim}, {dim}); got {np.shape(term)}.")
     if np.ndim(term) == 1:

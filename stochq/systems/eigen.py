@@ -8,22 +8,22 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Num
 
-from stochq.arrays import is_concrete
+from stochq.arrays import Array, Number, SameArray, is_concrete
 from stochq.systems.linear import apply_matrix, multiply, phases
 
 
-def dagger(matrix: Any) -> Any:
+def dagger(matrix: SameArray) -> SameArray:
     """Conjugate transpose of a matrix."""
     return matrix.conj().T
 
 
 @jax.custom_jvp
-def _traced_eigh(matrix: Any) -> tuple[Any, Any]:
+def _traced_eigh(matrix: jax.Array) -> tuple[jax.Array, jax.Array]:
     return tuple(jnp.linalg.eigh(matrix))
 
 
 @_traced_eigh.defjvp
-def _traced_eigh_rule(primals: Any, tangents: Any) -> Any:
+def _traced_eigh_rule(primals: tuple, tangents: tuple) -> tuple:
     energies, vectors = _traced_eigh(*primals)
     perturbation = multiply(multiply(dagger(vectors), tangents[0]), vectors)
     gaps = energies[None, :] - energies[:, None]
@@ -34,7 +34,7 @@ def _traced_eigh_rule(primals: Any, tangents: Any) -> Any:
     return (energies, vectors), (jnp.diagonal(perturbation).real, multiply(vectors, mixing))
 
 
-def eigh(matrix: Num[Any, "dim dim"]) -> tuple[Num[Any, " dim"], Num[Any, "dim dim"]]:
+def eigh(matrix: Num[Array, "dim dim"]) -> tuple[Num[Array, " dim"], Num[Array, "dim dim"]]:
     """Ascending eigenvalues and eigenvectors (columns) of a Hermitian matrix, in numpy unless it is traced.
 
     The derivative of the eigenvectors leaves out rotations inside a degenerate level, where none is defined.
@@ -50,10 +50,10 @@ def eigh(matrix: Num[Any, "dim dim"]) -> tuple[Num[Any, " dim"], Num[Any, "dim d
 
 
 def sector_eigh(
-    matrix: Num[Any, "dim dim"],
+    matrix: Num[Array, "dim dim"],
     quantities: Sequence[Num[np.ndarray, " dim"]],
-    basis: Any = None,
-) -> tuple[Num[Any, " dim"], Num[Any, "dim dim"]]:
+    basis: Array | None = None,
+) -> tuple[Num[Array, " dim"], Num[Array, "dim dim"]]:
     """Eigenvectors of a Hermitian matrix in which conserved quantities are sharp, also for degenerate energies.
 
     Each quantity (dim,) is diagonal in the basis of the matrix and commutes with it; the matrix is diagonalised
@@ -77,7 +77,7 @@ def sector_eigh(
     return energies[order], vectors
 
 
-def _block_diagonal(xp: Any, blocks: list[Any]) -> Any:
+def _block_diagonal(xp: Any, blocks: list[Array]) -> Array:
     size, start, lines = sum(len(block) for block in blocks), 0, []
     for block in blocks:
         lines.append(xp.pad(block, ((0, 0), (start, size - start - len(block)))))
@@ -86,13 +86,13 @@ def _block_diagonal(xp: Any, blocks: list[Any]) -> Any:
 
 
 @jax.custom_jvp
-def _exponential(matrix: Any, energies: Any, vectors: Any, dt: Any) -> Any:
+def _exponential(matrix: Array, energies: Array, vectors: Array, dt: Number) -> jax.Array:
     del matrix
     return _conjugate(vectors, phases(energies, dt))
 
 
 @_exponential.defjvp
-def _exponential_rule(primals: Any, tangents: Any) -> Any:
+def _exponential_rule(primals: tuple, tangents: tuple) -> tuple:
     matrix, energies, vectors, dt = primals
     perturbation = multiply(multiply(dagger(vectors), tangents[0]), vectors)
     mean = (energies[:, None] + energies[None, :]) / 2
@@ -103,13 +103,13 @@ def _exponential_rule(primals: Any, tangents: Any) -> Any:
     return _exponential(matrix, energies, vectors, dt), change + in_time
 
 
-def _conjugate(vectors: Any, diagonal: Any) -> Any:
+def _conjugate(vectors: Array, diagonal: Array) -> jax.Array:
     """V diag(d) V^dagger."""
     return dagger(apply_matrix(vectors, dagger(vectors * diagonal[None, :])))
 
 
 def exponential(
-    matrix: Num[Any, "dim dim"], energies: Num[Any, " dim"], vectors: Num[Any, "dim dim"], dt: Any
+    matrix: Num[Array, "dim dim"], energies: Num[Array, " dim"], vectors: Num[Array, "dim dim"], dt: Number
 ) -> Num[jax.Array, "dim dim"]:
     """Propagator exp(-i H dt) from the eigenvectors of H.
 

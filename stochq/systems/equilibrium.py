@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from stochq.systems.basis import energy_columns
 from stochq.systems.eigen import dagger
@@ -51,7 +52,7 @@ def _mixing(hamiltonian: Hamiltonian, energies: np.ndarray, vectors: np.ndarray)
     return float(np.abs((energies[:, None] - energies[None, :]) * overlap).max())
 
 
-def with_eigenvectors_of(hamiltonian: Hamiltonian, equilibrium: Any) -> Hamiltonian:
+def with_eigenvectors_of(hamiltonian: Hamiltonian, equilibrium: ArrayLike) -> Hamiltonian:
     """The Hamiltonian whose energy basis is the one that the weights belong to.
 
     Raises: ValueError if they belong to another Hamiltonian's.

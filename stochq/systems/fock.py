@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Complex, Float
 
-from stochq.arrays import as_real, is_concrete
+from stochq.arrays import Array, Number, as_real, is_concrete
 from stochq.systems import fock_states
 from stochq.systems.banded import Banded
 from stochq.systems.checks import check_count, check_number
@@ -24,20 +24,20 @@ def annihilation_band(cutoff: int) -> np.ndarray:
     return np.append(np.sqrt(np.arange(1.0, cutoff)), 0.0)
 
 
-def quadrature(cutoff: int, scale: Any, sign: int) -> np.ndarray:
+def quadrature(cutoff: int, scale: Number, sign: int) -> np.ndarray:
     """The matrix scale (a + a^dagger) for sign +1, i scale (a^dagger - a) for sign -1."""
     lower = np.diag(annihilation_band(cutoff)[:-1], 1)
     return scale * (lower + lower.T) if sign > 0 else 1j * scale * (lower.T - lower)
 
 
-def quadrature_squared(cutoff: int, scale: Any, sign: int) -> np.ndarray:
+def quadrature_squared(cutoff: int, scale: Number, sign: int) -> np.ndarray:
     """Square of a quadrature; the square of the whole operator is truncated, not that of the truncated one."""
     n = np.arange(float(cutoff))
     pairs = np.sqrt((n[:-2] + 1) * (n[:-2] + 2))
     return scale**2 * (np.diag(2 * n + 1) + sign * (np.diag(pairs, 2) + np.diag(pairs, -2)))
 
 
-def quadratures(cutoff: int, position: Any, momentum: Any) -> dict[str, Callable[[], Any]]:
+def quadratures(cutoff: int, position: Number, momentum: Number) -> dict[str, Callable[[], Array]]:
     """Makers of the observables of an oscillator with x = position (a + a^dagger), p = i momentum (a^dagger - a)."""
     return {
         "number": lambda: np.arange(float(cutoff)),
@@ -51,14 +51,14 @@ def quadratures(cutoff: int, position: Any, momentum: Any) -> dict[str, Callable
 class Oscillator(DiagonalHamiltonian):
     """H = hbar omega (n + 1/2) over the Fock states n = 0 ... cutoff - 1; made by `oscillator`, which checks."""
 
-    levels: Any
-    frequency: Any
-    mass: Any
-    hbar: Any
+    levels: Array
+    frequency: Number
+    mass: Number
+    hbar: Number
     cutoff: int = eqx.field(static=True)
 
     @property
-    def diagonal(self) -> Any:
+    def diagonal(self) -> Array:
         return self.levels
 
     @property
@@ -86,7 +86,7 @@ class Oscillator(DiagonalHamiltonian):
         """Fock state |n>. Raises: ValueError unless n is a whole number below the cutoff."""
         return fock_states.fock(self.cutoff, n)
 
-    def coherent(self, alpha: Any, truncate: bool = False) -> Complex[np.ndarray, " dim"]:
+    def coherent(self, alpha: Number, truncate: bool = False) -> Complex[np.ndarray, " dim"]:
         """Coherent state, a|alpha> = alpha|alpha>.
 
         $$|\\alpha\\rangle = e^{-|\\alpha|^2/2}\\sum_n \\frac{\\alpha^n}{\\sqrt{n!}}\\,|n\\rangle$$
@@ -100,7 +100,7 @@ class Oscillator(DiagonalHamiltonian):
         """
         return fock_states.coherent(self.cutoff, alpha, truncate)
 
-    def squeezed(self, r: Any, truncate: bool = False) -> Complex[np.ndarray, " dim"]:
+    def squeezed(self, r: Number, truncate: bool = False) -> Complex[np.ndarray, " dim"]:
         """Squeezed vacuum, its position variance exp(-2r) and momentum variance exp(2r) times those of the vacuum.
 
         $$|r\\rangle = e^{r(a^2 - a^{\\dagger 2})/2}|0\\rangle
@@ -111,7 +111,7 @@ class Oscillator(DiagonalHamiltonian):
         """
         return fock_states.squeezed(self.cutoff, r, truncate)
 
-    def thermal_density(self, nbar: Any, truncate: bool = False) -> Complex[np.ndarray, "dim dim"]:
+    def thermal_density(self, nbar: Number, truncate: bool = False) -> Complex[np.ndarray, "dim dim"]:
         """Thermal density matrix with mean number nbar, populations nbar^n / (1 + nbar)^(n + 1).
 
         truncate: as for `coherent`.
@@ -121,7 +121,7 @@ class Oscillator(DiagonalHamiltonian):
         return fock_states.thermal_density(self.cutoff, nbar, truncate)
 
 
-def oscillator(cutoff: int, frequency: Any = 1.0, mass: Any = 1.0, hbar: Any = 1.0) -> Oscillator:
+def oscillator(cutoff: int, frequency: Number = 1.0, mass: Number = 1.0, hbar: Number = 1.0) -> Oscillator:
     """Harmonic oscillator in the Fock states n = 0 ... cutoff - 1.
 
     $$H = \\hbar\\omega\\left(a^\\dagger a + \\tfrac12\\right),\\quad
@@ -150,14 +150,14 @@ class FockCatalogue(Catalogue):
     cutoff: int
     driven: bool
 
-    def operators(self) -> dict[str, Callable[[], Any]]:
+    def operators(self) -> dict[str, Callable[[], Array]]:
         return quadratures(self.cutoff, 0.5**0.5, 0.5**0.5)
 
-    def conserved(self) -> dict[str, Callable[[], Any]]:
+    def conserved(self) -> dict[str, Callable[[], Array]]:
         return {} if self.driven else {"number": self.operators()["number"]}
 
 
-def kerr(cutoff: int, detuning: Any, kerr: Any, drive: Any = 0.0) -> Banded | Diagonal:
+def kerr(cutoff: int, detuning: Number, kerr: Number, drive: Number = 0.0) -> Banded | Diagonal:
     """Kerr oscillator in the frame of its drive.
 
     $$H = \\Delta\\,a^\\dagger a + \\tfrac{K}{2}\\,a^{\\dagger 2}a^2 + F\\,(a + a^\\dagger)$$

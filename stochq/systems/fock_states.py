@@ -2,10 +2,10 @@
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
+from stochq.arrays import Number
 from stochq.systems.checks import check_count, check_number
 
 # Largest weight of a state that may lie outside the truncated basis.
@@ -20,7 +20,9 @@ def _log_factorial(n: np.ndarray) -> np.ndarray:
     return np.array([math.lgamma(k + 1) for k in n])
 
 
-def _refuse_lost(name: str, value: Any, cutoff: int, log_weights: Callable[[int], np.ndarray], log_norm: float) -> None:
+def _refuse_lost(
+    name: str, value: Number, cutoff: int, log_weights: Callable[[int], np.ndarray], log_norm: float
+) -> None:
     """ValueError where more than a millionth of the weight lies at or above the cutoff.
 
     log_weights: the logarithms (cutoff,) of weights of the Fock states below a cutoff; log_norm: of their full sum.
@@ -48,7 +50,7 @@ def fock(cutoff: int, n: int) -> np.ndarray:
     return (np.arange(cutoff) == n).astype(np.complex128)
 
 
-def coherent(cutoff: int, alpha: Any, truncate: bool = False) -> np.ndarray:
+def coherent(cutoff: int, alpha: Number, truncate: bool = False) -> np.ndarray:
     """Coherent state (dim,)."""
     try:
         alpha = complex(alpha)
@@ -73,7 +75,7 @@ def _normalized(amplitudes: np.ndarray) -> np.ndarray:
     return amplitudes.astype(np.complex128) / np.linalg.norm(amplitudes)
 
 
-def squeezed(cutoff: int, r: Any, truncate: bool = False) -> np.ndarray:
+def squeezed(cutoff: int, r: Number, truncate: bool = False) -> np.ndarray:
     """Squeezed vacuum (dim,), narrow in position for r > 0."""
     check_number("r", r)
     r = float(r)
@@ -94,7 +96,7 @@ def squeezed(cutoff: int, r: Any, truncate: bool = False) -> np.ndarray:
     return _normalized(_relative(log_weights(cutoff) / 2) * signs)
 
 
-def thermal_density(cutoff: int, nbar: Any, truncate: bool = False) -> np.ndarray:
+def thermal_density(cutoff: int, nbar: Number, truncate: bool = False) -> np.ndarray:
     """Thermal density matrix (dim, dim)."""
     check_number("nbar", nbar)
     nbar = float(nbar)

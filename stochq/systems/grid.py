@@ -1,15 +1,17 @@
 """A particle on a periodic grid in one to three dimensions."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Complex
+from numpy.typing import ArrayLike
 
-from stochq.arrays import as_complex, as_matrix, as_real, is_concrete
+from stochq.arrays import Array, Number, as_complex, as_matrix, as_real, is_concrete
 from stochq.systems.checks import check_count, check_finite, check_number, shape_of
 from stochq.systems.eigen import eigh
 from stochq.systems.fourier import Spectral, filtered, kinetic_matrix, wave_numbers
@@ -35,11 +37,11 @@ class Particle(Hamiltonian):
     States (dim,) are psi at the points in row-major order, normalised to sum |psi|^2 = 1 (not times the spacing).
     """
 
-    potential: Any
-    kinetic: Any
-    mass: Any
-    length: Any
-    hbar: Any
+    potential: Array
+    kinetic: Array
+    mass: Number
+    length: Number
+    hbar: Number
     dense: Dense | None
     points: int = eqx.field(static=True)
     dimensions: int = eqx.field(static=True)
@@ -54,31 +56,31 @@ class Particle(Hamiltonian):
         return self.points**self.dimensions
 
     @property
-    def spacing(self) -> Any:
+    def spacing(self) -> Number:
         """Distance of neighbouring points."""
         return self.length / self.points
 
     @property
-    def coordinates(self) -> tuple[Any, ...]:
+    def coordinates(self) -> tuple[Array, ...]:
         """Coordinates of the points, (dim,) per dimension, from -length/2 to length/2 - spacing."""
         return grid_coordinates(self.points, self.dimensions, self.length)
 
     @property
-    def energies(self) -> Any:
+    def energies(self) -> Array:
         """Eigenvalues (dim,), ascending; computed on each request above 128 points."""
         return eigh(self._elements())[0] if self.dense is None else self.dense.energies
 
     @property
-    def eigenvectors(self) -> Any:
+    def eigenvectors(self) -> Array | None:
         """Eigenvectors (dim, dim); computed on each request above 128 points."""
         return eigh(self._elements())[1] if self.dense is None else self.dense.eigenvectors
 
     @property
-    def bandwidth(self) -> Any:
+    def bandwidth(self) -> Number:
         """The ranges of the kinetic and the potential energy added up."""
         return self.kinetic.max() - self.kinetic.min() + self.potential.max() - self.potential.min()
 
-    def _elements(self) -> Any:
+    def _elements(self) -> Array:
         if self.dim > LARGEST_DENSE:
             raise ValueError(
                 f"points: expected at most {LARGEST_DENSE} points in all for a dense matrix or eigenvectors; "
@@ -100,7 +102,7 @@ class Particle(Hamiltonian):
         makers["energy"] = lambda: Spectral(self.kinetic, self.potential)
         return LazyMapping(makers)
 
-    def _position(self, axis: int, power: int) -> Any:
+    def _position(self, axis: int, power: int) -> Array:
         return self.coordinates[axis] ** power
 
     def _momentum(self, axis: int, power: int) -> Spectral:
@@ -110,19 +112,19 @@ class Particle(Hamiltonian):
             integers = np.where(np.abs(integers) == self.points // 2, 0, integers)
         return Spectral((2 * np.pi * self.hbar / self.length * integers) ** power, None)
 
-    def with_eigenvectors(self, vectors: Any) -> "Particle":
+    def with_eigenvectors(self, vectors: ArrayLike) -> "Particle":
         dense = Dense(self._elements(), None, (self.energies, as_matrix(vectors)))
         return eqx.tree_at(lambda system: system.dense, self, dense, is_leaf=lambda leaf: leaf is None)
 
-    def matrix(self, t: Any = 0.0) -> Any:
+    def matrix(self, t: Number = 0.0) -> Array:
         return as_complex(self._elements())
 
-    def apply(self, t: Any, psi: State) -> State:
+    def apply(self, t: Number, psi: State) -> State:
         if self.dense is not None:
             return self.dense.apply(t, psi)
         return filtered(self.kinetic, psi) + scale(self.potential, psi)
 
-    def propagator(self, dt: Any, hbar: Any = 1.0) -> Propagator:
+    def propagator(self, dt: Number, hbar: Number = 1.0) -> Propagator:
         """The step exp(-i H dt / hbar): exact up to 128 points in all, above split into potential and kinetic parts.
 
         The split step exp(-i V dt/2) exp(-i T dt) exp(-i V dt/2) is unitary, of strong and weak order 2 in dt.
@@ -133,7 +135,7 @@ class Particle(Hamiltonian):
         return _SplitPropagator(phases(self.potential, dt / (2 * hbar)), kinetic)
 
     @property
-    def centre(self) -> Any:
+    def centre(self) -> Number:
         return lowest(self.kinetic) + lowest(self.potential)
 
     def centred(self) -> "Particle":
@@ -146,7 +148,7 @@ class Particle(Hamiltonian):
             is_leaf=lambda x: x is None,
         )
 
-    def commutator(self, t: Any, rho: Matrix) -> Matrix:
+    def commutator(self, t: Number, rho: Matrix) -> Matrix:
         if self.dense is not None:
             return self.dense.commutator(t, rho)
         rows = tuple(range(self.dimensions))
@@ -159,7 +161,12 @@ class Particle(Hamiltonian):
         potential = jnp.asarray(self.potential)
         return tensor.reshape(rho.shape) + (potential[:, None] - potential[None, :]) * rho
 
-    def gaussian(self, position: Any, width: Any, momentum: Any = 0.0) -> Complex[np.ndarray, " dim"]:
+    def gaussian(
+        self,
+        position: Number | Sequence[Number],
+        width: Number | Sequence[Number],
+        momentum: Number | Sequence[Number] = 0.0,
+    ) -> Complex[np.ndarray, " dim"]:
         """Gaussian wave packet, normalised to sum |psi|^2 = 1.
 
         $$\\psi(x) \\propto \\exp\\left[-\\frac{(x-x_0)^2}{4\\sigma^2} + \\frac{i p_0 x}{\\hbar}\\right]$$
@@ -175,16 +182,22 @@ class Particle(Hamiltonian):
         1.0
         """
         return gaussian_packet(
-            self.coordinates, self.points, float(self.length), float(self.hbar), position, width, momentum
+            tuple(map(np.asarray, self.coordinates)),
+            self.points,
+            float(self.length),
+            float(self.hbar),
+            position,
+            width,
+            momentum,
         )
 
-    def edge_weight(self, psi: State) -> Any:
+    def edge_weight(self, psi: State) -> jax.Array:
         """Probability within the outermost 5 % of the box on either side, where a state is about to wrap around."""
         margin = max(1, round(EDGE * self.points))
         near = [(i < margin) | (i >= self.points - margin) for i in np.indices(self.shape)]
         return jnp.sum(jnp.abs(psi) ** 2 * np.any(near, axis=0).ravel().astype(np.float32))
 
-    def alias_weight(self, psi: State) -> Any:
+    def alias_weight(self, psi: State) -> jax.Array:
         """Probability of a momentum in the top tenth of the range along some dimension, about to be aliased."""
         high = [np.abs(n) > ALIAS * self.points / 2 for n in wave_numbers(self.points, self.dimensions)]
         return Spectral(np.any(high, axis=0).astype(np.float32), None)(psi)
@@ -193,26 +206,26 @@ class Particle(Hamiltonian):
 class _SplitPropagator(Propagator):
     """Half a step of the potential, a step of the kinetic energy, half a step of the potential."""
 
-    half_potential: Any
-    kinetic: Any
+    half_potential: Array
+    kinetic: Array
 
-    def __call__(self, t: Any, psi: State) -> State:
+    def __call__(self, t: Number, psi: State) -> State:
         return scale(self.half_potential, filtered(self.kinetic, scale(self.half_potential, psi)))
 
 
-def grid_coordinates(points: int, dimensions: int, length: Any) -> tuple[Any, ...]:
+def grid_coordinates(points: int, dimensions: int, length: Number) -> tuple[Array, ...]:
     """Flattened coordinates (dim,) per dimension of the points (i - points/2) * length / points."""
     indices = np.indices((points,) * dimensions).reshape(dimensions, -1)
     return tuple((index - points / 2) * (length / points) for index in indices)
 
 
-def _total_energy(points: int, dimensions: int, kinetic: Any, potential: Any) -> Any:
+def _total_energy(points: int, dimensions: int, kinetic: Array, potential: Array) -> Array:
     matrix = kinetic_matrix(kinetic, points, dimensions)
     return matrix + (np.diag(potential) if is_concrete((matrix, potential)) else jnp.diag(potential))
 
 
 def particle(
-    points: int, length: Any, mass: Any, potential: Any = None, dimensions: int = 1, hbar: Any = 1.0
+    points: int, length: Number, mass: Number, potential: Any = None, dimensions: int = 1, hbar: Number = 1.0
 ) -> Particle:
     """Particle on a periodic grid.
 
@@ -244,7 +257,7 @@ def particle(
     return Particle(energies, kinetic, mass, length, hbar, dense, points, dimensions)
 
 
-def _potential(potential: Any, points: int, dimensions: int, length: Any, mass: Any) -> Any:
+def _potential(potential: Any, points: int, dimensions: int, length: Number, mass: Number) -> Array:
     """Potential energy (dim,) at each point."""
     dim, shape = points**dimensions, (points,) * dimensions
     if potential is None or (isinstance(potential, str) and potential == "free"):

@@ -1,4 +1,4 @@
-"""Hamiltonians: how a state turns without noise."""
+"""Hamiltonians: how a state evolves without noise."""
 
 import abc
 from collections.abc import Callable, Mapping
@@ -9,41 +9,42 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Num
+from numpy.typing import ArrayLike
 
-from stochq.arrays import as_complex, as_matrix, as_real, is_concrete
+from stochq.arrays import Array, Number, as_complex, as_matrix, as_real, is_concrete
 from stochq.module import Module
 from stochq.systems.checks import check_diagonal, check_hermitian
 from stochq.systems.eigen import dagger, eigh, exponential
 from stochq.systems.linear import apply_matrix, phases, scale
 from stochq.systems.observables import Catalogue, LazyMapping
 
-State = Num[Any, "dim *columns"]
-Matrix = Num[Any, "dim dim"]
+State = Num[Array, "dim *columns"]
+Matrix = Num[Array, "dim dim"]
 
 
 class Propagator(Module):
     """One time step without noise, prepared once: callable (t, psi) -> psi at t + dt."""
 
     @abc.abstractmethod
-    def __call__(self, t: Any, psi: State) -> State:
+    def __call__(self, t: Number, psi: State) -> State:
         """The state (dim,) one step after time t."""
 
 
 class PhasePropagator(Propagator):
     """Multiplication by the phases exp(-i E dt) (dim,)."""
 
-    factors: Any
+    factors: Array
 
-    def __call__(self, t: Any, psi: State) -> State:
+    def __call__(self, t: Number, psi: State) -> State:
         return scale(self.factors, psi)
 
 
 class MatrixPropagator(Propagator):
     """Multiplication by the unitary exp(-i H dt) (dim, dim)."""
 
-    unitary: Any
+    unitary: Array
 
-    def __call__(self, t: Any, psi: State) -> State:
+    def __call__(self, t: Number, psi: State) -> State:
         return apply_matrix(self.unitary, psi)
 
 
@@ -57,21 +58,21 @@ class Hamiltonian(Module):
 
     @property
     @abc.abstractmethod
-    def energies(self) -> Any:
+    def energies(self) -> Array:
         """Eigenvalues (dim,), ascending."""
 
     @property
     @abc.abstractmethod
-    def eigenvectors(self) -> Any:
+    def eigenvectors(self) -> Array | None:
         """Eigenvectors (dim, dim), one per column, in the order of `energies`; None when the given basis is one."""
 
     @property
-    def order(self) -> Any:
+    def order(self) -> Array:
         """Index (dim,) of the basis state that belongs to each energy, where the given basis is an eigenbasis."""
         return np.arange(self.dim)
 
     @property
-    def bandwidth(self) -> Any:
+    def bandwidth(self) -> Number:
         """Upper bound on the difference of two energies at any time; infinite where a drive sets no bound."""
         return self.energies[-1] - self.energies[0]
 
@@ -90,24 +91,24 @@ class Hamiltonian(Module):
         """Named observables that commute with H, besides the energy, though not always with each other."""
         return LazyMapping({})
 
-    def with_eigenvectors(self, vectors: Any) -> "Hamiltonian":
+    def with_eigenvectors(self, vectors: ArrayLike) -> "Hamiltonian":
         """The same Hamiltonian with other eigenvectors in its degenerate levels: columns (dim, dim) as `energies`."""
         return Dense(self.matrix(), None, (self.energies, as_matrix(vectors)))
 
     @abc.abstractmethod
-    def matrix(self, t: Any = 0.0) -> Any:
+    def matrix(self, t: Number = 0.0) -> Array:
         """H(t) as a dense complex matrix (dim, dim)."""
 
     @abc.abstractmethod
-    def apply(self, t: Any, psi: State) -> State:
+    def apply(self, t: Number, psi: State) -> State:
         """H(t) psi."""
 
     @abc.abstractmethod
-    def propagator(self, dt: Any, hbar: Any = 1.0) -> Propagator:
+    def propagator(self, dt: Number, hbar: Number = 1.0) -> Propagator:
         """The step exp(-i H dt / hbar), prepared once outside the time loop."""
 
     @property
-    def centre(self) -> Any:
+    def centre(self) -> Number:
         """The energy that `centred` takes out."""
         return 0.0
 
@@ -115,16 +116,16 @@ class Hamiltonian(Module):
         """This Hamiltonian less a constant, for states that evolve in single precision.
 
         The constant is the median energy, or the lowest one where a cut-off spectrum is occupied near its lower end.
-        A constant energy turns all states by one phase, which no observable sees, but its digits crowd out those of
-        the gaps. Energies, `matrix` and observables are to be taken from the Hamiltonian itself.
+        A constant energy multiplies all states by one phase, which no observable sees, but takes digits from the gaps.
+        Energies, `matrix` and observables are to be taken from the Hamiltonian itself.
         """
         return self
 
-    def propagate(self, t: Any, dt: Any, psi: State, hbar: Any = 1.0) -> State:
+    def propagate(self, t: Number, dt: Number, psi: State, hbar: Number = 1.0) -> State:
         """The state exp(-i H dt / hbar) psi at time t + dt."""
         return self.propagator(dt, hbar)(t, psi)
 
-    def commutator(self, t: Any, rho: Matrix) -> Matrix:
+    def commutator(self, t: Number, rho: Matrix) -> Matrix:
         """H(t) rho - rho H(t)."""
         columns = jax.vmap(self.apply, in_axes=(None, 1), out_axes=1)
         return columns(t, rho) - dagger(columns(t, dagger(rho)))
@@ -135,7 +136,7 @@ class DiagonalHamiltonian(Hamiltonian):
 
     @property
     @abc.abstractmethod
-    def diagonal(self) -> Any:
+    def diagonal(self) -> Array:
         """Energy (dim,) of each basis state."""
 
     @property
@@ -143,7 +144,7 @@ class DiagonalHamiltonian(Hamiltonian):
         return self.diagonal.shape[0]
 
     @property
-    def energies(self) -> Any:
+    def energies(self) -> Array:
         return np.sort(self.diagonal) if is_concrete(self.diagonal) else jnp.sort(self.diagonal)
 
     @property
@@ -151,32 +152,32 @@ class DiagonalHamiltonian(Hamiltonian):
         return None
 
     @property
-    def order(self) -> Any:
+    def order(self) -> Array:
         if is_concrete(self.diagonal):
             return np.argsort(self.diagonal, kind="stable")
         return jnp.argsort(self.diagonal, stable=True)
 
     @property
-    def bandwidth(self) -> Any:
+    def bandwidth(self) -> Number:
         return self.diagonal.max() - self.diagonal.min()
 
-    def matrix(self, t: Any = 0.0) -> Any:
+    def matrix(self, t: Number = 0.0) -> Array:
         return as_complex(np.diag(self.diagonal) if is_concrete(self.diagonal) else jnp.diag(self.diagonal))
 
-    def apply(self, t: Any, psi: State) -> State:
+    def apply(self, t: Number, psi: State) -> State:
         return scale(self.diagonal, psi)
 
-    def propagator(self, dt: Any, hbar: Any = 1.0) -> Propagator:
+    def propagator(self, dt: Number, hbar: Number = 1.0) -> Propagator:
         return PhasePropagator(phases(self.diagonal, dt / hbar))
 
     @property
-    def centre(self) -> Any:
+    def centre(self) -> Number:
         return median(self.diagonal)
 
     def centred(self) -> "Diagonal":
         return Diagonal(self.diagonal - self.centre)
 
-    def commutator(self, t: Any, rho: Matrix) -> Matrix:
+    def commutator(self, t: Number, rho: Matrix) -> Matrix:
         diagonal = jnp.asarray(self.diagonal)
         return (diagonal[:, None] - diagonal[None, :]) * rho
 
@@ -190,16 +191,16 @@ class Diagonal(DiagonalHamiltonian):
     [0.0, 2.0]
     """
 
-    elements: Any
+    elements: Array
     catalogue: Catalogue | None = eqx.field(static=True)
 
-    def __init__(self, diagonal: Any, catalogue: Catalogue | None = None):
+    def __init__(self, diagonal: ArrayLike, catalogue: Catalogue | None = None):
         check_diagonal("diagonal", diagonal)
         self.elements = as_real(np.real(diagonal) if is_concrete(diagonal) else diagonal)
         self.catalogue = catalogue
 
     @property
-    def diagonal(self) -> Any:
+    def diagonal(self) -> Array:
         return self.elements
 
     @property
@@ -210,7 +211,7 @@ class Diagonal(DiagonalHamiltonian):
     def conserved(self) -> Mapping[str, Any]:
         return LazyMapping(self.catalogue.conserved() if self.catalogue else {})
 
-    def with_eigenvectors(self, vectors: Any) -> "Dense":
+    def with_eigenvectors(self, vectors: ArrayLike) -> "Dense":
         return Dense(self.matrix(), self.catalogue, (self.energies, as_matrix(vectors)))
 
 
@@ -224,12 +225,12 @@ class Dense(Hamiltonian):
     [-1.0, 1.0]
     """
 
-    elements: Any
-    values: Any
-    vectors: Any
+    elements: Array
+    values: Array
+    vectors: Array
     catalogue: Catalogue | None = eqx.field(static=True)
 
-    def __init__(self, matrix: Any, catalogue: Catalogue | None = None, eigen: tuple[Any, Any] | None = None):
+    def __init__(self, matrix: ArrayLike, catalogue: Catalogue | None = None, eigen: tuple[Array, Array] | None = None):
         check_hermitian("matrix", matrix)
         elements = as_matrix(matrix)
         self.elements = (elements + dagger(elements)) / 2
@@ -241,11 +242,11 @@ class Dense(Hamiltonian):
         return self.elements.shape[0]
 
     @property
-    def energies(self) -> Any:
+    def energies(self) -> Array:
         return self.values
 
     @property
-    def eigenvectors(self) -> Any:
+    def eigenvectors(self) -> Array | None:
         return self.vectors
 
     @property
@@ -256,34 +257,34 @@ class Dense(Hamiltonian):
     def conserved(self) -> Mapping[str, Any]:
         return LazyMapping(self.catalogue.conserved() if self.catalogue else {})
 
-    def with_eigenvectors(self, vectors: Any) -> "Dense":
+    def with_eigenvectors(self, vectors: ArrayLike) -> "Dense":
         return Dense(self.elements, self.catalogue, (self.values, as_matrix(vectors)))
 
-    def matrix(self, t: Any = 0.0) -> Any:
+    def matrix(self, t: Number = 0.0) -> Array:
         return as_complex(self.elements)
 
-    def apply(self, t: Any, psi: State) -> State:
+    def apply(self, t: Number, psi: State) -> State:
         return apply_matrix(self.elements, psi)
 
-    def propagator(self, dt: Any, hbar: Any = 1.0) -> Propagator:
+    def propagator(self, dt: Number, hbar: Number = 1.0) -> Propagator:
         return MatrixPropagator(exponential(self.elements, self.values, self.vectors, dt / hbar))
 
     @property
-    def centre(self) -> Any:
+    def centre(self) -> Number:
         return median(self.values)
 
     def centred(self) -> "Dense":
         return self.less(self.centre)
 
-    def less(self, energy: Any) -> "Dense":
+    def less(self, energy: Number) -> "Dense":
         """H - energy, with the same eigenvectors."""
         return Dense(self.elements - energy * np.eye(self.dim), None, (self.values - energy, self.vectors))
 
-    def commutator(self, t: Any, rho: Matrix) -> Matrix:
+    def commutator(self, t: Number, rho: Matrix) -> Matrix:
         return apply_matrix(self.elements, rho) - dagger(apply_matrix(self.elements, dagger(rho)))
 
 
-def median(energies: Any) -> Any:
+def median(energies: Array) -> Number:
     """The median energy: one level far from all others does not cost them their digits.
 
     Derivatives do not pass through it, as nothing depends on it.
@@ -291,12 +292,12 @@ def median(energies: Any) -> Any:
     return np.median(energies) if is_concrete(energies) else jax.lax.stop_gradient(jnp.median(energies))
 
 
-def lowest(energies: Any) -> Any:
-    """The lowest energy, to which as little is due as to the median one."""
+def lowest(energies: Array) -> Number:
+    """The lowest energy; derivatives do not pass through it either."""
     return energies.min() if is_concrete(energies) else jax.lax.stop_gradient(energies.min())
 
 
-def named(catalogue: Catalogue | None, energy: Callable[[], Any]) -> LazyMapping:
+def named(catalogue: Catalogue | None, energy: Callable[[], Array]) -> LazyMapping:
     """Observables of the catalogue, with the energy last."""
     makers = {} if catalogue is None else catalogue.operators()
     return LazyMapping({**makers, "energy": energy})

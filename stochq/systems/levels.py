@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from numpy.typing import ArrayLike
 
-from stochq.arrays import is_concrete
+from stochq.arrays import Array, is_concrete
 from stochq.systems.checks import check_diagonal, check_hermitian, shape_of
 from stochq.systems.hamiltonian import Dense, Diagonal, Hamiltonian
 from stochq.systems.observables import Catalogue
@@ -24,7 +24,7 @@ class LevelCatalogue(Catalogue):
 
     dim: int
 
-    def operators(self) -> dict[str, Callable[[], Any]]:
+    def operators(self) -> dict[str, Callable[[], Array]]:
         if self.dim > NAMED_POPULATIONS:
             return {}
         return {f"population_{k}": partial(self._population, k) for k in range(self.dim)}

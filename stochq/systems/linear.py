@@ -1,23 +1,24 @@
 """Linear algebra on one state: products that do not pay for imaginary parts that are zero."""
 
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Num
 
+from stochq.arrays import Array, Number
+
 # Accelerators round float32 products to fewer bits unless told otherwise; a propagator must stay unitary.
 PRECISION = lax.Precision.HIGHEST
 
 
-def multiply(a: Num[Any, "rows inner"], b: Num[Any, "inner *columns"]) -> Num[jax.Array, "rows *columns"]:
+def multiply(a: Num[Array, "rows inner"], b: Num[Array, "inner *columns"]) -> Num[jax.Array, "rows *columns"]:
     """Matrix product in the full precision of its arguments."""
     return jnp.matmul(a, b, precision=PRECISION)
 
 
-def apply_matrix(matrix: Num[Any, "rows dim"], psi: Num[Any, "dim *columns"]) -> Num[jax.Array, "rows *columns"]:
+def apply_matrix(matrix: Num[Array, "rows dim"], psi: Num[Array, "dim *columns"]) -> Num[jax.Array, "rows *columns"]:
     """Product `matrix @ psi`; a real matrix acts on a complex state as two real products.
 
     $$(M\\psi)_i = \\sum_j M_{ij}\\,\\psi_j
@@ -43,7 +44,7 @@ def _gauss(matrix: jax.Array, psi: jax.Array) -> jax.Array:
     return lax.complex(a - multiply(real + imag, psi.imag), a + multiply(imag - real, psi.real))
 
 
-def scale(weights: Num[Any, " dim"], psi: Num[Any, "dim *columns"]) -> Num[jax.Array, "dim *columns"]:
+def scale(weights: Num[Array, " dim"], psi: Num[Array, "dim *columns"]) -> Num[jax.Array, "dim *columns"]:
     """Product of a diagonal operator, given as a vector, with a state (dim,) or with each column of (dim, columns)."""
     weights, psi = jnp.asarray(weights), jnp.asarray(psi)
     weights = weights.reshape(weights.shape + (1,) * (psi.ndim - 1))
@@ -52,12 +53,12 @@ def scale(weights: Num[Any, " dim"], psi: Num[Any, "dim *columns"]) -> Num[jax.A
     return lax.complex(weights * psi.real, weights * psi.imag)
 
 
-def times_real(factor: Num[Any, "..."], psi: Num[Any, "*shape"]) -> Num[jax.Array, "*shape"]:
+def times_real(factor: Number, psi: Num[Array, "*shape"]) -> Num[jax.Array, "*shape"]:
     """Product of real factors (dim | 1, *columns | 1) with complex states, without a complex product."""
     return lax.complex(factor * psi.real, factor * psi.imag)
 
 
-def level_sum(values: Num[Any, "dim *columns"]) -> Num[jax.Array, "1 *columns"]:
+def level_sum(values: Num[Array, "dim *columns"]) -> Num[jax.Array, "1 *columns"]:
     """Sum over levels, one for each column, the axis kept."""
     if values.ndim == 1:
         return jnp.sum(values, axis=0, keepdims=True)
@@ -68,7 +69,7 @@ def level_sum(values: Num[Any, "dim *columns"]) -> Num[jax.Array, "1 *columns"]:
     return multiply(jnp.ones((1, levels), values.dtype), values.reshape(levels, -1)).reshape(1, *columns)
 
 
-def inner(bra: Num[Any, "dim *columns"], ket: Num[Any, "dim *columns"]) -> Num[jax.Array, "1 *columns"]:
+def inner(bra: Num[Array, "dim *columns"], ket: Num[Array, "dim *columns"]) -> Num[jax.Array, "1 *columns"]:
     """The products <bra|ket>, one for each column, the axis kept."""
     real = level_sum(bra.real * ket.real + bra.imag * ket.imag)
     return lax.complex(real, level_sum(bra.real * ket.imag - bra.imag * ket.real))
@@ -84,12 +85,12 @@ def normalized(psi: jax.Array) -> jax.Array:
     return times_real(jax.lax.rsqrt(level_sum(populations(psi))), psi)
 
 
-def column(vector: Num[Any, " dim"], psi: Num[Any, "dim *columns"]) -> Num[Any, "..."]:
+def column(vector: Num[Array, " dim"], psi: Num[Array, "dim *columns"]) -> Num[jax.Array, "..."]:
     """A vector over levels, shaped to multiply states (dim, *columns)."""
     return jnp.reshape(vector, (-1,) + (1,) * (psi.ndim - 1))
 
 
-def shift(psi: Num[Any, "dim *columns"], offset: int) -> Num[jax.Array, "dim *columns"]:
+def shift(psi: Num[Array, "dim *columns"], offset: int) -> Num[jax.Array, "dim *columns"]:
     """The vector with elements psi_{i + offset}, zero beyond the ends (no wrapping)."""
     psi = jnp.asarray(psi)
     if offset == 0:
@@ -100,7 +101,7 @@ def shift(psi: Num[Any, "dim *columns"], offset: int) -> Num[jax.Array, "dim *co
 
 
 def apply_bands(
-    offsets: tuple[int, ...], bands: Num[Any, "bands dim"], psi: Num[Any, "dim *columns"]
+    offsets: tuple[int, ...], bands: Num[Array, "bands dim"], psi: Num[Array, "dim *columns"]
 ) -> Num[jax.Array, "dim *columns"]:
     """Banded matrix times state, with bands[b, i] the element in row i and column i + offsets[b]."""
     result = scale(bands[0], shift(psi, offsets[0]))
@@ -109,14 +110,14 @@ def apply_bands(
     return result
 
 
-def phases(energies: Num[Any, " *shape"], dt: Any) -> Num[jax.Array, " *shape"]:
+def phases(energies: Num[Array, " *shape"], dt: Number) -> Num[jax.Array, " *shape"]:
     """The factors exp(-i E dt), in the precision of the energies whatever that of dt."""
     energies = jnp.asarray(energies)
     angles = energies * jnp.asarray(dt, energies.dtype)
     return lax.complex(jnp.cos(angles), -jnp.sin(angles))
 
 
-def taylor_exponential(action: Callable[[Any], Any], dt: Any, psi: Any) -> Any:
+def taylor_exponential(action: Callable[[Array], Array], dt: Number, psi: Array) -> Array:
     """Taylor series to fourth order of exp(-i K dt) psi, with action(psi) = K psi; error (|K| dt)^5 / 120."""
     term = total = psi
     # dt in the precision of the state, so that a double dt does not promote single states.

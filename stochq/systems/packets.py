@@ -1,10 +1,10 @@
 """Gaussian wave packets on a grid, refused where the grid cannot hold them."""
 
 import math
-from typing import Any
 
 import numpy as np
 
+from stochq.arrays import Number
 from stochq.systems.checks import check_number
 
 # Largest share of a packet that may lie outside the box or above the largest momentum of the grid.
@@ -16,9 +16,9 @@ def gaussian_packet(
     points: int,
     length: float,
     hbar: float,
-    position: Any,
-    width: Any,
-    momentum: Any,
+    position: Number,
+    width: Number,
+    momentum: Number,
 ) -> np.ndarray:
     """Normalised packet (dim,); see `Particle.gaussian`."""
     dimensions = len(coordinates)
@@ -34,7 +34,7 @@ def gaussian_packet(
     return psi / np.linalg.norm(psi)
 
 
-def _per_dimension(name: str, value: Any, dimensions: int) -> list[float]:
+def _per_dimension(name: str, value: Number, dimensions: int) -> list[float]:
     values = list(value) if np.ndim(value) == 1 else [value] * dimensions
     if len(values) != dimensions:
         raise ValueError(f"{name}: expected one number or {dimensions}, one per dimension; got {len(values)}.")

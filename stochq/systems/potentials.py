@@ -1,12 +1,12 @@
 """Named potentials of a particle; each is called with the mass and the coordinates of the grid points."""
 
 import abc
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from stochq.arrays import as_real
+from stochq.arrays import Array, Number, as_real
 from stochq.systems.checks import check_number
 
 
@@ -15,7 +15,7 @@ class Potential(abc.ABC):
     """A potential that may depend on the particle's mass."""
 
     @abc.abstractmethod
-    def __call__(self, mass: Any, *coordinates: Any) -> Any:
+    def __call__(self, mass: Number, *coordinates: Array) -> Array:
         """Potential energy (dim,) at the points with the given coordinates, (dim,) each."""
 
 
@@ -23,33 +23,34 @@ class Potential(abc.ABC):
 class Harmonic(Potential):
     """m omega^2 r^2 / 2; see `harmonic`."""
 
-    frequency: Any
+    frequency: Number | tuple[Number, ...]
 
-    def __call__(self, mass: Any, *coordinates: Any) -> Any:
+    def __call__(self, mass: Number, *coordinates: Array) -> Array:
         frequencies = self.frequency if isinstance(self.frequency, tuple) else (self.frequency,) * len(coordinates)
         if len(frequencies) != len(coordinates):
             raise ValueError(
                 f"frequency: expected one number, or one for each of the {len(coordinates)} dimensions of the grid; "
                 f"got {len(frequencies)}."
             )
-        return sum(mass * as_real(f) ** 2 * x**2 / 2 for f, x in zip(frequencies, coordinates, strict=True))
+        terms = (mass * as_real(f) ** 2 * x**2 / 2 for f, x in zip(frequencies, coordinates, strict=True))
+        return sum(terms, np.zeros(len(coordinates[0])))
 
 
 @dataclass(frozen=True)
 class DoubleWell(Potential):
     """barrier ((2x/separation)^2 - 1)^2; see `double_well`."""
 
-    separation: Any
-    barrier: Any
-    transverse_frequency: Any
+    separation: Number
+    barrier: Number
+    transverse_frequency: Number
 
-    def __call__(self, mass: Any, *coordinates: Any) -> Any:
+    def __call__(self, mass: Number, *coordinates: Array) -> Array:
         x, *others = coordinates
         across = sum((mass * as_real(self.transverse_frequency) ** 2 * y**2 / 2 for y in others), np.zeros(len(x)))
         return as_real(self.barrier) * ((2 * x / as_real(self.separation)) ** 2 - 1) ** 2 + across
 
 
-def harmonic(frequency: Any) -> Harmonic:
+def harmonic(frequency: Number | Sequence[Number]) -> Harmonic:
     """Harmonic trap for `particle`.
 
     $$V = \\tfrac12 m\\,\\omega^2 r^2$$
@@ -67,7 +68,7 @@ def harmonic(frequency: Any) -> Harmonic:
     return Harmonic(values)
 
 
-def double_well(separation: Any, barrier: Any, transverse_frequency: Any = 0.0) -> DoubleWell:
+def double_well(separation: Number, barrier: Number, transverse_frequency: Number = 0.0) -> DoubleWell:
     """Double well for `particle`, along the first coordinate.
 
     $$V = V_b\\left[\\left(\\frac{2x}{s}\\right)^2 - 1\\right]^2 + \\tfrac12 m\\,\\omega_\\perp^2(y^2 + z^2)$$

@@ -3,10 +3,11 @@
 import itertools
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from stochq.arrays import Array
 from stochq.systems.eigen import sector_eigh
 
 
@@ -46,8 +47,8 @@ def sector(sites: int, magnetization: float | None, parity: int | None) -> Secto
         states = np.sort(np.array([sum(1 << site for site in chosen) for chosen in flipped], dtype=np.int64))
     if parity is None:
         return Sector(sites, None, states, np.ones(len(states)))
-    images = mirror(states, sites)
-    states = states[states <= images] if parity == 1 else states[states < images]
+    mirrored = mirror(states, sites)
+    states = states[states <= mirrored] if parity == 1 else states[states < mirrored]
     symmetric = states == mirror(states, sites)
     return Sector(sites, parity, states, np.where(symmetric, 0.5, math.sqrt(0.5)))
 
@@ -73,9 +74,9 @@ def hop(where: Sector, bonds: Sequence[tuple[int, int]]) -> np.ndarray:
         found = where.states[columns] ^ ((1 << i) | (1 << j))
         phases = np.ones(len(columns))
         if where.parity is not None:
-            images = mirror(found, where.sites)
-            phases = np.where(found > images, float(where.parity), 1.0)
-            found = np.minimum(found, images)
+            mirrored = mirror(found, where.sites)
+            phases = np.where(found > mirrored, float(where.parity), 1.0)
+            found = np.minimum(found, mirrored)
         rows = np.minimum(np.searchsorted(where.states, found), len(where.states) - 1)
         # With odd parity, a state that is its own mirror image has no place in the basis.
         kept = where.states[rows] == found
@@ -86,8 +87,8 @@ def hop(where: Sector, bonds: Sequence[tuple[int, int]]) -> np.ndarray:
 
 def reflection(where: Sector) -> np.ndarray:
     """The reflection R as a matrix (dim, dim), in a basis without parity."""
-    images = np.searchsorted(where.states, mirror(where.states, where.sites))
-    return np.eye(len(where.states))[images]
+    mirrored = np.searchsorted(where.states, mirror(where.states, where.sites))
+    return np.eye(len(where.states))[mirrored]
 
 
 def spin_flip(where: Sector) -> np.ndarray:
@@ -125,16 +126,16 @@ def translated(states: np.ndarray, sites: int) -> np.ndarray:
     return ((states << 1) & (2**sites - 1)) | (states >> (sites - 1))
 
 
-def reflection_eigh(matrix: Any, where: Sector, quantities: Sequence[np.ndarray]) -> tuple[Any, Any]:
+def reflection_eigh(matrix: Array, where: Sector, quantities: Sequence[np.ndarray]) -> tuple[Array, Array]:
     """Energies and eigenvectors with sharp parity, of a matrix without parity that commutes with the reflection.
 
     quantities: diagonals (dim,) that commute with both, sharp in the eigenvectors as well.
     """
-    images = np.searchsorted(where.states, mirror(where.states, where.sites))
-    own = np.arange(len(images))
-    even, odd = np.flatnonzero(own <= images), np.flatnonzero(own < images)
+    mirrored = np.searchsorted(where.states, mirror(where.states, where.sites))
+    own = np.arange(len(mirrored))
+    even, odd = np.flatnonzero(own <= mirrored), np.flatnonzero(own < mirrored)
     first = np.concatenate([even, odd])
-    second = images[first]
+    second = mirrored[first]
     parities = np.repeat([1.0, -1.0], [len(even), len(odd)])
     # Half the amplitude on each of two equal indices adds up to a state that is its own mirror image.
     amplitudes = np.where(first == second, 0.5, math.sqrt(0.5))

@@ -7,12 +7,11 @@ State 0 has all spins up.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import as_real, is_concrete
+from stochq.arrays import Array, Number, as_real, is_concrete
 from stochq.systems.checks import check_count, check_number
 from stochq.systems.eigen import sector_eigh
 from stochq.systems.hamiltonian import Dense, Diagonal
@@ -78,13 +77,17 @@ class SpinCatalogue(Catalogue):
         """Reflection of the chain, site j to sites - 1 - j (dim, dim)."""
         return reflection(self.sector())
 
-    def symmetries(self, flips: bool) -> dict[str, Callable[[], Any]]:
+    def symmetries(self, flips: bool) -> dict[str, Callable[[], Array]]:
         """The flip of all spins where it is one, and the momentum of a ring where reflection is not fixed."""
         where = self.sector()
-        named = {"spin_flip": partial(spin_flip, where)} if flips else {}
-        return {**named, "momentum": partial(momentum, where)} if self.periodic and self.parity is None else named
+        makers: dict[str, Callable[[], Array]] = {}
+        if flips:
+            makers["spin_flip"] = partial(spin_flip, where)
+        if self.periodic and self.parity is None:
+            makers["momentum"] = partial(momentum, where)
+        return makers
 
-    def by_site(self) -> dict[str, Callable[[], Any]]:
+    def by_site(self) -> dict[str, Callable[[], Array]]:
         """The observables that are not symmetric under reflection."""
         spins = {f"sigma_z_{j}": partial(self.spin, j) for j in range(self.sites)}
         return {"staggered": self.staggered, **spins}
@@ -97,7 +100,7 @@ class IsingCatalogue(SpinCatalogue):
     transverse: bool = True
     longitudinal: bool = True
 
-    def operators(self) -> dict[str, Callable[[], Any]]:
+    def operators(self) -> dict[str, Callable[[], Array]]:
         return {
             "magnetization": lambda: self.total() / self.sites,
             "transverse": lambda: self.flips() / self.sites,
@@ -106,7 +109,7 @@ class IsingCatalogue(SpinCatalogue):
             **self.by_site(),
         }
 
-    def conserved(self) -> dict[str, Callable[[], Any]]:
+    def conserved(self) -> dict[str, Callable[[], Array]]:
         names = ("parity",) if self.transverse else ("magnetization", "domain_walls", "parity")
         named = {name: self.operators()[name] for name in names}
         return {**named, **self.symmetries(flips=not self.longitudinal)}
@@ -126,7 +129,7 @@ class XXZCatalogue(SpinCatalogue):
 
     field: bool = True
 
-    def operators(self) -> dict[str, Callable[[], Any]]:
+    def operators(self) -> dict[str, Callable[[], Array]]:
         named = {
             "total_sz": lambda: self.total() / 2,
             "nearest_zz": lambda: self.alignment() / len(self.bonds()),
@@ -134,12 +137,12 @@ class XXZCatalogue(SpinCatalogue):
         }
         return named if self.parity is not None else {**named, "parity": self.reflection, **self.by_site()}
 
-    def conserved(self) -> dict[str, Callable[[], Any]]:
+    def conserved(self) -> dict[str, Callable[[], Array]]:
         free = {"total_sz": self.magnetization is None, "parity": self.parity is None}
         named = {name: self.operators()[name] for name in free if free[name]}
         return {**named, **self.symmetries(flips=not self.field and not self.magnetization)}
 
-    def eigen(self, matrix: Any) -> tuple[Any, Any]:
+    def eigen(self, matrix: Array) -> tuple[Array, Array]:
         """Energies and eigenvectors with sharp total S_z and parity."""
         if self.parity is not None:
             return sector_eigh(matrix, [self.total()])
@@ -147,7 +150,7 @@ class XXZCatalogue(SpinCatalogue):
 
 
 def ising(
-    sites: int, coupling: Any, transverse: Any, longitudinal: Any = 0.0, periodic: bool = False
+    sites: int, coupling: Number, transverse: Number, longitudinal: Number = 0.0, periodic: bool = False
 ) -> Dense | Diagonal:
     """Ising chain in a transverse and a longitudinal field.
 
@@ -180,16 +183,16 @@ def ising(
     return Dense(matrix, catalogue, reflection_eigh(matrix, catalogue.sector(), []))
 
 
-def _add_diagonal(matrix: Any, diagonal: Any) -> Any:
+def _add_diagonal(matrix: Array, diagonal: Array) -> Array:
     """Matrix plus diagonal, in numpy unless one of them is traced."""
     return matrix + (np.diag(diagonal) if is_concrete((matrix, diagonal)) else jnp.diag(diagonal))
 
 
 def xxz(
     sites: int,
-    coupling: Any,
-    anisotropy: Any,
-    field: Any = 0.0,
+    coupling: Number,
+    anisotropy: Number,
+    field: Number = 0.0,
     periodic: bool = False,
     magnetization: float | int | None = None,
     parity: int | None = None,
@@ -226,7 +229,7 @@ def xxz(
     return Dense(matrix, catalogue, catalogue.eigen(matrix))
 
 
-def _check_sector(sites: int, magnetization: Any, parity: Any) -> None:
+def _check_sector(sites: int, magnetization: float | None, parity: int | None) -> None:
     if magnetization is not None and sites / 2 - magnetization not in range(sites + 1):
         raise ValueError(
             f"magnetization: expected a total S_z from {-sites / 2} to {sites / 2} in steps of 1; got {magnetization}."

@@ -1,13 +1,12 @@
 """The initial state: checked, or normalised on request."""
 
-from typing import Any
-
 import numpy as np
+from numpy.typing import ArrayLike
 
 NORM_TOLERANCE = 1e-6
 
 
-def normalize(psi: Any) -> np.ndarray:
+def normalize(psi: ArrayLike) -> np.ndarray:
     """ψ/|ψ| as complex128, (dim,).
 
     >>> normalize([3.0, 4.0]).real.round(12).tolist()
@@ -20,7 +19,7 @@ def normalize(psi: Any) -> np.ndarray:
     return psi / norm
 
 
-def check_state(psi0: Any, dim: int) -> np.ndarray:
+def check_state(psi0: ArrayLike, dim: int) -> np.ndarray:
     """psi0 as complex128 (dim,), finite and normalised; ValueError otherwise."""
     psi = np.asarray(psi0)
     if psi.shape != (dim,):
