@@ -1,6 +1,7 @@
 """Linear algebra on one state: products that do not pay for imaginary parts that are zero."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -85,7 +86,7 @@ def normalized(psi: jax.Array) -> jax.Array:
     return times_real(jax.lax.rsqrt(level_sum(populations(psi))), psi)
 
 
-def column(vector: Num[Array, " dim"], psi: Num[Array, "dim *columns"]) -> Num[jax.Array, "..."]:
+def column(vector: Num[Array, " dim"], psi: Num[Array, "dim *columns"]) -> Num[Any, "..."]:
     """A vector over levels, shaped to multiply states (dim, *columns)."""
     return jnp.reshape(vector, (-1,) + (1,) * (psi.ndim - 1))
 
