@@ -6,7 +6,7 @@
     equation = sq.models.oqt(chain, strength=0.5, equilibrium=sq.canonical(chain, 1))  # what evolves
     result = sq.simulate(equation, psi0, times, observables={"m": chain.operators["magnetization"]},
                          trajectories=10_000)                                          # the ensemble
-    exact = sq.exact.evolve(equation, psi0, times, observables={"m": ...})             # the judge
+    exact = sq.exact.evolve(equation, psi0, times, observables={"m": ...})             # the reference
     print(sq.compare(result, exact))
 
 `sq.systems` are bases and Hamiltonians, `sq.models` the papers' equations, `sq.schemes` how one step is made,

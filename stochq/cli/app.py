@@ -9,7 +9,7 @@ from stochq.cli.errors import reported
 
 app = typer.Typer(
     name="stochq",
-    help="Ensembles of stochastic Schrödinger equations, judged against their master equations.",
+    help="Ensembles of stochastic Schrödinger equations, checked against their master equations.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
