@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend import core
 
-from stochq.arrays import is_concrete
+from stochq.arrays import Array, Number, is_concrete
 
 _FUNCTION = re.compile(r"<(?:function|bound method|built-in function) .*? at 0x[0-9a-f]+>")
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
@@ -23,7 +23,7 @@ class Program(NamedTuple):
     """A function of one array, traced: its operations and the arrays that it holds."""
 
     jaxpr: core.Jaxpr
-    constants: tuple[Any, ...]
+    constants: tuple[Array, ...]
 
     def __call__(self, argument: jax.Array) -> jax.Array:
         return core.jaxpr_as_fun(core.ClosedJaxpr(self.jaxpr, list(self.constants)))(argument)[0]
@@ -43,7 +43,7 @@ class UserFunction:
 
     _programs: "dict[tuple, Program]" = {}
 
-    def __init__(self, function: Callable[[Any], Any]) -> None:
+    def __init__(self, function: Callable[[jax.Array], Array]) -> None:
         # What is compiled already keeps its arrays in one mode; it is compiled with the run in any case.
         self.function = function.__wrapped__ if isinstance(function, _COMPILED) else function
 
@@ -74,7 +74,7 @@ class UserFunction:
         return "UserFunction"
 
 
-def _trace(function: Callable[[Any], Any], argument: jax.Array) -> Program:
+def _trace(function: Callable[[jax.Array], Array], argument: jax.Array) -> Program:
     # A function object of its own, which dies here: JAX would remember the arrays as long as it lives.
     closed = jax.make_jaxpr(lambda x: jnp.asarray(function(x)))(argument)
     return Program(_with_copies(closed.jaxpr), tuple(_with_copies(closed.consts)))
@@ -132,7 +132,7 @@ def without_addresses(value: Any) -> str:
     return _ADDRESS.sub("", _FUNCTION.sub("<function>", str(value)))
 
 
-def _numbers(value: Any) -> Iterator[Any]:
+def _numbers(value: Any) -> Iterator[Array | Number]:
     """All numbers in a traced program and in the programs inside its operations, in order."""
     if isinstance(value, core.ClosedJaxpr):
         yield from value.consts

@@ -4,7 +4,7 @@ Everything between an observable and a result works on real rows, named "Re a" a
 $A = \\tfrac12(A + A^\\dagger) + i\\,\\tfrac1{2i}(A - A^\\dagger)$, both parts Hermitian.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, final
 
 import equinox as eqx
@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
 
-from stochq.arrays import is_concrete
+from stochq.arrays import Array, is_concrete
 from stochq.functions import user_function
 from stochq.module import Module, as_tree
 
@@ -28,7 +28,7 @@ _REAL_RTOL, _PROBES = 1e-6, 8
 class Part(Module):
     """The real or the imaginary part of a function of a state."""
 
-    function: Any
+    function: Callable[[jax.Array], Array]
     imaginary: bool = eqx.field(static=True)
 
     def __call__(self, psi: jax.Array) -> jax.Array:
@@ -59,7 +59,7 @@ def row_names(name: str, is_complex: bool) -> tuple[str, ...]:
     return (f"Re {name}", f"Im {name}") if is_complex else (name,)
 
 
-def has_complex_values(function: Any, dim: int) -> bool:
+def has_complex_values(function: Callable[..., Any], dim: int) -> bool:
     """Whether a function of a state (dim,) returns complex numbers with imaginary parts.
 
     One with a complex type, such as `jnp.vdot(psi, H @ psi)`, is real where its imaginary part vanishes on random
@@ -119,7 +119,7 @@ def by_observable(rows: Mapping[str, Any], names: Iterable[str]) -> dict[str, An
     }
 
 
-def _joined(real: Any, imaginary: Any) -> Any:
+def _joined(real: Array | None, imaginary: Array | None) -> Array | None:
     """real + i imaginary, infinite parts included; None where either is unknown."""
     if real is None or imaginary is None:
         return None

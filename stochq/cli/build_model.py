@@ -166,7 +166,7 @@ def _basis(basis: str | ArrayLike, setting: Setting) -> np.ndarray | None:
 
 def _equilibrium(section: sections.Equilibrium, setting: Setting) -> np.ndarray:
     if isinstance(section, sections.Canonical):
-        return sq.canonical(setting.hamiltonian, section.beta)
+        return np.asarray(sq.canonical(setting.hamiltonian, section.beta))
     if not isinstance(section, sections.Microcanonical):
         return np.asarray(section)
     known = setting.hamiltonian.conserved

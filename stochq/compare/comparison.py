@@ -3,7 +3,7 @@
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -83,8 +83,8 @@ def compare(ensemble: EnsembleResult, exact: ExactResult) -> Comparison:
     ensemble, exact = ensemble.in_real_rows(), replace(exact, expect=_exact_rows(ensemble, exact, names))
     rounding = {row: _rounding(ensemble, exact, parts) for parts in rows.values() for row in parts}
     z = {row: _scores(ensemble, exact, row, rounding[row]) for row in exact.expect}
-    verdict = _judge(ensemble, exact, list(z), rounding, z)
-    p_values = {name: _judge(ensemble, exact, rows[name], rounding, z).p_value for name in names}
+    verdict = _verdict(ensemble, exact, list(z), rounding, z)
+    p_values = {name: _verdict(ensemble, exact, rows[name], rounding, z).p_value for name in names}
     lines = (*_table(ensemble, exact, z), *ensemble.tails())
     return Comparison(by_observable(z, names), verdict.chi2, verdict.dof, verdict.p_value, p_values, missing, lines)
 
@@ -152,31 +152,31 @@ def _scores(ensemble: EnsembleResult, exact: ExactResult, name: str, rounding: _
     return np.where(_still(ensemble, name, rounding), settled, z)
 
 
-def _judge(
+def _verdict(
     ensemble: EnsembleResult,
     exact: ExactResult,
     names: Sequence[str],
     rounding: Mapping[str, _Rounding],
-    z: Mapping[str, Any],
+    z: Mapping[str, np.ndarray],
 ) -> Verdict:
     """The test of all fluctuating points of some observables together."""
     if any(np.isinf(z[name]).any() for name in names):
         return Verdict(np.inf, sum(int(np.isinf(z[name]).sum()) for name in names), 0.0)
     still = {name: _still(ensemble, name, rounding[name]) for name in names}
     points = [
-        (place, name, index)
-        for place, (name, index) in enumerate(ensemble.covariance_points)
+        (row, name, index)
+        for row, (name, index) in enumerate(ensemble.covariance_points)
         if name in still and not still[name][index]
     ]
     if not points:
         return Verdict(0.0, 0, 1.0)
     effective = min(ensemble.effective_samples(name)[index] for _, name, index in points)
     points = [points[index] for index in thinned(len(points), effective)]
-    places = [place for place, _, _ in points]
+    rows = [row for row, _, _ in points]
     assert ensemble.covariance is not None
     return hotelling(
         np.array([ensemble.mean[name][index] - exact.expect[name][index] for _, name, index in points]),
-        np.asarray(ensemble.covariance)[np.ix_(places, places)] * (ensemble.samples / ensemble.trajectories),
+        np.asarray(ensemble.covariance)[np.ix_(rows, rows)] * (ensemble.samples / ensemble.trajectories),
         np.array([rounding[name].common for _, name, _ in points]),
         ensemble.samples,
         16 * UNIT[ensemble.precision],

@@ -18,8 +18,8 @@ _NEGLIGIBLE = 0.05
 _DAMPING, _LEAST_DAMPING, _LARGEST_DAMPING = 1e-3, 1e-9, 1e9
 _RATIO = 10.0
 # A derivative is believed where the step that should change χ by 1 changes it by this at least.
-_BELIEVABLE = 0.1
-_STUCK = "no step however short lowers chi2; predict may not be smooth here, or not use one seed throughout"
+_DERIVATIVE_RTOL = 0.1
+_NOT_SMOOTH = "no step however short lowers chi2; predict may not be smooth here, or not use one seed throughout"
 
 
 class Minimum(NamedTuple):
@@ -57,7 +57,9 @@ def gauss_newton(evaluate: Evaluate, start: Any, steps: int) -> Minimum:
     history = History(np.array(losses), shaped(np.stack(visited), start))
     # The rest of the way, so short that the linearised problem serves.
     rest = _damped_step(value, jacobian, _LEAST_DAMPING) if converged else np.zeros_like(best)
-    advice = "" if converged else _STUCK if damping >= _LARGEST_DAMPING else "take more steps"
+    advice = ""
+    if not converged:
+        advice = _NOT_SMOOTH if damping >= _LARGEST_DAMPING else "take more steps"
     return Minimum(best + rest, value + jacobian @ rest, jacobian, history, converged, advice)
 
 
@@ -118,7 +120,7 @@ def check_start(evaluate: Evaluate, start: Any, value: np.ndarray, jacobian: np.
             continue
         moved = vector.copy()
         moved[place] = 1 / slope
-        if not np.linalg.norm(evaluate(moved)[0] - value) > _BELIEVABLE:
+        if not np.linalg.norm(evaluate(moved)[0] - value) > _DERIVATIVE_RTOL:
             raise ValueError(
                 f"start: expected {names[place]!r} to be positive; got 0, where the prediction has no derivative with "
                 "respect to it: noise grows with the root of its rate. Start from a positive value, or fit the "

@@ -90,8 +90,8 @@ def parameter_names(parameters: Any) -> tuple[str, ...]:
     names = []
     for path, leaf in jax.tree_util.tree_leaves_with_path(parameters):
         label = jax.tree_util.keystr(path, simple=True, separator=".") or "parameter"
-        places = np.ndindex(np.shape(leaf))
-        names.extend(label + (f"[{', '.join(map(str, place))}]" if place else "") for place in places)
+        indices = np.ndindex(np.shape(leaf))
+        names.extend(label + (f"[{', '.join(map(str, index))}]" if index else "") for index in indices)
     return tuple(names)
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from stochq.channels import Channel, Columns, DenseOperators, Features
 from stochq.equation import Equation
@@ -57,7 +58,7 @@ def _extended(equation: Equation, channel: Channel, dim_b: int) -> Channel:
     return DenseOperators(np.kron(operators, np.eye(dim_b)))
 
 
-def partial_trace(density: Any, dim_a: int) -> np.ndarray:
+def partial_trace(density: ArrayLike, dim_a: int) -> np.ndarray:
     """Tr_A ρ of density matrices (..., dim, dim), leaving B, (..., dim_b, dim_b).
 
     >>> partial_trace(np.eye(6) / 6, dim_a=2).shape

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
 
-from stochq.arrays import as_real, is_concrete, square_root, stacked
+from stochq.arrays import Array, Number, as_real, is_concrete, square_root, stacked
 from stochq.channels import BandedOperators, Channel, DenseOperators, Features
 from stochq.equation import Equation
 from stochq.laws import Law, NoiseLaw
@@ -86,12 +86,12 @@ def brownian(
     return Equation(_with_squeezing(oscillator, (eta - xi) / 4 + alpha / 2, hbar), (channel,), noise, hbar)
 
 
-def _number(name: str, value: Any) -> Any:
+def _number(name: str, value: Any) -> Number:
     check_number(name, value)
     return as_real(value)
 
 
-def _excess(position_diffusion: Any, least: Any) -> Any:
+def _excess(position_diffusion: Number, least: Number) -> Number:
     """What D_qq has beyond the least; None where it is the least."""
     if isinstance(position_diffusion, str):
         if position_diffusion != "minimal":
@@ -107,7 +107,7 @@ def _excess(position_diffusion: Any, least: Any) -> Any:
     return np.maximum(excess, 0.0) if is_concrete(excess) else excess
 
 
-def _linear(oscillator: Oscillator, in_q: Any, in_p: Any, in_p_imaginary: Any) -> Any:
+def _linear(oscillator: Oscillator, in_q: Number, in_p: Number, in_p_imaginary: Number) -> Array:
     """The bands (2, dim) of in_q q + (in_p + i in_p_imaginary) p at offsets 1 and -1; real with in_p = None."""
     unit = float(oscillator.mass) * float(oscillator.frequency)
     # q = q_scale (a + a†) and p = -i p_scale (a − a†).
@@ -121,7 +121,7 @@ def _linear(oscillator: Oscillator, in_q: Any, in_p: Any, in_p_imaginary: Any) -
     return stacked([lowering * oscillator.annihilation_band, raising * np.sqrt(np.arange(float(oscillator.dim)))])
 
 
-def _with_squeezing(oscillator: Oscillator, factor: Any, hbar: float) -> Banded:
+def _with_squeezing(oscillator: Oscillator, factor: Number, hbar: float) -> Banded:
     """H + factor·{q, p}, where {q, p} = iħ(a†² − a²)."""
     n = np.arange(oscillator.dim, dtype=np.float64)
     raising_twice = np.sqrt(n * np.maximum(n - 1, 0))
@@ -137,7 +137,7 @@ def unravel(
     jump_operators: Channel | Sequence[Channel | ArrayLike],
     *,
     noise: NoiseLaw | Law | None = None,
-    hbar: Any = 1.0,
+    hbar: Number = 1.0,
     colour: Coloured | None = None,
 ) -> Equation:
     r"""Any Hamiltonian with any jump operators, $L_k$ given with $\sqrt{\gamma_k}$ inside, as QuTiP takes them.
@@ -170,7 +170,7 @@ def unravel(
     return Equation(hamiltonian, tuple(channels), noise, hbar, colour)
 
 
-def _checked(index: int, item: Any, dim: int) -> Any:
+def _checked(index: int, item: Any, dim: int) -> Array:
     """A jump operator as its real diagonal (dim,) where it is that, as a matrix otherwise."""
     name = f"jump_operators[{index}]"
     shape_of(name, item)
@@ -185,7 +185,7 @@ def _checked(index: int, item: Any, dim: int) -> Any:
     return np.diag(matrix).real.copy() if is_real_diagonal else matrix
 
 
-def structured(matrices: Any) -> Channel:
+def structured(matrices: Array) -> Channel:
     """Matrices (K, dim, dim) as bands where these are few, dense otherwise, or where they are traced."""
     if not is_concrete(matrices):
         return DenseOperators(matrices)
@@ -196,7 +196,7 @@ def structured(matrices: Any) -> Channel:
     if len(offsets) > _BANDED_FRACTION * dim:
         return DenseOperators(stack)
     bands = np.zeros((stack.shape[0], len(offsets), dim), stack.dtype)
-    for place, offset in enumerate(offsets):
-        rows = np.arange(max(0, -offset), min(dim, dim - offset))
-        bands[:, place, rows] = stack[:, rows, rows + offset]
+    for row, offset in enumerate(offsets):
+        inside = np.arange(max(0, -offset), min(dim, dim - offset))
+        bands[:, row, inside] = stack[:, inside, inside + offset]
     return BandedOperators(tuple(offsets), bands)

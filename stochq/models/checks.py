@@ -3,15 +3,16 @@
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from stochq.arrays import as_real, is_concrete
+from stochq.arrays import Array, Number, as_real, is_concrete
 from stochq.systems.basis import Basis, Columns, Given
 
 _UNITARITY = 1e-8
 _WEIGHT_SUM = 1e-8
 
 
-def rate(name: str, value: Any) -> Any:
+def rate(name: str, value: Any) -> Number:
     """A finite, non-negative number as float64; traced values pass."""
     value = as_real(value)
     if is_concrete(value) and not (value.ndim == 0 and np.isfinite(value) and value >= 0):
@@ -19,7 +20,7 @@ def rate(name: str, value: Any) -> Any:
     return value
 
 
-def positive(name: str, value: Any) -> Any:
+def positive(name: str, value: Any) -> Number:
     """A finite, positive number as float64; traced values pass."""
     value = as_real(value)
     if is_concrete(value) and not (value.ndim == 0 and np.isfinite(value) and value > 0):
@@ -41,7 +42,7 @@ def unitary_basis(basis: Any, dim: int) -> Basis:
     return Columns(matrix)
 
 
-def equilibrium_weights(equilibrium: Any, dim: int) -> Any:
+def equilibrium_weights(equilibrium: ArrayLike, dim: int) -> Array:
     """χ as float64 (dim,), non-negative with unit sum; traced values pass."""
     weights = as_real(equilibrium)
     if not is_concrete(weights):

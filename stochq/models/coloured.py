@@ -1,10 +1,9 @@
 """Spontaneous unitarity violation by noise with a memory."""
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import ArrayLike
 
+from stochq.arrays import Number
 from stochq.channels.families.reduction import StratonovichCollapse
 from stochq.equation import Equation
 from stochq.models.checks import positive, rate, unitary_basis
@@ -65,7 +64,7 @@ def _normalization(colour: Coloured | SphericalBrownian | None, variance: float 
     return 1.0
 
 
-def white_strength(coupling: Any, *, variance: Any, correlation_time: Any) -> Any:
+def white_strength(coupling: Number, *, variance: Number, correlation_time: Number) -> Number:
     r"""The strength of white noise to which coloured noise tends as its memory shortens, $g^2 = 2G^2\sigma^2\tau$.
 
     >>> white_strength(2.0, variance=0.5, correlation_time=0.25)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from stochq.arrays import as_real, is_concrete, square_root
+from stochq.arrays import Number, as_real, is_concrete, square_root
 from stochq.channels import DenseOperators, Features, Kernel
 from stochq.equation import Equation
 from stochq.laws import NoiseLaw
@@ -41,7 +41,7 @@ def _check_resolution(particle: Particle, length: float, name: str) -> None:
         )
 
 
-def _hbar(particle: Particle, hbar: Any) -> Any:
+def _hbar(particle: Particle, hbar: Number | None) -> Number:
     if hbar is None:
         return particle.hbar
     if is_concrete((hbar, particle.hbar)) and float(hbar) != float(particle.hbar):
@@ -57,10 +57,10 @@ def _require_particle(system: Hamiltonian, model: str) -> None:
 def csl(
     particle: Particle,
     *,
-    rate: Any,
+    rate: Number,
     length: float,
-    reference_mass: Any = 1.0,
-    hbar: Any = None,
+    reference_mass: Number = 1.0,
+    hbar: Number | None = None,
     noise: NoiseLaw = "real",
     colour: Coloured | None = None,
 ) -> Equation:
@@ -82,8 +82,8 @@ def csl(
     length = float(positive("length", length))
     _check_resolution(particle, length, "length")
     distances = _axis_distances(particle)
-    images = distances[:, None] + float(particle.length) * np.arange(-2, 3)
-    axis = np.exp(-(images**2) / (4 * length**2)).sum(axis=1)
+    periodic_images = distances[:, None] + float(particle.length) * np.arange(-2, 3)
+    axis = np.exp(-(periodic_images**2) / (4 * length**2)).sum(axis=1)
     profile = axis
     for _ in range(particle.dimensions - 1):
         profile = np.multiply.outer(profile, axis)
@@ -91,20 +91,20 @@ def csl(
     return Equation(particle, (Kernel(profile / profile.flat[0], scaled),), noise, _hbar(particle, hbar), colour)
 
 
-def _rate(value: Any) -> Any:
+def _rate(value: Any) -> Number:
     return rate("rate", value)
 
 
 def csl_lattice(
     hamiltonian: Hamiltonian | ArrayLike,
     *,
-    occupations: Any,
-    positions: Any,
-    rate: Any,
+    occupations: ArrayLike,
+    positions: ArrayLike,
+    rate: Number,
     length: float,
-    masses: Any = 1.0,
-    reference_mass: Any = 1.0,
-    hbar: Any = 1.0,
+    masses: ArrayLike = 1.0,
+    reference_mass: Number = 1.0,
+    hbar: Number = 1.0,
     noise: NoiseLaw = "real",
     colour: Coloured | None = None,
 ) -> Equation:
@@ -125,25 +125,25 @@ def csl_lattice(
     """
     hamiltonian = as_hamiltonian(hamiltonian)
     counts = np.asarray(occupations, dtype=np.float64)
-    places = np.asarray(positions, dtype=np.float64)
-    places = places[:, None] if places.ndim == 1 else places
-    if counts.shape != (hamiltonian.dim, len(places)):
+    points = np.asarray(positions, dtype=np.float64)
+    points = points[:, None] if points.ndim == 1 else points
+    if counts.shape != (hamiltonian.dim, len(points)):
         raise ValueError(
-            f"occupations: expected shape (dim, sites) = ({hamiltonian.dim}, {len(places)}); got {counts.shape}."
+            f"occupations: expected shape (dim, sites) = ({hamiltonian.dim}, {len(points)}); got {counts.shape}."
         )
     length = float(positive("length", length))
-    squared = ((places[:, None, :] - places[None, :, :]) ** 2).sum(axis=-1)
+    squared = ((points[:, None, :] - points[None, :, :]) ** 2).sum(axis=-1)
     values, vectors = np.linalg.eigh(np.exp(-squared / (4 * length**2)))
     root = vectors * np.sqrt(np.maximum(values, 0.0))
-    weights = as_real(masses) / positive("reference_mass", reference_mass) * np.ones(len(places))
+    weights = as_real(masses) / positive("reference_mass", reference_mass) * np.ones(len(points))
     return Equation(hamiltonian, (Features(root.T @ (counts * weights).T, _rate(rate)),), noise, hbar, colour)
 
 
 def qmupl(
     system: Particle | Oscillator,
     *,
-    rate: Any,
-    hbar: Any = None,
+    rate: Number,
+    hbar: Number | None = None,
     noise: NoiseLaw = "real",
     colour: Coloured | None = None,
 ) -> Equation:
@@ -170,9 +170,9 @@ def qmupl(
 def diosi_penrose(
     particle: Particle,
     *,
-    gravity: Any,
+    gravity: Number,
     length: float,
-    hbar: Any = None,
+    hbar: Number | None = None,
     noise: NoiseLaw = "real",
     colour: Coloured | None = None,
 ) -> Equation:

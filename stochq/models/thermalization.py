@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from numpy.typing import ArrayLike
 
-from stochq.arrays import as_real, is_concrete
+from stochq.arrays import Array, Number, as_real, is_concrete
 from stochq.channels import Separable
 from stochq.equation import Equation
 from stochq.laws import NoiseLaw
@@ -28,7 +28,12 @@ _RIM = 1e-9
 
 
 def oqt(
-    hamiltonian: Hamiltonian | ArrayLike, *, strength: Any, equilibrium: Any, hbar: Any = 1.0, noise: NoiseLaw = "real"
+    hamiltonian: Hamiltonian | ArrayLike,
+    *,
+    strength: Number,
+    equilibrium: ArrayLike,
+    hbar: Number = 1.0,
+    noise: NoiseLaw = "real",
 ) -> Equation:
     r"""Objective quantum thermalization (`thermalization` eqs. 5 and 6).
 
@@ -71,7 +76,9 @@ class Window:
         )
 
 
-def microcanonical(hamiltonian: Hamiltonian | ArrayLike, psi0: ArrayLike, conserved: Sequence[Any] = ()) -> Weights:
+def microcanonical(
+    hamiltonian: Hamiltonian | ArrayLike, psi0: ArrayLike, conserved: Sequence[str | ArrayLike] = ()
+) -> Weights:
     r"""Equal weights on all eigenstates with energy in $[E-\sqrt V, E+\sqrt V]$, the state's mean and variance.
 
     Args:
@@ -161,7 +168,7 @@ def _checked_operator(name: str, operator: Any, dim: int) -> np.ndarray:
     return np.asarray(operator)
 
 
-def canonical(hamiltonian: Hamiltonian | ArrayLike, beta: Any) -> Any:
+def canonical(hamiltonian: Hamiltonian | ArrayLike, beta: Number) -> Array:
     r"""Canonical weights $\chi_\mu = e^{-\beta E_\mu}/Z$ over the energy eigenstates, ascending, (dim,).
 
     beta: inverse temperature, in inverse units of the Hamiltonian; negative values favour high energies.

@@ -57,6 +57,7 @@ def _run(
     ask = bob | {"Alice": np.kron(lowest, np.ones(DIM_B))}
     result = sq.simulate(joint, psi0, times, observables=ask, trajectories=count, seed=seed, keep=12, progress=False)
     exact = setting.integrated(joint, psi0, times, ask)
+    assert exact.density is not None
     start = sq.models.partial_trace(np.outer(psi0, psi0.conj()), DIM_A)
     change = float(np.abs(sq.models.partial_trace(exact.density, DIM_A) - start).max())
     return result, [
