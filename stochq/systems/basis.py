@@ -5,6 +5,7 @@ meant before a Hamiltonian is at hand.
 """
 
 import abc
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -75,7 +76,7 @@ def on_energies(hamiltonian: Hamiltonian, values: Array) -> Array:
     return np.asarray(values)[np.argsort(hamiltonian.order)]
 
 
-def into(columns: np.ndarray, operator: np.ndarray) -> np.ndarray:
+def into(columns: Array, operator: Array) -> Any:
     """An operator or density matrix (dim, dim), or a diagonal operator (dim,), written in the basis, (dim, dim)."""
     return dagger(columns) @ (operator[:, None] * columns if operator.ndim == 1 else operator @ columns)
 
