@@ -422,8 +422,19 @@ def test_bad_input_is_named(options, message):
 
 def test_a_scheme_without_an_order_has_no_tolerance():
     class Unknown(sq.schemes.Scheme):
+        strong_order = 0.5
+
         def requires(self, equation):
             return ""
+
+        def differentiable(self, equation):
+            return False
+
+        def budget(self, frame):
+            return sq.schemes.EulerMaruyama().budget(frame)
+
+        def prepare(self, frame, dt):
+            return sq.schemes.EulerMaruyama().prepare(frame, dt)
 
     with pytest.raises(ValueError, match=r"^scheme: expected one of known weak order with a tolerance; Unknown\(\)"):
         sq.simulate(
