@@ -204,7 +204,7 @@ def test_on_shared_paths(name, scheme, steps, doublings):
 
 # The same; the functional whose bias at these steps is large enough to show an order.
 INDEPENDENT: list[tuple[str, Any, tuple[int, ...], int, str]] = [
-    ("collapse", Extrapolated(EulerMaruyama()), (4, 8, 16), 18, "⟨O⟩²"),
+    ("collapse", Extrapolated(EulerMaruyama()), (6, 8, 12), 20, "⟨O⟩²"),
     ("one operator", Extrapolated(EulerMaruyama()), (4, 8, 16), 18, "purity"),
     ("oqt", Strang(), (1, 2, 4), 19, "⟨O⟩²"),
     ("rates", Strang(), (1, 2, 4), 21, "⟨O⟩²"),
