@@ -91,7 +91,7 @@ def _collapse():
     matrix = hermitian(3, 3)
     equation = sq.models.suv(sq.systems.levels(matrix), strength=0.6)
     jumps = projectors(np.eye(3), 0.6)
-    return _case(equation, lambda order: Backward(matrix, jumps, order), state(3, 1), hermitian(3, 5), 6, 0.8)
+    return _case(equation, lambda order: Backward(matrix, jumps, order), state(3, 1), hermitian(3, 5), 7, 0.8)
 
 
 def _collapse_of_two_qubits():
@@ -204,7 +204,7 @@ def test_on_shared_paths(name, scheme, steps, doublings):
 
 # The same; the functional whose bias at these steps is large enough to show an order.
 INDEPENDENT: list[tuple[str, Any, tuple[int, ...], int, str]] = [
-    ("collapse", Extrapolated(EulerMaruyama()), (6, 8, 12), 20, "⟨O⟩²"),
+    ("collapse", Extrapolated(EulerMaruyama()), (6, 12, 16), 20, "⟨O⟩²"),
     ("one operator", Extrapolated(EulerMaruyama()), (4, 8, 16), 18, "purity"),
     ("oqt", Strang(), (1, 2, 4), 19, "⟨O⟩²"),
     ("rates", Strang(), (1, 2, 4), 21, "⟨O⟩²"),
