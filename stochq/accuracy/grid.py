@@ -52,6 +52,7 @@ def refined(grid: TimeGrid, multiple: int, further: int = 0) -> TimeGrid:
 
 
 def longest_interval(times: np.ndarray) -> float:
+    """The longest time between neighbouring saved times."""
     return float(np.max(np.diff(times)))
 
 

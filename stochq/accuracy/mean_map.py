@@ -47,8 +47,8 @@ class MeanMapEstimator(Estimator):
         scheme: Scheme,
     ) -> None:
         self._frame, self._times, self._scheme = frame, times, scheme
-        self.longest = first_step(times, scheme.mean_limit(frame), 2 if shares_draws(scheme, frame) else 1)
         self.multiple = 2 if shares_draws(scheme, frame) else 1
+        self.longest = first_step(times, scheme.mean_limit(frame), self.multiple)
         self.order = scheme.weak_order
         self._bandwidth = bandwidth(equation)
         with jax.enable_x64(True):
@@ -189,6 +189,7 @@ def mean_map_estimator(
 
 
 def _rounded(length: float) -> float:
+    """Lengths that differ by rounding as one number, so that they share a map."""
     return float(f"{length:.13g}")
 
 
