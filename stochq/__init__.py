@@ -10,7 +10,7 @@
     print(sq.compare(result, exact))
 
 `sq.systems` are bases and Hamiltonians, `sq.models` the papers' equations, `sq.schemes` how one step is made,
-`sq.noise` noise with a spectrum,
+`sq.noise` noise with a spectrum, `sq.measurement` detectors and what they write down,
 `sq.exact` the master equation, `sq.gaussian` phase space (Gaussian states, entropy production, detailed balance),
 `sq.fit` fits parameters to data, `sq.bounds` heating by collapse and what experiments exclude, in SI units
 (`sq.constants`). Importing changes no JAX setting.
@@ -24,6 +24,7 @@ from typing import Any as _Any
 from stochq import channels as channels
 from stochq import constants as constants
 from stochq import exact as exact
+from stochq import measurement as measurement
 from stochq import models as models
 from stochq import noise as noise
 from stochq import schemes as schemes

@@ -3,13 +3,17 @@
 from collections.abc import Sequence
 from typing import Any, final
 
+import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
 
-from stochq.arrays import as_real, is_concrete
+from stochq.arrays import Array, Number, as_real, is_concrete, stacked
 from stochq.channels import Channel
 from stochq.laws import REAL, Law, NoiseLaw, law_of
+from stochq.measurement.detector import Detector, as_stack, full
+from stochq.measurement.line import Line, WatchedParts
 from stochq.module import Module
 from stochq.noise import Coloured, SphericalBrownian
 from stochq.systems.hamiltonian import Hamiltonian
@@ -39,6 +43,8 @@ class Equation(Module):
     channels: tuple[Channel, ...]
     hbar: Any = 1.0
     colour: Coloured | SphericalBrownian | None = None
+    detectors: tuple[Detector, ...] = ()
+    _lines: tuple[Line, ...] = eqx.field(static=True, default=())
 
     def __init__(
         self,
@@ -47,6 +53,8 @@ class Equation(Module):
         noise: NoiseLaw | Law | None = None,
         hbar: Any = 1.0,
         colour: Coloured | SphericalBrownian | None = None,
+        detectors: Sequence[Detector] = (),
+        lines: Sequence[Line] = (),
     ) -> None:
         self.hamiltonian = as_hamiltonian(hamiltonian)
         self.channels = _checked_channels(channels)
@@ -55,6 +63,7 @@ class Equation(Module):
             self.channels = tuple(channel.with_law(law) for channel in self.channels)
         self.hbar = as_real(hbar)
         self.colour = colour
+        self.detectors, self._lines = tuple(detectors), tuple(lines)
         if is_concrete(self.hbar) and not (np.isfinite(self.hbar) and self.hbar > 0):
             raise ValueError(f"hbar: expected a positive number; got {hbar}.")
         for channel in self.channels:
@@ -102,6 +111,52 @@ class Equation(Module):
     def dim(self) -> int:
         """Dimension of the Hilbert space."""
         return self.hamiltonian.dim
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """Which operators write which record: the detectors' names, or "L0", "L1", … for the operators of channels that
+        tell single records."""
+        if self.detectors:
+            return self._lines
+        sources = [
+            (place, operator)
+            for place, channel in enumerate(self.channels)
+            for operator in range(channel.record_count(channel.law))
+        ]
+        return tuple(Line(f"L{number}", (source,)) for number, source in enumerate(sources))
+
+    def watched_parts(self, t: Number = 0.0) -> WatchedParts:
+        """The equation as a conditional master equation needs it, at time t.
+
+        Channels without detectors count as watched without loss by their own law where they tell single records, and as
+        lost where they do not.
+        """
+        dim = self.dim
+        frequencies = jnp.asarray(self.hamiltonian.matrix(t)) if self.time_dependent else self.hamiltonian.matrix()
+        frequencies = full(frequencies) / self.hbar
+        if not self.detectors:
+            return self._unwatched_parts(frequencies)
+        watched = [one for each in self.detectors if each.kind in ("homodyne", "heterodyne") for one in each.watched(t)]
+        counters = [each for each in self.detectors if each.kind == "counting"]
+        counted = [one for each in counters for one in each.watched(t)]
+        dark = stacked([each.dark for each in counters]) if counters else np.zeros(0)
+        lost = [one for each in self.detectors for one in each.lost()]
+        return WatchedParts(frequencies, as_stack(watched, dim), as_stack(counted, dim), dark, as_stack(lost, dim))
+
+    def _unwatched_parts(self, frequencies: Array) -> WatchedParts:
+        watched, counted, lost = [], [], []
+        for channel in self.channels:
+            columns = self.basis_matrix(channel)
+            for operator in channel.operators():
+                given = operator if columns is None else columns @ operator @ columns.conj().T
+                if not channel.record_count(channel.law):
+                    lost.append(given)
+                elif channel.law.name == "jump":
+                    counted.append(given)
+                else:
+                    watched += [factor * given for factor in channel.law.variants]
+        stacks = [as_stack(part, self.dim) for part in (watched, counted, lost)]
+        return WatchedParts(frequencies, stacks[0], stacks[1], np.zeros(len(counted)), stacks[2])
 
     def basis_matrix(self, channel: Channel) -> Any:
         """The columns of the channel's basis in the given basis, (dim, dim), or None for the given basis itself."""

@@ -109,6 +109,14 @@ class Channel(Module):
         """As `flow`, or one whose noise takes few values with a Gaussian's first moments: right for averages only."""
         return self.flow(law).for_averages()
 
+    def record_count(self, law: Law) -> int:
+        """How many records the steps of `flow` return, one for each operator; 0 where single records do not exist."""
+        return 0
+
+    def missing_record(self, law: Law) -> str:
+        """Why no single record exists; empty where `record_count` is that of the operators."""
+        return f"{type(self).__name__} does not tell the records of single operators"
+
     def missing_flow(self, law: Law) -> str:
         """Why this channel has no `flow`, or an empty string, as all channels of this package say."""
         return ""

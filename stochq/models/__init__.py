@@ -13,6 +13,7 @@ from stochq.models.localization import csl as csl
 from stochq.models.localization import csl_lattice as csl_lattice
 from stochq.models.localization import diosi_penrose as diosi_penrose
 from stochq.models.localization import qmupl as qmupl
+from stochq.models.monitored import monitored as monitored
 from stochq.models.reduction import energy_driven as energy_driven
 from stochq.models.reduction import suv as suv
 from stochq.models.thermalization import canonical as canonical

@@ -159,7 +159,9 @@ def unravel(
     given = [jump_operators] if single else operator_list("jump_operators", jump_operators)
     channels = [item for item in given if isinstance(item, Channel)]
     matrices = [
-        _checked(index, item, hamiltonian.dim) for index, item in enumerate(given) if not isinstance(item, Channel)
+        jump_operator(f"jump_operators[{index}]", item, hamiltonian.dim)
+        for index, item in enumerate(given)
+        if not isinstance(item, Channel)
     ]
     diagonal = [m for m in matrices if m.ndim == 1]
     dense = [m for m in matrices if m.ndim == 2]
@@ -170,9 +172,8 @@ def unravel(
     return Equation(hamiltonian, tuple(channels), noise, hbar, colour)
 
 
-def _checked(index: int, item: Any, dim: int) -> Array:
+def jump_operator(name: str, item: Any, dim: int) -> Array:
     """A jump operator as its real diagonal (dim,) where it is that, as a matrix otherwise."""
-    name = f"jump_operators[{index}]"
     shape_of(name, item)
     array = np.asarray(item) if is_concrete(item) else item
     if array.shape not in ((dim,), (dim, dim)):
