@@ -109,6 +109,8 @@ def _check_detectors(detectors: Mapping[str, Detector]) -> None:
                 f"detectors[{name!r}]: expected one such as sq.measurement.homodyne(L); got "
                 f"{type(detector).__name__}. Write sq.measurement.unread(L) for an operator that nobody watches."
             )
+        if detector.time_dependent:
+            raise ValueError(f"detectors[{name!r}]: expected a constant phase; phases that depend on time come later.")
     if all(detector.kind is None for detector in detectors.values()):
         raise ValueError(
             "detectors: expected one that is read; all are unread. Use sq.models.unravel(hamiltonian, [L])."
