@@ -121,6 +121,15 @@ class Channel(Module):
         """Why this channel has no `flow`, or an empty string, as all channels of this package say."""
         return ""
 
+    @property
+    def count(self) -> int:
+        """Number of operators K."""
+        return self.dense().count
+
+    def missing_record(self, law: Law) -> str:
+        """Why no record of every single operator exists under this law; empty when it does."""
+        return self.flow(law).missing_record
+
     def unsupported(self, law: Law) -> str:
         """Why this noise law does not exist for this channel; empty when it does."""
         return self.dense().unsupported(law)

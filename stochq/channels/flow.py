@@ -20,6 +20,8 @@ Stepped = tuple[jax.Array, jax.Array | None]
 LARGEST_MEAN_MAP = 128
 # Steps are as long as a limit allows if they are so to rounding, which divisions of intervals bring.
 JUST = 1 + 1e-9
+# Why unitary noise has no record.
+NOT_MEASURED = "unitary noise is a random potential, which nobody measures"
 
 
 class Flow(Module):
@@ -50,6 +52,11 @@ class Flow(Module):
         """The same step by noise of few values with a Gaussian's first moments, right for averages only; itself where
         there is none."""
         return self
+
+    @property
+    def missing_record(self) -> str:
+        """Why `step` returns no increment of a record for every operator; empty when it does."""
+        return f"{type(self.channel).__name__} has no record of single operators"
 
     @property
     def is_symmetric(self) -> bool:
@@ -92,6 +99,9 @@ class Flow(Module):
     @abc.abstractmethod
     def step(self, t: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoise, terms: Any, reverse: bool) -> Stepped:
         """ψ after dt, (dim, *columns), and the increment of the record (K, *columns), None where there is none.
+
+        The increment is ∫dY, dY = 2 Re⟨L_k⟩dt + dW, for real noise and ∫dZ, dZ = ⟨L_k⟩dt + dW*, for complex noise, with
+        the very dW that drives ψ. It is of the weak order of ψ, jointly with it; what is not used costs nothing.
 
         t: the time in the middle of the whole step of which this is a part, at which what depends on time is taken, so
         that a symmetric composition stays of second order; reverse: its parts in the opposite order.

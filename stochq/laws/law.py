@@ -52,6 +52,10 @@ class Law(abc.ABC):
         """dW, (count, *columns)."""
         return noise.real_normals * jnp.sqrt(dt)
 
+    def record(self, increments: tuple[jax.Array, ...]) -> jax.Array:
+        """The increment of the record of L from those of its variants, dY_v = 2 Re⟨c_v L⟩dt + dW_v."""
+        return increments[0]
+
     @abc.abstractmethod
     def times(self, parts: list[jax.Array], psi: jax.Array) -> jax.Array:
         """Σ_v c_v x_v ψ, (dim, *columns), for real x_v, one for each variant c_v."""
@@ -89,6 +93,11 @@ class Complex(Law):
 
     def increments(self, noise: StepNoise, dt: jax.Array) -> jax.Array:
         return noise.complex_normals * np.sqrt(0.5).astype(noise.complex_normals.real.dtype) * jnp.sqrt(dt)
+
+    def record(self, increments: tuple[jax.Array, ...]) -> jax.Array:
+        """dZ = (dY₁ − i dY₂)/√2 = ⟨L⟩dt + dW*, since L dW = L(dW₁ + i dW₂)/√2."""
+        first, second = increments
+        return np.sqrt(0.5).astype(first.dtype) * lax.complex(first, -second)
 
     def times(self, parts: list[jax.Array], psi: jax.Array) -> jax.Array:
         """Of L itself: the parts carry the factor 1/√2."""

@@ -109,14 +109,14 @@ def compiled(channel, method):
 
 def stepper(flow):
     """A flow's step at any time, the channel's numbers as arguments: (dt, psi, noise, terms, reverse) -> psi."""
+    step = recorder(flow)
+    return lambda *arguments: step(*arguments)[0]
+
+
+def recorder(flow):
+    """As `stepper`, with the increment of the record: (dt, psi, noise, terms, reverse) -> (psi, increment)."""
     step = compiled(flow, "step")
-
-    def stepped(dt, *arguments):
-        psi, record = step(jnp.zeros(()), dt, *arguments)
-        assert record is None
-        return psi
-
-    return stepped
+    return lambda dt, *arguments: step(jnp.zeros(()), dt, *arguments)
 
 
 def draw(rng, budget, columns, dtype=np.float64):

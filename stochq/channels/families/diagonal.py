@@ -36,6 +36,19 @@ class DiagonalCollapse(Channel):
     def noises(self) -> int:
         """Number of real Wiener processes."""
 
+    @property
+    def count(self) -> int:
+        return self.noises
+
+    @property
+    def has_records(self) -> bool:
+        """Whether each operator has a Wiener process of its own and is watched by it; then `averages` is known."""
+        return False
+
+    def averages(self, weights: jax.Array) -> jax.Array:
+        """Σ_i F_ki w_i, (K, *columns), of a family that has records."""
+        raise NotImplementedError
+
     @abc.abstractmethod
     def sample_field(self, normals: jax.Array) -> jax.Array:
         """A Gaussian vector with covariance κ, (dim, *columns), from standard normals, (K, *columns)."""

@@ -41,6 +41,13 @@ class Features(DiagonalCollapse):
     def apply_kernel(self, weights: jax.Array) -> jax.Array:
         return self.rate * multiply(self.matrix.T, multiply(self.matrix, weights))
 
+    @property
+    def has_records(self) -> bool:
+        return True
+
+    def averages(self, weights: jax.Array) -> jax.Array:
+        return root(self.rate) * multiply(self.matrix, weights)
+
     def diagonal(self) -> jax.Array:
         return self.rate * jnp.sum(jnp.square(self.matrix), axis=0)
 

@@ -65,6 +65,10 @@ class Modulated(Channel):
         return self.channel.dim
 
     @property
+    def count(self) -> int:
+        return self.channel.count
+
+    @property
     def time_dependent(self) -> bool:
         return True
 

@@ -39,6 +39,13 @@ class Projectors(DiagonalCollapse):
     def apply_kernel(self, weights: jax.Array) -> jax.Array:
         return column(self.rates, weights) * weights
 
+    @property
+    def has_records(self) -> bool:
+        return True
+
+    def averages(self, weights: jax.Array) -> jax.Array:
+        return column(root(self.rates), weights) * weights
+
     def diagonal(self) -> jax.Array:
         return jnp.asarray(self.rates)
 

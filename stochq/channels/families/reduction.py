@@ -46,6 +46,10 @@ class StratonovichCollapse(Channel):
         """Number of processes ξ_k."""
         return self.matrix.shape[0]
 
+    @property
+    def count(self) -> int:
+        return self.noises
+
     def budget(self, law: Law) -> Budget:
         return Budget(real_normals=self.noises)
 

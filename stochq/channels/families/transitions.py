@@ -38,6 +38,10 @@ class Transitions(Channel):
     def rates(self) -> Any:
         """J as a matrix, (dim, dim)."""
 
+    @property
+    def count(self) -> int:
+        return self.dim**2
+
     def unsupported(self, law: Law) -> str:
         if law.needs_hermitian:
             return "noise: 'unitary' needs Hermitian jump operators, and |μ⟩⟨ν| is not. Use 'real' or 'complex'."

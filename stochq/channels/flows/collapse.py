@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from stochq.channels.families.diagonal import DiagonalCollapse
-from stochq.channels.flow import Flow, MeanFlow, Stepped
+from stochq.channels.flow import NOT_MEASURED, Flow, MeanFlow, Stepped
 from stochq.channels.flows.born import draw_level
 from stochq.noise import Budget, StepNoise
 from stochq.noise.roots import root
@@ -29,6 +29,14 @@ class Collapse(Flow):
 
     channel: DiagonalCollapse
 
+    @property
+    def missing_record(self) -> str:
+        if not self.law.collapses:
+            return NOT_MEASURED
+        if self.channel.has_records:
+            return ""
+        return f"{type(self.channel).__name__} draws one field for all its operators and has no record of single ones"
+
     def decay(self, dt: float) -> MeanFlow:
         """ρ_ij exp(−Γ_ij dt)."""
         decay = np.exp(-dt * np.asarray(_compiled_decoherence(self.channel)))
@@ -39,11 +47,22 @@ class Collapse(Flow):
         angle = self.channel.sample_field(normals) * jnp.sqrt(dt)
         return psi * jax.lax.complex(jnp.cos(angle), -jnp.sin(angle))
 
-    def collapsed(self, dt: jax.Array, psi: jax.Array, noise: StepNoise, chosen: jax.Array) -> jax.Array:
+    def collapsed(self, dt: jax.Array, psi: jax.Array, noise: StepNoise, chosen: jax.Array) -> Stepped:
         """chosen: what stands for the unit vector e_j*, (dim, *columns)."""
         law, (normals, *phases) = self.law, self.law.normals(noise)
         psi = self._weighed(law.collapse_share * dt, psi, normals, chosen)
-        return self.turned(law.phase_share * dt, psi, phases[0]) if phases else psi
+        record = self._record(dt, (normals, *phases), chosen) if self.channel.has_records else None
+        return self.turned(law.phase_share * dt, psi, phases[0]) if phases else psi, record
+
+    def _record(self, dt: jax.Array, normals: tuple[jax.Array, ...], chosen: jax.Array) -> jax.Array:
+        """y_k = 2F_kj* dt + ∫dW_k, the outcome by which ψ_i ← ψ_i exp(Σ_k F_ki y_k − dt κ_ii).
+
+        Of complex noise F/√2 is watched, and iF/√2, whose mean is nothing; its phase is that of −iF/√2, −dW_2.
+        """
+        watched = np.sqrt(self.law.collapse_share).astype(dt.dtype)
+        increments = [jnp.sqrt(dt) * each for each in normals]
+        increments[0] = 2 * watched * dt * self.channel.averages(chosen) + increments[0]
+        return self.law.record((increments[0], *(-each for each in increments[1:])))
 
     def _weighed(self, dt: jax.Array, psi: jax.Array, normals: jax.Array, chosen: jax.Array) -> jax.Array:
         """j* drawn from |ψ_j|², φ Gaussian with covariance κ dt."""
@@ -84,7 +103,7 @@ class ExactCollapse(Collapse):
     def step(self, t: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoise, terms: Any, reverse: bool) -> Stepped:
         if not self.law.collapses:
             return self.turned(dt, psi, noise.real_normals), None
-        return self.collapsed(dt, psi, noise, _draw_index(populations(psi), noise.uniforms[0])), None
+        return self.collapsed(dt, psi, noise, _draw_index(populations(psi), noise.uniforms[0]))
 
 
 @final
@@ -101,7 +120,7 @@ class SmoothCollapse(Collapse):
 
     def step(self, t: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoise, terms: Any, reverse: bool) -> Stepped:
         own, extra = noise.split(self.channel.budget(self.law))
-        return self.collapsed(dt, psi, own, _gaussian_index(populations(psi), extra.real_normals)), None
+        return self.collapsed(dt, psi, own, _gaussian_index(populations(psi), extra.real_normals))
 
 
 def _gaussian_index(probability: jax.Array, normals: jax.Array) -> jax.Array:

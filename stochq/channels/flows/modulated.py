@@ -3,6 +3,7 @@
 from typing import Any, final
 
 import jax
+import jax.numpy as jnp
 
 from stochq.channels.families.modulated import Modulated
 from stochq.channels.flow import Flow, Stepped
@@ -33,6 +34,10 @@ class ModulatedFlow(Flow):
         return ModulatedFlow(self.channel, self.law, self.inner.for_averages())
 
     @property
+    def missing_record(self) -> str:
+        return self.inner.missing_record
+
+    @property
     def is_symmetric(self) -> bool:
         return self.inner.is_symmetric
 
@@ -46,4 +51,9 @@ class ModulatedFlow(Flow):
 
     def step(self, t: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoise, terms: Any, reverse: bool) -> Stepped:
         elapsed = self.channel.elapsed(t, dt)
-        return self.inner.step(t, elapsed, psi, noise, self.inner.terms(elapsed), reverse)
+        psi, record = self.inner.step(t, elapsed, psi, noise, self.inner.terms(elapsed), reverse)
+        if record is None:
+            return psi, None
+        # dY = 2f⟨L⟩dt + dW, and the other flow's record is f dY = 2⟨L⟩f²dt + f dW.
+        sign = jnp.where(self.channel.envelope(t) < 0, -1, 1).astype(dt.dtype)
+        return psi, sign * jnp.sqrt(dt) / jnp.sqrt(elapsed) * record

@@ -9,7 +9,7 @@ from jax import lax
 
 from stochq.channels.families.kraus_terms import Action
 from stochq.channels.families.operators import Operators
-from stochq.channels.flow import Flow, Stepped
+from stochq.channels.flow import NOT_MEASURED, Flow, Stepped
 from stochq.channels.flows.kraus import KrausFlow
 from stochq.noise import Budget, StepNoise
 from stochq.systems.linear import inner, level_sum, normalized, populations, times_real
@@ -29,6 +29,10 @@ class PlatenFlow(Flow):
         return KrausFlow(self.channel, self.law)
 
     @property
+    def missing_record(self) -> str:
+        return "" if self.law.collapses else NOT_MEASURED
+
+    @property
     def is_symmetric(self) -> bool:
         return self.channel.count * len(self.law.variants) == 1
 
@@ -37,37 +41,46 @@ class PlatenFlow(Flow):
         return True
 
     def step(self, t: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoise, terms: Any, reverse: bool) -> Stepped:
-        factors, channel = self.law.variants, self.channel
-        draws = self.law.normals(noise)
+        law, channel = self.law, self.channel
+        draws = law.normals(noise)
 
-        def visit(psi: jax.Array, operator: tuple) -> tuple[jax.Array, None]:
+        def visit(psi: jax.Array, operator: tuple) -> Stepped:
             parameters, normals = operator
-            variants = list(zip(factors, normals, strict=True))
-            for factor, normal in reversed(variants) if reverse else variants:
-                psi = platen_step(*channel.actions(parameters, factor), dt, psi, normal)
-            return psi, None
+            records = list(normals)
+            order = range(len(normals))
+            for variant in reversed(order) if reverse else order:
+                actions = channel.actions(parameters, law.variants[variant])
+                psi, records[variant] = platen_step(*actions, dt, psi, normals[variant])
+            return psi, law.record(tuple(records)) if law.collapses else None
 
         stack = jnp.asarray(channel.stack())
-        if channel.count == 1:
-            return visit(psi, (stack[0], tuple(draw[0] for draw in draws)))[0], None
-        return lax.scan(visit, psi, (stack, draws), reverse=reverse)[0], None
+        if channel.count > 1:
+            return lax.scan(visit, psi, (stack, draws), reverse=reverse)
+        psi, record = visit(psi, (stack[0], tuple(draw[0] for draw in draws)))
+        return psi, None if record is None else record[None]
 
 
-def platen_step(apply: Action, adjoint: Action, dt: jax.Array, psi: jax.Array, normal: jax.Array) -> jax.Array:
+def platen_step(
+    apply: Action, adjoint: Action, dt: jax.Array, psi: jax.Array, normal: jax.Array
+) -> tuple[jax.Array, jax.Array]:
     """One normalised step of dψ = (⟨L†⟩L − ½L†L − ½|⟨L⟩|²)ψ dt + (L − ⟨L⟩)ψ dW (Kloeden and Platen, eq. 15.1.1).
 
+    And of dY = 2 Re⟨L⟩dt + dW, as another component of the same equation, whose noise is constant.
+
     apply, adjoint: ψ ↦ Lψ and ψ ↦ L†ψ. psi: (dim, *columns); normal: standard normals (*columns,).
+    Returns: ψ (dim, *columns), and the increment of Y (*columns,).
     """
     root = jnp.sqrt(dt)
     normal = normal[None]
     increment = root * normal
-    drift, noise = _coefficients(apply, adjoint, psi)
+    drift, noise, mean = _coefficients(apply, adjoint, psi)
     moved, spread = psi + times_real(dt, drift), times_real(root, noise)
-    predicted_drift, _ = _coefficients(apply, adjoint, moved + times_real(increment, noise))
+    predicted_drift, _, predicted_mean = _coefficients(apply, adjoint, moved + times_real(increment, noise))
     up, down = _noise(apply, moved + spread), _noise(apply, moved - spread)
     psi = psi + times_real(0.5 * dt, drift + predicted_drift)
     psi = psi + times_real(0.25 * increment, up + down + noise + noise)
-    return normalized(psi + times_real(0.25 * root * (normal * normal - 1), up - down))
+    record = dt * (mean.real + predicted_mean.real) + increment
+    return normalized(psi + times_real(0.25 * root * (normal * normal - 1), up - down)), record[0]
 
 
 def _mean(psi: jax.Array, image: jax.Array) -> jax.Array:
@@ -79,8 +92,9 @@ def _noise(apply: Action, psi: jax.Array) -> jax.Array:
     return image - _mean(psi, image) * psi
 
 
-def _coefficients(apply: Action, adjoint: Action, psi: jax.Array) -> tuple[jax.Array, jax.Array]:
+def _coefficients(apply: Action, adjoint: Action, psi: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Drift, noise and ⟨L⟩, the last (1, *columns)."""
     image = apply(psi)
     mean = _mean(psi, image)
     drift = mean.conj() * image - times_real(0.5 * populations(mean), psi) - times_real(np.float32(0.5), adjoint(image))
-    return drift, image - mean * psi
+    return drift, image - mean * psi, mean
