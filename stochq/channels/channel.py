@@ -111,11 +111,11 @@ class Channel(Module):
 
     def record_count(self, law: Law) -> int:
         """How many records the steps of `flow` return, one for each operator; 0 where single records do not exist."""
-        return 0
+        return 0 if self.missing_record(law) else self.count
 
     def missing_record(self, law: Law) -> str:
-        """Why no single record exists; empty where `record_count` is that of the operators."""
-        return f"{type(self).__name__} does not tell the records of single operators"
+        """Why no record of every single operator exists under this law; empty when it does."""
+        return self.flow(law).missing_record
 
     def missing_flow(self, law: Law) -> str:
         """Why this channel has no `flow`, or an empty string, as all channels of this package say."""
@@ -125,10 +125,6 @@ class Channel(Module):
     def count(self) -> int:
         """Number of operators K."""
         return self.dense().count
-
-    def missing_record(self, law: Law) -> str:
-        """Why no record of every single operator exists under this law; empty when it does."""
-        return self.flow(law).missing_record
 
     def unsupported(self, law: Law) -> str:
         """Why this noise law does not exist for this channel; empty when it does."""
