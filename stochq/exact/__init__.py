@@ -13,6 +13,13 @@ from stochq.exact.closed_forms import qmupl_asymptotic_widths as qmupl_asymptoti
 from stochq.exact.closed_forms import sui_qubit_steady_z as sui_qubit_steady_z
 from stochq.exact.closed_forms import two_level_suv_mean_collapse_time as two_level_suv_mean_collapse_time
 from stochq.exact.closed_forms import white_suv_outcome as white_suv_outcome
+from stochq.exact.correlations import correlation as correlation
+from stochq.exact.correlations import record_correlation as record_correlation
+from stochq.exact.counting import Counts as Counts
+from stochq.exact.counting import StationaryCounts as StationaryCounts
+from stochq.exact.counting import counting as counting
+from stochq.exact.counting import stationary_counting as stationary_counting
+from stochq.exact.counting import waiting_time as waiting_time
 from stochq.exact.evolve import evolve as evolve
 from stochq.exact.result import ExactResult as ExactResult
 from stochq.exact.steady import steady_state as steady_state

@@ -1,9 +1,8 @@
 """The master equation solved without sampling."""
 
 import time
-from collections.abc import Iterator, Mapping
-from functools import lru_cache
-from typing import Any, Literal, get_args
+from collections.abc import Mapping
+from typing import Any
 
 import jax
 import numpy as np
@@ -11,24 +10,15 @@ from numpy.typing import ArrayLike
 
 from stochq.arrays import check_numbers
 from stochq.equation import Equation, as_equation
-from stochq.exact import liouvillian
-from stochq.exact.coloured import evolve_coloured, refuse_coloured
-from stochq.exact.inputs import initial_density, intervals
-from stochq.exact.ode import Solved, evolve_ode
-from stochq.exact.parts import DEPENDS_ON_TIME, ExactPart, exact_parts, why_not_splittable
+from stochq.exact.coloured import refuse_coloured
+from stochq.exact.inputs import initial_density
+from stochq.exact.methods import Method, choose, solve
 from stochq.exact.readout import Readout
 from stochq.exact.result import ExactResult
-from stochq.exact.split import evolve_split
-from stochq.noise import Coloured
 from stochq.systems.checks import check_times
 
-Method = Literal["auto", "closed-form", "liouvillian", "split", "ode"]
-METHODS = get_args(Method)
 # Density matrices at all times are kept below this many bytes.
 KEPT_BYTES = 512 * 2**20
-# Methods without a truncation error are exact to this many rounding errors per radian of the fastest phase.
-_ROUNDING = 16 * np.finfo(float).eps
-
 _DIFFERENTIABLE = (
     "Use sq.expectations, whose means are a JAX function of the equation, or differences of sq.exact.evolve at two "
     "values of the parameter."
@@ -74,7 +64,7 @@ def evolve(
     equation = as_equation(equation)
     rho = initial_density(psi0_or_rho0, equation.dim)
     times = check_times(times)
-    chosen, parts = _choose(equation, method)
+    chosen, parts = choose(equation, method)
     if equation.colour is not None:
         refuse_coloured(equation, parts, method)
     with jax.enable_x64(True):
@@ -83,81 +73,10 @@ def evolve(
         density = np.empty((len(times), *rho.shape), np.complex128) if kept else None
         values = np.empty((len(times), len(readout.names)), np.complex128)
         error, steps = 0.0, 0
-        for index, solved in enumerate(_solve(equation, parts, rho, times, chosen)):
+        for index, solved in enumerate(solve(equation, parts, rho, times, chosen)):
             values[index], error, steps = readout(solved.rho), solved.error, solved.steps
             if density is not None:
                 density[index] = solved.rho
     expect = readout.by_name(values)
     seconds = time.perf_counter() - started
     return ExactResult(times, expect, density, chosen, error, seconds, steps, readout.left_out)
-
-
-def _choose(equation: Equation, method: str) -> tuple[str, list[ExactPart]]:
-    """The method, and the equation's exactly solvable parts where it needs them."""
-    if method not in METHODS:
-        raise ValueError(f"method: expected one of {', '.join(METHODS)}; got {method!r}.")
-    obstacle = why_not_splittable(equation)
-    parts = [] if obstacle or method in ("ode", "liouvillian") else exact_parts(equation)
-    if method == "auto":
-        return _best(equation, parts), parts
-    if problem := _problem(equation, method, obstacle, parts):
-        raise ValueError(f'method: {method!r} does not apply, {problem}. Use method="auto".')
-    return method, parts
-
-
-def _best(equation: Equation, parts: list[ExactPart]) -> str:
-    if len(parts) == 1:
-        return "closed-form"
-    if equation.dim <= liouvillian.LARGEST_DIM and not equation.time_dependent:
-        return "liouvillian"
-    return "split" if parts else "ode"
-
-
-def _problem(equation: Equation, method: str, obstacle: str, parts: list[ExactPart]) -> str:
-    if method == "liouvillian":
-        if equation.time_dependent:
-            return DEPENDS_ON_TIME
-        largest = liouvillian.LARGEST_DIM
-        return f"{equation.dim} states are more than {largest}" if equation.dim > largest else ""
-    if method == "ode":
-        return ""
-    if method == "closed-form" and len(parts) > 1:
-        return "the terms are diagonal in different bases"
-    return obstacle
-
-
-def _solve(
-    equation: Equation, parts: list[ExactPart], rho: np.ndarray, times: np.ndarray, method: str
-) -> Iterator[Solved]:
-    if method == "ode":
-        return evolve_ode(equation, rho, times)
-    if method == "split":
-        return evolve_split(parts, rho, times)
-    solutions = (
-        _evolve_alone(equation, parts[0], rho, times)
-        if method == "closed-form"
-        else liouvillian.evolve_liouvillian(equation, rho, times)
-    )
-    angles = _bandwidth(equation) * (times - times[0])
-    return (Solved(after, _ROUNDING * (1 + angle), 0) for after, angle in zip(solutions, angles, strict=True))
-
-
-def _bandwidth(equation: Equation) -> float:
-    return float(np.ptp(np.asarray(equation.hamiltonian.energies))) / float(equation.hbar)
-
-
-def _evolve_alone(equation: Equation, part: ExactPart, rho: np.ndarray, times: np.ndarray) -> Iterator[np.ndarray]:
-    if isinstance(equation.colour, Coloured):
-        return evolve_coloured(part, equation.colour, rho, times)
-    return _evolve_part(part, rho, times)
-
-
-def _evolve_part(part: ExactPart, rho: np.ndarray, times: np.ndarray) -> Iterator[np.ndarray]:
-    """The density matrix at each time when one part is all there is."""
-    # Many different intervals would fill the memory with propagators that serve once.
-    step = lru_cache(maxsize=4)(part.step)
-    yield rho
-    rotated = part.basis.to_basis(rho)
-    for length in map(float, intervals(times)):
-        rotated = step(length)(rotated)
-        yield part.basis.from_basis(rotated)

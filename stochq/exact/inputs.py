@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from stochq.systems.checks import check_finite
+from stochq.systems.checks import check_finite, shape_of
 from stochq.systems.states import check_state
 
 TRACE_TOLERANCE = 1e-6
@@ -57,3 +57,28 @@ def intervals(times: np.ndarray) -> np.ndarray:
     """
     quantum = 16 * np.finfo(float).eps * max(abs(times[0]), abs(times[-1]))
     return np.round(np.diff(times) / quantum) * quantum
+
+
+def operator_matrix(name: str, value: ArrayLike, dim: int) -> np.ndarray:
+    """An operator (dim, dim), or a diagonal one (dim,), as a complex matrix; ValueError if it is neither."""
+    if shape_of(name, value) not in ((dim,), (dim, dim)):
+        raise ValueError(f"{name}: expected an operator of shape ({dim}, {dim}) or ({dim},); got {np.shape(value)}.")
+    check_finite(name, value)
+    array = np.asarray(value, np.complex128)
+    return np.diag(array) if array.ndim == 1 else array
+
+
+def check_lags(lags: ArrayLike) -> np.ndarray:
+    """Delays as float64 (T,), at least one, none negative, increasing; ValueError otherwise."""
+    array = np.asarray(lags, np.float64)
+    if array.ndim != 1 or not array.size:
+        raise ValueError(f"lags: expected delays of shape (T,), at least one; got shape {array.shape}.")
+    check_finite("lags", array)
+    if array[0] < 0:
+        raise ValueError(
+            f"lags: expected delays that are zero or positive; got {array[0]:g}. Swap the operators and take the "
+            "adjoint for a negative one."
+        )
+    if np.any(np.diff(array) <= 0):
+        raise ValueError("lags: expected increasing delays. Sort them and drop repeats.")
+    return array

@@ -18,16 +18,16 @@ LARGEST_DIM = 16
 _KEPT = 16
 
 
-def liouvillian(equation: Equation) -> np.ndarray:
-    """The generator on packed matrices, real (dim², dim²)."""
+def liouvillian(equation: Equation, t: float = 0.0) -> np.ndarray:
+    """The generator on packed matrices at time t, real (dim², dim²)."""
     identity = np.eye(equation.dim**2).reshape(-1, equation.dim, equation.dim)
-    columns = np.asarray(_columns(equation, channel_bases(equation), identity))
+    columns = np.asarray(_columns(equation, channel_bases(equation), jnp.asarray(t), identity))
     return columns.reshape(equation.dim**2, -1).T
 
 
 @eqx.filter_jit
-def _columns(equation: Equation, bases: tuple, identity: np.ndarray) -> jax.Array:
-    return jax.vmap(lambda packed: packed_generator(equation, bases, jnp.zeros(()), packed))(identity)
+def _columns(equation: Equation, bases: tuple, t: jax.Array, identity: np.ndarray) -> jax.Array:
+    return jax.vmap(lambda packed: packed_generator(equation, bases, t, packed))(identity)
 
 
 def evolve_liouvillian(equation: Equation, rho: np.ndarray, times: np.ndarray) -> Iterator[np.ndarray]:

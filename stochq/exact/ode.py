@@ -1,6 +1,6 @@
 """The master equation as an ordinary differential equation: any channel, any Hamiltonian, any time dependence."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import equinox as eqx
@@ -18,6 +18,10 @@ _LOOSER = 100.0
 # ... and multiplied by this, because the error need not shrink in proportion to the tolerance.
 _ERROR_SAFETY = 10.0
 _MAX_STEPS = 10_000_000
+# Steps that a run of an equation that depends on time has at least.
+_LEAST_STEPS = 256
+
+Slope = Callable[[Number, jax.Array], jax.Array]
 
 
 class Solved(NamedTuple):
@@ -30,22 +34,35 @@ class Solved(NamedTuple):
 
 def evolve_ode(equation: Equation, rho: np.ndarray, times: np.ndarray) -> Iterator[Solved]:
     """The density matrix at each time by an adaptive Runge-Kutta method of order 8 (Dormand and Prince)."""
-    bases = channel_bases(equation)
-    fine = coarse = jnp.asarray(pack(rho))
+    slope = eqx.Partial(packed_generator, equation, channel_bases(equation))
+    for packed, error, steps in integrate(slope, pack(rho), times, equation.time_dependent):
+        yield Solved(unpack(packed), error, steps)
+
+
+def integrate(
+    slope: Slope, start: np.ndarray, times: np.ndarray, time_dependent: bool
+) -> Iterator[tuple[np.ndarray, float, int]]:
+    """dy/dt = slope(t, y) for real y: y at each time, an estimate of its error and the steps taken so far.
+
+    time_dependent: whether slope depends on t. No step is then longer than a small part of the run, since an adaptive
+    step that has grown where nothing happens would leap over a pulse.
+    """
+    longest = (times[-1] - times[0]) / _LEAST_STEPS if time_dependent else np.inf
+    fine = coarse = jnp.asarray(start)
     error, steps = 0.0, 0
-    yield Solved(rho, error, steps)
-    for start, stop in zip(times[:-1], times[1:], strict=True):
-        fine, taken = _advance(equation, bases, fine, start, stop, 1.0)
-        coarse, more = _advance(equation, bases, coarse, start, stop, _LOOSER)
+    yield start, error, steps
+    for begin, end in zip(times[:-1], times[1:], strict=True):
+        fine, taken = _advance(slope, fine, begin, end, longest, 1.0)
+        coarse, more = _advance(slope, coarse, begin, end, longest, _LOOSER)
         difference = float(jnp.max(jnp.abs(fine - coarse)))
         error, steps = max(error, difference * _ERROR_SAFETY / _LOOSER), steps + taken + more
-        yield Solved(unpack(np.asarray(fine)), error, steps)
+        yield np.asarray(fine), error, steps
 
 
 def _advance(
-    equation: Equation, bases: tuple, packed: jax.Array, start: float, stop: float, looser: float
+    slope: Slope, y: jax.Array, start: float, stop: float, longest: float, looser: float
 ) -> tuple[jax.Array, int]:
-    final, steps, finished = _solve(equation, bases, packed, jnp.asarray([start, stop]), jnp.asarray(looser))
+    final, steps, finished = _solve(slope, y, jnp.asarray([start, stop]), jnp.asarray(longest), jnp.asarray(looser))
     if not bool(finished):
         raise RuntimeError(
             f"The master equation could not be integrated from t = {start:g} to {stop:g} within {_MAX_STEPS} steps. "
@@ -55,22 +72,22 @@ def _advance(
 
 
 @eqx.filter_jit
-def _solve(equation: Equation, bases: tuple, packed: jax.Array, span: jax.Array, looser: jax.Array) -> tuple:
+def _solve(slope: Slope, y: jax.Array, span: jax.Array, longest: jax.Array, looser: jax.Array) -> tuple:
     import diffrax
 
-    def slope(t: Number, y: jax.Array, args: None) -> jax.Array:
-        return packed_generator(equation, bases, t, y)
-
     controller = diffrax.PIDController(
-        rtol=RELATIVE * looser, atol=ABSOLUTE * looser, norm=lambda error: jnp.max(jnp.abs(error))
+        rtol=RELATIVE * looser,
+        atol=ABSOLUTE * looser,
+        dtmax=longest,
+        norm=lambda error: jnp.max(jnp.abs(error)),
     )
     solution = diffrax.diffeqsolve(
-        diffrax.ODETerm(slope),
+        diffrax.ODETerm(lambda t, state, args: slope(t, state)),
         diffrax.Dopri8(),
         span[0],
         span[1],
         None,
-        packed,
+        y,
         stepsize_controller=controller,
         saveat=diffrax.SaveAt(t1=True),
         max_steps=_MAX_STEPS,

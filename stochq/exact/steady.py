@@ -107,25 +107,52 @@ def _null_vector(equation: Equation) -> np.ndarray:
 def _iterated(equation: Equation) -> np.ndarray:
     """The solution of L(ρ) + s ρ_pin Tr ρ = s ρ_pin, whose trace is 1, from two starts that must agree."""
     dim = equation.dim
-    secular, bases = Secular(equation), channel_bases(equation)
-    pin = np.eye(dim) * (secular.scale / dim)
-    precondition = secular.inverse(pin)
-
-    def act(vector: np.ndarray) -> np.ndarray:
-        packed = vector.reshape(dim, dim)
-        return (np.asarray(_act(equation, bases, jnp.asarray(packed))) + pin * np.trace(packed)).reshape(-1)
-
-    def approximate(vector: np.ndarray) -> np.ndarray:
-        return pack(precondition(unpack(vector.reshape(dim, dim)))).reshape(-1)
-
+    pinned = _Pinned(equation)
     rng = np.random.default_rng(7)
     amplitudes = rng.normal(size=(dim, 2)) + 1j * rng.normal(size=(dim, 2))
     other = amplitudes @ amplitudes.conj().T
     starts = (np.eye(dim) / dim, other / np.trace(other).real)
-    first, second = (_gmres(act, approximate, pin.reshape(-1), pack(start), secular.scale) for start in starts)
+    first, second = (pinned.solve(pinned.pin, pack(start)) for start in starts)
     if np.abs(first - second).max() > _DISTINCT * np.abs(first).max():
         raise _degenerate("at least two", f"two starts end in different states{_differing(equation, first, second)}")
-    return unpack(first)
+    rho = unpack(first)
+    return rho / np.trace(rho).real
+
+
+def integrated_response(equation: Equation, change: np.ndarray) -> np.ndarray:
+    """∫₀^∞ e^{ℒτ}(X) dτ, (dim, dim), of a Hermitian X without a trace, for an equation with one steady state."""
+    right = -pack(change)
+    with jax.enable_x64(True):
+        if equation.dim > liouvillian.LARGEST_DIM:
+            scale = float(np.abs(right).max()) or 1.0
+            return scale * unpack(_Pinned(equation).solve(right / scale, right / scale))
+        traces = np.eye(equation.dim).reshape(1, -1)
+        matrix = np.concatenate([liouvillian.liouvillian(equation), traces])
+        solution, *_ = np.linalg.lstsq(matrix, np.append(right, 0.0), rcond=None)
+    return unpack(solution.reshape(right.shape))
+
+
+class _Pinned:
+    """L(ρ) + s ρ_pin Tr ρ on packed matrices, which has an inverse where L has one steady state."""
+
+    def __init__(self, equation: Equation) -> None:
+        self._equation, self._bases = equation, channel_bases(equation)
+        self._secular = Secular(equation)
+        self.pin = np.eye(equation.dim) * (self._secular.scale / equation.dim)
+        self._precondition = self._secular.inverse(self.pin)
+
+    def solve(self, right: np.ndarray, start: np.ndarray) -> np.ndarray:
+        """The packed matrix that is taken to `right`."""
+        vector = _gmres(self._act, self._approximate, right.reshape(-1), start, self._secular.scale)
+        return vector.reshape(right.shape)
+
+    def _act(self, vector: np.ndarray) -> np.ndarray:
+        packed = vector.reshape(self.pin.shape)
+        after = np.asarray(_act(self._equation, self._bases, jnp.asarray(packed)))
+        return (after + self.pin * np.trace(packed)).reshape(-1)
+
+    def _approximate(self, vector: np.ndarray) -> np.ndarray:
+        return pack(self._precondition(unpack(vector.reshape(self.pin.shape)))).reshape(-1)
 
 
 def _differing(equation: Equation, first: np.ndarray, second: np.ndarray) -> str:
@@ -163,5 +190,4 @@ def _gmres(act: Action, approximate: Action, right: np.ndarray, start: np.ndarra
             f"The steady state was not found: after {_RESTART * _CYCLES} iterations the residual is {residual:.1e} of "
             "the largest rate. Use sq.exact.evolve to a long time."
         )
-    matrix = solution.reshape(start.shape)
-    return matrix / np.trace(matrix)
+    return solution
