@@ -10,9 +10,9 @@ import numpy as np
 _EFFECTIVE_TRAJECTORIES = 20
 _LARGEST_THRESHOLD = 0.1
 # Directions that do not count may still be off by no more than so many times the error of the least that does.
-_CERTAINLY_OFF = 10.0
+CERTAINLY_OFF = 10.0
 # Points beyond this fraction of the number of trajectories are thinned, before anything is known of their values:
-_POINTS_PER_TRAJECTORY = 0.05
+POINTS_PER_TRAJECTORY = 0.05
 
 
 class Verdict(NamedTuple):
@@ -23,9 +23,9 @@ class Verdict(NamedTuple):
     p_value: float
 
 
-def thinned(points: int, trajectories: int) -> np.ndarray:
+def thinned(points: int, trajectories: float) -> np.ndarray:
     """Indices of at most a twentieth as many points as there are trajectories, spread evenly, the last included."""
-    most = max(1, int(_POINTS_PER_TRAJECTORY * trajectories))
+    most = max(1, int(POINTS_PER_TRAJECTORY * trajectories))
     return np.unique(np.linspace(points - 1, 0, min(points, most)).round().astype(int))
 
 
@@ -49,18 +49,38 @@ def hotelling(
     reference. Without such directions, and for Gaussian values, the p-value is uniform for any N. effective: how many
     Gaussian values would tell the covariance as well, N unless tails are heavy; it stands for N in all but C/N.
     """
-    variance = covariance / trajectories + np.diag(floor**2)
+    effective = trajectories if effective is None else effective
+    directions = known_directions(covariance / trajectories + np.diag(floor**2), effective, rounding)
+    squares, rest = (directions.known @ difference) ** 2, (directions.rest @ difference) ** 2
+    farthest = float(np.max(rest, initial=0.0))
+    if farthest > CERTAINLY_OFF**2:
+        total = float(squares.sum() + rest.sum())
+        return Verdict(total, len(difference), math.erfc(math.sqrt(farthest / 2)) * len(difference))
+    return _verdict(squares, effective)
+
+
+class Directions(NamedTuple):
+    """Combinations of P correlated values, one a row, in units of their errors.
+
+    known: (k, P) independent ones whose error is known. rest: (P-k, P) those whose error is too small to be known, in
+    units of the largest that it may be.
+    """
+
+    known: np.ndarray
+    rest: np.ndarray
+
+
+def known_directions(variance: np.ndarray, effective: int, rounding: float) -> Directions:
+    """The directions of values whose estimated covariance is `variance` (P, P), from `effective` samples.
+
+    rounding: relative error of the elements of the covariance.
+    """
     widths = np.sqrt(np.diagonal(variance))
     values, directions = np.linalg.eigh(variance / np.outer(widths, widths))
-    effective = trajectories if effective is None else effective
     statistical = min(_EFFECTIVE_TRAJECTORIES / effective, _LARGEST_THRESHOLD)
     threshold = max(statistical, rounding * len(values))
-    chosen = values > threshold
-    squares = (directions.T @ (difference / widths)) ** 2 / np.maximum(values, threshold)
-    farthest = float(np.max(squares[~chosen], initial=0.0))
-    if farthest > _CERTAINLY_OFF**2:
-        return Verdict(float(squares.sum()), len(squares), math.erfc(math.sqrt(farthest / 2)) * len(squares))
-    return _verdict(squares[chosen], effective)
+    rows = directions.T / np.sqrt(np.maximum(values, threshold))[:, None] / widths
+    return Directions(rows[values > threshold], rows[values <= threshold])
 
 
 def _verdict(squares: np.ndarray, trajectories: int) -> Verdict:

@@ -6,38 +6,60 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from stochq.arrays import UNIT, rounding
+from stochq.compare.hotelling import POINTS_PER_TRAJECTORY, known_directions, thinned
 from stochq.ensemble import EnsembleResult
 from stochq.real_parts import in_rows, row_names
 
 
 class Data(NamedTuple):
-    """Means and standard errors of the fitted points, (n,) each; the parts of a complex mean are two points.
+    """Means of the fitted points (n,) and how they are weighted; the parts of a complex mean are two points.
 
-    keep: for every predicted array in order, the indices that are fitted, of its elements or of their real parts
-    followed by their imaginary ones. correlation: (n, n) between the points, or None where they are independent.
+    stderr: of each point. keep: for every predicted array in order, the indices that are fitted, of its elements or of
+    their real parts followed by their imaginary ones. known: (k, n) combinations of points whose errors are
+    independent, in units of them; None where the points are themselves. rest: (m, n) combinations that do not
+    fluctuate, in units of the error that they may have. samples: Gaussian values by which the errors are known.
     """
 
     mean: np.ndarray
     stderr: np.ndarray
     keep: tuple[np.ndarray, ...]
-    correlation: np.ndarray | None
+    known: np.ndarray | None = None
+    rest: np.ndarray | None = None
+    samples: float = np.inf
 
     def residuals(self, predicted: Any) -> jax.Array:
-        """(prediction − mean)/stderr, (n,)."""
+        """What the prediction is off by in each independent combination, in units of its error, (k,)."""
+        return self._weighted(self.deviations(predicted))
+
+    def deviations(self, predicted: Any) -> jax.Array:
+        """prediction − mean at each point, (n,)."""
         leaves = jax.tree_util.tree_leaves(predicted)
         chosen = [
             jnp.concatenate(_parts(jnp.asarray(leaf)))[index] for leaf, index in zip(leaves, self.keep, strict=True)
         ]
-        return (jnp.concatenate(chosen) - self.mean) / self.stderr
+        return jnp.concatenate(chosen) - self.mean
 
     def linearized(self, predicted: Any, derivatives: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Residuals (n,) and their Jacobian (n, P), of a prediction and derivatives with an axis (P,) at their end."""
+        """Residuals (k,) and their Jacobian (k, P), of a prediction and derivatives with an axis (P,) at their end."""
         slopes = [
             np.concatenate(_parts(np.asarray(leaf), np.shape(leaf)[-1:]))[index]
             for leaf, index in zip(jax.tree_util.tree_leaves(derivatives), self.keep, strict=True)
         ]
-        jacobian = np.concatenate(slopes).astype(np.float64) / self.stderr[:, None]
+        jacobian = self._weighted(np.concatenate(slopes).astype(np.float64))
         return np.asarray(self.residuals(predicted), np.float64), jacobian
+
+    def off(self, predicted: Any) -> np.ndarray:
+        """What the prediction is off by in the combinations that do not fluctuate, (m,)."""
+        if self.rest is None:
+            return np.zeros(0)
+        return self.rest @ np.asarray(self.deviations(predicted), np.float64)
+
+    def _weighted(self, values: Any) -> Any:
+        """Values (n, ...) of the points in the independent combinations."""
+        if self.known is None:
+            return values / self.stderr.reshape(-1, *[1] * (values.ndim - 1))
+        return self.known @ values
 
 
 def _parts(array: Any, last: tuple[int, ...] = ()) -> tuple[Any, ...]:
@@ -46,9 +68,11 @@ def _parts(array: Any, last: tuple[int, ...] = ()) -> tuple[Any, ...]:
     return (flat.real, flat.imag) if np.iscomplexobj(flat) else (flat,)
 
 
-def read_data(data: Any, predicted: Any) -> Data:
-    """The data for a prediction of the given shapes; ValueError where the two do not match."""
-    return _from_ensemble(data, predicted) if isinstance(data, EnsembleResult) else _from_pairs(data, predicted)
+def read_data(data: Any, predicted: Any, parameters: int) -> Data:
+    """The data for a prediction of the given shapes and number of parameters; ValueError where they do not match."""
+    if isinstance(data, EnsembleResult):
+        return _from_ensemble(data, predicted, parameters)
+    return _from_pairs(data, predicted)
 
 
 def _name(path: Any) -> str:
@@ -70,7 +94,7 @@ def _from_pairs(data: Any, predicted: Any) -> Data:
         means.append(mean)
         errors.append(error)
     keep = tuple(np.arange(mean.size) for mean in means)
-    return Data(np.concatenate(means), np.concatenate(errors), keep, None)
+    return Data(np.concatenate(means), np.concatenate(errors), keep)
 
 
 def _pair(name: str, pair: Any, leaf: jax.ShapeDtypeStruct) -> tuple[np.ndarray, np.ndarray]:
@@ -115,7 +139,7 @@ def _check_kind(name: str, mean: np.ndarray, leaf: jax.ShapeDtypeStruct) -> None
         )
 
 
-def _from_ensemble(result: EnsembleResult, predicted: Any) -> Data:
+def _from_ensemble(result: EnsembleResult, predicted: Any, parameters: int) -> Data:
     """The means of a run for the predicted names, without points that do not fluctuate, such as the start."""
     if not isinstance(predicted, dict) or not predicted:
         raise ValueError("predict: expected a dict {name: (T,)} to compare with an EnsembleResult.")
@@ -130,13 +154,22 @@ def _from_ensemble(result: EnsembleResult, predicted: Any) -> Data:
             )
         _check_kind(repr(name), result.mean[name], predicted[name])
     rows = {name: row_names(name, np.iscomplexobj(result.mean[name])) for name in names}
-    points = _points(result, rows)
-    keep = tuple(_places(points, rows[name], len(result.times)) for name in names)
     real = result.in_real_rows()
+    points = _points(result, rows)
+    samples = result.samples
+    if result.covariance is not None:
+        # As many values as this tell the covariance; those of more points than a share of them would not be known.
+        samples = min(int(real.effective_samples(row)[time]) for row, time in points)
+        enough = max(samples, _LEAST_POINTS * parameters / POINTS_PER_TRAJECTORY)
+        points = [points[index] for index in thinned(len(points), enough)]
+    keep = tuple(_places(points, rows[name], len(result.times)) for name in names)
     mean, stderr = (np.array([values[row][time] for row, time in points]) for values in (real.mean, real.stderr))
     if not np.all(np.isfinite(mean)):
         raise ValueError("data: expected finite means; the result holds NaN or infinity.")
-    return Data(mean, stderr, keep, _correlation(result, points))
+    if result.covariance is None:
+        return Data(mean, stderr, keep)
+    directions = known_directions(_variance(result, points, rows), samples, 16 * UNIT[result.precision])
+    return Data(mean, stderr, keep, directions.known, directions.rest, samples)
 
 
 def _places(points: list[tuple[str, int]], rows: tuple[str, ...], times: int) -> np.ndarray:
@@ -144,6 +177,8 @@ def _places(points: list[tuple[str, int]], rows: tuple[str, ...], times: int) ->
     return np.array([rows.index(row) * times + time for row, time in points if row in rows], dtype=int)
 
 
+# Points to a parameter that are fitted at least, however few the values are that tell their errors.
+_LEAST_POINTS = 4
 # Below this fraction of an observable's size its spread is rounding: the point is exact and has no weight to give.
 _ROUNDING = {"single": 1e-5, "double": 1e-11}
 
@@ -156,8 +191,8 @@ def _points(result: EnsembleResult, rows: dict[str, tuple[str, ...]]) -> list[tu
         known = [point for point in result.covariance_points if point[0] in order]
         points = sorted(known, key=lambda point: (order.index(point[0]), point[1]))
     # A part is rounding by the size of the whole: that of a mean on the real axis fluctuates by rounding only.
-    rounding = _ROUNDING[result.precision]
-    limit = {row: rounding * max(np.abs(result.mean[name]).max(), 1e-300) for name in rows for row in rows[name]}
+    share = _ROUNDING[result.precision]
+    limit = {row: share * max(np.abs(result.mean[name]).max(), 1e-300) for name in rows for row in rows[name]}
     # Pairs with opposite noise may agree where single trajectories do not: the error of the mean counts.
     error = {row: value * np.sqrt(result.trajectories) for row, value in in_rows(result.stderr).items()}
     points = [(row, time) for row, time in points if error[row][time] > limit[row]]
@@ -166,11 +201,12 @@ def _points(result: EnsembleResult, rows: dict[str, tuple[str, ...]]) -> list[tu
     return points
 
 
-def _correlation(result: EnsembleResult, points: list[tuple[str, int]]) -> np.ndarray | None:
-    if result.covariance is None:
-        return None
+def _variance(result: EnsembleResult, points: list[tuple[str, int]], rows: dict[str, tuple[str, ...]]) -> np.ndarray:
+    """The covariance (n, n) of the means at the points, rounding errors included."""
     index = {point: place for place, point in enumerate(result.covariance_points)}
     chosen = [index[point] for point in points]
-    covariance = result.covariance[np.ix_(chosen, chosen)]
-    scale = np.sqrt(np.diagonal(covariance))
-    return covariance / np.outer(scale, scale)
+    assert result.covariance is not None
+    variance = result.covariance[np.ix_(chosen, chosen)] / result.trajectories
+    relative = rounding(result.precision, float(result.info.get("steps", 0)))
+    size = {row: np.abs(result.mean[name]).max() for name in rows for row in rows[name]}
+    return variance + np.diag([(relative * size[row]) ** 2 for row, _ in points])

@@ -9,10 +9,10 @@ import numpy as np
 
 from stochq.arrays import check_numbers
 from stochq.inference.data import Data, read_data
-from stochq.inference.goodness import p_value
+from stochq.inference.goodness import chance_of_rest, inflation, p_value
 from stochq.inference.linearized import linearized
 from stochq.inference.minimize import Minimum, descend, gauss_newton
-from stochq.inference.result import Fit, parameter_names, shaped
+from stochq.inference.result import Fit, flat, parameter_names, shaped
 
 # Below this, relative to the best known direction, the data do not determine a combination of parameters; above its
 # root, the share of a parameter in such a combination is more than rounding.
@@ -24,9 +24,13 @@ _UNLIKELY = 1e-4
 def fit(predict: Callable[[Any], Any], data: Any, start: Any, *, optimizer: Any = None, steps: int = 100) -> Fit:
     r"""The parameters θ whose predicted means fit the measured ones best, and their uncertainty.
 
-    $$\chi^2(\theta) = \sum_i \frac{(m_i(\theta)-d_i)^2}{\sigma_i^2},\quad
-      \mathrm{cov}\,\theta = F^{-1}(J^TRJ)F^{-1},\quad F = J^TJ,\quad
-      J_{ik} = \frac{1}{\sigma_i}\frac{\partial m_i}{\partial\theta_k}$$
+    $$\chi^2(\theta) = (m(\theta)-d)^T\Sigma^{-1}(m(\theta)-d),\quad
+      \mathrm{cov}\,\theta = \Big(\frac{\partial m}{\partial\theta}^T\Sigma^{-1}
+      \frac{\partial m}{\partial\theta}\Big)^{-1}$$
+
+    An EnsembleResult brings the covariance Σ of its means between times and observables. Combinations of points that do
+    not fluctuate are left out, and that Σ is itself an estimate is counted in the errors and in the p-value (Hotelling
+    1931; Gleser and Olkin 1970), as in `sq.compare`.
 
     Parameters that must stay positive are best given as logarithms: predict(θ) then uses exp(θ), and the error of θ
     is the relative error. The prediction's own sampling error is not part of the covariance: predict from several
@@ -36,9 +40,9 @@ def fit(predict: Callable[[Any], Any], data: Any, start: Any, *, optimizer: Any 
         predict: a JAX function from parameters to means, such as `sq.expectations` of an equation built from them. As
             with `jax.jit` it must depend on its argument alone, so with one seed throughout: it is compiled once, and
             the program is kept for later fits with the same function and the same shapes.
-        data: pairs (mean, stderr) in the structure predict returns, independent of each other (R = 1), the stderr of a
-            complex mean complex, with the error of the real part as its real part; or an EnsembleResult, of which the
-            predicted names are fitted with the correlations R between their times.
+        data: pairs (mean, stderr) in the structure predict returns, independent of each other, the stderr of a complex
+            mean complex, with the error of the real part as its real part; or an EnsembleResult, of which the predicted
+            names are fitted.
         start: pytree of numbers where the search begins.
         optimizer: None for damped Gauss-Newton steps, which stop when they are below a twentieth of a standard error;
             or one of optax, run for all steps with gradients in reverse mode.
@@ -65,7 +69,7 @@ def fit(predict: Callable[[Any], Any], data: Any, start: Any, *, optimizer: Any 
     _check_steps(steps)
     with jax.enable_x64(True):
         prediction = linearized(predict, start)
-        measured = read_data(data, prediction.predicted)
+        measured = read_data(data, prediction.predicted, flat(start).size)
 
         def residuals(parameters: Any) -> jax.Array:
             return measured.residuals(predict(parameters))
@@ -77,24 +81,28 @@ def fit(predict: Callable[[Any], Any], data: Any, start: Any, *, optimizer: Any 
             minimum = gauss_newton(evaluate, start, steps)
         else:
             minimum = descend(residuals, evaluate, start, optimizer, steps)
-    found = _result(minimum, measured, start)
+        rest = measured.off(prediction(minimum.vector)[0])
+    found = _result(minimum, measured, start, rest)
     _warn_of_bad_fit(found)
     return found
 
 
-def _result(minimum: Minimum, measured: Data, start: Any) -> Fit:
+def _result(minimum: Minimum, measured: Data, start: Any, rest: np.ndarray) -> Fit:
     names = parameter_names(start)
     chi2 = float(minimum.residuals @ minimum.residuals)
+    inverse, rank = covariance(minimum.jacobian, names)
+    dof = len(minimum.residuals) - rank
     return Fit(
         parameters=shaped(minimum.vector, start),
-        covariance=covariance(minimum.jacobian, measured.correlation, names),
+        covariance=inverse * inflation(dof, measured.samples),
         history=minimum.history,
         names=names,
         chi2=chi2,
         points=len(measured.mean),
+        dof=dof,
         converged=minimum.converged,
         advice=minimum.advice,
-        p_value=p_value(chi2, minimum.jacobian, measured.correlation),
+        p_value=min(p_value(chi2, dof, measured.samples), chance_of_rest(rest)),
     )
 
 
@@ -108,8 +116,8 @@ def _warn_of_bad_fit(found: Fit) -> None:
         )
 
 
-def covariance(jacobian: np.ndarray, correlation: np.ndarray | None, names: tuple[str, ...]) -> np.ndarray:
-    """F⁻¹(JᵀRJ)F⁻¹ for a Jacobian (n, P) in units of the data's errors.
+def covariance(jacobian: np.ndarray, names: tuple[str, ...]) -> tuple[np.ndarray, int]:
+    """(JᵀJ)⁻¹ for a Jacobian (k, P) in units of the data's errors, and how many combinations the data determine.
 
     Infinite for parameters that the data leave free, alone or in a combination.
     """
@@ -130,11 +138,10 @@ def covariance(jacobian: np.ndarray, correlation: np.ndarray | None, names: tupl
         direction = " ".join(f"{part:+.2g}·{name}" for part, name in parts)
         warnings.warn(f"fit: the data do not determine all parameters; free direction {direction}.", stacklevel=4)
     inverse = (vectors[:, known] / values[known]) @ vectors[:, known].T
-    middle = scaled.T @ scaled if correlation is None else scaled.T @ correlation @ scaled
-    found = inverse @ middle @ inverse / np.outer(scale, scale)
+    found = inverse / np.outer(scale, scale)
     undetermined = np.any(np.abs(vectors[:, ~known]) > np.sqrt(_UNDETERMINED), axis=1)
     found[undetermined, :] = found[:, undetermined] = np.inf
-    return found
+    return found, int(known.sum())
 
 
 def _checked_start(start: Any) -> Any:

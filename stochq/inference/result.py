@@ -18,10 +18,10 @@ class History(NamedTuple):
 class Fit:
     """Fitted parameters and their uncertainty.
 
-    parameters, stderr: as `start`; covariance (P, P) over the parameters in the order of `names`; chi2 and points:
-    the sum of squared residuals and their number; history: loss and parameters of every step; converged: whether the
-    last step was far below the standard errors (None for an optimizer that does not tell); advice: what to do if not;
-    p_value: the chance that data of the right model have a larger chi2, correlations of an ensemble's times counted.
+    parameters, stderr: as `start`; covariance (P, P) over the parameters in the order of `names`; chi2: of the
+    independent combinations of the `points`; dof: their number less that of parameters; history: loss and parameters of
+    every step; converged: whether the last step was far below the standard errors (None for an optimizer that does not
+    tell); advice: what to do if not; p_value: the chance that data of the right model have a larger chi2.
     """
 
     parameters: Any
@@ -30,6 +30,7 @@ class Fit:
     names: tuple[str, ...]
     chi2: float
     points: int
+    dof: int
     converged: bool | None
     advice: str = ""
     p_value: float = np.nan
@@ -38,11 +39,6 @@ class Fit:
     def stderr(self) -> Any:
         """Standard errors, in the structure of `parameters`."""
         return shaped(np.sqrt(np.diagonal(self.covariance)), self.parameters)
-
-    @property
-    def dof(self) -> int:
-        """Degrees of freedom: points less parameters."""
-        return self.points - len(self.names)
 
     @property
     def correlation(self) -> np.ndarray:
