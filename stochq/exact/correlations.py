@@ -8,6 +8,7 @@ from stochq.arrays import check_numbers
 from stochq.equation import Equation, as_equation
 from stochq.exact.coloured import refuse_coloured
 from stochq.exact.inputs import check_lags, initial_density, operator_matrix
+from stochq.exact.lines import current_of
 from stochq.exact.methods import choose, solve
 from stochq.systems.checks import check_number
 
@@ -102,8 +103,8 @@ def record_correlation(
     psi0_or_rho0: ArrayLike,
     lags: ArrayLike,
     *,
-    first: ArrayLike,
-    second: ArrayLike | None = None,
+    first: str | ArrayLike,
+    second: str | ArrayLike | None = None,
     time: float = 0.0,
 ) -> np.ndarray:
     r"""The correlation E[I₁(t) I₂(t+τ)] of two homodyne currents, or of one with itself, for τ > 0.
@@ -118,8 +119,10 @@ def record_correlation(
 
     Args:
         equation, psi0_or_rho0, lags, time: as for `correlation`.
-        first: c₁ (dim, dim), the operator that the earlier current watches, with √η and the phase in it.
-        second: c₂, that of the later current; None for c₁.
+        first: the name of the record of the earlier current, "name:1" or "name:2" for Y₁ or Y₂ of a heterodyne one;
+            gain and offset are in the numbers, and δ(τ) is multiplied by gain² and by 1 + noise. Or c₁ (dim, dim), the
+            operator that is watched, with √η and the phase in it.
+        second: the later current, named or given as c₂; None for the first.
 
     Returns:
         The correlations (T,), in the square of a current's unit, 1/time.
@@ -139,8 +142,7 @@ def record_correlation(
     check_numbers(_DIFFERENTIABLE, equation=equation, psi0_or_rho0=psi0_or_rho0, lags=lags)
     equation = as_equation(equation)
     check_number("time", time)
-    earlier = operator_matrix("first", first, equation.dim)
-    later = earlier if second is None else operator_matrix("second", second, equation.dim)
-    rho = initial_density(psi0_or_rho0, equation.dim)
-    start = earlier @ rho + rho @ earlier.conj().T
-    return _traces(equation, start, later + later.conj().T, check_lags(lags), float(time)).real
+    earlier = current_of(equation, "first", first, time)
+    later = earlier if second is None else current_of(equation, "second", second, time)
+    start = earlier.measured(initial_density(psi0_or_rho0, equation.dim))
+    return _traces(equation, start, later.observable(), check_lags(lags), float(time)).real

@@ -20,7 +20,8 @@ from stochq.arrays import Number, check_numbers
 from stochq.equation import Equation, as_equation
 from stochq.exact import liouvillian
 from stochq.exact.action import ChannelBases, channel_bases, pack, packed_generator, unpack
-from stochq.exact.inputs import check_lags, initial_density, operator_matrix
+from stochq.exact.inputs import check_lags, initial_density
+from stochq.exact.lines import jumps_of
 from stochq.exact.ode import integrate
 from stochq.exact.steady import integrated_response, steady_state
 from stochq.systems.checks import check_count, check_number, check_times
@@ -74,8 +75,8 @@ def counting(
         equation: the equation, of whose jumps some are counted.
         psi0_or_rho0: a normalised ket (dim,) or a density matrix (dim, dim) at times[0].
         times: (T,) increasing, the start included.
-        operator: the jump operator c (dim, dim) that clicks, with its rate and √efficiency in it; or a list of them,
-            whose clicks are counted together.
+        operator: the name of a counter among the equation's detectors, whose dark counts count; or the jump operator
+            c (dim, dim) that clicks, with its rate and √efficiency in it; or a list of such, counted together.
         most: the largest number of clicks whose probability is wanted; None for no probabilities.
 
     Returns:
@@ -203,11 +204,7 @@ def _checked(equation: Equation, operator: Any, times: ArrayLike = (0.0,)) -> tu
     equation = as_equation(equation)
     if equation.colour is not None:
         raise ValueError("equation: expected white noise; coloured noise has no jumps to count.")
-    given: list[Any] = [operator]
-    if isinstance(operator, (list, tuple)) and operator and np.ndim(operator[0]) == 2:
-        given = list(operator)
-    names = [f"operator[{k}]" if len(given) > 1 else "operator" for k in range(len(given))]
-    jumps = np.stack([operator_matrix(name, one, equation.dim) for name, one in zip(names, given, strict=True)])
+    jumps = jumps_of(equation, operator)
     if equation.dim <= liouvillian.LARGEST_DIM:
         for time in np.atleast_1d(times) if equation.time_dependent else (0.0,):
             _check_part(equation, jumps, float(time))

@@ -144,3 +144,41 @@ def test_bad_input(arguments, message):
     lags = arguments.pop("lags", [0.0, 1.0])
     with pytest.raises(ValueError, match=message):
         sq.exact.correlation(_atom(1.0, 1.0), [1.0, 0.0], lags, **arguments)
+
+
+def test_records_by_name():
+    """Gain, offset and noise of named detectors, and both quadratures, against the operators given as such."""
+    operator, rho, lags = np.sqrt(1.3) * LOWER, oracles.random_density(2, 1), [0.2, 0.9]
+    detectors = {
+        "x": sq.measurement.homodyne(operator, phase=0.3, efficiency=0.5, gain=2.0, offset=0.7, noise=0.25),
+        "z": sq.measurement.heterodyne([0.5, -0.5], offset=0.2),
+    }
+    equation = sq.models.monitored(np.array([[0.2, 1.0], [1.0, -0.2]]), detectors)
+    first = np.sqrt(0.5) * np.exp(-0.3j) * operator
+    second = np.diag([0.5, -0.5]) / np.sqrt(2)
+    plain = sq.exact.record_correlation(equation, rho, lags, first=first, second=second)
+    watched = {"x": first + first.conj().T, "y": 2 * second}
+    means = sq.exact.evolve(equation, rho, [0.0, *lags], observables=watched).expect
+    x, y = means["x"][0], means["y"][1:]
+    found = sq.exact.record_correlation(equation, rho, lags, first="x", second="z:1")
+    offset = 0.2 * np.sqrt(2)
+    np.testing.assert_allclose(found, 2 * plain + 2 * x * offset + 0.7 * y + 0.7 * offset, atol=1e-10)
+    # The other quadrature of a Hermitian operator carries its offset's noise alone.
+    found = sq.exact.record_correlation(equation, rho, lags, first="z:2", second="z:1")
+    turned = 1j * second
+    plain = sq.exact.record_correlation(equation, rho, lags, first=turned, second=second)
+    np.testing.assert_allclose(found, plain, atol=1e-10)
+    with pytest.raises(ValueError, match="first: expected one of 'x', 'z:1', 'z:2', or an operator; got 'z'"):
+        sq.exact.record_correlation(equation, rho, lags, first="z")
+
+
+def test_records_of_models_by_their_places():
+    equation = sq.models.unravel(sq.systems.levels([0.0, 1.0]), [LOWER, np.diag([1.0, -1.0])])
+    rho = oracles.random_density(2, 1)
+    names = [line.name for line in equation.lines]
+    operators = [
+        equation.channels[channel].operators()[k] for ((channel, k),) in (one.sources for one in equation.lines)
+    ]
+    for name, operator in zip(names, operators, strict=True):
+        found = sq.exact.record_correlation(equation, rho, [0.5], first=name)
+        np.testing.assert_allclose(found, sq.exact.record_correlation(equation, rho, [0.5], first=operator))

@@ -1,0 +1,90 @@
+"""Markovian feedback against closed forms and trajectories that are stepped and fed back here."""
+
+import numpy as np
+import pytest
+
+import stochq as sq
+from tests import oracles
+
+LOWER = np.array([[0.0, 0.0], [1.0, 0.0]])
+X, Y = np.array([[0.0, 1.0], [1.0, 0.0]]), np.array([[0.0, -1j], [1j, 0.0]])
+
+
+@pytest.mark.parametrize("efficiency", [1.0, 0.7])
+def test_feedback_on_the_quadrature_of_a_cavity(efficiency):
+    """With F = λP, dX = (−κ/2 + 2λ√(ηκ))X dt + …, Var X = 1 + 4λ²/(κ − 4λ√(ηκ)) in units of the vacuum's."""
+    cutoff, kappa, gain = 16, 0.9, -0.2
+    a = oracles.lowering(cutoff)
+    x, p = a + a.T, -1j * (a - a.T)
+    cavity = sq.models.monitored(
+        np.zeros((cutoff, cutoff)), {"x": sq.measurement.homodyne(np.sqrt(kappa) * a, efficiency=efficiency)}
+    )
+    equation = sq.models.markovian_feedback(cavity, {"x": gain * p})
+    variance = 1 + 4 * gain**2 / (kappa - 4 * gain * np.sqrt(efficiency * kappa))
+    steady = sq.exact.steady_state(equation)
+    np.testing.assert_allclose(np.trace(x @ x @ steady).real, variance, rtol=1e-6)
+
+    times = np.array([0.0, 0.7, 1.5])
+    found = sq.exact.evolve(equation, sq.systems.oscillator(cutoff).coherent(0.5), times, observables={"x": x})
+    decay = np.exp((-kappa / 2 + 2 * gain * np.sqrt(efficiency * kappa)) * times)
+    np.testing.assert_allclose(found.expect["x"], decay, atol=1e-5)
+
+
+def test_trajectories_that_are_fed_back():
+    """Conditional density matrices, measured in small steps and turned by exp(−iF dI/ħ), with all of a detector's
+    electronics and a second detector that nobody uses."""
+    rate, efficiency, gain, offset, noise, hbar = 1.1, 0.6, 1.3, 0.4, 0.5, 0.8
+    hamiltonian, force = 0.7 * X + 0.2 * np.diag([1, -1]), 0.5 * Y + 0.2 * X
+    operator, other = np.sqrt(rate) * LOWER, 0.5 * np.diag([1.0, -1.0])
+    detector = sq.measurement.homodyne(
+        operator, phase=0.4, efficiency=efficiency, gain=gain, offset=offset, noise=noise
+    )
+    watched = {"fed": detector, "z": sq.measurement.heterodyne(other), "lost": sq.measurement.unread(0.3 * X)}
+    equation = sq.models.monitored(hamiltonian, watched, hbar=hbar)
+    equation = sq.models.markovian_feedback(equation, {"fed": force})
+    assert [line.name for line in equation.lines] == ["fed", "z"]
+
+    rng = np.random.default_rng(1)
+    steps, dt, trajectories = 80, 0.0125, 4000
+    c = np.sqrt(efficiency) * np.exp(-0.4j) * operator
+    free = -1j / hbar * hamiltonian - 0.5 * (operator.T @ operator + other @ other + 0.09 * np.eye(2))
+    values, vectors = np.linalg.eigh(force)
+    # Psi0 is (1, 1)/√2; all density matrices at once.
+    rho = np.full((trajectories, 2, 2), 0.5 + 0j)
+    for _ in range(steps):
+        shot, electronic = np.sqrt(dt) * rng.normal(size=(2, trajectories))
+        dy = 2 * np.einsum("ij,tji->t", c, rho).real * dt + shot
+        kraus = np.eye(2) + free * dt + c * dy[:, None, None]
+        measured = kraus @ rho @ kraus.conj().transpose(0, 2, 1)
+        for lost in (np.sqrt(1 - efficiency) * operator, other, 0.3 * X):
+            measured += dt * lost @ rho @ lost.conj().T
+        current = gain * (dy + np.sqrt(noise) * electronic) + offset * dt
+        turn = (vectors * np.exp(-1j / hbar * np.multiply.outer(current, values))[:, None, :]) @ vectors.conj().T
+        rho = turn @ measured @ turn.conj().transpose(0, 2, 1)
+        rho /= np.trace(rho, axis1=1, axis2=2)[:, None, None]
+    found = sq.exact.evolve(equation, np.full(2, 0.5**0.5), [0.0, steps * dt]).density[-1]
+    without = sq.exact.evolve(sq.models.monitored(hamiltonian, watched, hbar=hbar), np.full(2, 0.5**0.5), [0, 1.0])
+    assert np.abs(found - without.density[-1]).max() > 0.1
+    for pauli in (X, Y, np.diag([1.0, -1.0])):
+        sample = np.einsum("ij,tji->t", pauli, rho).real
+        difference = sample.mean() - np.trace(pauli @ found).real
+        # The steps' bias is about dt.
+        assert abs(difference) < 4 * sample.std() / np.sqrt(trajectories) + dt
+
+
+@pytest.mark.parametrize(
+    "feedback, message",
+    [
+        ({}, "feedback: expected {name: F}"),
+        ({"other": X}, "feedback: expected names of homodyne detectors, x; got 'other'"),
+        ({"z": X}, "feedback: expected names of homodyne detectors, x; got 'z'"),
+        ({"x": LOWER}, "feedback.*Hermitian"),
+        ({"x": np.eye(3)}, "feedback.*expected shape"),
+    ],
+)
+def test_bad_feedback(feedback, message):
+    detectors = {"x": sq.measurement.homodyne(LOWER), "z": sq.measurement.heterodyne(LOWER)}
+    with pytest.raises(ValueError, match=message):
+        sq.models.markovian_feedback(sq.models.monitored(X, detectors), feedback)
+    with pytest.raises(ValueError, match="equation: expected one with homodyne"):
+        sq.models.markovian_feedback(sq.models.unravel(sq.systems.levels(X), [LOWER]), {"L0": X})
