@@ -29,6 +29,7 @@ class Program(NamedTuple):
         return core.jaxpr_as_fun(core.ClosedJaxpr(self.jaxpr, list(self.constants)))(argument)[0]
 
 
+@jax.tree_util.register_static
 @final
 class UserFunction:
     """A function of one array that may hold NumPy arrays.

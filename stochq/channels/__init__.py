@@ -11,6 +11,7 @@ from stochq.channels.families.operators import Operators as Operators
 from stochq.channels.families.projectors import Projectors as Projectors
 from stochq.channels.families.reduction import StratonovichCollapse as StratonovichCollapse
 from stochq.channels.families.separable import Separable as Separable
+from stochq.channels.families.time_dependent import TimeDependentOperator as TimeDependentOperator
 from stochq.channels.families.transitions import RateMatrix as RateMatrix
 from stochq.channels.families.transitions import Transitions as Transitions
 from stochq.channels.flow import Flow as Flow

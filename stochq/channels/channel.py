@@ -2,6 +2,7 @@
 
 import abc
 import copy
+from collections.abc import Mapping
 
 import equinox as eqx
 import jax
@@ -13,6 +14,7 @@ from stochq.laws import REAL, Law, NoiseLaw, law_of
 from stochq.module import Module
 from stochq.noise import Budget, StepNoise
 from stochq.systems.basis import Basis, Given, into
+from stochq.systems.time_functions import TimeFunction
 
 
 class Channel(Module):
@@ -68,6 +70,11 @@ class Channel(Module):
     def time_dependent(self) -> bool:
         """Whether the operators depend on time."""
         return False
+
+    @property
+    def time_functions(self) -> Mapping[str, TimeFunction]:
+        """The functions of the time in it, by their names for messages."""
+        return {}
 
     @property
     def moves_populations(self) -> bool:

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from stochq.arrays import Array, Number, as_real, is_concrete, square_root, stacked
-from stochq.channels import BandedOperators, Channel, DenseOperators, Features
+from stochq.channels import BandedOperators, Channel, Features
+from stochq.channels.families.structure import structured
 from stochq.equation import Equation
 from stochq.laws import Law, NoiseLaw
 from stochq.models.checks import positive, rate
@@ -20,8 +21,6 @@ from stochq.systems.fock import Oscillator
 from stochq.systems.hamiltonian import Hamiltonian
 from stochq.systems.levels import as_hamiltonian
 
-# Fewer diagonals than this fraction of the dimension make banded storage the faster one.
-_BANDED_FRACTION = 1 / 8
 # A diffusion that is the least one but for rounding is the least one.
 _ROUNDING = 1e-12
 
@@ -184,20 +183,3 @@ def jump_operator(name: str, item: Any, dim: int) -> Array:
     matrix = np.diag(array) if array.ndim == 1 else array
     is_real_diagonal = not np.any(matrix - np.diag(np.diag(matrix))) and not np.any(np.imag(matrix))
     return np.diag(matrix).real.copy() if is_real_diagonal else matrix
-
-
-def structured(matrices: Array) -> Channel:
-    """Matrices (K, dim, dim) as bands where these are few, dense otherwise, or where they are traced."""
-    if not is_concrete(matrices):
-        return DenseOperators(matrices)
-    stack = np.asarray(matrices)
-    dim = stack.shape[-1]
-    occupied = np.argwhere(np.any(stack != 0, axis=0))
-    offsets = sorted({int(column - row) for row, column in occupied}) or [0]
-    if len(offsets) > _BANDED_FRACTION * dim:
-        return DenseOperators(stack)
-    bands = np.zeros((stack.shape[0], len(offsets), dim), stack.dtype)
-    for row, offset in enumerate(offsets):
-        inside = np.arange(max(0, -offset), min(dim, dim - offset))
-        bands[:, row, inside] = stack[:, inside, inside + offset]
-    return BandedOperators(tuple(offsets), bands)

@@ -7,10 +7,11 @@ from numpy.typing import ArrayLike
 
 from stochq.arrays import Array, Number, stacked
 from stochq.channels import Channel, Features
+from stochq.channels.families.structure import structured
 from stochq.equation import Equation
 from stochq.laws import law_of
 from stochq.measurement import Detector, Line
-from stochq.models.brownian import jump_operator, structured
+from stochq.models.brownian import jump_operator
 from stochq.systems.hamiltonian import Hamiltonian
 from stochq.systems.levels import as_hamiltonian
 

@@ -9,3 +9,5 @@ from stochq.systems.potentials import double_well as double_well
 from stochq.systems.potentials import harmonic as harmonic
 from stochq.systems.spins import ising as ising
 from stochq.systems.spins import xxz as xxz
+from stochq.systems.time_functions import piecewise as piecewise
+from stochq.systems.time_functions import sampled as sampled

@@ -8,6 +8,7 @@ import operator
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from stochq.arrays import is_concrete
 
@@ -117,14 +118,20 @@ def check_hermitian(name: str, value: Any) -> None:
     check_finite(name, value)
     if not is_concrete(value):
         return
-    array = np.asarray(value)
-    violation = np.max(np.abs(array - array.conj().T))
-    tolerance = HERMITIAN_TOLERANCE["single" if array.dtype in (np.float32, np.complex64) else "double"]
-    if violation > tolerance * max(np.max(np.abs(array)), np.finfo(float).tiny):
+    if not is_hermitian(value):
+        violation = np.max(np.abs(np.asarray(value) - np.asarray(value).conj().T))
         raise ValueError(
             f"{name}: expected a Hermitian matrix, |H - H^dagger| = 0; got a largest difference of {violation:.3g}. "
             "Symmetrise it: (H + H.conj().T) / 2."
         )
+
+
+def is_hermitian(matrix: ArrayLike) -> bool:
+    """Whether a matrix (dim, dim) is its own Hermitian conjugate, to the precision of its numbers."""
+    array = np.asarray(matrix)
+    tolerance = HERMITIAN_TOLERANCE["single" if array.dtype in (np.float32, np.complex64) else "double"]
+    violation = np.max(np.abs(array - array.conj().T))
+    return bool(violation <= tolerance * max(np.max(np.abs(array)), np.finfo(float).tiny))
 
 
 def check_times(times: Any) -> np.ndarray:

@@ -9,28 +9,29 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from stochq.arrays import Array, Number, as_matrix, as_real, is_concrete
-from stochq.functions import UserFunction, user_function
-from stochq.operators import check_time_function, operator_list
-from stochq.systems.checks import check_diagonal, check_hermitian, shape_of
+from stochq.operators import operator_list
+from stochq.systems.checks import check_diagonal, check_finite, check_hermitian, is_hermitian, shape_of
 from stochq.systems.hamiltonian import Hamiltonian, Propagator, State
 from stochq.systems.levels import as_hamiltonian
 from stochq.systems.linear import apply_matrix, scale, taylor_exponential
+from stochq.systems.time_functions import TimeFunction, time_function
 
 Coefficient = Callable[[Number], Number]
-Coefficients = tuple[Coefficient, ...]
+Coefficients = tuple[TimeFunction, ...]
 
 
 class Driven(Hamiltonian):
     """H(t) = H_0 + sum_j f_j(t) H_j; made by `driven`, which checks its arguments.
 
-    The diagonal terms (dim,) come first in `diagonals`, the others (dim, dim) in `matrices`.
+    The diagonal terms (dim,) come first in `diagonals`, the others (dim, dim) in `matrices`; those whose coefficient
+    is complex stand for f_j(t) H_j + h.c.
     """
 
     static: Hamiltonian
     diagonals: tuple[Array, ...]
     matrices: tuple[Array, ...]
-    diagonal_coefficients: Coefficients = eqx.field(static=True)
-    matrix_coefficients: Coefficients = eqx.field(static=True)
+    diagonal_coefficients: Coefficients
+    matrix_coefficients: Coefficients
 
     def __init__(self, hamiltonian: Hamiltonian, terms: tuple[Array, ...], coefficients: Coefficients):
         pairs = list(zip(terms, coefficients, strict=True))
@@ -66,6 +67,11 @@ class Driven(Hamiltonian):
     @property
     def time_dependent(self) -> bool:
         return True
+
+    @property
+    def time_functions(self) -> Mapping[str, TimeFunction]:
+        functions = (*self.diagonal_coefficients, *self.matrix_coefficients)
+        return {f"coefficients[{j}]": function for j, function in enumerate(functions)}
 
     @property
     def operators(self) -> Mapping[str, Any]:
@@ -121,16 +127,16 @@ class _DrivenPropagator(Propagator):
 
 
 def _combine(coefficients: Coefficients, terms: tuple[Array, ...], t: Number) -> Array | None:
-    """Sum of f_j(t) H_j in the precision of the terms; None if there is none."""
+    """Sum of f_j(t) H_j, + h.c. where f_j is complex, in the precision of the terms; None if there is none."""
     total = None
     for coefficient, term in zip(coefficients, terms, strict=True):
-        factor = coefficient(t)
-        if is_concrete((factor, term)):
-            term = np.asarray(term)
-            part = np.asarray(factor, np.real(term).dtype) * term
-        else:
-            term = jnp.asarray(term)
-            part = jnp.asarray(factor, np.real(term).dtype) * term
+        factor: Any = coefficient(t)
+        concrete = is_concrete((factor, term))
+        term = np.asarray(term) if concrete else jnp.asarray(term)
+        kind = np.result_type(term, np.complex64) if jnp.iscomplexobj(factor) else np.real(term).dtype
+        part = (np if concrete else jnp).asarray(factor, kind) * term
+        if jnp.iscomplexobj(factor):
+            part = part + part.conj().T
         total = part if total is None else total + part
     return total
 
@@ -144,8 +150,8 @@ def _act(diagonal: Array | None, matrix: Array | None, psi: Array) -> Array:
 
 def driven(
     hamiltonian: Hamiltonian | ArrayLike,
-    terms: ArrayLike | Sequence[ArrayLike],
-    coefficients: Coefficient | Sequence[Any],
+    terms: ArrayLike | Sequence[Any],
+    coefficients: Coefficient | Sequence[Any] | None = None,
 ) -> Driven:
     """Hamiltonian that depends on time.
 
@@ -153,18 +159,31 @@ def driven(
       U(t+dt, t) \\approx e^{-iH_0 dt/2}\\,T_4\\!\\left[-i\\,dt\\sum_j f_j(t+\\tfrac{dt}{2})H_j\\right]e^{-iH_0 dt/2}$$
 
     with T_4 the exponential to fourth order; the step is of order 2 in dt. Keep dt times the drive well below 1.
-    hamiltonian: H_0, which also gives the energies, eigenvectors and observables. terms: Hermitian operators H_j,
-    each a diagonal (dim,) or a matrix (dim, dim). coefficients: functions f_j of the time t, written with
-    `jax.numpy`, real, one per term (or one function for one term). Define them once: a new function is compiled anew.
-    Raises: ValueError if the terms are not Hermitian or do not fit, or a coefficient is not a real function of t.
+    A complex f_j stands for f_j(t) A_j + h.c. with an operator A_j that is not Hermitian, as in F e^{iωt} a + h.c.
+
+    Args:
+        hamiltonian: H_0, which also gives the energies, eigenvectors and observables.
+        terms: operators H_j, each a matrix (dim, dim) or a real diagonal (dim,); or pairs (H_j, f_j).
+        coefficients: functions f_j of the time t, written with `jax.numpy`, one per term (or one function for one
+            term), or from `sq.systems.sampled` and `sq.systems.piecewise`; None with pairs. Define them once: a new
+            function is compiled anew.
+
+    Raises:
+        ValueError: for terms that do not fit, coefficients that are no functions of t, a real one of an operator that
+            is not Hermitian, and a complex one of an operator that is.
 
     >>> import jax.numpy as jnp
     >>> from stochq.systems import driven, levels
     >>> rabi = driven(levels([0.0, 1.0]), [[[0.0, 1.0], [1.0, 0.0]]], [lambda t: 0.3 * jnp.cos(t)])
     >>> rabi.matrix(0.0).real.round(6).tolist()
     [[0.0, 0.3], [0.3, 1.0]]
+    >>> rotating = driven(levels([0.0, 1.0]), [([[0.0, 1.0], [0.0, 0.0]], lambda t: 0.3 * jnp.exp(1j * t))])
+    >>> rotating.matrix(jnp.pi / 2).imag.round(6).tolist()
+    [[0.0, 0.3], [-0.3, 0.0]]
     """
     hamiltonian = as_hamiltonian(hamiltonian)
+    if coefficients is None:
+        terms, coefficients = _pairs(terms)
     terms = operator_list("terms", terms)
     coefficients = (coefficients,) if callable(coefficients) else tuple(coefficients)
     if len(terms) != len(coefficients) or not terms:
@@ -172,28 +191,52 @@ def driven(
             f"coefficients: expected one function of t per term, at least one; "
             f"got {len(terms)} terms and {len(coefficients)} coefficients."
         )
-    checked = tuple(_term(f"terms[{j}]", term, hamiltonian.dim) for j, term in enumerate(terms))
-    functions = tuple(time_function(f"coefficients[{j}]", coefficient) for j, coefficient in enumerate(coefficients))
+    functions = tuple(
+        time_function(f"coefficients[{j}]", coefficient, complex_values=True)
+        for j, coefficient in enumerate(coefficients)
+    )
+    checked = tuple(
+        _term(j, term, function, hamiltonian.dim)
+        for j, (term, function) in enumerate(zip(terms, functions, strict=True))
+    )
     return Driven(hamiltonian, checked, functions)
 
 
-def _term(name: str, term: Any, dim: int) -> Array:
+def _pairs(terms: Any) -> tuple[list[Any], list[Any]]:
+    """Operators and coefficients of [(H_j, f_j), ...]."""
+    entries = list(terms) if isinstance(terms, (list, tuple)) else []
+    if not entries or not all(isinstance(pair, tuple) and len(pair) == 2 and callable(pair[1]) for pair in entries):
+        raise ValueError(
+            "terms: expected pairs [(operator, function of t), ...] where no coefficients are given; got something "
+            "else. Write driven(H, [(A, lambda t: jnp.cos(t))])."
+        )
+    return [operator for operator, _ in entries], [function for _, function in entries]
+
+
+def _term(index: int, term: Any, function: TimeFunction, dim: int) -> Array:
+    name = f"terms[{index}]"
     if shape_of(name, term) not in ((dim,), (dim, dim)):
         raise ValueError(f"{name}: expected shape ({dim},) or ({dim}, {dim}); got {np.shape(term)}.")
+    if function.has_complex_values:
+        _check_lowering(index, term)
+        return as_matrix(term)
     if np.ndim(term) == 1:
         check_diagonal(name, term)
         return as_real(np.real(term) if is_concrete(term) else term)
+    if is_concrete(term) and np.all(np.isfinite(term)) and not is_hermitian(term):
+        raise ValueError(
+            f"{name}: expected a Hermitian matrix with the real coefficients[{index}]; got one that is not. For "
+            f"f(t)A + h.c. make f complex, lambda t: f(t) + 0j; else symmetrise, (A + A.conj().T) / 2."
+        )
     check_hermitian(name, term)
     return as_matrix(term)
 
 
-def time_function(name: str, coefficient: Any) -> UserFunction:
-    """A user's function of the time, checked: one real number that JAX can compile."""
-    if not callable(coefficient):
-        raise ValueError(f"{name}: expected a function of the time t; got {coefficient!r}. Write lambda t: ... .")
-    check_time_function(name, coefficient)
-    function = user_function(coefficient)
-    value: Any = function(0.0)
-    if np.shape(value) != () or (is_concrete(value) and (np.iscomplexobj(value) or not np.isfinite(value))):
-        raise ValueError(f"{name}: expected one finite real number at each time; got {value!r} at t = 0.")
-    return function
+def _check_lowering(index: int, term: Any) -> None:
+    """ValueError for an operator that is its own Hermitian conjugate, with a complex coefficient."""
+    check_finite(f"terms[{index}]", term)
+    if np.ndim(term) == 1 or (is_concrete(term) and is_hermitian(term)):
+        raise ValueError(
+            f"coefficients[{index}]: expected real values, as terms[{index}] is Hermitian; got complex ones, "
+            "which stand for f(t)A + h.c. Take jnp.real(f) for f(t)A, 2 * jnp.real(f) for f(t)A + h.c."
+        )

@@ -17,6 +17,7 @@ from stochq.systems.checks import check_diagonal, check_hermitian
 from stochq.systems.eigen import dagger, eigh, exponential
 from stochq.systems.linear import apply_matrix, phases, scale
 from stochq.systems.observables import Catalogue, LazyMapping
+from stochq.systems.time_functions import TimeFunction
 
 State = Num[Array, "dim *columns"]
 Matrix = Num[Array, "dim dim"]
@@ -80,6 +81,11 @@ class Hamiltonian(Module):
     def time_dependent(self) -> bool:
         """Whether H(t) depends on time, so that a step depends on when it is made."""
         return False
+
+    @property
+    def time_functions(self) -> Mapping[str, TimeFunction]:
+        """The functions of the time in it, by their names for messages."""
+        return {}
 
     @property
     @abc.abstractmethod

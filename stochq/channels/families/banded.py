@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from stochq.arrays import as_matrix
+from stochq.arrays import Array, as_matrix
 from stochq.channels.families.kraus_terms import (
     Terms,
     band_images,
@@ -18,7 +18,7 @@ from stochq.channels.families.kraus_terms import (
     dense_terms,
     taylor_images,
 )
-from stochq.channels.families.operators import Operators
+from stochq.channels.families.operators import Operators, weighted_sum
 from stochq.channels.flow import LARGEST_MEAN_MAP
 from stochq.systems.basis import Basis, Given
 from stochq.systems.linear import apply_bands, level_sum, scale, shift
@@ -50,6 +50,9 @@ class BandedOperators(Operators):
 
     def stack(self) -> Any:
         return self.bands
+
+    def combined(self, factors: Array) -> "BandedOperators":
+        return BandedOperators(self.offsets, weighted_sum(factors, self.bands), self.basis)
 
     def apply_one(self, parameters: jax.Array, psi: jax.Array) -> jax.Array:
         return apply_bands(self.offsets, parameters, psi)

@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from stochq.arrays import as_matrix
+from stochq.arrays import Array, as_matrix
 from stochq.channels.families.kraus_terms import Terms, dense_images, dense_terms
-from stochq.channels.families.operators import Operators
+from stochq.channels.families.operators import Operators, weighted_sum
 from stochq.systems.basis import Basis, Given
 from stochq.systems.checks import check_operators
 from stochq.systems.linear import apply_matrix
@@ -39,6 +39,9 @@ class DenseOperators(Operators):
 
     def stack(self) -> Any:
         return self.matrices
+
+    def combined(self, factors: Array) -> "DenseOperators":
+        return DenseOperators(weighted_sum(factors, self.matrices), self.basis)
 
     def apply_one(self, parameters: jax.Array, psi: jax.Array) -> jax.Array:
         return apply_matrix(parameters, psi)

@@ -1,21 +1,20 @@
 """Jump operators whose strength depends on time."""
 
+from collections.abc import Mapping
 from typing import Any, final
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from stochq.channels.channel import Channel
 from stochq.channels.flow import Flow
-from stochq.functions import UserFunction
 from stochq.laws import Law
 from stochq.noise import Budget, StepNoise
-from stochq.systems.driven import time_function
+from stochq.systems.time_functions import TimeFunction, time_function
 
-# Points in a run at which the envelope is looked at for its largest value.
-_LOOKED_AT = 1024
+# Under real noise the phase of an operator says what is measured.
+_INSTEAD = "Write sq.channels.TimeDependentOperator([(L, envelope)]) for complex ones, or jnp.abs(...)."
 
 
 @final
@@ -31,8 +30,9 @@ class Modulated(Channel):
 
     Args:
         channel: the family without the envelope, with its basis and its law of the noise.
-        envelope: f, a real function of the time t, without a unit, written with `jax.numpy`. Define it once: a new
-            function is compiled anew.
+        envelope: f, a real function of the time t, without a unit, written with `jax.numpy` or from
+            `sq.systems.sampled` or `sq.systems.piecewise`. Define it once: a new function is compiled anew.
+            `TimeDependentOperator` takes complex ones.
 
     Raises:
         ValueError: where the envelope is no real function of t that JAX can compile, or the channel has none.
@@ -47,7 +47,7 @@ class Modulated(Channel):
     """
 
     channel: Channel
-    envelope: UserFunction = eqx.field(static=True)
+    envelope: TimeFunction
 
     def __init__(self, channel: Any, envelope: Any) -> None:
         if not isinstance(channel, Channel):
@@ -57,7 +57,7 @@ class Modulated(Channel):
         if problem := channel.unsupported_envelope():
             raise ValueError(f"channel: {problem}.")
         self.channel = channel
-        self.envelope = time_function("envelope", envelope)
+        self.envelope = time_function("envelope", envelope, instead=_INSTEAD)
         self.basis, self.law = channel.basis, channel.law
 
     @property
@@ -71,6 +71,10 @@ class Modulated(Channel):
     @property
     def time_dependent(self) -> bool:
         return True
+
+    @property
+    def time_functions(self) -> Mapping[str, TimeFunction]:
+        return {"envelope": self.envelope}
 
     @property
     def moves_populations(self) -> bool:
@@ -89,15 +93,7 @@ class Modulated(Channel):
         return jnp.maximum(passed, jnp.finfo(dt.dtype).tiny)
 
     def strongest(self, times: np.ndarray) -> float:
-        fine = np.linspace(times[0], times[-1], _LOOKED_AT)
-        points = np.union1d(times, fine)
-        factors = np.square(np.asarray(jax.vmap(self.envelope)(jnp.asarray(points)), float))
-        if not np.isfinite(factors).all():
-            raise ValueError(
-                f"envelope: expected finite numbers from t = {times[0]:g} to {times[-1]:g}; got one that is not at "
-                f"t = {points[~np.isfinite(factors)][0]:g}."
-            )
-        return float(factors.max())
+        return self.envelope.largest_square("envelope", times)
 
     def total_loss(self) -> np.ndarray:
         """Without the envelope, for which `strongest` makes up."""

@@ -7,9 +7,10 @@ import abc
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import is_concrete
+from stochq.arrays import Array, is_concrete
 from stochq.channels.channel import Channel
 from stochq.channels.families.kraus_terms import Action, Terms
 from stochq.channels.flow import Flow
@@ -29,6 +30,10 @@ class Operators(Channel):
     @abc.abstractmethod
     def stack(self) -> Any:
         """The parameters of all operators, leading axis K."""
+
+    @abc.abstractmethod
+    def combined(self, factors: Array) -> "Operators":
+        """The one operator Σ_k factors_k L_k, under the same law and in the same basis."""
 
     @abc.abstractmethod
     def apply_one(self, parameters: jax.Array, psi: jax.Array) -> jax.Array:
@@ -120,3 +125,8 @@ def _weighted(weights: jax.Array, images: jax.Array) -> jax.Array:
 def _all_hermitian(operators: np.ndarray) -> bool:
     scale = max(float(np.abs(operators).max()), 1e-300)
     return bool(np.abs(operators - operators.conj().transpose(0, 2, 1)).max() <= 1e-10 * scale)
+
+
+def weighted_sum(factors: Array, stack: Array) -> Array:
+    """Σ_k factors_k stack_k with the first axis kept."""
+    return (np if is_concrete((factors, stack)) else jnp).tensordot(factors, stack, axes=1)[None]
