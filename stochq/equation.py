@@ -135,7 +135,7 @@ class Equation(Module):
         frequencies = jnp.asarray(self.hamiltonian.matrix(t)) if self.time_dependent else self.hamiltonian.matrix()
         frequencies = full(frequencies) / self.hbar
         if not self.detectors:
-            return self._unwatched_parts(frequencies)
+            return self._unwatched_parts(frequencies, t)
         watched = [one for each in self.detectors if each.kind in ("homodyne", "heterodyne") for one in each.watched(t)]
         counters = [each for each in self.detectors if each.kind == "counting"]
         counted = [one for each in counters for one in each.watched(t)]
@@ -143,11 +143,11 @@ class Equation(Module):
         lost = [one for each in self.detectors for one in each.lost()]
         return WatchedParts(frequencies, as_stack(watched, dim), as_stack(counted, dim), dark, as_stack(lost, dim))
 
-    def _unwatched_parts(self, frequencies: Array) -> WatchedParts:
+    def _unwatched_parts(self, frequencies: Array, t: Number) -> WatchedParts:
         watched, counted, lost = [], [], []
         for channel in self.channels:
             columns = self.basis_matrix(channel)
-            for operator in channel.operators():
+            for operator in channel.operators_at(t):
                 given = operator if columns is None else columns @ operator @ columns.conj().T
                 if not channel.record_count(channel.law):
                     lost.append(given)
@@ -157,6 +157,17 @@ class Equation(Module):
                     watched += [factor * given for factor in channel.law.variants]
         stacks = [as_stack(part, self.dim) for part in (watched, counted, lost)]
         return WatchedParts(frequencies, stacks[0], stacks[1], np.zeros(len(counted)), stacks[2])
+
+    def edges(self, times: np.ndarray) -> np.ndarray:
+        """The times within a run at which a coefficient jumps, ascending: no step reaches over one.
+
+        times: (T,) at which the run is saved. Raises: ValueError where samples do not cover them.
+        """
+        functions = {f"hamiltonian: {name}": f for name, f in self.hamiltonian.time_functions.items()}
+        for place, channel in enumerate(self.channels):
+            functions |= {f"channels[{place}]: {name}": f for name, f in channel.time_functions.items()}
+        found = [f.edges_within(name, float(times[0]), float(times[-1])) for name, f in functions.items()]
+        return np.unique(np.concatenate([np.zeros(0), *found]))
 
     def basis_matrix(self, channel: Channel) -> Any:
         """The columns of the channel's basis in the given basis, (dim, dim), or None for the given basis itself."""

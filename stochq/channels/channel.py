@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from stochq.arrays import Number
 from stochq.channels.flow import Flow
 from stochq.laws import REAL, Law, NoiseLaw, law_of
 from stochq.module import Module
@@ -48,6 +49,10 @@ class Channel(Module):
     def operators(self) -> np.ndarray | jax.Array:
         """The dense L_k, (K, dim, dim). A family that says nothing else is traced: its numbers must be put together by
         `jax.numpy`, not by NumPy."""
+
+    def operators_at(self, t: Number) -> np.ndarray | jax.Array:
+        """The dense L_k at time t, (K, dim, dim)."""
+        return self.operators()
 
     @property
     def dim(self) -> int:

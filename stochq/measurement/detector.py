@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from stochq.arrays import Array, Number, as_matrix, as_real, is_concrete, square_root, stacked
+from stochq.channels import TimeDependentOperator
 from stochq.measurement.record import Kind
 from stochq.module import Module
 from stochq.systems.checks import check_finite, check_number, shape_of
-from stochq.systems.driven import time_function
+from stochq.systems.time_functions import phase_factor, time_function
 
 _SQRT_HALF = np.sqrt(0.5)
 
@@ -48,6 +49,10 @@ class Detector(Module):
     @abc.abstractmethod
     def sources(self) -> list[Array]:
         """The operators, (dim,) or (dim, dim) each, whose increments under its law add up to the record."""
+
+    def turning(self) -> TimeDependentOperator | None:
+        """The channel of what is watched where that depends on time, which is then no source; None elsewhere."""
+        return None
 
     def lost(self) -> list[Array]:
         """√(1−η) L, or nothing where nothing is lost."""
@@ -102,7 +107,12 @@ class Homodyne(Diffusive):
         return callable(self.phase)
 
     def sources(self) -> list[Array]:
-        return [square_root(self.share) * self._turned(0.0)]
+        return [] if callable(self.phase) else [square_root(self.share) * self._turned(0.0)]
+
+    def turning(self) -> TimeDependentOperator | None:
+        if not callable(self.phase):
+            return None
+        return TimeDependentOperator([(square_root(self.share) * self.operator, phase_factor(self.phase))])
 
     def watched(self, t: Number = 0.0) -> list[Array]:
         return [square_root(self.share) * full(self._turned(t))]
@@ -176,7 +186,8 @@ def homodyne(
 
     Args:
         operator: L (dim, dim), or its diagonal (dim,), √rate inside, 1/√time.
-        phase: φ of the local oscillator, radians; or a function of the time, written with `jax.numpy`.
+        phase: φ of the local oscillator, radians; or a function of the time, written with `jax.numpy` or from
+            `sq.systems.sampled`.
         efficiency: η, from 0 to 1.
         gain: g, by which the current is multiplied.
         offset: o, a current that is added.

@@ -50,21 +50,22 @@ def monitored(
     watched = {law: _Grouped() for law in ("real", "complex", "jump")}
     lost = _Grouped()
     sources: dict[str, list[tuple[_Grouped, bool, int]]] = {}
+    turning = {name: channel for name, each in detectors.items() if (channel := each.turning()) is not None}
     for name, detector in detectors.items():
         label = f"detectors[{name!r}]"
         group = watched[detector.unravelling]
         sources[name] = [group.add(label, source, hamiltonian.dim) for source in detector.sources()]
         for operator in detector.lost():
             lost.add(label, operator, hamiltonian.dim)
-    channels: list[Channel] = []
+    channels: list[Channel] = list(turning.values())
     for law, group in watched.items():
         group.append_to(channels, law)
     lost.append_to(channels, "real")
-    lines = [
-        Line(name, tuple((group.places[diagonal], index) for group, diagonal, index in found), number)
-        for number, (name, found) in enumerate(sources.items())
-        if found
-    ]
+    found = {
+        name: tuple((group.places[diagonal], index) for group, diagonal, index in at) for name, at in sources.items()
+    }
+    found |= {name: ((place, 0),) for place, name in enumerate(turning)}
+    lines = [Line(name, at, number) for number, (name, at) in enumerate(found.items()) if at]
     return Equation(hamiltonian, channels, None, hbar, detectors=tuple(detectors.values()), lines=lines)
 
 
@@ -110,8 +111,6 @@ def _check_detectors(detectors: Mapping[str, Detector]) -> None:
                 f"detectors[{name!r}]: expected one such as sq.measurement.homodyne(L); got "
                 f"{type(detector).__name__}. Write sq.measurement.unread(L) for an operator that nobody watches."
             )
-        if detector.time_dependent:
-            raise ValueError(f"detectors[{name!r}]: expected a constant phase; phases that depend on time come later.")
     if all(detector.kind is None for detector in detectors.values()):
         raise ValueError(
             "detectors: expected one that is read; all are unread. Use sq.models.unravel(hamiltonian, [L])."

@@ -166,6 +166,19 @@ def piecewise(function: Any, edges: ArrayLike) -> TimeFunction:
     return TimeFunction(time_function("function", function, complex_values=True).function, found, ALWAYS)
 
 
+@final
+class _PhaseFactor(Module):
+    phase: TimeFunction
+
+    def __call__(self, t: Number) -> jax.Array:
+        return jnp.exp(-1j * self.phase(t))
+
+
+def phase_factor(phase: TimeFunction) -> TimeFunction:
+    """e^{−iφ(t)} of a phase φ, with its edges and samples."""
+    return TimeFunction(_PhaseFactor(phase), phase.edges, phase.span)
+
+
 def time_function(name: str, coefficient: Any, *, complex_values: bool = False, instead: str = "") -> TimeFunction:
     """A user's function of the time, checked: one number that JAX can compile, real unless complex ones are allowed.
 

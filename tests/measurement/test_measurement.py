@@ -102,3 +102,22 @@ def test_currents_and_increments_are_one_record():
 def test_what_does_not_fit_is_refused(make, words):
     with pytest.raises(ValueError, match=words):
         make()
+
+
+def test_a_turning_phase_is_watched_by_a_channel_of_its_own():
+    """The record leads to √η e^{−iφ(t)}L, the rest of L is lost, and the mean is that of L."""
+    turning = sq.measurement.homodyne(LOWERING, phase=lambda t: 2.0 * t, efficiency=0.36)
+    detectors = {"z": sq.measurement.homodyne([0.5, -0.5]), "x": turning}
+    equation = sq.models.monitored(DRIVE, detectors)
+    (line,) = (line for line in equation.lines if line.name == "x")
+    ((channel, operator),) = line.sources
+    assert equation.detectors[line.detector].efficiency == 0.36
+    found = equation.channels[channel].operators_at(0.25)[operator]
+    np.testing.assert_allclose(found, 0.6 * np.exp(-0.5j) * LOWERING, atol=1e-6)
+    parts = equation.watched_parts(0.25)
+    np.testing.assert_allclose(parts.watched[1], 0.6 * np.exp(-0.5j) * LOWERING, atol=1e-6)
+    np.testing.assert_allclose(parts.lost, [0.8 * LOWERING], atol=1e-15)
+    times, watched = np.linspace(0, 1, 3), {"up": [1.0, 0.0]}
+    plain = sq.models.unravel(DRIVE, [LOWERING, [0.5, -0.5]])
+    one, other = (sq.exact.evolve(each, RHO, times, observables=watched) for each in (equation, plain))
+    np.testing.assert_allclose(one.expect["up"], other.expect["up"], atol=1e-6)

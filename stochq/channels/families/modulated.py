@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from stochq.arrays import Number
 from stochq.channels.channel import Channel
 from stochq.channels.flow import Flow
 from stochq.laws import Law
@@ -85,6 +86,9 @@ class Modulated(Channel):
             "channels: expected operators that do not depend on time; Modulated has an envelope. Those without it are "
             "`modulated.channel.operators()`."
         )
+
+    def operators_at(self, t: Number) -> jax.Array:
+        return self.envelope(t) * jnp.asarray(self.channel.operators())
 
     def elapsed(self, t: jax.Array, dt: jax.Array) -> jax.Array:
         """f(t)² dt, the time that passes for the channel without the envelope, in the precision of dt."""

@@ -81,6 +81,9 @@ class TimeDependentOperator(Channel):
             "one time are `channel.at(t).operators()`."
         )
 
+    def operators_at(self, t: Number) -> jax.Array:
+        return self.at(t).apply_all(jnp.eye(self.dim, dtype=complex))
+
     @property
     def count(self) -> int:
         return 1
