@@ -28,7 +28,8 @@ class Equation(Module):
       + (\langle L_k^\dagger\rangle L_k - \tfrac12 L_k^\dagger L_k - \tfrac12|\langle L_k\rangle|^2)dt\big]\psi$$
 
     It unravels dρ/dt = −(i/ħ)[H, ρ] + Σ_k (L_k ρ L_k† − ½{L_k†L_k, ρ}) for every noise law with E|dW|² = dt:
-    "real", "complex" (E dW² = 0) or "unitary" (a random potential, Hermitian L_k only). With a colour the random
+    "real", "complex" (E dW² = 0) or "unitary" (a random potential, Hermitian L_k only); with "jump" the state jumps to
+    L_kψ/‖L_kψ‖ at the rate ‖L_kψ‖² and follows H − (iħ/2)Σ L_k†L_k between clicks. With a colour the random
     potential has a spectrum (`fermi-heating` eq. 2) and no Lindblad equation:
 
     $$i\hbar\,\dot\psi = \Big[H + \hbar\sum_k L_k\xi_k(t)\Big]\psi$$

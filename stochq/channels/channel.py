@@ -3,6 +3,7 @@
 import abc
 import copy
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import equinox as eqx
 import jax
@@ -11,11 +12,14 @@ import numpy as np
 
 from stochq.arrays import Number
 from stochq.channels.flow import Flow
-from stochq.laws import REAL, Law, NoiseLaw, law_of
+from stochq.laws import JUMP, REAL, Law, NoiseLaw, law_of
 from stochq.module import Module
 from stochq.noise import Budget, StepNoise
 from stochq.systems.basis import Basis, Given, into
 from stochq.systems.time_functions import TimeFunction
+
+if TYPE_CHECKING:
+    from stochq.channels.jumps import Jumps
 
 
 class Channel(Module):
@@ -121,13 +125,25 @@ class Channel(Module):
         """As `flow`, or one whose noise takes few values with a Gaussian's first moments: right for averages only."""
         return self.flow(law).for_averages()
 
+    def jumps(self) -> "Jumps":
+        """What clicks of this channel do."""
+        return self.dense().jumps()
+
+    def jump_flow(self) -> Flow:
+        """A step of this channel's jumps alone, of weak order 2."""
+        from stochq.channels.flows.jump import JumpFlow
+
+        return JumpFlow(self, JUMP)
+
     def record_count(self, law: Law) -> int:
         """How many records the steps of `flow` return, one for each operator; 0 where single records do not exist."""
+        if law.counts:
+            return self.jumps().count
         return 0 if self.missing_record(law) else self.count
 
     def missing_record(self, law: Law) -> str:
         """Why no record of every single operator exists under this law; empty when it does."""
-        return self.flow(law).missing_record
+        return self.jump_flow().missing_record if law.counts else self.flow(law).missing_record
 
     def missing_flow(self, law: Law) -> str:
         """Why this channel has no `flow`, or an empty string, as all channels of this package say."""

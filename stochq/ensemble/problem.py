@@ -35,17 +35,17 @@ def build_problem(task: Task, grid: TimeGrid, antithetic: bool = False) -> Probl
     if antithetic:
         statistics[PAIR_SPREAD] = PairSpread()
     # Operators cannot tell a phase, functions of the state may.
-    phases = constant_phases(task, grid) if read.callables or task.statistics else None
+    phases = constant_phases(task, grid.times) if read.callables or task.statistics else None
     colouring = _colouring(equation, grid, scheme)
     arrays = GridArrays(grid.times, grid.steps.astype(np.int32), grid.lengths, colouring, phases)
     frame, arrays, psi, read, statistics = cast((frame, arrays, task.psi, read, statistics), task.precision)
     return Problem(loop, frame, arrays, psi, seed_words(int(task.seed)), read, statistics)
 
 
-def constant_phases(task: Task, grid: TimeGrid) -> Any:
+def constant_phases(task: Task, times: np.ndarray) -> Any:
     """The phases (T,) of the constant energy that the frame leaves out, exp(-i E (t - t_0) / hbar)."""
     frequency = task.frame.energy / task.equation.hbar
-    return (np if is_concrete(frequency) else jnp).exp(-1j * frequency * (grid.times - grid.times[0]))
+    return (np if is_concrete(frequency) else jnp).exp(-1j * frequency * (times - times[0]))
 
 
 def _colouring(equation: Equation, grid: TimeGrid, scheme: Scheme) -> Colouring | None:

@@ -173,9 +173,10 @@ class EnsembleResult:
         return plot_result(self, exact, **options)
 
     def __str__(self) -> str:
+        step = f"dt = {self.dt:g}" if self.dt else "no time step"
         lines = [
             f"EnsembleResult: {self.trajectories} trajectories, {len(self.times)} times in "
-            f"[{self.times[0]:g}, {self.times[-1]:g}], {self.scheme}, dt = {self.dt:g}, {self.precision} precision"
+            f"[{self.times[0]:g}, {self.times[-1]:g}], {self.scheme}, {step}, {self.precision} precision"
         ]
         if self.failed:
             lines.append(f"  failed (left out): {self.failed}")

@@ -12,6 +12,8 @@ from stochq.arrays import check_numbers
 from stochq.ensemble.assemble import assemble
 from stochq.ensemble.batch import Problem, Runnable, run_states
 from stochq.ensemble.grid_checks import check_grid_state, grid_monitors, warn_about_grid
+from stochq.ensemble.jumps.problem import has_exact_jumps
+from stochq.ensemble.jumps.simulate import check_no_step, simulate_jumps
 from stochq.ensemble.observables import readout
 from stochq.ensemble.planning import plan_step, warn_about_time
 from stochq.ensemble.problem import build_problem, check_counters, constant_phases
@@ -85,6 +87,7 @@ def simulate(
     check_options(precision, batch)
     asked, plain, statistics = _split_observables(observables, equation.dim)
     single = _asks_for_single_trajectories(keep, statistics)
+    check_no_step(equation, scheme, dt, antithetic)
     averages = tolerance is not None and dt is None and not single
     scheme = _checked_scheme(equation, scheme, single, averages)
     check_grid_state(equation, psi)
@@ -93,6 +96,8 @@ def simulate(
     pairs = _pairs(antithetic, trajectories, single, statistics, tolerance, dt)
     monitors = grid_monitors(equation)
     task = Task(equation, frame_of(equation), psi, times, plain, scheme, precision, seed, statistics, monitors)
+    if has_exact_jumps(equation):
+        return simulate_jumps(task, trajectories, tolerance, keep, asked, Execution(precision, batch, progress))
     plan = plan_step(task, trajectories, dt, tolerance)
     grid = time_grid(times, plan.dt)
     warn_about_time(equation, grid, precision)
@@ -112,7 +117,7 @@ def simulate(
         return result
     kept = kept_states(problem, min(keep, totals.done), precision)
     if problem.grid.phases is None:
-        kept = (kept * constant_phases(task, grid)[:, None]).astype(kept.dtype)
+        kept = (kept * constant_phases(task, times)[:, None]).astype(kept.dtype)
     return replace(result, kept=kept)
 
 

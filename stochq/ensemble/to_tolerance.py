@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import jax.numpy as jnp
 import numpy as np
@@ -12,6 +12,7 @@ from stochq.accuracy.rare_events import CHANCES, OccupiedStates, extremes_of, ex
 from stochq.accuracy.trajectories import ERRORS, FEWEST, Target
 from stochq.arrays import rounding
 from stochq.ensemble.batch import Problem
+from stochq.ensemble.jumps.problem import JumpProblem
 from stochq.ensemble.observables import ordered_names, readout
 from stochq.ensemble.planning import mean_map_of
 from stochq.ensemble.result import EnsembleResult
@@ -20,6 +21,7 @@ from stochq.ensemble.statistics import MEAN, PAIR_SPREAD
 from stochq.ensemble.task import Task
 from stochq.schemes import Scheme
 
+_Run = TypeVar("_Run", Problem, JumpProblem)
 # Fewer trajectories are run sooner than it is found out where they can be.
 _MANY = 8192
 
@@ -83,11 +85,11 @@ def _within(
 
 def run_to(
     target: Target,
-    build: Callable[[bool], Problem],
+    build: Callable[[bool], _Run],
     antithetic: bool | None,
     cap: int,
     execution: Execution,
-) -> tuple[Problem, Totals]:
+) -> tuple[_Run, Totals]:
     """Run until the target is met or `cap` trajectories are done. Whole blocks at a time: the batch decides nothing.
 
     build: the problem, antithetic or not; antithetic: None begins with pairs and starts again without if they are no

@@ -1,9 +1,11 @@
-"""How a noise enters: the laws of the Wiener processes that multiply jump operators."""
+"""How a noise enters: the laws of the Wiener processes that multiply jump operators, and of their clicks."""
 
 from stochq.laws.law import COMPLEX as COMPLEX
+from stochq.laws.law import JUMP as JUMP
 from stochq.laws.law import REAL as REAL
 from stochq.laws.law import UNITARY as UNITARY
 from stochq.laws.law import Complex as Complex
+from stochq.laws.law import Jump as Jump
 from stochq.laws.law import Law as Law
 from stochq.laws.law import NoiseLaw as NoiseLaw
 from stochq.laws.law import Real as Real

@@ -1,4 +1,4 @@
-"""The laws of noise: real, complex and unitary Wiener processes, all with E|dW|² = dt."""
+"""The laws of noise: real, complex and unitary Wiener processes, all with E|dW|² = dt, and quantum jumps."""
 
 import abc
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from stochq.noise.discrete import FOUR_POINT, SEVENTH_DEGREE, Points
 from stochq.systems.linear import times_real
 
 # What users write for a law.
-NoiseLaw = Literal["real", "complex", "unitary"]
+NoiseLaw = Literal["real", "complex", "unitary", "jump"]
 
 
 class Law(abc.ABC):
@@ -32,6 +32,8 @@ class Law(abc.ABC):
     # Whether E dW² = dt, as of real noise, and not 0.
     has_square: ClassVar[bool] = True
     needs_hermitian: ClassVar[bool] = False
+    # Whether the record is clicks of the operators and not increments of a Wiener process.
+    counts: ClassVar[bool] = False
     # The values that an increment of few values takes.
     points: ClassVar[Points] = FOUR_POINT
 
@@ -119,8 +121,36 @@ class Unitary(Law):
         return lax.complex(angle * psi.imag, -angle * psi.real)
 
 
-REAL, COMPLEX, UNITARY = Real(), Complex(), Unitary()
-_LAWS: dict[str, Law] = {law.name: law for law in (REAL, COMPLEX, UNITARY)}
+@final
+@dataclass(frozen=True)
+class Jump(Law):
+    r"""Quantum jumps: the law of a record of clicks, which no Wiener process drives.
+
+    $$\frac{d\tilde\psi}{dt} = -\frac i\hbar H_{\rm eff}\tilde\psi,\quad
+      H_{\rm eff} = H - \frac{i\hbar}2\sum_kL_k^\dagger L_k, \qquad
+      \psi\to\frac{L_k\psi}{\|L_k\psi\|}\ \text{at the rate}\ \|L_k\psi\|^2$$
+
+    (Dalibard, Castin and Mølmer 1992). An equation of jumps alone is followed without a time step.
+    """
+
+    name = "jump"
+    variants = (1 + 0j,)
+    collapse_share, phase_share = 1.0, 0.0
+    counts = True
+
+    def budget(self, count: int) -> Budget:
+        raise ValueError(_NO_INCREMENTS)
+
+    def increments(self, noise: StepNoise, dt: jax.Array) -> jax.Array:
+        raise ValueError(_NO_INCREMENTS)
+
+    def times(self, parts: list[jax.Array], psi: jax.Array) -> jax.Array:
+        raise ValueError(_NO_INCREMENTS)
+
+
+_NO_INCREMENTS = "noise: 'jump' has clicks and no increments of a Wiener process. Use sq.schemes.Strang(), or 'real'."
+REAL, COMPLEX, UNITARY, JUMP = Real(), Complex(), Unitary(), Jump()
+_LAWS: dict[str, Law] = {law.name: law for law in (REAL, COMPLEX, UNITARY, JUMP)}
 
 
 def law_of(noise: Any) -> Law:

@@ -60,7 +60,8 @@ def monitored(
     channels: list[Channel] = list(turning.values())
     for law, group in watched.items():
         group.append_to(channels, law)
-    lost.append_to(channels, "real")
+    # Where all that is watched is counted, clicks that nobody sees need no time step either.
+    lost.append_to(channels, "jump" if {channel.law.name for channel in channels} == {"jump"} else "real")
     found = {
         name: tuple((group.places[diagonal], index) for group, diagonal, index in at) for name, at in sources.items()
     }

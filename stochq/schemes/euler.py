@@ -32,6 +32,8 @@ class EulerMaruyama(Scheme):
         return 1
 
     def requires(self, equation: Equation) -> str:
+        if any(channel.law.counts for channel in equation.channels):
+            return "jumps have no increments of a Wiener process. Use sq.schemes.Strang()"
         if equation.colour is None:
             return ""
         return "its Itô correction is that of white noise, and this noise is coloured. Use sq.schemes.Strang()"

@@ -134,6 +134,8 @@ class Strang(Scheme):
     def flow_of(self, channel: Channel) -> Flow:
         """How a channel makes its step."""
         law = channel.law
+        if law.counts:
+            return channel.jump_flow()
         if self.discrete:
             return channel.discrete_flow(law)
         return channel.smooth_flow(law) if self.diffusive else channel.flow(law)

@@ -4,6 +4,7 @@ SUV, CSL, QMUPL, Diósi-Penrose, energy-driven and lattice collapse all belong h
 """
 
 import abc
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +16,9 @@ from stochq.laws import Law
 from stochq.noise import Budget, StepNoise
 from stochq.systems.basis import into
 from stochq.systems.linear import column, level_sum, populations, times_real
+
+if TYPE_CHECKING:
+    from stochq.channels.jumps import Jumps
 
 
 class DiagonalCollapse(Channel):
@@ -116,6 +120,11 @@ class DiagonalCollapse(Channel):
             probability = populations(psi)
             parts = [part - level_sum(probability * part) for part in parts]
         return law.times(parts, psi)
+
+    def jumps(self) -> "Jumps":
+        from stochq.channels.jumps import DiagonalJumps
+
+        return DiagonalJumps(self.features())
 
     def flow(self, law: Law) -> Flow:
         from stochq.channels.flows.collapse import ExactCollapse

@@ -1,17 +1,20 @@
 """Diagonal collapse by operators that are written down: a matrix of features."""
 
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import as_real, is_concrete
+from stochq.arrays import as_real, is_concrete, square_root
 from stochq.channels.families.diagonal import DiagonalCollapse
 from stochq.noise.roots import root
 from stochq.systems.basis import Basis, Given
 from stochq.systems.checks import check_features
 from stochq.systems.linear import multiply
+
+if TYPE_CHECKING:
+    from stochq.channels.jumps import Jumps
 
 
 @final
@@ -50,6 +53,11 @@ class Features(DiagonalCollapse):
 
     def diagonal(self) -> jax.Array:
         return self.rate * jnp.sum(jnp.square(self.matrix), axis=0)
+
+    def jumps(self) -> "Jumps":
+        from stochq.channels.jumps import DiagonalJumps
+
+        return DiagonalJumps(square_root(self.rate) * self.matrix)
 
     def kernel(self) -> jax.Array:
         return jnp.asarray(self.rate * (self.matrix.T @ self.matrix))

@@ -1,6 +1,6 @@
 """Diagonal collapse on a periodic grid by a kernel of the distance: CSL, Diósi-Penrose."""
 
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +12,9 @@ from stochq.noise.roots import root
 from stochq.systems.basis import Given
 from stochq.systems.fourier import filtered
 from stochq.systems.linear import multiply
+
+if TYPE_CHECKING:
+    from stochq.channels.jumps import Jumps
 
 
 @final
@@ -63,6 +66,14 @@ class Kernel(DiagonalCollapse):
 
     def diagonal(self) -> jax.Array:
         return self.rate * self.peak * jnp.ones(self.dim)
+
+    def jumps(self) -> "Jumps":
+        from stochq.channels.jumps import PositionJumps
+
+        library: Any = np if is_concrete((self.spectrum, self.rate)) else jnp
+        profile = library.sqrt(self.rate) * library.fft.ifftn(library.sqrt(self.spectrum)).real
+        weights = library.cumsum((profile**2).ravel())
+        return PositionJumps(profile, weights / weights[-1], uniforms=2)
 
     def kernel(self) -> jax.Array:
         matrix = circulant(self.spectrum) if self.kernel_matrix is None else self.kernel_matrix

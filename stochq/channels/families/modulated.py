@@ -124,6 +124,9 @@ class Modulated(Channel):
     def discrete_flow(self, law: Law) -> Flow:
         return self._over_elapsed_time(self.channel.discrete_flow(law))
 
+    def jump_flow(self) -> Flow:
+        return self._over_elapsed_time(self.channel.jump_flow())
+
     def _over_elapsed_time(self, flow: Flow) -> Flow:
         from stochq.channels.flows.modulated import ModulatedFlow
 

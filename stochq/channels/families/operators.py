@@ -4,7 +4,7 @@ The flows take every law of the noise as real noise of other operators (`laws`).
 """
 
 import abc
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +17,9 @@ from stochq.channels.flow import Flow
 from stochq.laws import Law
 from stochq.noise import Budget, StepNoise
 from stochq.systems.linear import inner, level_sum, populations, times_real
+
+if TYPE_CHECKING:
+    from stochq.channels.jumps import Jumps
 
 
 class Operators(Channel):
@@ -52,6 +55,19 @@ class Operators(Channel):
     @abc.abstractmethod
     def apply_square(self, psi: jax.Array, images: jax.Array) -> jax.Array:
         """Σ_k L_k†L_k ψ given images = L_k ψ, (dim, *columns)."""
+
+    def jumps(self) -> "Jumps":
+        from stochq.channels.jumps import OperatorJumps
+
+        return OperatorJumps(self)
+
+    def exact_loss(self) -> Any:
+        """Σ_k L_k†L_k, a diagonal (dim,) where it is seen to be one, else (dim, dim)."""
+        from stochq.channels.jumps import as_loss
+
+        known = is_concrete(self.stack())
+        matrices = self.operators() if known else self.apply_all(jnp.eye(self.dim, dtype=np.complex64))
+        return as_loss((np if known else jnp).einsum("kji,kjl->il", matrices.conj(), matrices))
 
     def unsupported(self, law: Law) -> str:
         if not law.needs_hermitian or not is_concrete(self.stack()) or _all_hermitian(np.asarray(self.operators())):

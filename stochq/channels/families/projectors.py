@@ -1,6 +1,6 @@
 """Collapse onto single vectors of a basis, each at its own rate."""
 
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +12,9 @@ from stochq.noise.roots import root
 from stochq.systems.basis import Basis, Given
 from stochq.systems.checks import check_rates
 from stochq.systems.linear import column
+
+if TYPE_CHECKING:
+    from stochq.channels.jumps import Jumps
 
 
 @final
@@ -48,6 +51,11 @@ class Projectors(DiagonalCollapse):
 
     def diagonal(self) -> jax.Array:
         return jnp.asarray(self.rates)
+
+    def jumps(self) -> "Jumps":
+        from stochq.channels.jumps import ProjectionJumps
+
+        return ProjectionJumps(self.rates)
 
     def kernel(self) -> jax.Array:
         return jnp.diag(self.rates)

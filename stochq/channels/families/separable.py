@@ -1,6 +1,6 @@
 """Transitions whose rates are products, J_μν = A_μ B_ν, at O(dim) per step: thermalization."""
 
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +16,9 @@ from stochq.noise.roots import root
 from stochq.systems.basis import Basis, Given
 from stochq.systems.checks import check_rates
 from stochq.systems.linear import column, inner, level_sum, populations, times_real
+
+if TYPE_CHECKING:
+    from stochq.channels.jumps import Jumps
 
 
 @final
@@ -67,6 +70,15 @@ class Separable(Transitions):
     def _square_sum(self, psi: jax.Array) -> jax.Array:
         """Σ_ν B_ν ψ_ν², (1, *columns)."""
         return jax.lax.complex(self._sum(psi.real * psi.real - psi.imag * psi.imag), 2 * self._sum(psi.real * psi.imag))
+
+    def jumps(self) -> "Jumps":
+        from stochq.channels.jumps import ArrivalJumps
+
+        if self.source is not None:
+            return ArrivalJumps(self, None)
+        library: Any = np if is_concrete(self.target) else jnp
+        weights = library.cumsum(self.target)
+        return ArrivalJumps(self, weights / weights[-1])
 
     def flow(self, law: Law) -> Flow:
         from stochq.channels.flows.sweep import Sweep

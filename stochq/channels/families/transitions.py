@@ -6,7 +6,7 @@ Two normals per level replace dim² Wiener processes exactly in law.
 """
 
 import abc
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +21,9 @@ from stochq.noise.normals import correlated
 from stochq.systems.basis import Basis, Given
 from stochq.systems.checks import check_rates
 from stochq.systems.linear import apply_matrix, column, inner, level_sum, populations, times_real
+
+if TYPE_CHECKING:
+    from stochq.channels.jumps import Jumps
 
 
 class Transitions(Channel):
@@ -49,6 +52,11 @@ class Transitions(Channel):
 
     def budget(self, law: Law) -> Budget:
         return Budget(complex_normals=self.dim)
+
+    def jumps(self) -> "Jumps":
+        from stochq.channels.jumps import ArrivalJumps
+
+        return ArrivalJumps(self, None)
 
     def flow(self, law: Law) -> Flow:
         from stochq.channels.flows.sweep_matrix import MatrixSweep

@@ -7,9 +7,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from stochq.channels.born import draw_level
 from stochq.channels.families.diagonal import DiagonalCollapse
 from stochq.channels.flow import NOT_MEASURED, Flow, MeanFlow, Stepped
-from stochq.channels.flows.born import draw_level
 from stochq.noise import Budget, StepNoise
 from stochq.noise.roots import root
 from stochq.systems.linear import column, level_sum, populations, times_real

@@ -52,8 +52,8 @@ class ModulatedFlow(Flow):
     def step(self, t: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoise, terms: Any, reverse: bool) -> Stepped:
         elapsed = self.channel.elapsed(t, dt)
         psi, record = self.inner.step(t, elapsed, psi, noise, self.inner.terms(elapsed), reverse)
-        if record is None:
-            return psi, None
+        if record is None or self.law.counts:
+            return psi, record
         # dY = 2f⟨L⟩dt + dW, and the other flow's record is f dY = 2⟨L⟩f²dt + f dW.
         sign = jnp.where(self.channel.envelope(t) < 0, -1, 1).astype(dt.dtype)
         return psi, sign * jnp.sqrt(dt) / jnp.sqrt(elapsed) * record

@@ -2,9 +2,13 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from stochq.systems.linear import level_sum
+
+# From so many weights on, a group of them is drawn first and one of the group then.
+_MANY_LEVELS = 64
 
 
 def draw_level(probability: jax.Array, uniform: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -25,3 +29,19 @@ def draw_level(probability: jax.Array, uniform: jax.Array) -> tuple[jax.Array, j
     # A loop: neither a triangular product nor XLA's cumulative sum is linear in the number of levels.
     left, inside, index = lax.fori_loop(0, probability.shape[0] - 1, take, (start, start, zero))
     return index, jnp.where(left > 0, left, inside)
+
+
+def draw_one(weights: jax.Array, uniform: jax.Array) -> jax.Array:
+    """An index j with the chance w_j/Σw. weights: (K, *columns); uniform: (*columns,) in (0, 1]."""
+    count = weights.shape[0]
+    if count < _MANY_LEVELS:
+        return draw_level(weights, uniform)[0]
+    size = int(np.ceil(np.sqrt(count)))
+    padding = size * size - count
+    padded = jnp.concatenate([weights, jnp.zeros((padding, *weights.shape[1:]), weights.dtype)])
+    groups = padded.reshape(size, size, *weights.shape[1:])
+    group, inside = draw_level(jnp.sum(groups, axis=1), uniform)
+    own = jnp.take_along_axis(groups, group[None, None], axis=0)[0]
+    total = level_sum(own)[0]
+    member = draw_level(own, jnp.minimum(inside / jnp.where(total > 0, total, 1), 1))[0]
+    return jnp.minimum(size * group + member, count - 1)

@@ -1,0 +1,94 @@
+"""The evolution between clicks of an equation, worked out once in double precision on the host."""
+
+from typing import Any
+
+import numpy as np
+
+from stochq.accuracy.resolution import spectrum_of
+from stochq.channels.jumps import Jumps, as_loss
+from stochq.ensemble.jumps.evolution import Evolution, ExponentialClocks, Powers
+from stochq.schemes import Frame
+from stochq.systems.basis import out_of
+from stochq.systems.hamiltonian import DiagonalHamiltonian
+
+# ΣL†L that varies by less than this part of itself is a multiple of 1.
+_EVEN = 1e-12
+# Terms of the series, and how large ‖H_eff‖ times its interval may be: (2 θ)^(m+1)/(m+1)! is below rounding.
+_SERIES = {"single": (5, 0.1), "double": (8, 0.03)}
+# Propagators over whole intervals are kept for at most so many different ones.
+_MOST_INTERVALS = 16
+# One search reaches as far as so many mean waiting times.
+_WAITING_TIMES = 4.0
+# Numbers of stored propagators come in multiples of this, so that not every change of numbers is compiled.
+_LEVELS = 4
+
+
+def evolution_of(
+    frame: Frame, jumps: tuple[Jumps, ...], lengths: np.ndarray, precision: str
+) -> tuple[Evolution, np.ndarray]:
+    """The evolution of a frame between clicks, and the index (T-1,) of each interval among the different ones."""
+    distinct, index = _distinct(lengths)
+    loss = total_loss(frame, jumps)
+    hbar = float(frame.hbar)
+    if loss.ndim == 1 and np.ptp(loss) <= _EVEN * np.abs(loss).max(initial=0.0):
+        energies, vectors = spectrum_of(frame.hamiltonian)
+        held = None if isinstance(frame.hamiltonian, DiagonalHamiltonian) else vectors
+        # A rate of zero never clicks: its clock must only outlast the run.
+        rate = max(float(loss.mean()), np.finfo(np.float32).tiny * 1e3)
+        return ExponentialClocks(np.float64(rate), energies / hbar, held), index
+    generator = _generator(frame, loss, hbar)
+    return _powers(generator, loss, distinct, precision), index
+
+
+def _distinct(lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The different lengths, but for rounding of the saved times, and which of them each is."""
+    _, first, index = np.unique(np.round(lengths / lengths.max(), 10), return_index=True, return_inverse=True)
+    return lengths[first], index.astype(np.int32)
+
+
+def total_loss(frame: Frame, jumps: tuple[Jumps, ...]) -> np.ndarray:
+    """Σ L†L of all channels in the frame's basis, (dim,) where it is diagonal, else (dim, dim)."""
+    total: Any = np.zeros(frame.dim)
+    for channel, change in zip(jumps, frame.changes, strict=True):
+        loss = np.asarray(channel.loss())
+        if change is not None and not (loss.ndim == 1 and np.ptp(loss) <= _EVEN * np.abs(loss).max(initial=0.0)):
+            loss = out_of(np.asarray(change).conj().T, np.diag(loss) if loss.ndim == 1 else loss)
+        if loss.ndim != total.ndim:
+            loss, total = (np.diag(one) if one.ndim == 1 else one for one in (loss, total))
+        total = total + loss
+    return as_loss(total)
+
+
+def _generator(frame: Frame, loss: np.ndarray, hbar: float) -> np.ndarray:
+    """−iH_eff/ħ, (dim,) where it is diagonal, else (dim, dim)."""
+    if isinstance(frame.hamiltonian, DiagonalHamiltonian) and loss.ndim == 1:
+        return -1j * np.asarray(frame.hamiltonian.diagonal) / hbar - 0.5 * loss
+    matrix = np.asarray(frame.hamiltonian.matrix())
+    return -1j * matrix / hbar - 0.5 * (np.diag(loss) if loss.ndim == 1 else loss)
+
+
+def _powers(generator: np.ndarray, loss: np.ndarray, lengths: np.ndarray, precision: str) -> Powers:
+    order, size = _SERIES[precision]
+    norm = float(np.abs(generator).max() if generator.ndim == 1 else np.linalg.norm(generator, 2))
+    mean_rate = float(np.mean(loss if loss.ndim == 1 else np.diagonal(loss).real))
+    reach = min(float(lengths.max()), _WAITING_TIMES / mean_rate)
+    unit = min(size / norm, reach)
+    levels = _LEVELS * max(1, int(np.ceil(np.log2(max(reach / unit, 1.0)) / _LEVELS)))
+    unit = reach / 2.0**levels
+    powers = [exponential(generator * unit)]
+    for _ in range(levels - 1):
+        powers.append(powers[-1] ** 2 if generator.ndim == 1 else powers[-1] @ powers[-1])
+    whole = (
+        np.stack([exponential(generator * length) for length in lengths]) if len(lengths) <= _MOST_INTERVALS else None
+    )
+    durations = unit * 2.0 ** np.arange(levels)
+    return Powers(np.stack(powers[::-1]), durations[::-1].copy(), generator * unit, whole, order)
+
+
+def exponential(generator: np.ndarray) -> np.ndarray:
+    """exp of a matrix, or of the diagonal of one."""
+    if generator.ndim == 1:
+        return np.exp(generator)
+    from scipy.linalg import expm
+
+    return expm(generator)
