@@ -1,5 +1,9 @@
-"""Parameters of an equation fitted to data, with their uncertainties."""
+"""Records filtered, their likelihood, and parameters fitted to data with their uncertainties."""
 
+from stochq.inference.filter import Filtered as Filtered
+from stochq.inference.filter import filter as filter
+from stochq.inference.filter import log_likelihood as log_likelihood
 from stochq.inference.fit import fit as fit
 from stochq.inference.result import Fit as Fit
 from stochq.inference.result import History as History
+from stochq.measurement import Record as Record

@@ -1,0 +1,209 @@
+"""What is known of a system given a record of it: conditional states and the likelihood of the record."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import ArrayLike
+
+from stochq.arrays import Array, is_concrete
+from stochq.compiling import compiled
+from stochq.ensemble.runner import thread_pool, workers
+from stochq.equation import Equation
+from stochq.inference.likelihood.choose import Kind, Method, build, choose
+from stochq.inference.likelihood.instrument import Instrument, Written
+from stochq.inference.likelihood.sweep import sweep
+from stochq.inference.observed import Observed, as_monitored, initial_state, observe
+from stochq.inference.operators import operator_rows
+from stochq.measurement import Record
+from stochq.real_parts import by_observable
+
+# Records that one call of the device follows.
+_RECORDS = 256
+
+
+@dataclass(frozen=True)
+class Filtered:
+    """States conditioned on records.
+
+    Attributes:
+        times: (T,), those of the record.
+        mean: {name: (record, T)} conditional means ⟨O⟩ = Tr(Oρ_c), before and after every interval.
+        purity: Tr ρ_c² (record, T).
+        log_likelihood: (record,), relative to Wiener noise.
+        density: ρ_c (record, T, dim, dim), or None.
+    """
+
+    times: np.ndarray
+    mean: dict[str, np.ndarray]
+    purity: np.ndarray
+    log_likelihood: np.ndarray
+    density: np.ndarray | None = field(default=None, repr=False)
+
+
+def filter(
+    equation: Equation,
+    state: ArrayLike,
+    record: Record,
+    *,
+    observables: Mapping[str, ArrayLike],
+    method: Method = "auto",
+    density: bool = False,
+) -> Filtered:
+    r"""The conditional state given everything that was written down up to each time.
+
+    $$d\rho_c = \mathcal L\rho_c\,dt + \sum_k\big(c_k\rho_c + \rho_cc_k^\dagger
+      - \langle c_k+c_k^\dagger\rangle\rho_c\big)\big(dY_k - \langle c_k+c_k^\dagger\rangle dt\big)$$
+
+    over bins of finite width, where the record between their ends is not known: "exact" averages over it (Guilmin,
+    Rouchon and Tilloy, arXiv 2505.20382). Every step is a completely positive map, whatever the width.
+
+    Args:
+        equation: from `sq.models.monitored`, or one whose operators have records of their own.
+        state: at the first time, a ket (dim,) or a density matrix (dim, dim).
+        record: simulated or measured, of all detectors or some; what the others write is lost.
+        observables: {name: operator (dim, dim) or diagonal (dim,)}.
+        method: "exact" for up to 8 levels; "kraus" for any number, of second order in the bins' width; "commuting"
+            where all operators are diagonal, exact; "auto" the first that fits.
+        density: whether the density matrices are returned.
+
+    Returns:
+        Means, purity, the log-likelihood of each record and, on request, density matrices.
+
+    Raises:
+        ValueError: for an equation without records, a record of other detectors or with NaN, a state or an observable
+            of another dimension, a method that does not fit, and a record that the equation cannot write.
+
+    >>> import numpy as np, stochq as sq
+    >>> watched = sq.measurement.homodyne([1.0, -1.0], efficiency=0.5)
+    >>> equation = sq.models.monitored(np.zeros((2, 2)), {"z": watched})
+    >>> record = sq.inference.Record([0.0, 0.1, 0.2], [0.3, -0.1], ["z"])
+    >>> found = sq.inference.filter(equation, np.eye(2) / 2, record, observables={"z": [1.0, -1.0]})
+    >>> bool(abs(found.mean["z"][0, -1] - np.tanh(2 * np.sqrt(0.5) * 0.2)) < 1e-12)
+    True
+    """
+    equation = as_monitored(equation)
+    rows = operator_rows(observables, equation.dim)
+    with jax.enable_x64(True):
+        initial = initial_state(state, equation.dim)
+        observed = observe(equation, record)
+        instrument = build(choose(observed, initial, method), observed)
+        operators = np.stack(list(rows.values()))
+        follow = partial(_filtered, instrument, initial, operators, density)
+        log_likelihood, readings, first = _in_blocks(follow, observed.written)
+    _check_possible(log_likelihood)
+    full = [np.concatenate([before[:, None], after], axis=1) for before, after in zip(first, readings, strict=True)]
+    means = by_observable(dict(zip(rows, np.moveaxis(full[0], 2, 0), strict=True)), observables)
+    total = log_likelihood + np.asarray(observed.correction)
+    return Filtered(record.times, means, full[1], total, full[2] if density else None)
+
+
+def log_likelihood(
+    equation: Equation, state: ArrayLike, record: Record, *, per_record: bool = False, method: Method = "auto"
+) -> Any:
+    r"""ln p(record) relative to Wiener noise, a JAX function of everything in the equation and of the state.
+
+    $$\ell(\theta) = \sum_{\text{records}}\ln\frac{p_\theta(Y)}{p_W(Y)},\qquad
+      \frac{p_\theta(Y)}{p_W(Y)} = \mathrm{Tr}\,\tilde\rho_T$$
+
+    in double precision, summed as logarithms of the steps' weights (PHYSICS.md §5). Of counted clicks it is the
+    logarithm of their chance. Derivatives with respect to parameters cost about three calls, however many there are;
+    put a computation that takes them inside `with jax.enable_x64(True):`.
+
+    Args:
+        equation, state, record, method: as of `filter`; equation and state may hold numbers that JAX traces.
+        per_record: whether the records are returned one by one, (record,), and not their sum.
+
+    Returns:
+        A number, or (record,).
+
+    Raises:
+        ValueError: as of `filter`, and for traced numbers in single precision.
+
+    >>> import numpy as np, stochq as sq
+    >>> watched = sq.measurement.homodyne([1.0, -1.0])
+    >>> equation = sq.models.monitored(np.zeros((2, 2)), {"z": watched})
+    >>> record = sq.inference.Record([0.0, 0.5], [0.3], ["z"])
+    >>> value = log_likelihood(equation, [1.0, 0.0], record)
+    >>> bool(abs(value - (2 * 0.3 - 2 * 0.5)) < 1e-12)
+    True
+    """
+    equation = as_monitored(equation)
+    concrete = is_concrete((equation, state))
+    if not concrete and jnp.zeros(()).dtype != np.float64:
+        raise ValueError(
+            "log_likelihood: expected double precision where JAX traces its arguments; differences of logarithms need "
+            "it. Put the whole computation inside `with jax.enable_x64(True):`."
+        )
+    with jax.enable_x64(True):
+        initial = initial_state(state, equation.dim)
+        observed = observe(equation, record)
+        kind = choose(observed, initial, method)
+        if concrete:
+            instrument = build(kind, observed)
+            found, _, _ = _in_blocks(partial(_likelihood, instrument, initial), observed.written)
+            found = found + np.asarray(observed.correction)
+        else:
+            found = _traced_likelihood(kind, initial, observed)
+    return found if per_record else found.sum(keepdims=False)
+
+
+@eqx.filter_jit
+def _traced_likelihood(kind: Kind, state: Array, observed: Observed) -> jax.Array:
+    instrument = build(kind, observed)
+    start = instrument.start(state, observed.written.current.shape[-1])
+    return sweep(instrument, start, observed.written).log_likelihood + observed.correction
+
+
+@compiled
+def _likelihood(instrument: Instrument, state: Array, written: Written) -> Any:
+    start = instrument.start(state, written.current.shape[-1])
+    return sweep(instrument, start, written).log_likelihood, (), ()
+
+
+@compiled
+def _filtered(instrument: Instrument, state: Array, operators: Array, density: bool, written: Written) -> Any:
+    """Log-likelihoods (R,), readings after the bins, (R, T, ...), and before the first, (R, ...)."""
+
+    def read(state: Any) -> tuple[jax.Array, ...]:
+        kept = (instrument.density(state),) if density else ()
+        return instrument.expect(state, operators), instrument.purity(state), *kept
+
+    start = instrument.start(state, written.current.shape[-1])
+    swept = sweep(instrument, start, written, read)
+    readings = tuple(jnp.moveaxis(array, -1, 0) for array in swept.readings)
+    return swept.log_likelihood, readings, tuple(jnp.moveaxis(array, -1, 0) for array in read(start))
+
+
+def _in_blocks(follow: Any, written: Written) -> Any:
+    """What `follow` returns of all records, some at a time on each core; its arrays have the records in front."""
+    records = written.current.shape[-1]
+    size = min(_RECORDS, records)
+
+    def call(first: int) -> Any:
+        block = [_padded(np.asarray(array[..., first : first + size]), size) for array in written[:2]]
+        with jax.enable_x64(True):
+            return jax.device_get(follow(Written(*block, written.which)))
+
+    pool = thread_pool(workers())
+    found = list(pool.map(call, range(0, records, size)))
+    return jax.tree.map(lambda *arrays: np.concatenate(arrays)[:records], *found)
+
+
+def _padded(array: np.ndarray, size: int) -> np.ndarray:
+    """Zeros in place of the records that fill the last block."""
+    return np.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, size - array.shape[-1])])
+
+
+def _check_possible(log_likelihood: np.ndarray) -> None:
+    bad = np.flatnonzero(~np.isfinite(log_likelihood))
+    if len(bad):
+        raise ValueError(
+            f"record: expected what the equation can write down; record {bad[0]} has no chance at all, {len(bad)} such "
+            "in all. A click needs something to be lost, and a dark count a rate of dark counts."
+        )

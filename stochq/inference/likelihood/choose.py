@@ -1,0 +1,118 @@
+"""Which instrument a record is read with."""
+
+from itertools import product
+from typing import Literal, get_args
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from stochq.arrays import Array, is_concrete
+from stochq.compiling import compiled
+from stochq.inference.likelihood.exact import ExactInstrument, coefficients
+from stochq.inference.likelihood.hermite import Powers, powers_up_to
+from stochq.inference.likelihood.instrument import Instrument
+from stochq.inference.likelihood.kraus import kraus_instrument
+from stochq.inference.likelihood.words import moments
+from stochq.inference.observed import Observed
+from stochq.measurement.line import WatchedParts
+
+Method = Literal["auto", "exact", "kraus"]
+Kind = Literal["exact", "pure", "mixed"]
+# The exact maps have dim⁴ numbers for each power of what was written down.
+LARGEST_EXACT = {0: 8, 1: 8, 2: 8, 3: 4}
+# Degrees of the series for so many currents: the most that its coefficients have digits for, and what is taken while
+# JAX traces the parameters, where their size is not known.
+_MOST, _TRACED = {0: 0, 1: 42, 2: 20, 3: 11}, {0: 0, 1: 16, 2: 12, 3: 9}
+_DEGREES = (4, 6, 8, 10, 12, 14, 16, 20, 24, 28, 40)
+# What the first terms left out may be, for typical records, and what is refused.
+_NEGLIGIBLE, _TOO_MUCH = 1e-13, 1e-7
+
+
+def check_method(method: str) -> None:
+    """ValueError for a method that does not exist."""
+    if method not in get_args(Method):
+        raise ValueError(f"method: expected one of {', '.join(get_args(Method))}; got {method!r}.")
+
+
+def choose(observed: Observed, state: Array, method: str) -> Kind:
+    """What kind of instrument a method asks for; "auto" takes the exact one where it fits."""
+    check_method(method)
+    dim = observed.parts.hamiltonian.shape[-1]
+    currents, counters = (stack.shape[-3] for stack in (observed.parts.watched, observed.parts.counted))
+    largest = LARGEST_EXACT.get(currents + counters, 0)
+    if method == "exact" and dim > largest:
+        raise ValueError(
+            f"method: expected 'kraus' for {currents + counters} columns of a system of {dim} levels; got 'exact', "
+            f"whose maps have dim⁴ numbers: at most {largest} levels. Or leave it to 'auto'."
+        )
+    if method == "exact" or (method == "auto" and dim <= largest):
+        return "exact"
+    dark = counters and not (is_concrete(observed.parts.dark) and not np.any(observed.parts.dark))
+    # Clicks at unknown times beside a current leave a mixture, and so do dark ones.
+    lossless = observed.parts.lost.shape[-3] == 0 and np.ndim(state) == 1
+    return "pure" if lossless and not dark and not (counters and currents) else "mixed"
+
+
+def build(kind: Kind, observed: Observed) -> Instrument:
+    """The instrument of the observed equation's bins."""
+    if kind == "exact":
+        return _exact(observed)
+    make = _kraus if not is_concrete(observed.parts) else compiled(_kraus)
+    return make(observed.parts, observed.lengths, kind == "pure", observed.most_clicks)
+
+
+def _kraus(parts: WatchedParts, lengths: Array, pure: bool, most_clicks: int) -> Instrument:
+    return kraus_instrument(parts, lengths, pure=pure, most_clicks=most_clicks)
+
+
+def _exact(observed: Observed) -> ExactInstrument:
+    currents, counters = (stack.shape[-3] for stack in (observed.parts.watched, observed.parts.counted))
+    traced = not is_concrete(observed.parts)
+    degree = _TRACED[currents] if traced else _MOST[currents]
+    # Two degrees more, to see how much is left out.
+    powers = _powers(currents, degree + 2 * traced, counters, observed.most_clicks)
+    if traced:
+        found = _coefficients(observed.parts, jnp.asarray(observed.lengths), powers)
+        left_out = tail(jnp, found, powers, currents)[degree]
+        found = jnp.where(left_out < _TOO_MUCH, found, jnp.nan)
+        return _of_degree(found, observed.lengths, powers, currents, degree)
+    found = np.asarray(compiled(_coefficients)(observed.parts, jnp.asarray(observed.lengths), powers))
+    if currents:
+        degree = _enough(np.asarray(tail(np, found, powers, currents)), float(np.max(observed.lengths)))
+    return _of_degree(found, observed.lengths, powers, currents, degree)
+
+
+def _enough(left_out: np.ndarray, longest: float) -> int:
+    """The degree above which nothing is worth its time; the two highest ones show what is missing."""
+    degrees = [degree for degree in _DEGREES if degree < len(left_out) - 2]
+    if left_out[degrees[-1]] > _TOO_MUCH:
+        raise ValueError(
+            "record: expected bins short against the time in which the state becomes known, so that the series in "
+            f"what was written down converges; the longest is {longest:.3g}. Take shorter bins."
+        )
+    return next((degree for degree in degrees if left_out[degree] < _NEGLIGIBLE), degrees[-1])
+
+
+def _coefficients(parts: object, lengths: Array, powers: Powers) -> jax.Array:
+    axes = 0 if parts.hamiltonian.ndim == 3 else None  # pyright: ignore[reportAttributeAccessIssue]
+    return jax.vmap(lambda parts, length: coefficients(parts, length, powers), in_axes=(axes, 0))(parts, lengths)
+
+
+def _powers(currents: int, degree: int, counters: int, clicks: int) -> Powers:
+    counts = list(product(range(clicks + 1), repeat=counters))
+    return tuple((*power, *count) for power in powers_up_to(currents, degree) for count in counts)
+
+
+def tail(arrays: object, found: Array, powers: Powers, currents: int) -> Array:
+    """What terms of a higher degree than 0, 1, … amount to, (degrees,): their sizes times the spread of He_n."""
+    spread = np.sqrt(moments(tuple(power[:currents] for power in powers)))
+    sizes = arrays.sqrt(arrays.sum(arrays.square(found), axis=(-1, -2))).max(0)  # pyright: ignore
+    degrees = np.array([sum(power[:currents]) for power in powers])
+    above = degrees[None] > np.arange(degrees.max() + 1)[:, None]
+    return arrays.sum(above * (spread * sizes)[None], axis=1)  # pyright: ignore
+
+
+def _of_degree(found: Array, lengths: Array, powers: Powers, currents: int, degree: int) -> ExactInstrument:
+    kept = [place for place, power in enumerate(powers) if sum(power[:currents]) <= degree]
+    return ExactInstrument(found[:, np.array(kept)], jnp.asarray(lengths), tuple(powers[k] for k in kept))

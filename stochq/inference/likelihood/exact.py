@@ -1,0 +1,150 @@
+r"""Bins of any width without an error of the bin's width (Guilmin, Rouchon and Tilloy, arXiv 2505.20382).
+
+$$\tilde\rho' = \sum_n He_n(y/\sqrt h)\,h^{-n/2}A_n\tilde\rho,\qquad
+  e^{h(\mathcal L+\zeta\mathcal M)} = \sum_n\zeta^nA_n$$
+
+He_n are the probabilists' polynomials; several columns give products of them. Of counted clicks the very coefficient
+counts, of $e^{h(\mathcal L-\mathcal J+\zeta\mathcal J)}$: its trace is the chance of n clicks.
+"""
+
+from math import lgamma
+from typing import Any, final
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from stochq.arrays import Array
+from stochq.inference.likelihood.hermite import Powers, polynomials
+from stochq.inference.likelihood.instrument import Instrument, Written
+from stochq.inference.likelihood.superoperators import (
+    click_maps,
+    coordinates,
+    current_maps,
+    exponential,
+    hermitian_basis,
+    lindbladian,
+    traces,
+)
+from stochq.measurement.line import WatchedParts
+
+# Up to this many coordinates of ρ the maps of all records are made first, by one product of matrices.
+_FEW_COORDINATES = 16
+# Points on the circle from which the coefficients of one variable are found; more variables take fewer each.
+_POINTS, _POINTS_OF_MANY = {0: 1, 1: 48, 2: 32}, 16
+# On wider circles e^{|ζ|} would cost the lowest coefficients digits.
+_WIDEST = 6.0
+
+
+@final
+class ExactInstrument(Instrument):
+    """coefficients: (bins, powers, dim², dim²) in coordinates of `hermitian_basis`; lengths: (bins,)."""
+
+    coefficients: Array
+    lengths: Array
+    powers: Powers = eqx.field(static=True)
+
+    @property
+    def dim(self) -> int:
+        return round(self.coefficients.shape[-1] ** 0.5)
+
+    @property
+    def _is_small(self) -> bool:
+        return self.coefficients.shape[-1] <= _FEW_COORDINATES
+
+    def start(self, state: Array, records: int) -> jax.Array:
+        rho = jnp.asarray(state)
+        if rho.ndim == 1:
+            rho = jnp.outer(rho, rho.conj())
+        return jnp.repeat(coordinates(rho)[:, None], records, axis=1)
+
+    def prepare(self, written: Written) -> Any:
+        values = polynomials(written, self.lengths[written.which], self.powers)
+        if not self._is_small:
+            return jnp.moveaxis(values, 1, 0), written.which
+        return jnp.moveaxis(self._maps(values, written.which), -2, 0)
+
+    def _maps(self, values: jax.Array, which: Array) -> jax.Array:
+        """Σ_n values_n A_n of all bins and records, (dim², dim², T, R)."""
+        if len(self.coefficients) == 1:
+            return jnp.einsum("pij,ptr->ijtr", self.coefficients[0], values)
+        return jnp.einsum("tpij,ptr->ijtr", self.coefficients[which], values)
+
+    def step(self, state: jax.Array, prepared: Any) -> tuple[jax.Array, jax.Array]:
+        if self._is_small:
+            after = jnp.sum(prepared * state[None], axis=1)
+        else:
+            values, which = prepared
+            images = jnp.einsum("pij,jr->pir", self.coefficients[which], state)
+            after = jnp.sum(values[:, None] * images, axis=0)
+        # Only the diagonal has a trace: its rows are few.
+        row = traces(self.dim)
+        weight = sum((after[i] for i in np.flatnonzero(row)[1:]), after[0])
+        return after / weight[None], weight
+
+    def density(self, state: jax.Array) -> jax.Array:
+        return jnp.einsum("ir,iab->abr", state, hermitian_basis(self.dim))
+
+    def expect(self, state: jax.Array, operators: Array) -> jax.Array:
+        rows = jnp.einsum("nab,iba->ni", operators, hermitian_basis(self.dim)).real
+        return rows @ state
+
+    def purity(self, state: jax.Array) -> jax.Array:
+        return jnp.sum(jnp.square(state), axis=0)
+
+
+def exact_instrument(parts: WatchedParts, lengths: Array, powers: Powers) -> ExactInstrument:
+    """The instrument of bins of these lengths (bins,); parts: of all bins, or with a leading axis (bins, ...)."""
+    axes = 0 if np.ndim(parts.hamiltonian) == 3 else None
+    build = jax.vmap(lambda parts, length: coefficients(parts, length, powers), in_axes=(axes, 0))
+    lengths = jnp.asarray(lengths)
+    return ExactInstrument(build(parts, lengths), lengths, powers)
+
+
+def coefficients(parts: WatchedParts, length: Array, powers: Powers) -> jax.Array:
+    """h^{−n/2}A_n for each of the powers, (powers, dim², dim²).
+
+    By values on circles |ζ| = r and their discrete Fourier transforms (Cauchy's integrals), with radii at which the
+    series' terms hardly decay, so that each coefficient has its digits.
+    """
+    currents, clicks = jnp.sqrt(length) * current_maps(parts), length * click_maps(parts)
+    variables = jnp.concatenate([currents, clicks])
+    constant = length * lindbladian(parts) - jnp.sum(clicks, axis=0)
+    count = len(variables)
+    points = _POINTS.get(count, _POINTS_OF_MANY)
+    nodes, weights = _nodes(points, count)
+    radii = jax.lax.stop_gradient(_radius(points) / jnp.maximum(_norms(variables), 1e-9))
+    # Nodes in columns: Σ_k ζ_k X_k.
+    turned = jnp.asarray(np.exp(2j * np.pi * nodes / points)) * radii[None]
+    generators = constant[None] + jnp.einsum("nk,kij->nij", turned, variables)
+    values = exponential(generators)
+    exponents = np.asarray(powers, int).reshape(len(powers), count)
+    transform = weights[None] * np.exp(-2j * np.pi * (exponents @ nodes.T) / points)
+    found = jnp.einsum("pn,nij->pij", jnp.asarray(transform), values).real
+    return found / jnp.prod(radii[None] ** exponents, axis=1)[:, None, None]
+
+
+def _norms(matrices: jax.Array) -> jax.Array:
+    """Upper bounds of the spectral norms of matrices (K, n, n)."""
+    sizes = jnp.abs(matrices)
+    return jnp.sqrt(jnp.max(jnp.sum(sizes, axis=1), axis=-1) * jnp.max(jnp.sum(sizes, axis=2), axis=-1))
+
+
+def _nodes(points: int, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers of the points (nodes, count) on each variable's circle, and their weights (nodes,).
+
+    The coefficients are real: of nodes that are conjugate to each other in all variables one is enough.
+    """
+    if count == 0:
+        return np.zeros((1, 0)), np.ones(1)
+    last = np.arange(points // 2 + 1)
+    axes = np.meshgrid(*[np.arange(points)] * (count - 1), last, indexing="ij")
+    nodes = np.stack([axis.reshape(-1) for axis in axes], axis=1)
+    inside = (nodes[:, -1] > 0) & (nodes[:, -1] < points // 2)
+    return nodes, np.where(inside, 2.0, 1.0) / points**count
+
+
+def _radius(points: int) -> float:
+    """Where the first aliased term, r^P/P!, is at the rounding."""
+    return min(_WIDEST, float(np.exp((lgamma(points + 1) + np.log(1e-16)) / points)))

@@ -1,0 +1,80 @@
+"""Words: products of the operators of a bin up to second order in its width, gathered by Hermite's polynomials."""
+
+from math import factorial, prod
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from stochq.arrays import Array
+from stochq.inference.likelihood.hermite import Powers, powers_up_to
+from stochq.inference.likelihood.superoperators import exponential, total_loss
+from stochq.measurement.line import WatchedParts
+
+# A current's operator is of order ½ in the bin's width, the loss of order 1; words to order 2 have four halves.
+_HALVES = 4
+
+
+class Words(NamedTuple):
+    r"""One bin: ρ ↦ U(…)U† with U half of the Hamiltonian's step, and between them words up to second order.
+
+    half: U (dim, dim); where no current is written it holds the loss as well, and waiting for a click is exact.
+    kraus: B_n (powers, dim, dim) of K(y) = Σ_n He_n B_n. lost: √h ℓ (M, dim, dim). clicks: √h L (C, dim, dim).
+    dark: h·d (C,).
+    """
+
+    half: jax.Array
+    kraus: jax.Array
+    lost: jax.Array
+    clicks: jax.Array
+    dark: jax.Array
+
+
+def word_powers(columns: int) -> Powers:
+    """The powers of `Words.kraus` for so many diffusive columns."""
+    return powers_up_to(columns, _HALVES if columns else 0)
+
+
+def words_of(parts: WatchedParts, length: Array) -> Words:
+    """The words of a bin of this length."""
+    columns = len(parts.watched)
+    loss = -0.5 * total_loss(parts.watched, parts.counted, parts.lost)
+    dark = length * jnp.asarray(parts.dark)
+    identity = jnp.eye(parts.hamiltonian.shape[-1], dtype=complex)
+    silence = -0.5 * jnp.sum(dark) * identity
+    turn = -1j * jnp.asarray(parts.hamiltonian)
+    root = jnp.sqrt(length)
+    if columns:
+        half, kraus = exponential(0.5 * length * turn), _gathered(length * loss + silence, root * parts.watched)
+    else:
+        half, kraus = exponential(0.5 * (length * (turn + loss) + silence)), identity[None]
+    return Words(half, kraus, root * parts.lost, root * parts.counted, dark)
+
+
+def _gathered(loss: jax.Array, operators: jax.Array) -> jax.Array:
+    r"""Coefficients of the Hermite polynomials, in the order of `word_powers`.
+
+    They are those of Πζ_k^{n_k} in $e^{a+\sum_k\zeta_kc_k}$, whose words of more than four halves are left out.
+    """
+    columns, dim = len(operators), loss.shape[-1]
+    # Words of one length by how often each operator occurs in them, the loss first.
+    words = {(0,) * (columns + 1): jnp.eye(dim, dtype=complex)}
+    total = {(0,) * columns: words[(0,) * (columns + 1)]}
+    letters = [loss, *operators]
+    for size in range(1, _HALVES + 1):
+        longer: dict[tuple[int, ...], jax.Array] = {}
+        for counts, word in words.items():
+            for place, letter in enumerate(letters):
+                more = tuple(n + (k == place) for k, n in enumerate(counts))
+                if more[0] + sum(more) <= _HALVES:
+                    longer[more] = longer.get(more, jnp.zeros_like(word)) + letter @ word / size
+        words = longer
+        for counts, word in words.items():
+            total[counts[1:]] = total[counts[1:]] + word if counts[1:] in total else word
+    return jnp.stack([total[power] for power in word_powers(columns)])
+
+
+def moments(powers: Powers) -> np.ndarray:
+    """E He_n² = Π n_k! of each of the powers under Wiener noise."""
+    return np.array([prod(map(factorial, power)) for power in powers], float)

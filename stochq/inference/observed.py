@@ -1,0 +1,205 @@
+"""An equation and a record of it, brought together: which operators wrote which column."""
+
+import warnings
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from stochq.arrays import Array, is_concrete
+from stochq.equation import Equation, as_equation
+from stochq.exact.inputs import initial_density, intervals
+from stochq.inference.likelihood.instrument import Written
+from stochq.measurement import Record
+from stochq.measurement.line import WatchedParts
+from stochq.measurement.record import COLUMNS, Kind
+from stochq.systems.states import check_state
+
+# So many increments whose spread is further from √length than this factor are likely to be currents.
+_UNLIKELY_SPREAD, _ENOUGH = 3.0, 30
+# A state whose second eigenvalue is below this is a ket.
+_PURE = 1e-12
+
+
+class Slot(NamedTuple):
+    """One record that an equation can have: its name, kind, the first of its operators among those of its kind
+    (currents or counters), and its detector, None where the equation has none."""
+
+    name: str
+    kind: Kind
+    place: int
+    detector: Any
+
+
+class Observed(NamedTuple):
+    """parts: of all bins, or with a leading axis (bins, ...) where the equation depends on time; lengths: (bins,);
+    written: (T, ...) with unit noise; correction: (R,), what gain and offset add to the log-likelihood; most_clicks: of
+    one counter in one bin."""
+
+    parts: WatchedParts
+    lengths: np.ndarray
+    written: Written
+    correction: Array
+    most_clicks: int
+
+
+def slots(equation: Equation) -> list[Slot]:
+    """The records that an equation can have, in the order of its watched operators.
+
+    Raises: ValueError where it has none, with the reason.
+    """
+    found: list[Slot] = []
+    places = {True: 0, False: 0}
+    for line in equation.lines:
+        detector = equation.detectors[line.detector] if line.detector >= 0 else None
+        kind = _law_kind(equation, line.sources[0][0]) if detector is None else detector.kind
+        counts = kind == "counting"
+        found.append(Slot(line.name, kind, places[counts], detector))
+        places[counts] += COLUMNS[kind]
+    if not found:
+        reasons = "; ".join(channel.missing_record(channel.law) for channel in equation.channels)
+        raise ValueError(
+            f"equation: expected one of which something is written down; {reasons or 'this one has no channels'}. Say "
+            "who watches: sq.models.monitored(hamiltonian, {'current': sq.measurement.homodyne(L)})."
+        )
+    return found
+
+
+def _law_kind(equation: Equation, place: int) -> Kind:
+    kinds: dict[str, Kind] = {"complex": "heterodyne", "jump": "counting"}
+    return kinds.get(equation.channels[place].law.name, "homodyne")
+
+
+def as_monitored(equation: Any) -> Equation:
+    """An equation that a record can be of.
+
+    Raises: ValueError for something else and for coloured noise.
+    """
+    checked = as_equation(equation)
+    if checked.colour is not None:
+        raise ValueError("equation: expected one with white noise; coloured noise is a potential that nobody reads.")
+    return checked
+
+
+def observe(equation: Equation, record: Any) -> Observed:
+    """The record's columns beside the operators that wrote them; detectors that it lacks have lost theirs.
+
+    Raises: ValueError for a record of other detectors or kinds, with numbers that are not finite.
+    """
+    known = {slot.name: slot for slot in slots(equation)}
+    check_record(record, known)
+    chosen = [known[name] for name in record.names]
+    counting = [slot.kind == "counting" for slot in chosen]
+    currents = [place for slot in chosen if slot.kind != "counting" for place in _places(slot)]
+    counters = [slot.place for slot in chosen if slot.kind == "counting"]
+    columns = [kind for slot, kind in zip(chosen, counting, strict=True) for _ in range(COLUMNS[slot.kind])]
+    data = np.moveaxis(record.increments, 0, -1)
+    lengths, which = np.unique(intervals(record.times), return_inverse=True)
+    if equation.time_dependent:
+        lengths, which = intervals(record.times), np.arange(len(record.times) - 1)
+        parts = jax.vmap(equation.watched_parts)(record.times[:-1] + 0.5 * lengths)
+        select = jax.vmap(lambda parts: _selected(parts, currents, counters))
+    else:
+        parts = equation.watched_parts()
+        select = lambda parts: _selected(parts, currents, counters)  # noqa: E731
+    current, correction = _unit_noise(
+        [slot for slot in chosen if slot.kind != "counting"], data[:, ~np.array(columns, bool)], lengths[which]
+    )
+    clicks = data[:, np.array(columns, bool)]
+    observed = Observed(select(parts), lengths, Written(current, clicks, which), correction, int(clicks.max(initial=0)))
+    _warn_of_currents(observed)
+    return observed
+
+
+def _places(slot: Slot) -> range:
+    return range(slot.place, slot.place + COLUMNS[slot.kind])
+
+
+def _selected(parts: WatchedParts, currents: list[int], counters: list[int]) -> WatchedParts:
+    """The operators of the record's columns, in its order; what others would have written counts as lost."""
+    arrays: Any = np if is_concrete(parts) else jnp
+    other_currents = [k for k in range(len(parts.watched)) if k not in currents]
+    other_counters = [k for k in range(len(parts.counted)) if k not in counters]
+
+    def take(stack: Array, places: list[int]) -> Array:
+        return arrays.asarray(stack)[np.array(places, int)]
+
+    lost = arrays.concatenate([parts.lost, take(parts.watched, other_currents), take(parts.counted, other_counters)])
+    return WatchedParts(
+        parts.hamiltonian, take(parts.watched, currents), take(parts.counted, counters), take(parts.dark, counters), lost
+    )
+
+
+def _unit_noise(chosen: list[Slot], raw: np.ndarray, lengths: np.ndarray) -> tuple[Array, Array]:
+    """Columns (T, K, R) without gain and offset, and what these add to the log-likelihood, (R,)."""
+    scales, drifts = [], []
+    for slot in chosen:
+        scale, drift = (1.0, 0.0) if slot.detector is None else (slot.detector.scale, slot.detector.drift)
+        # The offset is one of Z = (Y₁ − iY₂)/√2.
+        scales += [scale] * COLUMNS[slot.kind]
+        drifts += [drift] if slot.kind == "homodyne" else [np.sqrt(2) * drift, 0.0]
+    if is_concrete((scales, drifts)) and np.all(np.equal(scales, 1.0)) and not np.any(drifts):
+        return raw, np.zeros(raw.shape[-1])
+    scale, drift = jnp.asarray(scales)[None, :, None], jnp.asarray(drifts)[None, :, None]
+    widths = lengths[:, None, None]
+    unit = (raw - drift * widths) / scale
+    ratio = 0.5 * (raw**2 - unit**2) / widths - jnp.log(jnp.abs(scale))
+    return unit, jnp.sum(ratio, axis=(0, 1))
+
+
+def check_record(record: Any, known: dict[str, Slot]) -> None:
+    """ValueError unless it is a record of some of the equation's detectors, whole and finite."""
+    if not isinstance(record, Record):
+        raise ValueError(
+            f"record: expected a sq.inference.Record(times, increments, names); got {type(record).__name__}. "
+            "Record.from_current takes currents."
+        )
+    expected = ", ".join(f"{slot.name!r} ({slot.kind})" for slot in known.values())
+    for name, kind in zip(record.names, record.kinds, strict=True):
+        if name not in known:
+            raise ValueError(f"record: expected detectors among {expected}; got {name!r}. Name it as the equation does.")
+        if kind != known[name].kind:
+            raise ValueError(f"record: expected detectors {expected}; {name!r} is a record of {kind} detection.")
+    bad = np.argwhere(~np.isfinite(record.increments))
+    if len(bad):
+        row, interval, column = bad[0]
+        raise ValueError(
+            f"record: expected finite numbers; {record.columns[column]!r} has {record.increments[tuple(bad[0])]} in "
+            f"interval {interval} of record {row}. Leave that record out."
+        )
+    _check_clicks(record)
+
+
+def _check_clicks(record: Record) -> None:
+    for name, kind in zip(record.names, record.kinds, strict=True):
+        if kind == "counting" and np.any((record[name] < 0) | (record[name] % 1 != 0)):
+            raise ValueError(f"record: expected whole numbers of clicks of {name!r}, zero or more; got others.")
+
+
+def _warn_of_currents(observed: Observed) -> None:
+    """Increments have the spread √length, apart from what the signal adds, at most 2|c|√length."""
+    current = observed.written.current
+    if not is_concrete((current, observed.parts)) or np.size(current) < _ENOUGH:
+        return
+    widths = observed.lengths[observed.written.which][:, None]
+    spread = np.sqrt(np.mean(np.asarray(current) ** 2, axis=-1) / widths)
+    signal = 2 * np.linalg.norm(np.asarray(observed.parts.watched), axis=(-1, -2)).max() * np.sqrt(widths.max())
+    typical = float(np.sqrt(np.mean(spread**2)))
+    if not 1 / _UNLIKELY_SPREAD < typical < _UNLIKELY_SPREAD * (1 + signal):
+        warnings.warn(
+            f"record: expected increments with a spread near the root of the interval; theirs is {typical:.3g} times "
+            "that. Give currents through Record.from_current, and what the electronics do as gain of the detector.",
+            stacklevel=4,
+        )
+
+
+def initial_state(state: Any, dim: int) -> Array:
+    """A checked ket (dim,), or a density matrix (dim, dim) that is not pure; traced ones as they are."""
+    if not is_concrete(state):
+        return state
+    if np.ndim(state) != 2:
+        return check_state(state, dim)
+    rho = initial_density(state, dim)
+    values, vectors = np.linalg.eigh(rho)
+    return vectors[:, -1] if values[-1] > 1 - _PURE else rho

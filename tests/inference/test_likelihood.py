@@ -1,0 +1,257 @@
+"""Likelihoods and conditional states against published values, and against plain SciPy on small systems."""
+
+from itertools import product
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.linalg import expm
+
+import stochq as sq
+from stochq.inference.likelihood.exact import exact_instrument
+from stochq.inference.likelihood.hermite import powers_up_to
+from stochq.inference.likelihood.kraus import kraus_instrument, mean_of_records
+from stochq.inference.likelihood.words import words_of
+from stochq.measurement import counting, heterodyne, homodyne, unread
+from stochq.measurement.line import WatchedParts
+
+X, Z = np.array([[0.0, 1.0], [1.0, 0.0]]), np.diag([1.0, -1.0])
+LOWERING = np.array([[0.0, 0.0], [1.0, 0.0]])  # the excited state is (1, 0)
+GROUND = np.array([0.0, 1.0])
+BINS = np.arange(40)
+
+
+def qubit(rabi=3.0, detuning=0.5, rate=1.0, efficiency=1.0, detector=homodyne):
+    hamiltonian = 0.5 * rabi * X + 0.5 * detuning * Z
+    return sq.models.monitored(hamiltonian, {"out": detector(jnp.sqrt(rate) * LOWERING, efficiency=efficiency)})
+
+
+def waves(step=0.1):
+    return np.sqrt(step) * np.sin(1.7 * BINS)
+
+
+def record(increments, step=0.1, kind="homodyne"):
+    increments = np.asarray(increments)
+    return sq.inference.Record(step * np.arange(increments.shape[1] + 1), increments, ["out"], [kind])
+
+
+def averaged_over_paths(hamiltonian, watched, lost, step, increments, rho):
+    """E_z exp(hℒ + Σ_k(y_k + iz_k√h)𝓜_k) ρ by Gauss-Hermite points, on matrices stacked by rows."""
+    dim = len(hamiltonian)
+    unit = np.eye(dim)
+
+    def left(a):
+        return np.kron(a, unit)
+
+    def right(a):
+        return np.kron(unit, a.T)
+
+    generator = -1j * (left(hamiltonian) - right(hamiltonian))
+    for one in [*watched, *lost]:
+        loss = one.conj().T @ one
+        generator = generator + left(one) @ right(one.conj().T) - 0.5 * (left(loss) + right(loss))
+    maps = [left(one) + right(one.conj().T) for one in watched]
+    points, weights = np.polynomial.hermite_e.hermegauss(16)
+    weights = weights / weights.sum()
+    total = 0
+    for chosen in product(range(16), repeat=len(maps)):
+        shift = sum(
+            (y + 1j * np.sqrt(step) * points[n]) * one for y, n, one in zip(increments, chosen, maps, strict=True)
+        )
+        total = total + np.prod(weights[list(chosen)]) * expm(step * generator + shift)
+    return (total @ rho.reshape(-1)).reshape(dim, dim)
+
+
+def test_likelihood_of_a_homodyne_record():
+    value = sq.inference.log_likelihood(qubit(), GROUND, record(waves()[None]))
+    assert abs(value + 2.0139876779) < 1e-9
+
+
+def test_gradient_of_the_likelihood():
+    data = record(waves()[None])
+    with jax.enable_x64(True):
+        # At an efficiency of exactly 1 the amplitude of what is lost has no derivative.
+        found = jax.grad(lambda theta: sq.inference.log_likelihood(qubit(*theta), GROUND, data))(
+            jnp.array([3.0, 0.5, 1.0, 1 - 1e-9])
+        )
+    np.testing.assert_allclose(found, [0.36295261, 0.49056710, -1.99766269, -2.57845363], atol=3e-8)
+
+
+def test_likelihood_of_a_heterodyne_record():
+    both = np.stack([waves(), np.sqrt(0.1) * np.cos(2.3 * BINS)], axis=-1)
+    data = record(both[None], kind="heterodyne")
+    assert abs(sq.inference.log_likelihood(qubit(detector=heterodyne), GROUND, data) + 2.0090179143) < 1e-9
+
+
+def test_one_step_of_the_exact_map():
+    found = sq.inference.filter(
+        qubit(efficiency=0.6), GROUND, record([[0.37]], 0.2), observables={"x": X, "y": [[0, -1j], [1j, 0]], "z": Z}
+    )
+    weight = np.exp(found.log_likelihood[0])
+    vector = [weight * found.mean[name][0, 1] for name in "xyz"]
+    np.testing.assert_allclose([weight, *vector], [0.996804, -0.011959, 0.537985, -0.838672], atol=2e-6)
+
+
+@pytest.mark.parametrize("dim, columns", [(2, 1), (3, 2), (5, 1)])
+def test_exact_step_is_the_average_over_paths(dim, columns):
+    rng = np.random.default_rng(dim)
+    draw = rng.normal(size=(columns + 2, dim, dim, 2)) @ [1, 1j]
+    hamiltonian, lost, watched = draw[0] + draw[0].conj().T, 0.3 * draw[1], 0.4 * draw[2:]
+    psi = sq.normalize(rng.normal(size=dim) + 1j * rng.normal(size=dim))
+    step, increments = 0.11, rng.normal(size=columns) * np.sqrt(0.11)
+    want = averaged_over_paths(hamiltonian, watched, [lost], step, increments, np.outer(psi, psi.conj()))
+    detectors = {f"d{k}": homodyne(one) for k, one in enumerate(watched)}
+    equation = sq.models.monitored(hamiltonian, {**detectors, "lost": unread(lost)})
+    data = sq.inference.Record([0.0, step], increments[None, None], list(detectors))
+    found = sq.inference.filter(equation, psi, data, observables={"n": np.eye(dim)}, density=True, method="exact")
+    np.testing.assert_allclose(np.exp(found.log_likelihood[0]) * found.density[0, 1], want, atol=1e-9)
+
+
+def test_coefficients_of_a_bin_without_a_record_are_the_master_equation():
+    """E over the record of the exact map is e^{hℒ}: the trace is kept, and unread bins are exact."""
+    with jax.enable_x64(True):
+        parts = qubit(efficiency=0.6).watched_parts()
+        powers = powers_up_to(1, 6)
+        short, long = (np.asarray(exact_instrument(parts, [h], powers).coefficients[0, 0]) for h in (0.2, 0.6))
+    np.testing.assert_allclose(short @ short @ short, long, atol=1e-13)
+    np.testing.assert_allclose((short[0] + short[3]), [1, 0, 0, 1], atol=1e-13)
+
+
+def random_records(count, bins, step, seed=1):
+    return np.random.default_rng(seed).normal(size=(count, bins)) * np.sqrt(step)
+
+
+@pytest.mark.parametrize("detector", [homodyne, heterodyne])
+def test_kraus_maps_approach_the_exact_ones_with_the_square_of_the_bin(detector):
+    """On records of one path each: their increments over shorter and shorter bins, added up."""
+    kind = "homodyne" if detector is homodyne else "heterodyne"
+    columns = 1 if detector is homodyne else 2
+    fine = np.random.default_rng(3).normal(size=(64, 128, columns)) * np.sqrt(2 / 128)
+    errors = []
+    for bins in (32, 128):
+        joined = fine.reshape(64, bins, -1, columns).sum(axis=2)
+        data = record(joined, 2 / bins, kind)
+        equation = qubit(efficiency=0.7, detector=detector)
+        exact, kraus = (
+            sq.inference.filter(equation, GROUND, data, observables={"z": Z, "x": X}, method=method)
+            for method in ("exact", "kraus")
+        )
+        errors.append(np.sqrt(np.mean((exact.mean["z"][:, -1] - kraus.mean["z"][:, -1]) ** 2)))
+    # Single states converge with h^{3/2} at least.
+    assert errors[1] < errors[0] / 5 and errors[1] < 2e-3
+
+
+def test_pure_and_mixed_kraus_maps_agree():
+    data = record(random_records(8, 40, 0.1))
+    pure = sq.inference.filter(qubit(), GROUND, data, observables={"z": Z, "x": X}, method="kraus")
+    mixed = sq.inference.filter(
+        qubit(), np.diag([1e-9, 1 - 1e-9]), data, observables={"z": Z, "x": X}, method="kraus"
+    )
+    np.testing.assert_allclose(pure.mean["x"], mixed.mean["x"], atol=1e-6)
+    np.testing.assert_allclose(pure.log_likelihood, mixed.log_likelihood, atol=1e-5)
+    np.testing.assert_allclose(pure.purity, 1, atol=1e-12)
+
+
+@pytest.mark.parametrize("step", [0.05, 0.5, 5.0])
+def test_states_stay_positive_whatever_the_bin(step):
+    data = record(random_records(16, 30, step), step)
+    for method in ("kraus", "exact") if step < 5 else ("kraus",):
+        equation = qubit(efficiency=0.6)
+        found = sq.inference.filter(equation, GROUND, data, observables={"z": Z}, density=True, method=method)
+        assert np.linalg.eigvalsh(found.density).min() > -1e-9
+
+
+def test_weights_of_kraus_maps_are_those_of_a_law():
+    """Their mean over the records of one bin is Tr(Sρ), by Gauss-Hermite points in y."""
+    with jax.enable_x64(True):
+        parts = qubit(efficiency=0.6).watched_parts()
+        step = 0.3
+        points, weights = np.polynomial.hermite_e.hermegauss(20)
+        rho = np.array([[0.3, 0.1 + 0.2j], [0.1 - 0.2j, 0.7]])
+        instrument = kraus_instrument(parts, [step], pure=False)
+        mean = np.asarray(jax.vmap(mean_of_records)(instrument.words)[0])
+        data = sq.inference.likelihood.instrument.Written(
+            np.sqrt(step) * points[None, None], np.zeros((1, 0, 20)), np.zeros(1, int)
+        )
+        prepared = jax.tree.map(lambda array: array[0], instrument.prepare(data))
+        weight = np.asarray(instrument.step(instrument.start(rho, 20), prepared)[1])
+    assert abs(weights @ weight / weights.sum() - 1) < 1e-12
+    assert 1e-4 < abs(np.trace(mean @ rho) - 1) < 1e-2
+
+
+def test_words_of_one_operator():
+    """He_0 … He_4 as worked out by hand, for a loss that does not commute with the operator."""
+    rng = np.random.default_rng(0)
+    c, lost = rng.normal(size=(2, 3, 3))
+    h = 0.3
+    parts = WatchedParts(np.zeros((3, 3)), c[None], np.zeros((0, 3, 3)), np.zeros(0), lost[None])
+    a = -0.5 * (c.T @ c + lost.T @ lost)
+    want = [
+        np.eye(3) + a * h + 0.5 * h * h * a @ a,
+        np.sqrt(h) * (c + 0.5 * h * (a @ c + c @ a)),
+        h * (0.5 * c @ c + h / 6 * (a @ c @ c + c @ a @ c + c @ c @ a)),
+        h**1.5 * c @ c @ c / 6,
+        h**2 * c @ c @ c @ c / 24,
+    ]
+    with jax.enable_x64(True):
+        np.testing.assert_allclose(words_of(parts, h).kraus, want, atol=1e-14)
+
+
+def test_clicks_of_resonance_fluorescence():
+    """No click from an excited atom until t, then one: e^{−γt} and 1 − e^{−γt}; half of them counted."""
+    equation = sq.models.monitored(np.zeros((2, 2)), {"out": counting(np.sqrt(2.0) * LOWERING, efficiency=0.5)})
+    times = [0.0, 0.3, 0.7]
+    for method in ("exact", "kraus"):
+        found = [
+            np.exp(sq.inference.log_likelihood(
+                equation, [1.0, 0.0], sq.inference.Record(times, [clicks], ["out"], ["counting"]), method=method
+            ))
+            for clicks in ([0, 0], [1, 0], [0, 1])
+        ]  # fmt: skip
+        gone = 0.5 * (1 - np.exp(-2 * np.array(times)))
+        want = [1 - gone[2], gone[1], gone[2] - gone[1]]
+        np.testing.assert_allclose(found, want, atol=1e-12 if method == "exact" else 4e-2)
+
+
+def test_chances_of_clicks_with_currents_and_dark_counts_add_up():
+    """Over the clicks of three bins, at fixed currents of another detector, to the likelihood of those alone."""
+    click, dark = 0.8 * LOWERING, 0.4
+    detectors = {"n": counting(click, efficiency=0.7, dark=dark), "out": homodyne(Z, efficiency=0.5)}
+    equation = sq.models.monitored(0.8 * X, detectors)
+    times, currents = 0.1 * np.arange(3), [0.2, -0.4]
+    counts = [c for c in product(range(5), repeat=2)]
+    both = np.stack([np.array(counts, float), np.tile(currents, (len(counts), 1))], axis=-1)
+    data = sq.inference.Record(times, both, ["n", "out"], ["counting", "homodyne"])
+    alone = sq.inference.Record(times, [currents], ["out"])
+    for method in ("exact", "kraus"):
+        chances = np.exp(sq.inference.log_likelihood(equation, GROUND, data, per_record=True, method=method))
+        want = np.exp(sq.inference.log_likelihood(equation, GROUND, alone, method=method))
+        assert abs(chances.sum() - want) < (1e-7 if method == "exact" else 1e-3)
+
+
+def test_gain_and_offset_are_part_of_the_density():
+    """Records written as g·dY + o dt have the density of dY, divided by g, relative to noise of unit gain."""
+    data = random_records(4, 10, 0.1)
+    plain = sq.inference.log_likelihood(qubit(efficiency=0.8), GROUND, record(data), per_record=True)
+    detector = homodyne(LOWERING, efficiency=0.8, gain=2.0, offset=0.3)
+    equation = sq.models.monitored(1.5 * X + 0.25 * Z, {"out": detector})
+    raw = 2.0 * data + 0.3 * 0.1
+    found = sq.inference.log_likelihood(equation, GROUND, record(raw), per_record=True)
+    want = plain - 10 * np.log(2.0) + np.sum(raw**2 - data**2, axis=1) / (2 * 0.1)
+    np.testing.assert_allclose(found, want, atol=1e-10)
+
+
+def test_bins_of_unequal_lengths():
+    """A long bin in two parts whose increments are known is another record than the whole, and each has its length."""
+    times = np.array([0.0, 0.1, 0.3, 0.35, 0.6])
+    increments = np.array([[0.1, -0.3, 0.2, 0.4]])
+    equation = qubit(efficiency=0.6)
+    found = sq.inference.filter(
+        equation, GROUND, sq.inference.Record(times, increments, ["out"]), observables={"z": Z}, density=True
+    )
+    parts, rho = equation.watched_parts(), np.diag(GROUND)
+    for length, y in zip(np.diff(times), increments[0], strict=True):
+        rho = averaged_over_paths(parts.hamiltonian, parts.watched, parts.lost, length, [y], rho)
+    np.testing.assert_allclose(np.exp(found.log_likelihood[0]), np.trace(rho).real, rtol=1e-9)
+    np.testing.assert_allclose(found.density[0, -1], rho / np.trace(rho), atol=1e-9)
