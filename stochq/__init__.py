@@ -12,8 +12,8 @@
 `sq.systems` are bases and Hamiltonians, `sq.models` the papers' equations, `sq.schemes` how one step is made,
 `sq.noise` noise with a spectrum, `sq.measurement` detectors and what they write down,
 `sq.exact` the master equation, `sq.gaussian` phase space (Gaussian states, entropy production, detailed balance),
-`sq.fit` fits parameters to data, `sq.bounds` heating by collapse and what experiments exclude, in SI units
-(`sq.constants`). Importing changes no JAX setting.
+`sq.fit` fits parameters to data, `sq.inference` has conditional states and likelihoods of records, `sq.bounds` heating
+by collapse and what experiments exclude, in SI units (`sq.constants`). Importing changes no JAX setting.
 """
 
 from importlib import import_module as _import_module
@@ -24,6 +24,7 @@ from typing import Any as _Any
 from stochq import channels as channels
 from stochq import constants as constants
 from stochq import exact as exact
+from stochq import inference as inference
 from stochq import measurement as measurement
 from stochq import models as models
 from stochq import noise as noise

@@ -1,8 +1,8 @@
 """Records filtered, their likelihood, and parameters fitted to data with their uncertainties."""
 
-from stochq.inference.filter import Filtered as Filtered
-from stochq.inference.filter import filter as filter
-from stochq.inference.filter import log_likelihood as log_likelihood
+from stochq.inference.filtering import Filtered as Filtered
+from stochq.inference.filtering import filter as filter
+from stochq.inference.filtering import log_likelihood as log_likelihood
 from stochq.inference.fit import fit as fit
 from stochq.inference.result import Fit as Fit
 from stochq.inference.result import History as History

@@ -53,7 +53,7 @@ def slots(equation: Equation) -> list[Slot]:
     places = {True: 0, False: 0}
     for line in equation.lines:
         detector = equation.detectors[line.detector] if line.detector >= 0 else None
-        kind = _law_kind(equation, line.sources[0][0]) if detector is None else detector.kind
+        kind = detector.kind if detector is not None and detector.kind else _law_kind(equation, line.sources[0][0])
         counts = kind == "counting"
         found.append(Slot(line.name, kind, places[counts], detector))
         places[counts] += COLUMNS[kind]
@@ -127,7 +127,11 @@ def _selected(parts: WatchedParts, currents: list[int], counters: list[int]) -> 
 
     lost = arrays.concatenate([parts.lost, take(parts.watched, other_currents), take(parts.counted, other_counters)])
     return WatchedParts(
-        parts.hamiltonian, take(parts.watched, currents), take(parts.counted, counters), take(parts.dark, counters), lost
+        parts.hamiltonian,
+        take(parts.watched, currents),
+        take(parts.counted, counters),
+        take(parts.dark, counters),
+        lost,
     )
 
 
@@ -158,7 +162,9 @@ def check_record(record: Any, known: dict[str, Slot]) -> None:
     expected = ", ".join(f"{slot.name!r} ({slot.kind})" for slot in known.values())
     for name, kind in zip(record.names, record.kinds, strict=True):
         if name not in known:
-            raise ValueError(f"record: expected detectors among {expected}; got {name!r}. Name it as the equation does.")
+            raise ValueError(
+                f"record: expected detectors among {expected}; got {name!r}. Name it as the equation does."
+            )
         if kind != known[name].kind:
             raise ValueError(f"record: expected detectors {expected}; {name!r} is a record of {kind} detection.")
     bad = np.argwhere(~np.isfinite(record.increments))

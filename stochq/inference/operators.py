@@ -21,7 +21,7 @@ def operator_rows(observables: Mapping[str, Any], dim: int) -> dict[str, np.ndar
         if callable(value) or shape_of(label, value) not in ((dim,), (dim, dim)):
             what = "a function" if callable(value) else f"shape {np.shape(value)}"
             raise ValueError(
-                f"{label}: expected an operator ({dim}, {dim}) or a diagonal ({dim},), whose mean a density matrix has; "
+                f"{label}: expected an operator ({dim}, {dim}) or a diagonal ({dim},), for a density matrix; "
                 f"got {what}."
             )
         check_finite(label, value)

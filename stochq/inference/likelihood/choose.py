@@ -1,7 +1,7 @@
 """Which instrument a record is read with."""
 
 from itertools import product
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import jax
 import jax.numpy as jnp
@@ -74,18 +74,18 @@ def _exact(observed: Observed) -> ExactInstrument:
     powers = _powers(currents, degree + 2 * traced, counters, observed.most_clicks)
     if traced:
         found = _coefficients(observed.parts, jnp.asarray(observed.lengths), powers)
-        left_out = tail(jnp, found, powers, currents)[degree]
+        left_out = next_terms(jnp, found, powers, currents)[-1]
         found = jnp.where(left_out < _TOO_MUCH, found, jnp.nan)
         return _of_degree(found, observed.lengths, powers, currents, degree)
     found = np.asarray(compiled(_coefficients)(observed.parts, jnp.asarray(observed.lengths), powers))
     if currents:
-        degree = _enough(np.asarray(tail(np, found, powers, currents)), float(np.max(observed.lengths)))
+        degree = _enough(np.asarray(next_terms(np, found, powers, currents)), float(np.max(observed.lengths)))
     return _of_degree(found, observed.lengths, powers, currents, degree)
 
 
 def _enough(left_out: np.ndarray, longest: float) -> int:
-    """The degree above which nothing is worth its time; the two highest ones show what is missing."""
-    degrees = [degree for degree in _DEGREES if degree < len(left_out) - 2]
+    """The degree above which nothing is worth its time."""
+    degrees = [degree for degree in _DEGREES if degree < len(left_out)]
     if left_out[degrees[-1]] > _TOO_MUCH:
         raise ValueError(
             "record: expected bins short against the time in which the state becomes known, so that the series in "
@@ -104,13 +104,13 @@ def _powers(currents: int, degree: int, counters: int, clicks: int) -> Powers:
     return tuple((*power, *count) for power in powers_up_to(currents, degree) for count in counts)
 
 
-def tail(arrays: object, found: Array, powers: Powers, currents: int) -> Array:
-    """What terms of a higher degree than 0, 1, … amount to, (degrees,): their sizes times the spread of He_n."""
+def next_terms(arrays: Any, found: Array, powers: Powers, currents: int) -> Array:
+    """What the terms of the next two degrees after 0, 1, … amount to: their sizes times the spread of He_n."""
     spread = np.sqrt(moments(tuple(power[:currents] for power in powers)))
-    sizes = arrays.sqrt(arrays.sum(arrays.square(found), axis=(-1, -2))).max(0)  # pyright: ignore
+    sizes = arrays.sqrt(arrays.sum(arrays.square(found), axis=(-1, -2))).max(0)
     degrees = np.array([sum(power[:currents]) for power in powers])
-    above = degrees[None] > np.arange(degrees.max() + 1)[:, None]
-    return arrays.sum(above * (spread * sizes)[None], axis=1)  # pyright: ignore
+    beyond = degrees[None] - np.arange(degrees.max() - 1)[:, None]
+    return arrays.sum(((beyond == 1) | (beyond == 2)) * (spread * sizes)[None], axis=1)
 
 
 def _of_degree(found: Array, lengths: Array, powers: Powers, currents: int, degree: int) -> ExactInstrument:

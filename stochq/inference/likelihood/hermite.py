@@ -5,13 +5,14 @@ from itertools import product
 import jax
 import jax.numpy as jnp
 
+from stochq.arrays import Array
 from stochq.inference.likelihood.instrument import Written
 
 # How often each column's variable occurs in a word: one number for each column, diffusive ones first.
 Powers = tuple[tuple[int, ...], ...]
 
 
-def hermite(x: jax.Array, count: int) -> list[jax.Array]:
+def hermite(x: Array, count: int) -> list[jax.Array]:
     """He_0 … He_{count−1}, the probabilists': He_{n+1} = x He_n − n He_{n−1}."""
     found = [jnp.ones_like(x), x]
     for n in range(1, count - 1):

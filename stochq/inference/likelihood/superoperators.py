@@ -84,11 +84,12 @@ def _click_map(operator: jax.Array) -> jax.Array:
 _ORDER, _DOUBLINGS = 9, 16
 
 
-def exponential(matrix: jax.Array) -> jax.Array:
+def exponential(matrix: Array) -> jax.Array:
     """exp of matrices (..., n, n), differentiable everywhere, by Taylor's series and doubling.
 
     What is doubled is exp(X) − 1, by E ↦ 2E + E², which keeps its digits however small X is.
     """
+    matrix = jnp.asarray(matrix)
     identity = jnp.broadcast_to(jnp.eye(matrix.shape[-1], dtype=matrix.dtype), matrix.shape)
     small = matrix / 2**_DOUBLINGS
     inner = identity

@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from stochq.arrays import Array
 from stochq.inference.likelihood.instrument import Instrument, Written
 
 # Bins times records of one block: what is prepared for it stays in a core's cache, and a gradient keeps one state for
@@ -23,9 +22,7 @@ class Swept(NamedTuple):
     readings: Any
 
 
-def sweep(
-    instrument: Instrument, state: Any, written: Written, read: Callable[[Any], Any] | None = None
-) -> Swept:
+def sweep(instrument: Instrument, state: Any, written: Written, read: Callable[[Any], Any] | None = None) -> Swept:
     """Follow the states of all records through their bins.
 
     Args:

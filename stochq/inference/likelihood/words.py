@@ -40,7 +40,7 @@ def words_of(parts: WatchedParts, length: Array) -> Words:
     """The words of a bin of this length."""
     columns = len(parts.watched)
     loss = -0.5 * total_loss(parts.watched, parts.counted, parts.lost)
-    dark = length * jnp.asarray(parts.dark)
+    dark = jnp.asarray(length * parts.dark)
     identity = jnp.eye(parts.hamiltonian.shape[-1], dtype=complex)
     silence = -0.5 * jnp.sum(dark) * identity
     turn = -1j * jnp.asarray(parts.hamiltonian)
@@ -52,7 +52,7 @@ def words_of(parts: WatchedParts, length: Array) -> Words:
     return Words(half, kraus, root * parts.lost, root * parts.counted, dark)
 
 
-def _gathered(loss: jax.Array, operators: jax.Array) -> jax.Array:
+def _gathered(loss: Array, operators: Array) -> jax.Array:
     r"""Coefficients of the Hermite polynomials, in the order of `word_powers`.
 
     They are those of Πζ_k^{n_k} in $e^{a+\sum_k\zeta_kc_k}$, whose words of more than four halves are left out.

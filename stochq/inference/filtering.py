@@ -186,9 +186,11 @@ def _in_blocks(follow: Any, written: Written) -> Any:
     size = min(_RECORDS, records)
 
     def call(first: int) -> Any:
-        block = [_padded(np.asarray(array[..., first : first + size]), size) for array in written[:2]]
+        current, clicks = (
+            _padded(np.asarray(array[..., first : first + size]), size) for array in (written.current, written.clicks)
+        )
         with jax.enable_x64(True):
-            return jax.device_get(follow(Written(*block, written.which)))
+            return jax.device_get(follow(Written(current, clicks, written.which)))
 
     pool = thread_pool(workers())
     found = list(pool.map(call, range(0, records, size)))
