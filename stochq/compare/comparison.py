@@ -81,7 +81,11 @@ def compare(ensemble: EnsembleResult, exact: ExactResult) -> Comparison:
     rows = {name: row_names(name, np.iscomplexobj(ensemble.mean[name])) for name in names}
     missing = tuple(name for name in ensemble.mean if name not in names)
     ensemble, exact = ensemble.in_real_rows(), replace(exact, expect=_exact_rows(ensemble, exact, names))
-    rounding = {row: _rounding(ensemble, exact, parts) for parts in rows.values() for row in parts}
+    rounding = {
+        row: _rounding(ensemble, exact, parts, exact.sizes.get(name, 0.0))
+        for name, parts in rows.items()
+        for row in parts
+    }
     z = {row: _scores(ensemble, exact, row, rounding[row]) for row in exact.expect}
     verdict = _verdict(ensemble, exact, list(z), rounding, z)
     p_values = {name: _verdict(ensemble, exact, rows[name], rounding, z).p_value for name in names}
@@ -126,17 +130,19 @@ class _Rounding(NamedTuple):
     scatter: float
 
 
-def _rounding(ensemble: EnsembleResult, exact: ExactResult, rows: Sequence[str]) -> _Rounding:
+def _rounding(ensemble: EnsembleResult, exact: ExactResult, rows: Sequence[str], largest: float) -> _Rounding:
     """Common errors grow with the number of steps, scatter with its root; the exact values have errors too.
 
-    rows: of one observable: both parts of a complex one are rounded with its modulus.
+    rows: of one observable: both parts of a complex one are rounded with its modulus. largest: element of its operator,
+    with which a value that vanishes exactly is rounded in the reference.
     """
     spreads = [ensemble.stderr[row] * np.sqrt(ensemble.trajectories) for row in rows]
     values = [*spreads, *(source[row] for source in (ensemble.mean, exact.expect) for row in rows)]
     size = max(np.finfo(float).tiny, *(float(np.abs(value).max()) for value in values))
     steps = float(ensemble.info.get("steps", 0))
     common = rounding(ensemble.precision, steps) + exact.error
-    return _Rounding(size * common, size * UNIT[ensemble.precision] * (16 + 4 * np.sqrt(steps)))
+    in_reference = largest * (rounding("double", 0.0) + exact.error)
+    return _Rounding(size * common + in_reference, size * UNIT[ensemble.precision] * (16 + 4 * np.sqrt(steps)))
 
 
 def _still(ensemble: EnsembleResult, name: str, rounding: _Rounding) -> np.ndarray:
@@ -211,6 +217,8 @@ def _largest_bias(ensemble: EnsembleResult, name: str) -> str:
     bias = ensemble.bias.get(name)
     errors = ensemble.stderr[name]
     fluctuating = errors > 1e-3 * errors.max()
+    if bias is not None and not np.any(bias):
+        return "0"
     if bias is None or not fluctuating.any():
         return "not known"
     return f"{np.abs(bias[fluctuating] / errors[fluctuating]).max():.2g}"

@@ -79,4 +79,4 @@ def evolve(
                 density[index] = solved.rho
     expect = readout.by_name(values)
     seconds = time.perf_counter() - started
-    return ExactResult(times, expect, density, chosen, error, seconds, steps, readout.left_out)
+    return ExactResult(times, expect, density, chosen, error, seconds, steps, readout.left_out, readout.sizes)

@@ -37,6 +37,9 @@ class Readout:
         self.left_out = tuple(name for name, value in plain.items() if callable(value) and not _quadratic(value, dim))
         self._rules = {name: _rule(name, value, dim) for name, value in plain.items() if name not in self.left_out}
         self._complex = {name for name in self._rules if _is_complex(plain[name], dim)}
+        self.sizes = {
+            name: float(np.abs(np.asarray(plain[name])).max()) for name in self._rules if not callable(plain[name])
+        }
         self._needs_states = any(isinstance(rule, _OnStates) for rule in self._rules.values())
 
     @property

@@ -1,6 +1,6 @@
 """The judge judged: p-values are uniform when the ensemble is right and small when it is not."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -192,3 +192,11 @@ def test_what_holds_in_every_trajectory_has_to_hold_in_the_reference(shift, agre
     later = shift * (TIMES > 0)
     exact = exact_of(p0=p.mean(axis=0) + later, p1=1 - p.mean(axis=0) + later)
     assert (compare(ensemble_of({"p0": p, "p1": 1 - p}), exact).p_value > 1e-3) == agrees
+
+
+def test_what_vanishes_exactly_agrees_with_a_reference_that_rounds():
+    """Every trajectory has ⟨σ_x⟩ = 0 to the last digit; the reference 1e-16."""
+    ensemble = ensemble_of({"x": np.zeros((40, len(TIMES)))})
+    exact = replace(exact_of(x=np.full_like(TIMES, 1e-16)), sizes={"x": 1.0})
+    assert compare(ensemble, exact).p_value == 1.0
+    assert compare(ensemble, replace(exact, expect={"x": np.full_like(TIMES, 1e-13)})).p_value == 0.0
