@@ -4,6 +4,9 @@ from stochq.inference.filtering import Filtered as Filtered
 from stochq.inference.filtering import filter as filter
 from stochq.inference.filtering import log_likelihood as log_likelihood
 from stochq.inference.fit import fit as fit
+from stochq.inference.result import Band as Band
 from stochq.inference.result import Fit as Fit
 from stochq.inference.result import History as History
+from stochq.inference.result import Intervals as Intervals
+from stochq.inference.result import OtherMinimum as OtherMinimum
 from stochq.measurement import Record as Record

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import ArrayLike
 
 from stochq.arrays import UNIT, rounding
 from stochq.compare.hotelling import POINTS_PER_TRAJECTORY, known_directions, thinned
@@ -16,14 +17,16 @@ class Data(NamedTuple):
     """Means of the fitted points (n,) and how they are weighted; the parts of a complex mean are two points.
 
     stderr: of each point. keep: for every predicted array in order, the indices that are fitted, of its elements or of
-    their real parts followed by their imaginary ones. known: (k, n) combinations of points whose errors are
-    independent, in units of them; None where the points are themselves. rest: (m, n) combinations that do not
-    fluctuate, in units of the error that they may have. samples: Gaussian values by which the errors are known.
+    their real parts followed by their imaginary ones. times: (T,) of the points, where they have such. known: (k, n)
+    combinations of points whose errors are independent, in units of them; None where the points are themselves. rest:
+    (m, n) combinations that do not fluctuate, in units of the error that they may have. samples: Gaussian values by
+    which the errors are known.
     """
 
     mean: np.ndarray
     stderr: np.ndarray
     keep: tuple[np.ndarray, ...]
+    times: np.ndarray | None = None
     known: np.ndarray | None = None
     rest: np.ndarray | None = None
     samples: float = np.inf
@@ -49,6 +52,16 @@ class Data(NamedTuple):
         jacobian = self._weighted(np.concatenate(slopes).astype(np.float64))
         return np.asarray(self.residuals(predicted), np.float64), jacobian
 
+    def by_point(self, predicted: Any, values: ArrayLike) -> Any:
+        """Values (n,) of the fitted points in the structure of a prediction, NaN at all others."""
+        leaves, structure = jax.tree_util.tree_flatten(predicted)
+        ends = np.cumsum([len(index) for index in self.keep])
+        filled = [
+            _filled(np.asarray(leaf), index, np.asarray(values)[end - len(index) : end])
+            for leaf, index, end in zip(leaves, self.keep, ends, strict=True)
+        ]
+        return jax.tree_util.tree_unflatten(structure, filled)
+
     def off(self, predicted: Any) -> np.ndarray:
         """What the prediction is off by in the combinations that do not fluctuate, (m,)."""
         if self.rest is None:
@@ -66,6 +79,17 @@ def _parts(array: Any, last: tuple[int, ...] = ()) -> tuple[Any, ...]:
     """The elements of an array, (n, *last), or their real and their imaginary parts."""
     flat = array.reshape(-1, *last)
     return (flat.real, flat.imag) if np.iscomplexobj(flat) else (flat,)
+
+
+def _filled(like: np.ndarray, index: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """An array like another with these values at the indices of its elements, or of its parts, and NaN elsewhere."""
+    parts = np.full((2 if np.iscomplexobj(like) else 1, like.size), np.nan)
+    parts.reshape(-1)[index] = values
+    filled = np.empty(like.shape, like.dtype if np.iscomplexobj(like) else np.float64)
+    filled.real = parts[0].reshape(like.shape)
+    if len(parts) == 2:
+        filled.imag = parts[1].reshape(like.shape)
+    return filled
 
 
 def read_data(data: Any, predicted: Any, parameters: int) -> Data:
@@ -167,9 +191,9 @@ def _from_ensemble(result: EnsembleResult, predicted: Any, parameters: int) -> D
     if not np.all(np.isfinite(mean)):
         raise ValueError("data: expected finite means; the result holds NaN or infinity.")
     if result.covariance is None:
-        return Data(mean, stderr, keep)
+        return Data(mean, stderr, keep, result.times)
     directions = known_directions(_variance(result, points, rows), samples, 16 * UNIT[result.precision])
-    return Data(mean, stderr, keep, directions.known, directions.rest, samples)
+    return Data(mean, stderr, keep, result.times, directions.known, directions.rest, samples)
 
 
 def _places(points: list[tuple[str, int]], rows: tuple[str, ...], times: int) -> np.ndarray:

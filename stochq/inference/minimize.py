@@ -1,4 +1,4 @@
-"""Two ways down to the least χ²: damped Gauss-Newton steps, or any optimizer of optax."""
+"""Two ways down to the least misfit: damped Gauss-Newton steps, or any optimizer of optax."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -7,75 +7,151 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.inference.result import History, flat, parameter_names, shaped
-
-Residuals = Callable[[Any], jax.Array]
-# A vector (P,) -> residuals (n,) and their Jacobian (n, P).
-Evaluate = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+from stochq.inference.result import flat
 
 # A step this small, in standard errors, changes nothing worth knowing; rounding in single precision is not far below.
-_NEGLIGIBLE = 0.05
+NEGLIGIBLE = 0.05
 _DAMPING, _LEAST_DAMPING, _LARGEST_DAMPING = 1e-3, 1e-9, 1e9
 _RATIO = 10.0
 # A derivative is believed where the step that should change χ by 1 changes it by this at least.
 _DERIVATIVE_RTOL = 0.1
 _NOT_SMOOTH = "no step however short lowers chi2; predict may not be smooth here, or not use one seed throughout"
+_INTERRUPTED = "interrupted; start again from these parameters"
+
+
+class Local(NamedTuple):
+    """A misfit near parameters (P,): gradient Jᵀr, second derivatives JᵀJ + diag(curvature).
+
+    loss: half a χ², or minus a log-likelihood. residuals: r (n,). jacobian: J (n, P). curvature: (P,), not negative.
+    longest: how far a step may go in each coordinate, (P,).
+    """
+
+    loss: float
+    residuals: np.ndarray
+    jacobian: np.ndarray
+    curvature: np.ndarray
+    longest: np.ndarray
+
+    @staticmethod
+    def of_squares(residuals: np.ndarray, jacobian: np.ndarray) -> "Local":
+        """Half the sum of squares of residuals."""
+        count = jacobian.shape[1]
+        with np.errstate(over="ignore", invalid="ignore"):
+            loss = 0.5 * float(residuals @ residuals)
+        return Local(loss, residuals, jacobian, np.zeros(count), np.full(count, np.inf))
+
+    @property
+    def gradient(self) -> np.ndarray:
+        return self.jacobian.T @ self.residuals
+
+    @property
+    def finite(self) -> bool:
+        return bool(np.isfinite(self.loss) and np.all(np.isfinite(self.jacobian)))
+
+    def with_rows(self, residuals: np.ndarray, jacobian: np.ndarray) -> "Local":
+        """With further squares of residuals."""
+        if not len(residuals):
+            return self
+        return self._replace(
+            loss=self.loss + 0.5 * float(residuals @ residuals),
+            residuals=np.concatenate([self.residuals, residuals]),
+            jacobian=np.concatenate([self.jacobian, jacobian]),
+        )
+
+    def step(self, damping: float) -> np.ndarray:
+        """−(JᵀJ + c + λ diag JᵀJ)⁻¹Jᵀr, as a least-squares problem, which squares no condition number."""
+        scale = np.sqrt(np.sum(self.jacobian**2, axis=0) + self.curvature)
+        scale = np.where(scale > 0, scale, 1.0)
+        further = np.diag(np.sqrt(self.curvature / scale**2 + damping))
+        padded = np.concatenate([self.jacobian / scale, further])
+        target = np.concatenate([-self.residuals, np.zeros(len(scale))])
+        step = np.linalg.lstsq(padded, target, rcond=None)[0] / scale
+        return step / max(1.0, float(np.max(np.abs(step) / self.longest, initial=0.0)))
+
+    def size(self, step: np.ndarray) -> float:
+        """The length of a step in standard errors."""
+        return float(np.sqrt(np.sum((self.jacobian @ step) ** 2) + self.curvature @ step**2))
+
+    def after(self, step: np.ndarray) -> "Local":
+        """The same after a step so short that the linearised problem serves."""
+        moved = self.jacobian @ step
+        loss = self.loss + float(self.residuals @ moved) + 0.5 * self.size(step) ** 2
+        return self._replace(loss=loss, residuals=self.residuals + moved)
+
+
+Evaluate = Callable[[np.ndarray], Local]
 
 
 class Minimum(NamedTuple):
-    """The best parameters as a vector (P,), residuals (n,) and their Jacobian (n, P) there, and how they were found;
-    advice: what to do if that did not converge."""
+    """The best parameters (P,), the misfit there, and how they were found.
+
+    at: (P,) where the derivatives of `local` are from. losses (steps,), visited (steps, P): of every step. advice: what
+    to do if that did not converge.
+    """
 
     vector: np.ndarray
-    residuals: np.ndarray
-    jacobian: np.ndarray
-    history: History
+    local: Local
+    at: np.ndarray
+    losses: np.ndarray
+    visited: np.ndarray
     converged: bool | None
     advice: str = ""
+    interrupted: bool = False
 
 
-def gauss_newton(evaluate: Evaluate, start: Any, steps: int) -> Minimum:
+def quiet(step: int, loss: float, vector: np.ndarray) -> None:
+    """Shows no progress."""
+
+
+def gauss_newton(
+    evaluate: Evaluate,
+    start: np.ndarray,
+    steps: int,
+    show: Callable[[int, float, np.ndarray], None] = quiet,
+    local: Local | None = None,
+) -> Minimum:
     """Levenberg and Marquardt's damped steps: −(JᵀJ + λ diag JᵀJ)⁻¹Jᵀr, λ lowered after each success.
 
-    A step to where the prediction is not finite, such as a negative rate, fails like one that raises χ².
+    A step to where the prediction is not finite, such as a negative rate, fails like one that raises χ². Interrupted,
+    it returns the best so far. local: the misfit at the start, where it is known.
     """
-    best = flat(start)
-    value, jacobian = evaluate(best)
-    check_start(evaluate, start, value, jacobian)
-    damping, converged = _DAMPING, _negligible(value, jacobian)
-    losses, visited = [_loss(value)], [best]
-    while len(losses) < steps and not converged and damping < _LARGEST_DAMPING:
-        trial = best + _damped_step(value, jacobian, damping)
-        new_value, new_jacobian = evaluate(trial)
-        if np.all(np.isfinite(new_jacobian)) and _loss(new_value) < _loss(value):
-            best, value, jacobian = trial, new_value, new_jacobian
-            damping, converged = max(damping / _RATIO, _LEAST_DAMPING), _negligible(value, jacobian)
-        else:
-            damping *= _RATIO
-        losses.append(_loss(value))
-        visited.append(best)
-    history = History(np.array(losses), shaped(np.stack(visited), start))
-    # The rest of the way, so short that the linearised problem serves.
-    rest = _damped_step(value, jacobian, _LEAST_DAMPING) if converged else np.zeros_like(best)
-    advice = ""
-    if not converged:
+    best, local = start, evaluate(start) if local is None else local
+    damping, converged, interrupted = _DAMPING, _negligible(local), False
+    losses, visited = [local.loss], [best]
+    try:
+        while len(losses) < steps and not converged and damping < _LARGEST_DAMPING:
+            show(len(losses), local.loss, best)
+            trial = best + local.step(damping)
+            new = evaluate(trial)
+            if new.finite and new.loss < local.loss:
+                best, local = trial, new
+                damping, converged = max(damping / _RATIO, _LEAST_DAMPING), _negligible(local)
+            else:
+                damping *= _RATIO
+            losses.append(local.loss)
+            visited.append(best)
+    except KeyboardInterrupt:
+        interrupted = True
+    advice, at = "", best
+    if converged:
+        rest = local.step(_LEAST_DAMPING)
+        best, local = best + rest, local.after(rest)
+    elif not interrupted:
         advice = _NOT_SMOOTH if damping >= _LARGEST_DAMPING else "take more steps"
-    return Minimum(best + rest, value + jacobian @ rest, jacobian, history, converged, advice)
+    advice = _INTERRUPTED if interrupted else advice
+    return Minimum(best, local, at, np.array(losses), np.stack(visited), converged, advice, interrupted)
 
 
-def _negligible(value: np.ndarray, jacobian: np.ndarray) -> bool:
+def _negligible(local: Local) -> bool:
     """Whether the minimum of the linearised problem lies within a small fraction of the standard errors."""
-    return bool(np.linalg.norm(jacobian @ _damped_step(value, jacobian, _LEAST_DAMPING)) < _NEGLIGIBLE)
+    return local.size(local.step(_LEAST_DAMPING)) < NEGLIGIBLE
 
 
-def descend(residuals: Residuals, evaluate: Evaluate, start: Any, optimizer: Any, steps: int) -> Minimum:
-    """`steps` steps of an optimizer of optax on χ²/2; the best parameters on the way are kept."""
+def descend(loss: Callable[[Any], jax.Array], evaluate: Evaluate, start: Any, optimizer: Any, steps: int) -> Minimum:
+    """`steps` steps of an optimizer of optax on the misfit; the best parameters on the way are kept."""
     import optax
 
     optimizer = optax.with_extra_args_support(optimizer)
-
-    def loss(parameters: Any) -> jax.Array:
-        return 0.5 * jnp.sum(jnp.square(residuals(parameters)))
 
     @jax.jit
     def step(parameters: Any, state: Any) -> tuple[Any, Any, jax.Array]:
@@ -85,58 +161,48 @@ def descend(residuals: Residuals, evaluate: Evaluate, start: Any, optimizer: Any
 
     parameters = jax.tree.map(jnp.asarray, start)
     state = optimizer.init(parameters)
-    losses, visited = [], []
-    for number in range(steps):
-        following, state, value = step(parameters, state)
-        losses.append(float(value))
-        visited.append(flat(parameters))
-        if not np.isfinite(losses[-1]):
-            raise RuntimeError(
-                f"predict: the prediction became non-finite at step {number}, parameters {visited[-1]}. Take a lower "
-                "learning rate, or fit the logarithm of a parameter that must stay positive."
-            )
-        parameters = following
+    losses, visited, interrupted = [], [], False
+    try:
+        for number in range(steps):
+            following, state, value = step(parameters, state)
+            losses.append(float(value))
+            visited.append(flat(parameters))
+            if not np.isfinite(losses[-1]):
+                raise RuntimeError(
+                    f"predict: the prediction became non-finite at step {number}, parameters {visited[-1]}. Take a "
+                    "lower learning rate, or fit the logarithm of a parameter that must stay positive."
+                )
+            parameters = following
+    except KeyboardInterrupt:
+        if not losses:
+            raise
+        interrupted = True
     best = visited[int(np.argmin(losses))]
-    value, jacobian = evaluate(best)
-    return Minimum(best, value, jacobian, History(np.array(losses), shaped(np.stack(visited), start)), None)
+    end = (False, _INTERRUPTED, True) if interrupted else (None, "", False)
+    return Minimum(best, evaluate(best), best, np.array(losses), np.stack(visited), *end)
 
 
-def check_start(evaluate: Evaluate, start: Any, value: np.ndarray, jacobian: np.ndarray) -> None:
+def check_start(evaluate: Evaluate, start: np.ndarray, names: tuple[str, ...], local: Local) -> None:
     """ValueError when the prediction or its derivative has no value at the start, or one that means nothing.
 
     Noise grows with the root of its rate: at a rate of exactly zero the derivative is infinite, and what comes out is
     an absurdly large number. A step of one standard error by it then changes nothing.
     """
-    for what, array in (("a prediction", value), ("a derivative", jacobian)):
+    for what, array in (("a prediction", local.loss), ("a derivative", local.jacobian)):
         if not np.all(np.isfinite(array)):
             raise ValueError(
                 f"start: expected parameters at which predict gives finite numbers; {what} is not finite there. "
                 "Rates must be positive: the noise grows with their square root."
             )
-    vector, names = flat(start), parameter_names(start)
-    for place in np.flatnonzero(vector == 0):
-        slope = np.linalg.norm(jacobian[:, place])
+    for place in np.flatnonzero(start == 0):
+        slope = np.linalg.norm(local.jacobian[:, place])
         if slope == 0:
             continue
-        moved = vector.copy()
+        moved = start.copy()
         moved[place] = 1 / slope
-        if not np.linalg.norm(evaluate(moved)[0] - value) > _DERIVATIVE_RTOL:
+        if not np.linalg.norm(evaluate(moved).residuals - local.residuals) > _DERIVATIVE_RTOL:
             raise ValueError(
                 f"start: expected {names[place]!r} to be positive; got 0, where the prediction has no derivative with "
                 "respect to it: noise grows with the root of its rate. Start from a positive value, or fit the "
                 "logarithm of the parameter."
             )
-
-
-def _loss(value: np.ndarray) -> float:
-    loss = 0.5 * float(value @ value)
-    return loss if np.isfinite(loss) else np.inf
-
-
-def _damped_step(value: np.ndarray, jacobian: np.ndarray, damping: float) -> np.ndarray:
-    """Solved as a least-squares problem, which squares no condition number."""
-    scale = np.linalg.norm(jacobian, axis=0)
-    scale = np.where(scale > 0, scale, 1.0)
-    padded = np.concatenate([jacobian / scale, np.sqrt(damping) * np.eye(jacobian.shape[1])])
-    target = np.concatenate([-value, np.zeros(jacobian.shape[1])])
-    return np.linalg.lstsq(padded, target, rcond=None)[0] / scale

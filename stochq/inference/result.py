@@ -1,10 +1,20 @@
 """What a fit returns: parameters, how well they are known and how they were found."""
 
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+import functools
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import jax
 import numpy as np
+
+if TYPE_CHECKING:
+    import matplotlib.figure
+
+    from stochq.inference.minimize import Minimum
+    from stochq.inference.problem import Problem
+
+# The probability within one standard error of a Gaussian.
+ONE_SIGMA = 0.682689492137086
 
 
 class History(NamedTuple):
@@ -14,14 +24,37 @@ class History(NamedTuple):
     parameters: Any
 
 
+class OtherMinimum(NamedTuple):
+    """A minimum that a further start led to: its parameters and its χ²."""
+
+    parameters: Any
+    chi2: float
+
+
+class Intervals(NamedTuple):
+    """Lower and upper ends of confidence intervals, each in the structure of the parameters."""
+
+    low: Any
+    high: Any
+
+
+class Band(NamedTuple):
+    """A prediction and its standard error from that of the parameters, each in the structure of the prediction."""
+
+    mean: Any
+    stderr: Any
+
+
 @dataclass(frozen=True)
 class Fit:
-    """Fitted parameters and their uncertainty.
+    """Fitted parameters and their uncertainty. Prints as a table.
 
     parameters, stderr: as `start`; covariance (P, P) over the parameters in the order of `names`; chi2: of the
     independent combinations of the `points`; dof: their number less that of parameters; history: loss and parameters of
     every step; converged: whether the last step was far below the standard errors (None for an optimizer that does not
-    tell); advice: what to do if not; p_value: the chance that data of the right model have a larger chi2.
+    tell); advice: what to do if not; p_value: the chance that data of the right model have a larger chi2; notes: what
+    the fit warned of; at_bound: names of parameters that end at a bound, whose standard error is how far χ² lets them
+    from it and whose correlations are none; other_minima: where further starts led, the lowest first.
     """
 
     parameters: Any
@@ -34,6 +67,12 @@ class Fit:
     converged: bool | None
     advice: str = ""
     p_value: float = np.nan
+    notes: tuple[str, ...] = ()
+    at_bound: tuple[str, ...] = ()
+    other_minima: tuple[OtherMinimum, ...] = ()
+    kind: Literal["wald", "profile"] = "wald"
+    problem: "Problem | None" = field(default=None, repr=False, compare=False)
+    minimum: "Minimum | None" = field(default=None, repr=False, compare=False)
 
     @property
     def stderr(self) -> Any:
@@ -46,18 +85,76 @@ class Fit:
         error = np.sqrt(np.diagonal(self.covariance))
         return self.covariance / np.outer(error, error)
 
+    def intervals(self, level: float = 0.95) -> Intervals:
+        """Confidence intervals that hold each parameter with this probability, of the kind that the fit was asked for.
+
+        "wald": estimate ± a multiple of the standard error, within the bounds. "profile": where the least χ² over all
+        other parameters has risen by the multiple's square; a bound where it does not rise so far.
+
+        >>> import numpy as np, stochq as sq
+        >>> fit = sq.fit(lambda rate: rate * np.array([2.0, 2.0]), (np.array([1.1, 0.9]), 0.1), start=1.0)
+        >>> low, high = fit.intervals(0.95)
+        >>> print(f"{low:.3f} {high:.3f}")
+        0.431 0.569
+        """
+        from stochq.inference.intervals import intervals_of
+
+        low, high = intervals_of(self, level)
+        return Intervals(shaped(low, self.parameters), shaped(high, self.parameters))
+
+    def predict(self, times: Any = None) -> Band:
+        """What the model predicts at the fitted parameters, with the standard error that theirs imply.
+
+        times: other times than the data's, where predict has a second argument `times`.
+        """
+        from stochq.inference.bands import band
+
+        return band(self, times)
+
+    @property
+    def residuals(self) -> Any:
+        """(data − prediction)/stderr at each point, in the structure of the prediction; NaN where none was fitted."""
+        from stochq.inference.bands import residuals
+
+        return residuals(self)
+
+    def plot(self) -> "matplotlib.figure.Figure":
+        """A figure of the data, the fitted prediction with a band of ±2 standard errors, and the residuals."""
+        from stochq.inference.picture import draw
+
+        return draw(self)
+
     def __str__(self) -> str:
         values = flat(self.parameters)
-        errors = np.sqrt(np.diagonal(self.covariance))
         width = max(len(name) for name in self.names)
-        lines = [f"{name:<{width}}  {number(v, e)}" for name, v, e in zip(self.names, values, errors, strict=True)]
+        lines = [f"{name:<{width}}  {text}" for name, text in zip(self.names, self._values(values), strict=True)]
         ending = f", NOT converged: {self.advice}" if self.converged is False else ""
         ratio = f" = {self.chi2 / self.dof:.2f}, p = {self.p_value:.2g}" if self.dof > 0 else ""
-        return "\n".join(
-            [*lines, f"chi2/dof = {self.chi2:.1f}/{self.dof}{ratio}, {len(self.history.loss)} steps{ending}"]
-        )
+        lines.append(f"chi2/dof = {self.chi2:.1f}/{self.dof}{ratio}, {len(self.history.loss)} steps{ending}")
+        lines += [f"! {note}" for note in self.notes]
+        for other in self.other_minima:
+            told = ", ".join(
+                f"{name} {value:.5g}" for name, value in zip(self.names, flat(other.parameters), strict=True)
+            )
+            lines.append(f"another minimum: {told} with chi2 = {other.chi2:.1f}")
+        return "\n".join(lines)
 
     __repr__ = __str__
+
+    def _values(self, values: np.ndarray) -> list[str]:
+        errors = np.sqrt(np.diagonal(self.covariance))
+        if self.kind == "wald" and not self.at_bound:
+            return [number(value, error) for value, error in zip(values, errors, strict=True)]
+        low, high = (flat(end) for end in self._one_sigma)
+        rows = zip(self.names, values, errors, low, high, strict=True)
+        return [
+            number(value, error) if self.kind == "wald" and name not in self.at_bound else two_sided(value, least, most)
+            for name, value, error, least, most in rows
+        ]
+
+    @functools.cached_property
+    def _one_sigma(self) -> Intervals:
+        return self.intervals(ONE_SIGMA)
 
 
 def flat(parameters: Any) -> np.ndarray:
@@ -101,3 +198,17 @@ def number(value: float, error: float) -> str:
         return f"{value:.6g} ± {error}"
     digits = max(0, 1 - int(np.floor(np.log10(error))))
     return f"{value:.{digits}f} ± {error:.{digits}f}"
+
+
+def two_sided(value: float, low: float, high: float) -> str:
+    """A value with its distances to both ends of an interval, rounded to two digits of the smaller.
+
+    >>> two_sided(0.51234, 0.4911, 0.5502)
+    '0.512 +0.038 -0.021'
+    """
+    over, under = high - value, value - low
+    least = min((part for part in (over, under) if part > 0), default=0.0)
+    if not (np.isfinite(least) and least > 0):
+        return f"{value:.6g} +{over:.2g} -{under:.2g}"
+    digits = max(0, 1 - int(np.floor(np.log10(least))))
+    return f"{value:.{digits}f} +{over:.{digits}f} -{under:.{digits}f}"

@@ -1,0 +1,133 @@
+"""From minima to what a fit returns: covariance, degrees of freedom, and what must be said of it."""
+
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from stochq.inference.edge import at_bound, from_bound, own_jacobian
+from stochq.inference.goodness import inflation
+from stochq.inference.minimize import Minimum
+from stochq.inference.problem import Problem
+from stochq.inference.result import Fit, History, OtherMinimum, parameter_names, shaped
+
+# Below this, relative to the best known direction, the data do not determine a combination of parameters; above its
+# root, the share of a parameter in such a combination is more than rounding.
+_UNDETERMINED = 1e-10
+# A right model has so small a p-value once in ten thousand fits.
+_UNLIKELY = 1e-4
+# Minima this far from each other, in standard errors, are two.
+_APART = 1.0
+
+
+def fit_from(problem: Problem, minima: list[Minimum], intervals: Literal["wald", "profile"]) -> Fit:
+    """The fit at the lowest of the minima."""
+    minimum = min(minima, key=lambda one: one.local.loss)
+    names = parameter_names(problem.like)
+    inside = problem.coordinates.bounded(minimum.vector)
+    jacobian = own_jacobian(problem, minimum)
+    held = at_bound(problem, minimum)
+    theta = np.where(held, problem.coordinates.nearest(inside)[0], inside)
+    known = _covariance(jacobian, minimum.local.residuals, held, names)
+    dof = len(minimum.local.residuals) - known.rank
+    covariance = known.covariance * inflation(dof, problem.objective.samples)
+    chi2 = 2 * minimum.local.loss
+    p_value = problem.objective.p_value(chi2, dof, inside)
+    named = tuple(name for name, one in zip(names, held, strict=True) if one)
+    return Fit(
+        parameters=shaped(theta, problem.like),
+        covariance=covariance,
+        history=History(minimum.losses, shaped(problem.coordinates.bounded(minimum.visited), problem.like)),
+        names=names,
+        chi2=chi2,
+        points=problem.objective.points,
+        dof=dof,
+        converged=minimum.converged,
+        advice=minimum.advice,
+        p_value=p_value,
+        notes=(*known.notes, *_notes(minimum, named, chi2, dof, p_value)),
+        at_bound=named,
+        other_minima=_others(problem, minima, minimum),
+        kind=intervals,
+        problem=problem,
+        minimum=minimum,
+    )
+
+
+class _Known(NamedTuple):
+    """covariance (P, P), before what estimated weights add; rank: how many combinations of parameters the data
+    determine; notes: what must be said."""
+
+    covariance: np.ndarray
+    rank: int
+    notes: list[str]
+
+
+def _covariance(jacobian: np.ndarray, residuals: np.ndarray, held: np.ndarray, names: tuple[str, ...]) -> _Known:
+    """(JᵀJ)⁻¹ of the parameters that are not held; of one that is held, the distance at which χ² has risen by 1.
+
+    Infinite for parameters that the data leave free, alone or in a combination.
+    """
+    varied = np.flatnonzero(~held)
+    found = np.zeros((len(held), len(held)))
+    inverse, rank, notes = _inverse(jacobian[:, varied], tuple(names[place] for place in varied))
+    found[np.ix_(varied, varied)] = inverse
+    for place in np.flatnonzero(held):
+        found[place, place] = from_bound(jacobian, residuals, held, int(place), 1.0) ** 2
+    return _Known(found, rank, notes)
+
+
+def _inverse(jacobian: np.ndarray, names: tuple[str, ...]) -> tuple[np.ndarray, int, list[str]]:
+    scale = np.linalg.norm(jacobian, axis=0)
+    without = [name for name, size in zip(names, scale, strict=True) if size == 0]
+    notes = [f"no effect on the prediction from {', '.join(without)}. Use it, or leave it out."] if without else []
+    scale = np.where(scale > 0, scale, 1.0)
+    scaled = jacobian / scale
+    values, vectors = np.linalg.eigh(scaled.T @ scaled)
+    known = values > _UNDETERMINED * max(values[-1:], default=0.0)
+    for free in vectors[:, ~known].T:
+        parts = [(part, name) for part, name in zip(free, names, strict=True) if abs(part) > np.sqrt(_UNDETERMINED)]
+        if len(parts) == 1 and parts[0][1] in without:
+            continue
+        direction = " ".join(f"{part:+.2g}·{name}" for part, name in parts)
+        notes.append(f"the data do not determine all parameters; free direction {direction}.")
+    inverse = (vectors[:, known] / values[known]) @ vectors[:, known].T / np.outer(scale, scale)
+    undetermined = np.any(np.abs(vectors[:, ~known]) > np.sqrt(_UNDETERMINED), axis=1)
+    inverse[undetermined, :] = inverse[:, undetermined] = np.inf
+    return inverse, int(known.sum()), notes
+
+
+def _notes(minimum: Minimum, at_bound: tuple[str, ...], chi2: float, dof: int, p_value: float) -> list[str]:
+    """What must be said of a fit."""
+    notes = []
+    if at_bound:
+        notes.append(
+            f"{', '.join(at_bound)} at the bound, where the data would go further; the other errors are those with it "
+            "held there, its own interval has one side."
+        )
+    if minimum.converged is False:
+        notes.append(f"stopped before a minimum: {minimum.advice}.")
+    elif p_value < _UNLIKELY:
+        notes.append(
+            f"chi2 = {chi2:.4g} with {dof} degrees of freedom (p = {p_value:.1g}). The model does not describe the "
+            "data, or the prediction is off: if chi2 falls with half the dt in predict it is biased, if it falls with "
+            "more trajectories it is noisy."
+        )
+    return notes
+
+
+def _others(problem: Problem, minima: list[Minimum], best: Minimum) -> tuple[OtherMinimum, ...]:
+    """The other minima that starts led to, the lowest first, each once."""
+    found: list[Minimum] = [best]
+    for one in sorted(minima, key=lambda one: one.local.loss):
+        if one.converged is not False and all(_apart(one, known) for known in found):
+            found.append(one)
+    return tuple(
+        OtherMinimum(shaped(problem.coordinates.bounded(one.vector), problem.like), 2 * one.local.loss)
+        for one in found[1:]
+    )
+
+
+def _apart(one: Minimum, other: Minimum) -> bool:
+    """Whether a step between two minima is many standard errors long by the derivatives at either."""
+    step = one.vector - other.vector
+    return min(one.local.size(step), other.local.size(step)) > _APART

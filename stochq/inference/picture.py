@@ -1,0 +1,70 @@
+"""The picture of a fit: data, prediction with its band, and residuals."""
+
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+
+from stochq.inference.bands import band, default_times, residuals, takes_times
+from stochq.inference.problem import Means
+from stochq.inference.result import Fit
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Residuals are drawn up to this many standard errors at least.
+_RESIDUALS = 3.5
+_HEIGHTS = (1.0, 0.35)
+
+
+def draw(fit: Fit) -> "Figure":
+    """A panel for each array that is predicted, the parts of a complex one in one, with its residuals below."""
+    from stochq import plotting
+
+    assert fit.problem is not None and isinstance(fit.problem.objective, Means)
+    data, times = fit.problem.objective.data, _times(fit.problem.objective)
+    predicted, off = band(fit, None), residuals(fit)
+    measured, errors = (data.by_point(predicted.mean, values) for values in (data.mean, data.stderr))
+    leaves = [jax.tree_util.tree_leaves(tree) for tree in (*predicted, measured, errors, off)]
+    paths = [path for path, _ in jax.tree_util.tree_leaves_with_path(predicted.mean)]
+    with plotting.style():
+        made, axes = plotting.figure(len(paths), rows_each=_HEIGHTS)
+        for path, (upper, lower), arrays in zip(paths, axes, zip(*leaves, strict=True), strict=True):
+            _draw_panel(upper, lower, times, [np.ravel(array) for array in arrays])
+            upper.set_ylabel(jax.tree_util.keystr(path, simple=True, separator=".") or "prediction")
+            lower.set_xlabel("point" if times is None else "time $t$")
+        made.legend(*axes[0][0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
+    return made
+
+
+def _times(means: Means) -> np.ndarray | None:
+    """The times of the points: those of an ensemble, or the default of predict's argument `times`."""
+    if means.data.times is not None:
+        return np.asarray(means.data.times)
+    times = default_times(means.predict) if takes_times(means.predict) else None
+    if times is None or np.ndim(times) != 1:
+        return None
+    return np.asarray(times, dtype=np.float64)
+
+
+def _draw_panel(upper: "Axes", lower: "Axes", times: np.ndarray | None, arrays: list[np.ndarray]) -> None:
+    from stochq.plotting import BLACK, BLUE, VERMILION
+
+    mean = arrays[0]
+    x = times if times is not None and len(times) == len(mean) else np.arange(len(mean))
+    parts: list[tuple[str, Any, str]] = [("", np.real, BLUE)]
+    if np.iscomplexobj(mean):
+        parts = [("real part, ", np.real, BLUE), ("imaginary part, ", np.imag, VERMILION)]
+    for name, part, colour in parts:
+        mean, stderr, measured, error, off = map(part, arrays)
+        upper.fill_between(x, mean - 2 * stderr, mean + 2 * stderr, color=colour, alpha=0.25, linewidth=0)
+        upper.plot(x, mean, color=colour, linestyle="-", label=f"{name}fit ± 2 standard errors")
+        style: dict[str, Any] = {"color": BLACK if not name else colour, "marker": "o", "linestyle": "none"}
+        upper.errorbar(x, measured, error, label=f"{name}data ± standard error", elinewidth=1.0, **style)
+        lower.plot(x, off, **style)
+    lower.axhspan(-2, 2, color="0.9", linewidth=0, zorder=0)
+    lower.axhline(0, color="0.6", linewidth=0.8, linestyle="-")
+    limit = max(_RESIDUALS, 1.1 * np.nanmax(np.abs([*np.real(arrays[4]), *np.imag(arrays[4])]), initial=0.0))
+    lower.set(ylim=(-limit, limit), ylabel="residual")
+    upper.tick_params(labelbottom=False)

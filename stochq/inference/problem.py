@@ -1,0 +1,123 @@
+"""What is minimised: the misfit of a prediction and the priors, as a function of free coordinates."""
+
+import functools
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from stochq.inference.coordinates import Coordinates, Priors
+from stochq.inference.data import Data
+from stochq.inference.goodness import chance_of_rest, p_value
+from stochq.inference.linearized import Linearized
+from stochq.inference.minimize import Local
+from stochq.inference.result import flat, shaped
+
+# A step changes the distance of a parameter to its bound by no more than the exponential of this.
+_LONGEST = 3.0
+
+
+class Objective(Protocol):
+    """The misfit of a model: half a χ², or minus a log-likelihood."""
+
+    def local(self, theta: np.ndarray) -> Local:
+        """The misfit near parameters θ (P,)."""
+        ...
+
+    def loss(self, parameters: Any) -> jax.Array:
+        """The misfit as a JAX function of parameters in the user's structure."""
+        ...
+
+    @property
+    def points(self) -> int:
+        """Numbers that are fitted."""
+        ...
+
+    @property
+    def samples(self) -> float:
+        """Gaussian values by which the errors of the data are known."""
+        ...
+
+    def p_value(self, chi2: float, dof: int, theta: np.ndarray) -> float:
+        """The chance that data of the right model fit worse."""
+        ...
+
+
+class Means:
+    """Half the χ² of predicted means."""
+
+    def __init__(self, predict: Callable[[Any], Any], prediction: Linearized, data: Data) -> None:
+        self.predict, self.prediction, self.data = predict, prediction, data
+
+    def local(self, theta: np.ndarray) -> Local:
+        residuals, jacobian = self.data.linearized(*self.prediction(theta))
+        return Local.of_squares(residuals, jacobian)
+
+    @property
+    def points(self) -> int:
+        return len(self.data.mean)
+
+    @property
+    def samples(self) -> float:
+        return self.data.samples
+
+    def p_value(self, chi2: float, dof: int, theta: np.ndarray) -> float:
+        rest = chance_of_rest(self.data.off(self.prediction(theta)[0]))
+        return min(p_value(chi2, dof, self.samples), rest)
+
+    def loss(self, parameters: Any) -> jax.Array:
+        return 0.5 * jnp.sum(jnp.square(self.data.residuals(self.predict(parameters))))
+
+
+class Problem:
+    """An objective with priors, in free coordinates or in the parameters' own. like: the parameters' structure."""
+
+    def __init__(self, objective: Objective, coordinates: Coordinates, priors: Priors, like: Any) -> None:
+        self.objective, self.coordinates, self.priors, self.like = objective, coordinates, priors, like
+        self._last: tuple[bytes, Local] | None = None
+
+    def own(self, theta: np.ndarray) -> Local:
+        """The misfit near θ (P,) within the bounds, with the priors as further residuals."""
+        if self._last is None or self._last[0] != theta.tobytes():
+            self._last = theta.tobytes(), self.objective.local(theta)
+        local = self._last[1]
+        rows, known = self.priors.rows(theta), self.priors.known
+        slopes = np.zeros((len(known), len(theta)))
+        slopes[np.arange(len(known)), known] = 1 / self.priors.stderr[known]
+        return local.with_rows(rows, slopes)
+
+    def free(self, u: np.ndarray) -> Local:
+        """The same near free coordinates u (P,), with what the coordinates bend a slope into."""
+        theta = self.coordinates.bounded(u)
+        local = self.own(theta)
+        first, second = self.coordinates.slopes(theta)
+        bend = np.maximum(local.gradient * second, 0.0)
+        limited = np.isfinite(self.coordinates.low) | np.isfinite(self.coordinates.high)
+        longest = np.where(limited, _LONGEST, np.inf)
+        return local._replace(jacobian=local.jacobian * first, curvature=bend, longest=longest)
+
+    def loss(self, parameters: Any) -> jax.Array:
+        """The misfit as a JAX function of free coordinates in the user's structure."""
+        u = jnp.concatenate([jnp.reshape(leaf, -1) for leaf in jax.tree_util.tree_leaves(parameters)])
+        theta = self.coordinates.bounded(u)
+        return self.objective.loss(shaped(theta, self.like)) + 0.5 * jnp.sum(jnp.square(self.priors.rows(theta)))
+
+    def restricted(self, u: np.ndarray, varied: np.ndarray) -> Callable[[np.ndarray], Local]:
+        """`free` as a function of the coordinates at the places `varied`, the others as in u."""
+
+        def evaluate(part: np.ndarray) -> Local:
+            whole = u.copy()
+            whole[varied] = part
+            local = self.free(whole)
+            return local._replace(
+                jacobian=local.jacobian[:, varied], curvature=local.curvature[varied], longest=local.longest[varied]
+            )
+
+        return evaluate
+
+    @functools.cached_property
+    def start(self) -> np.ndarray:
+        """The free coordinates (P,) of the start."""
+        return self.coordinates.free(flat(self.like))
