@@ -1,13 +1,20 @@
 """Host-side parameters: numpy in double precision unless a gradient is being traced."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import CellType
 from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import ArrayLike as _ArrayLike
+from typing_extensions import TypeAliasType
 
+# What becomes an array: numbers, lists of them, arrays. An alias that `help` shows by its name; float and int stand
+# apart for the checks at run time in the tests, to which they are no complex numbers.
+ArrayLike = TypeAliasType("ArrayLike", _ArrayLike | float | int)
+# An operator: a diagonal (dim,) or a matrix (dim, dim); or a function of a state (dim,) whose value is a number.
+Observable = TypeAliasType("Observable", _ArrayLike | Callable[[jax.Array], _ArrayLike])
 # An array of the host or of JAX, traced or not.
 Array = np.ndarray | jax.Array
 # The same kind of array in as out.
@@ -17,12 +24,12 @@ SameArray = TypeVar("SameArray", np.ndarray, jax.Array, Array)
 Number = Any
 
 
-def is_concrete(value: Any) -> bool:
+def is_concrete(value: object) -> bool:
     """Whether `value` holds numbers that may be checked now (it is not being traced by JAX)."""
     return not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree_util.tree_leaves(value))
 
 
-def check_numbers(instead: str, **arguments: Any) -> None:
+def check_numbers(instead: str, **arguments: object) -> None:
     """ValueError for a call that needs numbers while `jax.grad`, `vmap` or `jit` traces it, naming what is traced.
 
     Args:
@@ -43,7 +50,7 @@ def check_numbers(instead: str, **arguments: Any) -> None:
         raise ValueError(f"{name}: expected a call outside jax.jit, which traces everything inside. {instead}")
 
 
-def _contents(cell: CellType) -> Any:
+def _contents(cell: CellType) -> object:
     """What a function's cell holds; None where nothing was put in yet."""
     try:
         return cell.cell_contents
@@ -51,17 +58,17 @@ def _contents(cell: CellType) -> Any:
         return None
 
 
-def as_real(value: Any) -> Any:
+def as_real(value: ArrayLike) -> Any:
     """`value` as a float64 numpy array; a traced value passes through untouched."""
     return np.asarray(value, dtype=np.float64) if is_concrete(value) else value
 
 
-def as_complex(value: Any) -> Any:
+def as_complex(value: ArrayLike) -> Any:
     """`value` as a complex128 numpy array; a traced value passes through untouched."""
     return np.asarray(value, dtype=np.complex128) if is_concrete(value) else value
 
 
-def as_matrix(value: Any) -> Any:
+def as_matrix(value: ArrayLike) -> Any:
     """`value` as float64 if it has no imaginary part, complex128 otherwise; a traced value passes through."""
     if not is_concrete(value):
         return value
@@ -71,12 +78,12 @@ def as_matrix(value: Any) -> Any:
     return np.ascontiguousarray(array.real, dtype=np.float64)
 
 
-def stacked(values: Sequence[Any]) -> Any:
+def stacked(values: Sequence[Array]) -> Array:
     """Arrays stacked on a new leading axis, by numpy unless one of them is traced."""
     return np.stack(values) if is_concrete(values) else jnp.stack(values)
 
 
-def square_root(value: Any) -> Any:
+def square_root(value: Number) -> Number:
     """The square root, by numpy unless it is traced."""
     return np.sqrt(value) if is_concrete(value) else jnp.sqrt(value)
 

@@ -7,9 +7,8 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from numpy.typing import ArrayLike
 
-from stochq.arrays import Array, Number, as_real, is_concrete, stacked
+from stochq.arrays import Array, ArrayLike, Number, as_real, is_concrete, stacked
 from stochq.channels import Channel
 from stochq.laws import REAL, Law, NoiseLaw, law_of
 from stochq.measurement.detector import Detector, as_stack, full
@@ -52,7 +51,7 @@ class Equation(Module):
         hamiltonian: Hamiltonian | ArrayLike,
         channels: Sequence[Channel],
         noise: NoiseLaw | Law | None = None,
-        hbar: Any = 1.0,
+        hbar: Number = 1.0,
         colour: Coloured | SphericalBrownian | None = None,
         detectors: Sequence[Detector] = (),
         lines: Sequence[Line] = (),
@@ -175,7 +174,7 @@ class Equation(Module):
         return channel.basis.columns(self.hamiltonian)
 
 
-def _checked_channels(channels: Any) -> tuple[Channel, ...]:
+def _checked_channels(channels: object) -> tuple[Channel, ...]:
     if isinstance(channels, (list, tuple)) and all(isinstance(channel, Channel) for channel in channels):
         return tuple(channels)
     if isinstance(channels, Channel):
@@ -186,7 +185,7 @@ def _checked_channels(channels: Any) -> tuple[Channel, ...]:
     )
 
 
-def as_equation(equation: Any) -> Equation:
+def as_equation(equation: object) -> Equation:
     """An equation as it is; a Hamiltonian or a Hermitian matrix as the equation without channels.
 
     Raises: ValueError for anything else.

@@ -48,10 +48,10 @@ class UserFunction:
         # What is compiled already keeps its arrays in one mode; it is compiled with the run in any case.
         self.function = function.__wrapped__ if isinstance(function, _COMPILED) else function
 
-    def __call__(self, argument: Any) -> jax.Array:
-        return self.program(argument)(argument)
+    def __call__(self, argument: Array) -> jax.Array:
+        return self.program(argument)(jnp.asarray(argument))
 
-    def program(self, argument: Any) -> Program:
+    def program(self, argument: Array) -> Program:
         """The program for arguments of this shape and type, in the 64-bit mode that is set."""
         argument = jnp.asarray(argument)
         key = (self.function, jnp.zeros(()).dtype, argument.shape, argument.dtype, argument.weak_type)
@@ -104,7 +104,7 @@ def _with_copies(value: Any) -> Any:
     return np.array(value) if _is_array(value) and is_concrete(value) else value
 
 
-def _is_array(value: Any) -> bool:
+def _is_array(value: object) -> bool:
     return isinstance(getattr(value, "dtype", None), np.dtype) and hasattr(value, "__array__")
 
 
@@ -128,12 +128,12 @@ def digest_of_program(function: Callable[..., Any], *arguments: Any) -> str:
     return digest.hexdigest()
 
 
-def without_addresses(value: Any) -> str:
+def without_addresses(value: object) -> str:
     """The text of a value without what changes from one process to the next."""
     return _ADDRESS.sub("", _FUNCTION.sub("<function>", str(value)))
 
 
-def _numbers(value: Any) -> Iterator[Array | Number]:
+def _numbers(value: object) -> Iterator[Array | Number]:
     """All numbers in a traced program and in the programs inside its operations, in order."""
     if isinstance(value, core.ClosedJaxpr):
         yield from value.consts

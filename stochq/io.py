@@ -2,13 +2,14 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from stochq.arrays import ArrayLike
 from stochq.ensemble.result import EnsembleResult
 from stochq.files import check_replaceable, replace_file
 from stochq.real_parts import by_observable, in_rows, row_names
@@ -145,7 +146,7 @@ def load_curves(path: str | os.PathLike[str]) -> Curves:
     return _read(path, _read_curves)
 
 
-def _read(path: str | os.PathLike[str], convert: Any) -> Any:
+def _read(path: str | os.PathLike[str], convert: Callable[["xr.Dataset"], Any]) -> Any:
     import xarray as xr
 
     source = Path(path)
@@ -248,12 +249,12 @@ def _attributes(result: EnsembleResult) -> dict[str, Any]:
     return {"format": FORMAT, "format_version": VERSION, "header": json.dumps(header, default=_plain)}
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     """What JSON does not know: numbers of numpy, and anything else as its text."""
     return value.item() if isinstance(value, np.generic) else str(value)
 
 
-def _complex(name: str, array: Any, dims: tuple[str, ...]) -> dict[str, Any]:
+def _complex(name: str, array: ArrayLike | None, dims: tuple[str, ...]) -> dict[str, Any]:
     if array is None:
         return {}
     values: Any = np.asarray(array)

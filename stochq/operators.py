@@ -15,7 +15,7 @@ _TRACING_ERRORS = (
 )
 
 
-def operator_list(name: str, values: Any) -> list[Any]:
+def operator_list(name: str, values: object) -> list[Any]:
     """The entries of a list of operators; ValueError where a single operator may be meant.
 
     An array with two axes is one matrix to its owner and a list of diagonals to Python, and so are plain lists of
@@ -44,21 +44,21 @@ def operator_list(name: str, values: Any) -> list[Any]:
     return entries
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> bool:
     return isinstance(value, (bool, int, float, complex, np.number))
 
 
-def _may_be_one_matrix(entries: list[Any]) -> bool:
+def _may_be_one_matrix(entries: list[object]) -> bool:
     """Whether plain lists of numbers form a square of at least two rows."""
     rows = [entry for entry in entries if isinstance(entry, (list, tuple)) and all(map(_is_number, entry))]
     return len(entries) > 1 and len(rows) == len(entries) and all(len(row) == len(entries) for row in rows)
 
 
-def _described(value: Any) -> str:
+def _described(value: object) -> str:
     return repr(value) if isinstance(value, (str, bytes)) else type(value).__name__
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     return repr(value) if isinstance(value, (str, bytes)) else "L"
 
 

@@ -11,9 +11,8 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from numpy.typing import ArrayLike
 
-from stochq.arrays import Array, is_concrete
+from stochq.arrays import Array, ArrayLike, Observable, is_concrete
 from stochq.functions import user_function
 from stochq.module import Module, as_tree
 
@@ -36,7 +35,7 @@ class Part(Module):
         return value.imag if self.imaginary else value.real
 
 
-def real_rows(observables: Mapping[str, Any], dim: int) -> dict[str, Any]:
+def real_rows(observables: Mapping[str, Observable], dim: int) -> dict[str, Any]:
     """Observables with real values: each as it is, or in two parts where its values are complex.
 
     Traced matrices count as Hermitian. Raises: ValueError where a part would have the name of another observable.
@@ -76,7 +75,7 @@ def has_complex_values(function: Callable[..., Any], dim: int) -> bool:
     return not is_concrete(values) or bool(np.abs(values.imag).max() > _REAL_RTOL * np.abs(values).max())
 
 
-def _parts(observable: Any, dim: int) -> tuple[Any, ...]:
+def _parts(observable: Observable, dim: int) -> tuple[Observable, ...]:
     if callable(observable):
         function = user_function(as_tree(observable))
         if not has_complex_values(function, dim):

@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from stochq.arrays import Observable
+
 # Basis states, and as many superpositions, on which a function's range is looked for.
 _TEST_STATES = 64
 # What is left of one that the occupied states do not reach.
@@ -29,7 +31,9 @@ class OccupiedStates(NamedTuple):
         return self.states[:, np.cumsum(self.chances.clip(0)) > chance]
 
 
-def extremes_of(observables: Mapping[str, Any], psi: np.ndarray, evaluate: Evaluate) -> tuple[np.ndarray, np.ndarray]:
+def extremes_of(
+    observables: Mapping[str, Observable], psi: np.ndarray, evaluate: Evaluate
+) -> tuple[np.ndarray, np.ndarray]:
     """The smallest and the largest value of every observable, in their order.
 
     Those of a function are what it takes on basis states, on some superpositions of them and on psi.
@@ -38,7 +42,7 @@ def extremes_of(observables: Mapping[str, Any], psi: np.ndarray, evaluate: Evalu
     return np.array([low for low, _ in pairs]), np.array([high for _, high in pairs])
 
 
-def _extremes(observable: Any, psi: np.ndarray, evaluate: Evaluate) -> tuple[float, float]:
+def _extremes(observable: Observable, psi: np.ndarray, evaluate: Evaluate) -> tuple[float, float]:
     if callable(observable):
         values = evaluate(observable, _test_states(psi))
         values = values[np.isfinite(values)]
@@ -61,7 +65,7 @@ def _test_states(psi: np.ndarray) -> np.ndarray:
 
 
 def extremes_without_rarest(
-    function: Any, psi: np.ndarray, occupied: OccupiedStates, evaluate: Evaluate
+    function: Callable[..., Any], psi: np.ndarray, occupied: OccupiedStates, evaluate: Evaluate
 ) -> tuple[np.ndarray, np.ndarray]:
     """The smallest and the largest value of a function, (chances,) each, on what is left of the test states without
     the states rarer than each of CHANCES; zeros where it has none."""

@@ -15,7 +15,7 @@ at most it has a range R(c), and the event a variance of at most P R(c₁)² + c
 Trajectories come in pairs with opposite noise as long as their means vary less than those of two independent ones.
 """
 
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -48,11 +48,11 @@ class SampleMoments(Protocol):
     observables)."""
 
     @property
-    def count(self) -> Any: ...
+    def count(self) -> float: ...
     @property
-    def squares(self) -> Any: ...
+    def squares(self) -> np.ndarray: ...
     @property
-    def fourths(self) -> Any: ...
+    def fourths(self) -> np.ndarray: ...
 
 
 def _kurtosis_beyond(moments: SampleMoments, light: float) -> np.ndarray:

@@ -1,13 +1,13 @@
 """Checks of the numbers that experiments are made of: positive, and of the size that their kind has."""
 
 import warnings
-from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+
+from stochq.arrays import ArrayLike
 
 
-def positive(unit: str, **numbers: Any) -> None:
+def positive(unit: str, **numbers: float) -> None:
     """Raises: ValueError for a number that is not positive and finite."""
     for name, value in numbers.items():
         if isinstance(value, str) or np.ndim(value) or not (value > 0 and np.isfinite(value)):

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike
 
+from stochq.arrays import ArrayLike
 from stochq.bounds.checks import positive, positive_lengths, warn_outside
 from stochq.bounds.spectra import Spectrum, check_spectrum
 from stochq.constants import BOLTZMANN, HBAR, REFERENCE_MASS

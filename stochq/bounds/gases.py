@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
+from stochq.arrays import Number
 from stochq.bounds.quadrature import logarithmic
 from stochq.constants import BOLTZMANN, HBAR
 from stochq.module import Module
@@ -33,7 +34,7 @@ class MaxwellGas(Module):
         """Raises: ValueError for a temperature that is not positive."""
         _check_positive("temperature", self.temperature, "kelvin")
 
-    def momenta(self, mass: Any, order: int) -> tuple[Any, Any]:
+    def momenta(self, mass: Number, order: int) -> tuple[jax.Array, jax.Array]:
         """Wave numbers in 1/m and their weights, which add up to one."""
         thermal = jnp.sqrt(mass * BOLTZMANN * self.temperature) / HBAR
         t, weights = logarithmic(order, PANELS)
@@ -55,7 +56,7 @@ class FermiGas(Module):
     temperature: Any = 0.0
     spins: int = eqx.field(default=2, static=True)
 
-    def fermi_momentum(self) -> Any:
+    def fermi_momentum(self) -> jax.Array:
         """k_F in 1/m."""
         return jnp.cbrt(6 * np.pi**2 * self.density / self.spins)
 
@@ -66,27 +67,27 @@ class FermiGas(Module):
         if not isinstance(self.temperature, Tracer) and not 0 <= self.temperature < np.inf:
             raise ValueError(f"temperature: expected kelvin, not negative; got {self.temperature!r}.")
 
-    def momenta(self, mass: Any, order: int) -> tuple[Any, Any]:
+    def momenta(self, mass: Number, order: int) -> tuple[jax.Array, jax.Array]:
         """Wave numbers in 1/m and their weights, which add up to one."""
         fermi = self.fermi_momentum()
         degree = BOLTZMANN * self.temperature / (HBAR**2 * fermi**2 / (2 * mass))
         y, weights = _degenerate(order) if self._is_cold(degree) else _warm(degree, order)
         return fermi * y, weights / jnp.sum(weights)
 
-    def _is_cold(self, degree: Any) -> bool:
+    def _is_cold(self, degree: Number) -> bool:
         # A temperature of which a derivative is taken is not zero: there the occupation has none.
         if isinstance(self.temperature, Tracer):
             return False
         return bool(self.temperature == 0) or (not isinstance(degree, Tracer) and float(degree) < DEGENERATE)
 
 
-def _degenerate(order: int) -> tuple[Any, Any]:
+def _degenerate(order: int) -> tuple[jax.Array, jax.Array]:
     t, weights = logarithmic(order, PANELS)
     return jnp.asarray(t), jnp.asarray(3 * weights * t**2)
 
 
 @functools.partial(jax.jit, static_argnums=1)
-def _warm(degree: Any, order: int) -> tuple[Any, Any]:
+def _warm(degree: Number, order: int) -> tuple[jax.Array, jax.Array]:
     """Momenta in units of k_F, on panels that crowd at the step of the occupation, `degree` wide."""
     potential = _chemical_potential(degree)
     energies = potential + degree * np.concatenate([-STEPS[:0:-1], STEPS])
@@ -103,11 +104,11 @@ def _warm(degree: Any, order: int) -> tuple[Any, Any]:
 
 
 @jax.jit
-def _chemical_potential(degree: Any) -> Any:
+def _chemical_potential(degree: Number) -> jax.Array:
     """μ/E_F, from ∫ y² N(y) dy = 1/3. A bisection finds it, one Newton step carries its derivative."""
     fixed = jax.lax.stop_gradient(degree)
 
-    def halve(_: Any, bracket: tuple[Any, Any]) -> tuple[Any, Any]:
+    def halve(_: int, bracket: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
         low, high = bracket
         middle = (low + high) / 2
         enough = _filling(middle, fixed) > 1 / 3
@@ -120,7 +121,7 @@ def _chemical_potential(degree: Any) -> Any:
     return found - (_filling(found, degree) - 1 / 3) / slope
 
 
-def _filling(potential: Any, degree: Any) -> Any:
+def _filling(potential: Number, degree: Number) -> jax.Array:
     nodes, gauss = (part[None, :] for part in np.polynomial.legendre.leggauss(40))
     edges = jnp.concatenate(
         [jnp.zeros(1), jnp.maximum(potential, 0.0) + degree * STEPS, potential - degree * STEPS[1:]]
@@ -131,6 +132,6 @@ def _filling(potential: Any, degree: Any) -> Any:
     return jnp.sum(widths * gauss / 2 * y**2 * jax.nn.sigmoid((potential - y**2) / degree))
 
 
-def _check_positive(name: str, value: Any, unit: str) -> None:
+def _check_positive(name: str, value: Number, unit: str) -> None:
     if not isinstance(value, Tracer) and not (value > 0 and np.isfinite(value)):
         raise ValueError(f"{name}: expected a positive number, in {unit}; got {value!r}.")

@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
-from numpy.typing import ArrayLike
 
+from stochq.arrays import ArrayLike, Number
 from stochq.bounds import quadrature
 from stochq.bounds.gases import FermiGas, MaxwellGas
 from stochq.bounds.spectra import NAMED, Spectrum, check_spectrum, evaluate
@@ -47,16 +47,16 @@ Matter = MaxwellGas | FermiGas | Phonons
 
 
 def heating_power(
-    mass: Any,
-    rate: Any,
-    length: Any,
+    mass: Number,
+    rate: Number,
+    length: Number,
     spectrum: Spectrum | None = None,
     *,
     gas: MaxwellGas | FermiGas | None = None,
     phonons: Phonons | None = None,
-    total_mass: Any = None,
+    total_mass: Number = None,
     reference_mass: float = REFERENCE_MASS,
-) -> Any:
+) -> Power | jax.Array:
     r"""Power in watts that collapse gives a particle of `mass`, or a body of `total_mass` made of such particles.
 
     Adler, Bassi, Carlesso and Vinante (2019), eq. 13, and eq. 15 for white noise, which asks for no occupation:
@@ -104,7 +104,9 @@ def heating_power(
         return Power(float(white * ratio), float(white * error), float(heated), float(ratio))
 
 
-def heating_ratio(mass: Any, length: Any, spectrum: Spectrum, matter: Matter | None = None) -> tuple[Any, Any]:
+def heating_ratio(
+    mass: Number, length: Number, spectrum: Spectrum, matter: Matter | None = None
+) -> tuple[jax.Array, jax.Array]:
     """The heating relative to white noise of the same γ(0).
 
     Args:
@@ -205,7 +207,7 @@ def rate_from_power(
     return rates if lengths.ndim else float(rates)
 
 
-def _split(given: dict[str, Any]) -> tuple[Any, Any]:
+def _split(given: dict[str, object]) -> tuple[Any, Any]:
     """Numbers, as arrays, and the rest. A zero temperature is of the rest: at it the occupation has no derivative."""
     numbers, rest = eqx.partition(given, lambda leaf: isinstance(leaf, float | np.floating) and leaf != 0.0)
     return jax.tree.map(jnp.asarray, numbers), rest
@@ -216,7 +218,7 @@ def _slopes(numbers: Any, rest: Any) -> Any:
     return jax.grad(lambda numbers: heating_power(**eqx.combine(numbers, rest)))(numbers)
 
 
-def _evaluated(given: dict[str, Any], order: int) -> tuple[Any, Any]:
+def _evaluated(given: dict[str, Any], order: int) -> tuple[jax.Array, jax.Array]:
     """Compiled for the spectra of this package; others may be any function of arrays, and are called as they are."""
     if isinstance(given["spectrum"], tuple(NAMED.values())):
         return _compiled(*_split(given), order)
@@ -224,12 +226,12 @@ def _evaluated(given: dict[str, Any], order: int) -> tuple[Any, Any]:
 
 
 @eqx.filter_jit
-def _compiled(numbers: Any, rest: Any, order: int) -> tuple[Any, Any]:
+def _compiled(numbers: Any, rest: Any, order: int) -> tuple[jax.Array, jax.Array]:
     return _ratio(**eqx.combine(numbers, rest), order=order)
 
 
 @eqx.filter_jit
-def _mapped(numbers: Any, rest: Any, lengths: Any) -> Any:
+def _mapped(numbers: Any, rest: Any, lengths: jax.Array) -> jax.Array:
     given = eqx.combine(numbers, rest)
     return jax.lax.map(lambda length: _ratio(**given, length=length, order=quadrature.FINE)[0], lengths)
 
@@ -243,12 +245,14 @@ def _check_matter(matter: Matter | None) -> None:
         raise ValueError(f"gas: expected a MaxwellGas or a FermiGas, or phonons; got {matter!r}.")
 
 
-def _ratio(mass: Any, length: Any, spectrum: Spectrum, matter: Matter | None, order: int) -> tuple[Any, Any]:
+def _ratio(
+    mass: Number, length: Number, spectrum: Spectrum, matter: Matter | None, order: int
+) -> tuple[jax.Array, jax.Array]:
     if isinstance(matter, Phonons):
         return quadrature.linear(lambda v: evaluate(spectrum, v * (matter.speed / length)), order)
     recoil = HBAR / (2 * mass * length) / length
 
-    def reduced(v: Any) -> Any:
+    def reduced(v: jax.Array) -> jax.Array:
         return evaluate(spectrum, v * recoil)
 
     if matter is None:
@@ -258,7 +262,7 @@ def _ratio(mass: Any, length: Any, spectrum: Spectrum, matter: Matter | None, or
     return jnp.sum(weights * ratios), last
 
 
-def _top(mass: Any, length: Any, matter: Matter | None) -> Any:
+def _top(mass: Number, length: Number, matter: Matter | None) -> Number:
     """The scale of the frequencies that are asked for."""
     if isinstance(matter, Phonons):
         return matter.speed / length
@@ -276,7 +280,7 @@ UNITS = {
 }
 
 
-def _check(**numbers: Any) -> None:
+def _check(**numbers: Number) -> None:
     for name, value in numbers.items():
         if value is None or isinstance(value, Tracer):
             continue

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
 
+from stochq.arrays import ArrayLike
 from stochq.bounds.experiment import Experiment, quantity
 from stochq.bounds.memory import remembered
 from stochq.bounds.rigid import RigidBody, force_noise

@@ -39,24 +39,24 @@ def logarithmic(order: int, panels: int = DEPTH) -> tuple[np.ndarray, np.ndarray
     return t.ravel(), (t * widths * weights / 2).ravel()
 
 
-def at_rest(spectrum: Reduced, order: int) -> tuple[Any, Any]:
+def at_rest(spectrum: Reduced, order: int) -> tuple[jax.Array, jax.Array]:
     r"""A particle at rest: $$\frac{8}{3\sqrt\pi}\int_0^\infty u^4 e^{-u^2} s(u^2)\,du$$; and the last share."""
     return _fourth_moment(lambda u: spectrum(u**2), order)
 
 
-def linear(spectrum: Reduced, order: int) -> tuple[Any, Any]:
+def linear(spectrum: Reduced, order: int) -> tuple[jax.Array, jax.Array]:
     r"""Phonons, ω = c q: $$\frac{8}{3\sqrt\pi}\int_0^\infty u^4 e^{-u^2} s(u)\,du$$; and the last share."""
     return _fourth_moment(spectrum, order)
 
 
-def _fourth_moment(spectrum: Reduced, order: int) -> tuple[Any, Any]:
+def _fourth_moment(spectrum: Reduced, order: int) -> tuple[jax.Array, jax.Array]:
     t, weights = logarithmic(order)
     u = LARGEST * jnp.asarray(t)
     share = NORM * LARGEST * weights * u**4 * jnp.exp(-(u**2)) * spectrum(u)
     return jnp.sum(share), share[-1]
 
 
-def moving(spectrum: Reduced, momenta: Any, order: int) -> tuple[Any, Any]:
+def moving(spectrum: Reduced, momenta: jax.Array, order: int) -> tuple[jax.Array, jax.Array]:
     """Particles of reduced momenta κ (momenta,), each averaged over directions; and the last share.
 
     The spectrum is asked once per form, outside of what is compiled: it may be any function.
@@ -70,7 +70,7 @@ def moving(spectrum: Reduced, momenta: Any, order: int) -> tuple[Any, Any]:
 
 
 @functools.partial(jax.jit, static_argnums=1)
-def _slow(momenta: Any, order: int) -> tuple[Any, Any, Any, Any]:
+def _slow(momenta: jax.Array, order: int) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
     r"""The integral over directions done by parts, with $$v_\pm=u^2\pm2\kappa u$$, S and D the half sum and difference:
 
     $$\frac{2}{3\sqrt\pi}\int_0^\infty e^{-u^2}\left[6u^2S+\left(\frac{2u^3}{\kappa}+4\kappa u\right)D\right]du$$
@@ -96,13 +96,13 @@ def _slow(momenta: Any, order: int) -> tuple[Any, Any, Any, Any]:
 
 
 @jax.jit
-def _sum_slow(above: Any, below: Any, even: Any, odd: Any) -> tuple[Any, Any]:
+def _sum_slow(above: jax.Array, below: jax.Array, even: jax.Array, odd: jax.Array) -> tuple[jax.Array, jax.Array]:
     share = even * (above + below) / 2 + odd * (above - below) / 2
     return jnp.sum(share, axis=-1), jnp.max(jnp.abs(share[:, -1]))
 
 
 @functools.partial(jax.jit, static_argnums=1)
-def _fast(momenta: Any, order: int) -> tuple[Any, Any]:
+def _fast(momenta: jax.Array, order: int) -> tuple[jax.Array, jax.Array]:
     r"""The integral over momentum transfers done at fixed energy; a fast particle gains little more than it loses:
 
     $$\frac{1}{3\sqrt\pi\,\kappa}\int_0^\infty v\,s(v)\left[e^{-u_+^2}-e^{-u_-^2}\right]dv,\qquad
@@ -125,6 +125,6 @@ def _fast(momenta: Any, order: int) -> tuple[Any, Any]:
 
 
 @jax.jit
-def _sum_fast(values: Any, weight: Any) -> tuple[Any, Any]:
+def _sum_fast(values: jax.Array, weight: jax.Array) -> tuple[jax.Array, jax.Array]:
     share = weight * values
     return jnp.sum(share, axis=-1), jnp.max(jnp.abs(share[:, -1]))

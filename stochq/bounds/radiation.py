@@ -3,8 +3,8 @@
 import math
 
 import numpy as np
-from numpy.typing import ArrayLike
 
+from stochq.arrays import ArrayLike
 from stochq.bounds.checks import positive, positive_lengths
 from stochq.constants import (
     BOHR_RADIUS,

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike
 
+from stochq.arrays import ArrayLike
 from stochq.bounds.checks import positive, positive_lengths
 from stochq.bounds.data import bodies, experiments
 from stochq.bounds.experiment import Experiment

@@ -4,8 +4,8 @@ import abc
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
 
+from stochq.arrays import ArrayLike
 from stochq.bounds.checks import positive, positive_lengths
 from stochq.constants import HBAR, REFERENCE_MASS
 

@@ -8,10 +8,12 @@ callable, if it is an equinox module.
 from collections.abc import Callable
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
+from stochq.arrays import Array
 from stochq.module import Module
 
 Spectrum = Callable[[Any], Any]
@@ -26,7 +28,7 @@ class Lorentzian(Module):
 
     cutoff: Any
 
-    def __call__(self, frequency: Any) -> Any:
+    def __call__(self, frequency: Array) -> jax.Array:
         return 1 / (1 + (frequency / self.cutoff) ** 2)
 
 
@@ -39,7 +41,7 @@ class Exponential(Module):
 
     cutoff: Any
 
-    def __call__(self, frequency: Any) -> Any:
+    def __call__(self, frequency: Array) -> jax.Array:
         return jnp.exp(-jnp.abs(frequency) / self.cutoff)
 
 
@@ -52,7 +54,7 @@ class GaussianCutoff(Module):
 
     cutoff: Any
 
-    def __call__(self, frequency: Any) -> Any:
+    def __call__(self, frequency: Array) -> jax.Array:
         return jnp.exp(-((frequency / self.cutoff) ** 2) / 2)
 
 
@@ -80,7 +82,7 @@ def check_spectrum(spectrum: Spectrum | None) -> None:
         )
 
 
-def evaluate(spectrum: Spectrum, frequencies: Any) -> Any:
+def evaluate(spectrum: Spectrum, frequencies: Array) -> jax.Array:
     """The spectrum at frequencies of any shape. Raises: ValueError where it is negative or not a number."""
     values = jnp.asarray(spectrum(frequencies))
     if isinstance(values, Tracer):

@@ -5,10 +5,10 @@ from functools import reduce, singledispatch
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 from scipy.constants import atomic_mass
 
 import stochq as sq
+from stochq.arrays import ArrayLike
 from stochq.cli import models as sections
 from stochq.cli import systems
 from stochq.cli.errors import ConfigError, nearest, report

@@ -34,7 +34,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
-def show(value: Any) -> str:
+def show(value: object) -> str:
     """A value as it is written in TOML, shortened."""
     if isinstance(value, bool):
         return str(value).lower()
@@ -65,7 +65,7 @@ def reported() -> Iterator[None]:
         raise typer.Exit(1 if isinstance(error, RuntimeError) else 2) from error
 
 
-def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
     # The message alone: the line of code that warned tells a user of the command nothing.
     print(f"stochq: warning: {message}", file=sys.stderr)
 
@@ -122,7 +122,7 @@ def _follow(
     return tuple(path), owners, members
 
 
-def _is_key(step: Any, here: Any, missing: bool) -> bool:
+def _is_key(step: object, here: object, missing: bool) -> bool:
     if isinstance(here, dict):
         return step in here or missing
     return isinstance(here, list) and isinstance(step, int)
@@ -146,7 +146,7 @@ def _flatten(annotation: Any) -> Iterator[type[BaseModel]]:
         yield from _flatten(part)
 
 
-def _dotted(path: Iterable[Any]) -> str:
+def _dotted(path: Iterable[object]) -> str:
     text = ""
     for step in path:
         text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else str(step)

@@ -45,7 +45,7 @@ def _numbers(value: Any) -> Any:
     return [value] if _is_number(value) else value
 
 
-def _is_number(value: Any) -> TypeGuard[int | float]:
+def _is_number(value: object) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from stochq.cli.errors import ConfigError, nearest, report
+from stochq.papers.checks import Check
 
 
 def reproduce_papers(paper: str | None, figure: str | None, out: Path) -> bool:
@@ -34,7 +35,7 @@ def reproduce_papers(paper: str | None, figure: str | None, out: Path) -> bool:
     return passed
 
 
-def _table(paper: str, checks: list[Any]) -> Any:
+def _table(paper: str, checks: list[Check]) -> Any:
     from rich.table import Table
 
     table = Table(title=paper)

@@ -4,9 +4,8 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
-from numpy.typing import ArrayLike
 
-from stochq.arrays import check_numbers
+from stochq.arrays import ArrayLike, check_numbers
 from stochq.channels import Channel, DenseOperators, Energy, Given, Operators
 from stochq.channels.flow import LARGEST_MEAN_MAP
 from stochq.ensemble.planning import pilot_size

@@ -106,7 +106,7 @@ def fingerprint(problem: Runnable, precision: str) -> dict[str, str]:
     return {name: _digest(part, programs.get(name, "")) for name, part in parts.items() if name != "key"}
 
 
-def _digest(part: Any, programs: str) -> str:
+def _digest(part: object, programs: str) -> str:
     leaves, structure = jax.tree_util.tree_flatten(part)
     digest = hashlib.sha256(without_addresses(structure).encode())
     for leaf in leaves:

@@ -10,7 +10,7 @@ import numpy as np
 from jax import lax
 
 from stochq.accuracy.grid import TimeGrid, check_step, time_grid
-from stochq.arrays import is_concrete
+from stochq.arrays import ArrayLike, Observable, is_concrete
 from stochq.ensemble.batch import Problem, observer
 from stochq.ensemble.grid_checks import check_grid_state
 from stochq.ensemble.kernel import run_block
@@ -31,10 +31,10 @@ REMEMBERED = 2**28
 
 def expectations(
     equation: Equation,
-    psi0: Any,
-    times: Any,
+    psi0: ArrayLike,
+    times: ArrayLike,
     *,
-    observables: Mapping[str, Any],
+    observables: Mapping[str, Observable],
     trajectories: int,
     seed: int = 0,
     scheme: Scheme | None = None,
@@ -97,12 +97,13 @@ def expectations(
     for name, value in observables.items():
         if callable(value):
             check_state_function(f"observables[{name!r}]", value, equation.dim)
+    psi: Any = psi0
     if is_concrete(psi0):
-        psi0 = check_state(psi0, equation.dim)
+        psi = check_state(psi0, equation.dim)
         with jax.ensure_compile_time_eval():
-            check_grid_state(equation, psi0)
+            check_grid_state(equation, psi)
     rows = real_rows(observables, equation.dim)
-    task = Task(equation, frame_of(equation), psi0, times, rows, scheme, precision, seed)
+    task = Task(equation, frame_of(equation), psi, times, rows, scheme, precision, seed)
     problem = build_problem(task, grid)
     check_counters(problem, grid, trajectories)
     with precision_context(precision):

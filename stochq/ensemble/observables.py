@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import is_concrete, stacked
+from stochq.arrays import Array, Number, Observable, is_concrete, stacked
 from stochq.functions import user_function
 from stochq.module import Module, as_tree
 from stochq.systems.linear import apply_matrix, inner, multiply, populations
@@ -45,7 +45,7 @@ class Readout(Module):
         return jnp.concatenate(parts)
 
 
-def _value(name: str, value: Any) -> jax.Array:
+def _value(name: str, value: Array | Number) -> jax.Array:
     if jnp.size(value) != 1:
         raise ValueError(
             f"observables[{name!r}]: expected a function of one state with one real number as its value; got an array "
@@ -54,7 +54,7 @@ def _value(name: str, value: Any) -> jax.Array:
     return jnp.reshape(jnp.asarray(value).real, (1,))
 
 
-def readout(observables: Mapping[str, Any], dim: int) -> Readout:
+def readout(observables: Mapping[str, Observable], dim: int) -> Readout:
     """Check and sort observables by kind: {name: (dim,) | (dim, dim) | callable(psi) -> float}."""
     if not observables:
         raise ValueError("observables: expected at least one {name: operator}; got none.")
@@ -63,7 +63,8 @@ def readout(observables: Mapping[str, Any], dim: int) -> Readout:
         if callable(value):
             kinds["callable"][name] = user_function(as_tree(value))
             continue
-        array = _checked(name, np.asarray(value) if is_concrete(value) else value, dim)
+        given: Any = np.asarray(value) if is_concrete(value) else value
+        array = _checked(name, given, dim)
         kinds["diagonal" if array.ndim == 1 else "dense"][name] = array
     names = tuple(name for kind in kinds.values() for name in kind)
     diagonals = stacked(list(kinds["diagonal"].values())) if kinds["diagonal"] else None
@@ -71,7 +72,7 @@ def readout(observables: Mapping[str, Any], dim: int) -> Readout:
     return Readout(diagonals, dense, tuple(kinds["callable"].values()), names)
 
 
-def _stack_dense(matrices: list[Any]) -> Any:
+def _stack_dense(matrices: list[Array]) -> Array:
     stack = stacked(matrices)
     if not is_concrete(stack):
         return stack
@@ -97,7 +98,7 @@ def _checked(name: str, array: np.ndarray, dim: int) -> np.ndarray:
     return array.real if array.ndim == 1 else array
 
 
-def ordered_names(observables: Mapping[str, Any]) -> tuple[str, ...]:
+def ordered_names(observables: Mapping[str, Observable]) -> tuple[str, ...]:
     """The names in the order of a readout's values: diagonals, dense operators, callables."""
     rank = {name: 2 if callable(value) else np.ndim(value) - 1 for name, value in observables.items()}
     return tuple(sorted(observables, key=rank.__getitem__))

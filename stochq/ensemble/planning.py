@@ -16,7 +16,7 @@ from stochq.accuracy.pilots import PilotEstimator, PilotSample
 from stochq.accuracy.resolution import JumpRate, Propagated, bandwidth, explicit_limit, jump_rate_of, spectrum_of
 from stochq.accuracy.search import find_step
 from stochq.accuracy.trajectories import FEWEST, MOMENTS
-from stochq.arrays import UNIT
+from stochq.arrays import UNIT, Number, Observable
 from stochq.channels.flow import JUST, LARGEST_MEAN_MAP
 from stochq.compiling import compiled
 from stochq.ensemble.batch import FAILED_FRACTION, Problem
@@ -24,7 +24,7 @@ from stochq.ensemble.kernel import run_block
 from stochq.ensemble.observables import ordered_names
 from stochq.ensemble.problem import build_problem
 from stochq.ensemble.runner import precision_context, thread_pool, workers
-from stochq.ensemble.statistics import Histogram
+from stochq.ensemble.statistics import Histogram, Statistic
 from stochq.ensemble.task import Task
 from stochq.equation import Equation
 from stochq.schemes import Extrapolated
@@ -74,7 +74,7 @@ def _probed(task: Task) -> Task:
     return replace(task, observables={**task.observables, **probes(task.statistics, task.psi)})
 
 
-def probes(statistics: Mapping[str, Any], psi: np.ndarray) -> dict[str, Any]:
+def probes(statistics: Mapping[str, Statistic], psi: np.ndarray) -> dict[str, Observable]:
     """Observables by which a step serves statistics of states: a histogram's own; of a density what level it is in
     and, where that matrix is small, how near the start."""
     histograms = {name: value for name, value in statistics.items() if isinstance(value, Histogram)}
@@ -178,7 +178,7 @@ def pilots(task: Task, sizes: tuple[int, int]) -> PilotEstimator:
     return PilotEstimator(run, times, sizes, scheme.weak_order, gain, longest, bandwidth(equation), visited, norms)
 
 
-def _norm(observable: Any, psi: np.ndarray) -> float:
+def _norm(observable: Observable, psi: np.ndarray) -> float:
     """|Oψ|, which rounding of ψ goes with, of an operator; 0 of a function."""
     if callable(observable):
         return 0.0
@@ -234,7 +234,7 @@ def _levels_of_block(problem: Problem, precision: str, block: int) -> tuple[np.n
 
 
 @compiled
-def _levels(problem: Problem, block: Any) -> tuple[jax.Array, ...]:
+def _levels(problem: Problem, block: Number) -> tuple[jax.Array, ...]:
     """Observable values of one block at both step lengths, fine first, (T, observables, block) each."""
 
     def observe(closed: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:

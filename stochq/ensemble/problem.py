@@ -5,10 +5,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import DTypeLike
 
 from stochq.accuracy.grid import TimeGrid
 from stochq.accuracy.search import MOST_STEPS
-from stochq.arrays import is_concrete
+from stochq.arrays import Array, is_concrete
 from stochq.ensemble.batch import Problem
 from stochq.ensemble.kernel import GridArrays, Loop
 from stochq.ensemble.observables import readout
@@ -42,7 +43,7 @@ def build_problem(task: Task, grid: TimeGrid, antithetic: bool = False) -> Probl
     return Problem(loop, frame, arrays, psi, seed_words(int(task.seed)), read, statistics)
 
 
-def constant_phases(task: Task, times: np.ndarray) -> Any:
+def constant_phases(task: Task, times: np.ndarray) -> Array:
     """The phases (T,) of the constant energy that the frame leaves out, exp(-i E (t - t_0) / hbar)."""
     frequency = task.frame.energy / task.equation.hbar
     return (np if is_concrete(frequency) else jnp).exp(-1j * frequency * (times - times[0]))
@@ -90,7 +91,7 @@ def cast(tree: Any, precision: str) -> Any:
     return jax.tree.map(convert, tree)
 
 
-def _check_range(array: np.ndarray, dtype: Any) -> None:
+def _check_range(array: np.ndarray, dtype: DTypeLike) -> None:
     """ValueError for numbers that the run's precision cannot hold."""
     largest = float(np.abs(array).max(initial=0.0))
     limits = np.finfo(dtype)

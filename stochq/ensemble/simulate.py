@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from stochq.accuracy.grid import TimeGrid, time_grid
-from stochq.arrays import check_numbers
+from stochq.arrays import ArrayLike, Observable, check_numbers
 from stochq.ensemble.assemble import assemble
 from stochq.ensemble.batch import Problem, Runnable, run_states
 from stochq.ensemble.grid_checks import check_grid_state, grid_monitors, warn_about_grid
@@ -37,10 +37,10 @@ _DIFFERENTIABLE = (
 
 def simulate(
     equation: Equation,
-    psi0: Any,
-    times: Any,
+    psi0: ArrayLike,
+    times: ArrayLike,
     *,
-    observables: Mapping[str, Any],
+    observables: Mapping[str, Observable | Statistic],
     trajectories: int,
     seed: int = 0,
     scheme: Scheme | None = None,
@@ -151,7 +151,7 @@ def _pairs(
     wanted: bool | None,
     trajectories: int,
     single: str,
-    statistics: Mapping[str, Any],
+    statistics: Mapping[str, Statistic],
     tolerance: float | None,
     dt: float | None,
 ) -> bool | None:
@@ -180,7 +180,7 @@ def check_options(precision: str, batch: int | None) -> None:
 
 
 def _split_observables(
-    observables: Mapping[str, Any], dim: int
+    observables: Mapping[str, Observable | Statistic], dim: int
 ) -> tuple[list[str], dict[str, Any], dict[str, Statistic]]:
     """All names in the user's order, real rows of the observables whose mean is wanted, and statistics by name."""
     if not isinstance(observables, Mapping):
@@ -192,14 +192,15 @@ def _split_observables(
         if name in (MEAN, COVARIANCE, PAIR_SPREAD):
             raise ValueError(f"observables: expected names other than {name!r}, which every run has; rename it.")
         if isinstance(value, Histogram):
-            if callable(value.operator):
-                check_state_function(f"observables[{name!r}]", value.operator, dim)
-                if has_complex_values(value.operator, dim):
+            operator: Any = value.operator
+            readout({name: operator}, dim)
+            if callable(operator):
+                check_state_function(f"observables[{name!r}]", operator, dim)
+                if has_complex_values(operator, dim):
                     raise ValueError(
                         f"observables[{name!r}]: expected a function with real values for a histogram; got complex "
                         "ones. Take jnp.real(...) of them."
                     )
-            readout({name: value.operator}, dim)
     plain: dict[str, Any] = {name: value for name, value in observables.items() if name not in statistics}
     for name, value in plain.items():
         if callable(value):

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import as_matrix
+from stochq.arrays import ArrayLike, Observable, as_matrix
 from stochq.functions import user_function
 from stochq.module import Module, as_tree
 from stochq.systems.linear import apply_matrix, populations
@@ -262,7 +262,7 @@ class Histogram(Statistic):
     edges: Any
     needs: ClassVar[str] = "states"
 
-    def __init__(self, operator: Any, edges: Any) -> None:
+    def __init__(self, operator: Observable, edges: ArrayLike) -> None:
         self.operator = user_function(as_tree(operator)) if callable(operator) else as_matrix(operator)
         self.edges = np.asarray(edges, dtype=np.float64)
         if self.edges.ndim != 1 or self.edges.size < 2 or not np.all(np.diff(self.edges) > 0):

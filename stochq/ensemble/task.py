@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from stochq.arrays import Observable
 from stochq.ensemble.statistics import Statistic
 from stochq.equation import Equation
 from stochq.schemes import Frame, Scheme
@@ -35,6 +36,6 @@ class Task:
         return self.equation.dim
 
     @property
-    def watched(self) -> dict[str, Any]:
+    def watched(self) -> dict[str, Observable]:
         """Observables and monitors."""
         return {**self.observables, **self.monitors}

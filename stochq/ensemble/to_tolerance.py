@@ -10,14 +10,14 @@ import numpy as np
 from stochq.accuracy.bias import SHARE_OF_TOLERANCE, StepPlan
 from stochq.accuracy.rare_events import CHANCES, OccupiedStates, extremes_of, extremes_without_rarest
 from stochq.accuracy.trajectories import ERRORS, FEWEST, Target
-from stochq.arrays import rounding
+from stochq.arrays import Number, Observable, rounding
 from stochq.ensemble.batch import Problem
 from stochq.ensemble.jumps.problem import JumpProblem
 from stochq.ensemble.observables import ordered_names, readout
 from stochq.ensemble.planning import mean_map_of
 from stochq.ensemble.result import EnsembleResult
 from stochq.ensemble.runner import Execution, Totals, run
-from stochq.ensemble.statistics import MEAN, PAIR_SPREAD
+from stochq.ensemble.statistics import MEAN, PAIR_SPREAD, Statistic
 from stochq.ensemble.task import Task
 from stochq.schemes import Scheme
 
@@ -50,7 +50,7 @@ def target_of(task: Task, plan: StepPlan, tolerance: float, steps: int) -> Targe
     return Target(tolerance, names, watched, ranges, bias, rounded, moments, tail_ranges)
 
 
-def evaluate(function: Any, states: np.ndarray) -> np.ndarray:
+def evaluate(function: Callable[..., Any], states: np.ndarray) -> np.ndarray:
     """The values (n,) of a function of ψ on states (dim, n)."""
     return np.asarray(readout({"f": function}, len(states))(jnp.asarray(states, np.complex64))).reshape(-1)
 
@@ -138,7 +138,11 @@ def report_on(result: EnsembleResult, target: Target, totals: Totals, cap: int) 
 
 
 def check_tolerance(
-    tolerance: Any, trajectories: int, scheme: Scheme, observables: Mapping[str, Any], statistics: Mapping[str, Any]
+    tolerance: Number,
+    trajectories: int,
+    scheme: Scheme,
+    observables: Mapping[str, Observable | Statistic],
+    statistics: Mapping[str, Statistic],
 ) -> float:
     """The tolerance as a number.
 

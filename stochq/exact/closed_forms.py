@@ -4,8 +4,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Complex
-from numpy.typing import ArrayLike
 
+from stochq.arrays import ArrayLike
 from stochq.noise import Coloured
 from stochq.systems.basis import energy_columns, into, out_of
 from stochq.systems.equilibrium import with_eigenvectors_of

@@ -2,9 +2,8 @@
 
 import jax
 import numpy as np
-from numpy.typing import ArrayLike
 
-from stochq.arrays import check_numbers
+from stochq.arrays import ArrayLike, check_numbers
 from stochq.equation import Equation, as_equation
 from stochq.exact.coloured import refuse_coloured
 from stochq.exact.inputs import check_lags, initial_density, operator_matrix

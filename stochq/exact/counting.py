@@ -14,9 +14,8 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from numpy.typing import ArrayLike
 
-from stochq.arrays import Number, check_numbers
+from stochq.arrays import ArrayLike, Number, check_numbers
 from stochq.equation import Equation, as_equation
 from stochq.exact import liouvillian
 from stochq.exact.action import ChannelBases, channel_bases, pack, packed_generator, unpack

@@ -2,13 +2,11 @@
 
 import time
 from collections.abc import Mapping
-from typing import Any
 
 import jax
 import numpy as np
-from numpy.typing import ArrayLike
 
-from stochq.arrays import check_numbers
+from stochq.arrays import ArrayLike, Observable, check_numbers
 from stochq.equation import Equation, as_equation
 from stochq.exact.coloured import refuse_coloured
 from stochq.exact.inputs import initial_density
@@ -30,7 +28,7 @@ def evolve(
     psi0_or_rho0: ArrayLike,
     times: ArrayLike,
     *,
-    observables: Mapping[str, Any] | None = None,
+    observables: Mapping[str, Observable] | None = None,
     method: Method = "auto",
 ) -> ExactResult:
     r"""The ensemble's exact density matrix and expectation values, in double precision.

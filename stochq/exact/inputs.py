@@ -1,8 +1,8 @@
 """What `evolve` is given, checked: the initial density matrix and the times."""
 
 import numpy as np
-from numpy.typing import ArrayLike
 
+from stochq.arrays import ArrayLike
 from stochq.systems.checks import check_finite, shape_of
 from stochq.systems.states import check_state
 

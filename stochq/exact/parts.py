@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import jax
 import numpy as np
-from numpy.typing import ArrayLike
 
+from stochq.arrays import ArrayLike
 from stochq.channels import Channel, Energy
 from stochq.equation import Equation
 from stochq.exact import rotation

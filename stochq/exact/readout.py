@@ -7,6 +7,7 @@ import equinox as eqx
 import jax
 import numpy as np
 
+from stochq.arrays import Observable
 from stochq.functions import user_function
 from stochq.operators import check_state_function
 from stochq.real_parts import has_complex_values, is_hermitian
@@ -28,7 +29,7 @@ class Readout:
     sq.Density() and sq.Histogram(...), are skipped, so that one mapping serves `sq.simulate` and `sq.exact.evolve`.
     """
 
-    def __init__(self, observables: Mapping[str, Any] | None, dim: int) -> None:
+    def __init__(self, observables: Mapping[str, Observable] | None, dim: int) -> None:
         if observables is not None and not isinstance(observables, Mapping):
             raise ValueError(f"observables: expected a mapping {{name: operator}}; got {type(observables).__name__}.")
         plain = {

@@ -6,8 +6,8 @@ from typing import Any, cast, final
 
 import jax
 import numpy as np
-from numpy.typing import ArrayLike
 
+from stochq.arrays import ArrayLike
 from stochq.exact.action import conjugate, pack, unpack
 from stochq.systems.basis import overlap
 from stochq.systems.linear import multiply

@@ -3,8 +3,8 @@
 from typing import Any, final
 
 import numpy as np
-from numpy.typing import ArrayLike
 
+from stochq.arrays import ArrayLike
 from stochq.fermions import heating
 from stochq.fermions.canonical import draw_occupied
 from stochq.models.checks import positive, rate

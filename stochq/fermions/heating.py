@@ -6,8 +6,8 @@ The equations stand with the methods of `FermionGas` that call these functions.
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike
 
+from stochq.arrays import ArrayLike
 from stochq.systems.checks import check_number, check_times
 
 if TYPE_CHECKING:

@@ -5,11 +5,10 @@ from dataclasses import replace
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from stochq.accuracy.bias import StepPlan
 from stochq.accuracy.grid import TimeGrid, check_step, time_grid
-from stochq.arrays import check_numbers
+from stochq.arrays import ArrayLike, check_numbers
 from stochq.ensemble.assemble import assemble
 from stochq.ensemble.grid_checks import ALIAS, warn_about_grid
 from stochq.ensemble.kernel import GridArrays

@@ -1,9 +1,8 @@
 """Checks of what a user gives to phase space: shapes, symmetry, positivity, the uncertainty bound."""
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from stochq.arrays import is_concrete
+from stochq.arrays import ArrayLike, is_concrete
 from stochq.gaussian.phase_space import symplectic_form
 from stochq.systems.checks import check_finite
 

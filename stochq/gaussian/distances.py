@@ -2,9 +2,8 @@
 
 import numpy as np
 from jaxtyping import Float
-from numpy.typing import ArrayLike
 
-from stochq.arrays import as_real
+from stochq.arrays import ArrayLike, as_real
 from stochq.gaussian.entropy import matched
 from stochq.gaussian.phase_space import Array, Real, aligned, array_namespace, quadratic, symplectic_form
 from stochq.gaussian.state import State

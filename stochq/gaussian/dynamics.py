@@ -7,9 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
-from numpy.typing import ArrayLike
 
-from stochq.arrays import as_real, is_concrete
+from stochq.arrays import ArrayLike, as_real, is_concrete
 from stochq.gaussian import entropy as entropies
 from stochq.gaussian.balance import DetailedBalance, balance_of
 from stochq.gaussian.checks import (

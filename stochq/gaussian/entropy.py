@@ -4,9 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
-from numpy.typing import ArrayLike
 
-from stochq.arrays import as_real, is_concrete
+from stochq.arrays import ArrayLike, as_real, is_concrete
 from stochq.gaussian.phase_space import (
     Array,
     Real,

@@ -6,10 +6,9 @@ from typing import Literal
 import equinox as eqx
 import numpy as np
 from jaxtyping import Complex, Float
-from numpy.typing import ArrayLike
 
 from stochq.accuracy.grid import time_grid
-from stochq.arrays import as_complex, as_real
+from stochq.arrays import ArrayLike, as_complex, as_real
 from stochq.ensemble.result import EnsembleResult
 from stochq.gaussian.checks import check_number, check_square, check_symmetric
 from stochq.gaussian.dynamics import Dynamics

@@ -7,8 +7,8 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from numpy.typing import ArrayLike
 
+from stochq.arrays import ArrayLike
 from stochq.functions import user_function
 from stochq.module import Module
 from stochq.systems.linear import level_sum, multiply

@@ -5,9 +5,9 @@ from typing import Literal
 
 import jax
 import numpy as np
-from numpy.typing import ArrayLike
 
 from stochq.accuracy.grid import time_grid
+from stochq.arrays import ArrayLike
 from stochq.ensemble.result import EnsembleResult
 from stochq.gaussian.dynamics import Dynamics
 from stochq.gaussian.markov import PathEntropy, Start, Steps

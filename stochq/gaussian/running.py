@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import jax
 import numpy as np
-from numpy.typing import ArrayLike
 
 from stochq.accuracy.bias import StepPlan
 from stochq.accuracy.grid import TimeGrid
+from stochq.arrays import ArrayLike
 from stochq.ensemble.assemble import assemble
 from stochq.ensemble.kernel import GridArrays
 from stochq.ensemble.problem import block_size, cast, covariance_points

@@ -6,9 +6,8 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float
-from numpy.typing import ArrayLike
 
-from stochq.arrays import as_real, is_concrete
+from stochq.arrays import ArrayLike, as_real, is_concrete
 from stochq.gaussian.checks import check_covariance, check_number, is_below_bound, smallest_bound
 from stochq.gaussian.phase_space import Array, Real, array_namespace, built, symplectic_eigenvalues
 from stochq.module import Module

@@ -5,9 +5,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from numpy.typing import ArrayLike
 
-from stochq.arrays import UNIT, rounding
+from stochq.arrays import UNIT, ArrayLike, rounding
 from stochq.compare.hotelling import POINTS_PER_TRAJECTORY, known_directions, thinned
 from stochq.ensemble import EnsembleResult
 from stochq.real_parts import in_rows, row_names

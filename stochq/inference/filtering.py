@@ -9,9 +9,8 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from numpy.typing import ArrayLike
 
-from stochq.arrays import Array, is_concrete
+from stochq.arrays import Array, ArrayLike, is_concrete
 from stochq.compiling import compiled
 from stochq.ensemble.runner import thread_pool, workers
 from stochq.equation import Equation

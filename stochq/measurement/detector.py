@@ -2,13 +2,12 @@
 
 import abc
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, final
+from typing import Any, ClassVar, cast, final
 
 import jax.numpy as jnp
 import numpy as np
-from numpy.typing import ArrayLike
 
-from stochq.arrays import Array, Number, as_matrix, as_real, is_concrete, square_root, stacked
+from stochq.arrays import Array, ArrayLike, Number, as_matrix, as_real, is_concrete, square_root, stacked
 from stochq.channels import TimeDependentOperator
 from stochq.measurement.record import Kind
 from stochq.module import Module
@@ -112,7 +111,7 @@ class Homodyne(Diffusive):
     def turning(self) -> TimeDependentOperator | None:
         if not callable(self.phase):
             return None
-        return TimeDependentOperator([(square_root(self.share) * self.operator, phase_factor(self.phase))])
+        return TimeDependentOperator([(square_root(self.share) * self.operator, phase_factor(cast(Any, self.phase)))])
 
     def watched(self, t: Number = 0.0) -> list[Array]:
         return [square_root(self.share) * full(self._turned(t))]

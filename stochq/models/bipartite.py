@@ -1,10 +1,8 @@
 """Two parties, one of which evolves stochastically: the setting of the no-signalling test."""
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import ArrayLike
 
+from stochq.arrays import ArrayLike
 from stochq.channels import Channel, Columns, DenseOperators, Features
 from stochq.equation import Equation
 from stochq.systems.basis import out_of
@@ -15,7 +13,7 @@ from stochq.systems.levels import as_hamiltonian, levels
 LARGEST_DIM = 64
 
 
-def bipartite(equation: Equation, other: Any) -> Equation:
+def bipartite(equation: Equation, other: object) -> Equation:
     r"""The equation on A with a second party B beside it.
 
     $$L_k\otimes\mathbb 1_B, \qquad H_A\otimes\mathbb 1+\mathbb 1\otimes H_B$$
@@ -39,7 +37,7 @@ def bipartite(equation: Equation, other: Any) -> Equation:
     return Equation(levels(joint), channels, None, equation.hbar, equation.colour)
 
 
-def _second_hamiltonian(other: Any) -> np.ndarray:
+def _second_hamiltonian(other: object) -> np.ndarray:
     if isinstance(other, (int, np.integer)):
         dim = check_count("other", other, 1)
         return np.zeros((dim, dim))

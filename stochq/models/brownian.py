@@ -5,9 +5,8 @@ from typing import Any, Literal
 
 import jax.numpy as jnp
 import numpy as np
-from numpy.typing import ArrayLike
 
-from stochq.arrays import Array, Number, as_real, is_concrete, square_root, stacked
+from stochq.arrays import Array, ArrayLike, Number, as_real, is_concrete, square_root, stacked
 from stochq.channels import BandedOperators, Channel, Features
 from stochq.channels.families.structure import structured
 from stochq.equation import Equation
@@ -85,7 +84,7 @@ def brownian(
     return Equation(_with_squeezing(oscillator, (eta - xi) / 4 + alpha / 2, hbar), (channel,), noise, hbar)
 
 
-def _number(name: str, value: Any) -> Number:
+def _number(name: str, value: Number) -> Number:
     check_number(name, value)
     return as_real(value)
 

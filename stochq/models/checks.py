@@ -1,18 +1,15 @@
 """Checks of parameters that models share."""
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import ArrayLike
 
-from stochq.arrays import Array, Number, as_real, is_concrete
+from stochq.arrays import Array, ArrayLike, Number, as_real, is_concrete
 from stochq.systems.basis import Basis, Columns, Given
 
 _UNITARITY = 1e-8
 _WEIGHT_SUM = 1e-8
 
 
-def rate(name: str, value: Any) -> Number:
+def rate(name: str, value: Number) -> Number:
     """A finite, non-negative number as float64; traced values pass."""
     value = as_real(value)
     if is_concrete(value) and not (value.ndim == 0 and np.isfinite(value) and value >= 0):
@@ -20,7 +17,7 @@ def rate(name: str, value: Any) -> Number:
     return value
 
 
-def positive(name: str, value: Any) -> Number:
+def positive(name: str, value: Number) -> Number:
     """A finite, positive number as float64; traced values pass."""
     value = as_real(value)
     if is_concrete(value) and not (value.ndim == 0 and np.isfinite(value) and value > 0):
@@ -28,7 +25,7 @@ def positive(name: str, value: Any) -> Number:
     return value
 
 
-def unitary_basis(basis: Any, dim: int) -> Basis:
+def unitary_basis(basis: ArrayLike | None, dim: int) -> Basis:
     """The basis given by the columns of a unitary matrix, or the given basis for None."""
     if basis is None:
         return Given()

@@ -1,9 +1,8 @@
 """Spontaneous unitarity violation by noise with a memory."""
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from stochq.arrays import Number
+from stochq.arrays import ArrayLike, Number
 from stochq.channels.families.reduction import StratonovichCollapse
 from stochq.equation import Equation
 from stochq.models.checks import positive, rate, unitary_basis

@@ -5,9 +5,8 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from numpy.typing import ArrayLike
 
-from stochq.arrays import Array, as_complex
+from stochq.arrays import Array, ArrayLike, as_complex
 from stochq.equation import Equation
 from stochq.measurement import Detector, Homodyne, homodyne, unread
 from stochq.measurement.detector import full

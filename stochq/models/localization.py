@@ -1,11 +1,8 @@
 """Localization in space: CSL on a grid and on a lattice, QMUPL, Diósi and Penrose."""
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import ArrayLike
 
-from stochq.arrays import Number, as_real, is_concrete, square_root
+from stochq.arrays import ArrayLike, Number, as_real, is_concrete, square_root
 from stochq.channels import DenseOperators, Features, Kernel
 from stochq.equation import Equation
 from stochq.laws import NoiseLaw
@@ -91,7 +88,7 @@ def csl(
     return Equation(particle, (Kernel(profile / profile.flat[0], scaled),), noise, _hbar(particle, hbar), colour)
 
 
-def _rate(value: Any) -> Number:
+def _rate(value: Number) -> Number:
     return rate("rate", value)
 
 

@@ -3,9 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from numpy.typing import ArrayLike
-
-from stochq.arrays import Array, Number, stacked
+from stochq.arrays import Array, ArrayLike, Number, stacked
 from stochq.channels import Channel, Features
 from stochq.channels.families.structure import structured
 from stochq.equation import Equation

@@ -1,8 +1,8 @@
 """State reduction: spontaneous unitarity violation and energy-driven collapse."""
 
 import numpy as np
-from numpy.typing import ArrayLike
 
+from stochq.arrays import ArrayLike
 from stochq.channels import Features, Projectors
 from stochq.equation import Equation
 from stochq.laws import NoiseLaw

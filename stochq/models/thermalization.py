@@ -6,9 +6,8 @@ from typing import Any
 
 import jax
 import numpy as np
-from numpy.typing import ArrayLike
 
-from stochq.arrays import Array, Number, as_real, is_concrete
+from stochq.arrays import Array, ArrayLike, Number, as_real, is_concrete
 from stochq.channels import Separable
 from stochq.equation import Equation
 from stochq.laws import NoiseLaw

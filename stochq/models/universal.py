@@ -1,7 +1,6 @@
 """Spontaneous universal irreversibility: reduction and thermalization together."""
 
-from numpy.typing import ArrayLike
-
+from stochq.arrays import ArrayLike
 from stochq.equation import Equation
 from stochq.laws import NoiseLaw
 from stochq.models.reduction import suv

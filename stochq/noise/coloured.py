@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from stochq.arrays import is_concrete
+from stochq.arrays import ArrayLike, is_concrete
 from stochq.module import Module
 
 # Numbers, or arrays of them.
@@ -120,7 +120,7 @@ class SumOfOrnsteinUhlenbeck(Coloured):
     weights: Float[np.ndarray, " parts"]
     correlation_times: Float[np.ndarray, " parts"]
 
-    def __init__(self, weights: Any, correlation_times: Any) -> None:
+    def __init__(self, weights: ArrayLike, correlation_times: ArrayLike) -> None:
         weights = np.atleast_1d(_numbers("weights", weights))
         times = np.atleast_1d(_numbers("correlation_times", correlation_times))
         if weights.ndim != 1 or weights.shape != times.shape:
@@ -203,7 +203,7 @@ class OrnsteinUhlenbeck(Coloured):
         return self.parts.increments(dt)
 
 
-def _numbers(name: str, value: Any) -> np.ndarray:
+def _numbers(name: str, value: ArrayLike) -> np.ndarray:
     if not is_concrete(value):
         raise ValueError(
             f"{name}: expected numbers, since the chain of integrals is prepared on the host; got a traced value. "

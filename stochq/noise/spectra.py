@@ -1,7 +1,6 @@
 """Processes with a spectrum that is given: fitted by Ornstein-Uhlenbeck processes."""
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
@@ -13,7 +12,7 @@ _MARGIN = 4.0
 
 
 def fitted(
-    spectrum: Callable[[Any], Any], band: tuple[float, float], *, parts: int = 24, tolerance: float = 0.01
+    spectrum: Callable[[np.ndarray], np.ndarray], band: tuple[float, float], *, parts: int = 24, tolerance: float = 0.01
 ) -> SumOfOrnsteinUhlenbeck:
     r"""The sum of Ornstein-Uhlenbeck processes whose spectrum is nearest to a given one on a band of frequencies.
 
@@ -51,7 +50,7 @@ def fitted(
     return process
 
 
-def sampled_spectrum(spectrum: Callable[[Any], Any], omega: np.ndarray) -> np.ndarray:
+def sampled_spectrum(spectrum: Callable[[np.ndarray], np.ndarray], omega: np.ndarray) -> np.ndarray:
     """A spectrum at some frequencies; ValueError where it is not finite or negative, or zero everywhere."""
     values = np.asarray(spectrum(omega), dtype=np.float64) * np.ones_like(omega)
     if not np.all(np.isfinite(values)) or values.min() < 0 or values.max() <= 0:

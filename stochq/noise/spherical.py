@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from stochq.arrays import ArrayLike
 from stochq.module import Module
 from stochq.noise.coloured import Increments
 
@@ -48,7 +49,7 @@ class SphericalBrownian(Module):
         unseen; at this step it has the variance of the integral over a time τ to 0.06 %."""
         return self.correlation_time / 16
 
-    def correlation(self, time: Any) -> np.ndarray:
+    def correlation(self, time: ArrayLike) -> np.ndarray:
         r"""$\tfrac13e^{-|t|/\tau}$."""
         return np.asarray(np.exp(-np.abs(np.asarray(time, dtype=np.float64)) / self.correlation_time) / 3)
 

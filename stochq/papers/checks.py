@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from stochq.arrays import ArrayLike
 from stochq.compare.comparison import Comparison
 
 FALSE_ALARMS = 1e-3
@@ -53,7 +54,7 @@ def by_error(name: str, value: float, stderr: float, reference: float, groups: i
     return Check(name, float(value), float(reference), float(quantile * stderr), float(stderr))
 
 
-def by_largest_z(name: str, values: Any, stderrs: Any, references: Any) -> Check:
+def by_largest_z(name: str, values: ArrayLike, stderrs: ArrayLike, references: ArrayLike) -> Check:
     """Several means at once by the largest of their z."""
     z = np.abs(np.asarray(values) - np.asarray(references)) / np.asarray(stderrs)
     return Check(f"{name}: largest of {z.size} z", float(z.max()), 0.0, float(stats.norm.isf(LEVEL / 2 / z.size)))
@@ -64,7 +65,7 @@ def by_comparison(name: str, comparison: Comparison) -> Check:
     return by_p_value(name, comparison.p_value)
 
 
-def by_counts(name: str, counts: Any, expected: Sequence[float] | np.ndarray) -> Check:
+def by_counts(name: str, counts: ArrayLike, expected: Sequence[float] | np.ndarray) -> Check:
     """Counts in classes against expected counts of the same total, Pearson's χ²."""
     return by_p_value(name, float(stats.chisquare(np.asarray(counts), np.asarray(expected)).pvalue))
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
+from stochq.arrays import ArrayLike
 from stochq.papers.checks import VERDICTS, Check
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Table:
         return [f"{name} [{self.units[name]}]" if name in self.units else name for name in self.columns]
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> bool:
     return isinstance(value, Number | np.number) and not isinstance(value, bool | np.bool_)
 
 
@@ -87,7 +87,7 @@ def write_claim(name: str, claim: Claim, folder: Path) -> None:
             claim.picture.savefig(folder / f"{name}.{form}")
 
 
-def _lines(numbers: list[Series] | Table) -> Iterable[Sequence[Any]]:
+def _lines(numbers: list[Series] | Table) -> Iterable[Sequence[object]]:
     if isinstance(numbers, Table):
         yield numbers.header
         for row in zip(*numbers.columns.values(), strict=True):
@@ -98,7 +98,7 @@ def _lines(numbers: list[Series] | Table) -> Iterable[Sequence[Any]]:
         yield from _rows(series)
 
 
-def _cell(value: Any) -> Any:
+def _cell(value: object) -> object:
     return f"{value:.12g}" if isinstance(value, float | np.floating) else value
 
 

@@ -4,6 +4,7 @@ from typing import Any, final
 
 import jax
 
+from stochq.arrays import Array
 from stochq.channels import Channel, Columns, Energy, Given
 from stochq.equation import Equation
 from stochq.module import Module
@@ -92,7 +93,7 @@ def _share_columns(equation: Equation) -> bool:
     )
 
 
-def _change(equation: Equation, channel: Channel, columns: Any) -> Any:
+def _change(equation: Equation, channel: Channel, columns: Array | None) -> Array | None:
     own = equation.basis_matrix(channel)
     if own is columns or (isinstance(channel.basis, Energy) and columns is not None):
         return None

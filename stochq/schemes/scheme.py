@@ -9,7 +9,7 @@ import numpy as np
 
 from stochq.equation import Equation
 from stochq.module import Module
-from stochq.noise import Budget
+from stochq.noise import Budget, StepNoise
 from stochq.schemes.frame import Frame
 
 States = tuple[jax.Array, ...]
@@ -28,7 +28,7 @@ class Stepper(Module):
         """The carried state that stands for the given states at time t."""
 
     @abc.abstractmethod
-    def step(self, t: jax.Array, state: Any, noise: Any) -> Any:
+    def step(self, t: jax.Array, state: Any, noise: StepNoise) -> Any:
         """The carried state at t + dt."""
 
     @abc.abstractmethod
@@ -126,7 +126,7 @@ class Scheme(Module):
             raise ValueError(f"scheme: {type(self).__name__} cannot step this equation: {problem}")
 
 
-def check_scheme(scheme: Any, equation: Equation) -> None:
+def check_scheme(scheme: object, equation: Equation) -> None:
     """ValueError for what is no scheme, or one that cannot step this equation, naming the fix."""
     if not isinstance(scheme, Scheme):
         raise ValueError(

@@ -6,9 +6,8 @@ from typing import Any
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from numpy.typing import ArrayLike
 
-from stochq.arrays import Array, Number, as_complex, as_matrix, is_concrete
+from stochq.arrays import Array, ArrayLike, Number, as_complex, as_matrix, is_concrete
 from stochq.systems.checks import check_hermitian
 from stochq.systems.eigen import dagger, eigh
 from stochq.systems.hamiltonian import Dense, Hamiltonian, Matrix, Propagator, State, lowest, named

@@ -10,7 +10,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import Array, is_concrete
+from stochq.arrays import Array, SameArray, is_concrete
 from stochq.module import Module
 from stochq.systems.eigen import dagger
 from stochq.systems.hamiltonian import Hamiltonian
@@ -76,12 +76,12 @@ def on_energies(hamiltonian: Hamiltonian, values: Array) -> Array:
     return np.asarray(values)[np.argsort(hamiltonian.order)]
 
 
-def into(columns: Array, operator: Array) -> Any:
+def into(columns: SameArray, operator: SameArray) -> SameArray:
     """An operator or density matrix (dim, dim), or a diagonal operator (dim,), written in the basis, (dim, dim)."""
     return dagger(columns) @ (operator[:, None] * columns if operator.ndim == 1 else operator @ columns)
 
 
-def overlap(first: Any, second: Any) -> Any:
+def overlap(first: Array | None, second: Array | None) -> Any:
     """The vectors of the second basis written in the first, as columns (dim, dim); None where both are the given one.
 
     It takes amplitudes from the second basis to the first.

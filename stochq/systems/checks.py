@@ -8,9 +8,8 @@ import operator
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from stochq.arrays import is_concrete
+from stochq.arrays import ArrayLike, is_concrete
 
 # Largest |H - H^dagger| accepted, relative to the largest element.
 HERMITIAN_TOLERANCE = {"single": 1e-5, "double": 1e-10}

@@ -6,9 +6,8 @@ from typing import Any
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from numpy.typing import ArrayLike
 
-from stochq.arrays import Array, Number, as_matrix, as_real, is_concrete
+from stochq.arrays import Array, ArrayLike, Number, as_matrix, as_real, is_concrete
 from stochq.operators import operator_list
 from stochq.systems.checks import check_diagonal, check_finite, check_hermitian, is_hermitian, shape_of
 from stochq.systems.hamiltonian import Hamiltonian, Propagator, State

@@ -3,8 +3,8 @@
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
+from stochq.arrays import ArrayLike
 from stochq.systems.basis import energy_columns
 from stochq.systems.eigen import dagger
 from stochq.systems.hamiltonian import Hamiltonian
@@ -23,7 +23,7 @@ class Weights(np.ndarray):
     window: Any
     eigenvectors: np.ndarray | None
 
-    def __array_finalize__(self, source: Any) -> None:
+    def __array_finalize__(self, source: object) -> None:
         self.window = getattr(source, "window", None)
         self.eigenvectors = getattr(source, "eigenvectors", None)
 

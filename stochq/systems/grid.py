@@ -9,9 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Complex
-from numpy.typing import ArrayLike
 
-from stochq.arrays import Array, Number, as_complex, as_matrix, as_real, is_concrete
+from stochq.arrays import Array, ArrayLike, Number, as_complex, as_matrix, as_real, is_concrete
 from stochq.systems.checks import check_count, check_finite, check_number, shape_of
 from stochq.systems.eigen import eigh
 from stochq.systems.fourier import Spectral, filtered, kinetic_matrix, wave_numbers
@@ -225,7 +224,7 @@ def _total_energy(points: int, dimensions: int, kinetic: Array, potential: Array
 
 
 def particle(
-    points: int, length: Number, mass: Number, potential: Any = None, dimensions: int = 1, hbar: Number = 1.0
+    points: int, length: Number, mass: Number, potential: object = None, dimensions: int = 1, hbar: Number = 1.0
 ) -> Particle:
     """Particle on a periodic grid.
 
@@ -257,7 +256,7 @@ def particle(
     return Particle(energies, kinetic, mass, length, hbar, dense, points, dimensions)
 
 
-def _potential(potential: Any, points: int, dimensions: int, length: Number, mass: Number) -> Array:
+def _potential(potential: object, points: int, dimensions: int, length: Number, mass: Number) -> Array:
     """Potential energy (dim,) at each point."""
     dim, shape = points**dimensions, (points,) * dimensions
     if potential is None or (isinstance(potential, str) and potential == "free"):

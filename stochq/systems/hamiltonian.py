@@ -9,9 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Num
-from numpy.typing import ArrayLike
 
-from stochq.arrays import Array, Number, as_complex, as_matrix, as_real, is_concrete
+from stochq.arrays import Array, ArrayLike, Number, as_complex, as_matrix, as_real, is_concrete
 from stochq.module import Module
 from stochq.systems.checks import check_diagonal, check_hermitian
 from stochq.systems.eigen import dagger, eigh, exponential

@@ -7,9 +7,8 @@ from typing import Any
 
 import jax
 import numpy as np
-from numpy.typing import ArrayLike
 
-from stochq.arrays import Array, is_concrete
+from stochq.arrays import Array, ArrayLike, is_concrete
 from stochq.systems.checks import check_diagonal, check_hermitian, shape_of
 from stochq.systems.hamiltonian import Dense, Diagonal, Hamiltonian
 from stochq.systems.observables import Catalogue

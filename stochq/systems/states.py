@@ -1,7 +1,8 @@
 """The initial state: checked, or normalised on request."""
 
 import numpy as np
-from numpy.typing import ArrayLike
+
+from stochq.arrays import ArrayLike
 
 NORM_TOLERANCE = 1e-6
 

@@ -5,9 +5,8 @@ from typing import Any, Literal, final, get_args
 import jax
 import jax.numpy as jnp
 import numpy as np
-from numpy.typing import ArrayLike
 
-from stochq.arrays import Array, Number, as_matrix, is_concrete
+from stochq.arrays import Array, ArrayLike, Number, as_matrix, is_concrete
 from stochq.functions import user_function
 from stochq.module import Module
 from stochq.operators import check_time_function

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from stochq.arrays import Array, as_matrix
+from stochq.arrays import Array, ArrayLike, as_matrix
 from stochq.channels.families.kraus_terms import (
     Terms,
     band_images,
@@ -31,7 +31,7 @@ class BandedOperators(Operators):
     bands: Any
     offsets: tuple[int, ...] = eqx.field(static=True)
 
-    def __init__(self, offsets: tuple[int, ...], bands: Any, basis: Basis | None = None) -> None:
+    def __init__(self, offsets: tuple[int, ...], bands: ArrayLike, basis: Basis | None = None) -> None:
         self.offsets, self.bands = tuple(int(offset) for offset in offsets), as_matrix(bands)
         if self.bands.ndim != 3 or self.bands.shape[1] != len(self.offsets):
             raise ValueError(
@@ -48,7 +48,7 @@ class BandedOperators(Operators):
     def count(self) -> int:
         return self.bands.shape[0]
 
-    def stack(self) -> Any:
+    def stack(self) -> Array:
         return self.bands
 
     def combined(self, factors: Array) -> "BandedOperators":

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from stochq.arrays import Array, as_matrix
+from stochq.arrays import Array, ArrayLike, as_matrix
 from stochq.channels.families.kraus_terms import Terms, dense_images, dense_terms
 from stochq.channels.families.operators import Operators, weighted_sum
 from stochq.systems.basis import Basis, Given
@@ -22,7 +22,7 @@ class DenseOperators(Operators):
     matrices: Any
     square: Any
 
-    def __init__(self, matrices: Any, basis: Basis | None = None) -> None:
+    def __init__(self, matrices: ArrayLike, basis: Basis | None = None) -> None:
         check_operators("matrices", matrices)
         self.matrices = as_matrix(matrices)
         adjoint = self.matrices.conj().transpose(0, 2, 1)
@@ -37,7 +37,7 @@ class DenseOperators(Operators):
     def count(self) -> int:
         return self.matrices.shape[0]
 
-    def stack(self) -> Any:
+    def stack(self) -> Array:
         return self.matrices
 
     def combined(self, factors: Array) -> "DenseOperators":

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import as_real, is_concrete, square_root
+from stochq.arrays import ArrayLike, Number, as_real, is_concrete, square_root
 from stochq.channels.families.diagonal import DiagonalCollapse
 from stochq.noise.roots import root
 from stochq.systems.basis import Basis, Given
@@ -24,7 +24,7 @@ class Features(DiagonalCollapse):
     matrix: Any
     rate: Any
 
-    def __init__(self, matrix: Any, rate: Any = 1.0, basis: Basis | None = None) -> None:
+    def __init__(self, matrix: ArrayLike, rate: Number = 1.0, basis: Basis | None = None) -> None:
         check_features("matrix", matrix)
         self.matrix = as_real(np.real(matrix) if is_concrete(matrix) else matrix)
         self.rate = as_real(rate)

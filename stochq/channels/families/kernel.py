@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import as_real, is_concrete
+from stochq.arrays import Array, ArrayLike, Number, as_real, is_concrete
 from stochq.channels.families.diagonal import DiagonalCollapse
 from stochq.noise.roots import root
 from stochq.systems.basis import Given
@@ -31,7 +31,7 @@ class Kernel(DiagonalCollapse):
     root_matrix: Any
     kernel_matrix: Any
 
-    def __init__(self, profile: Any, rate: Any) -> None:
+    def __init__(self, profile: ArrayLike, rate: Number) -> None:
         profile = np.asarray(profile, dtype=np.float64)
         spectrum = np.fft.fftn(profile).real
         if spectrum.min() < -1e-9 * spectrum.max():
@@ -87,7 +87,7 @@ class Kernel(DiagonalCollapse):
 DENSE_KERNEL_POINTS = 512
 
 
-def circulant(spectrum: Any) -> Any:
+def circulant(spectrum: Array) -> Array:
     """The real matrix M_ij = m(x_i − x_j) on a periodic grid of any dimension whose transform is `spectrum`."""
     profile = (np if is_concrete(spectrum) else jnp).fft.ifftn(spectrum).real
     index = np.indices(profile.shape).reshape(profile.ndim, -1)

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from stochq.arrays import Array
 from stochq.channels.flow import MeanFlow
 from stochq.systems.linear import apply_matrix, multiply, scale, shift, times_real
 
@@ -24,7 +25,7 @@ class Terms(NamedTuple):
     square: Any
 
 
-def dense_terms(matrices: Any, dt: jax.Array, square: bool) -> jax.Array:
+def dense_terms(matrices: Array, dt: jax.Array, square: bool) -> jax.Array:
     """The parts of K_z for matrices (K, dim, dim), one below the other, (K, 3 dim, dim). square: E z² = 1, not 0."""
 
     def one(jump: jax.Array) -> jax.Array:
@@ -90,7 +91,7 @@ def _between(decay: jax.Array, matrix: jax.Array) -> jax.Array:
     return half + multiply(half, decay)
 
 
-def band_terms(offset: int, bands: Any, dt: jax.Array) -> jax.Array:
+def band_terms(offset: int, bands: Array, dt: jax.Array) -> jax.Array:
     """The parts of K_z for operators of one diagonal each, (K, dim) on `offset`: L†L is diagonal, K_z of three bands.
 
     Returns (K, 3, dim): the diagonal, that on `offset` and that on twice `offset`, which z² − E z² multiplies.

@@ -50,7 +50,7 @@ class Modulated(Channel):
     channel: Channel
     envelope: TimeFunction
 
-    def __init__(self, channel: Any, envelope: Any) -> None:
+    def __init__(self, channel: object, envelope: Any) -> None:
         if not isinstance(channel, Channel):
             raise ValueError(
                 f"channel: expected one such as sq.channels.Projectors(rates); got {type(channel).__name__}."

@@ -31,7 +31,7 @@ class Operators(Channel):
         """Number of operators K."""
 
     @abc.abstractmethod
-    def stack(self) -> Any:
+    def stack(self) -> Array:
         """The parameters of all operators, leading axis K."""
 
     @abc.abstractmethod
@@ -49,8 +49,8 @@ class Operators(Channel):
     def apply_all(self, psi: jax.Array) -> jax.Array:
         """L_k ψ, (K, dim, *columns)."""
         if self.count == 1:
-            return self.apply_one(self.stack()[0], psi)[None]
-        return jax.vmap(self.apply_one, in_axes=(0, None))(self.stack(), psi)
+            return self.apply_one(jnp.asarray(self.stack()[0]), psi)[None]
+        return jax.vmap(self.apply_one, in_axes=(0, None))(jnp.asarray(self.stack()), psi)
 
     @abc.abstractmethod
     def apply_square(self, psi: jax.Array, images: jax.Array) -> jax.Array:

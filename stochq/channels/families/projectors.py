@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import as_real
+from stochq.arrays import ArrayLike, as_real
 from stochq.channels.families.diagonal import DiagonalCollapse
 from stochq.noise.roots import root
 from stochq.systems.basis import Basis, Given
@@ -23,7 +23,7 @@ class Projectors(DiagonalCollapse):
 
     rates: Any
 
-    def __init__(self, rates: Any, basis: Basis | None = None) -> None:
+    def __init__(self, rates: ArrayLike, basis: Basis | None = None) -> None:
         check_rates("rates", rates, "(dim,)")
         self.rates = as_real(rates)
         self.basis = Given() if basis is None else basis

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import as_real
+from stochq.arrays import ArrayLike, Number, as_real
 from stochq.channels.channel import Channel
 from stochq.channels.flow import Flow
 from stochq.laws import REAL, Law
@@ -31,7 +31,7 @@ class StratonovichCollapse(Channel):
     coupling: Any
     matrix: Any
 
-    def __init__(self, drift: Any, coupling: Any, matrix: Any, basis: Basis | None = None) -> None:
+    def __init__(self, drift: Number, coupling: Number, matrix: ArrayLike, basis: Basis | None = None) -> None:
         self.drift_rate = as_real(drift)
         self.coupling = as_real(coupling)
         self.matrix = as_real(matrix)

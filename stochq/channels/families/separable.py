@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import as_real, is_concrete
+from stochq.arrays import Array, ArrayLike, as_real, is_concrete
 from stochq.channels.families.transitions import Transitions
 from stochq.channels.flow import Flow
 from stochq.laws import Law
@@ -28,7 +28,7 @@ class Separable(Transitions):
     target: Any
     source: Any
 
-    def __init__(self, target: Any, source: Any = None, basis: Basis | None = None) -> None:
+    def __init__(self, target: ArrayLike, source: ArrayLike | None = None, basis: Basis | None = None) -> None:
         check_rates("target", target, "(dim,)")
         if source is not None:
             check_rates("source", source, "(dim,)")
@@ -54,7 +54,7 @@ class Separable(Transitions):
     def arrival_rates(self) -> np.ndarray | None:
         return np.asarray(self.target) if self.source is None else None
 
-    def rates(self) -> Any:
+    def rates(self) -> Array:
         source = np.ones(self.dim) if self.source is None else self.source
         library: Any = np if is_concrete(self.target) and is_concrete(source) else jnp
         return library.outer(self.target, source)

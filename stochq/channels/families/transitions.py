@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import as_real
+from stochq.arrays import Array, ArrayLike, as_real
 from stochq.channels.channel import Channel
 from stochq.channels.flow import Flow
 from stochq.laws import Law
@@ -38,7 +38,7 @@ class Transitions(Channel):
         """Σ_μ J_μν, (dim,)."""
 
     @abc.abstractmethod
-    def rates(self) -> Any:
+    def rates(self) -> Array:
         """J as a matrix, (dim, dim)."""
 
     @property
@@ -120,7 +120,7 @@ class RateMatrix(Transitions):
 
     matrix: Any
 
-    def __init__(self, matrix: Any, basis: Basis | None = None) -> None:
+    def __init__(self, matrix: ArrayLike, basis: Basis | None = None) -> None:
         check_rates("matrix", matrix, "(dim, dim)")
         self.matrix = as_real(matrix)
         self.basis = Given() if basis is None else basis
@@ -135,5 +135,5 @@ class RateMatrix(Transitions):
     def loss(self) -> jax.Array:
         return jnp.sum(jnp.asarray(self.matrix), axis=0)
 
-    def rates(self) -> Any:
+    def rates(self) -> Array:
         return self.matrix

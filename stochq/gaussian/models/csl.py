@@ -2,8 +2,8 @@
 
 import numpy as np
 from jaxtyping import Float
-from numpy.typing import ArrayLike
 
+from stochq.arrays import ArrayLike
 from stochq.gaussian.checks import check_number
 from stochq.gaussian.dynamics import Dynamics
 from stochq.gaussian.phase_space import Array, Real, array_namespace, built

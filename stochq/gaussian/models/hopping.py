@@ -4,9 +4,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Complex, Float, Inexact
-from numpy.typing import ArrayLike
 
-from stochq.arrays import as_matrix
+from stochq.arrays import ArrayLike, as_matrix
 from stochq.gaussian.dynamics import Dynamics
 from stochq.gaussian.models import network_checks as checks
 from stochq.gaussian.models.conditioning import conditional_variances

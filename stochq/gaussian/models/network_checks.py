@@ -1,9 +1,8 @@
 """What a network is given, checked."""
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from stochq.arrays import as_real
+from stochq.arrays import ArrayLike, as_real
 from stochq.systems.checks import check_finite, check_hermitian, shape_of
 
 # How negative an eigenvalue of correlations may be by rounding, relative to the largest.

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Complex, Float
-from numpy.typing import ArrayLike
 
+from stochq.arrays import ArrayLike
 from stochq.gaussian.models import network_checks as checks
 from stochq.gaussian.models.hopping import Network, build
 from stochq.systems.checks import check_count, check_finite, check_number

@@ -1,6 +1,6 @@
 """What the paper does not have: the entropy produced along single paths, and the theorems it obeys."""
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -10,6 +10,10 @@ from stochq.papers import checks
 from stochq.papers.brownian_balance import setting
 from stochq.papers.checks import Check
 from stochq.papers.output import PURE, Claim, Series
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 
 PATHS, STEP = 100_000, 0.05
 TIMES = np.linspace(0.0, 20.0, 11)
@@ -84,7 +88,7 @@ def _detailed(ends: Ends) -> Check:
     return checks.by_largest_z("detailed theorem", ends.forward[enough], error, ends.reversed_[enough])
 
 
-def _draw(middle: np.ndarray, ends: Ends, series: list[Series]) -> Any:
+def _draw(middle: np.ndarray, ends: Ends, series: list[Series]) -> "Figure":
     with plotting.style():
         made, axes = plotting.figure(2, rows_each=(1.0, 0.6))
         (upper, lower), (above, below) = axes

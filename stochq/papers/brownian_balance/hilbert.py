@@ -1,15 +1,20 @@
 """The same oscillator as trajectories in a Fock basis: the steady σ_pq settles which eq. 14 is right."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 import stochq as sq
 from stochq import plotting
+from stochq.arrays import Array
 from stochq.papers import checks
 from stochq.papers.brownian_balance import setting
 from stochq.papers.checks import Check
 from stochq.papers.output import Claim, Series
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 
 TRAJECTORIES, CUTOFF, STEP = 20_000, 32, 0.05
 # At the end e^{−ηt} is a quarter of a percent of its start.
@@ -43,7 +48,7 @@ def _units(name: str) -> tuple[str, str]:
     return ("1/ω", setting.MOMENTS[name])
 
 
-def _watched(oscillator: Any) -> dict[str, np.ndarray]:
+def _watched(oscillator: sq.systems.Hamiltonian) -> dict[str, np.ndarray]:
     q, p = (oscillator.operators[name] for name in ("position", "momentum"))
     # The truncated product is right below the last level, where nothing is.
     product = 0.5 * (q @ p + p @ q)
@@ -51,12 +56,12 @@ def _watched(oscillator: Any) -> dict[str, np.ndarray]:
     return watched | {"qp": product}
 
 
-def _curves(exact: Any) -> dict[str, np.ndarray]:
+def _curves(exact: sq.gaussian.State) -> dict[str, Array]:
     second = exact.covariance + exact.mean[:, :, None] * exact.mean[:, None, :]
     return {"qq": second[:, 0, 0], "pp": second[:, 1, 1], "qp": second[:, 0, 1]}
 
 
-def _misprint(ensemble: Any, exact: Any) -> Check:
+def _misprint(ensemble: sq.EnsembleResult, exact: sq.gaussian.State) -> Check:
     """How far σ_qp at the last time is from the −2mD_qq of eq. 14, to which what is left of the start is added."""
     position = setting.diffusion(setting.BETA).position
     left = exact.mean[-1, 0] * exact.mean[-1, 1] + exact.covariance[-1, 0, 1] + setting.MASS * position
@@ -65,7 +70,7 @@ def _misprint(ensemble: Any, exact: Any) -> Check:
     return Check("standard errors from eq. 14 as printed, at least 4", min(distance, 4.0), 4.0, 0.0)
 
 
-def _draw(series: list[Series], steady: Any) -> Any:
+def _draw(series: list[Series], steady: sq.gaussian.State) -> "Figure":
     labels = {"qq": r"$\langle q^2\rangle$", "pp": r"$\langle p^2\rangle$", "qp": r"$\langle\{q,p\}\rangle/2$"}
     with plotting.style():
         made, axes = plotting.figure(2)

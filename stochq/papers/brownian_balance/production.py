@@ -1,6 +1,6 @@
 """Steady entropy production over squeezing and temperature, and eq. 15 as printed beside the exact value."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -8,10 +8,15 @@ import numpy as np
 
 import stochq as sq
 from stochq import plotting
+from stochq.arrays import Array, Number
 from stochq.papers.brownian_balance import setting
 from stochq.papers.brownian_balance.table import dynamics
 from stochq.papers.checks import Check
 from stochq.papers.output import Claim, Table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 
 BETAS = (0.5, 1.0, 2.0, 3.0)
 UNITS = {"beta": "1/ħω", "squeezing": "ω", "entropy_production": "ω"}
@@ -25,7 +30,7 @@ def _rate(beta: float, squeezing: float = 0.0) -> float:
 def _rates(betas: np.ndarray, alphas: np.ndarray) -> np.ndarray:
     """Π_S at every pair, (betas, alphas), in one call."""
 
-    def rate(beta: Any, alpha: Any) -> Any:
+    def rate(beta: Number, alpha: Number) -> Array:
         model = dynamics(beta=beta, squeezing=alpha)
         return model.entropy_production(model.steady_state())
 
@@ -72,7 +77,7 @@ def _apart(betas: np.ndarray, alphas: np.ndarray, plane: np.ndarray) -> float:
     return worst
 
 
-def _draw_squeezing(alphas: Any, betas: Any, curves: Any, plane: np.ndarray) -> Any:
+def _draw_squeezing(alphas: np.ndarray, betas: np.ndarray, curves: Any, plane: np.ndarray) -> "Figure":
     from matplotlib.colors import LogNorm
 
     with plotting.style():
@@ -126,7 +131,7 @@ def _with_misprint(beta: float) -> float:
     return float(model.entropy_production(sq.gaussian.State(np.zeros(2), covariance)))
 
 
-def _draw_printed(betas: Any, exact: Any, printed: Any) -> Any:
+def _draw_printed(betas: np.ndarray, exact: Any, printed: Any) -> "Figure":
     with plotting.style():
         made, axes = plotting.figure(1, rows_each=(1.0, 0.4))
         upper, lower = axes[0]

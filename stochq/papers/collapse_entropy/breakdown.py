@@ -7,7 +7,7 @@ The Wigner entropy production is never negative, squeezed or not: the steady sta
 """
 
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,10 @@ from stochq import plotting
 from stochq.papers.checks import Check
 from stochq.papers.collapse_entropy import setting
 from stochq.papers.output import PURE, Claim, Table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 
 DIFFUSIONS, DRAWN = (0.1, 0.5, 0.9), 0.5
 ANGLES = np.array([0.0, 0.25, 0.5, 0.75])
@@ -129,7 +133,7 @@ def _at_boundary() -> float:
     return float(2 * np.sqrt(np.linalg.det(states.covariance)).min())
 
 
-def _draw(columns: dict[str, np.ndarray], ratios: np.ndarray, squeezings: np.ndarray) -> Any:
+def _draw(columns: dict[str, np.ndarray], ratios: np.ndarray, squeezings: np.ndarray) -> "Figure":
     from matplotlib.colors import ListedColormap
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch

@@ -1,14 +1,19 @@
 """Figures 1, 5 and 6: CSL without friction, which heats for ever."""
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 import stochq as sq
 from stochq import plotting
+from stochq.arrays import Array
 from stochq.papers.checks import Check
 from stochq.papers.collapse_entropy import setting
 from stochq.papers.output import PURE, Claim, Table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 
 DIFFUSION, TARGETS = 0.1, (1, 2, 3, 4, 5)
 # Where K(W‖W_k) is least, to the printed digits.
@@ -37,7 +42,7 @@ def fig1(effort: float = 1.0) -> Claim:
     )
 
 
-def _draw_parameters(times: Any, a: Any, b: Any, c: Any) -> Any:
+def _draw_parameters(times: np.ndarray, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> "Figure":
     with plotting.style():
         made, axes = plotting.figure(1)
         axis = axes[0][0]
@@ -145,7 +150,9 @@ def _peak(k: int) -> float:
     return float(minimize_scalar(minus, bounds=(near - 0.02, near + 0.02), method="bounded").x)
 
 
-def _draw_fidelity(times: Any, fidelity: Any, excitations: Any, wanted: Any) -> Any:
+def _draw_fidelity(
+    times: np.ndarray, fidelity: dict[int, np.ndarray], excitations: Array, wanted: dict[int, float]
+) -> "Figure":
     with plotting.style():
         made, axes = plotting.figure(2)
         left, right = axes[0][0], axes[1][0]

@@ -1,7 +1,7 @@
 """Figures 2, 7 and 8: friction beside the collapse, which brings a steady state."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,6 +10,9 @@ from stochq import plotting
 from stochq.papers.checks import Check
 from stochq.papers.collapse_entropy import setting
 from stochq.papers.output import PURE, Claim, Table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def fig2(effort: float = 1.0) -> Claim:
@@ -48,7 +51,7 @@ def fig2(effort: float = 1.0) -> Claim:
 _SIGMA = {"sigma_qq": r"$\sigma_{qq}$", "sigma_pp": r"$\sigma_{pp}$", "sigma_qp": r"$\sigma_{qp}$"}
 
 
-def _draw_moments(times: Any, shown: Any, diffusion: float) -> Any:
+def _draw_moments(times: np.ndarray, shown: Any, diffusion: float) -> "Figure":
     with plotting.style():
         made, axes = plotting.figure(2)
         for panel, (friction, moments), letter in zip(axes, shown.items(), "ab", strict=True):
@@ -107,7 +110,9 @@ def _production(diffusion: float, frictions: Sequence[float], known: Any) -> Cla
     return Claim(table, checks, _draw_production(times[few], table, diffusion, frictions))
 
 
-def _totals(columns: dict[str, np.ndarray], frictions: Sequence[float], times: np.ndarray) -> tuple[Any, Any]:
+def _totals(
+    columns: dict[str, np.ndarray], frictions: Sequence[float], times: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     from scipy.integrate import simpson
 
     gained = np.array([simpson(columns[f"entropy_production_{f:.1f}"], x=times) for f in frictions])
@@ -115,7 +120,7 @@ def _totals(columns: dict[str, np.ndarray], frictions: Sequence[float], times: n
     return gained, lost
 
 
-def _draw_production(times: Any, table: Table, diffusion: float, frictions: Sequence[float]) -> Any:
+def _draw_production(times: np.ndarray, table: Table, diffusion: float, frictions: Sequence[float]) -> "Figure":
     labels = [rf"$f={friction:.1f}$" for friction in frictions]
     with plotting.style():
         made, axes = plotting.figure(2)

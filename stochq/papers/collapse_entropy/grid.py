@@ -1,6 +1,6 @@
 """The same oscillator as CSL trajectories on a grid of positions: the full kernel, not its Gaussian limit."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -8,6 +8,10 @@ import stochq as sq
 from stochq import plotting
 from stochq.papers import checks
 from stochq.papers.output import Claim, Series
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 
 TRAJECTORIES, POINTS, BOX, STEP = 10_000, 64, 16.0, 0.0625
 # δ = λ/4r_C² in units ω = m = ħ = 1.
@@ -45,7 +49,7 @@ def _curves(times: np.ndarray) -> dict[str, Any]:
     return {"qq": exact[:, 0, 0], "pp": exact[:, 1, 1], "H": 0.5 + DIFFUSION * times}
 
 
-def _draw(series: list[Series]) -> Any:
+def _draw(series: list[Series]) -> "Figure":
     labels = (r"$\langle q^2\rangle$", r"$\langle p^2\rangle$", r"$\langle H\rangle$")
     with plotting.style():
         made, axes = plotting.figure(1)

@@ -8,6 +8,7 @@ import numpy as np
 
 import stochq as sq
 from stochq import plotting
+from stochq.arrays import ArrayLike
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,7 +33,9 @@ def target(multiple: float) -> sq.gaussian.State:
     return sq.gaussian.thermal(multiple * SPREAD / 2 - 0.5)
 
 
-def evolved(diffusion: float, friction: float, times: Any, state: Any = None) -> sq.gaussian.State:
+def evolved(
+    diffusion: float, friction: float, times: ArrayLike, state: sq.gaussian.State | None = None
+) -> sq.gaussian.State:
     """CSL (friction 0) or dissipative CSL; what becomes unphysical is reported by the figures and not warned of."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", sq.gaussian.UnphysicalStateWarning)
@@ -65,7 +68,7 @@ def moments(state: sq.gaussian.State) -> dict[str, np.ndarray]:
     }
 
 
-def largest(difference: Any) -> float:
+def largest(difference: ArrayLike) -> float:
     """The largest absolute value."""
     return float(np.max(np.abs(difference)))
 
@@ -77,7 +80,7 @@ def shades(count: int) -> list[Any]:
     return [colormaps["viridis"](x) for x in np.linspace(0.0, 0.85, count)]
 
 
-def draw_family(axes: "Axes", times: Any, curves: Mapping[str, Any], labels: Sequence[str]) -> None:
+def draw_family(axes: "Axes", times: np.ndarray, curves: Mapping[str, ArrayLike], labels: Sequence[str]) -> None:
     """One curve per parameter, in shades and line styles."""
     styles = zip(curves.values(), labels, shades(len(curves)), strict=True)
     for index, (curve, label, shade) in enumerate(styles):

@@ -1,7 +1,7 @@
 """Figures 3 and 4: what the Wigner function looks like under CSL and dissipative CSL."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,6 +10,9 @@ from stochq import plotting
 from stochq.papers.checks import Check
 from stochq.papers.collapse_entropy import setting
 from stochq.papers.output import PURE, Claim, Table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 UNITS = {"tau": PURE} | setting.PRECISIONS | setting.COVARIANCES
 
@@ -70,7 +73,7 @@ def _second_moments(states: sq.gaussian.State) -> np.ndarray:
     return np.moveaxis(np.array([[q, across], [across, p]]), -1, 0)
 
 
-def _draw(times: np.ndarray, pictures: np.ndarray, axis: np.ndarray, order: Sequence[int]) -> Any:
+def _draw(times: np.ndarray, pictures: np.ndarray, axis: np.ndarray, order: Sequence[int]) -> "Figure":
     from matplotlib.colors import PowerNorm
     from matplotlib.figure import Figure
 

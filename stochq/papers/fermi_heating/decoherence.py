@@ -1,6 +1,6 @@
 """What coloured noise leaves of a superposition, by trajectories and in closed form."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -8,6 +8,10 @@ import stochq as sq
 from stochq import plotting
 from stochq.papers import checks
 from stochq.papers.output import PURE, Claim, Series
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 
 TRAJECTORIES, RATE = 40_000, 1.0
 TIMES = np.linspace(0.0, 6.0, 13)
@@ -47,7 +51,7 @@ def _label(name: str) -> str:
     return name.replace("memory ", r"$\gamma\tau=$")
 
 
-def _draw(series: list[Series]) -> Any:
+def _draw(series: list[Series]) -> "Figure":
     with plotting.style():
         made, axes = plotting.figure(1)
         panel = axes[0][0]

@@ -1,7 +1,7 @@
 """Eqs. 13, 15 and A23 by simulation: Slater determinants in a random potential, for three occupations."""
 
 from functools import cache
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -10,6 +10,10 @@ from stochq.noise.coloured import OrnsteinUhlenbeck
 from stochq.papers.checks import Check, by_error
 from stochq.papers.fermi_heating.fermions_picture import Sweep, draw
 from stochq.papers.output import PURE, Claim, Series
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 
 # Units ħ = m = m0 = r_C = 1. The box is 20π long: waves are 1/10 apart and 200 of them reach to |k| = 10.
 MODES, BOX, PARTICLES = 200, 20 * np.pi, 20
@@ -149,7 +153,7 @@ def _curve(name: str) -> Series:
     return Series(f"{name}, eq. 13", cutoffs, np.array(values), units=RATIO)
 
 
-def _draw(white: dict[str, Any], shown: dict[str, Any], powers: dict[tuple[str, float], Power]) -> Any:
+def _draw(white: dict[str, Any], shown: dict[str, Any], powers: dict[tuple[str, float], Power]) -> "Figure":
     gases = (_gas(WHITE_RATE), _gas(COLOURED_RATE, SHOWN))
     sweeps = {}
     for name in white:

@@ -1,13 +1,18 @@
 """The picture of simulated heating of fermions."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 import stochq as sq
 from stochq import plotting
 from stochq.papers.output import Series
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 
 STYLES = list(zip(plotting.PALETTE, plotting.LINES, plotting.MARKERS, strict=True))
 # Relative deviations drawn, in percent.
@@ -28,7 +33,7 @@ def draw(
     occupations: Mapping[str, np.ndarray],
     runs: tuple[Mapping[str, sq.EnsembleResult], Mapping[str, sq.EnsembleResult]],
     sweeps: Mapping[str, Sweep],
-) -> Any:
+) -> "Figure":
     """White noise, coloured noise, and power against cut-off; below, simulated over exact."""
     with plotting.style():
         made, axes = plotting.figure(3, rows_each=(1.0, 0.45))
@@ -45,7 +50,9 @@ def draw(
     return made
 
 
-def _gains(above: Any, below: Any, gas: Any, occupations: Mapping[str, np.ndarray], results: Mapping[str, Any]) -> None:
+def _gains(
+    above: "Axes", below: "Axes", gas: Any, occupations: Mapping[str, np.ndarray], results: Mapping[str, Any]
+) -> None:
     rate = 4 * gas.heating([0]) if gas.colour is None else None
     for i, (name, result) in enumerate(results.items()):
         color, line, marker = STYLES[i]
@@ -67,7 +74,7 @@ def _gains(above: Any, below: Any, gas: Any, occupations: Mapping[str, np.ndarra
     below.set_xlabel(TIME)
 
 
-def _sweep(above: Any, below: Any, sweeps: Mapping[str, Sweep]) -> None:
+def _sweep(above: "Axes", below: "Axes", sweeps: Mapping[str, Sweep]) -> None:
     for i, (name, (points, exact, curve)) in enumerate(sweeps.items()):
         color, line, marker = STYLES[i]
         above.plot(curve.x, curve.y, color=color, linestyle=line, label=f"{name}, eq. 13")

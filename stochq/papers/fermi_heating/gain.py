@@ -1,7 +1,7 @@
 """The energy that CSL gives a free particle, by trajectories: in 1 to 3 dimensions, and with a cut-off in the noise."""
 
 from functools import cache, partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,6 +11,10 @@ from stochq.papers import checks
 from stochq.papers.checks import Check
 from stochq.papers.fermi_heating.spectra import gain_ratio
 from stochq.papers.output import PURE, Claim, Series, Table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 
 # White noise: units ħ = m = r_C = 1; points per dimension and trajectories by the number of dimensions.
 RATE, DURATION, BOX, WIDTH = 0.4, 1.0, 14.0, 1.1
@@ -107,7 +111,7 @@ def simulated_ratio(
     return float(run.mean["H"][2] - run.mean["H"][1]) / span, float(np.sqrt(variance / run.trajectories)) / span
 
 
-def _draw_white(rows: dict[str, list[Any]]) -> Any:
+def _draw_white(rows: dict[str, list[Any]]) -> "Figure":
     with plotting.style():
         made, axes = plotting.figure(1)
         panel = axes[0][0]
@@ -135,7 +139,7 @@ def _chosen(rows: dict[str, list[Any]], places: list[int], name: str) -> np.ndar
     return np.array([rows[name][place] for place in places], dtype=float)
 
 
-def _draw_coloured(series: list[Series]) -> Any:
+def _draw_coloured(series: list[Series]) -> "Figure":
     with plotting.style():
         made, axes = plotting.figure(1)
         panel = axes[0][0]

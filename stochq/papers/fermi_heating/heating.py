@@ -1,6 +1,6 @@
 """All that was simulated against the paper's formulas, in one table and one picture."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import stats
@@ -10,6 +10,10 @@ from stochq.papers.checks import Check, by_p_value
 from stochq.papers.fermi_heating.fermions import fermions_claim
 from stochq.papers.fermi_heating.gain import coloured_gain, white_gain
 from stochq.papers.output import PURE, Claim, Table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 
 PARTS = {
     "(a) free particle, white noise": white_gain,
@@ -44,7 +48,7 @@ def _together(z: np.ndarray) -> Check:
     return by_p_value(f"χ² of all {len(z)} cases, too large or too small", float(p_value))
 
 
-def _draw(rows: list[tuple[str, Check]]) -> Any:
+def _draw(rows: list[tuple[str, Check]]) -> "Figure":
     with plotting.style():
         made, axes = plotting.figure(1)
         panel, height = axes[0][0], 0.24 * len(rows) + 1.2

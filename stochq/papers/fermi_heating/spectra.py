@@ -1,12 +1,11 @@
 """How much a cut-off in the noise's spectrum takes from the heating of a particle at rest (eq. 13)."""
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
 
-def gain_ratio(spectrum: Callable[[Any], Any], frequency: float, dimensions: int) -> float:
+def gain_ratio(spectrum: Callable[[float], float], frequency: float, dimensions: int) -> float:
     r"""The heating power of a particle at rest relative to white noise (`fermi-heating` eq. 13 with k = 0).
 
     $$\frac{P}{P_0} = \frac{\int_0^\infty y^{D+1}e^{-y^2}\,S(\omega_C\,y^2)\,dy}{\int_0^\infty y^{D+1}e^{-y^2}dy},

@@ -1,6 +1,6 @@
 """Not in the paper: a chain of disordered frequencies: self-consistent baths first help transport, then hinder it."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -9,6 +9,11 @@ from stochq.papers.checks import Check
 from stochq.papers.lattice_transport import setting
 from stochq.papers.lattice_transport.setting import COUPLING, ENDS, PROBE, RATE
 from stochq.papers.output import PURE, Claim, Table
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 
 # Width of the box from which frequencies are drawn, in units of the coupling.
 DISORDERS, SITES, SEED = (0.0, 5.0, 20.0), 16, 271
@@ -73,7 +78,7 @@ def _fast_dephasing(rows: list[dict[str, Any]]) -> Check:
     return Check("Γ = 1e-3, disorder 20λ: current over that of random hopping", last["current"] / law, 1.0, tolerance)
 
 
-def _draw(by_rate: list[dict[str, Any]], by_length: list[dict[str, Any]]) -> Any:
+def _draw(by_rate: list[dict[str, Any]], by_length: list[dict[str, Any]]) -> "Figure":
     with plotting.style():
         made, axes = plotting.figure(3)
         first, second, third = (column[0] for column in axes)
@@ -105,7 +110,7 @@ def _draw(by_rate: list[dict[str, Any]], by_length: list[dict[str, Any]]) -> Any
 
 
 def _draw_points(
-    panel: Any, rows: list[dict[str, Any]], disorder: float, x: str, y: str, index: int, label: str, **options: Any
+    panel: "Axes", rows: list[dict[str, Any]], disorder: float, x: str, y: str, index: int, label: str, **options: Any
 ) -> None:
     some = [row for row in rows if row["disorder"] == disorder]
     settings: dict[str, Any] = {

@@ -5,7 +5,7 @@ occupations 1 and 2 are taken, and values that show the same.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +13,10 @@ from stochq import gaussian, plotting
 from stochq.papers.checks import Check
 from stochq.papers.lattice_transport import setting
 from stochq.papers.output import PURE, Claim, Table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 
 RATE, SITES = 1e-5, 10
 COUPLINGS, PROBES, LENGTHS = (1e-6, 3e-6, 1e-5, 1e-4), (0.0, 1e-6, 1e-5, 1e-4), (10, 20, 50, 200)
@@ -95,7 +99,7 @@ def _network(line: "gaussian.Chain") -> "gaussian.Network":
     return gaussian.network(line.couplings(), rates, occupations).with_probes(line.probes)
 
 
-def _draw(lines: Sequence["gaussian.Chain"], values: Sequence[float], symbol: str) -> Any:
+def _draw(lines: Sequence["gaussian.Chain"], values: Sequence[float], symbol: str) -> "Figure":
     lengths = len({line.sites for line in lines}) > 1
     with plotting.style():
         made, ((axes,),) = plotting.figure()

@@ -1,14 +1,19 @@
 """Fig. 3: entropy production at the reservoirs and at the self-consistent baths against the length of the chain."""
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from stochq import gaussian, plotting
+from stochq.arrays import Number
 from stochq.papers.checks import Check
 from stochq.papers.lattice_transport import setting
 from stochq.papers.lattice_transport.setting import COUPLING, ENDS, PROBE, RATE, Split
 from stochq.papers.output import PURE, Claim, Table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 
 LONGEST, FITTED_FROM = 3000, 1000
 # Numbers of the same chain from an independent dense solution, and their last digit.
@@ -45,7 +50,7 @@ def _chain(sites: int, probe: float = PROBE) -> "gaussian.Chain":
     return gaussian.chain(sites, COUPLING, RATE, ENDS, probe=probe)
 
 
-def _law(sites: Any, probe: float = PROBE) -> Any:
+def _law(sites: Number, probe: float = PROBE) -> Number:
     """Eq. 31."""
     bottom = 4 * COUPLING**2 + RATE**2 + RATE * probe * (sites - 1)
     return 2 * COUPLING**2 * RATE * (ENDS[1] - ENDS[0]) / bottom * setting.affinity(*ENDS)
@@ -76,7 +81,7 @@ def _checks(by_length: dict[int, Split]) -> list[Check]:
     return checks
 
 
-def _draw(columns: dict[str, np.ndarray], exponents: list[float], crossing: int) -> Any:
+def _draw(columns: dict[str, np.ndarray], exponents: list[float], crossing: int) -> "Figure":
     lengths = columns["L"]
     grid = np.geomspace(2, LONGEST, 200)
     with plotting.style():

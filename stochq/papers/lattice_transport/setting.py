@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from stochq import gaussian, plotting
+from stochq.arrays import Number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,7 +33,7 @@ class Split(NamedTuple):
         return self.current * affinity(*ENDS)
 
 
-def affinity(cold: Any, hot: Any) -> Any:
+def affinity(cold: Number, hot: Number) -> Number:
     """1/(n_1 + ½) - 1/(n_L + ½), entropy per quantum."""
     return 1 / (np.asarray(cold) + 0.5) - 1 / (np.asarray(hot) + 0.5)
 
@@ -68,7 +69,9 @@ def power_of_ten(value: float) -> str:
     return power if mantissa == "1" else rf"{mantissa}\times{power}"
 
 
-def draw_kinds(axes: "Axes", x: Any, reservoirs: Any, self_consistent: Any, **options: Any) -> None:
+def draw_kinds(
+    axes: "Axes", x: np.ndarray, reservoirs: np.ndarray, self_consistent: np.ndarray, **options: Any
+) -> None:
     """Both kinds of entropy production, as dots and squares in the colours of fig. 3."""
     kinds = (
         (reservoirs, plotting.VERMILION, "o", RESERVOIRS),

@@ -1,6 +1,6 @@
 """Not in the paper: a square lattice between reservoirs at two opposite corners, and how its entropy scales."""
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -9,6 +9,11 @@ from stochq.papers.checks import Check
 from stochq.papers.lattice_transport import setting
 from stochq.papers.lattice_transport.setting import COUPLING, ENDS, PROBE, RATE, Split
 from stochq.papers.output import PURE, Claim, Table
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 
 SIDE, SIDES = 15, (2, 3, 4, 5, 6, 8, 10, 12, 15, 18, 22)
 STRIP = (12, 4)
@@ -114,7 +119,7 @@ def _resistors() -> Check:
     return Check(name, found.current / law, 1.0, 16 * (COUPLING / fast) ** 2)
 
 
-def _draw(drawn: Map, sides: list[int], splits: list[Split], chains: list[Split]) -> Any:
+def _draw(drawn: Map, sides: list[int], splits: list[Split], chains: list[Split]) -> "Figure":
     with plotting.style():
         made, axes = plotting.figure(4)
         first, second, third, fourth = (column[0] for column in axes)
@@ -150,7 +155,7 @@ def _draw(drawn: Map, sides: list[int], splits: list[Split], chains: list[Split]
     return made
 
 
-def _draw_arrows(panel: Any, current: np.ndarray) -> None:
+def _draw_arrows(panel: "Axes", current: np.ndarray) -> None:
     """Directions of the currents, their lengths as the square root so that the weak ones are seen."""
     length = np.linalg.norm(current, axis=0)
     arrows = current / length * np.sqrt(length / length.max())
@@ -161,7 +166,7 @@ def _draw_arrows(panel: Any, current: np.ndarray) -> None:
     )  # fmt: skip
 
 
-def _draw_map(made: Any, panel: Any, values: np.ndarray, label: str) -> None:
+def _draw_map(made: "Figure", panel: "Axes", values: np.ndarray, label: str) -> None:
     extent = (0.5, SIDE + 0.5, 0.5, SIDE + 0.5)
     image = panel.imshow(values.T, origin="lower", extent=extent, cmap="cividis")
     made.colorbar(image, ax=panel, label=label)

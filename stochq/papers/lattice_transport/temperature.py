@@ -1,6 +1,6 @@
 """Not in the paper: the entropic cost of diffusion from deep in the quantum regime to the classical one."""
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,6 +10,10 @@ from stochq.papers.lattice_transport import setting
 from stochq.papers.lattice_transport.setting import COUPLING, PROBE, RATE
 from stochq.papers.lattice_transport.square import lattice
 from stochq.papers.output import PURE, Claim, Table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 
 SITES, SHARES, HOTTER = 100, (4, 16, 100), 2.0
 COLD = np.geomspace(0.05, 50, 61)
@@ -80,7 +84,7 @@ def _worst(values: np.ndarray, references: np.ndarray) -> float:
     return float(np.abs(values / references - 1).max())
 
 
-def _draw(columns: dict[str, np.ndarray], shares: dict[int, np.ndarray], wigner: np.ndarray) -> Any:
+def _draw(columns: dict[str, np.ndarray], shares: dict[int, np.ndarray], wigner: np.ndarray) -> "Figure":
     label = r"temperature of the cold reservoir $T_1$  [$\hbar\omega/k_B$]"
     with plotting.style():
         made, axes = plotting.figure(3)

@@ -1,8 +1,9 @@
 """Eq. 7 with H = 0: a pointer reduces to one of its states, with Born's frequencies and constant means on the way."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -11,6 +12,10 @@ from stochq import plotting
 from stochq.papers.checks import Check, by_comparison, by_counts
 from stochq.papers.output import PURE, Claim, Series
 from stochq.papers.thermalization import setting
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 
 BORN = np.array([0.30, 0.24, 0.18, 0.13, 0.09, 0.06])
 STRENGTH, END, SEED, SHOWN = 1.0, 20.0, 401, 3
@@ -59,15 +64,15 @@ def born_claim(effort: float = 1.0) -> Claim:
     return Claim(series, checks, _draw(series, result))
 
 
-def _winner(k: int) -> Callable[[Any], Any]:
+def _winner(k: int) -> Callable[[jax.Array], jax.Array]:
     return lambda psi: jnp.where(jnp.argmax(jnp.abs(psi) ** 2) == k, 1.0, 0.0)
 
 
-def _largest(psi: Any) -> Any:
+def _largest(psi: jax.Array) -> jax.Array:
     return jnp.max(jnp.abs(psi) ** 2)
 
 
-def _draw(series: list[Series], result: sq.EnsembleResult) -> Any:
+def _draw(series: list[Series], result: sq.EnsembleResult) -> "Figure":
     frequency, reference, *curves = series
     with plotting.style():
         made, axes = plotting.figure(3)

@@ -1,6 +1,6 @@
 """An observable that never equilibrates in standard quantum theory: |E⟩⟨E'| + h.c."""
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -9,6 +9,10 @@ from stochq import plotting
 from stochq.papers.checks import Check, by_comparison
 from stochq.papers.output import Claim, Series
 from stochq.papers.thermalization import setting
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 
 SITES, RATE, SEED, SHOWN = 4, 0.4, 1009, 5
 
@@ -59,7 +63,9 @@ def _same(name: str, integrated: np.ndarray, law: np.ndarray) -> Check:
     return Check(f"{name}, largest difference", difference, 0.0, setting.INTEGRATED)
 
 
-def _off_diagonal(system: Any, psi0: np.ndarray, chi: np.ndarray) -> tuple[np.ndarray, float, float, float]:
+def _off_diagonal(
+    system: sq.systems.Hamiltonian, psi0: np.ndarray, chi: np.ndarray
+) -> tuple[np.ndarray, float, float, float]:
     """The operator between the two fullest eigenstates of the window, their gap, its amplitude and phase."""
     vectors, energies = np.asarray(system.eigenvectors), np.asarray(system.energies)
     overlap = vectors.conj().T @ psi0
@@ -74,7 +80,7 @@ def _off_diagonal(system: Any, psi0: np.ndarray, chi: np.ndarray) -> tuple[np.nd
     )
 
 
-def _draw(series: list[Series]) -> Any:
+def _draw(series: list[Series]) -> "Figure":
     forever, damped, mean, envelope, *singles = series
     label = r"$\langle\,|E\rangle\langle E^{\prime}|+\mathrm{h.c.}\,\rangle$"
     top = float(np.max([single.y for single in singles] + [envelope.y]))

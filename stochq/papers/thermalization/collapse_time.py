@@ -1,6 +1,6 @@
 """How long reduction takes: the first time at which a two-level state is within ε of a pointer state."""
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -9,6 +9,10 @@ from stochq import plotting
 from stochq.papers.checks import Check, by_error
 from stochq.papers.output import PURE, Claim, Series
 from stochq.papers.thermalization import setting
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 
 EPSILONS = (0.3, 0.1, 0.03, 0.01, 0.003)
 GAMMAS = (0.5, 1.0, 2.0)
@@ -84,7 +88,7 @@ def _mean_time(times: np.ndarray, paths: np.ndarray, gamma: float, epsilon: floa
     return float(each.mean()), float(each.std(ddof=1) / np.sqrt(len(each)))
 
 
-def _draw(series: list[Series]) -> Any:
+def _draw(series: list[Series]) -> "Figure":
     by_epsilon, law, by_gamma, law_gamma, *singles = series
     with plotting.style():
         made, axes = plotting.figure(3)

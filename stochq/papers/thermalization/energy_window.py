@@ -1,6 +1,6 @@
 """Eqs. 3 and 4: what the window [E - √V, E + √V] does to the energy and its variance."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -9,6 +9,10 @@ from stochq import plotting
 from stochq.papers.checks import Check, by_comparison
 from stochq.papers.output import PURE, Claim, Series
 from stochq.papers.thermalization import setting
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 
 SIZES = (8, 16, 32, 64, 128, 256, 512, 1024, 2048)
 SITES, RATE, SEED = 4, 0.4, 211
@@ -31,7 +35,7 @@ def energy_window_claim(effort: float = 1.0) -> Claim:
     return Claim(series, checks, _draw(even, chains, drift))
 
 
-def _packet(levels: int) -> tuple[Any, np.ndarray]:
+def _packet(levels: int) -> tuple[sq.systems.Hamiltonian, np.ndarray]:
     """Levels evenly spaced over [-4, 4] and a state with Gaussian populations of width 1 about 0."""
     energies = (np.arange(levels) + 0.5) * 8 / levels - 4
     return sq.systems.levels(energies), sq.normalize(np.exp(-(energies**2) / 4))
@@ -53,15 +57,17 @@ def _chains() -> Series:
     return Series("variance ratio, chains", *np.array(found).T, units=(PURE, PURE))
 
 
-def _symmetric() -> tuple[Any, np.ndarray]:
+def _symmetric() -> tuple[sq.systems.Hamiltonian, np.ndarray]:
     return _packet(16)
 
 
-def _lopsided() -> tuple[Any, np.ndarray]:
+def _lopsided() -> tuple[sq.systems.Hamiltonian, np.ndarray]:
     return setting.chain(SITES), setting.product_state(SITES, ANGLE)
 
 
-def _drift(name: str, system: Any, psi0: np.ndarray, effort: float, seed: int) -> tuple[list[Series], list[Check]]:
+def _drift(
+    name: str, system: sq.systems.Hamiltonian, psi0: np.ndarray, effort: float, seed: int
+) -> tuple[list[Series], list[Check]]:
     """⟨H⟩ and ⟨H²⟩ - ⟨H⟩² of an ensemble, relative to the state's, with their exact curves."""
     chi = sq.microcanonical(system, psi0)
     window, matrix = chi.window, system.matrix().real
@@ -102,7 +108,7 @@ def _variance(result: sq.EnsembleResult) -> tuple[np.ndarray, np.ndarray]:
     return result.mean["square"] - mean**2 + result.stderr["energy"] ** 2, error
 
 
-def _draw(even: Series, chains: Series, drift: list[Any]) -> Any:
+def _draw(even: Series, chains: Series, drift: list[Any]) -> "Figure":
     with plotting.style():
         made, axes = plotting.figure(3)
         panel = axes[0][0]

@@ -1,7 +1,7 @@
 """The entropy of the ensemble: it never falls for states inside the window, and does for others."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,6 +10,10 @@ from stochq import plotting
 from stochq.papers.checks import Check, by_largest_z
 from stochq.papers.output import Claim, Series
 from stochq.papers.thermalization import setting
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 
 DIM, INSIDE, RATE, SEED, GROUPS = 8, 4, 1.0, 307, 20
 CHI = np.where(np.arange(DIM) < INSIDE, 1 / INSIDE, 0.0)
@@ -112,7 +116,7 @@ def _ensemble(name: str, equation: sq.Equation, psi0: np.ndarray, count: int, se
     return Series(f"S ensemble, {name}", _TIMES[1:], *setting.jackknife(groups, of), units=setting.OVER_TIME)
 
 
-def _draw(curves: list[Series], rates: list[Series], points: list[Series]) -> Any:
+def _draw(curves: list[Series], rates: list[Series], points: list[Series]) -> "Figure":
     with plotting.style():
         made, axes = plotting.figure(2)
         left, right = axes[0][0], axes[1][0]

@@ -1,7 +1,8 @@
 """Eq. 8: where reduction and thermalization together lead, from the microcanonical to Born's distribution of it."""
 
-from typing import Any
+from typing import TYPE_CHECKING
 
+import jax
 import numpy as np
 
 import stochq as sq
@@ -9,6 +10,10 @@ from stochq import plotting
 from stochq.papers.checks import Check, by_comparison, by_largest_z
 from stochq.papers.output import PURE, Claim, Series
 from stochq.papers.thermalization import setting
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 
 X_BASIS = np.array([[1.0, 1.0], [1.0, -1.0]]) * 0.5**0.5
 Z_CHI, THERMALIZATION, SEED = 0.5, 0.4, 601
@@ -126,12 +131,12 @@ def _plateau(count: int) -> tuple[list[Series], list[Check]]:
     ], [check]
 
 
-def _distinct(psi: Any) -> Any:
+def _distinct(psi: jax.Array) -> jax.Array:
     """⟨σ_x⟩² of one trajectory: 1 once it is reduced."""
     return (2 * (psi[0].conj() * psi[1]).real) ** 2
 
 
-def _draw(qubit: list[Series], many: list[Series], plateau: list[Series]) -> Any:
+def _draw(qubit: list[Series], many: list[Series], plateau: list[Series]) -> "Figure":
     ratio = r"ratio of strengths $\mathcal{J}/\alpha$"
     with plotting.style():
         made, axes = plotting.figure(3)

@@ -1,7 +1,7 @@
 """Eq. 6: the ensemble relaxes as ρ(t) = e^{-at} Uρ₀U† + (1 - e^{-at})χ, and Tr(ρ - χ)² as e^{-2at}."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,6 +10,10 @@ from stochq import plotting
 from stochq.papers.checks import Check, by_comparison, by_error
 from stochq.papers.output import PURE, Claim, Series
 from stochq.papers.thermalization import setting
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 
 SITES, RATE, ANGLE, SEED, GROUPS = 6, 0.6, -0.6, 101, 16
 
@@ -46,7 +50,7 @@ def _units(name: str) -> tuple[str, str]:
     return (setting.TIME_UNIT, "J" if name == "energy" else PURE)
 
 
-def _populations(system: Any, psi0: np.ndarray, chi: np.ndarray) -> dict[str, np.ndarray]:
+def _populations(system: sq.systems.Hamiltonian, psi0: np.ndarray, chi: np.ndarray) -> dict[str, np.ndarray]:
     """Projectors on one eigenstate inside the window and the fullest one outside."""
     filled = np.abs(system.eigenvectors.T @ psi0) ** 2
     inside = int(np.argmin(np.where(chi > 0, filled, 2)))
@@ -88,7 +92,7 @@ def _distance_law(
     return series, (float(rate), float(rate_error))
 
 
-def _draw(series: list[Series], distance: list[Series], names: list[str], slope: tuple[float, float]) -> Any:
+def _draw(series: list[Series], distance: list[Series], names: list[str], slope: tuple[float, float]) -> "Figure":
     labels = [r"$\langle H\rangle$", "inside the window", "outside the window"]
     with plotting.style():
         made, axes = plotting.figure(3)

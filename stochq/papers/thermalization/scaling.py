@@ -1,6 +1,6 @@
 """The larger, the faster: relaxation at the rate α𝒩/ħ of chains with 𝒩 sites and one α."""
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.optimize import least_squares
@@ -10,6 +10,10 @@ from stochq import plotting
 from stochq.papers.checks import by_error
 from stochq.papers.output import PURE, Claim, Series
 from stochq.papers.thermalization import setting
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 
 ALPHA, SIZES, SEED = 0.1, (2, 3, 5, 7), 809
 # Weak error of the step well below the statistical one: 25 steps per relaxation time.
@@ -63,7 +67,7 @@ def _fit_rate(result: sq.EnsembleResult) -> tuple[float, float]:
     return float(found.x[0]), float(1 / np.linalg.norm(found.jac))
 
 
-def _draw(series: list[Series], runs: list[Series]) -> Any:
+def _draw(series: list[Series], runs: list[Series]) -> "Figure":
     with plotting.style():
         made, axes = plotting.figure(2)
         left, right = axes[0][0], axes[1][0]

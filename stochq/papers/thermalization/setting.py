@@ -1,12 +1,13 @@
 """What several claims share: a chain in a product state, groups of trajectories, and drawing."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 import stochq as sq
 from stochq import plotting
+from stochq.arrays import ArrayLike
 from stochq.papers.output import PURE, Series
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ TIME_UNIT = "ħ/αN"
 OVER_TIME = (TIME_UNIT, PURE)
 
 
-def chain(sites: int) -> Any:
+def chain(sites: int) -> sq.systems.Hamiltonian:
     """An Ising chain that is not integrable: its energies are spread and not degenerate."""
     return sq.systems.ising(sites, coupling=1.0, transverse=0.9, longitudinal=0.4)
 
@@ -35,7 +36,9 @@ def product_state(sites: int, angle: float) -> np.ndarray:
 INTEGRATED = 1e-8
 
 
-def integrated(equation: sq.Equation, start: Any, times: Any, observables: Any = None) -> sq.exact.ExactResult:
+def integrated(
+    equation: sq.Equation, start: ArrayLike, times: ArrayLike, observables: Any = None
+) -> sq.exact.ExactResult:
     """The master equation by a Runge-Kutta method, which knows none of the closed forms that it is to judge."""
     return sq.exact.evolve(equation, start, times, observables=observables, method="ode")
 
@@ -47,8 +50,8 @@ def whole(count: int, effort: float, least: int = 64) -> int:
 
 def grouped(
     equation: sq.Equation,
-    psi0: Any,
-    times: Any,
+    psi0: ArrayLike,
+    times: ArrayLike,
     observables: Mapping[str, Any],
     *,
     trajectories: int,
@@ -73,7 +76,9 @@ def grouped(
     ]
 
 
-def jackknife(results: Sequence[Any], function: Callable[[Sequence[Any]], Any]) -> tuple[np.ndarray, np.ndarray]:
+def jackknife(
+    results: Sequence[sq.EnsembleResult], function: Callable[[Sequence[sq.EnsembleResult]], ArrayLike]
+) -> tuple[np.ndarray, np.ndarray]:
     """A function of all groups with the bias of finite ensembles removed, and its standard error."""
     count = len(results)
     full = np.asarray(function(results))
@@ -115,7 +120,9 @@ def draw_points(axes: "Axes", series: Series, index: int, label: str | None = No
     axes.errorbar(series.x, series.y, 2 * np.asarray(series.stderr), **(settings | options))
 
 
-def draw_singles(axes: "Axes", times: Any, values: Any, label: str = "single trajectories") -> None:
+def draw_singles(
+    axes: "Axes", times: ArrayLike, values: Iterable[np.ndarray], label: str = "single trajectories"
+) -> None:
     """Thin lines, one per row of values (trajectory, time)."""
     for index, single in enumerate(values):
         axes.plot(
@@ -129,7 +136,7 @@ def draw_singles(axes: "Axes", times: Any, values: Any, label: str = "single tra
         )
 
 
-def expectation(states: np.ndarray, operator: Any) -> np.ndarray:
+def expectation(states: np.ndarray, operator: ArrayLike) -> np.ndarray:
     """Values of a diagonal or dense operator in kept states (trajectory, time, dim)."""
     operator = np.asarray(operator)
     if operator.ndim == 1:

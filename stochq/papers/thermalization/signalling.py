@@ -1,6 +1,6 @@
 """What happens to Alice's half of an entangled pair changes nothing for Bob's ensemble."""
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -9,6 +9,10 @@ from stochq import plotting
 from stochq.papers.checks import Check, by_comparison
 from stochq.papers.output import PURE, Claim
 from stochq.papers.thermalization import setting
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 
 DIM_A, DIM_B, SEED = 3, 2, 701
 UNITS = {"OQT": setting.TIME_UNIT, "SUV": "ħ/JN"}
@@ -66,7 +70,7 @@ def _run(
     ]
 
 
-def _draw(runs: dict[str, sq.EnsembleResult]) -> Any:
+def _draw(runs: dict[str, sq.EnsembleResult]) -> "Figure":
     titles = {"OQT": "Alice thermalizes (OQT)", "SUV": "Alice reduces (SUV)"}
     units = {"OQT": setting.TIME, "SUV": r"time $t$  [$\hbar/\mathcal{JN}$]"}
     with plotting.style():

@@ -1,7 +1,8 @@
 """Single systems at equilibrium: they stay pure and fluctuate for ever, and their time averages are the ensemble's."""
 
-from typing import Any
+from typing import TYPE_CHECKING
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from scipy import stats
@@ -11,6 +12,10 @@ from stochq import plotting
 from stochq.papers.checks import Check, by_counts, by_error
 from stochq.papers.output import PURE, Claim, Series
 from stochq.papers.thermalization import setting
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 
 SITES, RATE, SEED, DIM, SHOWN = 4, 0.4, 907, 6, 3
 # Correlations of single trajectories die out within a few relaxation times.
@@ -104,11 +109,11 @@ def _dirichlet(count: int) -> tuple[list[Series], list[Check]]:
     ]
 
 
-def _participation(psi: Any) -> Any:
+def _participation(psi: jax.Array) -> jax.Array:
     return jnp.sum(jnp.abs(psi) ** 4)
 
 
-def _draw(series: list[Series], law: list[Series]) -> Any:
+def _draw(series: list[Series], law: list[Series]) -> "Figure":
     runs, averages, (mean, expected) = series[:SHOWN], series[SHOWN : 2 * SHOWN], series[2 * SHOWN :]
     with plotting.style():
         made, axes = plotting.figure(3)
