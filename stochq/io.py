@@ -12,6 +12,7 @@ import numpy as np
 from stochq.arrays import ArrayLike
 from stochq.ensemble.result import EnsembleResult
 from stochq.files import check_replaceable, replace_file
+from stochq.measurement import Record
 from stochq.real_parts import by_observable, in_rows, row_names
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def to_dataset(result: EnsembleResult, curves: Curves | None = None) -> "xr.Data
 
     names = list(in_rows(result.mean))
     variables = _statistics(result, names) | _states(result) | _covariance(result) | _histograms(result)
-    variables |= _user_statistics(result)
+    variables |= _user_statistics(result) | _records(result)
     variables |= _curves(curves, names)
     coordinates = {"observable": np.asarray(names, dtype=object), "time": np.asarray(result.times)}
     return xr.Dataset(variables, coordinates, _attributes(result))
@@ -78,6 +79,7 @@ def from_dataset(dataset: "xr.Dataset") -> EnsembleResult:
         density=_read_complex(dataset, "density"),
         histograms=_read_histograms(dataset),
         statistics=_read_user_statistics(dataset),
+        records=_read_records(dataset),
         **header,
     )
 
@@ -219,6 +221,15 @@ def _user_statistics(result: EnsembleResult) -> dict[str, Any]:
     return variables
 
 
+def _records(result: EnsembleResult) -> dict[str, Any]:
+    record = result.records
+    if record is None:
+        return {}
+    about = {"names": json.dumps(record.names), "kinds": json.dumps(record.kinds)}
+    dims = ("record", "record_interval", "record_column")
+    return {"record_increments": (dims, record.increments, about), "record_times": (("record_time",), record.times)}
+
+
 def _curves(curves: Curves | None, names: list[str]) -> dict[str, Any]:
     if curves is None:
         return {}
@@ -304,6 +315,14 @@ def _read_user_statistics(dataset: "xr.Dataset") -> dict[str, np.ndarray]:
         value = real.values if imaginary is None else real.values + 1j * imaginary.values
         statistics[str(real.attrs["observable"])] = value
     return statistics
+
+
+def _read_records(dataset: "xr.Dataset") -> Record | None:
+    if "record_increments" not in dataset:
+        return None
+    increments = dataset["record_increments"]
+    names, kinds = (tuple(json.loads(increments.attrs[key])) for key in ("names", "kinds"))
+    return Record.of_run(dataset["record_times"].values, increments.values, names, kinds)
 
 
 def _read_curves(dataset: "xr.Dataset") -> Curves:

@@ -7,6 +7,7 @@ import pytest
 
 from stochq import io
 from stochq.ensemble.result import EnsembleResult
+from stochq.measurement import Record
 
 TIMES = np.linspace(0.0, 2.0, 5)
 
@@ -39,6 +40,12 @@ def make_result(**changes):
         density=generator.normal(size=(5, 2, 2)) + 1j,
         histograms={"p/q": (np.linspace(0, 1, 4), generator.normal(size=(5, 3)))},
         info={"backend": "cpu", "seconds": 1.5},
+        records=Record.of_run(
+            np.linspace(0, 2, 9),
+            np.where(np.arange(8)[:, None] == 3, np.nan, generator.normal(size=(6, 8, 3))).astype(np.float32),
+            ("x of ⟨0⟩", "z"),
+            ("homodyne", "heterodyne"),
+        ),
     )
     return EnsembleResult(**(fields | changes))
 
@@ -51,6 +58,8 @@ def assert_same(a, b, path="result"):
     elif isinstance(a, np.ndarray):
         assert a.dtype == b.dtype, path
         np.testing.assert_array_equal(a, b, err_msg=path)
+    elif isinstance(a, Record):
+        assert_same(vars(a), vars(b), path)
     elif isinstance(a, tuple | list):
         assert type(a) is type(b) and len(a) == len(b), path
         for i, (left, right) in enumerate(zip(a, b, strict=True)):
@@ -59,7 +68,9 @@ def assert_same(a, b, path="result"):
         assert type(a) is type(b) and a == b, path
 
 
-MINIMAL = dict(bias={}, covariance=None, covariance_points=[], kept=None, density=None, histograms={}, info={})
+MINIMAL = dict(
+    bias={}, covariance=None, covariance_points=[], kept=None, density=None, histograms={}, info={}, records=None
+)
 
 
 @pytest.mark.parametrize("changes", [{}, MINIMAL, {"info": {"seconds": float("inf")}}])

@@ -9,11 +9,15 @@ _SNAP = 1e-6
 
 
 class TimeGrid(NamedTuple):
-    """times (T,); steps (T-1,) whole numbers; lengths (T-1,) the step in each interval; uniform: all equal."""
+    """times (T,); steps (T-1,) whole numbers; lengths (T-1,) the step in each interval; uniform: all equal.
+
+    bins: (T-1,), into how many parts of as many steps each an interval is divided, for records; 1 where it is not.
+    """
 
     times: np.ndarray
     steps: np.ndarray
     lengths: np.ndarray
+    bins: np.ndarray | int = 1
 
     @property
     def uniform(self) -> bool:
@@ -22,27 +26,27 @@ class TimeGrid(NamedTuple):
 
     @property
     def even(self) -> bool:
-        """Whether every interval holds an even number of steps, so that two steps can share one draw."""
-        return bool(np.all(self.steps % 2 == 0))
+        """Whether every part holds an even number of steps, so that two steps can share one draw."""
+        return bool(np.all(self.steps // self.bins % 2 == 0))
 
     @property
     def total_steps(self) -> int:
         return int(self.steps.sum())
 
 
-def time_grid(times: np.ndarray, dt: float) -> TimeGrid:
-    """The largest steps not above dt that reach every saved time.
+def time_grid(times: np.ndarray, dt: float, bins: np.ndarray | int = 1) -> TimeGrid:
+    """The largest steps not above dt that reach every saved time, and every end of `bins` equal parts between them.
 
     Intervals that are multiples of dt are stepped with dt itself, so that the choice of saved times among grid
     points changes no trajectory.
     """
     intervals = np.diff(times)
-    ratios = intervals / dt
+    ratios = intervals / bins / dt
     nearest = np.round(ratios)
     whole = (nearest >= 1) & (np.abs(ratios - nearest) <= _SNAP * nearest)
-    steps = np.where(whole, nearest, np.ceil(ratios)).astype(np.int64)
+    steps = bins * np.where(whole, nearest, np.ceil(ratios)).astype(np.int64)
     lengths = np.where(whole, dt, intervals / steps)
-    return TimeGrid(times, steps, lengths)
+    return TimeGrid(times, steps, lengths, bins)
 
 
 def refined(grid: TimeGrid, multiple: int, further: int = 0) -> TimeGrid:

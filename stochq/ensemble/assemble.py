@@ -9,6 +9,7 @@ import numpy as np
 from stochq.accuracy.bias import StepPlan
 from stochq.accuracy.grid import TimeGrid
 from stochq.ensemble.batch import FAILED_FRACTION, Runnable
+from stochq.ensemble.records import RECORDS, Records
 from stochq.ensemble.result import EnsembleResult
 from stochq.ensemble.runner import Totals, precision_context
 from stochq.ensemble.statistics import (
@@ -22,6 +23,7 @@ from stochq.ensemble.statistics import (
     skewness,
 )
 from stochq.functions import without_addresses
+from stochq.measurement import Record
 from stochq.real_parts import by_observable, row_names
 
 
@@ -67,12 +69,21 @@ def assemble(
         antithetic=antithetic,
         density=next((finished[name] for name, s in asked.items() if isinstance(s, Density)), None),
         histograms={name: finished[name] for name, s in asked.items() if isinstance(s, Histogram)},
+        records=_record(problem, finished.get(RECORDS), totals.done),
         statistics={name: finished[name] for name in others},
         summaries={name: (s, totals.summaries[name]) for name, s in others.items()},
         kurtosis=by_observable(kurtosis, observables),
         skewness=by_observable(skew, observables),
         info=_info(totals, choice, grid) | {name: float(mean[name].max()) for name in names if name not in rows},
     )
+
+
+def _record(problem: Runnable, increments: np.ndarray | None, done: int) -> Record | None:
+    if increments is None:
+        return None
+    statistic = problem.statistics[RECORDS]
+    assert isinstance(statistic, Records)
+    return statistic.record(increments[:done])
 
 
 def _check_failures(problem: Runnable, totals: Totals, dt: float) -> None:

@@ -12,6 +12,7 @@ from jax import lax
 from stochq.compiling import Program, compiled
 from stochq.ensemble.kernel import GridArrays, Loop, run_block
 from stochq.ensemble.observables import Readout
+from stochq.ensemble.records import RECORDS
 from stochq.ensemble.statistics import COVARIANCE, MEAN, PAIR_SPREAD, Statistic
 from stochq.functions import digest_of_program
 from stochq.schemes import Frame
@@ -39,7 +40,8 @@ class Runnable(Protocol):
     def statistics(self) -> dict[str, Statistic]: ...
 
     def data(self, first: jax.Array, states: bool) -> dict[str, jax.Array]:
-        """{"values": (time, observables, block)} from trajectory `first` on, and {"states": (time, size, block)}.
+        """{"values": (time, observables, block)} from trajectory `first` on, and {"states": (time, size, block)}; where
+        something is recorded {"records": (interval, column, block)}.
 
         Fewer values than a block has trajectories are means over as many each.
         """
@@ -110,7 +112,7 @@ class Problem(NamedTuple):
         }
         weights = jax.ShapeDtypeStruct((1,), self.psi0.real.dtype)
         for name, statistic in self.statistics.items():
-            if name not in (MEAN, COVARIANCE, PAIR_SPREAD):
+            if name not in (MEAN, COVARIANCE, PAIR_SPREAD, RECORDS):
                 yield digest_of_program(statistic.block, data[statistic.needs], weights)
 
 

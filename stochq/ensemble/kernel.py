@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from stochq.ensemble.records import RecordColumn, sum_columns
 from stochq.noise import Budget, Colouring
 from stochq.noise.counter import draw_step, draw_step_pair
 from stochq.schemes import Frame, Scheme, Stepper
@@ -18,7 +19,8 @@ class Loop(NamedTuple):
 
     most_steps: the most steps between two saved times where gradients must pass backwards through the loop; None
     leaves the number of steps to the grid, so that it triggers no compilation. block: trajectories that draw their own
-    noise. antithetic: whether each has a mirror image, a second trajectory with antithetic noise.
+    noise. antithetic: whether each has a mirror image, a second trajectory with antithetic noise. record: the columns
+    of the record that is summed over each of `bins` intervals in all; none where nothing is recorded.
     """
 
     scheme: Scheme
@@ -27,6 +29,8 @@ class Loop(NamedTuple):
     paired: bool
     most_steps: int | None = None
     antithetic: bool = False
+    record: tuple[RecordColumn, ...] = ()
+    bins: int = 0
 
     @property
     def columns(self) -> int:
@@ -37,7 +41,8 @@ class Loop(NamedTuple):
 class GridArrays(NamedTuple):
     """The time grid on the device: times (T,), steps (T-1,), lengths (T-1,); what makes noise of its steps coloured.
 
-    phases: (T,), by which states are multiplied where they are looked at; None where nobody can tell.
+    phases: (T,), by which states are multiplied where they are looked at; None where nobody can tell. bins: (T-1,)
+    parts of every interval over which records are summed; None where there are none.
     """
 
     times: Any
@@ -45,6 +50,7 @@ class GridArrays(NamedTuple):
     lengths: Any
     colouring: Colouring | None = None
     phases: Any = None
+    bins: Any = None
 
 
 def _repeat(count: jax.Array, most: int | None, body: Any, carry: Any) -> Any:
@@ -62,18 +68,22 @@ def _repeat(count: jax.Array, most: int | None, body: Any, carry: Any) -> Any:
 
 
 def _steps(loop: Loop, stepper: Stepper, colouring: Colouring | None) -> Any:
-    """The function ((state, memory), t, dt, noise) -> (state, memory) that makes the steps of what is drawn at a time.
+    """The function (carried, t, dt, noise) -> carried that makes the steps of what is drawn at a time.
 
-    memory: what coloured noise carries from step to step; None for white noise.
+    carried: (state, memory, record). memory: what coloured noise carries from step to step; None for white noise.
+    record: the sum of its increments so far, (column, block); None where there is none.
     """
 
     def one_step(carried: tuple, t: jax.Array, dt: jax.Array, noise: Any) -> tuple:
-        state, memory = carried
+        state, memory, record = carried
         if colouring is not None:
             noise, memory = (colouring.pair if loop.scheme.doubles_steps else colouring.step)(memory, noise)
         if loop.antithetic:
             noise = noise.with_antithetic()
-        return stepper.step(t, state, noise), memory
+        if record is None:
+            return stepper.step(t, state, noise), memory, None
+        state, increments = stepper.step_with_record(t, state, noise)
+        return state, memory, record + sum_columns(loop.record, increments)
 
     def two_steps(carried: tuple, t: jax.Array, dt: jax.Array, noise: Any) -> tuple:
         return one_step(one_step(carried, t, dt, noise.even()), t + dt, dt, noise.odd())
@@ -99,7 +109,7 @@ def _advance(
 ) -> Any:
     """The function ((carried, noise), t, first step, number of steps, dt) -> (carried, noise) over one interval.
 
-    carried: (state, memory); noise: of the step that comes next.
+    carried: as of `_steps`; noise: of the step that comes next.
 
     The next step's noise is drawn in the loop body of the step before it and carried, from one interval to the next as
     well: XLA would otherwise evaluate the generator once for every place where a number is used.
@@ -120,13 +130,38 @@ def _advance(
     return interval
 
 
+class _Written(NamedTuple):
+    """What is recorded so far: sums (bins, column, block), and how many of them there are."""
+
+    sums: jax.Array
+    count: jax.Array
+
+
+def _through_bins(advance: Any, carry: tuple, written: _Written, interval: tuple, bins: jax.Array) -> tuple:
+    """(((state, memory), noise), written) after one interval, whose record is summed over so many equal parts."""
+    t, first, steps, dt = interval
+    each = steps // bins
+
+    def one_bin(index: jax.Array, carry: tuple) -> tuple:
+        ((state, memory), noise), (sums, count) = carry
+        done = index * each
+        carried = state, memory, jnp.zeros_like(sums[0])
+        (state, memory, record), noise = advance(
+            (carried, noise), t + done.astype(dt.dtype) * dt, first + done, each, dt
+        )
+        return ((state, memory), noise), _Written(sums.at[count].set(record), count + 1)
+
+    return lax.fori_loop(0, bins, one_bin, (carry, written))
+
+
 def run_block(
     loop: Loop, frame: Frame, grid: GridArrays, psi0: jax.Array, key: jax.Array, first: jax.Array, observe: Any
 ) -> Any:
     """`observe` of one block at every saved time, stacked on a leading time axis.
 
     first: index of the first trajectory that draws noise. observe: from the tuple of states in the given basis, each
-    (dim, loop.columns), one for each of the scheme's weights.
+    (dim, loop.columns), one for each of the scheme's weights; where something is recorded to a dictionary, to which
+    "records" (bins, column, block) are added.
     """
     dtype = psi0.real.dtype
     trajectories = first.astype(jnp.uint32) + jnp.arange(loop.block, dtype=jnp.uint32)
@@ -140,14 +175,18 @@ def run_block(
         return observe(given if phase is None else tuple(phase * psi for psi in given))
 
     def visit(carry: tuple, interval: tuple) -> tuple:
-        state, memory, noise, step = carry
-        t, t_next, steps, dt, phase = interval
+        state, memory, noise, step, written = carry
+        t, t_next, steps, dt, phase, bins = interval
         stepper = loop.scheme.prepare(frame, dt) if shared is None else shared
         state = stepper.init(t, state) if shared is None else state
         advance = _advance(loop, stepper, colouring, drawn, key, trajectories, dtype)
-        (state, memory), noise = advance(((state, memory), noise), t, step, steps, dt)
+        if written is None:
+            (state, memory, _), noise = advance(((state, memory, None), noise), t, step, steps, dt)
+        else:
+            place = t, step, steps, dt
+            ((state, memory), noise), written = _through_bins(advance, ((state, memory), noise), written, place, bins)
         closed = stepper.extract(t_next, state)
-        return (closed if shared is None else state, memory, noise, step + steps), give(closed, phase)
+        return (closed if shared is None else state, memory, noise, step + steps, written), give(closed, phase)
 
     # One column until all is done that trajectories share. XLA's processor backend (jaxlib 0.10) also reads beyond
     # the operand in a product of a matrix and a broadcast vector that is summed afterwards.
@@ -155,13 +194,15 @@ def run_block(
     start = states if shared is None else shared.init(grid.times[0], states)
     start = jax.tree.map(lambda one: jnp.broadcast_to(one, (*one.shape[:-1], loop.columns)), start)
     start_phase, phases = (None, None) if grid.phases is None else (grid.phases[0], grid.phases[1:])
-    intervals = (grid.times[:-1], grid.times[1:], grid.steps, grid.lengths, phases)
+    intervals = (grid.times[:-1], grid.times[1:], grid.steps, grid.lengths, phases, grid.bins)
     if loop.most_steps is not None:
         # Backwards, the steps of one interval at a time are made again from its first state.
         visit = jax.checkpoint(visit, prevent_cse=False)
     step = jnp.zeros((), grid.steps.dtype)
     noise = _drawing(loop)[0](key, trajectories, step, drawn, dtype)
-    _, later = lax.scan(visit, (start, memory, noise, step), intervals)
-    return jax.tree.map(
+    written = _Written(jnp.zeros((loop.bins, len(loop.record), loop.block), dtype), step) if loop.record else None
+    (*_, written), later = lax.scan(visit, (start, memory, noise, step, written), intervals)
+    seen = jax.tree.map(
         lambda a, b: jnp.concatenate([jnp.broadcast_to(a, b.shape[1:])[None], b]), give(states, start_phase), later
     )
+    return seen if written is None else {**seen, "records": written.sums}

@@ -70,8 +70,9 @@ def plan_step(task: Task, trajectories: int, dt: float | None, tolerance: float 
 
 
 def _probed(task: Task) -> Task:
-    """The task with observables by which a step serves its statistics of states."""
-    return replace(task, observables={**task.observables, **probes(task.statistics, task.psi)})
+    """The task with observables by which a step serves its statistics of states and its records."""
+    recorded = {} if task.recording is None else task.recording.means
+    return replace(task, observables={**task.observables, **probes(task.statistics, task.psi), **recorded})
 
 
 def probes(statistics: Mapping[str, Statistic], psi: np.ndarray) -> dict[str, Observable]:
@@ -191,7 +192,9 @@ def pilot_run(task: Task, grid: TimeGrid, size: int, jump_rate: JumpRate | None 
     rates = {} if jump_rate is None else dict(zip(_JUMP_RATES, (jump_rate.operator, jump_rate.square), strict=True))
     observables = {**task.observables, **rates}
     pair = task.scheme if isinstance(task.scheme, Extrapolated) else Extrapolated(task.scheme)
-    watched = replace(task, scheme=pair, observables=observables, statistics={}, monitors={}, seed=PILOT_SEED)
+    watched = replace(
+        task, scheme=pair, observables=observables, statistics={}, monitors={}, recording=None, seed=PILOT_SEED
+    )
     problem = build_problem(watched, grid)
     seen = list(
         thread_pool(workers()).map(

@@ -13,6 +13,7 @@ from stochq.arrays import Array, is_concrete
 from stochq.ensemble.batch import Problem
 from stochq.ensemble.kernel import GridArrays, Loop
 from stochq.ensemble.observables import readout
+from stochq.ensemble.records import RECORDS
 from stochq.ensemble.statistics import COVARIANCE, MEAN, PAIR_SPREAD, Covariance, Mean, PairSpread, Statistic
 from stochq.ensemble.task import Task
 from stochq.equation import Equation
@@ -30,6 +31,9 @@ def build_problem(task: Task, grid: TimeGrid, antithetic: bool = False) -> Probl
     block = block_size(task.dim, scheme.smallest_block(equation))
     paired = grid.even and not scheme.doubles_steps and shares_draws(scheme, frame)
     loop = Loop(scheme, block // 2 if antithetic else block, grid.uniform, paired, antithetic=antithetic)
+    recording = task.recording
+    if recording is not None:
+        loop = loop._replace(record=recording.columns, bins=int(recording.bins.sum()))
     points = covariance_points(len(read.names), len(grid.times))
     statistics: dict[str, Statistic] = {MEAN: Mean(), COVARIANCE: Covariance(points)}
     statistics |= {name: statistic.combining(scheme.weights) for name, statistic in task.statistics.items()}
@@ -38,8 +42,11 @@ def build_problem(task: Task, grid: TimeGrid, antithetic: bool = False) -> Probl
     # Operators cannot tell a phase, functions of the state may.
     phases = constant_phases(task, grid.times) if read.callables or task.statistics else None
     colouring = _colouring(equation, grid, scheme)
-    arrays = GridArrays(grid.times, grid.steps.astype(np.int32), grid.lengths, colouring, phases)
+    bins = None if recording is None else recording.bins.astype(np.int32)
+    arrays = GridArrays(grid.times, grid.steps.astype(np.int32), grid.lengths, colouring, phases, bins)
     frame, arrays, psi, read, statistics = cast((frame, arrays, task.psi, read, statistics), task.precision)
+    if recording is not None:
+        statistics[RECORDS] = recording.statistic(grid.times)
     return Problem(loop, frame, arrays, psi, seed_words(int(task.seed)), read, statistics)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stochq.ensemble.statistics import Moments, Statistic, excess_kurtosis, merged_moments, skewness
+from stochq.measurement import Record
 from stochq.real_parts import by_observable, in_rows, row_names
 
 if TYPE_CHECKING:
@@ -38,6 +39,9 @@ class EnsembleResult:
     (seed, start, stop) of trajectories inside; fingerprint {part of the problem: hash}, equal in runs that may be
     merged; info: how the run was made, or what is true of both that were merged. antithetic: whether the trajectories
     came in pairs with opposite noise; stderr then comes from the means over pairs, and the covariance is twice theirs.
+    records: what the detectors wrote down, a `sq.measurement.Record` of all trajectories in their order (failed ones
+    are NaN), `records[name]` (trajectory, interval), or None. The kept states are those of one who loses nothing: where
+    a detector's efficiency is below 1, or an operator is unread, they know more than the records tell.
     """
 
     times: np.ndarray
@@ -64,6 +68,7 @@ class EnsembleResult:
     kurtosis: dict[str, np.ndarray] = field(default_factory=dict)
     info: dict[str, Any] = field(default_factory=dict)
     antithetic: bool = False
+    records: Record | None = None
 
     @property
     def samples(self) -> int:
@@ -114,6 +119,8 @@ class EnsembleResult:
     def merge(self, other: "EnsembleResult") -> "EnsembleResult":
         """Both ensembles as one; the same equation, times and step, and no trajectory in both.
 
+        Records come in the order of `ranges`.
+
         Its info is what both have in common and their seconds together. It counts as a run that came to its end.
 
         Raises ValueError when the runs differ in anything but seed and trajectories, or share trajectories.
@@ -144,6 +151,7 @@ class EnsembleResult:
             statistics={name: statistic.finish(total) for name, (statistic, total) in summaries.items()},
             summaries=summaries,
             kept=_join(self.kept, other.kept),
+            records=_merged_records(self, other),
             density=_weighted(self, other, self.density, other.density),
             histograms={
                 name: (edges, counts + other.histograms[name][1]) for name, (edges, counts) in self.histograms.items()
@@ -189,6 +197,8 @@ class EnsembleResult:
         for name, array in arrays:
             if array is not None:
                 lines.append(f"  {name}: {array.shape}, {array.nbytes / MEGABYTE:.1f} MiB")
+        if self.records is not None:
+            lines.append(f"  {self.records!r}, {self.records.increments.nbytes / MEGABYTE:.1f} MiB")
         return "\n".join(lines)
 
     __repr__ = __str__
@@ -289,6 +299,19 @@ def _weighted(
     if first is None or second is None:
         return None
     return (a.trajectories * first + b.trajectories * second) / (a.trajectories + b.trajectories)
+
+
+def _merged_records(a: EnsembleResult, b: EnsembleResult) -> Record | None:
+    """Records in the order of the ranges of trajectories."""
+    if a.records is None or b.records is None:
+        return None
+    rows: dict[tuple[int, int, int], np.ndarray] = {}
+    for run, record in ((a, a.records), (b, b.records)):
+        begins = np.cumsum([0, *(stop - start for _, start, stop in run.ranges)])
+        for part, first, last in zip(run.ranges, begins[:-1], begins[1:], strict=True):
+            rows[part] = record.increments[first:last]
+    increments = np.concatenate([rows[part] for part in sorted(rows)])
+    return Record.of_run(a.records.times, increments, a.records.names, a.records.kinds)
 
 
 def _join(first: np.ndarray | None, second: np.ndarray | None) -> np.ndarray | None:

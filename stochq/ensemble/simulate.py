@@ -1,6 +1,6 @@
 """The public entry: an equation, a state and times become an ensemble."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
@@ -17,6 +17,7 @@ from stochq.ensemble.jumps.simulate import check_no_step, simulate_jumps
 from stochq.ensemble.observables import readout
 from stochq.ensemble.planning import plan_step, warn_about_time
 from stochq.ensemble.problem import build_problem, check_counters, constant_phases
+from stochq.ensemble.records import RECORDS, recording_of
 from stochq.ensemble.result import EnsembleResult
 from stochq.ensemble.runner import Execution, precision_context, run
 from stochq.ensemble.statistics import COVARIANCE, MEAN, PAIR_SPREAD, Histogram, Statistic
@@ -49,6 +50,8 @@ def simulate(
     precision: Literal["single", "double"] = "single",
     batch: int | None = None,
     keep: int = 0,
+    records: bool | Sequence[str] = False,
+    interval: float | None = None,
     antithetic: bool | None = None,
     progress: bool | None = None,
 ) -> EnsembleResult:
@@ -65,6 +68,11 @@ def simulate(
     trajectories per device call. keep: the first trajectories whose states are returned whole. antithetic: trajectories
     in pairs with opposite noise; None does so with a tolerance as long as it helps, and not otherwise. progress: None
     shows a bar on a terminal.
+    records: True, or names among `equation.lines`, for what the detectors wrote down: `result.records[name]` is
+    (trajectory, interval), the mean current over each interval, made of the very noise that drove the trajectory.
+    interval: its length, where it is to be shorter than those between the saved times, each of which it has to divide.
+    All trajectories' records are held in memory, 4 bytes (8 in double precision) for each interval and trajectory of
+    a homodyne record, twice as many for heterodyne.
 
     The numbers depend on seed, scheme and dt only, never on batch, cores or saved times.
 
@@ -86,8 +94,8 @@ def simulate(
     seed = check_count("seed", seed, 0, most=2**63 - 1)
     check_options(precision, batch)
     asked, plain, statistics = _split_observables(observables, equation.dim)
-    single = _asks_for_single_trajectories(keep, statistics)
-    check_no_step(equation, scheme, dt, antithetic)
+    single = _asks_for_single_trajectories(keep, records, statistics)
+    check_no_step(equation, scheme, dt, antithetic, interval)
     averages = tolerance is not None and dt is None and not single
     scheme = _checked_scheme(equation, scheme, single, averages)
     check_grid_state(equation, psi)
@@ -95,11 +103,14 @@ def simulate(
         tolerance = check_tolerance(tolerance, trajectories, scheme, observables, statistics)
     pairs = _pairs(antithetic, trajectories, single, statistics, tolerance, dt)
     monitors = grid_monitors(equation)
-    task = Task(equation, frame_of(equation), psi, times, plain, scheme, precision, seed, statistics, monitors)
+    recording = recording_of(equation, scheme, times, records, interval)
+    task = Task(
+        equation, frame_of(equation), psi, times, plain, scheme, precision, seed, statistics, monitors, recording
+    )
     if has_exact_jumps(equation):
         return simulate_jumps(task, trajectories, tolerance, keep, asked, Execution(precision, batch, progress))
     plan = plan_step(task, trajectories, dt, tolerance)
-    grid = time_grid(times, plan.dt)
+    grid = time_grid(times, plan.dt, 1 if recording is None else recording.bins)
     warn_about_time(equation, grid, precision)
     execution = Execution(precision, batch, progress)
     if tolerance is None:
@@ -127,10 +138,13 @@ def _checked_problem(task: Task, grid: TimeGrid, trajectories: int, antithetic: 
     return problem
 
 
-def _asks_for_single_trajectories(keep: int, statistics: Mapping[str, Statistic]) -> str:
+def _asks_for_single_trajectories(keep: int, records: Any, statistics: Mapping[str, Statistic]) -> str:
     """What asks for the law of single trajectories; empty where averages are all."""
-    asking = (name for name, statistic in statistics.items() if statistic.of_trajectories)
-    return f"keep={keep}" if keep else next((f"the statistic {name!r}" for name in asking), "")
+    if keep:
+        return f"keep={keep}"
+    if records is not False:
+        return f"records={records!r}"
+    return next((f"the statistic {name!r}" for name, each in statistics.items() if each.of_trajectories), "")
 
 
 def _checked_scheme(equation: Equation, scheme: Scheme | None, single: str, averages: bool) -> Scheme:
@@ -189,7 +203,7 @@ def _split_observables(
         name: value for name, value in observables.items() if isinstance(value, Statistic)
     }
     for name, value in statistics.items():
-        if name in (MEAN, COVARIANCE, PAIR_SPREAD):
+        if name in (MEAN, COVARIANCE, PAIR_SPREAD, RECORDS):
             raise ValueError(f"observables: expected names other than {name!r}, which every run has; rename it.")
         if isinstance(value, Histogram):
             operator: Any = value.operator

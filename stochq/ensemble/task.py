@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from stochq.arrays import Observable
+from stochq.ensemble.records import Recording
 from stochq.ensemble.statistics import Statistic
 from stochq.equation import Equation
 from stochq.schemes import Frame, Scheme
@@ -17,7 +18,8 @@ class Task:
     """The checked arguments of a run, made once by `simulate` and read by all that follows.
 
     psi: the initial state (dim,); times (T,); observables: whose means are wanted, in the order of a readout; monitors:
-    functions that the run watches besides; statistics: of states, by name; frame: the basis in which it is stepped.
+    functions that the run watches besides; statistics: of states, by name; frame: the basis in which it is stepped;
+    recording: what is written down, None where nothing is.
     """
 
     equation: Equation
@@ -30,6 +32,7 @@ class Task:
     seed: int
     statistics: Mapping[str, Statistic] = field(default_factory=dict)
     monitors: Mapping[str, Any] = field(default_factory=dict)
+    recording: Recording | None = None
 
     @property
     def dim(self) -> int:

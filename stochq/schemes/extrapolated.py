@@ -3,11 +3,13 @@
 from typing import Any, final
 
 import jax
+import jax.numpy as jnp
 
+from stochq.channels import Channel
 from stochq.equation import Equation
 from stochq.noise import Budget, StepPairNoise
 from stochq.schemes.frame import Frame
-from stochq.schemes.scheme import Scheme, States, Stepper
+from stochq.schemes.scheme import Increments, Scheme, States, Stepper
 
 
 @final
@@ -62,6 +64,9 @@ class Extrapolated(Scheme):
     def smallest_block(self, equation: Equation) -> int:
         return self.scheme.smallest_block(equation)
 
+    def missing_record(self, channel: Channel) -> str:
+        return self.scheme.missing_record(channel)
+
     def differentiable(self, equation: Equation) -> bool:
         return self.scheme.differentiable(equation)
 
@@ -102,3 +107,12 @@ class ExtrapolatedStepper(Stepper):
         even, odd = noise.even(), noise.odd()
         fine = self.fine.step(t + 0.5 * self.dt, self.fine.step(t, fine, even), odd)
         return fine, self.coarse.step(t, coarse, even.join_half_steps(odd))
+
+    def step_with_record(self, t: jax.Array, state: Any, noise: StepPairNoise) -> tuple[Any, Increments]:
+        """The record of the fine run, whose states are those that are kept."""
+        fine, coarse = state
+        even, odd = noise.even(), noise.odd()
+        fine, first = self.fine.step_with_record(t, fine, even)
+        fine, second = self.fine.step_with_record(t + 0.5 * self.dt, fine, odd)
+        coarse = self.coarse.step(t, coarse, even.join_half_steps(odd))
+        return (fine, coarse), jax.tree.map(jnp.add, first, second)

@@ -7,12 +7,14 @@ from typing import Any
 import jax
 import numpy as np
 
+from stochq.channels import Channel
 from stochq.equation import Equation
 from stochq.module import Module
 from stochq.noise import Budget, StepNoise
 from stochq.schemes.frame import Frame
 
 States = tuple[jax.Array, ...]
+Increments = tuple[jax.Array | None, ...]
 MeanMap = Callable[[np.ndarray, int], np.ndarray]
 
 
@@ -30,6 +32,11 @@ class Stepper(Module):
     @abc.abstractmethod
     def step(self, t: jax.Array, state: Any, noise: StepNoise) -> Any:
         """The carried state at t + dt."""
+
+    def step_with_record(self, t: jax.Array, state: Any, noise: Any) -> tuple[Any, Increments]:
+        """As `step`, with the increments of the records of every channel, (K, *columns) each or None; by steppers of
+        schemes that have no `missing_record`."""
+        raise NotImplementedError
 
     @abc.abstractmethod
     def extract(self, t: jax.Array, state: Any) -> States:
@@ -74,6 +81,10 @@ class Scheme(Module):
     @abc.abstractmethod
     def requires(self, equation: Equation) -> str:
         """What the equation lacks for this scheme, with the fix; empty when the pair is possible."""
+
+    def missing_record(self, channel: Channel) -> str:
+        """Why its steps do not return the records of a channel, with the fix; empty when they do."""
+        return f"{self.name} does not return what its noise writes down. Use sq.schemes.Strang()"
 
     @abc.abstractmethod
     def differentiable(self, equation: Equation) -> bool:

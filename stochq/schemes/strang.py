@@ -11,7 +11,7 @@ from stochq.channels import Channel, Flow
 from stochq.equation import Equation
 from stochq.noise import Budget, StepNoise
 from stochq.schemes.frame import Frame
-from stochq.schemes.scheme import MeanMap, Scheme, States, Stepper
+from stochq.schemes.scheme import Increments, MeanMap, Scheme, States, Stepper
 from stochq.systems.basis import into, out_of
 from stochq.systems.hamiltonian import DiagonalHamiltonian
 
@@ -79,6 +79,11 @@ class Strang(Scheme):
         if self.discrete and equation.colour is not None:
             return "discrete increments are white, and this noise is coloured. Use sq.schemes.Strang()."
         return ""
+
+    def missing_record(self, channel: Channel) -> str:
+        if self.discrete:
+            return "discrete increments are drawn for averages only. Use sq.schemes.Strang()"
+        return self.flow_of(channel).missing_record
 
     def smallest_block(self, equation: Equation) -> int:
         return max((self.flow_of(channel).smallest_block for channel in equation.channels), default=1)
@@ -209,15 +214,23 @@ class StrangStepper(Stepper):
         return (state if self.back is None else self.half(t, state),)
 
     def step(self, t: jax.Array, state: jax.Array, noise: StepNoise) -> jax.Array:
+        return self.step_with_record(t, state, noise)[0]
+
+    def step_with_record(self, t: jax.Array, state: jax.Array, noise: StepNoise) -> tuple[jax.Array, Increments]:
         if self.full is not None:
             return self._flows(t, self.full(t, state), noise)
-        return self.half(t + 0.5 * self.dt, self._flows(t, self.half(t, state), noise))
+        state, increments = self._flows(t, self.half(t, state), noise)
+        return self.half(t + 0.5 * self.dt, state), increments
 
-    def _flows(self, t: jax.Array, psi: jax.Array, noise: StepNoise) -> jax.Array:
+    def _flows(self, t: jax.Array, psi: jax.Array, noise: StepNoise) -> tuple[jax.Array, Increments]:
         middle = t + 0.5 * self.dt
+        parts: list[list[jax.Array]] = [[] for _ in self.flows]
         for index, fraction, reverse in self.sequence:
             flow, terms = self.flows[index], self.terms[index, fraction]
             own, noise = noise.split(flow.budget)
-            inside, _ = flow.step(middle, fraction * self.dt, self.frame.to_channel(index, psi), own, terms, reverse)
+            inside, record = flow.step(
+                middle, fraction * self.dt, self.frame.to_channel(index, psi), own, terms, reverse
+            )
             psi = self.frame.from_channel(index, inside)
-        return psi
+            parts[index] += [] if record is None else [record]
+        return psi, tuple(sum(each[1:], each[0]) if each else None for each in parts)

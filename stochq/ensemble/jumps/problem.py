@@ -10,6 +10,7 @@ from stochq.ensemble.jumps.kernel import Clicking, JumpGrid, JumpLoop, run_block
 from stochq.ensemble.jumps.prepare import evolution_of, total_loss
 from stochq.ensemble.observables import Readout, readout
 from stochq.ensemble.problem import block_size, cast, constant_phases, covariance_points
+from stochq.ensemble.records import RECORDS
 from stochq.ensemble.statistics import COVARIANCE, MEAN, Covariance, Mean, Statistic
 from stochq.ensemble.task import Task
 from stochq.equation import Equation
@@ -77,7 +78,7 @@ class JumpProblem(NamedTuple):
             "clicks": jax.ShapeDtypeStruct((3, self.loop.clicks, 1), real),
         }
         weights = jax.ShapeDtypeStruct((1,), self.psi0.real.dtype)
-        asked = [one for name, one in self.statistics.items() if name not in (MEAN, COVARIANCE)]
+        asked = [one for name, one in self.statistics.items() if name not in (MEAN, COVARIANCE, RECORDS)]
         return {
             "read": " ".join(digest_of_program(function, state) for function in self.read.callables),
             "statistics": " ".join(digest_of_program(one.block, data[one.needs], weights) for one in asked),
@@ -91,9 +92,9 @@ def has_exact_jumps(equation: Equation) -> bool:
     return counted and small and not equation.time_dependent
 
 
-def build_jump_problem(task: Task, records: tuple[str, ...] = (), clicks: int = 0) -> JumpProblem:
-    """The arguments of a device call, in the run's precision. records: names of the lines whose clicks are counted;
-    clicks: how many of a trajectory are remembered."""
+def build_jump_problem(task: Task, clicks: int = 0) -> JumpProblem:
+    """The arguments of a device call, in the run's precision. clicks: how many of a trajectory are remembered."""
+    records = () if task.recording is None else tuple(line.name for line in task.recording.lines)
     frame, read = task.frame, readout(task.watched, task.dim)
     jumps = tuple(channel.jumps() for channel in frame.channels)
     lengths = np.diff(task.times)
@@ -111,6 +112,8 @@ def build_jump_problem(task: Task, records: tuple[str, ...] = (), clicks: int = 
     clicking = _clicking(task.equation, jumps, records)
     parts = cast((frame, evolution, clicking, grid, task.psi, read, statistics), task.precision)
     frame, evolution, clicking, grid, psi, read, statistics = parts
+    if task.recording is not None:
+        statistics[RECORDS] = task.recording.statistic(task.times)
     return JumpProblem(loop, frame, evolution, clicking, grid, psi, seed_words(int(task.seed)), read, statistics)
 
 

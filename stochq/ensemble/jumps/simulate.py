@@ -19,7 +19,7 @@ from stochq.equation import Equation
 _REASON = "no time step: between clicks the evolution is exact, and their times are found to rounding"
 
 
-def check_no_step(equation: Equation, scheme: Any, dt: Any, antithetic: Any) -> None:
+def check_no_step(equation: Equation, scheme: Any, dt: Any, antithetic: Any, interval: Any) -> None:
     """ValueError for what belongs to steps where there are none."""
     if not has_exact_jumps(equation):
         return
@@ -29,6 +29,11 @@ def check_no_step(equation: Equation, scheme: Any, dt: Any, antithetic: Any) -> 
                 f"{name}: expected None with jumps alone, which are followed without a time step; got {value!r}. Leave "
                 "it out."
             )
+    if interval is not None:
+        raise ValueError(
+            f"interval: expected None with jumps alone, which count clicks between saved times; got {interval!r}. Give "
+            "times as close as the counts are wanted."
+        )
 
 
 def simulate_jumps(
