@@ -9,4 +9,7 @@ from stochq.inference.result import Fit as Fit
 from stochq.inference.result import History as History
 from stochq.inference.result import Intervals as Intervals
 from stochq.inference.result import OtherMinimum as OtherMinimum
+from stochq.inference.sampling import sample_records as sample_records
+from stochq.inference.smoothing import Smoothed as Smoothed
+from stochq.inference.smoothing import smooth as smooth
 from stochq.measurement import Record as Record

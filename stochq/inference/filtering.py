@@ -94,8 +94,8 @@ def filter(
         instrument = build(choose(observed, initial, method), observed)
         operators = np.stack(list(rows.values()))
         follow = partial(_filtered, instrument, initial, operators, density)
-        log_likelihood, readings, first = _in_blocks(follow, observed.written)
-    _check_possible(log_likelihood)
+        log_likelihood, readings, first = in_blocks(follow, observed.written)
+    check_possible(log_likelihood)
     full = [np.concatenate([before[:, None], after], axis=1) for before, after in zip(first, readings, strict=True)]
     means = by_observable(dict(zip(rows, np.moveaxis(full[0], 2, 0), strict=True)), observables)
     total = log_likelihood + np.asarray(observed.correction)
@@ -119,7 +119,7 @@ def log_likelihood(
         per_record: whether the records are returned one by one, (record,), and not their sum.
 
     Returns:
-        A number, or (record,).
+        A number, or (record,); minus infinity where the equation cannot write the record.
 
     Raises:
         ValueError: as of `filter`, and for traced numbers in single precision.
@@ -145,7 +145,7 @@ def log_likelihood(
         kind = choose(observed, initial, method)
         if concrete:
             instrument = build(kind, observed)
-            found, _, _ = _in_blocks(partial(_likelihood, instrument, initial), observed.written)
+            found, _, _ = in_blocks(partial(_likelihood, instrument, initial), observed.written)
             found = found + np.asarray(observed.correction)
         else:
             found = _traced_likelihood(kind, initial, observed)
@@ -179,10 +179,11 @@ def _filtered(instrument: Instrument, state: Array, operators: Array, density: b
     return swept.log_likelihood, readings, tuple(jnp.moveaxis(array, -1, 0) for array in read(start))
 
 
-def _in_blocks(follow: Any, written: Written) -> Any:
-    """What `follow` returns of all records, some at a time on each core; its arrays have the records in front."""
+def in_blocks(follow: Any, written: Written, most: int = _RECORDS) -> Any:
+    """What `follow` returns of all records, at most so many at a time on each core; its arrays have the records in
+    front."""
     records = written.current.shape[-1]
-    size = min(_RECORDS, records)
+    size = min(most, records)
 
     def call(first: int) -> Any:
         current, clicks = (
@@ -201,7 +202,8 @@ def _padded(array: np.ndarray, size: int) -> np.ndarray:
     return np.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, size - array.shape[-1])])
 
 
-def _check_possible(log_likelihood: np.ndarray) -> None:
+def check_possible(log_likelihood: np.ndarray) -> None:
+    """ValueError for a record that the equation cannot write."""
     bad = np.flatnonzero(~np.isfinite(log_likelihood))
     if len(bad):
         raise ValueError(

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import Array, is_concrete
+from stochq.arrays import Array, Number, is_concrete
 from stochq.equation import Equation, as_equation
 from stochq.exact.inputs import initial_density, intervals
 from stochq.inference.likelihood.instrument import Written
@@ -137,12 +137,7 @@ def _selected(parts: WatchedParts, currents: list[int], counters: list[int]) -> 
 
 def _unit_noise(chosen: list[Slot], raw: np.ndarray, lengths: np.ndarray) -> tuple[Array, Array]:
     """Columns (T, K, R) without gain and offset, and what these add to the log-likelihood, (R,)."""
-    scales, drifts = [], []
-    for slot in chosen:
-        scale, drift = (1.0, 0.0) if slot.detector is None else (slot.detector.scale, slot.detector.drift)
-        # The offset is one of Z = (Y₁ − iY₂)/√2.
-        scales += [scale] * COLUMNS[slot.kind]
-        drifts += [drift] if slot.kind == "homodyne" else [np.sqrt(2) * drift, 0.0]
+    scales, drifts = electronics(chosen)
     if is_concrete((scales, drifts)) and np.all(np.equal(scales, 1.0)) and not np.any(drifts):
         return raw, np.zeros(raw.shape[-1])
     scale, drift = jnp.asarray(scales)[None, :, None], jnp.asarray(drifts)[None, :, None]
@@ -150,6 +145,17 @@ def _unit_noise(chosen: list[Slot], raw: np.ndarray, lengths: np.ndarray) -> tup
     unit = (raw - drift * widths) / scale
     ratio = 0.5 * (raw**2 - unit**2) / widths - jnp.log(jnp.abs(scale))
     return unit, jnp.sum(ratio, axis=(0, 1))
+
+
+def electronics(chosen: list[Slot]) -> tuple[list[Number], list[Number]]:
+    """By what the increments of each diffusive column are multiplied, and what is added to them per time."""
+    scales, drifts = [], []
+    for slot in chosen:
+        scale, drift = (1.0, 0.0) if slot.detector is None else (slot.detector.scale, slot.detector.drift)
+        scales += [scale] * COLUMNS[slot.kind]
+        # The offset is one of Z = (Y₁ − iY₂)/√2.
+        drifts += [drift] if slot.kind == "homodyne" else [np.sqrt(2) * drift, 0.0]
+    return scales, drifts
 
 
 def check_record(record: Any, known: dict[str, Slot]) -> None:

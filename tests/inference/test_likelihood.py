@@ -253,3 +253,57 @@ def test_bins_of_unequal_lengths():
         rho = averaged_over_paths(parts.hamiltonian, parts.watched, parts.lost, length, [y], rho)
     np.testing.assert_allclose(np.exp(found.log_likelihood[0]), np.trace(rho).real, rtol=1e-9)
     np.testing.assert_allclose(found.density[0, -1], rho / np.trace(rho), atol=1e-9)
+
+
+def collapse(levels, strength=0.7):
+    return sq.models.monitored(
+        np.zeros((levels, levels)), {f"L{k}": homodyne(np.sqrt(strength) * np.eye(levels)[k]) for k in range(levels)}
+    )
+
+
+def collapse_record():
+    bins, columns = np.arange(12)[:, None], np.arange(3)[None]
+    increments = 0.5 * np.sin(1.7 * bins + columns)
+    return sq.inference.Record(0.25 * np.arange(13), increments[None], ["L0", "L1", "L2"])
+
+
+@pytest.mark.parametrize("method, atol", [("commuting", 1e-10), ("kraus", 0.05)])
+def test_likelihood_of_collapse(method, atol):
+    psi = np.sqrt([0.5, 0.3, 0.2])
+    found = sq.inference.log_likelihood(collapse(3), psi, collapse_record(), method=method)
+    assert abs(found + 3.8310309852) < atol
+
+
+def test_conditional_states_of_commuting_operators_agree_with_the_exact_map():
+    rng = np.random.default_rng(0)
+    c, lost = rng.normal(size=(2, 2, 3)) + 1j * rng.normal(size=(2, 2, 3))
+    detectors = {"a": heterodyne(0.5 * c[0], efficiency=0.6), "lost": unread(0.5 * lost[0])}
+    equation = sq.models.monitored(np.diag([1.0, -0.5, 0.2]), detectors)
+    data = sq.inference.Record([0, 0.1, 0.3, 0.4], rng.normal(size=(5, 3, 2)) * 0.4, ["a"], ["heterodyne"])
+    operator = rng.normal(size=(3, 3)) + 1j * rng.normal(size=(3, 3))
+    psi = sq.normalize([1.0, 1j, 0.5])
+    one, other = (
+        sq.inference.filter(equation, psi, data, observables={"O": operator}, density=True, method=method)
+        for method in ("commuting", "exact")
+    )
+    for name in ("density", "purity", "log_likelihood"):
+        np.testing.assert_allclose(getattr(one, name), getattr(other, name), atol=1e-9)
+    np.testing.assert_allclose(one.mean["O"], other.mean["O"], atol=1e-9)
+
+
+def test_gradient_with_respect_to_the_strength_of_collapse():
+    """Of the closed form ℓ = ln Σ p_i exp(2√γ Y_i − 2γT) by hand."""
+    psi, data = np.sqrt([0.5, 0.3, 0.2]), collapse_record()
+    total, time, strength = data.increments[0].sum(axis=0), data.times[-1], 0.7
+
+    def equation(strength):
+        operators = {f"L{k}": homodyne(jnp.sqrt(strength) * np.eye(3)[k]) for k in range(3)}
+        return sq.models.monitored(np.zeros((3, 3)), operators)
+
+    with jax.enable_x64(True):
+        found = jax.grad(lambda rate: sq.inference.log_likelihood(equation(rate), psi, data, method="commuting"))(
+            strength
+        )
+    weights = psi**2 * np.exp(2 * np.sqrt(strength) * total)
+    want = np.sum(weights * (total / np.sqrt(strength) - 2 * time)) / np.sum(weights)
+    assert abs(found - want) < 1e-12

@@ -9,6 +9,7 @@ import numpy as np
 
 from stochq.arrays import Array, is_concrete
 from stochq.compiling import compiled
+from stochq.inference.likelihood.commuting import commutes, commuting_instrument
 from stochq.inference.likelihood.exact import ExactInstrument, coefficients
 from stochq.inference.likelihood.hermite import Powers, powers_up_to
 from stochq.inference.likelihood.instrument import Instrument
@@ -17,16 +18,16 @@ from stochq.inference.likelihood.words import moments
 from stochq.inference.observed import Observed
 from stochq.measurement.line import WatchedParts
 
-Method = Literal["auto", "exact", "kraus"]
-Kind = Literal["exact", "pure", "mixed"]
+Method = Literal["auto", "exact", "kraus", "commuting"]
+Kind = Literal["exact", "pure", "mixed", "commuting"]
 # The exact maps have dim⁴ numbers for each power of what was written down.
 LARGEST_EXACT = {0: 8, 1: 8, 2: 8, 3: 4}
 # Degrees of the series for so many currents: the most that its coefficients have digits for, and what is taken while
 # JAX traces the parameters, where their size is not known.
-_MOST, _TRACED = {0: 0, 1: 42, 2: 20, 3: 11}, {0: 0, 1: 16, 2: 12, 3: 9}
+_MOST, _TRACED = {0: 0, 1: 42, 2: 20, 3: 16}, {0: 0, 1: 16, 2: 12, 3: 9}
 _DEGREES = (4, 6, 8, 10, 12, 14, 16, 20, 24, 28, 40)
 # What the first terms left out may be, for typical records, and what is refused.
-_NEGLIGIBLE, _TOO_MUCH = 1e-13, 1e-7
+_NEGLIGIBLE, _TOO_MUCH = 1e-13, 1e-6
 
 
 def check_method(method: str) -> None:
@@ -35,9 +36,20 @@ def check_method(method: str) -> None:
         raise ValueError(f"method: expected one of {', '.join(get_args(Method))}; got {method!r}.")
 
 
-def choose(observed: Observed, state: Array, method: str) -> Kind:
-    """What kind of instrument a method asks for; "auto" takes the exact one where it fits."""
+def choose(observed: Observed, state: Array, method: str, *, linear: bool = False) -> Kind:
+    """What kind of instrument a method asks for; "auto" takes the exact one where it fits.
+
+    linear: whether states have to be density matrices.
+    """
     check_method(method)
+    if linear and method == "commuting":
+        raise ValueError("method: expected 'auto', 'exact' or 'kraus' for effects; got 'commuting'.")
+    if method == "commuting" or (method == "auto" and is_concrete(observed.parts) and not linear):
+        problem = _why_not_commuting(observed.parts)
+        if not problem:
+            return "commuting"
+        if method == "commuting":
+            raise ValueError(f"method: expected 'auto', 'exact' or 'kraus', as {problem}; got 'commuting'.")
     dim = observed.parts.hamiltonian.shape[-1]
     currents, counters = (stack.shape[-3] for stack in (observed.parts.watched, observed.parts.counted))
     largest = LARGEST_EXACT.get(currents + counters, 0)
@@ -50,7 +62,7 @@ def choose(observed: Observed, state: Array, method: str) -> Kind:
         return "exact"
     dark = counters and not (is_concrete(observed.parts.dark) and not np.any(observed.parts.dark))
     # Clicks at unknown times beside a current leave a mixture, and so do dark ones.
-    lossless = observed.parts.lost.shape[-3] == 0 and np.ndim(state) == 1
+    lossless = observed.parts.lost.shape[-3] == 0 and np.ndim(state) == 1 and not linear
     return "pure" if lossless and not dark and not (counters and currents) else "mixed"
 
 
@@ -58,8 +70,19 @@ def build(kind: Kind, observed: Observed) -> Instrument:
     """The instrument of the observed equation's bins."""
     if kind == "exact":
         return _exact(observed)
-    make = _kraus if not is_concrete(observed.parts) else compiled(_kraus)
-    return make(observed.parts, observed.lengths, kind == "pure", observed.most_clicks)
+    own = compiled if is_concrete(observed.parts) else lambda function: function
+    if kind == "commuting":
+        return own(commuting_instrument)(observed.parts, observed.lengths)
+    return own(_kraus)(observed.parts, observed.lengths, kind == "pure", observed.most_clicks)
+
+
+def _why_not_commuting(parts: WatchedParts) -> str:
+    """Empty where all operators are diagonal; traced ones count as such."""
+    if parts.counted.shape[-3]:
+        return "clicks are counted"
+    if is_concrete(parts) and not commutes(parts):
+        return "not all operators, the Hamiltonian among them, are diagonal in the given basis"
+    return ""
 
 
 def _kraus(parts: WatchedParts, lengths: Array, pure: bool, most_clicks: int) -> Instrument:

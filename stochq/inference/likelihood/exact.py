@@ -31,8 +31,10 @@ from stochq.measurement.line import WatchedParts
 
 # Up to this many coordinates of ρ the maps of all records are made first, by one product of matrices.
 _FEW_COORDINATES = 16
+# What has no more weight than this is a rounding error: a click where nothing can click.
+_IMPOSSIBLE = 1e-15
 # Points on the circle from which the coefficients of one variable are found; more variables take fewer each.
-_POINTS, _POINTS_OF_MANY = {0: 1, 1: 48, 2: 32}, 16
+_POINTS, _POINTS_OF_MANY = {0: 1, 1: 48, 2: 32}, 24
 # On wider circles e^{|ζ|} would cost the lowest coefficients digits.
 _WIDEST = 6.0
 
@@ -71,16 +73,19 @@ class ExactInstrument(Instrument):
             return jnp.einsum("pij,ptr->ijtr", self.coefficients[0], values)
         return jnp.einsum("tpij,ptr->ijtr", self.coefficients[which], values)
 
-    def step(self, state: jax.Array, prepared: Any) -> tuple[jax.Array, jax.Array]:
+    def linear(self, state: jax.Array, prepared: Any) -> jax.Array:
         if self._is_small:
-            after = jnp.sum(prepared * state[None], axis=1)
-        else:
-            values, which = prepared
-            images = jnp.einsum("pij,jr->pir", self.coefficients[which], state)
-            after = jnp.sum(values[:, None] * images, axis=0)
+            return jnp.sum(prepared * state[None], axis=1)
+        values, which = prepared
+        images = jnp.einsum("pij,jr->pir", self.coefficients[which], state)
+        return jnp.sum(values[:, None] * images, axis=0)
+
+    def step(self, state: jax.Array, prepared: Any) -> tuple[jax.Array, jax.Array]:
+        after = self.linear(state, prepared)
         # Only the diagonal has a trace: its rows are few.
         row = traces(self.dim)
         weight = sum((after[i] for i in np.flatnonzero(row)[1:]), after[0])
+        weight = jnp.where(weight > _IMPOSSIBLE, weight, 0.0)
         return after / weight[None], weight
 
     def density(self, state: jax.Array) -> jax.Array:

@@ -49,6 +49,10 @@ class Instrument(Module):
     def step(self, state: Any, prepared: Any) -> tuple[Any, jax.Array]:
         """The normalised state after a bin, and the weight Tr ρ̃' (R,), for one bin of what `prepare` returned."""
 
+    def linear(self, state: Any, prepared: Any) -> Any:
+        """ρ̃', as linear in the state as the map is; for instruments whose states are density matrices."""
+        raise NotImplementedError(f"{type(self).__name__} has states that are no density matrices.")
+
     @abc.abstractmethod
     def density(self, state: Any) -> jax.Array:
         """ρ (dim, dim, R)."""

@@ -98,16 +98,19 @@ class MixedKraus(KrausInstrument):
             rho = jnp.outer(rho, rho.conj())
         return jnp.repeat(rho[..., None], records, axis=-1)
 
-    def step(self, state: jax.Array, prepared: Any) -> tuple[jax.Array, jax.Array]:
+    def linear(self, state: jax.Array, prepared: Any) -> jax.Array:
         values, clicks, which = prepared
-        words, mean = self._bin(which)
-        expected = jnp.einsum("ij,jir->r", mean, state).real
+        words, _ = self._bin(which)
         inside = _sandwich(words.half[None], state)
         after = _between_clicks(words, values, inside)
         if self.most_clicks:
             after = 0.5 * (self._clicked(words, clicks, after)
                            + _between_clicks(words, values, self._clicked(words, clicks, inside)))  # fmt: skip
-        after = _sandwich(words.half[None], after)
+        return _sandwich(words.half[None], after)
+
+    def step(self, state: jax.Array, prepared: Any) -> tuple[jax.Array, jax.Array]:
+        expected = jnp.einsum("ij,jir->r", self._bin(prepared[2])[1], state).real
+        after = self.linear(state, prepared)
         weight = jnp.trace(after).real
         # Rounding must not add up to an anti-Hermitian part.
         return 0.5 * (after + _dagger(after)) / weight[None, None], weight / expected

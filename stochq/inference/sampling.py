@@ -1,0 +1,190 @@
+"""Records drawn by their own law, without following trajectories."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.scipy.special import ndtri
+from jax.scipy.stats import norm
+from numpy.typing import ArrayLike
+
+from stochq.arrays import Array, check_numbers
+from stochq.compiling import compiled
+from stochq.equation import Equation
+from stochq.inference.likelihood.choose import LARGEST_EXACT, build
+from stochq.inference.likelihood.exact import ExactInstrument
+from stochq.inference.likelihood.hermite import hermite
+from stochq.inference.likelihood.instrument import Written
+from stochq.inference.likelihood.superoperators import total_loss, traces
+from stochq.inference.observed import Observed, as_monitored, electronics, initial_state, observe, slots
+from stochq.measurement import Record
+from stochq.measurement.record import COLUMNS, Kind
+from stochq.systems.checks import check_count, check_times
+
+# Newton's steps, each at most one standard deviation; from Φ⁻¹(u) a handful is enough.
+_STEPS = 12
+# The chance of more clicks in a bin than are drawn.
+_RARE = 1e-12
+# Records that one call of the device draws.
+_RECORDS = 4096
+
+
+def sample_records(equation: Equation, state: ArrayLike, times: ArrayLike, *, records: int, seed: int = 0) -> Record:
+    r"""Records of all detectors, exact in law at the given bins, however wide.
+
+    The density of x = y/√h given the state is $\varphi(x)\sum_na_nHe_n(x)$, with $a_n$ the traces of the exact map's
+    coefficients, and its distribution function $\Phi(x)-\varphi(x)\sum_{n\ge1}a_nHe_{n-1}(x)$ is inverted by Newton's
+    method; several columns are drawn one after another (PHYSICS.md §5).
+
+    Args:
+        equation: from `sq.models.monitored`, of at most 8 levels and two columns, or 4 levels and three.
+        state: at the first time, a ket (dim,) or a density matrix (dim, dim).
+        times: (T,) ends of the bins, the start included.
+        records: how many.
+        seed: of the random numbers.
+
+    Returns:
+        The record, with the gain, offset and electronic noise of the detectors.
+
+    Raises:
+        ValueError: as of `filter`, and for larger systems, whose records `sq.simulate(..., records=True)` has.
+
+    >>> import numpy as np, stochq as sq
+    >>> equation = sq.models.monitored(np.zeros((2, 2)), {"z": sq.measurement.homodyne([1.0, -1.0])})
+    >>> record = sq.inference.sample_records(equation, [1.0, 0.0], [0, 0.5, 1.0], records=4000)
+    >>> bool(abs(record["z"].mean() - 2.0) < 5 / np.sqrt(4000))
+    True
+    """
+    check_numbers("Draw records with numbers, outside grad, vmap and jit.", equation=equation, state=state, times=times)
+    equation = as_monitored(equation)
+    records = check_count("records", records, 1)
+    seed = check_count("seed", seed, 0, most=2**63 - 1)
+    times = check_times(times)
+    known = slots(equation)
+    columns = sum(COLUMNS[slot.kind] for slot in known)
+    if equation.dim > LARGEST_EXACT.get(columns, 0):
+        raise ValueError(
+            f"equation: expected at most {LARGEST_EXACT.get(columns, 0)} levels with {columns} columns of records; got "
+            f"{equation.dim}. Take sq.simulate(..., records=True), whose records have the bias of its step."
+        )
+    names = [slot.name for slot in known]
+    kinds: list[Kind] = [slot.kind for slot in known]
+    empty = Record(times, np.zeros((1, len(times) - 1, columns)), names, kinds)
+    with jax.enable_x64(True):
+        initial = initial_state(state, equation.dim)
+        observed = observe(equation, empty)
+        observed = observed._replace(most_clicks=_most_clicks(observed))
+        instrument = build("exact", observed)
+        key = jax.random.key_data(jax.random.key(seed))
+        draw = partial(
+            _drawn,
+            instrument,
+            observed.parts.counted.shape[-3],
+            initial,
+            key,
+            observed.written.which,
+            min(records, _RECORDS),
+        )
+        blocks = [jax.device_get(draw(np.int64(first))) for first in range(0, records, _RECORDS)]
+    current, clicks = (np.concatenate(parts, axis=-1)[..., :records] for parts in zip(*blocks, strict=True))
+    return Record(times, _raw(known, current, clicks, np.diff(times)), names, kinds)
+
+
+def _most_clicks(observed: Observed) -> int:
+    """Clicks of one counter in the longest bin, of which more are as rare as a rounding error."""
+    if not observed.parts.counted.shape[-3]:
+        return 0
+    from scipy.stats import poisson
+
+    loss = np.asarray(total_loss(np.asarray(observed.parts.counted).reshape(-1, *observed.parts.counted.shape[-2:])))
+    rate = np.linalg.norm(loss, 2) + np.max(observed.parts.dark)
+    return int(poisson.isf(_RARE, rate * np.max(observed.lengths)))
+
+
+def _raw(known: list, current: np.ndarray, clicks: np.ndarray, widths: np.ndarray) -> np.ndarray:
+    """Columns (T, ..., R) as the detectors write them, in the record's order, (record, T, column)."""
+    scales, drifts = (np.asarray(part) for part in electronics([s for s in known if s.kind != "counting"]))
+    written = current * scales[None, :, None] + drifts[None, :, None] * widths[:, None, None]
+    columns, places = [], {True: 0, False: 0}
+    for slot in known:
+        counts = slot.kind == "counting"
+        for _ in range(COLUMNS[slot.kind]):
+            columns.append((clicks if counts else written)[:, places[counts]])
+            places[counts] += 1
+    return np.moveaxis(np.stack(columns, axis=1), -1, 0)
+
+
+@compiled
+def _drawn(
+    instrument: ExactInstrument, counters: int, state: Array, key: Array, which: Array, records: int, first: Array
+) -> tuple[jax.Array, jax.Array]:
+    """Currents (T, K, R) and clicks (T, C, R) of the records from `first` on."""
+    keys = jax.vmap(jax.random.fold_in, (None, 0))(
+        jax.random.wrap_key_data(jnp.asarray(key)), first + jnp.arange(records)
+    )
+    currents = len(instrument.powers[0]) - counters
+
+    def step(state: jax.Array, bin: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+        number, which = bin
+        uniform = jax.vmap(lambda key: jax.random.uniform(jax.random.fold_in(key, number), (currents + counters,)))(
+            keys
+        )
+        traced = jnp.einsum("i,pij,jr->pr", traces(instrument.dim), instrument.coefficients[which], state)
+        x, clicks = _outcomes(dict(zip(instrument.powers, traced, strict=True)), currents, uniform.T)
+        current = x * jnp.sqrt(instrument.lengths[which])
+        prepared = instrument.prepare(Written(current[None], clicks[None], which[None]))
+        after, _ = instrument.step(state, jax.tree.map(lambda array: array[0], prepared))
+        return after, (current, clicks)
+
+    start = instrument.start(state, records)
+    return lax.scan(step, start, (jnp.arange(len(which)), jnp.asarray(which)))[1]
+
+
+def _outcomes(
+    traced: dict[tuple[int, ...], jax.Array], currents: int, uniform: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """Currents x (K, R) and clicks (C, R) from traces (R,) by power and uniform numbers (K + C, R).
+
+    One column after another by its law given those before: once it is known, its polynomials are summed over, and the
+    columns after it were summed over by taking their He_0, or all of their clicks.
+    """
+    drawn: list[jax.Array] = []
+    for column, mark in enumerate(uniform):
+        marginal: dict[int, jax.Array] = {}
+        for power, value in traced.items():
+            if not any(power[1 : max(1, currents - column)]):
+                marginal[power[0]] = marginal.get(power[0], 0.0) + value
+        rows = [marginal[n] for n in range(len(marginal))]
+        if column < currents:
+            drawn.append(_inverted(rows, mark))
+            factors = hermite(drawn[-1], len(rows))
+        else:
+            drawn.append(_clicks(rows, mark))
+            factors = [jnp.where(drawn[-1] == n, 1.0, 0.0) for n in range(len(rows))]
+        rest: dict[tuple[int, ...], jax.Array] = {}
+        for power, value in traced.items():
+            rest[power[1:]] = rest.get(power[1:], 0.0) + factors[power[0]] * value
+        traced = rest
+    outcomes = jnp.stack(drawn)
+    return outcomes[:currents], outcomes[currents:]
+
+
+def _inverted(coefficients: list[jax.Array], uniform: jax.Array) -> jax.Array:
+    """x with Φ(x) − φ(x) Σ_{n≥1} a_nHe_{n−1}(x) = u, for a_n in proportion to the coefficients."""
+    shares = [one / coefficients[0] for one in coefficients]
+
+    def newton(_: int, x: jax.Array) -> jax.Array:
+        polynomials = hermite(x, len(shares) + 1)
+        excess = sum((a * he for a, he in zip(shares[1:], polynomials, strict=False)), jnp.zeros_like(x))
+        density = sum((a * he for a, he in zip(shares, polynomials, strict=False)), jnp.zeros_like(x))
+        off = norm.cdf(x) - norm.pdf(x) * excess - uniform
+        return x - jnp.clip(off / (norm.pdf(x) * jnp.maximum(density, 1e-12)), -1, 1)
+
+    return lax.fori_loop(0, _STEPS, newton, ndtri(uniform))
+
+
+def _clicks(chances: list[jax.Array], uniform: jax.Array) -> jax.Array:
+    bounds = jnp.cumsum(jnp.stack(chances), axis=0)
+    return jnp.sum(uniform[None] * bounds[-1:] > bounds[:-1], axis=0).astype(uniform.dtype)

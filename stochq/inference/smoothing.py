@@ -1,0 +1,146 @@
+"""What is known of a system in the past, given the record before and after."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from numpy.typing import ArrayLike
+
+from stochq.arrays import Array, check_numbers
+from stochq.compiling import compiled
+from stochq.equation import Equation
+from stochq.inference.filtering import check_possible, in_blocks
+from stochq.inference.likelihood.choose import Method, build, choose
+from stochq.inference.likelihood.instrument import Instrument, Written
+from stochq.inference.observed import as_monitored, initial_state, observe
+from stochq.inference.operators import operator_rows
+from stochq.measurement import Record
+
+# Eigenvalues of an observable that are closer than this fraction of the largest are one outcome.
+_SAME_OUTCOME = 1e-10
+# Records that one call of the device follows: states and effects of all their bins are in memory.
+_RECORDS = 64
+
+
+@dataclass(frozen=True)
+class Smoothed:
+    """States and effects given whole records.
+
+    Attributes:
+        times: (T,), those of the record.
+        mean: {name: (record, T)} means of what a measurement of the observable at that time gave.
+        density: ρ (record, T, dim, dim), conditioned on the record before; of trace 1.
+        effect: E (record, T, dim, dim), of the record after, Tr(Eρ) = 1.
+    """
+
+    times: np.ndarray
+    mean: dict[str, np.ndarray]
+    density: np.ndarray = field(repr=False)
+    effect: np.ndarray = field(repr=False)
+
+
+def smooth(
+    equation: Equation,
+    state: ArrayLike,
+    record: Record,
+    *,
+    observables: Mapping[str, ArrayLike],
+    method: Method = "auto",
+) -> Smoothed:
+    r"""What a measurement at each time gave, given the record before and after it (past quantum states).
+
+    $$p_m(t) = \frac{\mathrm{Tr}(\Pi_m\rho_t\Pi_mE_t)}{\sum_n\mathrm{Tr}(\Pi_n\rho_t\Pi_nE_t)},\qquad
+      \langle O\rangle_t = \sum_mo_mp_m(t)$$
+
+    for an observable O = Σ o_mΠ_m (Gammelmark, Julsgaard and Mølmer, PRL 111, 160401 (2013)). ρ is the state of
+    `filter` and E the effect of what was written down later: the same maps in the other direction, from E = 1 at the
+    end.
+
+    Args:
+        equation, state, record: as of `filter`.
+        observables: {name: Hermitian operator (dim, dim) or real diagonal (dim,)}.
+        method: "exact", "kraus" or "auto", as of `filter`.
+
+    Returns:
+        Means, states and effects at the record's times.
+
+    Raises:
+        ValueError: as of `filter`, and for operators that are not Hermitian.
+
+    >>> import numpy as np, stochq as sq
+    >>> equation = sq.models.monitored(np.zeros((2, 2)), {"z": sq.measurement.homodyne([1.0, -1.0])})
+    >>> record = sq.inference.Record([0.0, 0.5, 1.0], [0.3, 0.9], ["z"])
+    >>> found = sq.inference.smooth(equation, np.sqrt([0.5, 0.5]), record, observables={"z": [1.0, -1.0]})
+    >>> bool(np.allclose(found.mean["z"], np.tanh(2 * 1.2)))  # nothing moves it: the record's end tells of all times
+    True
+    """
+    check_numbers("Smooth with numbers, outside grad, vmap and jit.", equation=equation, state=state)
+    equation = as_monitored(equation)
+    rows = operator_rows(observables, equation.dim)
+    if list(rows) != list(observables):
+        wrong = next(name for name in observables if name not in rows)
+        raise ValueError(f"observables[{wrong!r}]: expected a Hermitian operator, which can be measured; it is not.")
+    with jax.enable_x64(True):
+        initial = initial_state(state, equation.dim)
+        observed = observe(equation, record)
+        instrument = build(choose(observed, initial, method, linear=True), observed)
+        total, density, effect = in_blocks(partial(_smoothed, instrument, initial), observed.written, _RECORDS)
+    check_possible(total)
+    effect = effect / np.einsum("rtij,rtji->rt", effect, density).real[..., None, None]
+    means = {name: _past_mean(row, density, effect) for name, row in rows.items()}
+    return Smoothed(record.times, means, density, effect)
+
+
+@compiled
+def _smoothed(instrument: Instrument, state: Array, written: Written) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Log-likelihoods (R,), states and effects (R, T, dim, dim) at all times."""
+    prepared = instrument.prepare(written)
+    start = instrument.start(state, written.current.shape[-1])
+
+    def forward(state: Any, one: Any) -> tuple[Any, tuple[Any, jax.Array]]:
+        after, weight = instrument.step(state, one)
+        return after, (after, weight)
+
+    def backward(effect: Any, one: Any) -> tuple[Any, Any]:
+        before = _dual(instrument, effect, one)
+        size = jnp.trace(instrument.density(before)).real
+        before = jax.tree.map(lambda array: array / size.reshape(*(1,) * (array.ndim - 1), -1), before)
+        return before, before
+
+    _, (states, weights) = lax.scan(forward, start, prepared)
+    end = instrument.start(jnp.eye(instrument.dim) / instrument.dim, written.current.shape[-1])
+    _, effects = lax.scan(backward, end, prepared, reverse=True)
+
+    def matrices(first: Any, others: Any) -> jax.Array:
+        whole = jax.tree.map(lambda one, rest: jnp.concatenate([one[None], rest]), first, others)
+        return jnp.moveaxis(jax.vmap(instrument.density)(whole), -1, 0)
+
+    last = jax.tree.map(lambda array: array[None], end)
+    effects = jax.tree.map(lambda array, one: jnp.concatenate([array, one]), effects, last)
+    effects = jnp.moveaxis(jax.vmap(instrument.density)(effects), -1, 0)
+    return jnp.sum(jnp.log(weights), axis=0), matrices(start, states), effects
+
+
+def _dual(instrument: Instrument, effect: Any, prepared: Any) -> Any:
+    """The adjoint of the bin's map, by the derivative of Re⟨E, ρ̃'⟩ with respect to ρ."""
+
+    def value(state: Any) -> jax.Array:
+        after = instrument.linear(state, prepared)
+        products = jax.tree.map(lambda e, a: jnp.sum((jnp.conj(e) * a).real), effect, after)
+        return jnp.sum(jnp.stack(jax.tree.leaves(products)))
+
+    return jax.tree.map(jnp.conj, jax.grad(value)(effect))
+
+
+def _past_mean(operator: np.ndarray, density: np.ndarray, effect: np.ndarray) -> np.ndarray:
+    """Σ o_m p_m (record, T)."""
+    outcomes, vectors = np.linalg.eigh(operator)
+    same = np.abs(outcomes[:, None] - outcomes[None]) <= _SAME_OUTCOME * max(np.abs(outcomes).max(), 1e-300)
+    rho, late = (np.einsum("ia,rtij,jb->rtab", vectors.conj(), each, vectors) for each in (density, effect))
+    shares = (rho * np.swapaxes(late, -1, -2)).real * same
+    return np.einsum("rtab,a->rt", shares, outcomes) / shares.sum(axis=(-1, -2))

@@ -1,0 +1,170 @@
+"""Filtering, sampling and smoothing of records through the public functions."""
+
+import numpy as np
+import pytest
+from scipy.stats import kstest, norm
+
+import stochq as sq
+from stochq.measurement import counting, heterodyne, homodyne, unread
+
+X, Z = np.array([[0.0, 1.0], [1.0, 0.0]]), np.diag([1.0, -1.0])
+Y = np.array([[0.0, -1j], [1j, 0.0]])
+LOWERING = np.array([[0.0, 0.0], [1.0, 0.0]])
+GROUND = np.array([0.0, 1.0])
+
+
+def driven(**detectors):
+    return sq.models.monitored(1.5 * X + 0.25 * Z, detectors or {"out": homodyne(LOWERING, efficiency=0.6)})
+
+
+# e^{−iπ/2}σ₋ + h.c. = −σ_y, as σ₋ = (σ_x − iσ_y)/2 lowers (1, 0) to (0, 1).
+@pytest.mark.parametrize(
+    "detector, current",
+    [
+        (homodyne(LOWERING, phase=0.5 * np.pi, efficiency=0.7), -np.sqrt(0.7) * Y),
+        (heterodyne(LOWERING, efficiency=0.7), np.sqrt(0.7) * LOWERING),
+    ],
+)
+def test_sampled_records_have_the_means_of_the_master_equation(detector, current):
+    """E of every bin's current is that of √η⟨c + c†⟩, averaged over the bin, and of Z that of √η⟨L⟩."""
+    equation = driven(out=detector)
+    times = np.linspace(0, 1.5, 6)
+    record = sq.inference.sample_records(equation, GROUND, times, records=20_000, seed=3)
+    fine = np.linspace(0, 1.5, 501)
+    mean = sq.exact.evolve(equation, GROUND, fine, observables={"current": current}).expect["current"]
+    want = np.array([np.trapezoid(part, dx=fine[1]) for part in _bins(mean, 100)]) / 0.3
+    found, error = record["out"].mean(axis=0), np.sqrt(np.var(record["out"], axis=0) / 20_000)
+    assert np.max(np.abs(found - want) / error) < 4
+
+
+def _bins(values, length):
+    return [values[k : k + length + 1] for k in range(0, len(values) - 1, length)]
+
+
+def test_sampled_records_have_the_law_of_the_likelihood():
+    """E exp(−ℓ) = 1 under the law itself, as p_W is a law; and a wide bin's distribution is that of two packets."""
+    equation = driven()
+    record = sq.inference.sample_records(equation, GROUND, np.linspace(0, 1, 6), records=20_000, seed=1)
+    weights = np.exp(-sq.inference.log_likelihood(equation, GROUND, record, per_record=True))
+    assert abs(weights.mean() - 1) < 4 * weights.std() / np.sqrt(20_000)
+    still = sq.models.monitored(np.zeros((2, 2)), {"z": homodyne(Z)})
+    drawn = sq.inference.sample_records(still, np.sqrt([0.3, 0.7]), [0.0, 0.4], records=20_000, seed=2)
+    increments = drawn.increments[:, 0, 0]
+    law = lambda y: 0.3 * norm.cdf((y - 0.8) / 0.4**0.5) + 0.7 * norm.cdf((y + 0.8) / 0.4**0.5)  # noqa: E731
+    assert kstest(increments, law).pvalue > 1e-3
+
+
+def test_sampled_clicks_are_those_of_the_equation():
+    """The number of clicks of a driven, counted qubit beside the rate of the master equation, dark counts added."""
+    equation = driven(n=counting(LOWERING, efficiency=0.5, dark=0.2), out=homodyne(0.5 * Z))
+    times = np.linspace(0, 1.2, 4)
+    record = sq.inference.sample_records(equation, GROUND, times, records=20_000, seed=5)
+    fine = np.linspace(0, 1.2, 301)
+    excited = sq.exact.evolve(equation, GROUND, fine, observables={"e": [1.0, 0.0]}).expect["e"]
+    want = [np.trapezoid(0.5 * part + 0.2, dx=fine[1]) for part in _bins(excited, 100)]
+    z = (record["n"].mean(axis=0) - want) / (record["n"].std(axis=0) / np.sqrt(20_000))
+    assert np.abs(z).max() < 4
+
+
+def test_filtered_means_average_to_the_master_equation():
+    equation = driven(out=homodyne(LOWERING, efficiency=0.6), lost=unread(0.3 * Z))
+    times = np.linspace(0, 2, 11)
+    record = sq.inference.sample_records(equation, GROUND, times, records=5_000, seed=4)
+    found = sq.inference.filter(equation, GROUND, record, observables={"x": X, "z": Z, "low": LOWERING})
+    exact = sq.exact.evolve(equation, GROUND, times, observables={"x": X, "z": Z, "low": LOWERING})
+    for name in ("x", "z", "low"):
+        values = found.mean[name][:, 1:]
+        error = np.sqrt(values.real.var(axis=0) + values.imag.var(axis=0)) / np.sqrt(5_000)
+        assert np.all(np.abs(values.mean(axis=0) - exact.expect[name][1:]) < 4.5 * error)
+    bloch = sum(found.mean[name] ** 2 for name in ("x", "z")) + (2 * found.mean["low"].imag) ** 2
+    np.testing.assert_allclose(found.purity, 0.5 * (1 + bloch), atol=1e-12)
+
+
+def test_a_detector_that_is_not_read_loses_its_part():
+    """The filter of one of two detectors is that of an equation in which nobody watches the other."""
+    both = driven(a=homodyne(LOWERING, efficiency=0.6), b=homodyne(0.5 * Z, efficiency=0.7))
+    record = sq.inference.sample_records(both, GROUND, np.linspace(0, 1, 11), records=3, seed=0)
+    alone = sq.inference.Record(record.times, record.increments[..., :1], ["a"])
+    one = driven(a=homodyne(LOWERING, efficiency=0.6), b=unread(0.5 * Z))
+    found, want = (
+        sq.inference.filter(equation, GROUND, alone, observables={"z": Z}, density=True) for equation in (both, one)
+    )
+    np.testing.assert_allclose(found.density, want.density, atol=1e-12)
+
+
+def test_smoothed_means_are_those_of_a_measurement_in_between():
+    """By hand: Σ_m o_m p(m | record before) p(record after | m), normalised."""
+    equation = driven()
+    record = sq.inference.sample_records(equation, GROUND, np.linspace(0, 1, 11), records=4, seed=7)
+    for method, atol in (("exact", 1e-10), ("kraus", 2e-3)):
+        found = sq.inference.smooth(equation, GROUND, record, observables={"x": X}, method=method)
+        before = sq.inference.filter(equation, GROUND, record, observables={"x": X}, method=method)
+        middle = 6
+        later = sq.inference.Record(record.times[middle:], record.increments[:, middle:], ["out"])
+        chances = [
+            0.5 * (1 + sign * before.mean["x"][:, middle]) * np.exp(
+                sq.inference.log_likelihood(equation, np.array([1.0, sign]) / np.sqrt(2), later, per_record=True)
+            )
+            for sign in (1, -1)
+        ]  # fmt: skip
+        want = (chances[0] - chances[1]) / (chances[0] + chances[1])
+        np.testing.assert_allclose(found.mean["x"][:, middle], want, atol=atol)
+        np.testing.assert_allclose(found.mean["x"][:, -1], before.mean["x"][:, -1], atol=1e-10)
+
+
+RECORD = sq.inference.Record([0.0, 0.1, 0.2], [[0.1, 0.2]], ["out"])
+
+
+def spoiled():
+    return sq.inference.Record.of_run(RECORD.times, np.array([[[0.1], [np.nan]]]), ("out",), ("homodyne",))
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (dict(record=np.zeros((1, 2))), "record: expected a sq.inference.Record"),
+        (dict(record=spoiled()), "'out' has nan in interval 1 of record 0"),
+        (dict(record=sq.inference.Record([0, 1], [0.1], ["in"])), "expected detectors among 'out' .*; got 'in'"),
+        (dict(record=sq.inference.Record([0, 1], [1.0], ["out"], ["counting"])), "'out' is a record of counting"),
+        (dict(state=[1.0, 0.0, 0.0]), "psi0: expected shape \\(2,\\)"),
+        (dict(state=np.eye(2)), "rho0: expected trace 1"),
+        (dict(observables={}), "observables: expected"),
+        (dict(observables={"z": np.eye(3)}), "observables\\['z'\\]: expected an operator"),
+        (dict(observables={"z": lambda psi: psi[0]}), "got a function"),
+        (dict(method="best"), "method: expected one of"),
+        (dict(method="commuting"), "not all operators"),
+        (dict(equation=sq.models.unravel(X, [LOWERING], noise="complex")), "expected detectors among 'L0'"),
+    ],
+)
+def test_bad_input(change, message):
+    arguments = dict(equation=driven(), state=GROUND, record=RECORD, observables={"z": Z}) | change
+    equation, state, record = (arguments.pop(name) for name in ("equation", "state", "record"))
+    with pytest.raises(ValueError, match=message):
+        sq.inference.filter(equation, state, record, **arguments)
+
+
+def test_equations_without_records_are_refused_with_the_reason():
+    chain = sq.systems.levels([0.0, 1.0])
+    equation = sq.models.oqt(chain, strength=0.5, equilibrium=[0.6, 0.4])
+    with pytest.raises(ValueError, match="equation: expected one of which something is written down"):
+        sq.inference.log_likelihood(equation, GROUND, RECORD)
+
+
+def test_currents_given_as_increments_are_noticed():
+    record = sq.inference.Record(np.linspace(0, 1, 41), np.ones((1, 40)) * 6.0, ["out"])
+    with pytest.warns(UserWarning, match="from_current"):
+        sq.inference.log_likelihood(driven(), GROUND, record)
+
+
+def test_impossible_records_are_named():
+    equation = sq.models.monitored(np.zeros((2, 2)), {"n": counting(LOWERING)})
+    record = sq.inference.Record([0.0, 0.1], [[0.0], [1.0]], ["n"], ["counting"])
+    with pytest.raises(ValueError, match="record 1 has no chance"):
+        sq.inference.filter(equation, GROUND, record, observables={"z": Z})
+
+
+def test_traced_arguments_need_double_precision():
+    import jax
+
+    with pytest.raises(ValueError, match="double precision"):
+        jax.grad(lambda rate: sq.inference.log_likelihood(driven(out=homodyne(rate * LOWERING)), GROUND, RECORD))(1.0)
