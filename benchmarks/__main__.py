@@ -24,7 +24,7 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser("coloured", help="noise with a spectrum against white noise, per step")
     commands.add_parser("noise-share", help="a step beside its random numbers alone")
     commands.add_parser("scaling", help="cost and memory against dimension, operators, trajectories and steps")
-    crossover = commands.add_parser("crossover", help="from which dimension on an ensemble is sooner")
+    crossover = commands.add_parser("crossover", help="from which dimension on an ensemble is faster")
     crossover.add_argument("--more", action="append", default=[], metavar="NAME", help="go on with a model such as suv")
     commands.add_parser("schemes", help="which scheme gets to a tolerance first")
     commands.add_parser("randomness", help="classical tests of the raw random words")

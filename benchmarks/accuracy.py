@@ -10,7 +10,7 @@ from benchmarks.results import README, load, save
 from benchmarks.targets import check
 
 PEERS = (("dynamiqs", "EulerMaruyama"), ("dynamiqs", "Rouchon1"), ("qutip", "platen"), ("qutip", "rouchon"))
-# How many times sooner than the best peer method.
+# How many times faster than the best peer method.
 TARGETS = {
     "tunnelling-3": 200.0,
     "tunnelling-8": 100.0,

@@ -22,7 +22,7 @@ HEADERS = (
     "dynamiqs, Rouchon",
     "QuTiP, platen",
     "QuTiP, rouchon",
-    "sooner than the best",
+    "faster than the best",
     "steps",
     "compile, s",
 )
@@ -59,7 +59,7 @@ def best_peer(row: dict[str, Any]) -> str | None:
 
 
 def ratio(row: dict[str, Any]) -> str:
-    """How many times sooner than the best peer method, with what the repeats of both leave open; † where that peer's
+    """How many times faster than the best peer method, with what the repeats of both leave open; † where that peer's
     step was searched for seconds only."""
     own, best = row.get("stochq", {}), best_peer(row)
     if "seconds" not in own or best is None:

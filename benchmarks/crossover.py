@@ -1,4 +1,4 @@
-"""When is a trajectory the wrong tool? The dimension from which an ensemble gives averages sooner than the master
+"""When is a trajectory the wrong tool? The dimension from which an ensemble gives averages faster than the master
 equation does, measured for each model, and what `sq.exact.cost_hint` says of it."""
 
 import statistics

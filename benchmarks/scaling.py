@@ -169,7 +169,7 @@ def exponent(points: list[dict[str, Any]], key: str) -> float:
 
 
 def crossing_of(points: list[dict[str, Any]]) -> str:
-    """The dimension from which the ensemble is sooner, by interpolation between measured sizes."""
+    """The dimension from which the ensemble is faster, by interpolation between measured sizes."""
     known = [point for point in points if "exact_seconds" in point]
     work = CROSSING_TRAJECTORIES * CROSSING_STEPS * 1e-9
     dims, exact = ([point[name] for point in known] for name in ("size", "exact_seconds"))
@@ -179,7 +179,7 @@ def crossing_of(points: list[dict[str, Any]]) -> str:
 def crossings(rows: list[dict[str, Any]]) -> str:
     """The table of crossing dimensions."""
     cells = [[row["title"], crossing_of(row["points"])] for row in rows if "exact_seconds" in row["points"][0]]
-    heading = f"{CROSSING_TRAJECTORIES} trajectories of {CROSSING_STEPS} steps are sooner than the master equation from"
+    heading = f"{CROSSING_TRAJECTORIES} trajectories of {CROSSING_STEPS} steps are faster than the master equation from"
     return report.table(("model", heading + " this dimension on"), cells)
 
 

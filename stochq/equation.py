@@ -1,5 +1,6 @@
 """What evolves: a Hamiltonian, channels of jump operators and a noise law."""
 
+import warnings
 from collections.abc import Sequence
 from typing import Any, final
 
@@ -183,6 +184,16 @@ def _checked_channels(channels: object) -> tuple[Channel, ...]:
         "channels: expected a list of channels such as sq.channels.Projectors(rates); got something else. Jump "
         "operators as matrices are for sq.models.unravel(hamiltonian, [L, ...])."
     )
+
+
+def warn_without_noise(equation: object) -> None:
+    """Warn where a Hamiltonian stands for an equation: all its trajectories are the same."""
+    if not isinstance(equation, Equation):
+        warnings.warn(
+            "equation: a Hamiltonian alone has no noise: all trajectories are the same. Name its jump operators, "
+            "sq.models.unravel(hamiltonian, [L]), or take sq.exact.evolve, which solves it once.",
+            stacklevel=3,
+        )
 
 
 def as_equation(equation: object) -> Equation:

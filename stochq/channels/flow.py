@@ -19,7 +19,7 @@ Stepped = tuple[jax.Array, jax.Array | None]
 # The largest dimension in which it is worth following.
 LARGEST_MEAN_MAP = 128
 # Steps are as long as a limit allows if they are so to rounding, which divisions of intervals bring.
-JUST = 1 + 1e-9
+STEP_RTOL = 1e-9
 # Why unitary noise has no record.
 NOT_MEASURED = "unitary noise is a random potential, which nobody measures"
 

@@ -200,7 +200,7 @@ def _table(ensemble: EnsembleResult, exact: ExactResult, z: Mapping[str, np.ndar
     """Each observable at a handful of times, as aligned plain text."""
     count = len(exact.times)
     chosen = np.unique(np.linspace(0, count - 1, min(_ROWS, count)).round().astype(int))
-    rows = [("observable", "t", "ensemble ± stderr", "exact", "z", "bias/stderr")]
+    rows = [("observable", "t", "ensemble ± stderr", "exact", "z (with rounding)", "bias/stderr (not in z)")]
     for name, scores in z.items():
         for index in chosen:
             mean = f"{ensemble.mean[name][index]: .6g} ± {ensemble.stderr[name][index]:.1e}"

@@ -158,7 +158,7 @@ def _run(problem: tuple[Runnable, int], first_block: Any, blocks: Any, stop: Any
 
 
 def run_batch(problem: Runnable, first_block: Any, blocks: Any, stop: Any, capacity: int) -> tuple[Any, jax.Array]:
-    """As of `Batch`."""
+    """See `Batch`."""
     size = problem.block
     states = any(statistic.needs in ("states", "runs") for statistic in problem.statistics.values())
 

@@ -17,7 +17,7 @@ from stochq.accuracy.resolution import JumpRate, Propagated, bandwidth, explicit
 from stochq.accuracy.search import find_step
 from stochq.accuracy.trajectories import FEWEST, MOMENTS
 from stochq.arrays import UNIT, Number, Observable
-from stochq.channels.flow import JUST, LARGEST_MEAN_MAP
+from stochq.channels.flow import LARGEST_MEAN_MAP, STEP_RTOL
 from stochq.compiling import compiled
 from stochq.ensemble.batch import FAILED_FRACTION, Problem
 from stochq.ensemble.kernel import run_block
@@ -172,8 +172,8 @@ def pilots(task: Task, sizes: tuple[int, int]) -> PilotEstimator:
         # Steps longer than the memory do not show what shorter ones would change.
         limit = min(limit, equation.colour.resolved_time)
     longest = longest_interval(times)
-    if longest > JUST * limit:
-        longest /= 2 ** np.ceil(np.log2(longest / limit / JUST))
+    if longest > (1 + STEP_RTOL) * limit:
+        longest /= 2 ** np.ceil(np.log2(longest / limit / (1 + STEP_RTOL)))
     gain = 2.0**scheme.scheme.weak_order if isinstance(scheme, Extrapolated) else None
     norms = np.array([_norm(task.observables[name], task.psi) for name in ordered_names(task.observables)])
     return PilotEstimator(run, times, sizes, scheme.weak_order, gain, longest, bandwidth(equation), visited, norms)

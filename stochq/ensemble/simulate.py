@@ -23,7 +23,7 @@ from stochq.ensemble.runner import Execution, precision_context, run
 from stochq.ensemble.statistics import COVARIANCE, MEAN, PAIR_SPREAD, Histogram, Statistic
 from stochq.ensemble.task import Task
 from stochq.ensemble.to_tolerance import check_tolerance, report_on, run_to, target_of
-from stochq.equation import Equation, as_equation
+from stochq.equation import Equation, as_equation, warn_without_noise
 from stochq.operators import check_state_function
 from stochq.real_parts import has_complex_values, real_rows
 from stochq.schemes import Scheme, check_scheme, default_scheme, frame_of
@@ -57,27 +57,36 @@ def simulate(
 ) -> EnsembleResult:
     """Run an ensemble of trajectories and return the means of observables with their standard errors.
 
-    equation: from `sq.models`; psi0: (dim,) normalised; times: (T,) increasing, the start included.
-    observables: {name: (dim,) diagonal | (dim, dim) matrix | callable(psi) -> number | sq.Density() |
-    sq.Histogram(...) | another sq.Statistic}; means are complex for operators that are not Hermitian and functions
-    with complex values.
-    scheme: None takes the best that applies; means to a tolerance may take discrete increments.
-    dt: None takes the largest step whose estimated bias stays below a tenth of the standard error. tolerance: run as
-    many trajectories, up to `trajectories`, and as short steps (unless dt is given) as keep |bias| + 2 standard errors
-    below it for every observable at every time; result.info says what was chosen, why, and what was reached. batch:
-    trajectories per device call. keep: the first trajectories whose states are returned whole. antithetic: trajectories
-    in pairs with opposite noise; None does so with a tolerance as long as it helps, and not otherwise. progress: None
-    shows a bar on a terminal.
-    records: True, or names among `equation.lines`, for what the detectors wrote down: `result.records[name]` is
-    (trajectory, interval), the mean current over each interval, made of the very noise that drove the trajectory.
-    interval: its length, where it is to be shorter than those between the saved times, each of which it has to divide.
-    All trajectories' records are held in memory, 4 bytes (8 in double precision) for each interval and trajectory of
-    a homodyne record, twice as many for heterodyne.
-
     The numbers depend on seed, scheme and dt only, never on batch, cores or saved times.
 
-    Raises ValueError for every argument that does not fit, naming it, and RuntimeError when more than one in a
-    hundred trajectories became non-finite.
+    Args:
+        equation: from `sq.models`. A Hamiltonian alone has no noise, and a warning says so.
+        psi0: the initial state, (dim,), normalised.
+        times: (T,), increasing, the start included.
+        observables: {name: diagonal (dim,), matrix (dim, dim), function of a state (dim,), or a statistic such as
+            sq.Density() and sq.Histogram(...)}. Means are complex for operators that are not Hermitian and for
+            functions with complex values.
+        trajectories: how many; with a tolerance, at most.
+        seed: of the random numbers.
+        scheme: None: the best that applies; means to a tolerance may take discrete increments.
+        dt: the step. None: the longest whose estimated bias stays below a tenth of the standard error.
+        tolerance: as many trajectories and, unless dt is given, as short steps as keep |bias| + 2 standard errors below
+            it for every observable at every time; `result.info` says what was chosen, why, and what was reached.
+        precision: of the states; statistics are double in any case.
+        batch: trajectories per device call.
+        keep: so many first trajectories are returned whole, as `result.kept`.
+        antithetic: trajectories in pairs with opposite noise. None: with a tolerance, as long as it helps.
+        records: True, or names among `equation.lines`, for what the detectors wrote down: `result.records[name]` is
+            (trajectory, interval), the mean current over each interval, made of the very noise that drove the
+            trajectory. All of them are held in memory, 4 bytes (8 in double precision) for each interval and trajectory
+            of a homodyne record, twice as many for heterodyne.
+        interval: of the records, where it is shorter than those between the saved times, each of which it divides.
+        progress: whether a bar is shown. None: on a terminal.
+
+    Returns: the result; `result.mean[name]` and `result.stderr[name]` are (T,).
+
+    Raises: ValueError for every argument that does not fit, naming it, and RuntimeError when more than one in a
+        hundred trajectories became non-finite.
 
     >>> import stochq as sq
     >>> equation = sq.models.suv(sq.systems.levels([0.0, 0.0]), strength=1.0)
@@ -86,6 +95,7 @@ def simulate(
     True
     """
     check_numbers(_DIFFERENTIABLE, equation=equation, psi0=psi0, times=times, observables=observables, seed=seed, dt=dt)
+    warn_without_noise(equation)
     equation = as_equation(equation)
     psi = check_state(psi0, equation.dim)
     times = check_times(times)

@@ -22,7 +22,7 @@ from stochq.ensemble.task import Task
 from stochq.schemes import Scheme
 
 _Run = TypeVar("_Run", Problem, JumpProblem)
-# Fewer trajectories are run sooner than it is found out where they can be.
+# Running fewer trajectories is faster than finding out where they can be.
 _MANY = 8192
 
 
@@ -104,7 +104,7 @@ def run_to(
     def extend(summaries: dict[str, Any], done: int) -> int:
         nonlocal worthwhile
         more = whole_blocks(each * target.wanted(summaries[MEAN], cap // each))
-        # What is enough, or all there may be, is not run again for being dear.
+        # What is enough, or all there may be, is not run again for being expensive.
         if antithetic is None and more > done:
             spread = problem.statistics[PAIR_SPREAD].finish(summaries[PAIR_SPREAD])
             worthwhile = target.prefers_pairs(summaries[MEAN], spread, done)

@@ -17,7 +17,7 @@ from stochq.ensemble.statistics import Statistic
 from stochq.module import Module
 from stochq.noise import Budget
 from stochq.noise.counter import draw_complex_normals
-from stochq.systems.linear import PRECISION, multiply
+from stochq.systems.linear import MATMUL_PRECISION, multiply
 
 
 @final
@@ -47,7 +47,7 @@ class OneBody(NamedTuple):
     def __call__(self, orbitals: jax.Array) -> jax.Array:
         """(O, block) from orbitals (block, N, M)."""
         populations = orbitals.real * orbitals.real + orbitals.imag * orbitals.imag
-        return jnp.einsum("onm,bnm->ob", self.weights, populations, precision=PRECISION) + self.start[:, None]
+        return jnp.einsum("onm,bnm->ob", self.weights, populations, precision=MATMUL_PRECISION) + self.start[:, None]
 
 
 class Determinants(NamedTuple):

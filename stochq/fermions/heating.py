@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from stochq.fermions.gas import FermionGas
 
 # Images of the spectrum that steps of finite length fold onto one frequency.
-IMAGES = 64
+ALIASES = 64
 
 
 def heating(gas: "FermionGas", occupied: ArrayLike) -> float:
@@ -41,8 +41,8 @@ def step_bias(gas: "FermionGas", occupied: ArrayLike, dt: float) -> float:
     if gas.colour is None:
         return 0.0
     frequencies, weights = _transitions(gas, occupied)
-    images = frequencies + 2 * np.pi / dt * np.arange(-IMAGES, IMAGES + 1)[:, None, None]
-    stepped = np.sum(_spectrum(gas, images) * np.sinc(images * dt / (2 * np.pi)) ** 2, axis=0)
+    aliases = frequencies + 2 * np.pi / dt * np.arange(-ALIASES, ALIASES + 1)[:, None, None]
+    stepped = np.sum(_spectrum(gas, aliases) * np.sinc(aliases * dt / (2 * np.pi)) ** 2, axis=0)
     exact = np.sum(weights * _spectrum(gas, frequencies))
     return float(np.sum(weights * stepped) / exact - 1)
 

@@ -117,7 +117,7 @@ class StepPairNoise(NamedTuple):
         )
 
     def with_antithetic(self) -> "StepPairNoise":
-        """As of `StepNoise`, for both steps."""
+        """The numbers of both steps, those of the antithetic trajectories behind them."""
         return StepPairNoise(*map(_with_antithetic, _PAIR_KINDS, self))
 
 

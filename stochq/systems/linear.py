@@ -11,12 +11,12 @@ from jaxtyping import Num
 from stochq.arrays import Array, Number
 
 # Accelerators round float32 products to fewer bits unless told otherwise; a propagator must stay unitary.
-PRECISION = lax.Precision.HIGHEST
+MATMUL_PRECISION = lax.Precision.HIGHEST
 
 
 def multiply(a: Num[Array, "rows inner"], b: Num[Array, "inner *columns"]) -> Num[jax.Array, "rows *columns"]:
     """Matrix product in the full precision of its arguments."""
-    return jnp.matmul(a, b, precision=PRECISION)
+    return jnp.matmul(a, b, precision=MATMUL_PRECISION)
 
 
 def apply_matrix(matrix: Num[Array, "rows dim"], psi: Num[Array, "dim *columns"]) -> Num[jax.Array, "rows *columns"]:

@@ -11,12 +11,12 @@ from jax import lax
 from stochq.arrays import Array, ArrayLike, as_matrix
 from stochq.channels.families.kraus_terms import (
     Terms,
-    band_images,
+    apply_band_kraus,
+    apply_dense_kraus,
+    apply_taylor_kraus,
     band_terms,
     bands_as_rows,
-    dense_images,
     dense_terms,
-    taylor_images,
 )
 from stochq.channels.families.operators import Operators, weighted_sum
 from stochq.channels.flow import LARGEST_MEAN_MAP
@@ -61,10 +61,10 @@ class BandedOperators(Operators):
         terms = [shift(scale(band.conj(), psi), -offset) for band, offset in zip(parameters, self.offsets, strict=True)]
         return sum(terms[1:], terms[0])
 
-    def apply_square(self, psi: jax.Array, images: jax.Array) -> jax.Array:
+    def apply_square(self, psi: jax.Array, L_psi: jax.Array) -> jax.Array:
         if self.count == 1:
-            return self.apply_one_adjoint(self.bands[0], images[0])
-        return level_sum(jax.vmap(self.apply_one_adjoint)(self.bands, images))[0]
+            return self.apply_one_adjoint(self.bands[0], L_psi[0])
+        return level_sum(jax.vmap(self.apply_one_adjoint)(self.bands, L_psi))[0]
 
     @property
     def _kraus_is_dense(self) -> bool:
@@ -88,12 +88,12 @@ class BandedOperators(Operators):
     def kraus_rows(self, terms: np.ndarray, square: bool) -> np.ndarray:
         return terms if self._kraus_is_dense else bands_as_rows(self.offsets[0], terms, square)
 
-    def kraus_images(self, terms: jax.Array, dt: jax.Array, psi: jax.Array, square: bool) -> Terms:
+    def apply_kraus(self, terms: jax.Array, dt: jax.Array, psi: jax.Array, square: bool) -> Terms:
         if self._kraus_is_dense:
-            return dense_images(terms, psi)
+            return apply_dense_kraus(terms, psi)
         if len(self.offsets) == 1:
-            return band_images(self.offsets[0], terms, psi, square)
-        return taylor_images(*self.actions(terms, 1 + 0j), dt, psi, square)
+            return apply_band_kraus(self.offsets[0], terms, psi, square)
+        return apply_taylor_kraus(*self.actions(terms, 1 + 0j), dt, psi, square)
 
     def total_loss(self) -> np.ndarray:
         """Exact for operators of one diagonal, else the row sums of |L_k|†|L_k|, a diagonal that is never less."""

@@ -8,7 +8,7 @@ import numpy as np
 from jax import lax
 
 from stochq.arrays import Array, ArrayLike, as_matrix
-from stochq.channels.families.kraus_terms import Terms, dense_images, dense_terms
+from stochq.channels.families.kraus_terms import Terms, apply_dense_kraus, dense_terms
 from stochq.channels.families.operators import Operators, weighted_sum
 from stochq.systems.basis import Basis, Given
 from stochq.systems.checks import check_operators
@@ -53,7 +53,7 @@ class DenseOperators(Operators):
         rows = self.matrices.reshape(-1, self.dim)
         return apply_matrix(rows, psi).reshape(self.count, *psi.shape)
 
-    def apply_square(self, psi: jax.Array, images: jax.Array) -> jax.Array:
+    def apply_square(self, psi: jax.Array, L_psi: jax.Array) -> jax.Array:
         return apply_matrix(self.square, psi)
 
     @property
@@ -66,8 +66,8 @@ class DenseOperators(Operators):
     def kraus_terms(self, stack: jax.Array, dt: jax.Array, square: bool) -> jax.Array:
         return dense_terms(stack, dt, square)
 
-    def kraus_images(self, terms: jax.Array, dt: jax.Array, psi: jax.Array, square: bool) -> Terms:
-        return dense_images(terms, psi)
+    def apply_kraus(self, terms: jax.Array, dt: jax.Array, psi: jax.Array, square: bool) -> Terms:
+        return apply_dense_kraus(terms, psi)
 
     def total_loss(self) -> np.ndarray:
         return np.asarray(self.square)

@@ -78,11 +78,11 @@ def mean_of_outcomes(rows: np.ndarray, square: bool) -> MeanFlow:
     return mapped
 
 
-def dense_images(rows: jax.Array, psi: jax.Array) -> Terms:
+def apply_dense_kraus(rows: jax.Array, psi: jax.Array) -> Terms:
     """What the parts of one operator, (3 dim, dim), make of ψ."""
     dim = psi.shape[0]
-    images = apply_matrix(rows, psi)
-    return Terms(images[:dim], images[dim : 2 * dim], images[2 * dim :])
+    parts = apply_matrix(rows, psi)
+    return Terms(parts[:dim], parts[dim : 2 * dim], parts[2 * dim :])
 
 
 def _between(decay: jax.Array, matrix: jax.Array) -> jax.Array:
@@ -129,22 +129,22 @@ def bands_as_rows(offset: int, bands: np.ndarray, square: bool) -> np.ndarray:
     return parts.reshape(3 * dim, dim)
 
 
-def band_images(offset: int, bands: jax.Array, psi: jax.Array, square: bool) -> Terms:
+def apply_band_kraus(offset: int, bands: jax.Array, psi: jax.Array, square: bool) -> Terms:
     """What the parts of one operator, (3, dim), make of ψ."""
     twice = scale(bands[2], shift(psi, 2 * offset))
     constant = scale(bands[0].real, psi)
     return Terms(constant - twice if square else constant, scale(bands[1], shift(psi, offset)), twice)
 
 
-def taylor_images(apply: Action, adjoint: Action, dt: jax.Array, psi: jax.Array, square: bool) -> Terms:
+def apply_taylor_kraus(apply: Action, adjoint: Action, dt: jax.Array, psi: jax.Array, square: bool) -> Terms:
     """The parts of K_z by the actions of L and L†, their exponentials to second order: three of each.
 
     Left out is what changes averages in third order only: the decay around L².
     """
-    image = apply(psi)
-    loss = adjoint(image)
-    twice, lost_image = apply(image), apply(loss)
-    lost = loss - times_real(0.25 * dt, adjoint(lost_image))
-    linear = image - times_real(0.25 * dt, lost_image + adjoint(twice))
+    L_psi = apply(psi)
+    loss = adjoint(L_psi)
+    twice, L_loss = apply(L_psi), apply(loss)
+    lost = loss - times_real(0.25 * dt, adjoint(L_loss))
+    linear = L_psi - times_real(0.25 * dt, L_loss + adjoint(twice))
     constant = psi - times_real(0.5 * dt, lost + twice if square else lost)
     return Terms(constant, times_real(jnp.sqrt(dt), linear), times_real(0.5 * dt, twice))

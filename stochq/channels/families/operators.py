@@ -53,8 +53,8 @@ class Operators(Channel):
         return jax.vmap(self.apply_one, in_axes=(0, None))(jnp.asarray(self.stack()), psi)
 
     @abc.abstractmethod
-    def apply_square(self, psi: jax.Array, images: jax.Array) -> jax.Array:
-        """Σ_k L_k†L_k ψ given images = L_k ψ, (dim, *columns)."""
+    def apply_square(self, psi: jax.Array, L_psi: jax.Array) -> jax.Array:
+        """Σ_k L_k†L_k ψ given L_psi = L_k ψ (K, dim, *columns), (dim, *columns)."""
 
     def jumps(self) -> "Jumps":
         from stochq.channels.jumps import OperatorJumps
@@ -78,21 +78,21 @@ class Operators(Channel):
         return law.budget(self.count)
 
     def drift(self, t: jax.Array, psi: jax.Array, law: Law) -> jax.Array:
-        images = self.apply_all(psi)
-        square = self.apply_square(psi, images)
+        L_psi = self.apply_all(psi)
+        square = self.apply_square(psi, L_psi)
         if not law.collapses:
             return -0.5 * square
-        means = _means(psi, images)
+        means = _means(psi, L_psi)
         loss = times_real(np.float32(0.5), square) + times_real(0.5 * level_sum(populations(means)), psi)
-        return _weighted(means.conj(), images) - loss
+        return _weighted(means.conj(), L_psi) - loss
 
     def diffuse(self, t: jax.Array, psi: jax.Array, noise: StepNoise, dt: jax.Array, law: Law) -> jax.Array:
-        images = self.apply_all(psi)
+        L_psi = self.apply_all(psi)
         increments = law.increments(noise, dt).astype(psi.dtype)
-        total = _weighted(increments, images)
+        total = _weighted(increments, L_psi)
         if not law.collapses:
             return law.variants[0] * total
-        return total - level_sum(increments * _means(psi, images)) * psi
+        return total - level_sum(increments * _means(psi, L_psi)) * psi
 
     def actions(self, parameters: jax.Array, factor: complex) -> tuple[Action, Action]:
         """ψ ↦ cLψ and ψ ↦ c*L†ψ for one operator."""
@@ -113,10 +113,10 @@ class Operators(Channel):
 
     @abc.abstractmethod
     def kraus_terms(self, stack: jax.Array, dt: jax.Array, square: bool) -> Any:
-        """What `kraus_images` needs of all operators, (K, ...). stack: their parameters; square: E z² = 1, not 0."""
+        """What `apply_kraus` needs of all operators, (K, ...). stack: their parameters; square: E z² = 1, not 0."""
 
     @abc.abstractmethod
-    def kraus_images(self, terms: Any, dt: jax.Array, psi: jax.Array, square: bool) -> Terms:
+    def apply_kraus(self, terms: Any, dt: jax.Array, psi: jax.Array, square: bool) -> Terms:
         """The three parts of K_zψ for one operator."""
 
     @abc.abstractmethod
@@ -128,14 +128,14 @@ def _times(factor: complex, psi: jax.Array) -> jax.Array:
     return psi if factor == 1 else factor * psi
 
 
-def _means(psi: jax.Array, images: jax.Array) -> jax.Array:
-    """⟨L_k⟩, (K, *columns), from images = L_k ψ."""
-    return jax.vmap(inner, in_axes=(None, 0))(psi, images)[:, 0]
+def _means(psi: jax.Array, L_psi: jax.Array) -> jax.Array:
+    """⟨L_k⟩, (K, *columns), from L_psi = L_kψ."""
+    return jax.vmap(inner, in_axes=(None, 0))(psi, L_psi)[:, 0]
 
 
-def _weighted(weights: jax.Array, images: jax.Array) -> jax.Array:
+def _weighted(weights: jax.Array, L_psi: jax.Array) -> jax.Array:
     """Σ_k w_k L_k ψ, (dim, *columns)."""
-    return level_sum(weights[:, None] * images)[0]
+    return level_sum(weights[:, None] * L_psi)[0]
 
 
 def _all_hermitian(operators: np.ndarray) -> bool:

@@ -12,6 +12,7 @@ from stochq.channels.flow import Flow
 from stochq.laws import REAL, Law
 from stochq.noise import Budget, StepNoise
 from stochq.systems.basis import Basis, Given
+from stochq.systems.checks import check_features
 from stochq.systems.linear import level_sum, multiply, populations, times_real
 
 
@@ -32,6 +33,7 @@ class StratonovichCollapse(Channel):
     matrix: Any
 
     def __init__(self, drift: Number, coupling: Number, matrix: ArrayLike, basis: Basis | None = None) -> None:
+        check_features("matrix", matrix)
         self.drift_rate = as_real(drift)
         self.coupling = as_real(coupling)
         self.matrix = as_real(matrix)

@@ -108,7 +108,7 @@ class Transitions(Channel):
         return np.asarray(self.rates())
 
     def secular(self, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """As of any channel, less what coherences of another basis keep, which would take O(dim⁴)."""
+        """The loss of any channel, less what coherences of another basis keep, which would take O(dim⁴)."""
         weights = np.abs(vectors) ** 2
         loss = weights.T @ np.asarray(self.loss())
         return weights.T @ self.transition_rates() @ weights, 0.5 * (loss[:, None] + loss[None, :])

@@ -65,7 +65,7 @@ class KrausFlow(Flow):
 
         def visit(psi: jax.Array, operator: tuple) -> tuple[jax.Array, None]:
             own, words = operator
-            return draw_outcome(self.channel.kraus_images(own, dt, psi, square), points, words), None
+            return draw_outcome(self.channel.apply_kraus(own, dt, psi, square), points, words), None
 
         words = jnp.swapaxes(noise.words, 0, 1)
         if self.channel.count == 1:
@@ -79,25 +79,26 @@ def _compiled_terms(flow: KrausFlow, dt: jax.Array) -> Any:
     return flow.terms(dt)
 
 
-def draw_outcome(images: Terms, points: Points, words: jax.Array) -> jax.Array:
+def draw_outcome(K_psi: Terms, points: Points, words: jax.Array) -> jax.Array:
     """K_zψ/‖K_zψ‖ with z drawn ∝ w_z‖K_zψ‖².
 
-    images: of ψ. words: (1, *columns), or (2, *columns) for a step joined from two, whose z is theirs, added.
+    K_psi: the three parts of K_zψ. words: (1, *columns), or (2, *columns) for a step joined from two, whose z is
+    theirs, added.
     """
-    overlaps = _overlaps(images)
-    marks = uniform(words, images.constant.real.dtype)
-    z = _draw(overlaps, points, marks[:1]) if len(words) == 1 else _draw_joined(overlaps, points, marks)
+    overlaps = _overlaps(K_psi)
+    uniforms = uniform(words, K_psi.constant.real.dtype)
+    z = _draw(overlaps, points, uniforms[:1]) if len(words) == 1 else _draw_joined(overlaps, points, uniforms)
     if jnp.iscomplexobj(z):
-        return normalized(images.constant + z * (images.linear + z * images.square))
-    moved = times_real(z, images.linear) + times_real(z * z, images.square)
-    return normalized(images.constant + moved)
+        return normalized(K_psi.constant + z * (K_psi.linear + z * K_psi.square))
+    moved = times_real(z, K_psi.linear) + times_real(z * z, K_psi.square)
+    return normalized(K_psi.constant + moved)
 
 
-def _overlaps(images: Terms) -> list[jax.Array]:
+def _overlaps(K_psi: Terms) -> list[jax.Array]:
     """Norms and products of the three states, (1, *columns) each: all that ‖K_zψ‖² depends on."""
-    a, b, c = images
+    a, b, c = K_psi
     products = [inner(a, b), inner(a, c), inner(b, c)]
-    return [*(level_sum(populations(x)) for x in images), *(part for x in products for part in (x.real, x.imag))]
+    return [*(level_sum(populations(x)) for x in K_psi), *(part for x in products for part in (x.real, x.imag))]
 
 
 def _weights(values: np.ndarray, chances: np.ndarray) -> np.ndarray:
@@ -108,30 +109,30 @@ def _weights(values: np.ndarray, chances: np.ndarray) -> np.ndarray:
     return (chances * np.concatenate([[np.ones_like(size), size, size**2], products])).T
 
 
-def _draw(overlaps: list[jax.Array], points: Points, mark: jax.Array) -> jax.Array:
+def _draw(overlaps: list[jax.Array], points: Points, uniforms: jax.Array) -> jax.Array:
     """z, (1, *columns). Its chances are written out value by value, so that all of them are one loop over the columns;
     the product at the end keeps them out of later loops over levels, which would work them out for each level anew."""
-    dtype, bounds = mark.dtype, []
+    dtype, bounds = uniforms.dtype, []
     for row in np.cumsum(_weights(*points), axis=0):
         # Half a rounding error of a sum that vanishes is not worth a product.
         terms = [np.asarray(w, dtype) * x for w, x in zip(row, overlaps, strict=True) if abs(w) > 1e-12]
         bounds.append(sum(terms[1:], terms[0]))
-    passed = [(mark * bounds[-1] > bound).astype(dtype) for bound in bounds[:-1]]
-    steps = jnp.concatenate([jnp.ones_like(mark), *passed]).reshape(len(bounds), -1)
+    passed = [(uniforms * bounds[-1] > bound).astype(dtype) for bound in bounds[:-1]]
+    steps = jnp.concatenate([jnp.ones_like(uniforms), *passed]).reshape(len(bounds), -1)
     rises = [np.diff(part, prepend=0).astype(dtype)[None] for part in _parts(points.values)]
-    parts = [multiply(rise, steps).reshape(mark.shape) for rise in rises]
+    parts = [multiply(rise, steps).reshape(uniforms.shape) for rise in rises]
     return jax.lax.complex(*parts) if len(parts) == 2 else parts[0]
 
 
-def _draw_joined(overlaps: list[jax.Array], points: Points, marks: jax.Array) -> jax.Array:
+def _draw_joined(overlaps: list[jax.Array], points: Points, uniforms: jax.Array) -> jax.Array:
     """(z₁ + z₂)/√2, (1, *columns): z₁ by its chance whatever z₂ is, then z₂ by its chance given z₁."""
-    count, dtype = len(points.values), marks.dtype
+    count, dtype = len(points.values), uniforms.dtype
     values = (points.values[:, None] + points.values[None, :]) / np.sqrt(2)
     weights = _weights(values.reshape(-1), np.outer(points.chances, points.chances).reshape(-1)).astype(dtype)
-    shape = marks.shape[1:]
+    shape = uniforms.shape[1:]
     chances = multiply(weights, jnp.stack(overlaps).reshape(9, -1)).reshape(count, count, -1)
-    first = _one_hot(chances.sum(axis=1), marks[0].reshape(-1))
-    second = _one_hot((first[:, None] * chances).sum(axis=0), marks[1].reshape(-1))
+    first = _one_hot(chances.sum(axis=1), uniforms[0].reshape(-1))
+    second = _one_hot((first[:, None] * chances).sum(axis=0), uniforms[1].reshape(-1))
     parts = [
         multiply(part.astype(dtype)[None] / np.sqrt(2).astype(dtype), first + second) for part in _parts(points.values)
     ]
@@ -143,8 +144,8 @@ def _parts(values: np.ndarray) -> list[np.ndarray]:
     return [values.real, values.imag] if np.iscomplexobj(values) else [values]
 
 
-def _one_hot(chances: jax.Array, mark: jax.Array) -> jax.Array:
+def _one_hot(chances: jax.Array, uniforms: jax.Array) -> jax.Array:
     """Unit vectors (n, columns), each drawn by its chances (n, columns), which need not add up to one."""
     bounds = multiply(np.tril(np.ones((len(chances),) * 2, chances.dtype)), chances)
-    index = jnp.sum((mark * bounds[-1])[None] > bounds[:-1], axis=0)
+    index = jnp.sum((uniforms * bounds[-1])[None] > bounds[:-1], axis=0)
     return (np.arange(len(chances))[:, None] == index[None]).astype(chances.dtype)
