@@ -91,7 +91,8 @@ class MeanMapEstimator(Estimator):
 
     def _states(self, h: float, multiple: int = 1, extra: int = 0) -> np.ndarray:
         """E[ψψ†] at step h, or with more steps, as `refined` says, (T, dim, dim), in the held basis."""
-        rho = np.outer(self._start, self._start.conj())
+        start = self._start.reshape(len(self._start), -1)
+        rho = start @ start.conj().T
         grid, seen = refined(time_grid(self._times, h), multiple, extra), [rho]
         for steps, length in zip(grid.steps, grid.lengths, strict=True):
             # Lengths that differ by rounding share a map.

@@ -55,13 +55,14 @@ def _extremes(observable: Observable, psi: np.ndarray, evaluate: Evaluate) -> tu
 
 
 def _test_states(psi: np.ndarray) -> np.ndarray:
-    """States (dim, n) that tell what a function may come to, psi the last."""
+    """States (dim, n) that tell what a function may come to, those of psi, (dim,) or (dim, rank), the last."""
     dim = len(psi)
     levels = np.unique(np.linspace(0, dim - 1, min(dim, _TEST_STATES)).round().astype(int))
     rng = np.random.default_rng(0)
     mixed = rng.standard_normal((dim, _TEST_STATES)) + 1j * rng.standard_normal((dim, _TEST_STATES))
     mixed /= np.linalg.norm(mixed, axis=0)
-    return np.concatenate([np.eye(dim)[:, levels], mixed, psi[:, None]], axis=1)
+    starts = psi.reshape(dim, -1)
+    return np.concatenate([np.eye(dim)[:, levels], mixed, starts / np.linalg.norm(starts, axis=0)], axis=1)
 
 
 def extremes_without_rarest(

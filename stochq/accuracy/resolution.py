@@ -101,16 +101,17 @@ class Propagated:
         if self.possible:
             energies, self._vectors = spectrum_of(hamiltonian)
             self._frequencies = energies / hbar
-            self._components = self._vectors.conj().T @ psi
+            self._components = self._vectors.conj().T @ psi.reshape(len(psi), -1)
 
     def rate(self, rate: JumpRate, t: float) -> float:
         """The rate after the time t, 0 where it is not known."""
         if not self.possible:
             return 0.0
-        psi = self._vectors @ (np.exp(-1j * self._frequencies * t) * self._components)
+        psi = self._vectors @ (np.exp(-1j * self._frequencies * t)[:, None] * self._components)
         return rate.averaged(*(_expectation(operator, psi) for operator in (rate.operator, rate.square)))
 
 
 def _expectation(operator: np.ndarray, psi: np.ndarray) -> float:
-    image = operator * psi if operator.ndim == 1 else operator @ psi
+    """Tr Oψψ† for ψ (dim, rank)."""
+    image = operator[:, None] * psi if operator.ndim == 1 else operator @ psi
     return float(np.vdot(psi, image).real)

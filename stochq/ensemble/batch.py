@@ -90,7 +90,7 @@ class Problem(NamedTuple):
 
     def programs(self) -> dict[str, str]:
         """What functions compute of a state, and what of the equation depends on time."""
-        state = jax.ShapeDtypeStruct(self.psi0.shape, self.psi0.dtype)
+        state = jax.ShapeDtypeStruct(self.psi0.shape[:1], self.psi0.dtype)
         time = jax.ShapeDtypeStruct((), self.grid.times.dtype)
         read = [digest_of_program(function, state) for function in self.read.callables]
         found = {"read": " ".join(read), "statistics": " ".join(self._digests_of_statistics())}

@@ -20,12 +20,13 @@ def check_grid_state(equation: Equation, psi: np.ndarray) -> None:
     grid = equation.hamiltonian
     if not isinstance(grid, Particle):
         return
-    if (edge := float(grid.edge_weight(psi))) > START_LIMIT:
+    starts = psi.reshape(len(psi), -1).T
+    if (edge := sum(float(grid.edge_weight(one)) for one in starts)) > START_LIMIT:
         raise ValueError(
             f"psi0: expected a packet away from the box's edge; {edge:.2g} of its weight sits there and would wrap "
             "around. Lengthen the box: sq.systems.particle(points, length, ...)."
         )
-    if (alias := float(grid.alias_weight(psi))) > START_LIMIT:
+    if (alias := sum(float(grid.alias_weight(one)) for one in starts)) > START_LIMIT:
         raise ValueError(
             f"psi0: expected momenta well inside the grid's limit; {alias:.2g} of its momentum weight lies in the top "
             "tenth and would alias. Take more points on the same length."

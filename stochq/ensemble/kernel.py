@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from stochq.ensemble.initial import starting_states
 from stochq.ensemble.records import RecordColumn, sum_columns
 from stochq.noise import Budget, Colouring
 from stochq.noise.counter import draw_step, draw_step_pair
@@ -159,9 +160,9 @@ def run_block(
 ) -> Any:
     """`observe` of one block at every saved time, stacked on a leading time axis.
 
-    first: index of the first trajectory that draws noise. observe: from the tuple of states in the given basis, each
-    (dim, loop.columns), one for each of the scheme's weights; where something is recorded to a dictionary, to which
-    "records" (bins, column, block) are added.
+    psi0: as of `starting_states`. first: index of the first trajectory that draws noise. observe: from the tuple of
+    states in the given basis, each (dim, loop.columns), one for each of the scheme's weights; where something is
+    recorded to a dictionary, to which "records" (bins, column, block) are added.
     """
     dtype = psi0.real.dtype
     trajectories = first.astype(jnp.uint32) + jnp.arange(loop.block, dtype=jnp.uint32)
@@ -190,9 +191,10 @@ def run_block(
 
     # One column until all is done that trajectories share. XLA's processor backend (jaxlib 0.10) also reads beyond
     # the operand in a product of a matrix and a broadcast vector that is summed afterwards.
-    states = tuple(frame.to_frame(psi0)[:, None] for _ in loop.scheme.weights)
+    starts, spread = starting_states(psi0, key, trajectories, loop.columns)
+    states = tuple(frame.to_frame(starts) for _ in loop.scheme.weights)
     start = states if shared is None else shared.init(grid.times[0], states)
-    start = jax.tree.map(lambda one: jnp.broadcast_to(one, (*one.shape[:-1], loop.columns)), start)
+    start = jax.tree.map(spread, start)
     start_phase, phases = (None, None) if grid.phases is None else (grid.phases[0], grid.phases[1:])
     intervals = (grid.times[:-1], grid.times[1:], grid.steps, grid.lengths, phases, grid.bins)
     if loop.most_steps is not None:
@@ -202,7 +204,5 @@ def run_block(
     noise = _drawing(loop)[0](key, trajectories, step, drawn, dtype)
     written = _Written(jnp.zeros((loop.bins, len(loop.record), loop.block), dtype), step) if loop.record else None
     (*_, written), later = lax.scan(visit, (start, memory, noise, step, written), intervals)
-    seen = jax.tree.map(
-        lambda a, b: jnp.concatenate([jnp.broadcast_to(a, b.shape[1:])[None], b]), give(states, start_phase), later
-    )
+    seen = jax.tree.map(lambda a, b: jnp.concatenate([spread(a)[None], b]), give(states, start_phase), later)
     return seen if written is None else {**seen, "records": written.sums}

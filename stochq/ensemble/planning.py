@@ -83,7 +83,8 @@ def probes(statistics: Mapping[str, Statistic], psi: np.ndarray) -> dict[str, Ob
     if len(found) < len(statistics):
         found["density, level"] = np.arange(len(psi)) / max(len(psi) - 1, 1)
         if len(psi) <= LARGEST_MEAN_MAP:
-            found["density, start"] = np.outer(psi, psi.conj())
+            starts = psi.reshape(len(psi), -1)
+            found["density, start"] = starts @ starts.conj().T
     return found
 
 
@@ -105,7 +106,8 @@ def check_phases(task: Task) -> None:
     if task.precision == "double" or hamiltonian.time_dependent or not small:
         return
     energies, vectors = spectrum_of(hamiltonian)
-    occupied = np.abs(vectors.conj().T @ task.psi) ** 2 > _OCCUPIED
+    starts = task.psi.reshape(task.dim, -1)
+    occupied = np.sum(np.abs(vectors.conj().T @ starts) ** 2, axis=1) > _OCCUPIED
     away = float(np.abs(energies[occupied] - float(hamiltonian.centre)).max())
     # The energy, the step and their product are rounded alike in all steps.
     blur = 2 * UNIT["single"] * away * span / float(task.equation.hbar)
@@ -184,7 +186,8 @@ def _norm(observable: Observable, psi: np.ndarray) -> float:
     if callable(observable):
         return 0.0
     operator = np.asarray(observable)
-    return float(np.linalg.norm(operator * psi if operator.ndim == 1 else operator @ psi))
+    starts = psi.reshape(len(psi), -1)
+    return float(np.linalg.norm(operator[:, None] * starts if operator.ndim == 1 else operator @ starts))
 
 
 def pilot_run(task: Task, grid: TimeGrid, size: int, jump_rate: JumpRate | None = None) -> PilotSample:

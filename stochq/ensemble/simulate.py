@@ -28,7 +28,7 @@ from stochq.operators import check_state_function
 from stochq.real_parts import has_complex_values, real_rows
 from stochq.schemes import Scheme, check_scheme, default_scheme, frame_of
 from stochq.systems.checks import check_count, check_times
-from stochq.systems.states import check_state
+from stochq.systems.states import weighted_states
 
 _DIFFERENTIABLE = (
     "Use sq.expectations, whose means are a JAX function of the equation, or call sq.simulate once for each value in a "
@@ -61,7 +61,8 @@ def simulate(
 
     Args:
         equation: from `sq.models`. A Hamiltonian alone has no noise, and a warning says so.
-        psi0: the initial state, (dim,), normalised.
+        psi0: the initial state, (dim,), normalised; or a density matrix (dim, dim), from whose spectrum each trajectory
+            draws its state.
         times: (T,), increasing, the start included.
         observables: {name: diagonal (dim,), matrix (dim, dim), function of a state (dim,), or a statistic such as
             sq.Density() and sq.Histogram(...)}. Means are complex for operators that are not Hermitian and for
@@ -74,7 +75,8 @@ def simulate(
             it for every observable at every time; `result.info` says what was chosen, why, and what was reached.
         precision: of the states; statistics are double in any case.
         batch: trajectories per device call.
-        keep: so many first trajectories are returned whole, as `result.kept`.
+        keep: so many first trajectories are returned whole, as `result.kept`: the states of one who loses nothing,
+            whatever the detectors' efficiency.
         antithetic: trajectories in pairs with opposite noise. None: with a tolerance, as long as it helps.
         records: True, or names among `equation.lines`, for what the detectors wrote down: `result.records[name]` is
             (trajectory, interval), the mean current over each interval, made of the very noise that drove the
@@ -97,7 +99,7 @@ def simulate(
     check_numbers(_DIFFERENTIABLE, equation=equation, psi0=psi0, times=times, observables=observables, seed=seed, dt=dt)
     warn_without_noise(equation)
     equation = as_equation(equation)
-    psi = check_state(psi0, equation.dim)
+    psi = weighted_states(psi0, equation.dim)
     times = check_times(times)
     trajectories = check_count("trajectories", trajectories, 2)
     keep = check_count("keep", keep, 0, most=trajectories)

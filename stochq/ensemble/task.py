@@ -17,9 +17,10 @@ from stochq.schemes import Frame, Scheme
 class Task:
     """The checked arguments of a run, made once by `simulate` and read by all that follows.
 
-    psi: the initial state (dim,); times (T,); observables: whose means are wanted, in the order of a readout; monitors:
-    functions that the run watches besides; statistics: of states, by name; frame: the basis in which it is stepped;
-    recording: what is written down, None where nothing is.
+    psi: the initial state (dim,), or a mixed one's eigenvectors times the roots of their weights (dim, rank);
+    times (T,); observables: whose means are wanted, in the order of a readout; monitors: functions that the run watches
+    besides; statistics: of states, by name; frame: the basis in which it is stepped; recording: what is written down,
+    None where nothing is.
     """
 
     equation: Equation

@@ -4,12 +4,8 @@ import numpy as np
 
 from stochq.arrays import ArrayLike
 from stochq.systems.checks import check_finite, shape_of
-from stochq.systems.states import check_state
+from stochq.systems.states import check_density, check_state
 
-TRACE_TOLERANCE = 1e-6
-HERMITIAN_TOLERANCE = 1e-8
-# Eigenvalues of a density matrix that is known to single precision may be this negative.
-NEGATIVE_TOLERANCE = 1e-6
 # A density matrix of this dimension takes 256 MiB.
 LARGEST_DIM = 4096
 
@@ -25,29 +21,7 @@ def initial_density(state: ArrayLike, dim: int) -> np.ndarray:
     if array.ndim != 2:
         psi = check_state(array, dim)
         return np.outer(psi, psi.conj())
-    if array.shape != (dim, dim):
-        raise ValueError(f"rho0: expected shape ({dim}, {dim}), or a ket of shape ({dim},); got {array.shape}.")
-    check_finite("rho0", array)
-    return _checked_density(array.astype(np.complex128))
-
-
-def _checked_density(rho: np.ndarray) -> np.ndarray:
-    violation = float(np.abs(rho - rho.conj().T).max())
-    if violation > HERMITIAN_TOLERANCE:
-        raise ValueError(
-            f"rho0: expected a Hermitian matrix; it differs from its adjoint by {violation:.3g}. "
-            "Symmetrise it: (rho0 + rho0.conj().T) / 2."
-        )
-    trace = float(np.trace(rho).real)
-    if abs(trace - 1) > TRACE_TOLERANCE:
-        raise ValueError(f"rho0: expected trace 1 within {TRACE_TOLERANCE:g}; got {trace:.6g}. Divide it by its trace.")
-    rho = (rho + rho.conj().T) / (2 * trace)
-    try:
-        np.linalg.cholesky(rho + NEGATIVE_TOLERANCE * np.eye(len(rho)))
-    except np.linalg.LinAlgError:
-        lowest = float(np.linalg.eigvalsh(rho)[0])
-        raise ValueError(f"rho0: expected no negative eigenvalue; the lowest is {lowest:.3g}.") from None
-    return rho
+    return check_density("rho0", array, dim)
 
 
 def intervals(times: np.ndarray) -> np.ndarray:

@@ -3,8 +3,15 @@
 import numpy as np
 
 from stochq.arrays import ArrayLike
+from stochq.systems.checks import check_finite
 
 NORM_TOLERANCE = 1e-6
+TRACE_TOLERANCE = 1e-6
+HERMITIAN_TOLERANCE = 1e-8
+# Eigenvalues of a density matrix that is known to single precision may be this negative.
+NEGATIVE_TOLERANCE = 1e-6
+# Eigenvalues of a density matrix below this are left out of its spectrum.
+_SMALLEST_WEIGHT = 1e-12
 
 
 def normalize(psi: ArrayLike) -> np.ndarray:
@@ -35,3 +42,46 @@ def check_state(psi0: ArrayLike, dim: int) -> np.ndarray:
             "Divide it by its norm: sq.normalize(psi0)."
         )
     return psi / norm
+
+
+def check_density(name: str, rho: ArrayLike, dim: int) -> np.ndarray:
+    """A density matrix as complex128 (dim, dim), Hermitian and of trace 1; ValueError otherwise. name: the argument."""
+    array = np.asarray(rho)
+    if array.shape != (dim, dim):
+        raise ValueError(f"{name}: expected shape ({dim}, {dim}), or a ket of shape ({dim},); got {array.shape}.")
+    check_finite(name, array)
+    array = array.astype(np.complex128)
+    violation = float(np.abs(array - array.conj().T).max())
+    if violation > HERMITIAN_TOLERANCE:
+        raise ValueError(
+            f"{name}: expected a Hermitian matrix; it differs from its adjoint by {violation:.3g}. "
+            f"Symmetrise it: ({name} + {name}.conj().T) / 2."
+        )
+    trace = float(np.trace(array).real)
+    if abs(trace - 1) > TRACE_TOLERANCE:
+        raise ValueError(
+            f"{name}: expected trace 1 within {TRACE_TOLERANCE:g}; got {trace:.6g}. Divide it by its trace."
+        )
+    array = (array + array.conj().T) / (2 * trace)
+    try:
+        np.linalg.cholesky(array + NEGATIVE_TOLERANCE * np.eye(dim))
+    except np.linalg.LinAlgError:
+        lowest = float(np.linalg.eigvalsh(array)[0])
+        raise ValueError(f"{name}: expected no negative eigenvalue; the lowest is {lowest:.3g}.") from None
+    return array
+
+
+def weighted_states(psi0: ArrayLike, dim: int) -> np.ndarray:
+    """A ket as (dim,), a density matrix as its eigenvectors times the roots of their weights, (dim, rank).
+
+    Either is ψ with ρ = ψψ†, one column for each state that a trajectory may start from.
+
+    >>> weighted_states([[0.75, 0.0], [0.0, 0.25]], 2).real.round(3).tolist()
+    [[0.0, 0.866], [0.5, 0.0]]
+    """
+    if np.ndim(psi0) != 2:
+        return check_state(psi0, dim)
+    weights, vectors = np.linalg.eigh(check_density("psi0", psi0, dim))
+    kept = weights > _SMALLEST_WEIGHT
+    columns = np.sqrt(weights[kept] / weights[kept].sum()) * vectors[:, kept]
+    return columns[:, 0] if columns.shape[1] == 1 else columns

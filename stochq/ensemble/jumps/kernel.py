@@ -9,6 +9,7 @@ from jax import lax
 
 from stochq.channels.born import draw_one
 from stochq.channels.jumps import Jumps
+from stochq.ensemble.initial import starting_states
 from stochq.ensemble.jumps.evolution import Evolution
 from stochq.noise import threefry
 from stochq.noise.normals import uniform
@@ -120,7 +121,8 @@ def _start(
     trajectories: jax.Array,
 ) -> _Carry:
     dtype, none = psi0.real.dtype, jnp.zeros(loop.block, jnp.uint32)
-    psi = jnp.broadcast_to(evolution.enter(frame.to_frame(psi0)[:, None]), (psi0.shape[0], loop.block))
+    starts, spread = starting_states(psi0, key, trajectories, loop.block)
+    psi = spread(evolution.enter(frame.to_frame(starts)))
     return _Carry(
         psi,
         evolution.clock(_uniforms(key, trajectories, none, 1, dtype)[0]),

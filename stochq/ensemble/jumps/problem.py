@@ -68,7 +68,7 @@ class JumpProblem(NamedTuple):
 
     def programs(self) -> dict[str, str]:
         """What functions compute of a state."""
-        state = jax.ShapeDtypeStruct(self.psi0.shape, self.psi0.dtype)
+        state = jax.ShapeDtypeStruct(self.psi0.shape[:1], self.psi0.dtype)
         real, times = self.psi0.real.dtype, len(self.grid.times)
         data = {
             "values": jax.ShapeDtypeStruct((times, len(self.names), 1), real),
