@@ -13,14 +13,14 @@ from stochq.systems.hamiltonian import DiagonalHamiltonian
 
 # ΣL†L that varies by less than this part of itself is a multiple of 1.
 _EVEN = 1e-12
-# Terms of the series, and how large ‖H_eff‖ times its interval may be: (2 θ)^(m+1)/(m+1)! is below rounding.
-_SERIES = {"single": (5, 0.1), "double": (8, 0.03)}
+# Terms of the series, m, and how large ‖H_eff‖ times its interval may be, θ: θ^(m+1)/(m+1)! is below rounding.
+_SERIES = {"single": (5, 0.15), "double": (8, 0.03)}
 # Propagators over whole intervals are kept for at most so many different ones.
 _MOST_INTERVALS = 16
 # One search reaches as far as so many mean waiting times.
 _WAITING_TIMES = 4.0
 # Numbers of stored propagators come in multiples of this, so that not every change of numbers is compiled.
-_LEVELS = 4
+_LEVELS = 2
 
 
 def evolution_of(

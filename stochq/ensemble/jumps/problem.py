@@ -18,9 +18,9 @@ from stochq.functions import digest_of_program
 from stochq.noise import seed_words
 from stochq.systems.hamiltonian import DiagonalHamiltonian
 
-# Where an interval has fewer clicks than this, trajectories that have one are advanced in groups of this part of a
-# block, at least so many.
-_FEW_CLICKS, _GROUP, _SMALLEST_GROUP = 0.5, 8, 32
+# Trajectories with events before the next saved time are advanced in groups of a quarter of a block, within these
+# bounds: whole blocks would wait for the one with the most clicks (measured on a qubit, a cavity and six spins).
+_GROUP = (32, 128)
 # Beyond this dimension no propagator is stored, and jumps are made in steps.
 LARGEST = 2048
 
@@ -102,8 +102,7 @@ def build_jump_problem(task: Task, clicks: int = 0) -> JumpProblem:
     loss = total_loss(frame, jumps)
     rate = float(np.mean(loss if loss.ndim == 1 else np.diagonal(loss).real))
     block = block_size(task.dim)
-    rare = rate * float(lengths.max()) < _FEW_CLICKS
-    loop = JumpLoop(block, max(_SMALLEST_GROUP, block // _GROUP) if rare else block, clicks)
+    loop = JumpLoop(block, int(np.clip(block // 4, *_GROUP)), clicks)
     points = covariance_points(len(read.names), len(task.times))
     statistics: dict[str, Statistic] = {MEAN: Mean(), COVARIANCE: Covariance(points), **task.statistics}
     phases = constant_phases(task, task.times) if read.callables or task.statistics else None
