@@ -12,7 +12,7 @@ import numpy as np
 from stochq.arrays import ArrayLike
 from stochq.ensemble.result import EnsembleResult
 from stochq.files import check_replaceable, replace_file
-from stochq.measurement import Record
+from stochq.measurement import Clicks, Record
 from stochq.real_parts import by_observable, in_rows, row_names
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def to_dataset(result: EnsembleResult, curves: Curves | None = None) -> "xr.Data
 
     names = list(in_rows(result.mean))
     variables = _statistics(result, names) | _states(result) | _covariance(result) | _histograms(result)
-    variables |= _user_statistics(result) | _records(result)
+    variables |= _user_statistics(result) | _records(result) | _clicks(result)
     variables |= _curves(curves, names)
     coordinates = {"observable": np.asarray(names, dtype=object), "time": np.asarray(result.times)}
     return xr.Dataset(variables, coordinates, _attributes(result))
@@ -80,6 +80,7 @@ def from_dataset(dataset: "xr.Dataset") -> EnsembleResult:
         histograms=_read_histograms(dataset),
         statistics=_read_user_statistics(dataset),
         records=_read_records(dataset),
+        clicks=_read_clicks(dataset),
         **header,
     )
 
@@ -230,6 +231,15 @@ def _records(result: EnsembleResult) -> dict[str, Any]:
     return {"record_increments": (dims, record.increments, about), "record_times": (("record_time",), record.times)}
 
 
+def _clicks(result: EnsembleResult) -> dict[str, Any]:
+    variables: dict[str, Any] = {}
+    for i, (name, clicks) in enumerate(result.clicks.items()):
+        about = {"name": name, "trajectories": clicks.trajectories}
+        variables[f"clicks_{i}_trajectory"] = ((f"click_{i}",), clicks.trajectory, about)
+        variables[f"clicks_{i}_time"] = ((f"click_{i}",), clicks.time)
+    return variables
+
+
 def _curves(curves: Curves | None, names: list[str]) -> dict[str, Any]:
     if curves is None:
         return {}
@@ -323,6 +333,16 @@ def _read_records(dataset: "xr.Dataset") -> Record | None:
     increments = dataset["record_increments"]
     names, kinds = (tuple(json.loads(increments.attrs[key])) for key in ("names", "kinds"))
     return Record.of_run(dataset["record_times"].values, increments.values, names, kinds)
+
+
+def _read_clicks(dataset: "xr.Dataset") -> dict[str, Clicks]:
+    found: dict[str, Clicks] = {}
+    while f"clicks_{len(found)}_time" in dataset:
+        trajectory = dataset[f"clicks_{len(found)}_trajectory"]
+        time = dataset[f"clicks_{len(found)}_time"].values
+        clicks = Clicks(trajectory.values, time, int(trajectory.attrs["trajectories"]))
+        found[str(trajectory.attrs["name"])] = clicks
+    return found
 
 
 def _read_curves(dataset: "xr.Dataset") -> Curves:

@@ -9,6 +9,7 @@ import numpy as np
 from stochq.accuracy.bias import StepPlan
 from stochq.accuracy.grid import TimeGrid
 from stochq.ensemble.batch import FAILED_FRACTION, Runnable
+from stochq.ensemble.jumps.log import CLICKS
 from stochq.ensemble.records import RECORDS, Records
 from stochq.ensemble.result import EnsembleResult
 from stochq.ensemble.runner import Totals, precision_context
@@ -69,6 +70,7 @@ def assemble(
         antithetic=antithetic,
         density=next((finished[name] for name, s in asked.items() if isinstance(s, Density)), None),
         histograms={name: finished[name] for name, s in asked.items() if isinstance(s, Histogram)},
+        clicks={name: each.part(0, totals.done) for name, each in finished.get(CLICKS, {}).items()},
         records=_record(problem, finished.get(RECORDS), totals.done),
         statistics={name: finished[name] for name in others},
         summaries={name: (s, totals.summaries[name]) for name, s in others.items()},

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from stochq.ensemble.statistics import Moments, Statistic, excess_kurtosis, merged_moments, skewness
-from stochq.measurement import Record
+from stochq.measurement import Clicks, Record
 from stochq.real_parts import by_observable, in_rows, row_names
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ class EnsembleResult:
     records: what the detectors wrote down, a `sq.measurement.Record` of all trajectories in their order (failed ones
     are NaN), `records[name]` (trajectory, interval), or None. The kept states are those of one who loses nothing: where
     a detector's efficiency is below 1, or an operator is unread, they know more than the records tell.
+    clicks {name: `sq.measurement.Clicks`}: the times of all clicks of a counter, where records are asked for and
+    trajectories are followed without a time step.
     """
 
     times: np.ndarray
@@ -69,6 +72,7 @@ class EnsembleResult:
     info: dict[str, Any] = field(default_factory=dict)
     antithetic: bool = False
     records: Record | None = None
+    clicks: dict[str, Clicks] = field(default_factory=dict)
 
     @property
     def samples(self) -> int:
@@ -152,6 +156,7 @@ class EnsembleResult:
             summaries=summaries,
             kept=_join(self.kept, other.kept),
             records=_merged_records(self, other),
+            clicks=_merged_clicks(self, other),
             density=_weighted(self, other, self.density, other.density),
             histograms={
                 name: (edges, counts + other.histograms[name][1]) for name, (edges, counts) in self.histograms.items()
@@ -312,6 +317,21 @@ def _merged_records(a: EnsembleResult, b: EnsembleResult) -> Record | None:
             rows[part] = record.increments[first:last]
     increments = np.concatenate([rows[part] for part in sorted(rows)])
     return Record.of_run(a.records.times, increments, a.records.names, a.records.kinds)
+
+
+def _merged_clicks(a: EnsembleResult, b: EnsembleResult) -> dict[str, Clicks]:
+    """Clicks in the order of the ranges of trajectories."""
+    return {name: _merged_counter(a, b, a.clicks[name], b.clicks[name]) for name in a.clicks if name in b.clicks}
+
+
+def _merged_counter(a: EnsembleResult, b: EnsembleResult, first: Clicks, second: Clicks) -> Clicks:
+    parts: dict[tuple[int, int, int], Clicks] = {}
+    for run, clicks in ((a, first), (b, second)):
+        begins = np.cumsum([0, *(stop - start for _, start, stop in run.ranges)])
+        for part, begin, end in zip(run.ranges, begins[:-1], begins[1:], strict=True):
+            parts[part] = clicks.part(int(begin), int(end))
+    ordered = [parts[part] for part in sorted(parts)]
+    return reduce(Clicks.joined, ordered)
 
 
 def _join(first: np.ndarray | None, second: np.ndarray | None) -> np.ndarray | None:

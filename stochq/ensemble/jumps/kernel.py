@@ -59,13 +59,15 @@ class Clicking(NamedTuple):
 
 class _Carry(NamedTuple):
     """Trajectories under way: states as the evolution holds them, clocks, numbers of clicks so far, the time that
-    remains to the next saved one, clicks of each record since the last one, and the log of clicks."""
+    remains to the next saved one, clicks of each record since the last one; numbers of clicks written so far into the
+    log, and the log."""
 
     psi: jax.Array
     clock: jax.Array
     events: jax.Array
     remaining: jax.Array
     counts: jax.Array
+    logged: jax.Array
     log: jax.Array
 
 
@@ -129,6 +131,7 @@ def _start(
         none,
         jnp.zeros(loop.block, dtype),
         jnp.zeros((clicking.records, loop.block), dtype),
+        none,
         jnp.full((3, loop.clicks, loop.block), -1, dtype),
     )
 
@@ -174,8 +177,12 @@ def _advance_pending(
     if not loop.clicks:
         return carry
     entry = jnp.stack([jnp.broadcast_to(number, record.shape), length - moved.remaining, record])
-    place = jnp.where(moved.clicks, events, np.uint32(loop.clicks))
-    return carry._replace(log=carry.log.at[:, place, chosen].set(entry.astype(carry.log.dtype), mode="drop"))
+    logged, is_recorded = taken(carry.logged), record >= 0
+    place = jnp.where(is_recorded, logged, np.uint32(loop.clicks))
+    return carry._replace(
+        logged=put(carry.logged, logged + is_recorded.astype(jnp.uint32)),
+        log=carry.log.at[:, place, chosen].set(entry.astype(carry.log.dtype), mode="drop"),
+    )
 
 
 def _uniforms(

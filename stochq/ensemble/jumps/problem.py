@@ -7,6 +7,7 @@ import numpy as np
 
 from stochq.ensemble.jumps.evolution import Evolution
 from stochq.ensemble.jumps.kernel import Clicking, JumpGrid, JumpLoop, run_block
+from stochq.ensemble.jumps.log import CLICKS, ClickLog
 from stochq.ensemble.jumps.prepare import evolution_of, total_loss
 from stochq.ensemble.observables import Readout, readout
 from stochq.ensemble.problem import block_size, cast, constant_phases, covariance_points
@@ -78,7 +79,7 @@ class JumpProblem(NamedTuple):
             "clicks": jax.ShapeDtypeStruct((3, self.loop.clicks, 1), real),
         }
         weights = jax.ShapeDtypeStruct((1,), self.psi0.real.dtype)
-        asked = [one for name, one in self.statistics.items() if name not in (MEAN, COVARIANCE, RECORDS)]
+        asked = [one for name, one in self.statistics.items() if name not in (MEAN, COVARIANCE, RECORDS, CLICKS)]
         return {
             "read": " ".join(digest_of_program(function, state) for function in self.read.callables),
             "statistics": " ".join(digest_of_program(one.block, data[one.needs], weights) for one in asked),
@@ -113,6 +114,8 @@ def build_jump_problem(task: Task, clicks: int = 0) -> JumpProblem:
     frame, evolution, clicking, grid, psi, read, statistics = parts
     if task.recording is not None:
         statistics[RECORDS] = task.recording.statistic(task.times)
+        if clicks:
+            statistics[CLICKS] = ClickLog(records, task.times)
     return JumpProblem(loop, frame, evolution, clicking, grid, psi, seed_words(int(task.seed)), read, statistics)
 
 

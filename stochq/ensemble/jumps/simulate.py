@@ -1,5 +1,6 @@
 """A run of jumps: no step to choose, no error but that of sampling."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -8,15 +9,18 @@ import numpy as np
 from stochq.accuracy.bias import StepPlan
 from stochq.accuracy.grid import TimeGrid
 from stochq.ensemble.assemble import assemble
-from stochq.ensemble.jumps.problem import build_jump_problem, has_exact_jumps
-from stochq.ensemble.problem import constant_phases
+from stochq.ensemble.jumps.problem import JumpProblem, build_jump_problem, has_exact_jumps
+from stochq.ensemble.problem import block_size, constant_phases
+from stochq.ensemble.records import RECORDS
 from stochq.ensemble.result import EnsembleResult
-from stochq.ensemble.runner import Execution, run
+from stochq.ensemble.runner import Execution, Totals, run
 from stochq.ensemble.task import Task
 from stochq.ensemble.to_tolerance import report_on, run_to, target_of
 from stochq.equation import Equation
 
 _REASON = "no time step: between clicks the evolution is exact, and their times are found to rounding"
+# The log of clicks of a block of trajectories takes at most so much memory.
+_LOG_BYTES = 2**29
 
 
 def check_no_step(equation: Equation, scheme: Any, dt: Any, antithetic: Any, interval: Any) -> None:
@@ -41,14 +45,20 @@ def simulate_jumps(
 ) -> EnsembleResult:
     """The ensemble of a task whose channels have clicks alone. asked: names in the order of the result."""
     # Steps of a grid are here the expected events, of which a progress bar and rounding take notice.
-    problem, target = build_jump_problem(task), None
+    problem = build_jump_problem(task)
     grid = TimeGrid(task.times, np.asarray(problem.grid.steps), np.diff(task.times))
     plan = _plan(task)
-    if tolerance is None:
-        totals = run(problem, trajectories, grid.total_steps, execution)
+    target = None if tolerance is None else target_of(task, plan, tolerance, grid.total_steps)
+
+    def run_all(problem: JumpProblem) -> Totals:
+        if target is None:
+            return run(problem, trajectories, grid.total_steps, execution)
+        return run_to(target, lambda _: problem, False, trajectories, execution)[1]
+
+    if task.recording is None:
+        totals = run_all(problem)
     else:
-        target = target_of(task, plan, tolerance, grid.total_steps)
-        problem, totals = run_to(target, lambda _: problem, False, trajectories, execution)
+        problem, totals = _run_with_log(task, grid.total_steps, run_all)
     result = assemble(problem, grid, totals, plan, asked, task.precision, task.seed)
     if target is not None:
         report_on(result, target, totals, trajectories)
@@ -60,6 +70,33 @@ def simulate_jumps(
     if problem.grid.phases is None:
         kept = (kept * constant_phases(task, task.times)[:, None]).astype(kept.dtype)
     return replace(result, kept=kept)
+
+
+def _run_with_log(task: Task, expected: int, run_all: Callable[[JumpProblem], Totals]) -> tuple[JumpProblem, Totals]:
+    """A run that remembers the times of all recorded clicks: again, with more room, where a trajectory has more."""
+    room = _power_of_two(expected + 8 * np.sqrt(expected) + 8)
+    while True:
+        problem = build_jump_problem(task, min(room, _most_clicks(task)))
+        totals = run_all(problem)
+        counts = max(float(np.nanmax(part.sum(axis=(1, 2)), initial=0)) for part in totals.summaries[RECORDS])
+        if counts <= problem.loop.clicks:
+            return problem, totals
+        if problem.loop.clicks < room:
+            raise ValueError(
+                f"records: expected at most {problem.loop.clicks} clicks of a trajectory, whose times fit the memory; "
+                f"got {counts:.0f}. Go on from the kept final states in runs over shorter times."
+            )
+        room = _power_of_two(counts)
+
+
+def _most_clicks(task: Task) -> int:
+    """How many clicks of a trajectory are remembered at most."""
+    each = 3 * block_size(task.dim) * (8 if task.precision == "double" else 4)
+    return _LOG_BYTES // each
+
+
+def _power_of_two(count: float) -> int:
+    return 2 ** int(np.ceil(np.log2(max(count, 1))))
 
 
 def _plan(task: Task) -> StepPlan:

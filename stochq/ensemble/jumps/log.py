@@ -1,0 +1,64 @@
+"""The times of clicks, from the device to the result."""
+
+from typing import Any, ClassVar, NamedTuple, final
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from stochq.ensemble.statistics import Statistic
+from stochq.measurement.clicks import Clicks
+
+# The name of the statistic that holds them.
+CLICKS = "times of clicks"
+
+
+class ClickRows(NamedTuple):
+    """Clicks, one in each place of the arrays: the trajectory, the interval, the time since that began, the record.
+
+    trajectories: among how many.
+    """
+
+    trajectory: np.ndarray
+    interval: np.ndarray
+    offset: np.ndarray
+    record: np.ndarray
+    trajectories: int
+
+
+@final
+class ClickLog(Statistic):
+    """The times of all clicks of the records `names`. times: (T,), at which the intervals begin and end."""
+
+    names: tuple[str, ...] = eqx.field(static=True)
+    times: Any
+    needs: ClassVar[str] = "clicks"
+    large: ClassVar[bool] = True
+
+    def block(self, data: jax.Array, weights: jax.Array) -> jax.Array:
+        return jnp.where((weights > 0)[None, None], data, -1)
+
+    def on_host(self, summary: Any) -> list[ClickRows]:
+        log = np.moveaxis(np.asarray(summary), -1, 1)
+        trajectory, place = np.nonzero(log[2] >= 0)
+        interval, offset, record = log[:, trajectory, place]
+        return [ClickRows(trajectory, interval.astype(np.int32), offset, record.astype(np.int32), log.shape[1])]
+
+    def merge(self, total: list[ClickRows], summary: list[ClickRows]) -> list[ClickRows]:
+        # In place: as many lists as blocks would take time that grows with their square.
+        total.extend(summary)
+        return total
+
+    def finish(self, total: list[ClickRows]) -> dict[str, Clicks]:
+        count = sum(rows.trajectories for rows in total)
+        first = np.cumsum([0, *(rows.trajectories for rows in total)])
+        trajectory = np.concatenate([rows.trajectory + start for rows, start in zip(total, first[:-1], strict=True)])
+        interval, offset, record = (
+            np.concatenate([getattr(rows, field) for rows in total]) for field in ("interval", "offset", "record")
+        )
+        time = np.asarray(self.times, float)[interval] + offset
+        return {
+            name: Clicks(trajectory[record == place], time[record == place], count)
+            for place, name in enumerate(self.names)
+        }
