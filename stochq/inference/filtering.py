@@ -152,6 +152,17 @@ def log_likelihood(
     return found if per_record else found.sum(keepdims=False)
 
 
+def traced_likelihood(equation: Equation, state: ArrayLike, record: Record, most_clicks: int) -> jax.Array:
+    """The log-likelihoods (record,) where JAX traces the record's numbers too; in double precision.
+
+    most_clicks: of one counter in one bin.
+    """
+    equation = as_monitored(equation)
+    initial = initial_state(state, equation.dim)
+    observed = observe(equation, record, most_clicks)
+    return _traced_likelihood(choose(observed, initial, "auto"), initial, observed)
+
+
 @eqx.filter_jit
 def _traced_likelihood(kind: Kind, state: Array, observed: Observed) -> jax.Array:
     instrument = build(kind, observed)

@@ -13,10 +13,12 @@ from stochq.inference.data import read_data
 from stochq.inference.linearized import linearized
 from stochq.inference.minimize import Minimum, check_start, descend, gauss_newton
 from stochq.inference.outcome import fit_from
-from stochq.inference.problem import Means, Problem
+from stochq.inference.problem import Means, Objective, Problem
 from stochq.inference.progress import shown
+from stochq.inference.records import Records
 from stochq.inference.result import Fit, flat, parameter_names, shaped
 from stochq.inference.starts import further_starts
+from stochq.measurement import Record
 
 
 def fit(
@@ -42,6 +44,14 @@ def fit(
     not fluctuate are left out, and that Σ is itself an estimate is counted in the errors and in the p-value (Hotelling
     1931; Gleser and Olkin 1970), as in `sq.compare`.
 
+    Of records, predict gives the equation and the initial state, and what is minimised is −ℓ, with ℓ the log-likelihood
+    of `sq.inference.log_likelihood`: Fisher scoring with the scores $s_r$ of the records,
+
+    $$\mathrm{cov}\,\theta = H^{-1}\Big(\sum_r s_rs_r^T\Big)H^{-1},\quad
+      H = -\frac{\partial^2\ell}{\partial\theta^2}$$
+
+    which is right for a model that is not, too (White 1982).
+
     The prediction's own sampling error is not part of the covariance: predict from several times as many trajectories
     as the data, with another seed. An interrupt (Ctrl-C) ends the search, and the best so far is returned.
 
@@ -49,10 +59,11 @@ def fit(
         predict: a JAX function from parameters to means, such as `sq.expectations` of an equation built from them. As
             with `jax.jit` it must depend on its argument alone, so with one seed throughout: it is compiled once, and
             the program is kept for later fits with the same function and the same shapes. A second argument `times`
-            with a default lets the result predict at other times.
+            with a default lets the result predict at other times. For records: to (equation of sq.models.monitored,
+            initial state).
         data: pairs (mean, stderr) in the structure predict returns, independent of each other, the stderr of a complex
             mean complex, with the error of the real part as its real part; or an EnsembleResult, of which the predicted
-            names are fitted.
+            names are fitted; or a Record, of at least five records to a parameter.
         start: pytree of numbers where the search begins.
         optimizer: None for damped Gauss-Newton steps, which stop when they are below a twentieth of a standard error;
             or one of optax, run for all steps with gradients in reverse mode.
@@ -89,9 +100,7 @@ def fit(
     coordinates, prior = read_bounds(bounds, start), read_priors(priors, start)
     points = [flat(start), *further_starts(starts, start, coordinates, prior)]
     with jax.enable_x64(True):
-        prediction = linearized(predict, start)
-        measured = read_data(data, prediction.predicted, flat(start).size)
-        problem = Problem(Means(predict, prediction, measured), coordinates, prior, start)
+        problem = Problem(_objective(predict, data, start), coordinates, prior, start)
         minima = _minima(problem, points, optimizer, steps, progress)
         found = fit_from(problem, minima, intervals)
     for note in found.notes:
@@ -99,12 +108,20 @@ def fit(
     return found
 
 
+def _objective(predict: Callable[..., Any], data: Any, start: Any) -> Objective:
+    """The misfit of what predict returns: means, or an equation that records are of."""
+    if isinstance(data, Record):
+        return Records(predict, data, start)
+    prediction = linearized(predict, start)
+    return Means(predict, prediction, read_data(data, prediction.predicted, flat(start).size))
+
+
 def _minima(
     problem: Problem, points: list[np.ndarray], optimizer: Any, steps: int, progress: bool | None
 ) -> list[Minimum]:
     """The minimum that each of the starts (P,) leads to, until an interrupt."""
     names = parameter_names(problem.like)
-    check_start(problem.own, points[0], names, problem.own(points[0]))
+    check_start(problem.own, points[0], names, problem.own(points[0]), problem.objective.hint)
     minima: list[Minimum] = []
     with shown(names, problem.coordinates, progress) as show:
         for point in points:

@@ -182,7 +182,7 @@ def descend(loss: Callable[[Any], jax.Array], evaluate: Evaluate, start: Any, op
     return Minimum(best, evaluate(best), best, np.array(losses), np.stack(visited), *end)
 
 
-def check_start(evaluate: Evaluate, start: np.ndarray, names: tuple[str, ...], local: Local) -> None:
+def check_start(evaluate: Evaluate, start: np.ndarray, names: tuple[str, ...], local: Local, hint: str) -> None:
     """ValueError when the prediction or its derivative has no value at the start, or one that means nothing.
 
     Noise grows with the root of its rate: at a rate of exactly zero the derivative is infinite, and what comes out is
@@ -191,8 +191,7 @@ def check_start(evaluate: Evaluate, start: np.ndarray, names: tuple[str, ...], l
     for what, array in (("a prediction", local.loss), ("a derivative", local.jacobian)):
         if not np.all(np.isfinite(array)):
             raise ValueError(
-                f"start: expected parameters at which predict gives finite numbers; {what} is not finite there. "
-                "Rates must be positive: the noise grows with their square root."
+                f"start: expected parameters at which predict gives finite numbers; {what} is not finite there. " + hint
             )
     for place in np.flatnonzero(start == 0):
         slope = np.linalg.norm(local.jacobian[:, place])

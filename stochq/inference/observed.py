@@ -82,8 +82,10 @@ def as_monitored(equation: Any) -> Equation:
     return checked
 
 
-def observe(equation: Equation, record: Any) -> Observed:
+def observe(equation: Equation, record: Any, most_clicks: int | None = None) -> Observed:
     """The record's columns beside the operators that wrote them; detectors that it lacks have lost theirs.
+
+    most_clicks: of one counter in one bin, where JAX traces the record's numbers, which were checked before.
 
     Raises: ValueError for a record of other detectors or kinds, with numbers that are not finite.
     """
@@ -94,7 +96,8 @@ def observe(equation: Equation, record: Any) -> Observed:
     currents = [place for slot in chosen if slot.kind != "counting" for place in _places(slot)]
     counters = [slot.place for slot in chosen if slot.kind == "counting"]
     columns = [kind for slot, kind in zip(chosen, counting, strict=True) for _ in range(COLUMNS[slot.kind])]
-    data = np.moveaxis(record.increments, 0, -1)
+    traced = not is_concrete(record.increments)
+    data = (jnp if traced else np).moveaxis(record.increments, 0, -1)
     lengths, which = np.unique(intervals(record.times), return_inverse=True)
     if equation.time_dependent:
         lengths, which = intervals(record.times), np.arange(len(record.times) - 1)
@@ -107,7 +110,8 @@ def observe(equation: Equation, record: Any) -> Observed:
         [slot for slot in chosen if slot.kind != "counting"], data[:, ~np.array(columns, bool)], lengths[which]
     )
     clicks = data[:, np.array(columns, bool)]
-    observed = Observed(select(parts), lengths, Written(current, clicks, which), correction, int(clicks.max(initial=0)))
+    most = (most_clicks or 0) if traced else int(clicks.max(initial=0))
+    observed = Observed(select(parts), lengths, Written(current, clicks, which), correction, most)
     _warn_of_currents(observed)
     return observed
 
@@ -135,7 +139,7 @@ def _selected(parts: WatchedParts, currents: list[int], counters: list[int]) -> 
     )
 
 
-def _unit_noise(chosen: list[Slot], raw: np.ndarray, lengths: np.ndarray) -> tuple[Array, Array]:
+def _unit_noise(chosen: list[Slot], raw: Array, lengths: np.ndarray) -> tuple[Array, Array]:
     """Columns (T, K, R) without gain and offset, and what these add to the log-likelihood, (R,)."""
     scales, drifts = electronics(chosen)
     if is_concrete((scales, drifts)) and np.all(np.equal(scales, 1.0)) and not np.any(drifts):
@@ -173,6 +177,8 @@ def check_record(record: Any, known: dict[str, Slot]) -> None:
             )
         if kind != known[name].kind:
             raise ValueError(f"record: expected detectors {expected}; {name!r} is a record of {kind} detection.")
+    if not is_concrete(record.increments):
+        return
     bad = np.argwhere(~np.isfinite(record.increments))
     if len(bad):
         row, interval, column = bad[0]

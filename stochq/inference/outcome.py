@@ -28,9 +28,10 @@ def fit_from(problem: Problem, minima: list[Minimum], intervals: Literal["wald",
     held = at_bound(problem, minimum)
     theta = np.where(held, problem.coordinates.nearest(inside)[0], inside)
     known = _covariance(jacobian, minimum.local.residuals, held, names)
-    dof = len(minimum.local.residuals) - known.rank
-    covariance = known.covariance * inflation(dof, problem.objective.samples)
-    chi2 = 2 * minimum.local.loss
+    is_chi2 = problem.objective.is_chi2
+    dof = len(minimum.local.residuals) - known.rank if is_chi2 else 0
+    covariance = _sandwich(problem, inside, held, known.covariance) * inflation(dof, problem.objective.samples)
+    chi2 = 2 * minimum.local.loss if is_chi2 else np.nan
     p_value = problem.objective.p_value(chi2, dof, inside)
     named = tuple(name for name, one in zip(names, held, strict=True) if one)
     return Fit(
@@ -48,9 +49,27 @@ def fit_from(problem: Problem, minima: list[Minimum], intervals: Literal["wald",
         at_bound=named,
         other_minima=_others(problem, minima, minimum),
         kind=intervals,
+        log_likelihood=np.nan if is_chi2 else -minimum.local.loss,
         problem=problem,
         minimum=minimum,
     )
+
+
+def _sandwich(problem: Problem, theta: np.ndarray, held: np.ndarray, covariance: np.ndarray) -> np.ndarray:
+    """H⁻¹JᵀJH⁻¹, for a misfit whose second derivatives H are not JᵀJ: right where the model is not, too.
+
+    The covariance as it is where H is not known, as next to a bound.
+    """
+    varied = np.ix_(~held, ~held)
+    if not np.any(~held) or not np.all(np.isfinite(covariance[varied])):
+        return covariance
+    second = problem.second_derivatives(theta, covariance, ~held)
+    if second is None or not np.all(np.isfinite(second)) or np.linalg.eigvalsh(second)[0] <= 0:
+        return covariance
+    inverse = np.linalg.inv(second)
+    found = covariance.copy()
+    found[varied] = inverse @ np.linalg.inv(covariance[varied]) @ inverse
+    return found
 
 
 class _Known(NamedTuple):

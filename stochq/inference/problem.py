@@ -20,7 +20,7 @@ _LONGEST = 3.0
 
 
 class Objective(Protocol):
-    """The misfit of a model: half a χ², or minus a log-likelihood."""
+    """The misfit of a model: half a χ², or minus a log-likelihood. hint: why it may not be finite."""
 
     def local(self, theta: np.ndarray) -> Local:
         """The misfit near parameters θ (P,)."""
@@ -29,6 +29,8 @@ class Objective(Protocol):
     def loss(self, parameters: Any) -> jax.Array:
         """The misfit as a JAX function of parameters in the user's structure."""
         ...
+
+    hint: str
 
     @property
     def points(self) -> int:
@@ -40,13 +42,24 @@ class Objective(Protocol):
         """Gaussian values by which the errors of the data are known."""
         ...
 
+    @property
+    def is_chi2(self) -> bool:
+        """Whether twice the misfit is a χ²."""
+        ...
+
     def p_value(self, chi2: float, dof: int, theta: np.ndarray) -> float:
         """The chance that data of the right model fit worse."""
+        ...
+
+    def second_derivatives(self, theta: np.ndarray, covariance: np.ndarray, varied: np.ndarray) -> np.ndarray | None:
+        """Those of the misfit in the parameters at `varied`, None for JᵀJ; covariance (P, P): how far to look."""
         ...
 
 
 class Means:
     """Half the χ² of predicted means."""
+
+    hint = "Rates must be positive: the noise grows with their square root."
 
     def __init__(self, predict: Callable[[Any], Any], prediction: Linearized, data: Data) -> None:
         self.predict, self.prediction, self.data = predict, prediction, data
@@ -62,6 +75,13 @@ class Means:
     @property
     def samples(self) -> float:
         return self.data.samples
+
+    @property
+    def is_chi2(self) -> bool:
+        return True
+
+    def second_derivatives(self, theta: np.ndarray, covariance: np.ndarray, varied: np.ndarray) -> None:
+        return None
 
     def p_value(self, chi2: float, dof: int, theta: np.ndarray) -> float:
         rest = chance_of_rest(self.data.off(self.prediction(theta)[0]))
@@ -87,6 +107,14 @@ class Problem:
         slopes = np.zeros((len(known), len(theta)))
         slopes[np.arange(len(known)), known] = 1 / self.priors.stderr[known]
         return local.with_rows(rows, slopes)
+
+    def second_derivatives(self, theta: np.ndarray, covariance: np.ndarray, varied: np.ndarray) -> np.ndarray | None:
+        """Those of the misfit and the priors with respect to the parameters at `varied`, None for JᵀJ."""
+        found = self.objective.second_derivatives(theta, covariance, varied)
+        if found is None:
+            return None
+        with np.errstate(divide="ignore"):
+            return found + np.diag(1 / self.priors.stderr[varied] ** 2)
 
     def free(self, u: np.ndarray) -> Local:
         """The same near free coordinates u (P,), with what the coordinates bend a slope into."""

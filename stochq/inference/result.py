@@ -25,7 +25,7 @@ class History(NamedTuple):
 
 
 class OtherMinimum(NamedTuple):
-    """A minimum that a further start led to: its parameters and its χ²."""
+    """A minimum that a further start led to: its parameters and its χ², or −2 log-likelihood."""
 
     parameters: Any
     chi2: float
@@ -54,7 +54,8 @@ class Fit:
     every step; converged: whether the last step was far below the standard errors (None for an optimizer that does not
     tell); advice: what to do if not; p_value: the chance that data of the right model have a larger chi2; notes: what
     the fit warned of; at_bound: names of parameters that end at a bound, whose standard error is how far χ² lets them
-    from it and whose correlations are none; other_minima: where further starts led, the lowest first.
+    from it and whose correlations are none; other_minima: where further starts led, the lowest first; log_likelihood:
+    of records, relative to Wiener noise, which have no chi2, dof and p_value.
     """
 
     parameters: Any
@@ -71,6 +72,7 @@ class Fit:
     at_bound: tuple[str, ...] = ()
     other_minima: tuple[OtherMinimum, ...] = ()
     kind: Literal["wald", "profile"] = "wald"
+    log_likelihood: float = np.nan
     problem: "Problem | None" = field(default=None, repr=False, compare=False)
     minimum: "Minimum | None" = field(default=None, repr=False, compare=False)
 
@@ -129,8 +131,7 @@ class Fit:
         width = max(len(name) for name in self.names)
         lines = [f"{name:<{width}}  {text}" for name, text in zip(self.names, self._values(values), strict=True)]
         ending = f", NOT converged: {self.advice}" if self.converged is False else ""
-        ratio = f" = {self.chi2 / self.dof:.2f}, p = {self.p_value:.2g}" if self.dof > 0 else ""
-        lines.append(f"chi2/dof = {self.chi2:.1f}/{self.dof}{ratio}, {len(self.history.loss)} steps{ending}")
+        lines.append(f"{self._quality()}, {len(self.history.loss)} steps{ending}")
         lines += [f"! {note}" for note in self.notes]
         for other in self.other_minima:
             told = ", ".join(
@@ -140,6 +141,12 @@ class Fit:
         return "\n".join(lines)
 
     __repr__ = __str__
+
+    def _quality(self) -> str:
+        if not np.isnan(self.log_likelihood):
+            return f"log-likelihood = {self.log_likelihood:.2f} of {self.points} records"
+        ratio = f" = {self.chi2 / self.dof:.2f}, p = {self.p_value:.2g}" if self.dof > 0 else ""
+        return f"chi2/dof = {self.chi2:.1f}/{self.dof}{ratio}"
 
     def _values(self, values: np.ndarray) -> list[str]:
         errors = np.sqrt(np.diagonal(self.covariance))

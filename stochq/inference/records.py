@@ -1,0 +1,142 @@
+"""The likelihood of records as a misfit: Fisher scoring from the score of each record."""
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from stochq.equation import Equation
+from stochq.inference.filtering import log_likelihood, traced_likelihood
+from stochq.inference.minimize import Local
+from stochq.inference.result import shaped
+from stochq.measurement import Record
+
+# Compiled likelihoods that are kept.
+_KEPT = 8
+# Scores are differenced over this part of a standard error for their second derivatives.
+_STEP = 0.1
+# Fewer records than these to a parameter do not tell the information in one.
+_RECORDS_PER_PARAMETER = 5
+
+
+class Layout(NamedTuple):
+    """All of a record but its numbers: times as bytes, names, kinds, shape (record, interval, column), most clicks."""
+
+    times: bytes
+    names: tuple[str, ...]
+    kinds: tuple[Any, ...]
+    shape: tuple[int, ...]
+    most_clicks: int
+
+    @staticmethod
+    def of(record: Record) -> "Layout":
+        counts = [np.max(record[name]) for name in record.names if record.kinds[record.names.index(name)] == "counting"]
+        times = np.asarray(record.times, np.float64)
+        most = int(max(counts, default=0))
+        return Layout(times.tobytes(), record.names, record.kinds, record.increments.shape, most)
+
+    def record(self, increments: Any) -> Record:
+        """A record of this layout."""
+        return Record.of_run(np.frombuffer(self.times), increments, self.names, self.kinds)
+
+
+class Scores:
+    """Log-likelihoods (R,) and their derivatives (R, P), compiled once for all records of a layout."""
+
+    def __init__(
+        self, predict: Callable[[Any], Any], structure: Any, shapes: tuple[tuple[int, ...], ...], layout: Layout
+    ) -> None:
+        like = jax.tree_util.tree_unflatten(structure, [np.zeros(shape) for shape in shapes])
+
+        def twice(vector: jax.Array, increments: jax.Array) -> tuple[jax.Array, jax.Array]:
+            equation, state = _checked(predict(shaped(vector, like)))
+            value = traced_likelihood(equation, state, layout.record(increments), layout.most_clicks)
+            return value, value
+
+        size = sum(int(np.prod(shape)) for shape in shapes)
+        arguments = (jax.ShapeDtypeStruct(shape, np.float64) for shape in ((size,), layout.shape))
+        self._compiled = jax.jit(jax.jacfwd(twice, has_aux=True)).lower(*arguments).compile()
+
+    def __call__(self, vector: np.ndarray, increments: jax.Array) -> tuple[np.ndarray, np.ndarray]:
+        scores, values = jax.device_get(self._compiled(jnp.asarray(vector), increments))
+        return values, scores
+
+
+_kept = functools.lru_cache(maxsize=_KEPT)(Scores)
+
+
+def _checked(predicted: Any) -> tuple[Equation, Any]:
+    """The equation and the state of a prediction for records."""
+    if not isinstance(predicted, tuple) or len(predicted) != 2 or not isinstance(predicted[0], Equation):
+        raise ValueError(
+            "predict: expected (equation, initial state) where data are a Record, the equation from "
+            f"sq.models.monitored; got {type(predicted).__name__}."
+        )
+    return predicted
+
+
+class Records:
+    """Minus the log-likelihood of records, with the scores of each."""
+
+    hint = (
+        "Rates must be positive, efficiencies below 1 where clicks need a loss, and bins short against the time in "
+        "which the state becomes known."
+    )
+
+    def __init__(self, predict: Callable[[Any], Any], record: Record, start: Any) -> None:
+        leaves, structure = jax.tree_util.tree_flatten(start)
+        shapes = tuple(np.shape(leaf) for leaf in leaves)
+        parameters = sum(int(np.prod(shape)) for shape in shapes)
+        if len(record) < _RECORDS_PER_PARAMETER * parameters:
+            raise ValueError(
+                f"data: expected at least {_RECORDS_PER_PARAMETER * parameters} records for {parameters} parameters, "
+                f"from whose scatter the errors follow; got {len(record)}. Cut long records into pieces."
+            )
+        layout = Layout.of(record)
+        try:
+            hash(predict)
+        except TypeError:
+            self._scores = Scores(predict, structure, shapes, layout)
+        else:
+            self._scores = _kept(predict, structure, shapes, layout)
+        self._increments = jnp.asarray(np.asarray(record.increments, np.float64))
+        self.predict, self.record = predict, record
+
+    @property
+    def points(self) -> int:
+        return len(self.record)
+
+    @property
+    def samples(self) -> float:
+        return np.inf
+
+    @property
+    def is_chi2(self) -> bool:
+        return False
+
+    def p_value(self, chi2: float, dof: int, theta: np.ndarray) -> float:
+        return np.nan
+
+    def local(self, theta: np.ndarray) -> Local:
+        """The information is the sum of squares of the scores, and the residuals are all −1."""
+        values, scores = self._scores(theta, self._increments)
+        return Local.of_squares(-np.ones(len(values)), scores)._replace(loss=-float(values.sum()))
+
+    def loss(self, parameters: Any) -> jax.Array:
+        equation, state = _checked(self.predict(parameters))
+        return -log_likelihood(equation, state, self.record)
+
+    def second_derivatives(self, theta: np.ndarray, covariance: np.ndarray, varied: np.ndarray) -> np.ndarray:
+        """From differences of the scores along the covariance's axes."""
+        root = np.linalg.cholesky(covariance[np.ix_(varied, varied)])
+        columns = []
+        for axis in root.T:
+            step = np.zeros(len(theta))
+            step[varied] = _STEP * axis
+            ahead, behind = (self.local(theta + sign * step).gradient[varied] for sign in (1.0, -1.0))
+            columns.append((ahead - behind) / (2 * _STEP))
+        second = np.stack(columns, axis=1) @ np.linalg.inv(root)
+        return 0.5 * (second + second.T)

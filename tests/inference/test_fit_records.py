@@ -1,0 +1,112 @@
+"""Fits of records: likelihoods in closed form, minimised and differentiated by SciPy and NumPy."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import optimize, stats
+
+import stochq as sq
+
+T, STRENGTH, BINS = 0.5, 1.5, 10
+TIMES = np.linspace(0.0, T, BINS + 1)
+START = {"efficiency": 0.5, "up": 0.4}
+BOUNDS = {"efficiency": (0.0, 1.0), "up": (0.0, 1.0)}
+
+
+def model(parameters):
+    """Which of two states a system is in: Y = ±2κ√η T + W_T over all bins."""
+    watched = sq.measurement.homodyne(STRENGTH * np.array([1.0, -1.0]), efficiency=parameters["efficiency"])
+    state = jnp.diag(jnp.stack([parameters["up"], 1 - parameters["up"]]))
+    return sq.models.monitored(np.zeros((2, 2)), {"z": watched}), state
+
+
+def log_likelihoods(theta, y):
+    """ln Σ_s p_s exp(2s√ηκy − 2ηκ²T), by record."""
+    efficiency, up = theta
+    root = 2 * STRENGTH * np.sqrt(efficiency)
+    weights = np.stack([up * np.exp(root * y), (1 - up) * np.exp(-root * y)])
+    return np.log(weights.sum(axis=0)) - 0.5 * root**2 * T
+
+
+def drawn(seed, count=300, spread=1.0):
+    rng = np.random.default_rng(seed)
+    sign = np.where(rng.random(count) < 0.7, 1.0, -1.0)
+    noise = spread * np.sqrt(T / BINS) * rng.normal(size=(count, BINS))
+    y = 2 * STRENGTH * np.sqrt(0.6) * T / BINS * sign[:, None] + noise
+    return y.sum(axis=1), sq.inference.Record(TIMES, y, ["z"])
+
+
+def expected(y):
+    """The estimate, H, and the scores by central differences of the closed form."""
+    best = optimize.minimize(lambda x: -log_likelihoods(x, y).sum(), [0.5, 0.5], method="Nelder-Mead", tol=1e-12).x
+    steps = 1e-4 * np.eye(2)
+    scores = np.stack([(log_likelihoods(best + h, y) - log_likelihoods(best - h, y)) / 2e-4 for h in steps])
+    second = np.empty((2, 2))
+    for i, one in enumerate(steps):
+        for j, other in enumerate(steps):
+            corners = [log_likelihoods(best + a * one + b * other, y).sum() for a in (1, -1) for b in (1, -1)]
+            second[i, j] = -(corners[0] - corners[1] - corners[2] + corners[3]) / 4e-8
+    return best, second, scores @ scores.T
+
+
+@pytest.mark.parametrize("spread", [1.0, 1.3], ids=["right", "noisier than the model says"])
+def test_estimate_and_sandwich_are_those_of_the_closed_form(spread):
+    y, record = drawn(3, spread=spread)
+    fit = sq.fit(model, record, START, bounds=BOUNDS)
+    best, second, squares = expected(y)
+    inverse = np.linalg.inv(second)
+    sandwich = inverse @ squares @ inverse
+    # Ends within a twentieth of a standard error.
+    np.testing.assert_allclose(
+        [fit.parameters["efficiency"], fit.parameters["up"]], best, atol=0.04 * np.sqrt(sandwich.diagonal().min())
+    )
+    np.testing.assert_allclose(fit.covariance, sandwich, rtol=0.02, atol=0.02 * np.abs(sandwich).min())
+    assert fit.log_likelihood == pytest.approx(log_likelihoods(best, y).sum(), abs=1e-3)
+    assert np.isnan(fit.chi2) and "of 300 records" in str(fit) and fit.converged
+
+
+def test_profile_intervals_are_where_the_likelihood_has_fallen():
+    y, record = drawn(4)
+    fit = sq.fit(model, record, START, bounds=BOUNDS, intervals="profile")
+    best, _, _ = expected(y)
+    most = log_likelihoods(best, y).sum()
+
+    def fallen(efficiency):
+        of_up = optimize.minimize_scalar(
+            lambda up: -log_likelihoods((efficiency, up), y).sum(), bounds=(0.01, 0.99), method="bounded"
+        )
+        return 2 * (most + of_up.fun) - stats.chi2.isf(0.05, 1)
+
+    low, high = fit.intervals(0.95)
+    assert low["efficiency"] == pytest.approx(optimize.brentq(fallen, 0.2, best[0]), rel=0.005)
+    assert high["efficiency"] == pytest.approx(optimize.brentq(fallen, best[0], 0.99), rel=0.005)
+
+
+def test_intervals_of_records_hold_the_truth():
+    """120 sets of records of one layout, one program for all."""
+    traced, scores = [], []
+
+    def counted(parameters):
+        traced.append(parameters)
+        return model(parameters)
+
+    for seed in range(120):
+        fit = sq.fit(counted, drawn(100 + seed)[1], START, bounds=BOUNDS)
+        scores.append((fit.parameters["efficiency"] - 0.6) / fit.stderr["efficiency"])
+        scores.append((fit.parameters["up"] - 0.7) / fit.stderr["up"])
+    assert len(traced) == 1
+    for within, share in ((1.0, 0.683), (1.96, 0.95)):
+        inside = np.mean(np.abs(scores) < within)
+        assert abs(inside - share) < 3.5 * np.sqrt(share * (1 - share) / len(scores)), (within, inside)
+
+
+def test_what_records_cannot_be_fitted_with():
+    _, record = drawn(3)
+    with pytest.raises(ValueError, match=r"^data: expected at least 10 records for 2 parameters.*got 7"):
+        sq.fit(model, drawn(3, count=7)[1], START)
+    with pytest.raises(ValueError, match=r"^predict: expected \(equation, initial state\)"):
+        sq.fit(lambda p: model(p)[0], record, START)
+    with pytest.raises(ValueError, match="^fit: expected one of means"):
+        _ = sq.fit(model, record, START).residuals
+    with pytest.raises(ValueError, match="^record: expected detectors among 'z'"):
+        sq.fit(model, sq.inference.Record([0.0, T], np.ones((20, 1)), ["x"]), START)
