@@ -26,13 +26,9 @@ SHAPES = ("skewness", "kurtosis")
 
 @dataclass(frozen=True)
 class Curves:
-    """What a picture shows beside the ensemble: the exact curves and single trajectories, by observable.
-
-    exact: (time,) each; trajectories: (trajectory, time) each. Either may be empty.
-    """
+    """What a picture shows beside the ensemble: the exact curves, (time,), by observable."""
 
     exact: Mapping[str, np.ndarray] = field(default_factory=dict)
-    trajectories: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 def to_dataset(result: EnsembleResult, curves: Curves | None = None) -> "xr.Dataset":
@@ -41,7 +37,7 @@ def to_dataset(result: EnsembleResult, curves: Curves | None = None) -> "xr.Data
 
     names = list(in_rows(result.mean))
     variables = _statistics(result, names) | _states(result) | _covariance(result) | _histograms(result)
-    variables |= _user_statistics(result) | _records(result) | _clicks(result)
+    variables |= _user_statistics(result) | _records(result) | _clicks(result) | _kept_values(result, names)
     variables |= _curves(curves, names)
     coordinates = {"observable": np.asarray(names, dtype=object), "time": np.asarray(result.times)}
     return xr.Dataset(variables, coordinates, _attributes(result))
@@ -81,6 +77,7 @@ def from_dataset(dataset: "xr.Dataset") -> EnsembleResult:
         statistics=_read_user_statistics(dataset),
         records=_read_records(dataset),
         clicks=_read_clicks(dataset),
+        kept_values=_read_values(dataset, "values", names, observables),
         **header,
     )
 
@@ -243,14 +240,13 @@ def _clicks(result: EnsembleResult) -> dict[str, Any]:
 def _curves(curves: Curves | None, names: list[str]) -> dict[str, Any]:
     if curves is None:
         return {}
-    variables: dict[str, Any] = {}
-    exact, trajectories = in_rows(curves.exact), in_rows(curves.trajectories)
-    for i, name in enumerate(names):
-        if name in exact:
-            variables[f"exact_{i}"] = (("time",), exact[name])
-        if name in trajectories:
-            variables[f"values_{i}"] = (("shown", "time"), trajectories[name])
-    return variables
+    exact = in_rows(curves.exact)
+    return {f"exact_{i}": (("time",), exact[name]) for i, name in enumerate(names) if name in exact}
+
+
+def _kept_values(result: EnsembleResult, names: list[str]) -> dict[str, Any]:
+    values = in_rows(result.kept_values)
+    return {f"values_{i}": (("shown", "time"), values[name]) for i, name in enumerate(names) if name in values}
 
 
 def _attributes(result: EnsembleResult) -> dict[str, Any]:
@@ -347,13 +343,14 @@ def _read_clicks(dataset: "xr.Dataset") -> dict[str, Clicks]:
 
 def _read_curves(dataset: "xr.Dataset") -> Curves:
     names = [str(name) for name in dataset["observable"].values]
-    exact = {name: dataset[f"exact_{i}"].values for i, name in enumerate(names) if f"exact_{i}" in dataset}
-    values = {name: dataset[f"values_{i}"].values for i, name in enumerate(names) if f"values_{i}" in dataset}
     observables = json.loads(dataset.attrs["header"]).get("observables", names)
-    return Curves(_known(exact, observables), _known(values, observables))
+    return Curves(_read_values(dataset, "exact", names, observables))
 
 
-def _known(rows: Mapping[str, np.ndarray], observables: list[str]) -> dict[str, np.ndarray]:
-    """By observable, without those that have no curve."""
+def _read_values(
+    dataset: "xr.Dataset", prefix: str, rows_of: list[str], observables: list[str]
+) -> dict[str, np.ndarray]:
+    """The numbered variables of rows, by observable, without observables that have none."""
+    rows = {row: dataset[f"{prefix}_{i}"].values for i, row in enumerate(rows_of) if f"{prefix}_{i}" in dataset}
     names = [name for name in observables if name in rows or row_names(name, True)[0] in rows]
     return by_observable(rows, names)

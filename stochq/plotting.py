@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from stochq.exact.result import ExactResult
+    from stochq.measurement import Record
 
 # Okabe and Ito's palette, which eyes with the common forms of colour blindness tell apart. Its yellow is left out:
 # too light for a line.
@@ -32,6 +33,8 @@ BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK = (
 PALETTE = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK)
 LINES = ("-", (0, (5, 2)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)), (0, (8, 2)), (0, (3, 1, 1, 1, 1, 1)), (0, (2, 2)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+# So many kept trajectories are drawn where nobody says which.
+MOST_TRAJECTORIES = 20
 
 SYMBOLS = {
     "energy": r"$\langle H\rangle$",
@@ -112,7 +115,8 @@ def plot_result(
 
     A complex observable has two panels, one for each part.
 
-    exact: an exact result, or {name: (time,)}; trajectories: {name: (trajectory, time)} values of single runs;
+    exact: an exact result, or {name: (time,)}; trajectories: {name: (trajectory, time)} values of single runs, those of
+    the first kept states where none are given;
     residuals: below each panel, how many standard errors the mean is away from the exact curve.
     Raises: ValueError for a name that the result does not hold.
     """
@@ -121,7 +125,9 @@ def plot_result(
         if name not in result.mean:
             raise ValueError(f"names: expected names among {', '.join(result.mean)}; got {name!r}.")
     panels = _panels(result, shown)
-    result, curves, single = result.in_real_rows(), in_rows(_curves(exact)), in_rows(trajectories or {})
+    if trajectories is None:
+        trajectories = {name: values[:MOST_TRAJECTORIES] for name, values in result.kept_values.items()}
+    result, curves, single = result.in_real_rows(), in_rows(_curves(exact)), in_rows(trajectories)
     with style():
         heights = (1.0, 0.35) if residuals and curves else (1.0,)
         made, axes = figure(len(panels), rows_each=heights)
@@ -134,6 +140,41 @@ def plot_result(
             column[-1].set_xlabel(time_label(result))
         _draw_legend(made, axes)
     return made
+
+
+def plot_record(record: "Record", trajectory: int = 0) -> "Figure":
+    """One panel per detector of one record: its mean current over each interval, and its mean since the start.
+
+    Currents are in units of the noise, whose spread over an interval is 1/√length; of heterodyne detection both
+    quadratures are drawn, of counters the clicks in each interval.
+    Raises: ValueError for a trajectory that has no record.
+    """
+    if not 0 <= trajectory < len(record):
+        raise ValueError(f"trajectory: expected one of the {len(record)} records; got {trajectory!r}.")
+    with style():
+        made, axes = figure(len(record.names))
+        for name, kind, (panel, *_) in zip(record.names, record.kinds, axes, strict=True):
+            values = record[name][trajectory]
+            if kind == "counting":
+                panel.stairs(values, record.times, color=BLUE, fill=True, alpha=0.6, label="clicks")
+                panel.set_ylabel(f"{name}: clicks per interval")
+            else:
+                _draw_current(panel, record.times, values)
+                panel.set_ylabel(f"{name}: current  [time$^{{-1/2}}$]")
+            panel.set_xlabel("time $t$")
+            panel.margins(x=0.01)
+        _draw_legend(made, axes)
+    return made
+
+
+def _draw_current(axes: "Axes", times: np.ndarray, current: np.ndarray) -> None:
+    widths, elapsed = np.diff(times), times[1:] - times[0]
+    parts = {"Re ": current.real, "Im ": current.imag} if np.iscomplexobj(current) else {"": current}
+    for (part, values), (colour, mean_colour) in zip(parts.items(), ((SKY, BLUE), (ORANGE, VERMILION)), strict=False):
+        axes.stairs(values, times, baseline=None, color=colour, linewidth=0.7, label=f"{part}current")
+        running = np.cumsum(values * widths) / elapsed
+        dashes = (0, (5, 2)) if part == "Im " else "-"
+        axes.plot(times[1:], running, color=mean_colour, linestyle=dashes, label=f"{part}mean since the start")
 
 
 def save_figure(made: "Figure", path: str | Path) -> Path:

@@ -40,6 +40,7 @@ def make_result(**changes):
         density=generator.normal(size=(5, 2, 2)) + 1j,
         histograms={"p/q": (np.linspace(0, 1, 4), generator.normal(size=(5, 3)))},
         info={"backend": "cpu", "seconds": 1.5},
+        kept_values={"energy": generator.normal(size=(3, 5))},
         records=Record.of_run(
             np.linspace(0, 2, 9),
             np.where(np.arange(8)[:, None] == 3, np.nan, generator.normal(size=(6, 8, 3))).astype(np.float32),
@@ -69,7 +70,15 @@ def assert_same(a, b, path="result"):
 
 
 MINIMAL = dict(
-    bias={}, covariance=None, covariance_points=[], kept=None, density=None, histograms={}, info={}, records=None
+    bias={},
+    covariance=None,
+    covariance_points=[],
+    kept=None,
+    density=None,
+    histograms={},
+    info={},
+    records=None,
+    kept_values={},
 )
 
 
@@ -89,11 +98,10 @@ def test_methods_of_the_result_save_and_convert(tmp_path):
 
 def test_curves_are_kept_beside_the_result(tmp_path):
     result = make_result()
-    curves = io.Curves(exact={"energy": TIMES}, trajectories={"energy": np.ones((3, 5))})
+    curves = io.Curves(exact={"energy": TIMES})
     path = io.save(result, tmp_path / "result.nc", curves)
     loaded = io.load_curves(path)
     assert_same(dict(curves.exact), loaded.exact)
-    assert_same(dict(curves.trajectories), loaded.trajectories)
     assert io.load_curves(io.save(result, path)) == io.Curves()
 
 

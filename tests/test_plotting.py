@@ -1,13 +1,15 @@
 """Pictures have labelled axes, a legend that covers nothing, and lines that can be told apart without colour."""
 
+import dataclasses
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 
-from stochq import plotting
+from stochq import io, plotting
 from stochq.ensemble.result import EnsembleResult
+from stochq.measurement import Record
 
 TIMES = np.linspace(0.0, 3.0, 31)
 
@@ -102,3 +104,25 @@ def test_no_global_state_is_touched():
     assert made.stdout.strip() == "ok"
     plotting.plot_result(make_result())
     assert "matplotlib.pyplot" not in sys.modules or not sys.modules["matplotlib.pyplot"].get_fignums()
+
+
+def test_kept_trajectories_of_a_result_are_drawn_also_of_a_loaded_one(tmp_path):
+    result = dataclasses.replace(make_result(), kept_values={"energy": np.arange(93.0).reshape(3, 31)})
+    for shown in (result, io.load(result.save(tmp_path / "r.nc"))):
+        figure = plotting.plot_result(shown)
+        assert "single trajectories" in legend_texts(figure)
+        drawn = [line.get_ydata() for line in figure.axes[0].get_lines()][:3]
+        np.testing.assert_array_equal(drawn, result.kept_values["energy"])
+
+
+def test_a_record_is_drawn_with_its_mean_since_the_start():
+    times = np.array([0.0, 0.5, 2.0])
+    increments = np.array([[[1.0, 2.0, 4.0, 0.0], [3.0, 1.0, 2.0, 2.0]]])
+    record = Record(times, increments, ["x", "z", "n"], ["homodyne", "heterodyne", "counting"])
+    figure = record.plot()
+    x, z, n = figure.axes
+    np.testing.assert_allclose(x.get_lines()[0].get_ydata(), [2.0, 2.0])
+    np.testing.assert_allclose([line.get_ydata() for line in z.get_lines()], np.array([[4, 1.5], [-8, -3]]) / 2**0.5)
+    assert "clicks" in n.get_ylabel() and "time" in x.get_ylabel() and x.get_xlabel() == "time $t$"
+    with pytest.raises(ValueError, match="trajectory: expected one of the 1 records; got 1"):
+        record.plot(1)

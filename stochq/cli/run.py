@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 import stochq as sq
 from stochq.cli.build import Job, build
 from stochq.cli.config import Config, load_config
@@ -48,14 +46,13 @@ def run_config(path: Path, out: Path | None, plot: Path | None) -> int:
         raise ConfigError(f"{path}: {error}") from error
     print(reached(result), end="")
     shown = in_si(result, job.scales)
-    values = values_in_si(_trajectory_values(job, result), job.scales)
     if result.info.get("interrupted"):
-        part = save(shown, free_name(target, "interrupted"), Curves(trajectories=values))
+        part = save(shown, free_name(target, "interrupted"))
         print(f"Interrupted after {result.trajectories} trajectories. Their result: {part}")
         return INTERRUPTED
-    save(shown, target, Curves(trajectories=values))
+    save(shown, target)
     print(f"Result:  {target}", flush=True)
-    curves, agrees = _judge(job, result, shown, config, names, values)
+    curves, agrees = _judge(job, result, shown, config, names)
     save(shown, target, curves)
     draw(shown, curves, picture, names, config.output.residuals)
     return 0 if agrees else 1
@@ -74,7 +71,7 @@ def draw(result: EnsembleResult, curves: Curves, picture: Path, names: Sequence[
     """Write the picture of a result and say where."""
     from stochq.plotting import plot_result, save_figure
 
-    figure = plot_result(result, curves.exact or None, names, curves.trajectories, residuals)
+    figure = plot_result(result, curves.exact or None, names, residuals=residuals)
     save_figure(figure, picture)
     print(f"Picture: {picture}")
 
@@ -125,28 +122,12 @@ def _simulate(job: Job, config: Config) -> EnsembleResult:
     )
 
 
-def _trajectory_values(job: Job, result: EnsembleResult) -> dict[str, np.ndarray]:
-    """The observables (trajectory, time) of the trajectories that were kept whole."""
-    import jax
-
-    from stochq.ensemble.observables import readout
-    from stochq.real_parts import by_observable, real_rows
-
-    if result.kept is None:
-        return {}
-    read = readout(real_rows(job.observables, job.equation.dim), job.equation.dim)
-    # The readout takes states as columns; here the columns are the times of one trajectory.
-    values = np.asarray(jax.jit(jax.vmap(lambda states: read(states.T)))(result.kept))
-    return by_observable({name: values[:, i] for i, name in enumerate(read.names)}, job.observables)
-
-
 def _judge(
     job: Job,
     result: EnsembleResult,
     shown: EnsembleResult,
     config: Config,
     names: Sequence[str],
-    values: dict[str, np.ndarray],
 ) -> tuple[Curves, bool]:
     """Print the table and the verdict; the exact curves, if the master equation is within reach, and False where
     the ensemble differs from them."""
@@ -156,13 +137,13 @@ def _judge(
     if exact is None:
         Console().print(observables_table(shown, {}, {}, names, config.output.rows))
         print(why, end="")
-        return Curves(trajectories=values), True
+        return Curves(), True
     comparison = sq.compare(result, exact)
     expect = values_in_si(exact.expect, job.scales)
     Console().print(observables_table(shown, expect, comparison.z, names, config.output.rows))
     print(verdict(comparison))
     print(advice(float(result.info.get("seconds", 0.0)), exact.seconds), end="")
-    return Curves(expect, values), comparison.p_value >= DIFFERENT
+    return Curves(expect), comparison.p_value >= DIFFERENT
 
 
 def _exact(job: Job, config: Config) -> tuple[ExactResult | None, str]:

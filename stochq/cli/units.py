@@ -95,6 +95,7 @@ def in_si(result: EnsembleResult, scales: Scales) -> EnsembleResult:
         stderr={name: values * factors[name] for name, values in result.stderr.items()},
         variance={name: values * factors[name] ** 2 for name, values in result.variance.items()},
         bias={name: None if values is None else values * factors[name] for name, values in result.bias.items()},
+        kept_values=values_in_si(result.kept_values, scales),
         covariance=None if result.covariance is None else result.covariance * np.outer(points, points),
         info=result.info | units | {"unit:time": "s"},
     )

@@ -124,7 +124,10 @@ def observer(problem: Problem, states: bool) -> Any:
     def observe(closed: tuple[jax.Array, ...]) -> dict[str, jax.Array]:
         terms = [weight * problem.read(psi) for weight, psi in zip(weights, closed, strict=True)]
         seen = {"values": sum(terms[1:], terms[0])}
-        return seen | {"states": closed[0], "runs": jnp.stack(closed)} if states else seen
+        if not states:
+            return seen
+        # Values of the states that are kept, not of what a scheme combines with them.
+        return seen | {"states": closed[0], "runs": jnp.stack(closed), "kept values": problem.read(closed[0])}
 
     return observe
 
@@ -190,6 +193,6 @@ def run_batch(problem: Runnable, first_block: Any, blocks: Any, stop: Any, capac
 
 @compiled
 def run_states(problem: Runnable, first_block: Any) -> tuple[jax.Array, jax.Array]:
-    """Whole states of one block, (time, size, block), and observable values, (time, observables, block)."""
+    """Whole states of one block, (time, size, block), and observable values on them, (time, observables, block)."""
     data = problem.data(first_block * np.uint32(problem.block), True)
-    return data["states"], data["values"]
+    return data["states"], data.get("kept values", data["values"])

@@ -44,7 +44,8 @@ class EnsembleResult:
     are NaN), `records[name]` (trajectory, interval), or None. The kept states are those of one who loses nothing: where
     a detector's efficiency is below 1, or an operator is unread, they know more than the records tell.
     clicks {name: `sq.measurement.Clicks`}: the times of all clicks of a counter, where records are asked for and
-    trajectories are followed without a time step.
+    trajectories are followed without a time step. kept_values {name: (trajectory, time)}: of the observables on the
+    kept states.
     """
 
     times: np.ndarray
@@ -73,6 +74,7 @@ class EnsembleResult:
     antithetic: bool = False
     records: Record | None = None
     clicks: dict[str, Clicks] = field(default_factory=dict)
+    kept_values: dict[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def samples(self) -> int:
@@ -155,6 +157,7 @@ class EnsembleResult:
             statistics={name: statistic.finish(total) for name, (statistic, total) in summaries.items()},
             summaries=summaries,
             kept=_join(self.kept, other.kept),
+            kept_values=_joined_values(self, other),
             records=_merged_records(self, other),
             clicks=_merged_clicks(self, other),
             density=_weighted(self, other, self.density, other.density),
@@ -180,7 +183,7 @@ class EnsembleResult:
         return save(self, path)
 
     def plot(self, exact: Any = None, **options: Any) -> "matplotlib.figure.Figure":
-        """A figure of every observable: mean, error band and, if given, the exact curve."""
+        """A figure of every observable: mean, error band, kept trajectories and, if given, the exact curve."""
         from stochq.plotting import plot_result
 
         return plot_result(self, exact, **options)
@@ -332,6 +335,12 @@ def _merged_counter(a: EnsembleResult, b: EnsembleResult, first: Clicks, second:
             parts[part] = clicks.part(int(begin), int(end))
     ordered = [parts[part] for part in sorted(parts)]
     return reduce(Clicks.joined, ordered)
+
+
+def _joined_values(a: EnsembleResult, b: EnsembleResult) -> dict[str, np.ndarray]:
+    names = {**a.kept_values, **b.kept_values}
+    values = {name: [run.kept_values[name] for run in (a, b) if name in run.kept_values] for name in names}
+    return {name: np.concatenate(parts) for name, parts in values.items()}
 
 
 def _join(first: np.ndarray | None, second: np.ndarray | None) -> np.ndarray | None:

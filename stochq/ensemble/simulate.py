@@ -1,7 +1,6 @@
 """The public entry: an equation, a state and times become an ensemble."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
 
@@ -10,16 +9,17 @@ import numpy as np
 from stochq.accuracy.grid import TimeGrid, time_grid
 from stochq.arrays import ArrayLike, Observable, check_numbers
 from stochq.ensemble.assemble import assemble
-from stochq.ensemble.batch import Problem, Runnable, run_states
+from stochq.ensemble.batch import Problem
 from stochq.ensemble.grid_checks import check_grid_state, grid_monitors, warn_about_grid
 from stochq.ensemble.jumps.problem import has_exact_jumps
 from stochq.ensemble.jumps.simulate import check_no_step, simulate_jumps
+from stochq.ensemble.kept import with_kept
 from stochq.ensemble.observables import readout
 from stochq.ensemble.planning import plan_step, warn_about_time
 from stochq.ensemble.problem import build_problem, check_counters, constant_phases
 from stochq.ensemble.records import RECORDS, recording_of
 from stochq.ensemble.result import EnsembleResult
-from stochq.ensemble.runner import Execution, precision_context, run
+from stochq.ensemble.runner import Execution, run
 from stochq.ensemble.statistics import COVARIANCE, MEAN, PAIR_SPREAD, Histogram, Statistic
 from stochq.ensemble.task import Task
 from stochq.ensemble.to_tolerance import check_tolerance, report_on, run_to, target_of
@@ -136,12 +136,8 @@ def simulate(
     if target is not None:
         report_on(result, target, totals, trajectories)
     warn_about_grid(result.info)
-    if not keep:
-        return result
-    kept = kept_states(problem, min(keep, totals.done), precision)
-    if problem.grid.phases is None:
-        kept = (kept * constant_phases(task, times)[:, None]).astype(kept.dtype)
-    return replace(result, kept=kept)
+    phases = constant_phases(task, times) if problem.grid.phases is None else None
+    return with_kept(result, problem, min(keep, totals.done), precision, phases)
 
 
 def _checked_problem(task: Task, grid: TimeGrid, trajectories: int, antithetic: bool) -> Problem:
@@ -234,13 +230,3 @@ def _split_observables(
     if not plain:
         plain = {"norm": np.ones(dim)}
     return list({**observables, **plain}), real_rows(plain, dim), statistics
-
-
-def kept_states(problem: Runnable, keep: int, precision: str) -> np.ndarray:
-    """The states of trajectories 0 .. keep-1 at the saved times, (trajectory, time, dim)."""
-    blocks = []
-    with precision_context(precision):
-        for block in range(-(-keep // problem.block)):
-            states, _ = run_states(problem, np.uint32(block))
-            blocks.append(np.moveaxis(np.asarray(states), -1, 0))
-    return np.concatenate(blocks)[:keep]

@@ -11,11 +11,12 @@ from stochq.accuracy.grid import TimeGrid, check_step, time_grid
 from stochq.arrays import ArrayLike, check_numbers
 from stochq.ensemble.assemble import assemble
 from stochq.ensemble.grid_checks import ALIAS, warn_about_grid
+from stochq.ensemble.kept import kept_states
 from stochq.ensemble.kernel import GridArrays
 from stochq.ensemble.problem import block_size, cast, covariance_points
 from stochq.ensemble.result import EnsembleResult
 from stochq.ensemble.runner import Execution, run
-from stochq.ensemble.simulate import check_options, kept_states
+from stochq.ensemble.simulate import check_options
 from stochq.ensemble.statistics import COVARIANCE, MEAN, Covariance, Mean
 from stochq.fermions.determinants import Determinants, OneBody, WhiteIncrements
 from stochq.fermions.gas import REACH, FermionGas
@@ -149,6 +150,6 @@ def _check_counters(problem: Determinants, grid: TimeGrid, trajectories: int) ->
 def _with_kept(result: EnsembleResult, problem: Determinants, keep: int, precision: str) -> EnsembleResult:
     if not keep:
         return result
-    states = kept_states(problem, keep, precision)
+    states, _ = kept_states(problem, keep, precision)
     particles = problem.occupied.shape[0]
     return replace(result, kept=states.reshape(*states.shape[:2], particles, -1))

@@ -1,7 +1,6 @@
 """Chains through the ensemble's runner."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import jax
 import numpy as np
@@ -10,11 +9,12 @@ from stochq.accuracy.bias import StepPlan
 from stochq.accuracy.grid import TimeGrid
 from stochq.arrays import ArrayLike
 from stochq.ensemble.assemble import assemble
+from stochq.ensemble.kept import with_kept
 from stochq.ensemble.kernel import GridArrays
 from stochq.ensemble.problem import block_size, cast, covariance_points
 from stochq.ensemble.result import EnsembleResult
 from stochq.ensemble.runner import Execution, run
-from stochq.ensemble.simulate import check_options, kept_states
+from stochq.ensemble.simulate import check_options
 from stochq.ensemble.statistics import COVARIANCE, MEAN, Covariance, Histogram, Mean, Statistic
 from stochq.gaussian.markov import ENTROPY, Chains, PathEntropy, Start, Steps
 from stochq.gaussian.observing import Observable, coordinates
@@ -55,7 +55,7 @@ def run_chains(
     totals = run(chains, trajectories, grid.total_steps, Execution(precision, progress=progress))
     choice = StepPlan(float(grid.lengths.max()), {}, "steps are exact in law")
     result = assemble(chains, grid, totals, choice, list(chains.names), precision, seed)
-    return replace(result, kept=kept_states(chains, keep, precision)) if keep else result
+    return with_kept(result, chains, keep, precision)
 
 
 def _histogram(edges: ArrayLike | None, path_entropy: PathEntropy | None) -> dict[str, Statistic]:

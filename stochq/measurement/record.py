@@ -1,12 +1,15 @@
 """What detectors wrote down."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, final
+from typing import TYPE_CHECKING, Any, Literal, final
 
 import numpy as np
 
 from stochq.arrays import ArrayLike
 from stochq.systems.checks import check_times
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 Kind = Literal["homodyne", "heterodyne", "counting"]
 # Real columns of each kind of record.
@@ -120,6 +123,19 @@ class Record:
         if kind == "heterodyne":
             one = _HALF * (one - 1j * self.increments[..., first + 1])
         return one / np.diff(self.times)
+
+    def plot(self, trajectory: int = 0) -> "Figure":
+        """A figure of one record: the current of each detector with its mean since the start, or its counts.
+
+        Args:
+            trajectory: which of the records.
+
+        Raises:
+            ValueError: for a trajectory that has no record.
+        """
+        from stochq.plotting import plot_record
+
+        return plot_record(self, trajectory)
 
     def __repr__(self) -> str:
         watched = ", ".join(f"{name} ({kind})" for name, kind in zip(self.names, self.kinds, strict=True))

@@ -84,7 +84,7 @@ def test_a_run_prints_saves_and_draws(tmp_path):
     result, curves = io.load(out), io.load_curves(out)
     assert result.trajectories == 500 and list(result.mean) == ["population_0", "energy"]
     assert curves.exact["energy"] == pytest.approx([0.64] * 5)
-    assert curves.trajectories["energy"].shape == (3, 5)
+    assert result.kept_values["energy"].shape == (3, 5)
     assert picture.read_bytes().startswith(b"\x89PNG")
 
     again = tmp_path / "again.png"
@@ -110,7 +110,7 @@ def test_results_are_in_the_units_of_the_file(tmp_path):
     assert result.times[-1] == pytest.approx(0.01) and result.dt == pytest.approx(0.005)
     start = (1.054571817e-34 / 2e-7) ** 2
     assert result.mean["momentum_squared"][0] == pytest.approx(start, rel=1e-4)
-    assert curves.trajectories["momentum_squared"][:, 0] == pytest.approx([start] * 2, rel=1e-4)
+    assert result.kept_values["momentum_squared"][:, 0] == pytest.approx([start] * 2, rel=1e-4)
     assert curves.exact["momentum_squared"][0] == pytest.approx(start, rel=1e-4)
 
 

@@ -1,7 +1,6 @@
 """A run of jumps: no step to choose, no error but that of sampling."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ from stochq.accuracy.bias import StepPlan
 from stochq.accuracy.grid import TimeGrid
 from stochq.ensemble.assemble import assemble
 from stochq.ensemble.jumps.problem import JumpProblem, build_jump_problem, has_exact_jumps
+from stochq.ensemble.kept import with_kept
 from stochq.ensemble.problem import block_size, constant_phases
 from stochq.ensemble.records import RECORDS
 from stochq.ensemble.result import EnsembleResult
@@ -62,14 +62,8 @@ def simulate_jumps(
     result = assemble(problem, grid, totals, plan, asked, task.precision, task.seed)
     if target is not None:
         report_on(result, target, totals, trajectories)
-    if not keep:
-        return result
-    from stochq.ensemble.simulate import kept_states
-
-    kept = kept_states(problem, min(keep, totals.done), task.precision)
-    if problem.grid.phases is None:
-        kept = (kept * constant_phases(task, task.times)[:, None]).astype(kept.dtype)
-    return replace(result, kept=kept)
+    phases = constant_phases(task, task.times) if problem.grid.phases is None else None
+    return with_kept(result, problem, min(keep, totals.done), task.precision, phases)
 
 
 def _run_with_log(task: Task, expected: int, run_all: Callable[[JumpProblem], Totals]) -> tuple[JumpProblem, Totals]:
