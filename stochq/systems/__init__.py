@@ -4,6 +4,7 @@ from stochq.systems.driven import driven as driven
 from stochq.systems.fock import kerr as kerr
 from stochq.systems.fock import oscillator as oscillator
 from stochq.systems.grid import particle as particle
+from stochq.systems.hamiltonian import Hamiltonian as Hamiltonian
 from stochq.systems.levels import levels as levels
 from stochq.systems.potentials import double_well as double_well
 from stochq.systems.potentials import harmonic as harmonic
