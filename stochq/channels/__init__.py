@@ -6,6 +6,7 @@ from stochq.channels.families.dense import DenseOperators as DenseOperators
 from stochq.channels.families.diagonal import DiagonalCollapse as DiagonalCollapse
 from stochq.channels.families.features import Features as Features
 from stochq.channels.families.kernel import Kernel as Kernel
+from stochq.channels.families.kicks import Kicks as Kicks
 from stochq.channels.families.modulated import Modulated as Modulated
 from stochq.channels.families.operators import Operators as Operators
 from stochq.channels.families.projectors import Projectors as Projectors

@@ -160,6 +160,31 @@ class PositionJumps(Jumps):
         )
 
 
+@final
+class KickJumps(Jumps):
+    """Of shifts by q levels: from where |ψ|² is, at the rates (dim, dim) of n → m."""
+
+    rates: Any
+
+    @property
+    def count(self) -> int:
+        return 2 * self.rates.shape[0] - 1
+
+    def loss(self) -> Array:
+        return (np if is_concrete(self.rates) else jnp).sum(self.rates, axis=0)
+
+    def click(self, psi: jax.Array, uniforms: jax.Array) -> tuple[jax.Array, jax.Array]:
+        dim, rates = psi.shape[0], jnp.asarray(self.rates)
+        left = draw_one(column(self.loss(), psi) * populations(psi), uniforms[0])
+        kick = draw_one(rates.T[left].T, uniforms[1]) - left
+        level = column(jnp.arange(dim), psi)
+        source = level - kick[None]
+        inside = (source >= 0) & (source < dim)
+        source = jnp.clip(source, 0, dim - 1)
+        amplitude = jnp.where(inside, jnp.sqrt(rates[jnp.broadcast_to(level, source.shape), source]), 0)
+        return normalized(times_real(amplitude, jnp.take_along_axis(psi, source, axis=0))), kick + (dim - 1)
+
+
 def _from_cumulative(cumulative: Any, uniform: jax.Array) -> jax.Array:
     """An index j with the chance c_j − c_{j−1}."""
     found = jnp.searchsorted(jnp.asarray(cumulative), uniform, side="left")

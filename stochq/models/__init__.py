@@ -10,6 +10,8 @@ from stochq.models.brownian import unravel as unravel
 from stochq.models.coloured import coloured_suv as coloured_suv
 from stochq.models.coloured import white_strength as white_strength
 from stochq.models.feedback import markovian_feedback as markovian_feedback
+from stochq.models.hits import dissipative_csl as dissipative_csl
+from stochq.models.hits import grw as grw
 from stochq.models.localization import csl as csl
 from stochq.models.localization import csl_lattice as csl_lattice
 from stochq.models.localization import diosi_penrose as diosi_penrose

@@ -38,7 +38,8 @@ def _check_resolution(particle: Particle, length: float, name: str) -> None:
         )
 
 
-def _hbar(particle: Particle, hbar: Number | None) -> Number:
+def hbar_of(particle: Particle, hbar: Number | None) -> Number:
+    """The particle's ħ, which an argument may repeat."""
     if hbar is None:
         return particle.hbar
     if is_concrete((hbar, particle.hbar)) and float(hbar) != float(particle.hbar):
@@ -46,7 +47,8 @@ def _hbar(particle: Particle, hbar: Number | None) -> Number:
     return hbar
 
 
-def _require_particle(system: Hamiltonian, model: str) -> None:
+def require_particle(system: Hamiltonian, model: str) -> None:
+    """ValueError for a system that is no particle on a grid."""
     if not isinstance(system, Particle):
         raise ValueError(f"particle: {model} expects sq.systems.particle(...); got {type(system).__name__}.")
 
@@ -75,7 +77,7 @@ def csl(
     >>> sq.models.csl(sq.systems.particle(64, 16.0, 1.0, None), rate=0.5, length=1.0).channels[0].noises
     64
     """
-    _require_particle(particle, "csl")
+    require_particle(particle, "csl")
     length = float(positive("length", length))
     _check_resolution(particle, length, "length")
     distances = _axis_distances(particle)
@@ -85,7 +87,7 @@ def csl(
     for _ in range(particle.dimensions - 1):
         profile = np.multiply.outer(profile, axis)
     scaled = _rate(rate) * (particle.mass / positive("reference_mass", reference_mass)) ** 2
-    return Equation(particle, (Kernel(profile / profile.flat[0], scaled),), noise, _hbar(particle, hbar), colour)
+    return Equation(particle, (Kernel(profile / profile.flat[0], scaled),), noise, hbar_of(particle, hbar), colour)
 
 
 def _rate(value: Number) -> Number:
@@ -160,8 +162,10 @@ def qmupl(
         position = np.asarray(system.operators["position"]).real
         channel = DenseOperators((square_root(_rate(rate)) * position)[None])
         return Equation(system, (channel,), noise, system.hbar if hbar is None else hbar, colour)
-    _require_particle(system, "qmupl")
-    return Equation(system, (Features(np.stack(system.coordinates), _rate(rate)),), noise, _hbar(system, hbar), colour)
+    require_particle(system, "qmupl")
+    return Equation(
+        system, (Features(np.stack(system.coordinates), _rate(rate)),), noise, hbar_of(system, hbar), colour
+    )
 
 
 def diosi_penrose(
@@ -186,7 +190,7 @@ def diosi_penrose(
     """
     from scipy.special import erf  # half a second to import, needed here alone
 
-    _require_particle(particle, "diosi_penrose")
+    require_particle(particle, "diosi_penrose")
     length = float(positive("length", length))
     _check_resolution(particle, length, "length")
     axes = np.meshgrid(*[_axis_distances(particle)] * particle.dimensions, indexing="ij")
@@ -194,7 +198,7 @@ def diosi_penrose(
     peak = 1 / (np.sqrt(np.pi) * length)
     profile = np.where(distance > 0, erf(distance / (2 * length)) / np.where(distance > 0, distance, 1.0), peak)
     profile = _positive_part(profile)
-    hbar = _hbar(particle, hbar)
+    hbar = hbar_of(particle, hbar)
     scaled = rate("gravity", gravity) * particle.mass**2 / hbar
     return Equation(particle, (Kernel(profile, scaled),), noise, hbar, colour)
 

@@ -57,6 +57,10 @@ class Evolution(Module):
     def leap(self, index: jax.Array, length: jax.Array, psi: jax.Array, clock: jax.Array) -> Leapt:
         """Over a whole interval, for the trajectories that have no click in it; others stay where they are."""
 
+    def settle(self, psi: jax.Array, clock: jax.Array, remaining: jax.Array) -> Leapt:
+        """After a click: to the end of the time that remains, where it is known without a search that none follows."""
+        return Leapt(psi, clock, remaining)
+
     @abc.abstractmethod
     def advance(self, psi: jax.Array, clock: jax.Array, remaining: jax.Array) -> Advanced:
         """Towards the next click or the end of the time that remains, whichever comes first."""
@@ -92,6 +96,12 @@ class ExponentialClocks(Evolution):
         elapsed = jnp.minimum(clock, remaining)
         moved = self._moved(psi, elapsed)
         return Advanced(moved, clock - elapsed, remaining - elapsed, clock < remaining)
+
+    def settle(self, psi: jax.Array, clock: jax.Array, remaining: jax.Array) -> Leapt:
+        survives = clock >= remaining
+        left = jnp.where(survives, 0, remaining)
+        moved = self._moved(psi, remaining - left)
+        return Leapt(moved, jnp.where(survives, clock - remaining, clock), left)
 
     def _moved(self, psi: jax.Array, elapsed: jax.Array) -> jax.Array:
         angles = self.frequencies[:, None] * elapsed[None]

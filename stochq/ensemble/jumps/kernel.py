@@ -163,11 +163,12 @@ def _advance_pending(
     psi, operator = _clicked(frame, evolution, clicking, moved.psi, uniforms[1:])
     psi = jnp.where(moved.clicks[None], psi, moved.psi)
     clock = jnp.where(moved.clicks, evolution.clock(uniforms[0]), moved.clock)
+    settled = evolution.settle(psi, clock, moved.remaining)
     carry = carry._replace(
-        psi=put(carry.psi, psi),
-        clock=put(carry.clock, clock),
+        psi=put(carry.psi, settled.psi),
+        clock=put(carry.clock, settled.clock),
         events=put(carry.events, after),
-        remaining=put(carry.remaining, moved.remaining),
+        remaining=put(carry.remaining, settled.remaining),
     )
     if not clicking.records:
         return carry

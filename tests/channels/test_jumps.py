@@ -1,0 +1,64 @@
+"""What clicks do, family by family, against dense operators."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import stochq as sq
+from stochq.channels import BandedOperators, DenseOperators, Features, Kernel, Kicks, Projectors, RateMatrix, Separable
+from tests.judging import judge_sample
+from tests.problems import hermitian, state
+
+RATES = np.array([[0.0, 0.8, 0.3, 0.1], [0.2, 0.0, 1.4, 0.5], [0.1, 0.4, 0.0, 0.6], [0.3, 0.2, 0.9, 0.0]])
+
+
+def kernel_2d():
+    distance = np.minimum(np.arange(6), 6 - np.arange(6))
+    axis = np.exp(-(distance**2) / 3.0)
+    return Kernel(np.multiply.outer(axis, axis) + 0.2 * (np.add.outer(distance, distance) == 0), 0.7)
+
+
+def diosi_penrose():
+    particle = sq.systems.particle(32, 32.0, 1.0, None)
+    return sq.models.diosi_penrose(particle, gravity=1.0, length=1.5).channels[0]
+
+
+FAMILIES = {
+    "dense": lambda: DenseOperators([hermitian(4, 1), 1j * hermitian(4, 2) + hermitian(4, 3)]),
+    "bands": lambda: BandedOperators((1, -1), np.stack([hermitian(4, seed)[:2] for seed in (4, 5)])),
+    "projectors": lambda: Projectors([0.5, 1.0, 2.0, 0.0]),
+    "many projectors": lambda: Projectors(np.linspace(0, 2, 100)),
+    "features": lambda: Features(np.random.default_rng(6).normal(size=(3, 4)), 0.4),
+    "kernel in two dimensions": kernel_2d,
+    "Diósi and Penrose": diosi_penrose,
+    "rates": lambda: RateMatrix(RATES),
+    "separable": lambda: Separable([0.4, 0.3, 0.2, 0.1], [1.0, 2.0, 0.5, 0.7]),
+    "thermalization": lambda: Separable([0.4, 0.3, 0.2, 0.0]),
+    "kicks": lambda: Kicks(RATES),
+}
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_clicks_are_those_of_the_operators(name):
+    """The mean over clicks is ΣLρL†/Tr, and every one leaves a state that its operator makes."""
+    channel, count = FAMILIES[name](), 20_000
+    operators, jumps = np.asarray(channel.operators()), channel.jumps()
+    exact, loss = np.einsum("kji,kjl->il", operators.conj(), operators), np.asarray(jumps.loss())
+    np.testing.assert_allclose(np.diag(loss) if loss.ndim == 1 else loss, exact, atol=1e-6 * np.abs(exact).max())
+    psi = state(channel.dim, 7)
+    columns = jnp.asarray(np.repeat(psi[:, None], count, axis=1), jnp.complex64)
+    uniforms = jnp.asarray(np.random.default_rng(8).uniform(2**-32, 1, (jumps.uniforms, count)), jnp.float32)
+    after, index = map(np.asarray, jumps.click(columns, uniforms))
+    images = operators @ psi
+    weights = np.sum(np.abs(images) ** 2, axis=1)
+    rho = images.T @ images.conj() / weights.sum()
+    level = np.arange(channel.dim) % 5
+    operator = hermitian(channel.dim, 9)
+    sample = np.stack(
+        [np.abs(after.T) ** 2 @ level, np.einsum("ib,ij,jb->b", after.conj(), operator, after).real], axis=-1
+    )
+    judge_sample(sample, np.array([level @ np.diag(rho).real, np.trace(operator @ rho).real]), f"clicks of {name}")
+    if jumps.count:
+        made = images[index].T
+        overlap = np.abs(np.sum(made.conj() * after, axis=0)) / np.linalg.norm(made, axis=0)
+        np.testing.assert_allclose(overlap, 1, atol=1e-4)
