@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-_TRACING_ERRORS = (
+TRACING_ERRORS = (
     jax.errors.TracerArrayConversionError,
     jax.errors.TracerBoolConversionError,
     jax.errors.TracerIntegerConversionError,
@@ -81,7 +81,7 @@ def _check_traceable(
     try:
         # A new function each time: what JAX remembers of one was traced under one setting of 64-bit mode.
         jax.eval_shape(lambda value: function(value), argument)
-    except _TRACING_ERRORS as error:
+    except TRACING_ERRORS as error:
         raise ValueError(
             f"{name}: expected a function of {variable} that JAX can compile; got one that needs the numbers in "
             f"{variable} beforehand, as NumPy, math and `if` do. {repair}"

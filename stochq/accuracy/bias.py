@@ -82,9 +82,10 @@ class Estimator(abc.ABC):
 
     longest: the first step to try; order: the power of the step with which the bias falls; multiple: steps of an
     interval come in such multiples; certain: whether every step may be judged by itself, rather than scaled; source:
-    where the estimate comes from, in words.
+    where the estimate comes from, in words. edges: times over which no step reaches, None where there are none.
     """
 
+    edges: np.ndarray | None = None
     longest: float
     order: float
     multiple: int

@@ -9,15 +9,20 @@ _SNAP = 1e-6
 
 
 class TimeGrid(NamedTuple):
-    """times (T,); steps (T-1,) whole numbers; lengths (T-1,) the step in each interval; uniform: all equal.
+    """times (T,) that are saved; steps (I,) whole numbers and lengths (I,) of the intervals between their ends (I+1,).
 
-    bins: (T-1,), into how many parts of as many steps each an interval is divided, for records; 1 where it is not.
+    The ends are the saved times, and beside them what no step may reach over. saved: (T-1,), the intervals that end at
+    a saved time; None where all do. bins: (I,), into how many parts of as many steps each an interval is divided, for
+    records, the first of them the one of `slots` (I,) in the whole run; 1 where it is not.
     """
 
     times: np.ndarray
     steps: np.ndarray
     lengths: np.ndarray
-    bins: np.ndarray | int = 1
+    ends: np.ndarray
+    bins: np.ndarray
+    slots: np.ndarray
+    saved: np.ndarray | None = None
 
     @property
     def uniform(self) -> bool:
@@ -34,25 +39,62 @@ class TimeGrid(NamedTuple):
         return int(self.steps.sum())
 
 
-def time_grid(times: np.ndarray, dt: float, bins: np.ndarray | int = 1) -> TimeGrid:
-    """The largest steps not above dt that reach every saved time, and every end of `bins` equal parts between them.
+def time_grid(times: np.ndarray, dt: float, bins: np.ndarray | int = 1, edges: np.ndarray | None = None) -> TimeGrid:
+    """The largest steps not above dt that reach every saved time, every end of `bins` equal parts between them, and
+    every edge, at which something jumps.
 
     Intervals that are multiples of dt are stepped with dt itself, so that the choice of saved times among grid
     points changes no trajectory.
     """
-    intervals = np.diff(times)
+    bins = np.broadcast_to(np.asarray(bins, np.int64), len(times) - 1)
+    slots, ends, saved = np.cumsum(bins) - bins, times, None
+    edges = _apart(times, edges, dt)
+    if len(edges):
+        ends, bins, slots = _cut(times, bins, slots, edges)
+        saved = np.searchsorted(ends, times[1:]) - 1
+    intervals = np.diff(ends)
     ratios = intervals / bins / dt
     nearest = np.round(ratios)
     whole = (nearest >= 1) & (np.abs(ratios - nearest) <= _SNAP * nearest)
     steps = bins * np.where(whole, nearest, np.ceil(ratios)).astype(np.int64)
     lengths = np.where(whole, dt, intervals / steps)
-    return TimeGrid(times, steps, lengths, bins)
+    return TimeGrid(times, steps, lengths, ends, bins, slots, saved)
+
+
+def _apart(times: np.ndarray, edges: np.ndarray | None, dt: float) -> np.ndarray:
+    """The edges that are no saved times but for rounding."""
+    if edges is None or not len(edges):
+        return np.zeros(0)
+    after = np.clip(np.searchsorted(times, edges), 1, len(times) - 1)
+    distance = np.minimum(np.abs(edges - times[after - 1]), np.abs(edges - times[after]))
+    return edges[distance > _SNAP * dt]
+
+
+def _cut(
+    times: np.ndarray, bins: np.ndarray, slots: np.ndarray, edges: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Ends, bins and slots of intervals that also end at edges; where there are some, at every end of a bin too."""
+    ends, parts, firsts = [times[:1]], [], []
+    for start, stop, count, slot in zip(times[:-1], times[1:], bins, slots, strict=True):
+        inside = edges[(edges > start) & (edges < stop)]
+        own = np.linspace(start, stop, count + 1)[1:]
+        if len(inside):
+            clear = np.abs(inside[:, None] - own[None, :]).min(axis=1) > _SNAP * (stop - start) / count
+            found, share = np.sort(np.concatenate([own, inside[clear]])), 1
+        else:
+            found, share = own[-1:], count
+        ends.append(found)
+        parts.append(np.full(len(found), share))
+        # The first bin that begins no later than the interval.
+        begins = np.concatenate([[start], found[:-1]])
+        firsts.append(slot + np.searchsorted(own, begins, side="right"))
+    return np.concatenate(ends), np.concatenate(parts), np.concatenate(firsts)
 
 
 def refined(grid: TimeGrid, multiple: int, further: int = 0) -> TimeGrid:
     """Every interval in `multiple` times as many equal steps, and `further` beyond those."""
     steps = multiple * grid.steps + further
-    return TimeGrid(grid.times, steps, grid.lengths * (grid.steps / steps))
+    return grid._replace(steps=steps, lengths=grid.lengths * (grid.steps / steps))
 
 
 def longest_interval(times: np.ndarray) -> float:

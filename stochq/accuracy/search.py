@@ -3,7 +3,7 @@
 import numpy as np
 
 from stochq.accuracy.bias import Allowance, Bias, Estimator, StepPlan, total_steps
-from stochq.accuracy.grid import division_of, longest_interval, time_grid
+from stochq.accuracy.grid import TimeGrid, division_of, longest_interval, time_grid
 
 # A step resolves the rates where jumps happen no more often than this in one step.
 JUMPS_PER_STEP = 0.5
@@ -76,7 +76,7 @@ def _plan(
 ) -> StepPlan:
     dt = given
     if dt is None:
-        dt = h if estimator.certain else shortened(times, h, bias, allowance, estimator.order)
+        dt = h if estimator.certain else shortened(times, h, bias, allowance, estimator.order, estimator.edges)
     value, bound = _at(estimator, times, bias, h, dt)
     reason = "given" if given is not None else allowance.reason(bias, total_steps(times, dt))
     named = {name: value[:, index] for index, name in enumerate(names)}
@@ -86,19 +86,21 @@ def _plan(
 def _at(estimator: Estimator, times: np.ndarray, bias: Bias, h: float, dt: float) -> tuple[np.ndarray, np.ndarray]:
     """The bias at dt and its bound, from that at h."""
     if _is_resolved(bias, dt):
-        share = remaining(times, h, dt, estimator.order)
+        share = remaining(times, h, dt, estimator.order, estimator.edges)
         return share * bias.value, share * bias.bound
     difference, error = estimator.difference(dt, h)
     value = difference + bias.value
     return value, np.abs(value) + 2 * np.hypot(error, bias.error)
 
 
-def shortened(times: np.ndarray, h: float, bias: Bias, allowance: Allowance, order: float) -> float:
+def shortened(
+    times: np.ndarray, h: float, bias: Bias, allowance: Allowance, order: float, edges: np.ndarray | None = None
+) -> float:
     """The largest step at which nothing remains of the bias at h beyond what is allowed."""
 
     def excess(dt: float) -> float:
         limit = allowance.limit(bias, total_steps(times, dt))
-        return float(np.max(remaining(times, h, dt, order) * bias.bound / limit))
+        return float(np.max(remaining(times, h, dt, order, edges) * bias.bound / limit))
 
     wanted = np.maximum(allowance.wanted(bias), np.finfo(float).tiny)
     scaled = h / max(float(np.max(bias.bound / wanted)), 1.0) ** (1 / order)
@@ -117,11 +119,15 @@ def _is_rounding(allowance: Allowance, bias: Bias, times: np.ndarray, dt: float)
     return bool(np.any(allowance.rounding(bias, total_steps(times, dt)) > allowance.wanted(bias)))
 
 
-def remaining(times: np.ndarray, h: float, dt: float, order: float) -> np.ndarray:
+def remaining(times: np.ndarray, h: float, dt: float, order: float, edges: np.ndarray | None = None) -> np.ndarray:
     """How much of the bias at h remains at dt, (T, 1), where an interval adds its length times a power of its step."""
-    grids = (time_grid(times, step).lengths for step in (dt, h))
-    fine, coarse = (np.cumsum(np.diff(times) * lengths**order) for lengths in grids)
+    grids = [time_grid(times, step, edges=edges) for step in (dt, h)]
+    fine, coarse = (np.interp(times[1:], grid.ends[1:], _accumulated(grid, order)) for grid in grids)
     return (fine / coarse)[np.r_[0, 0 : len(fine)], None]
+
+
+def _accumulated(grid: TimeGrid, order: float) -> np.ndarray:
+    return np.cumsum(np.diff(grid.ends) * grid.lengths**order)
 
 
 def first_step(times: np.ndarray, longest: float, multiple: int) -> float:

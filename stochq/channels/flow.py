@@ -69,6 +69,11 @@ class Flow(Module):
         return False
 
     @property
+    def takes_phases(self) -> bool:
+        """Whether a step takes for its `terms` factors (K, *columns) of the operators, one for each trajectory."""
+        return False
+
+    @property
     def smallest_block(self) -> int:
         """Trajectories that a block should hold at least on a CPU for a step to be efficient."""
         return 1

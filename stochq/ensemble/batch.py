@@ -91,7 +91,7 @@ class Problem(NamedTuple):
     def programs(self) -> dict[str, str]:
         """What functions compute of a state, and what of the equation depends on time."""
         state = jax.ShapeDtypeStruct(self.psi0.shape[:1], self.psi0.dtype)
-        time = jax.ShapeDtypeStruct((), self.grid.times.dtype)
+        time = jax.ShapeDtypeStruct((), self.grid.ends.dtype)
         read = [digest_of_program(function, state) for function in self.read.callables]
         found = {"read": " ".join(read), "statistics": " ".join(self._digests_of_statistics())}
         frame = self.frame
@@ -104,7 +104,7 @@ class Problem(NamedTuple):
     def _digests_of_statistics(self) -> Iterator[str]:
         """What the statistics that a user asked for compute of one trajectory."""
         dtype = self.psi0.dtype
-        times, runs = len(self.grid.times), len(self.loop.scheme.weights)
+        times, runs = self.grid.times, len(self.loop.scheme.weights)
         data = {
             "values": jax.ShapeDtypeStruct((times, len(self.names), 1), self.psi0.real.dtype),
             "states": jax.ShapeDtypeStruct((times, self.size, 1), dtype),

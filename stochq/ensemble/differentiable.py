@@ -88,7 +88,7 @@ def expectations(
     _check_precision(precision)
     equation = as_equation(equation)
     times = check_times(times)
-    grid = time_grid(times, check_step(times, dt))
+    grid = time_grid(times, check_step(times, dt), edges=equation.edges(times))
     trajectories = check_count("trajectories", trajectories, 1)
     seed = check_count("seed", seed, 0, most=2**63 - 1)
     scheme = default_differentiable_scheme(equation) if scheme is None else scheme
@@ -160,5 +160,5 @@ def _means(problem: Problem, trajectories: int) -> jax.Array:
 
 def _remembered(problem: Problem, trajectories: int) -> int:
     """Bytes of the states at all saved times, from which a gradient makes the steps between them again."""
-    states = len(problem.loop.scheme.weights) * trajectories * len(problem.grid.times)
+    states = len(problem.loop.scheme.weights) * trajectories * len(problem.grid.ends)
     return states * problem.psi0.size * problem.psi0.dtype.itemsize

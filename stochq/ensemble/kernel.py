@@ -40,18 +40,26 @@ class Loop(NamedTuple):
 
 
 class GridArrays(NamedTuple):
-    """The time grid on the device: times (T,), steps (T-1,), lengths (T-1,); what makes noise of its steps coloured.
+    """The time grid on the device: ends (I+1,), steps (I,), lengths (I,); what makes noise of its steps coloured.
 
-    phases: (T,), by which states are multiplied where they are looked at; None where nobody can tell. bins: (T-1,)
-    parts of every interval over which records are summed; None where there are none.
+    phases: (I+1,), by which states are multiplied where they are looked at; None where nobody can tell. bins: (I,)
+    parts of every interval over which records are summed, the first of them the one of `slots` (I,) in the whole run;
+    None where there are none. saved: (T-1,), the intervals whose ends are saved; None where all are.
     """
 
-    times: Any
+    ends: Any
     steps: Any
     lengths: Any
     colouring: Colouring | None = None
     phases: Any = None
     bins: Any = None
+    slots: Any = None
+    saved: Any = None
+
+    @property
+    def times(self) -> int:
+        """Number of saved times."""
+        return len(self.ends if self.saved is None else self.saved) + (self.saved is not None)
 
 
 def _repeat(count: jax.Array, most: int | None, body: Any, carry: Any) -> Any:
@@ -131,28 +139,27 @@ def _advance(
     return interval
 
 
-class _Written(NamedTuple):
-    """What is recorded so far: sums (bins, column, block), and how many of them there are."""
+def _through_bins(
+    advance: Any, carry: tuple, sums: jax.Array, interval: tuple, bins: jax.Array, slot: jax.Array
+) -> tuple:
+    """(((state, memory), noise), sums) after one interval, whose record is summed over so many equal parts.
 
-    sums: jax.Array
-    count: jax.Array
-
-
-def _through_bins(advance: Any, carry: tuple, written: _Written, interval: tuple, bins: jax.Array) -> tuple:
-    """(((state, memory), noise), written) after one interval, whose record is summed over so many equal parts."""
+    sums: (bins, column, block) of the whole run; slot: of the first part in it. Where an edge divides a part, what is
+    written down on both its sides adds up.
+    """
     t, first, steps, dt = interval
     each = steps // bins
 
     def one_bin(index: jax.Array, carry: tuple) -> tuple:
-        ((state, memory), noise), (sums, count) = carry
+        ((state, memory), noise), sums = carry
         done = index * each
         carried = state, memory, jnp.zeros_like(sums[0])
         (state, memory, record), noise = advance(
             (carried, noise), t + done.astype(dt.dtype) * dt, first + done, each, dt
         )
-        return ((state, memory), noise), _Written(sums.at[count].set(record), count + 1)
+        return ((state, memory), noise), sums.at[slot + index].add(record)
 
-    return lax.fori_loop(0, bins, one_bin, (carry, written))
+    return lax.fori_loop(0, bins, one_bin, (carry, sums))
 
 
 def run_block(
@@ -177,32 +184,37 @@ def run_block(
 
     def visit(carry: tuple, interval: tuple) -> tuple:
         state, memory, noise, step, written = carry
-        t, t_next, steps, dt, phase, bins = interval
+        t, t_next, steps, dt, phase, bins, slot = interval
         stepper = loop.scheme.prepare(frame, dt) if shared is None else shared
-        state = stepper.init(t, state) if shared is None else state
+        state = stepper.resume(t, state) if shared is None else state
         advance = _advance(loop, stepper, colouring, drawn, key, trajectories, dtype)
         if written is None:
             (state, memory, _), noise = advance(((state, memory, None), noise), t, step, steps, dt)
         else:
-            place = t, step, steps, dt
-            ((state, memory), noise), written = _through_bins(advance, ((state, memory), noise), written, place, bins)
-        closed = stepper.extract(t_next, state)
-        return (closed if shared is None else state, memory, noise, step + steps, written), give(closed, phase)
+            carried, place = ((state, memory), noise), (t, step, steps, dt)
+            ((state, memory), noise), written = _through_bins(advance, carried, written, place, bins, slot)
+        seen = give(stepper.extract(t_next, state), phase)
+        state = stepper.suspend(t_next, state) if shared is None else state
+        return (state, memory, noise, step + steps, written), seen
 
     # One column until all is done that trajectories share. XLA's processor backend (jaxlib 0.10) also reads beyond
     # the operand in a product of a matrix and a broadcast vector that is summed afterwards.
     starts, spread = starting_states(psi0, key, trajectories, loop.columns)
     states = tuple(frame.to_frame(starts) for _ in loop.scheme.weights)
-    start = states if shared is None else shared.init(grid.times[0], states)
+    first_stepper = loop.scheme.prepare(frame, grid.lengths[0]) if shared is None else shared
+    start = first_stepper.init(grid.ends[0], states)
+    start = first_stepper.suspend(grid.ends[0], start) if shared is None else start
     start = jax.tree.map(spread, start)
     start_phase, phases = (None, None) if grid.phases is None else (grid.phases[0], grid.phases[1:])
-    intervals = (grid.times[:-1], grid.times[1:], grid.steps, grid.lengths, phases, grid.bins)
+    intervals = (grid.ends[:-1], grid.ends[1:], grid.steps, grid.lengths, phases, grid.bins, grid.slots)
     if loop.most_steps is not None:
         # Backwards, the steps of one interval at a time are made again from its first state.
         visit = jax.checkpoint(visit, prevent_cse=False)
     step = jnp.zeros((), grid.steps.dtype)
     noise = _drawing(loop)[0](key, trajectories, step, drawn, dtype)
-    written = _Written(jnp.zeros((loop.bins, len(loop.record), loop.block), dtype), step) if loop.record else None
+    written = jnp.zeros((loop.bins, len(loop.record), loop.block), dtype) if loop.record else None
     (*_, written), later = lax.scan(visit, (start, memory, noise, step, written), intervals)
+    if grid.saved is not None:
+        later = jax.tree.map(lambda each: each[grid.saved], later)
     seen = jax.tree.map(lambda a, b: jnp.concatenate([spread(a)[None], b]), give(states, start_phase), later)
-    return seen if written is None else {**seen, "records": written.sums}
+    return seen if written is None else {**seen, "records": written}

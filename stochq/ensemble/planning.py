@@ -164,7 +164,7 @@ def pilots(task: Task, sizes: tuple[int, int]) -> PilotEstimator:
     propagated = Propagated(equation.hamiltonian, float(equation.hbar), task.psi)
 
     def run(size: int, h: float, multiple: int = 1, extra: int = 0) -> PilotSample:
-        return pilot_run(task, refined(time_grid(times, h), multiple, extra), size, rate)
+        return pilot_run(task, refined(time_grid(times, h, edges=task.edges), multiple, extra), size, rate)
 
     def visited(h: float) -> float:
         return 0.0 if rate is None else propagated.rate(rate, 0.5 * h)
@@ -178,7 +178,10 @@ def pilots(task: Task, sizes: tuple[int, int]) -> PilotEstimator:
         longest /= 2 ** np.ceil(np.log2(longest / limit / (1 + STEP_RTOL)))
     gain = 2.0**scheme.scheme.weak_order if isinstance(scheme, Extrapolated) else None
     norms = np.array([_norm(task.observables[name], task.psi) for name in ordered_names(task.observables)])
-    return PilotEstimator(run, times, sizes, scheme.weak_order, gain, longest, bandwidth(equation), visited, norms)
+    width = bandwidth(equation)
+    estimator = PilotEstimator(run, times, sizes, scheme.weak_order, gain, longest, width, visited, norms)
+    estimator.edges = task.edges
+    return estimator
 
 
 def _norm(observable: Observable, psi: np.ndarray) -> float:

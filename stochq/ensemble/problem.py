@@ -40,11 +40,13 @@ def build_problem(task: Task, grid: TimeGrid, antithetic: bool = False) -> Probl
     if antithetic:
         statistics[PAIR_SPREAD] = PairSpread()
     # Operators cannot tell a phase, functions of the state may.
-    phases = constant_phases(task, grid.times) if read.callables or task.statistics else None
+    phases = constant_phases(task, grid.ends) if read.callables or task.statistics else None
     colouring = _colouring(equation, grid, scheme)
-    bins = None if recording is None else recording.bins.astype(np.int32)
-    arrays = GridArrays(grid.times, grid.steps.astype(np.int32), grid.lengths, colouring, phases, bins)
-    frame, arrays, psi, read, statistics = cast((frame, arrays, task.psi, read, statistics), task.precision)
+    bins, slots = (None if recording is None else each.astype(np.int32) for each in (grid.bins, grid.slots))
+    steps = grid.steps.astype(np.int32)
+    arrays = GridArrays(grid.ends, steps, grid.lengths, colouring, phases, bins, slots, grid.saved)
+    parts = cast((loop, frame, arrays, task.psi, read, statistics), task.precision)
+    loop, frame, arrays, psi, read, statistics = parts
     if recording is not None:
         statistics[RECORDS] = recording.statistic(grid.times)
     return Problem(loop, frame, arrays, psi, seed_words(int(task.seed)), read, statistics)

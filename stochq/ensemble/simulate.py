@@ -122,7 +122,7 @@ def simulate(
     if has_exact_jumps(equation):
         return simulate_jumps(task, trajectories, tolerance, keep, asked, Execution(precision, batch, progress))
     plan = plan_step(task, trajectories, dt, tolerance)
-    grid = time_grid(times, plan.dt, 1 if recording is None else recording.bins)
+    grid = time_grid(times, plan.dt, 1 if recording is None else recording.bins, task.edges)
     warn_about_time(equation, grid, precision)
     execution = Execution(precision, batch, progress)
     if tolerance is None:

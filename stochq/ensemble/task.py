@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,11 @@ class Task:
     statistics: Mapping[str, Statistic] = field(default_factory=dict)
     monitors: Mapping[str, Any] = field(default_factory=dict)
     recording: Recording | None = None
+
+    @cached_property
+    def edges(self) -> np.ndarray:
+        """The times between the first and the last at which a coefficient of the equation jumps."""
+        return self.equation.edges(self.times)
 
     @property
     def dim(self) -> int:

@@ -35,8 +35,11 @@ class Solved(NamedTuple):
 def evolve_ode(equation: Equation, rho: np.ndarray, times: np.ndarray) -> Iterator[Solved]:
     """The density matrix at each time by an adaptive Runge-Kutta method of order 8 (Dormand and Prince)."""
     slope = eqx.Partial(packed_generator, equation, channel_bases(equation))
-    for packed, error, steps in integrate(slope, pack(rho), times, equation.time_dependent):
-        yield Solved(unpack(packed), error, steps)
+    ends = np.union1d(times, equation.edges(times))
+    solved = integrate(slope, pack(rho), ends, equation.time_dependent)
+    for (packed, error, steps), is_saved in zip(solved, np.isin(ends, times), strict=True):
+        if is_saved:
+            yield Solved(unpack(packed), error, steps)
 
 
 def integrate(
@@ -82,7 +85,8 @@ def _solve(slope: Slope, y: jax.Array, span: jax.Array, longest: jax.Array, loos
         norm=lambda error: jnp.max(jnp.abs(error)),
     )
     solution = diffrax.diffeqsolve(
-        diffrax.ODETerm(lambda t, state, args: slope(t, state)),
+        # A coefficient that jumps at the end of the span has its value before the jump in all of it.
+        diffrax.ODETerm(lambda t, state, args: slope(jnp.minimum(t, jnp.nextafter(span[1], span[0])), state)),
         diffrax.Dopri8(),
         span[0],
         span[1],

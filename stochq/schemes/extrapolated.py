@@ -102,6 +102,14 @@ class ExtrapolatedStepper(Stepper):
         fine, coarse = state
         return (*self.fine.extract(t, fine), *self.coarse.extract(t, coarse))
 
+    def suspend(self, t: jax.Array, state: Any) -> Any:
+        fine, coarse = state
+        return self.fine.suspend(t, fine), self.coarse.suspend(t, coarse)
+
+    def resume(self, t: jax.Array, suspended: Any) -> Any:
+        fine, coarse = suspended
+        return self.fine.resume(t, fine), self.coarse.resume(t, coarse)
+
     def step(self, t: jax.Array, state: Any, noise: StepPairNoise) -> Any:
         fine, coarse = state
         even, odd = noise.even(), noise.odd()

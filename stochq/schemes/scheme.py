@@ -42,6 +42,14 @@ class Stepper(Module):
     def extract(self, t: jax.Array, state: Any) -> States:
         """The states for which the carried state stands."""
 
+    def suspend(self, t: jax.Array, state: Any) -> Any:
+        """What a stepper of another step length can go on from: the states, and what is remembered beside them."""
+        return self.extract(t, state)
+
+    def resume(self, t: jax.Array, suspended: Any) -> Any:
+        """The carried state from what another stepper suspended at time t."""
+        return self.init(t, suspended)
+
 
 class Scheme(Module):
     """How one step is made. Abstract.

@@ -5,6 +5,7 @@ from typing import Any, final
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from stochq.channels import Channel, Flow
@@ -212,6 +213,21 @@ class StrangStepper(Stepper):
 
     def extract(self, t: jax.Array, state: jax.Array) -> States:
         return (state if self.back is None else self.half(t, state),)
+
+    def unmerged(self) -> "StrangStepper":
+        """Its state is ψ itself: for what acts between steps."""
+        return StrangStepper(self.frame, self.flows, self.sequence, self.dt, None, self.half, None, self.terms)
+
+    def with_phases(self, phases: dict[tuple[int, int], jax.Array]) -> "StrangStepper":
+        """Operators, by their (channel, place in it), times factors (columns,), one for each trajectory."""
+        terms = dict(self.terms)
+        for channel in {channel for channel, _ in phases}:
+            count = self.flows[channel].channel.count
+            example = next(phase for (place, _), phase in phases.items() if place == channel)
+            factors = jnp.stack([phases.get((channel, k), jnp.ones_like(example)) for k in range(count)])
+            terms |= {key: factors for key in terms if key[0] == channel}
+        half = self.half
+        return StrangStepper(self.frame, self.flows, self.sequence, self.dt, self.full, half, self.back, terms)
 
     def step(self, t: jax.Array, state: jax.Array, noise: StepNoise) -> jax.Array:
         return self.step_with_record(t, state, noise)[0]

@@ -57,6 +57,11 @@ class TimeFunction(Module):
 
         name: of the function, for the message.
         """
+        if not is_concrete((self.edges, self.span)):
+            raise ValueError(
+                f"{name}: expected samples at times that are known; JAX is tracing them. Make the function of the time "
+                "inside what is traced, from times that are numbers."
+            )
         first, last = self.span
         slack = 1e-9 * (stop - start)
         if start < first - slack or stop > last + slack:

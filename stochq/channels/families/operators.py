@@ -94,11 +94,11 @@ class Operators(Channel):
             return law.variants[0] * total
         return total - level_sum(increments * _means(psi, L_psi)) * psi
 
-    def actions(self, parameters: jax.Array, factor: complex) -> tuple[Action, Action]:
-        """ψ ↦ cLψ and ψ ↦ c*L†ψ for one operator."""
+    def actions(self, parameters: jax.Array, factor: complex | jax.Array) -> tuple[Action, Action]:
+        """ψ ↦ cLψ and ψ ↦ c*L†ψ for one operator, c a number or one for each trajectory, (columns,)."""
         return (
             lambda psi: _times(factor, self.apply_one(parameters, psi)),
-            lambda psi: _times(np.conj(factor), self.apply_one_adjoint(parameters, psi)),
+            lambda psi: _times(factor.conjugate(), self.apply_one_adjoint(parameters, psi)),
         )
 
     def flow(self, law: Law) -> Flow:
@@ -124,8 +124,8 @@ class Operators(Channel):
         """The three parts of one operator's K_z as matrices, one below the other, (3 dim, dim)."""
 
 
-def _times(factor: complex, psi: jax.Array) -> jax.Array:
-    return psi if factor == 1 else factor * psi
+def _times(factor: complex | jax.Array, psi: jax.Array) -> jax.Array:
+    return psi if isinstance(factor, complex) and factor == 1 else factor * psi
 
 
 def _means(psi: jax.Array, L_psi: jax.Array) -> jax.Array:

@@ -37,6 +37,10 @@ class PlatenFlow(Flow):
         return self.channel.count * len(self.law.variants) == 1
 
     @property
+    def takes_phases(self) -> bool:
+        return True
+
+    @property
     def is_differentiable(self) -> bool:
         return True
 
@@ -45,18 +49,19 @@ class PlatenFlow(Flow):
         draws = law.normals(noise)
 
         def visit(psi: jax.Array, operator: tuple) -> Stepped:
-            parameters, normals = operator
+            parameters, normals, phase = operator
             records = list(normals)
             order = range(len(normals))
             for variant in reversed(order) if reverse else order:
-                actions = channel.actions(parameters, law.variants[variant])
+                factor = law.variants[variant] if phase is None else law.variants[variant] * phase
+                actions = channel.actions(parameters, factor)
                 psi, records[variant] = platen_step(*actions, dt, psi, normals[variant])
             return psi, law.record(tuple(records)) if law.collapses else None
 
         stack = jnp.asarray(channel.stack())
         if channel.count > 1:
-            return lax.scan(visit, psi, (stack, draws), reverse=reverse)
-        psi, record = visit(psi, (stack[0], tuple(draw[0] for draw in draws)))
+            return lax.scan(visit, psi, (stack, draws, terms), reverse=reverse)
+        psi, record = visit(psi, (stack[0], tuple(draw[0] for draw in draws), None if terms is None else terms[0]))
         return psi, None if record is None else record[None]
 
 

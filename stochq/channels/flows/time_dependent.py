@@ -42,6 +42,10 @@ class TimeDependentFlow(Flow):
         return self.frozen.is_symmetric
 
     @property
+    def takes_phases(self) -> bool:
+        return self.frozen.takes_phases
+
+    @property
     def is_differentiable(self) -> bool:
         return self.frozen.is_differentiable
 
@@ -52,4 +56,4 @@ class TimeDependentFlow(Flow):
     def step(self, t: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoise, terms: Any, reverse: bool) -> Stepped:
         operator = self.channel.at(t)
         flow = operator.discrete_flow(self.law) if self.discrete else operator.flow(self.law)
-        return flow.step(t, dt, psi, noise, flow.terms(dt), reverse)
+        return flow.step(t, dt, psi, noise, flow.terms(dt) if terms is None else terms, reverse)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from stochq.accuracy.bias import StepPlan
-from stochq.accuracy.grid import TimeGrid
+from stochq.accuracy.grid import longest_interval, time_grid
 from stochq.ensemble.assemble import assemble
 from stochq.ensemble.jumps.problem import JumpProblem, build_jump_problem, has_exact_jumps
 from stochq.ensemble.kept import with_kept
@@ -46,7 +46,7 @@ def simulate_jumps(
     """The ensemble of a task whose channels have clicks alone. asked: names in the order of the result."""
     # Steps of a grid are here the expected events, of which a progress bar and rounding take notice.
     problem = build_jump_problem(task)
-    grid = TimeGrid(task.times, np.asarray(problem.grid.steps), np.diff(task.times))
+    grid = time_grid(task.times, longest_interval(task.times))._replace(steps=np.asarray(problem.grid.steps))
     plan = _plan(task)
     target = None if tolerance is None else target_of(task, plan, tolerance, grid.total_steps)
 
