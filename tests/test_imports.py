@@ -23,7 +23,10 @@ ALLOWED = {
         "real_parts", "systems", "laws", "channels", "measurement", "equation", "exact",
     },
     "bounds": {"arrays", "constants", "module", "systems", "bounds"},
-    "gaussian": {"accuracy", "arrays", "constants", "functions", "module", "systems", "noise", "ensemble", "gaussian"},
+    "gaussian": {
+        "accuracy", "arrays", "constants", "functions", "module", "systems", "measurement", "noise", "ensemble",
+        "gaussian",
+    },
 }  # fmt: skip
 DRAWERS = {"plotting", "io"}
 

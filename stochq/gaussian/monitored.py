@@ -4,20 +4,24 @@ from collections.abc import Mapping
 from typing import Literal
 
 import equinox as eqx
+import jax
 import numpy as np
 from jaxtyping import Complex, Float
 
 from stochq.accuracy.grid import time_grid
-from stochq.arrays import ArrayLike, as_complex, as_real
+from stochq.arrays import Array, ArrayLike, Number, as_complex, as_real, is_concrete
 from stochq.ensemble.result import EnsembleResult
 from stochq.gaussian.checks import check_number, check_square, check_symmetric
 from stochq.gaussian.dynamics import Dynamics
+from stochq.gaussian.filtering import Filtered, check_double, checked_increments, kalman, with_record
 from stochq.gaussian.markov import Start, Steps
 from stochq.gaussian.observing import Observable
 from stochq.gaussian.paths import check_one_state, exact_steps, roots
-from stochq.gaussian.phase_space import symplectic_form
+from stochq.gaussian.phase_space import array_namespace, symplectic_form
+from stochq.gaussian.propagation import distinct
 from stochq.gaussian.running import run_chains
 from stochq.gaussian.state import State
+from stochq.measurement import Record
 from stochq.module import Module
 from stochq.systems.checks import check_finite, check_times
 
@@ -42,8 +46,9 @@ class Monitored(Module):
         jumps: c (K, 2n), complex, √rate inside.
         noise: "real" or "complex".
         hbar: ħ, in the units of the covariance.
+        efficiency: η of the detectors, one number or (K,); what they miss is lost, and single states are mixed.
 
-    Raises: ValueError for shapes that do not match, G not symmetric, another noise.
+    Raises: ValueError for shapes that do not match, G not symmetric, another noise, an efficiency outside [0, 1].
 
     >>> watched = Monitored(np.eye(2), [[1.0, 0.0]])
     >>> watched.dynamics.diffusion.tolist()
@@ -54,6 +59,7 @@ class Monitored(Module):
     jumps: Complex[np.ndarray, "K 2n"] = eqx.field(converter=as_complex)
     noise: Literal["real", "complex"] = eqx.field(static=True, default="real")
     hbar: float = 1.0
+    efficiency: Float[np.ndarray, "*K"] = eqx.field(converter=as_real, default=1.0)
 
     def __check_init__(self) -> None:
         check_square("hamiltonian", self.hamiltonian)
@@ -67,6 +73,13 @@ class Monitored(Module):
         check_finite("jumps", self.jumps)
         if self.noise not in ("real", "complex"):
             raise ValueError(f"noise: expected 'real' or 'complex'; got {self.noise!r}.")
+        if np.shape(self.efficiency) not in ((), np.shape(self.jumps)[:1]):
+            raise ValueError(
+                f"efficiency: expected one number, or one for each of {np.shape(self.jumps)[0]} jumps; got shape "
+                f"{np.shape(self.efficiency)}."
+            )
+        if is_concrete(self.efficiency) and not np.all((self.efficiency >= 0) & (self.efficiency <= 1)):
+            raise ValueError(f"efficiency: expected numbers from 0 to 1; got {self.efficiency}. Write 0.6 for 60 %.")
 
     @property
     def modes(self) -> int:
@@ -81,13 +94,57 @@ class Monitored(Module):
         drift = form @ self.hamiltonian - self.hbar * form @ products.imag
         return Dynamics(drift, self.hbar**2 * form @ products.real @ form.T, self.hbar)
 
+    @property
+    def read(self) -> Array:
+        """√η c (K, 2n): of each operator what its detector reads."""
+        return self.jumps * array_namespace(self.efficiency).sqrt(self.efficiency).reshape(-1, 1)
+
     def gain(self, covariance: ArrayLike) -> Float[np.ndarray, "2n m"]:
         """The columns g (2n, K), or (2n, 2K) for complex noise, by which the noise moves the mean."""
         form = symplectic_form(self.modes)
-        pulls = (np.asarray(covariance) + 0.5j * self.hbar * form) @ self.jumps.T
+        pulls = (np.asarray(covariance) + 0.5j * self.hbar * form) @ self.read.T
         if self.noise == "real":
             return 2 * pulls.real
         return np.sqrt(2) * np.concatenate([pulls.real, -pulls.imag], axis=1)
+
+    def filter(self, state: State, record: Record) -> Filtered:
+        r"""The conditional state given a record, exact for bins of any width, a JAX function of all parameters.
+
+        $$dY_k = \sqrt{\eta_k}\,\langle L_k+L_k^\dagger\rangle\,dt + dW_k$$
+
+        Args:
+            state: one state, at the first of the record's times.
+            record: of one homodyne detector for each jump operator, in their order; heterodyne for complex noise.
+
+        Returns:
+            Means (record, T, 2n), covariances (T, 2n, 2n) and the log-likelihood (record,), relative to Wiener noise.
+
+        Raises: ValueError for a state of other modes, a record of other detectors or with NaN, and traced parameters in
+            single precision.
+
+        >>> watched = Monitored(np.eye(2), [[1.0, 0.0]], efficiency=0.5)
+        >>> found = watched.filter(State([0, 0], np.eye(2) / 2), Record([0.0, 0.1], [0.3]))
+        >>> found.mean.shape, found.covariance.shape
+        ((1, 2, 2), (2, 2, 2))
+        """
+        check_one_state(state, self.dynamics)
+        increments = checked_increments(record, self.noise, len(self.jumps))
+        check_double(self, state)
+        dynamics = self.dynamics
+        with jax.enable_x64(True):
+            system = with_record(dynamics.drift, dynamics.diffusion, self.read, self.noise, self.hbar)
+            found = kalman(system, state.mean, state.covariance, increments, *distinct(record.times))
+        return Filtered(*map(np.asarray, found)) if is_concrete(found) else found
+
+    def log_likelihood(self, state: State, record: Record, *, per_record: bool = False) -> Number:
+        """ln p(record) relative to Wiener noise, a JAX function of all parameters; arguments as of `filter`.
+
+        >>> watched = Monitored(np.eye(2), [[1.0, 0.0]], efficiency=0.5)
+        >>> bool(watched.log_likelihood(State([0, 0], np.eye(2) / 2), Record([0.0, 0.1], [0.0])) < 0)
+        True
+        """
+        found = self.filter(state, record).log_likelihood
+        return found if per_record else found.sum()
 
     def conditional(self, state: State, times: ArrayLike) -> Float[np.ndarray, "T 2n 2n"]:
         """Covariances of single trajectories, by Riccati's equation solved exactly.

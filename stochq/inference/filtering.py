@@ -115,7 +115,8 @@ def log_likelihood(
     put a computation that takes them inside `with jax.enable_x64(True):`.
 
     Args:
-        equation, state, record, method: as of `filter`; equation and state may hold numbers that JAX traces.
+        equation, state, record, method: as of `filter`; equation and state may hold numbers that JAX traces. A
+            `sq.gaussian.Monitored` with a `sq.gaussian.State` is followed in phase space, exactly at any width.
         per_record: whether the records are returned one by one, (record,), and not their sum.
 
     Returns:
@@ -132,6 +133,8 @@ def log_likelihood(
     >>> bool(abs(value - (2 * 0.3 - 2 * 0.5)) < 1e-12)
     True
     """
+    if not isinstance(equation, Equation) and (linear := _as_linear(equation)) is not None:
+        return linear.log_likelihood(state, record, per_record=per_record)
     equation = as_monitored(equation)
     concrete = is_concrete((equation, state))
     if not concrete and jnp.zeros(()).dtype != np.float64:
@@ -161,6 +164,13 @@ def traced_likelihood(equation: Equation, state: ArrayLike, record: Record, most
     initial = initial_state(state, equation.dim)
     observed = observe(equation, record, most_clicks)
     return _traced_likelihood(choose(observed, initial, "auto"), initial, observed)
+
+
+def _as_linear(equation: Any) -> Any:
+    """A linear system in phase space as it is; None for anything else."""
+    from stochq.gaussian import Monitored
+
+    return equation if isinstance(equation, Monitored) else None
 
 
 @eqx.filter_jit

@@ -1,5 +1,7 @@
 """Monitored linear systems: Riccati's equation, the law of the means, and the engine in a Fock basis as a judge."""
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
@@ -135,3 +137,86 @@ def test_bad_input(what):
 def test_a_state_below_the_uncertainty_bound_has_no_trajectories():
     with pytest.raises(ValueError, match="^covariance: expected V"):
         watched("real").conditional(sq.gaussian.State([0, 0], 0.3 * np.eye(2)), TIMES)
+
+
+OSCILLATOR = np.array([[1.3, 0.2], [0.2, 0.8]])
+SAMPLES = [
+    -0.325966, -0.587179, -0.049181, 0.285223, 0.643023, 0.129853,
+    -0.201324, -0.31739, 0.449373, 0.892392, 0.211384, -0.541664,
+]  # fmt: skip
+
+
+def oscillator(strength=0.35, efficiency=0.75, noise="real"):
+    return sq.gaussian.Monitored(OSCILLATOR, np.sqrt(strength) * np.array([[1.0, 1j]]), noise, efficiency=efficiency)
+
+
+def test_a_record_of_an_oscillator_is_filtered():
+    record = sq.inference.Record(0.25 * np.arange(13), SAMPLES)
+    start = sq.gaussian.State([0.5, -0.2], 0.5 * np.eye(2))
+    found = oscillator().filter(start, record)
+    assert abs(found.log_likelihood[0] + 0.461486) < 1e-6
+    np.testing.assert_allclose(found.mean[0, -1], [-0.329191, 0.060049], atol=1e-6)
+    np.testing.assert_allclose(found.covariance[-1], [[0.438878, -0.111177], [-0.111177, 0.613721]], atol=1e-6)
+    assert sq.inference.log_likelihood(oscillator(), start, record) == found.log_likelihood.sum()
+
+
+@pytest.mark.parametrize("noise", ["real", "complex"])
+def test_the_likelihood_is_that_of_the_oscillator_in_a_fock_basis(noise):
+    """A few levels, a squeezed vacuum within them, weak light; one bin is wide."""
+    levels = 6
+    lower = np.diag(np.sqrt(np.arange(1, levels)), 1)
+    q, p = (lower + lower.T) / np.sqrt(2), (lower - lower.T) / (1j * np.sqrt(2))
+    hamiltonian = 0.5 * (1.3 * q @ q + 0.8 * p @ p + 0.2 * (q @ p + p @ q))
+    detector = (sq.measurement.homodyne if noise == "real" else sq.measurement.heterodyne)(
+        np.sqrt(0.1) * (q + 1j * p), efficiency=0.75
+    )
+    equation = sq.models.monitored(hamiltonian, {"out": detector})
+    increments = 0.3 * np.sin(np.arange(6)).reshape(1, 3, 2)[..., : 1 if noise == "real" else 2]
+    kind = "homodyne" if noise == "real" else "heterodyne"
+    record = sq.inference.Record([0.0, 0.05, 0.1, 0.25], increments, ["out"], [kind])
+    vacuum = np.eye(levels)[0]
+    want = sq.inference.log_likelihood(equation, vacuum, record)
+    found = oscillator(0.1, noise=noise).log_likelihood(sq.gaussian.State([0, 0], 0.5 * np.eye(2)), record)
+    assert abs(found - want) < 2e-5
+
+
+def test_the_filtered_covariance_is_riccati_s_and_bins_join():
+    """The covariance given a record over short bins nears that of the continuous record; efficiencies included."""
+    monitored, start = oscillator(), sq.gaussian.State([0.5, -0.2], np.diag([0.5, 0.7]))
+    record = sq.inference.Record(np.linspace(0, 1, 2001), np.zeros(2000))
+    found = monitored.filter(start, record).covariance[-1]
+    np.testing.assert_allclose(found, monitored.conditional(start, [0.0, 1.0])[-1], atol=1e-6)
+
+
+def test_gradients_of_the_likelihood_in_phase_space():
+    record = sq.inference.Record(0.25 * np.arange(13), SAMPLES)
+
+    def value(theta):
+        start = sq.gaussian.State([0.5, -0.2], 0.5 * np.eye(2))
+        jumps = jnp.sqrt(theta[0]) * np.array([[1.0, 1j]])
+        monitored = sq.gaussian.Monitored(OSCILLATOR * theta[2], jumps, efficiency=theta[1])
+        return monitored.log_likelihood(start, record)
+
+    theta, step = np.array([0.35, 0.75, 1.0]), 1e-5
+    with jax.enable_x64(True):
+        found = jax.grad(value)(jnp.asarray(theta))
+        want = [(value(theta + step * unit) - value(theta - step * unit)) / (2 * step) for unit in np.eye(3)]
+    np.testing.assert_allclose(found, want, atol=1e-8)
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (dict(efficiency=1.5), "efficiency: expected numbers from 0 to 1"),
+        (dict(efficiency=[0.5, 0.5]), "efficiency: expected one number"),
+    ],
+)
+def test_efficiencies_out_of_range_are_refused(change, message):
+    with pytest.raises(ValueError, match=message):
+        sq.gaussian.Monitored(HAMILTONIAN, JUMPS, **change)
+
+
+def test_records_of_other_detectors_are_refused():
+    record = sq.inference.Record([0, 1], np.zeros((1, 1, 2)), ["out"], ["heterodyne"])
+    with pytest.raises(ValueError, match="record: expected a Record of homodyne detection"):
+        oscillator().filter(START, record)

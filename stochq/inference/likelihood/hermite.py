@@ -4,6 +4,7 @@ from itertools import product
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from stochq.arrays import Array
 from stochq.inference.likelihood.instrument import Written
@@ -35,19 +36,17 @@ def polynomials(written: Written, lengths: jax.Array, powers: Powers) -> jax.Arr
 
     lengths: (T,) of the bins.
     """
-    diffusive, counters = written.current.shape[1], written.clicks.shape[1]
     x = written.current / jnp.sqrt(lengths)[:, None, None]
-    columns = []
-    for k in range(diffusive):
-        columns.append(hermite(x[:, k], max(p[k] for p in powers) + 1))
-    for c in range(counters):
-        most = max(p[diffusive + c] for p in powers)
-        columns.append([jnp.where(written.clicks[:, c] == n, 1.0, 0.0) for n in range(most + 1)])
-    rows = []
-    for power in powers:
-        factors = [column[n] for column, n in zip(columns, power, strict=True)]
-        row = factors[0] if factors else jnp.ones((x.shape[0], x.shape[-1]))
-        for factor in factors[1:]:
-            row = row * factor
-        rows.append(row)
-    return jnp.stack(rows)
+    diffusive = x.shape[1]
+    exponents = np.asarray(powers, int).reshape(len(powers), -1)
+    product = jnp.ones((1, x.shape[0], x.shape[-1]))
+    for column, numbers in enumerate(exponents.T):
+        count = numbers.max() + 1
+        if column < diffusive:
+            factors = jnp.stack(hermite(x[:, column], count))
+        else:
+            clicks = written.clicks[:, column - diffusive]
+            factors = jnp.where(clicks[None] == np.arange(count)[:, None, None], 1.0, 0.0)
+        # One column has all of its polynomials in their order.
+        product = product * (factors if np.array_equal(numbers, np.arange(count)) else factors[numbers])
+    return product

@@ -1,0 +1,151 @@
+r"""Kalman's filter of records of linear systems, exact for bins of any width.
+
+Over a bin the coordinates and the record make one Gaussian vector of drift ((A, 0), (C, 0)) and noise ((B, s),
+(sᵀ, 1)) with
+
+$$C = 2\sqrt\eta\,\mathrm{Re}\,c,\qquad s = -\sqrt\eta\,\hbar\,\Omega\,\mathrm{Im}\,c^T$$
+
+It is integrated exactly and then conditioned on the record's increment.
+"""
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from stochq.arrays import Array, Number, is_concrete
+from stochq.gaussian.phase_space import array_namespace, symplectic_form, transposed
+from stochq.gaussian.propagation import propagators
+from stochq.measurement import Record
+from stochq.systems.checks import check_finite
+
+# Bins of one block: a gradient keeps the moments at its start and makes the rest again.
+_BLOCK = 256
+
+
+class Linear(NamedTuple):
+    """dx = Ax dt + dw, dY = Cx dt + dv: drift A (2n, 2n), diffusion B (2n, 2n), gain C (m, 2n), cross s (2n, m) with
+    E dw dvᵀ = s dt; the noise of Y is unit."""
+
+    drift: Array
+    diffusion: Array
+    gain: Array
+    cross: Array
+
+
+class Filtered(NamedTuple):
+    """Gaussian states given records.
+
+    mean: (record, T, 2n), before and after every interval. covariance: (T, 2n, 2n), the same for all records.
+    log_likelihood: (record,), relative to Wiener noise.
+    """
+
+    mean: Array
+    covariance: Array
+    log_likelihood: Array
+
+
+class _Bin(NamedTuple):
+    """Moments over a bin: of (x, Y), E (N, 2n) from x, and Q (N, N)."""
+
+    propagator: Array
+    noise: Array
+
+
+@eqx.filter_jit
+@jax.default_matmul_precision("highest")
+def kalman(system: Linear, mean: Array, covariance: Array, increments: Array, lengths: Array, which: Array) -> Filtered:
+    """The filter of increments (T-1, m, R) over bins of lengths[which] (T-1,), from a mean (2n,) and covariance."""
+    bins, columns, records = increments.shape
+    size = mean.shape[-1]
+    steps = _bins(system, jnp.asarray(lengths))
+    length = min(bins, _BLOCK)
+    blocks = -(-bins // length)
+    padding = blocks * length - bins
+    data = jnp.pad(increments, ((0, padding), (0, 0), (0, 0))).reshape(blocks, length, columns, records)
+    places = jnp.pad(which, (0, padding)).reshape(blocks, length)
+
+    def step(moments: tuple[jax.Array, jax.Array], bin: tuple[jax.Array, jax.Array]) -> tuple:
+        mean, covariance = moments
+        increment, place = bin
+        one = jax.tree.map(lambda array: array[place], steps)
+        before = one.propagator @ mean
+        joint = one.propagator @ covariance @ transposed(one.propagator) + one.noise
+        root = jnp.linalg.cholesky(joint[size:, size:])
+        innovation = _solved(root, increment - before[size:])
+        pull = _solved(root, joint[size:, :size])
+        after = before[:size] + transposed(pull) @ innovation
+        narrowed = joint[:size, :size] - transposed(pull) @ pull
+        h = jnp.asarray(lengths)[place]
+        known = 0.5 * jnp.sum(jnp.square(increment) / h - jnp.square(innovation), axis=0)
+        total = known - jnp.sum(jnp.log(jnp.diagonal(root))) + 0.5 * columns * jnp.log(h)
+        moments = after, 0.5 * (narrowed + transposed(narrowed))
+        return moments, (total, *moments)
+
+    @jax.checkpoint
+    def block(moments: tuple, bins: tuple) -> tuple:
+        return lax.scan(step, moments, bins)
+
+    start = jnp.repeat(mean[:, None], records, axis=1), jnp.asarray(covariance)
+    _, (totals, means, covariances) = lax.scan(block, start, (data, places))
+    totals, means, covariances = (
+        array.reshape(blocks * length, *array.shape[2:])[:bins] for array in (totals, means, covariances)
+    )
+    means = jnp.concatenate([start[0][None], means])
+    return Filtered(jnp.moveaxis(means, -1, 0), jnp.concatenate([start[1][None], covariances]), jnp.sum(totals, axis=0))
+
+
+def _bins(system: Linear, lengths: jax.Array) -> _Bin:
+    size, columns = system.cross.shape
+    drift = jnp.concatenate([jnp.asarray(system.drift), system.gain])
+    drift = jnp.concatenate([drift, jnp.zeros((size + columns, columns))], axis=1)
+    upper = jnp.concatenate([jnp.asarray(system.diffusion), system.cross], axis=1)
+    lower = jnp.concatenate([transposed(jnp.asarray(system.cross)), jnp.eye(columns)], axis=1)
+    found = propagators(drift, jnp.concatenate([upper, lower]), lengths)
+    return _Bin(found.propagator[:, :, :size], found.noise)
+
+
+def _solved(root: jax.Array, right: jax.Array) -> jax.Array:
+    """L⁻¹b for a lower triangular L, of which there are few rows."""
+    rows: list[jax.Array] = []
+    for i in range(len(root)):
+        known = sum((root[i, j] * rows[j] for j in range(i)), jnp.zeros_like(right[i]))
+        rows.append((right[i] - known) / root[i, i])
+    return jnp.stack(rows)
+
+
+def with_record(drift: Array, diffusion: Array, read: Array, noise: str, hbar: Number) -> Linear:
+    """The system with its record, in columns as the record has them; read: √η c (K, 2n)."""
+    if noise == "complex":
+        # L/√2 and iL/√2 of each operator, one after the other.
+        arrays = array_namespace(read)
+        read = arrays.stack([read, 1j * read], axis=1).reshape(-1, read.shape[-1]) / np.sqrt(2)
+    form = symplectic_form(read.shape[-1] // 2)
+    return Linear(drift, diffusion, 2 * read.real, -hbar * form @ read.imag.T)
+
+
+def checked_increments(record: Record, noise: str, count: int) -> np.ndarray:
+    """The increments (T-1, column, record) of a record of so many detectors.
+
+    Raises: ValueError for other detectors, and for numbers that are not finite.
+    """
+    kind = "homodyne" if noise == "real" else "heterodyne"
+    if not isinstance(record, Record) or record.kinds != (kind,) * count:
+        kinds = ", ".join(record.kinds) if isinstance(record, Record) else type(record).__name__
+        raise ValueError(
+            f"record: expected a Record of {kind} detection for each of {count} jumps, in their order; got {kinds}."
+        )
+    check_finite("record.increments", record.increments)
+    return np.moveaxis(record.increments, 0, -1)
+
+
+def check_double(*arguments: Any) -> None:
+    """ValueError for traced numbers in single precision."""
+    if not is_concrete(arguments) and jnp.zeros(()).dtype != np.float64:
+        raise ValueError(
+            "record: expected double precision where JAX traces the parameters, as differences of logarithms need it. "
+            "Put the whole computation inside `with jax.enable_x64(True):`."
+        )
