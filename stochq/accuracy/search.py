@@ -1,5 +1,7 @@
 """The search for the largest step whose bias is small enough: one for all ways of estimating it."""
 
+import warnings
+
 import numpy as np
 
 from stochq.accuracy.bias import Allowance, Bias, Estimator, StepPlan, total_steps
@@ -14,6 +16,8 @@ _MOST_TRIALS = 60
 _MOST_LOST = 6
 # Steps of a whole run: their number is counted in 32 bits.
 MOST_STEPS = 2**31 - 1
+# More than this take minutes even in small dimensions, which is said before they are made.
+MANY_STEPS = 100_000
 # What rounding adds to an excess of one.
 _EXCESS_RTOL = 1e-6
 
@@ -27,7 +31,7 @@ def find_step(
     Raises: RuntimeError where no step serves.
     """
     h = estimator.longest if given is None else given
-    lost = 0
+    lost, warned = 0, given is not None
     for _ in range(_MOST_TRIALS):
         bias = estimator.bias(h, allowance)
         lost += not np.all(np.isfinite(bias.value))
@@ -40,11 +44,25 @@ def find_step(
         if shrink <= 1 or (given is not None and estimator.certain and _is_resolved(bias, h)):
             return _plan(estimator, times, names, allowance, bias, h, given)
         h = division_of(times, h / np.clip(shrink, LEAST_SHRINK, MOST_SHRINK), estimator.multiple)
-        if total_steps(times, h) > MOST_STEPS:
+        steps = total_steps(times, h)
+        if steps > MOST_STEPS:
             break
+        if steps > MANY_STEPS and not warned:
+            warned = True
+            warn_about_steps(steps, bias.jump_rate)
     raise RuntimeError(
         f"dt: no step down to {h:.2g} keeps the time-step bias small. Give dt yourself, a larger tolerance, or "
         "precision='double'."
+    )
+
+
+def warn_about_steps(steps: int, rate: float) -> None:
+    """Say beforehand that a run takes long, and what has no step."""
+    because = f" to resolve rates of {rate:.3g}" if rate else ""
+    warnings.warn(
+        f"dt: {steps:.2g} steps or more for each trajectory{because}, in the search for a step as well, which takes "
+        "long. Averages alone: sq.exact.evolve; jumps have no step: noise='jump'; or give dt yourself.",
+        stacklevel=5,
     )
 
 

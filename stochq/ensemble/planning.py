@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from stochq.accuracy.bias import Allowance, StepPlan
@@ -28,6 +29,7 @@ from stochq.ensemble.statistics import Histogram, Statistic
 from stochq.ensemble.task import Task
 from stochq.equation import Equation
 from stochq.schemes import Extrapolated
+from stochq.systems.hamiltonian import Hamiltonian
 
 # A pilot of this share of a run's trajectories, within bounds: a short run deserves a short pilot.
 PILOT_SHARE, PILOT_MINIMUM, PILOT_TRAJECTORIES = 0.25, 256, 2048
@@ -102,13 +104,9 @@ def warn_about_time(equation: Equation, grid: TimeGrid, precision: str) -> None:
 def check_phases(task: Task) -> None:
     """ValueError where single precision does not resolve the phases of levels that the state occupies."""
     hamiltonian, span = task.equation.hamiltonian, float(task.times[-1] - task.times[0])
-    small = hamiltonian.dim <= LARGEST_MEAN_MAP or hamiltonian.eigenvectors is None
-    if task.precision == "double" or hamiltonian.time_dependent or not small:
+    if task.precision == "double" or hamiltonian.time_dependent:
         return
-    energies, vectors = spectrum_of(hamiltonian)
-    starts = task.psi.reshape(task.dim, -1)
-    occupied = np.sum(np.abs(vectors.conj().T @ starts) ** 2, axis=1) > _OCCUPIED
-    away = float(np.abs(energies[occupied] - float(hamiltonian.centre)).max())
+    away = _energy_spread(hamiltonian, task.psi.reshape(task.dim, -1))
     # The energy, the step and their product are rounded alike in all steps.
     blur = 2 * UNIT["single"] * away * span / float(task.equation.hbar)
     if blur > _LARGEST_BLUR:
@@ -117,6 +115,21 @@ def check_phases(task: Task) -> None:
             f"their phases are uncertain by {blur:.2g}. Pass precision='double', or take units and a frame in which "
             "the energies are smaller."
         )
+
+
+def _energy_spread(hamiltonian: Hamiltonian, starts: np.ndarray) -> float:
+    """How far occupied levels are from the energy that the frame takes out; in large dimensions their root mean square,
+    which takes one product. The error of a state is its phases' errors, averaged with the same weights.
+
+    starts: (dim, n), their squares add up to the occupations.
+    """
+    if hamiltonian.dim <= LARGEST_MEAN_MAP:
+        energies, vectors = spectrum_of(hamiltonian)
+        occupied = np.sum(np.abs(vectors.conj().T @ starts) ** 2, axis=1) > _OCCUPIED
+        return float(np.abs(energies[occupied] - float(hamiltonian.centre)).max())
+    with jax.enable_x64(True):
+        moved = np.asarray(hamiltonian.apply(0.0, jnp.asarray(starts, np.complex128)))
+    return float(np.linalg.norm(moved - float(hamiltonian.centre) * starts))
 
 
 def _without_bias(task: Task) -> StepPlan | None:

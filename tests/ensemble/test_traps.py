@@ -454,3 +454,26 @@ def test_a_drive_far_from_time_zero_is_told_of_rounding():
         sq.simulate(equation, [1, 0], late + np.array([0, 0.5, 1]), **options)
     double = sq.simulate(equation, [1, 0], late + np.array([0, 0.5, 1]), precision="double", **options)
     np.testing.assert_allclose(double.mean["p"], early.mean["p"], atol=1e-6)
+
+
+def test_a_search_that_takes_long_says_so_before_it_begins():
+    """A bias that falls as h², with jumps at a rate of 1 until t = 10⁶: by hand 2·10⁶ steps of a half."""
+    from stochq.accuracy.bias import Allowance, Bias, Estimator
+    from stochq.accuracy.search import find_step
+
+    class Known(Estimator):
+        longest, order, multiple, certain = 1e6, 2, 1, True
+
+        def bias(self, h, allowance):
+            one = np.ones((2, 1))
+            return Bias(0.0 * one, 0.0 * one, one, one, one, jump_rate=1.0)
+
+        def difference(self, h, finer):
+            return np.zeros((2, 1)), np.zeros((2, 1))
+
+        def source(self, h):
+            return "known"
+
+    with pytest.warns(UserWarning, match=r"dt: \S+ steps or more for each trajectory to resolve rates of 1,.*'jump'"):
+        plan = find_step(Known(), np.array([0.0, 1e6]), ("p",), Allowance(100, None, "single", 0.5))
+    assert 0.25 <= plan.dt <= 0.5

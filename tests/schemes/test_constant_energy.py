@@ -85,3 +85,17 @@ def test_phases_beyond_single_precision_are_refused():
     run = sq.simulate(equation, [0.6, 0.8], [0.0, time], precision="double", **options)
     expected = 0.96 * np.exp(-0.1 * time) * np.cos(gap * time)
     assert abs(run.mean["x"][-1] - expected) < 5 * run.stderr["x"][-1]
+
+
+def test_phases_of_many_levels_are_judged_by_the_spread_of_the_energy():
+    """130 levels, too many to look at one by one: two that are coupled and 3e7 apart, the others at rest. By hand, the
+    root mean square of the energy about its median, which is zero: 3e7·0.8 for the weights .36 and .64."""
+    matrix = np.zeros((130, 130))
+    matrix[1, 1], matrix[0, 1], matrix[1, 0] = 3e7, 1.0, 1.0
+    psi = np.zeros(130)
+    psi[:2] = 0.6, 0.8
+    for hamiltonian in (matrix, np.diagonal(matrix)):
+        equation = sq.models.suv(sq.systems.levels(hamiltonian), strength=0.1)
+        with pytest.raises(ValueError, match=r"^precision: expected 'double' for levels 2.4e\+07 apart"):
+            sq.simulate(equation, psi, [0.0, 2.0], observables={"p": psi}, trajectories=64, dt=1.0)
+    sq.simulate(equation, np.eye(130)[2], [0.0, 2.0], observables={"p": psi}, trajectories=64, dt=1.0)
