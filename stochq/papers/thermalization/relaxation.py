@@ -33,7 +33,8 @@ def relaxation_claim(effort: float = 1.0) -> Claim:
     groups = setting.grouped(
         equation, psi0, early, {"rho": sq.Density()}, trajectories=count, groups=GROUPS, seed=SEED, dt=result.dt
     )
-    target = system.eigenvectors @ np.diag(chi) @ system.eigenvectors.T
+    vectors = np.asarray(system.eigenvectors)
+    target = vectors @ np.diag(chi) @ vectors.T
     distance, slope = _distance_law(groups, target, early, times, closed)
     difference = float(np.abs(exact.density - closed).max())
     checks = [
@@ -52,10 +53,10 @@ def _units(name: str) -> tuple[str, str]:
 
 def _populations(system: sq.systems.Hamiltonian, psi0: np.ndarray, chi: np.ndarray) -> dict[str, np.ndarray]:
     """Projectors on one eigenstate inside the window and the fullest one outside."""
-    filled = np.abs(system.eigenvectors.T @ psi0) ** 2
+    vectors = np.asarray(system.eigenvectors)
+    filled = np.abs(vectors.T @ psi0) ** 2
     inside = int(np.argmin(np.where(chi > 0, filled, 2)))
     outside = int(np.argmax(np.where(chi > 0, -1, filled)))
-    vectors = system.eigenvectors
     return {
         "population inside": np.outer(vectors[:, inside], vectors[:, inside]),
         "population outside": np.outer(vectors[:, outside], vectors[:, outside]),
