@@ -122,7 +122,7 @@ def _joined(real: Array | None, imaginary: Array | None) -> Array | None:
     """real + i imaginary, infinite parts included; None where either is unknown."""
     if real is None or imaginary is None:
         return None
-    if not is_concrete((real, imaginary)):
+    if isinstance(real, jax.Array) and isinstance(imaginary, jax.Array):
         return jax.lax.complex(real, imaginary)
     joined = np.empty(np.shape(real), np.result_type(real, np.complex64))
     joined.real, joined.imag = real, imaginary

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import Number
+from stochq.arrays import Array, Number
 from stochq.channels.flow import Flow
 from stochq.laws import JUMP, REAL, Law, NoiseLaw, law_of
 from stochq.module import Module
@@ -195,12 +195,15 @@ class Channel(Module):
 
     def decoherence(self) -> jax.Array:
         """Γ_ij, (dim, dim), of the coherences of a channel that is secular."""
-        return jnp.asarray(self.secular(np.eye(self.dim))[1])
+        operators = jnp.asarray(self.operators())
+        loss = jnp.sum(jnp.abs(operators) ** 2, axis=(0, 1))
+        diagonals = jnp.diagonal(operators, axis1=1, axis2=2)
+        return 0.5 * (loss[:, None] + loss[None, :]) - jnp.real(diagonals.T @ diagonals.conj())
 
     def transition_rates(self) -> np.ndarray:
         """J_ij of j → i, (dim, dim), of a channel that is secular and moves populations; J_ii means nothing."""
         return self.secular(np.eye(self.dim))[0]
 
-    def arrival_rates(self) -> np.ndarray | None:
+    def arrival_rates(self) -> Array | None:
         """A (dim,) where J_ij = A_i whatever level is left behind, None elsewhere."""
         return None

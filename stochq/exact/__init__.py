@@ -21,6 +21,7 @@ from stochq.exact.counting import counting as counting
 from stochq.exact.counting import stationary_counting as stationary_counting
 from stochq.exact.counting import waiting_time as waiting_time
 from stochq.exact.evolve import evolve as evolve
+from stochq.exact.expectations import expectations as expectations
 from stochq.exact.result import ExactResult as ExactResult
 from stochq.exact.steady import steady_state as steady_state
 

@@ -8,12 +8,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import Array, SameArray
+from stochq.arrays import Array, Number, SameArray
 from stochq.equation import Equation
 from stochq.systems.eigen import dagger
 from stochq.systems.linear import apply_matrix
 
-ChannelBases = tuple[np.ndarray | None, ...]
+ChannelBases = tuple[Array | None, ...]
 
 
 def channel_bases(equation: Equation) -> ChannelBases:
@@ -22,9 +22,14 @@ def channel_bases(equation: Equation) -> ChannelBases:
     return tuple(None if basis is None else np.asarray(basis) for basis in bases)
 
 
-def generator(equation: Equation, bases: ChannelBases, t: jax.Array, rho: jax.Array) -> jax.Array:
-    """L(ρ) at time t in the given basis, (dim, dim); bases from `channel_bases`."""
-    total = equation.hamiltonian.commutator(t, rho) * (-1j / equation.hbar)
+def generator(
+    equation: Equation, bases: ChannelBases, t: Number, rho: jax.Array, hamiltonian: bool = True
+) -> jax.Array:
+    """L(ρ) at time t in the given basis, (dim, dim), or its part of the channels; bases from `channel_bases`."""
+    if hamiltonian:
+        total = equation.hamiltonian.commutator(t, rho) * (-1j / equation.hbar)
+    else:
+        total = jnp.zeros_like(rho)
     for channel, basis in zip(equation.channels, bases, strict=True):
         if basis is None:
             total = total + channel.dissipator(t, rho)
@@ -50,6 +55,6 @@ def unpack(packed: SameArray) -> SameArray:
     return 0.5 * (packed + transposed) + 0.5j * (packed - transposed)
 
 
-def packed_generator(equation: Equation, bases: ChannelBases, t: jax.Array, packed: jax.Array) -> jax.Array:
+def packed_generator(equation: Equation, bases: ChannelBases, t: Number, packed: jax.Array) -> jax.Array:
     """The generator on packed matrices, real (dim, dim) to real (dim, dim)."""
     return pack(generator(equation, bases, t, unpack(jnp.asarray(packed))))

@@ -185,7 +185,7 @@ def waiting_time(
     rates = np.einsum("kji,kjl->il", jumps.conj(), jumps).T
     with jax.enable_x64(True):
         slope = eqx.Partial(_silent_slope, equation, channel_bases(equation), jumps)
-        solved = integrate(slope, pack(rho), times, equation.time_dependent)
+        solved = integrate(slope, pack(rho), times, equation)
         density = np.array([np.sum(rates * unpack(packed)).real for packed, *_ in solved])
     return density[len(times) - len(lags) :]
 
@@ -259,7 +259,7 @@ def _moments(
     """Mean and variance (T,) of the number of clicks."""
     start = np.concatenate([pack(rho).reshape(-1), np.zeros(rho.size + 2)])
     slope = eqx.Partial(_moments_slope, equation, channel_bases(equation), jumps)
-    values = np.stack([y[-2:] for y, *_ in integrate(slope, start, times, equation.time_dependent)])
+    values = np.stack([y[-2:] for y, *_ in integrate(slope, start, times, equation)])
     return values[:, 0], values[:, 1]
 
 
@@ -281,7 +281,7 @@ def _probabilities(equation: Equation, jumps: np.ndarray, rho: np.ndarray, times
     start = np.zeros((most + 1, *rho.shape))
     start[0] = pack(rho)
     slope = eqx.Partial(_resolved_slope, equation, channel_bases(equation), jumps)
-    solved = integrate(slope, start, times, equation.time_dependent)
+    solved = integrate(slope, start, times, equation)
     return np.stack([np.trace(y, axis1=1, axis2=2) for y, *_ in solved])
 
 

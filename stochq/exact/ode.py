@@ -18,6 +18,8 @@ _LOOSER = 100.0
 # ... and multiplied by this, because the error need not shrink in proportion to the tolerance.
 _ERROR_SAFETY = 10.0
 _MAX_STEPS = 10_000_000
+# How far inside a span, in its lengths, its ends are looked at.
+_INSET = 1e-10
 # Steps that a run of an equation that depends on time has at least.
 _LEAST_STEPS = 256
 
@@ -35,31 +37,30 @@ class Solved(NamedTuple):
 def evolve_ode(equation: Equation, rho: np.ndarray, times: np.ndarray) -> Iterator[Solved]:
     """The density matrix at each time by an adaptive Runge-Kutta method of order 8 (Dormand and Prince)."""
     slope = eqx.Partial(packed_generator, equation, channel_bases(equation))
-    ends = np.union1d(times, equation.edges(times))
-    solved = integrate(slope, pack(rho), ends, equation.time_dependent)
-    for (packed, error, steps), is_saved in zip(solved, np.isin(ends, times), strict=True):
-        if is_saved:
-            yield Solved(unpack(packed), error, steps)
+    for packed, error, steps in integrate(slope, pack(rho), times, equation):
+        yield Solved(unpack(packed), error, steps)
 
 
 def integrate(
-    slope: Slope, start: np.ndarray, times: np.ndarray, time_dependent: bool
+    slope: Slope, start: np.ndarray, times: np.ndarray, equation: Equation
 ) -> Iterator[tuple[np.ndarray, float, int]]:
     """dy/dt = slope(t, y) for real y: y at each time, an estimate of its error and the steps taken so far.
 
-    time_dependent: whether slope depends on t. No step is then longer than a small part of the run, since an adaptive
-    step that has grown where nothing happens would leap over a pulse.
+    equation: from which the slope is made. Where it depends on time no step reaches over a jump of a coefficient, nor
+    is longer than a small part of the run: one that has grown where nothing happens would leap over a pulse.
     """
-    longest = (times[-1] - times[0]) / _LEAST_STEPS if time_dependent else np.inf
+    longest = (times[-1] - times[0]) / _LEAST_STEPS if equation.time_dependent else np.inf
     fine = coarse = jnp.asarray(start)
     error, steps = 0.0, 0
     yield start, error, steps
-    for begin, end in zip(times[:-1], times[1:], strict=True):
+    stops = np.union1d(times, equation.edges(times))
+    for begin, end in zip(stops[:-1], stops[1:], strict=True):
         fine, taken = _advance(slope, fine, begin, end, longest, 1.0)
         coarse, more = _advance(slope, coarse, begin, end, longest, _LOOSER)
         difference = float(jnp.max(jnp.abs(fine - coarse)))
         error, steps = max(error, difference * _ERROR_SAFETY / _LOOSER), steps + taken + more
-        yield np.asarray(fine), error, steps
+        if end in times:
+            yield np.asarray(fine), error, steps
 
 
 def _advance(
@@ -78,6 +79,12 @@ def _advance(
 def _solve(slope: Slope, y: jax.Array, span: jax.Array, longest: jax.Array, looser: jax.Array) -> tuple:
     import diffrax
 
+    inset = _INSET * (span[1] - span[0])
+
+    def inside(t: Number, state: jax.Array, args: None) -> jax.Array:
+        """The slope; where a coefficient jumps at an end of the span, the value inside counts."""
+        return slope(jnp.clip(t, span[0] + inset, span[1] - inset), state)
+
     controller = diffrax.PIDController(
         rtol=RELATIVE * looser,
         atol=ABSOLUTE * looser,
@@ -85,8 +92,7 @@ def _solve(slope: Slope, y: jax.Array, span: jax.Array, longest: jax.Array, loos
         norm=lambda error: jnp.max(jnp.abs(error)),
     )
     solution = diffrax.diffeqsolve(
-        # A coefficient that jumps at the end of the span has its value before the jump in all of it.
-        diffrax.ODETerm(lambda t, state, args: slope(jnp.minimum(t, jnp.nextafter(span[1], span[0])), state)),
+        diffrax.ODETerm(inside),
         diffrax.Dopri8(),
         span[0],
         span[1],

@@ -7,7 +7,7 @@ import equinox as eqx
 import jax
 import numpy as np
 
-from stochq.arrays import Observable
+from stochq.arrays import Observable, is_concrete
 from stochq.functions import user_function
 from stochq.operators import check_state_function
 from stochq.real_parts import has_complex_values, is_hermitian
@@ -35,7 +35,7 @@ class Readout:
         plain = {
             name: _function(name, value, dim) for name, value in (observables or {}).items() if not _is_statistic(value)
         }
-        self.left_out = tuple(name for name, value in plain.items() if callable(value) and not _quadratic(value, dim))
+        self.left_out = tuple(name for name, value in plain.items() if callable(value) and not is_quadratic(value, dim))
         self._rules = {name: _rule(name, value, dim) for name, value in plain.items() if name not in self.left_out}
         self._complex = {name for name in self._rules if _is_complex(plain[name], dim)}
         self.sizes = {
@@ -103,15 +103,22 @@ def _rule(name: str, value: Any, dim: int) -> Callable[[np.ndarray, Mixture | No
     return lambda rho, mixture: to_number(np.sum(array.T * rho)).item()
 
 
-def _quadratic(function: Callable, dim: int) -> bool:
-    """Whether f((a+b)/√2) + f((a−b)/√2) = f(a) + f(b), and with ib for b, for orthonormal a and b."""
+def is_quadratic(function: Callable, dim: int) -> bool:
+    """Whether f((a+b)/√2) + f((a−b)/√2) = f(a) + f(b), and with ib for b, for orthonormal a and b.
+
+    A function that holds traced numbers cannot be looked at: it counts as something else.
+    """
     if isinstance(function, Spectral) or dim < 2:
         return True
     rng = np.random.default_rng(1)
     vectors, _ = np.linalg.qr(rng.normal(size=(dim, 2)) + 1j * rng.normal(size=(dim, 2)))
     a, b = vectors.T
     states = np.stack([a, b, *[(a + phase * b) / np.sqrt(2) for phase in (1, -1, 1j, -1j)]], axis=-1)
-    values = np.asarray(jax.jit(jax.vmap(function, in_axes=-1))(states))
+    with jax.ensure_compile_time_eval():
+        values = jax.jit(jax.vmap(function, in_axes=-1))(states)
+    if not is_concrete(values):
+        return False
+    values = np.asarray(values)
     total = values[0] + values[1]
     violation = max(abs(values[2] + values[3] - total), abs(values[4] + values[5] - total))
     return bool(violation <= _QUADRATIC_TOLERANCE * np.abs(values).max())

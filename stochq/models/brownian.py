@@ -69,8 +69,8 @@ def brownian(
         raise ValueError(f"oscillator: expected sq.systems.oscillator(...); got {type(oscillator).__name__}.")
     eta, xi = positive("friction", friction), rate("position_friction", position_friction)
     cross, alpha = _number("cross_diffusion", cross_diffusion), _number("squeezing", squeezing)
-    hbar = float(oscillator.hbar)
-    momentum_diffusion = float(oscillator.mass) * eta / positive("beta", beta)
+    hbar = oscillator.hbar
+    momentum_diffusion = oscillator.mass * eta / positive("beta", beta)
     # The products Σ a*b and Σ |b|² of operators a q + b p are fixed by the damping and by the diffusion.
     damping = hbar * (eta + xi) / 4
     excess = _excess(position_diffusion, (cross**2 + damping**2) / momentum_diffusion)
@@ -107,10 +107,10 @@ def _excess(position_diffusion: Number, least: Number) -> Number:
 
 def _linear(oscillator: Oscillator, in_q: Number, in_p: Number, in_p_imaginary: Number) -> Array:
     """The bands (2, dim) of in_q q + (in_p + i in_p_imaginary) p at offsets 1 and -1; real with in_p = None."""
-    unit = float(oscillator.mass) * float(oscillator.frequency)
+    unit = oscillator.mass * oscillator.frequency
     # q = q_scale (a + a†) and p = -i p_scale (a − a†).
-    q_part = in_q * np.sqrt(float(oscillator.hbar) / (2 * unit))
-    p_scale = np.sqrt(float(oscillator.hbar) * unit / 2)
+    q_part = in_q * square_root(oscillator.hbar / (2 * unit))
+    p_scale = square_root(oscillator.hbar * unit / 2)
     lowering = q_part + in_p_imaginary * p_scale
     raising = q_part - in_p_imaginary * p_scale
     if in_p is not None:
@@ -119,13 +119,13 @@ def _linear(oscillator: Oscillator, in_q: Number, in_p: Number, in_p_imaginary: 
     return stacked([lowering * oscillator.annihilation_band, raising * np.sqrt(np.arange(float(oscillator.dim)))])
 
 
-def _with_squeezing(oscillator: Oscillator, factor: Number, hbar: float) -> Banded:
+def _with_squeezing(oscillator: Oscillator, factor: Number, hbar: Number) -> Banded:
     """H + factor·{q, p}, where {q, p} = iħ(a†² − a²)."""
     n = np.arange(oscillator.dim, dtype=np.float64)
     raising_twice = np.sqrt(n * np.maximum(n - 1, 0))
     lowering_twice = np.sqrt((n + 1) * (n + 2)) * (n < oscillator.dim - 2)
     bands = stacked(
-        [np.asarray(oscillator.diagonal) + 0j, 1j * factor * hbar * raising_twice, -1j * factor * hbar * lowering_twice]
+        [oscillator.diagonal + 0j, 1j * factor * hbar * raising_twice, -1j * factor * hbar * lowering_twice]
     )
     return Banded((0, -2, 2), bands)
 

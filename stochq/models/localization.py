@@ -1,8 +1,12 @@
 """Localization in space: CSL on a grid and on a lattice, QMUPL, Diósi and Penrose."""
 
+from typing import Any
+
+import jax
+import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import ArrayLike, Number, as_real, is_concrete, square_root
+from stochq.arrays import Array, ArrayLike, Number, as_real, is_concrete, square_root, stacked
 from stochq.channels import DenseOperators, Features, Kernel
 from stochq.equation import Equation
 from stochq.laws import NoiseLaw
@@ -18,13 +22,16 @@ _POINTS_PER_LENGTH = 1.0
 _LENGTHS_PER_BOX = 12.0
 
 
-def _axis_distances(particle: Particle) -> np.ndarray:
+def _axis_distances(particle: Particle) -> Array:
     """Shortest periodic distances from the first point along one axis, in the order of the FFT."""
     index = np.arange(particle.points)
-    return np.minimum(index, particle.points - index) * (float(particle.length) / particle.points)
+    return np.minimum(index, particle.points - index) * (particle.length / particle.points)
 
 
-def _check_resolution(particle: Particle, length: float, name: str) -> None:
+def _check_resolution(particle: Particle, length: Number, name: str) -> None:
+    """ValueError for a length, or a box, that does not fit; one that is traced is not looked at."""
+    if not is_concrete((particle.length, length)):
+        return
     spacing = float(particle.length) / particle.points
     if spacing > length / _POINTS_PER_LENGTH:
         raise ValueError(
@@ -57,7 +64,7 @@ def csl(
     particle: Particle,
     *,
     rate: Number,
-    length: float,
+    length: Number,
     reference_mass: Number = 1.0,
     hbar: Number | None = None,
     noise: NoiseLaw = "real",
@@ -78,16 +85,20 @@ def csl(
     64
     """
     require_particle(particle, "csl")
-    length = float(positive("length", length))
+    length = positive("length", length)
     _check_resolution(particle, length, "length")
     distances = _axis_distances(particle)
-    periodic_images = distances[:, None] + float(particle.length) * np.arange(-2, 3)
-    axis = np.exp(-(periodic_images**2) / (4 * length**2)).sum(axis=1)
+    periodic_images = distances[:, None] + (particle.length * np.arange(-2, 3))[None, :]
+    exponent = -(periodic_images**2) / (4 * length**2)
+    xp = np if is_concrete(exponent) else jnp
+    axis = xp.exp(exponent).sum(axis=1)
     profile = axis
     for _ in range(particle.dimensions - 1):
-        profile = np.multiply.outer(profile, axis)
+        profile = xp.multiply.outer(profile, axis)
     scaled = _rate(rate) * (particle.mass / positive("reference_mass", reference_mass)) ** 2
-    return Equation(particle, (Kernel(profile / profile.flat[0], scaled),), noise, hbar_of(particle, hbar), colour)
+    return Equation(
+        particle, (Kernel(profile / profile.reshape(-1)[0], scaled),), noise, hbar_of(particle, hbar), colour
+    )
 
 
 def _rate(value: Number) -> Number:
@@ -100,7 +111,7 @@ def csl_lattice(
     occupations: ArrayLike,
     positions: ArrayLike,
     rate: Number,
-    length: float,
+    length: Number,
     masses: ArrayLike = 1.0,
     reference_mass: Number = 1.0,
     hbar: Number = 1.0,
@@ -130,12 +141,20 @@ def csl_lattice(
         raise ValueError(
             f"occupations: expected shape (dim, sites) = ({hamiltonian.dim}, {len(points)}); got {counts.shape}."
         )
-    length = float(positive("length", length))
     squared = ((points[:, None, :] - points[None, :, :]) ** 2).sum(axis=-1)
-    values, vectors = np.linalg.eigh(np.exp(-squared / (4 * length**2)))
-    root = vectors * np.sqrt(np.maximum(values, 0.0))
+    root = _factor(-squared / (4 * positive("length", length) ** 2))
     weights = as_real(masses) / positive("reference_mass", reference_mass) * np.ones(len(points))
-    return Equation(hamiltonian, (Features(root.T @ (counts * weights).T, _rate(rate)),), noise, hbar, colour)
+    return Equation(hamiltonian, (Features(root.T @ (counts * weights[None, :]).T, _rate(rate)),), noise, hbar, colour)
+
+
+def _factor(exponent: Array) -> Array:
+    """R (sites, sites) with RRᵀ = exp(exponent), a positive kernel."""
+    if not is_concrete(exponent):
+        # Eigenvectors of sites that are far apart have no derivatives; any factor of the kernel gives the same law.
+        least = 16 * len(exponent) * jnp.finfo(exponent.dtype).eps
+        return jnp.linalg.cholesky(jnp.exp(exponent) + least * np.eye(len(exponent)))
+    values, vectors = np.linalg.eigh(np.exp(exponent))
+    return vectors * np.sqrt(np.maximum(values, 0.0))
 
 
 def qmupl(
@@ -159,20 +178,18 @@ def qmupl(
     1
     """
     if isinstance(system, Oscillator):
-        position = np.asarray(system.operators["position"]).real
+        position = system.operators["position"].real
         channel = DenseOperators((square_root(_rate(rate)) * position)[None])
         return Equation(system, (channel,), noise, system.hbar if hbar is None else hbar, colour)
     require_particle(system, "qmupl")
-    return Equation(
-        system, (Features(np.stack(system.coordinates), _rate(rate)),), noise, hbar_of(system, hbar), colour
-    )
+    return Equation(system, (Features(stacked(system.coordinates), _rate(rate)),), noise, hbar_of(system, hbar), colour)
 
 
 def diosi_penrose(
     particle: Particle,
     *,
     gravity: Number,
-    length: float,
+    length: Number,
     hbar: Number | None = None,
     noise: NoiseLaw = "real",
     colour: Coloured | None = None,
@@ -188,26 +205,40 @@ def diosi_penrose(
     >>> sq.models.diosi_penrose(sq.systems.particle(64, 32.0, 1.0, None), gravity=1.0, length=1.0).dim
     64
     """
-    from scipy.special import erf  # half a second to import, needed here alone
-
     require_particle(particle, "diosi_penrose")
-    length = float(positive("length", length))
+    length = positive("length", length)
     _check_resolution(particle, length, "length")
-    axes = np.meshgrid(*[_axis_distances(particle)] * particle.dimensions, indexing="ij")
-    distance = np.sqrt(sum(axis**2 for axis in axes))
+    steps = np.indices(particle.shape)
+    index = np.minimum(steps, particle.points - steps)
+    # The derivative of a root is infinite at no distance.
+    distance = np.sqrt((index**2).sum(axis=0)) * (particle.length / particle.points)
     peak = 1 / (np.sqrt(np.pi) * length)
-    profile = np.where(distance > 0, erf(distance / (2 * length)) / np.where(distance > 0, distance, 1.0), peak)
+    at_rest = index.sum(axis=0) == 0
+    xp, erf = _numpy_and_erf(is_concrete((distance, length)))
+    profile = xp.where(at_rest, peak, erf(distance / (2 * length)) / xp.where(at_rest, 1.0, distance))
     profile = _positive_part(profile)
     hbar = hbar_of(particle, hbar)
     scaled = rate("gravity", gravity) * particle.mass**2 / hbar
     return Equation(particle, (Kernel(profile, scaled),), noise, hbar, colour)
 
 
-def _positive_part(profile: np.ndarray) -> np.ndarray:
+def _numpy_and_erf(concrete: bool) -> tuple[Any, Any]:
+    if not concrete:
+        return jnp, jax.scipy.special.erf
+    from scipy.special import erf  # half a second to import, needed here alone
+
+    return np, erf
+
+
+def _positive_part(profile: Array) -> Array:
     """The nearest kernel without negative Fourier components and, Γ being blind to it, without a constant."""
-    spectrum = np.fft.fftn(profile).real
-    spectrum.flat[0] = 0.0
-    nearest = np.fft.ifftn(np.maximum(spectrum, 0.0)).real
+    xp = np if is_concrete(profile) else jnp
+    constant = np.zeros(profile.shape)
+    constant.flat[0] = 1.0
+    spectrum = xp.where(constant, 0.0, xp.fft.fftn(profile).real)
+    nearest = xp.fft.ifftn(xp.maximum(spectrum, 0.0)).real
+    if not is_concrete(profile):
+        return nearest
     wanted, got = profile.flat[0] - profile, nearest.flat[0] - nearest
     change = np.abs(got - wanted).max() / wanted.max()
     if change > 0.01:

@@ -24,13 +24,13 @@ def annihilation_band(cutoff: int) -> np.ndarray:
     return np.append(np.sqrt(np.arange(1.0, cutoff)), 0.0)
 
 
-def quadrature(cutoff: int, scale: Number, sign: int) -> np.ndarray:
+def quadrature(cutoff: int, scale: Number, sign: int) -> Array:
     """The matrix scale (a + a^dagger) for sign +1, i scale (a^dagger - a) for sign -1."""
     lower = np.diag(annihilation_band(cutoff)[:-1], 1)
     return scale * (lower + lower.T) if sign > 0 else 1j * scale * (lower.T - lower)
 
 
-def quadrature_squared(cutoff: int, scale: Number, sign: int) -> np.ndarray:
+def quadrature_squared(cutoff: int, scale: Number, sign: int) -> Array:
     """Square of a quadrature; the square of the whole operator is truncated, not that of the truncated one."""
     n = np.arange(float(cutoff))
     pairs = np.sqrt((n[:-2] + 1) * (n[:-2] + 2))

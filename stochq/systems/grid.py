@@ -165,7 +165,7 @@ class Particle(Hamiltonian):
         position: Number | Sequence[Number],
         width: Number | Sequence[Number],
         momentum: Number | Sequence[Number] = 0.0,
-    ) -> Complex[np.ndarray, " dim"]:
+    ) -> Complex[Array, " dim"]:
         """Gaussian wave packet, normalised to sum |psi|^2 = 1.
 
         $$\\psi(x) \\propto \\exp\\left[-\\frac{(x-x_0)^2}{4\\sigma^2} + \\frac{i p_0 x}{\\hbar}\\right]$$
@@ -181,10 +181,10 @@ class Particle(Hamiltonian):
         1.0
         """
         return gaussian_packet(
-            tuple(map(np.asarray, self.coordinates)),
+            self.coordinates,
             self.points,
-            float(self.length),
-            float(self.hbar),
+            self.length,
+            self.hbar,
             position,
             width,
             momentum,

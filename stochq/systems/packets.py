@@ -2,9 +2,10 @@
 
 import math
 
+import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import Number
+from stochq.arrays import Array, Number, as_real, is_concrete
 from stochq.systems.checks import check_number
 
 # Largest share of a packet that may lie outside the box or above the largest momentum of the grid.
@@ -12,35 +13,38 @@ LOST_WEIGHT = 1e-5
 
 
 def gaussian_packet(
-    coordinates: tuple[np.ndarray, ...],
+    coordinates: tuple[Array, ...],
     points: int,
-    length: float,
-    hbar: float,
+    length: Number,
+    hbar: Number,
     position: Number,
     width: Number,
     momentum: Number,
-) -> np.ndarray:
-    """Normalised packet (dim,); see `Particle.gaussian`."""
+) -> Array:
+    """Normalised packet (dim,); see `Particle.gaussian`. One of traced numbers is not checked."""
     dimensions = len(coordinates)
     centres, widths, momenta = (
         _per_dimension(name, value, dimensions)
         for name, value in (("position", position), ("width", width), ("momentum", momentum))
     )
-    exponent = np.zeros(coordinates[0].shape, dtype=np.complex128)
+    numbers = is_concrete((coordinates, length, hbar, centres, widths, momenta))
+    xp = np if numbers else jnp
+    exponent = xp.zeros(coordinates[0].shape) + 0j
     for x, x0, sigma, p0 in zip(coordinates, centres, widths, momenta, strict=True):
-        _check_packet(points, length, hbar, x0, sigma, p0)
-        exponent += -((x - x0) ** 2) / (4 * sigma**2) + 1j * p0 * (x - x0) / hbar
-    psi = np.exp(exponent)
-    return psi / np.linalg.norm(psi)
+        if numbers:
+            _check_packet(points, float(length), float(hbar), float(x0), float(sigma), float(p0))
+        exponent = exponent - (x - x0) ** 2 / (4 * sigma**2) + 1j * p0 * (x - x0) / hbar
+    psi = xp.exp(exponent)
+    return psi / xp.linalg.norm(psi)
 
 
-def _per_dimension(name: str, value: Number, dimensions: int) -> list[float]:
+def _per_dimension(name: str, value: Number, dimensions: int) -> list[Number]:
     values = list(value) if np.ndim(value) == 1 else [value] * dimensions
     if len(values) != dimensions:
         raise ValueError(f"{name}: expected one number or {dimensions}, one per dimension; got {len(values)}.")
     for entry in values:
         check_number(name, entry, positive=name == "width")
-    return [float(entry) for entry in values]
+    return [as_real(entry) for entry in values]
 
 
 def _outside(mean: float, deviation: float, low: float, high: float) -> float:

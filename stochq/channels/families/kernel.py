@@ -32,17 +32,18 @@ class Kernel(DiagonalCollapse):
     kernel_matrix: Any
 
     def __init__(self, profile: ArrayLike, rate: Number) -> None:
-        profile = np.asarray(profile, dtype=np.float64)
-        spectrum = np.fft.fftn(profile).real
-        if spectrum.min() < -1e-9 * spectrum.max():
+        profile = as_real(profile)
+        xp: Any = np if is_concrete(profile) else jnp
+        spectrum: Any = xp.fft.fftn(profile).real
+        if is_concrete(spectrum) and spectrum.min() < -1e-9 * spectrum.max():
             raise ValueError(
                 "profile: expected a positive semi-definite kernel on the periodic grid; its Fourier transform "
                 f"reaches {spectrum.min():.3g} (largest {spectrum.max():.3g}). Symmetrise it or lengthen the box."
             )
-        self.spectrum = np.maximum(spectrum, 0.0)
-        self.rate, self.peak = as_real(rate), np.float64(profile.flat[0])
+        self.spectrum = xp.maximum(spectrum, 0.0)
+        self.rate, self.peak = as_real(rate), profile.reshape(-1)[0]
         dense = profile.size <= DENSE_KERNEL_POINTS
-        self.root_matrix = circulant(np.sqrt(self.spectrum)) if dense else None
+        self.root_matrix = circulant(_root(self.spectrum)) if dense else None
         self.kernel_matrix = circulant(self.spectrum) if dense else None
         self.basis = Given()
 
@@ -57,7 +58,7 @@ class Kernel(DiagonalCollapse):
     def sample_field(self, normals: jax.Array) -> jax.Array:
         if self.root_matrix is not None:
             return root(self.rate) * multiply(self.root_matrix, normals)
-        return root(self.rate) * filtered(jnp.sqrt(self.spectrum), normals).real
+        return root(self.rate) * filtered(root(self.spectrum), normals).real
 
     def apply_kernel(self, weights: jax.Array) -> jax.Array:
         if self.kernel_matrix is not None:
@@ -81,6 +82,10 @@ class Kernel(DiagonalCollapse):
 
     def features(self) -> np.ndarray:
         return np.sqrt(np.asarray(self.rate)) * circulant(np.sqrt(np.asarray(self.spectrum)))
+
+
+def _root(spectrum: Array) -> Array:
+    return np.sqrt(spectrum) if is_concrete(spectrum) else root(spectrum)
 
 
 # Below this many grid points a real dense product is faster than a fast Fourier transform on 2 CPU cores.

@@ -51,8 +51,8 @@ class Separable(Transitions):
         total = jnp.sum(self.target)
         return total * (jnp.ones_like(self.target) if self.source is None else self.source)
 
-    def arrival_rates(self) -> np.ndarray | None:
-        return np.asarray(self.target) if self.source is None else None
+    def arrival_rates(self) -> Array | None:
+        return self.target if self.source is None else None
 
     def rates(self) -> Array:
         source = np.ones(self.dim) if self.source is None else self.source
