@@ -92,28 +92,32 @@ def observe(equation: Equation, record: Any, most_clicks: int | None = None) -> 
     known = {slot.name: slot for slot in slots(equation)}
     check_record(record, known)
     chosen = [known[name] for name in record.names]
-    counting = [slot.kind == "counting" for slot in chosen]
-    currents = [place for slot in chosen if slot.kind != "counting" for place in _places(slot)]
-    counters = [slot.place for slot in chosen if slot.kind == "counting"]
-    columns = [kind for slot, kind in zip(chosen, counting, strict=True) for _ in range(COLUMNS[slot.kind])]
+    parts, lengths, which = parts_of_bins(equation, chosen, record.times)
+    counts = np.array([slot.kind == "counting" for slot in chosen for _ in range(COLUMNS[slot.kind])], bool)
     traced = not is_concrete(record.increments)
     data = (jnp if traced else np).moveaxis(record.increments, 0, -1)
-    lengths, which = np.unique(intervals(record.times), return_inverse=True)
-    if equation.time_dependent:
-        lengths, which = intervals(record.times), np.arange(len(record.times) - 1)
-        parts = jax.vmap(equation.watched_parts)(record.times[:-1] + 0.5 * lengths)
-        select = jax.vmap(lambda parts: _selected(parts, currents, counters))
-    else:
-        parts = equation.watched_parts()
-        select = lambda parts: _selected(parts, currents, counters)  # noqa: E731
-    current, correction = _unit_noise(
-        [slot for slot in chosen if slot.kind != "counting"], data[:, ~np.array(columns, bool)], lengths[which]
-    )
-    clicks = data[:, np.array(columns, bool)]
+    diffusive = [slot for slot in chosen if slot.kind != "counting"]
+    current, correction = _unit_noise(diffusive, data[:, ~counts], lengths[which])
+    clicks = data[:, counts]
     most = (most_clicks or 0) if traced else int(clicks.max(initial=0))
-    observed = Observed(select(parts), lengths, Written(current, clicks, which), correction, most)
+    observed = Observed(parts, lengths, Written(current, clicks, which), correction, most)
     _warn_of_currents(observed)
     return observed
+
+
+def parts_of_bins(
+    equation: Equation, chosen: list[Slot], times: np.ndarray
+) -> tuple[WatchedParts, np.ndarray, np.ndarray]:
+    """The operators of these records, of all kinds of bins or with a leading axis (bins, ...); the bins' lengths
+    (bins,); which of them each interval is, (T-1,)."""
+    currents = [place for slot in chosen if slot.kind != "counting" for place in _places(slot)]
+    counters = [slot.place for slot in chosen if slot.kind == "counting"]
+    lengths = intervals(times)
+    if not equation.time_dependent:
+        lengths, which = np.unique(lengths, return_inverse=True)
+        return _selected(equation.watched_parts(), currents, counters), lengths, which
+    of_bin = jax.vmap(lambda t: _selected(equation.watched_parts(t), currents, counters))
+    return of_bin(times[:-1] + 0.5 * lengths), lengths, np.arange(len(lengths))
 
 
 def _places(slot: Slot) -> range:

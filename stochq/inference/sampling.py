@@ -18,8 +18,9 @@ from stochq.inference.likelihood.exact import ExactInstrument
 from stochq.inference.likelihood.hermite import hermite
 from stochq.inference.likelihood.instrument import Written
 from stochq.inference.likelihood.superoperators import total_loss, traces
-from stochq.inference.observed import Observed, as_monitored, electronics, initial_state, observe, slots
+from stochq.inference.observed import Observed, as_monitored, electronics, initial_state, parts_of_bins, slots
 from stochq.measurement import Record
+from stochq.measurement.line import WatchedParts
 from stochq.measurement.record import COLUMNS, Kind
 from stochq.systems.checks import check_count, check_times
 
@@ -71,36 +72,28 @@ def sample_records(equation: Equation, state: ArrayLike, times: ArrayLike, *, re
         )
     names = [slot.name for slot in known]
     kinds: list[Kind] = [slot.kind for slot in known]
-    empty = Record(times, np.zeros((1, len(times) - 1, columns)), names, kinds)
     with jax.enable_x64(True):
         initial = initial_state(state, equation.dim)
-        observed = observe(equation, empty)
-        observed = observed._replace(most_clicks=_most_clicks(observed))
-        instrument = build("exact", observed)
+        parts, lengths, which = parts_of_bins(equation, known, times)
+        nothing = Written(np.zeros((0, 0, 0)), np.zeros((0, 0, 0)), which)
+        instrument = build("exact", Observed(parts, lengths, nothing, np.zeros(0), _most_clicks(parts, lengths)))
         key = jax.random.key_data(jax.random.key(seed))
-        draw = partial(
-            _drawn,
-            instrument,
-            observed.parts.counted.shape[-3],
-            initial,
-            key,
-            observed.written.which,
-            min(records, _RECORDS),
-        )
+        counters, size = parts.counted.shape[-3], min(records, _RECORDS)
+        draw = partial(_drawn, instrument, counters, initial, key, which, size)
         blocks = [jax.device_get(draw(np.int64(first))) for first in range(0, records, _RECORDS)]
     current, clicks = (np.concatenate(parts, axis=-1)[..., :records] for parts in zip(*blocks, strict=True))
     return Record(times, _raw(known, current, clicks, np.diff(times)), names, kinds)
 
 
-def _most_clicks(observed: Observed) -> int:
+def _most_clicks(parts: WatchedParts, lengths: np.ndarray) -> int:
     """Clicks of one counter in the longest bin, of which more are as rare as a rounding error."""
-    if not observed.parts.counted.shape[-3]:
+    if not parts.counted.shape[-3]:
         return 0
     from scipy.stats import poisson
 
-    loss = np.asarray(total_loss(np.asarray(observed.parts.counted).reshape(-1, *observed.parts.counted.shape[-2:])))
-    rate = np.linalg.norm(loss, 2) + np.max(observed.parts.dark)
-    return int(poisson.isf(_RARE, rate * np.max(observed.lengths)))
+    loss = np.asarray(total_loss(np.asarray(parts.counted).reshape(-1, *parts.counted.shape[-2:])))
+    rate = np.linalg.norm(loss, 2) + np.max(parts.dark)
+    return int(poisson.isf(_RARE, rate * np.max(lengths)))
 
 
 def _raw(known: list, current: np.ndarray, clicks: np.ndarray, widths: np.ndarray) -> np.ndarray:

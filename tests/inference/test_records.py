@@ -28,11 +28,11 @@ def driven(**detectors):
 def test_sampled_records_have_the_means_of_the_master_equation(detector, current):
     """E of every bin's current is that of √η⟨c + c†⟩, averaged over the bin, and of Z that of √η⟨L⟩."""
     equation = driven(out=detector)
-    times = np.linspace(0, 1.5, 6)
+    times = np.linspace(0, 1.5, 51)
     record = sq.inference.sample_records(equation, GROUND, times, records=20_000, seed=3)
     fine = np.linspace(0, 1.5, 501)
     mean = sq.exact.evolve(equation, GROUND, fine, observables={"current": current}).expect["current"]
-    want = np.array([np.trapezoid(part, dx=fine[1]) for part in _bins(mean, 100)]) / 0.3
+    want = np.array([np.trapezoid(part, dx=fine[1]) for part in _bins(mean, 10)]) / 0.03
     found, error = record["out"].mean(axis=0), np.sqrt(np.var(record["out"], axis=0) / 20_000)
     assert np.max(np.abs(found - want) / error) < 4
 
@@ -168,3 +168,46 @@ def test_traced_arguments_need_double_precision():
 
     with pytest.raises(ValueError, match="double precision"):
         jax.grad(lambda rate: sq.inference.log_likelihood(driven(out=homodyne(rate * LOWERING)), GROUND, RECORD))(1.0)
+
+
+@pytest.mark.parametrize("detector, order", [(homodyne(0.7 * Z), 3.5), (homodyne(LOWERING), 1.5)])
+def test_the_filter_of_a_trajectory_s_record_returns_the_trajectory(detector, order):
+    """Half the step leaves 2^−2p of the infidelity, for a scheme of strong order p."""
+    equation, infidelity = driven(out=detector), []
+    for steps in (16, 32):
+        times = np.linspace(0, 1, steps + 1)
+        run = sq.simulate(
+            equation, GROUND, times, observables={"z": Z}, trajectories=256, keep=256, records=True, dt=1 / steps,
+            precision="double",
+        )  # fmt: skip
+        found = sq.inference.filter(equation, GROUND, run.records, observables={"z": Z}, density=True, method="kraus")
+        overlap = np.einsum("ri,rij,rj->r", run.kept[:, -1].conj(), found.density[:, -1], run.kept[:, -1]).real
+        infidelity.append(np.mean(1 - overlap))
+    assert infidelity[1] < infidelity[0] / 2**order and infidelity[1] < 3e-4
+
+
+@pytest.mark.release
+def test_inefficient_detection_against_qutip():
+    """Mean purity and E⟨σ_z⟩_c² of filtered records, drawn exactly in law, beside QuTiP's smesolve."""
+    import qutip
+
+    count, times = 4_000, np.linspace(0, 1.5, 7)
+    hamiltonian, watched, lost = (
+        qutip.Qobj(matrix) for matrix in (1.5 * X + 0.25 * Z, np.sqrt(0.6) * LOWERING, np.sqrt(0.4) * LOWERING)
+    )
+    theirs = qutip.smesolve(
+        hamiltonian, qutip.ket2dm(qutip.Qobj(GROUND)), times, c_ops=[lost], sc_ops=[watched], ntraj=count,
+        e_ops=[qutip.Qobj(Z), qutip.Qobj(X), qutip.Qobj(Y)], seeds=1,
+        options={"keep_runs_results": True, "dt": 0.005, "method": "rouchon", "progress_bar": ""},
+    )  # fmt: skip
+    z, x, y = (np.array(runs) for runs in theirs.runs_expect)
+    equation = driven(out=homodyne(LOWERING, efficiency=0.6))
+    record = sq.inference.sample_records(equation, GROUND, np.linspace(0, 1.5, 151), records=count, seed=1)
+    ours = sq.inference.filter(equation, GROUND, record, observables={"z": Z})
+    at = slice(0, None, 25)
+    for mine, other in (
+        (ours.purity[:, at], 0.5 * (1 + x**2 + y**2 + z**2)),
+        (ours.mean["z"][:, at] ** 2, z**2),
+    ):
+        error = np.sqrt((mine.var(axis=0) + other.var(axis=0)) / count) + 1e-12
+        assert np.all(np.abs(mine.mean(axis=0) - other.mean(axis=0)) < 4 * error + 2e-3)
