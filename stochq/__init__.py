@@ -24,6 +24,7 @@ from typing import Any as _Any
 from stochq import channels as channels
 from stochq import constants as constants
 from stochq import exact as exact
+from stochq import feedback as feedback
 from stochq import inference as inference
 from stochq import measurement as measurement
 from stochq import models as models

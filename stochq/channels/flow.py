@@ -70,7 +70,7 @@ class Flow(Module):
 
     @property
     def takes_phases(self) -> bool:
-        """Whether a step takes for its `terms` factors (K, *columns) of the operators, one for each trajectory."""
+        """Whether a step takes for its `terms` factors (K, 1, *columns) of the operators, one for each trajectory."""
         return False
 
     @property

@@ -94,6 +94,7 @@ class Problem(NamedTuple):
         time = jax.ShapeDtypeStruct((), self.grid.ends.dtype)
         read = [digest_of_program(function, state) for function in self.read.callables]
         found = {"read": " ".join(read), "statistics": " ".join(self._digests_of_statistics())}
+        found["loop"] = self.loop.scheme.digest()
         frame = self.frame
         changing = [frame.hamiltonian.apply] if frame.hamiltonian.time_dependent else []
         changing += [partial(each.drift, law=each.law) for each in frame.channels if each.time_dependent]

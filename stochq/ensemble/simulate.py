@@ -24,6 +24,7 @@ from stochq.ensemble.statistics import COVARIANCE, MEAN, PAIR_SPREAD, Histogram,
 from stochq.ensemble.task import Task
 from stochq.ensemble.to_tolerance import check_tolerance, report_on, run_to, target_of
 from stochq.equation import Equation, as_equation, warn_without_noise
+from stochq.feedback import Loop, closed_loop
 from stochq.operators import check_state_function
 from stochq.real_parts import has_complex_values, real_rows
 from stochq.schemes import Scheme, check_scheme, default_scheme, frame_of
@@ -52,6 +53,7 @@ def simulate(
     keep: int = 0,
     records: bool | Sequence[str] = False,
     interval: float | None = None,
+    feedback: Loop | None = None,
     antithetic: bool | None = None,
     progress: bool | None = None,
 ) -> EnsembleResult:
@@ -83,6 +85,8 @@ def simulate(
             trajectory. All of them are held in memory, 4 bytes (8 in double precision) for each interval and trajectory
             of a homodyne record, twice as many for heterodyne.
         interval: of the records, where it is shorter than those between the saved times, each of which it divides.
+        feedback: `sq.feedback.Loop(controller, {name: operator})`, which drives every trajectory by its own record; of
+            first order in dt.
         progress: whether a bar is shown. None: on a terminal.
 
     Returns: the result; `result.mean[name]` and `result.stderr[name]` are (T,).
@@ -109,7 +113,10 @@ def simulate(
     single = _asks_for_single_trajectories(keep, records, statistics)
     check_no_step(equation, scheme, dt, antithetic, interval)
     averages = tolerance is not None and dt is None and not single
-    scheme = _checked_scheme(equation, scheme, single, averages)
+    if feedback is None:
+        scheme = _checked_scheme(equation, scheme, single, averages)
+    else:
+        scheme = closed_loop(equation, scheme, feedback)
     check_grid_state(equation, psi)
     if tolerance is not None:
         tolerance = check_tolerance(tolerance, trajectories, scheme, observables, statistics)

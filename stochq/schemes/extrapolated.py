@@ -67,6 +67,9 @@ class Extrapolated(Scheme):
     def missing_record(self, channel: Channel) -> str:
         return self.scheme.missing_record(channel)
 
+    def digest(self) -> str:
+        return self.scheme.digest()
+
     def differentiable(self, equation: Equation) -> bool:
         return self.scheme.differentiable(equation)
 

@@ -94,6 +94,10 @@ class Scheme(Module):
         """Why its steps do not return the records of a channel, with the fix; empty when they do."""
         return f"{self.name} does not return what its noise writes down. Use sq.schemes.Strang()"
 
+    def digest(self) -> str:
+        """A hash of what users' functions in it compute; empty where there are none."""
+        return ""
+
     @abc.abstractmethod
     def differentiable(self, equation: Equation) -> bool:
         """Whether gradients with respect to the equation's parameters pass through a step."""

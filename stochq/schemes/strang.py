@@ -224,7 +224,7 @@ class StrangStepper(Stepper):
         for channel in {channel for channel, _ in phases}:
             count = self.flows[channel].channel.count
             example = next(phase for (place, _), phase in phases.items() if place == channel)
-            factors = jnp.stack([phases.get((channel, k), jnp.ones_like(example)) for k in range(count)])
+            factors = jnp.stack([phases.get((channel, k), jnp.ones_like(example)) for k in range(count)])[:, None]
             terms |= {key: factors for key in terms if key[0] == channel}
         half = self.half
         return StrangStepper(self.frame, self.flows, self.sequence, self.dt, self.full, half, self.back, terms)

@@ -95,7 +95,7 @@ class Operators(Channel):
         return total - level_sum(increments * _means(psi, L_psi)) * psi
 
     def actions(self, parameters: jax.Array, factor: complex | jax.Array) -> tuple[Action, Action]:
-        """ψ ↦ cLψ and ψ ↦ c*L†ψ for one operator, c a number or one for each trajectory, (columns,)."""
+        """ψ ↦ cLψ and ψ ↦ c*L†ψ for one operator, c a number or one for each trajectory, (1, columns)."""
         return (
             lambda psi: _times(factor, self.apply_one(parameters, psi)),
             lambda psi: _times(factor.conjugate(), self.apply_one_adjoint(parameters, psi)),

@@ -1,0 +1,97 @@
+"""What a controller is, and one that is proportional to a filtered current."""
+
+import abc
+from collections.abc import Mapping
+from typing import Any, final
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from stochq.module import Module
+from stochq.systems.checks import check_number
+
+# What a controller remembers: a tree of arrays.
+Memory = Any
+
+
+class Controller(Module):
+    """Who reads the record of a trajectory and drives that same trajectory. Abstract.
+
+    It is written for one trajectory, with `jax.numpy`. Once in every step `output` says what acts in the step, then
+    `update` takes what was written down in it: a controller acts one step after what it reacts to. Its numbers are its
+    fields, in the manner of a dataclass; other values of them compile nothing anew.
+    """
+
+    @abc.abstractmethod
+    def init(self) -> Memory:
+        """What it remembers at the start: a tree of real or complex arrays."""
+
+    @abc.abstractmethod
+    def update(self, memory: Memory, record: Mapping[str, jax.Array], t: jax.Array, dt: jax.Array) -> Memory:
+        """What it remembers after a step, of the same shapes.
+
+        Args:
+            memory: before the step.
+            record: {name: mean current over the step}, for every record of the equation: real of homodyne detectors,
+                complex of heterodyne ones, with the detector's gain and offset.
+            t: the start of the step.
+            dt: its length.
+        """
+
+    @abc.abstractmethod
+    def output(self, memory: Memory, t: jax.Array) -> Mapping[str, jax.Array]:
+        """What acts in the step that begins at time t: coefficients of controls, by their names, in the unit of the
+        coefficient; phases of the local oscillators of homodyne detectors, by the detectors' names, radians, which are
+        added to their own. What is not named is 0."""
+
+
+@final
+class Proportional(Controller):
+    r"""A control proportional to one current, as it is or behind a low-pass filter.
+
+    $$u = g\,(y - y_0),\qquad y = I\ \text{or}\ \tau\dot y = I - y$$
+
+    Without a filter this is Markovian feedback (Wiseman and Milburn, PRL 70, 548 (1993)), whose master equation is that
+    of `sq.models.markovian_feedback`.
+
+    Args:
+        record: the name of the record.
+        control: the name of the control.
+        gain: g, the unit of the control over that of the current.
+        time_constant: τ of the filter, a time; 0 for none.
+        target: y₀, the current at which nothing is done.
+
+    >>> import stochq as sq
+    >>> sq.feedback.Proportional("x", "push", gain=-2.0).output(0.5, 0.0)
+    {'push': -1.0}
+    """
+
+    record: str = eqx.field(static=True)
+    control: str = eqx.field(static=True)
+    gain: Any
+    time_constant: Any
+    target: Any
+    filtered: bool = eqx.field(static=True)
+
+    def __init__(
+        self, record: str, control: str, *, gain: float, time_constant: float = 0.0, target: float = 0.0
+    ) -> None:
+        for name, value in {"gain": gain, "time_constant": time_constant, "target": target}.items():
+            check_number(name, value)
+        self.record, self.control = record, control
+        self.gain, self.time_constant, self.target = gain, time_constant, target
+        self.filtered = not isinstance(time_constant, (int, float)) or time_constant > 0
+
+    def init(self) -> jax.Array:
+        return jnp.asarray(self.target, float)
+
+    def update(self, memory: jax.Array, record: Mapping[str, jax.Array], t: jax.Array, dt: jax.Array) -> jax.Array:
+        current = record[self.record]
+        if not self.filtered:
+            return current
+        # Exact for a current that is constant in the step.
+        return memory - jnp.expm1(-dt / self.time_constant) * (current - memory)
+
+    def output(self, memory: jax.Array, t: jax.Array) -> dict[str, jax.Array]:
+        return {self.control: self.gain * (memory - self.target)}

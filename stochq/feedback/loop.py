@@ -1,0 +1,179 @@
+"""A controller and what it controls."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, final
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import ArrayLike
+
+from stochq.arrays import Array
+from stochq.equation import Equation
+from stochq.feedback.controller import Controller
+from stochq.measurement import Homodyne, Line
+from stochq.module import Module
+from stochq.operators import TRACING_ERRORS
+from stochq.systems.hamiltonian import DiagonalHamiltonian
+from stochq.systems.levels import as_hamiltonian
+from stochq.systems.linear import apply_matrix
+
+
+class Control(Module):
+    """A Hermitian operator by its eigenvalues (dim,) and eigenvectors (dim, dim), None where the given basis is one."""
+
+    energies: Array
+    vectors: Array | None
+
+    def rotate(self, angle: jax.Array, psi: jax.Array) -> jax.Array:
+        """exp(−iθF)ψ, (dim, columns), with an angle (columns,) for each trajectory."""
+        inside = psi if self.vectors is None else apply_matrix(self.vectors.conj().T, psi)
+        turned = self.energies[:, None] * angle[None, :]
+        inside = jax.lax.complex(jnp.cos(turned), -jnp.sin(turned)) * inside
+        return inside if self.vectors is None else apply_matrix(self.vectors, inside)
+
+    def seen_from(self, columns: Array | None) -> "Control":
+        """The same operator in the basis of these columns, None for the given one."""
+        if columns is None:
+            return self
+        own = np.eye(len(self.energies)) if self.vectors is None else self.vectors
+        return Control(self.energies, columns.conj().T @ own)
+
+
+@final
+class Loop(Module):
+    r"""A feedback loop: the records of a trajectory reach a controller, which drives that same trajectory.
+
+    $$H(t) = H_0 + \sum_j u_j(t)\,F_j$$
+
+    For `sq.simulate(..., feedback=loop)`. Each control acts for a whole step, exactly, by exp(−iu_jF_jdt/ħ): of weak
+    order 1 in dt, since the controller answers one step late.
+
+    Args:
+        controller: a `Controller`.
+        controls: {name: F_j}, Hermitian matrices (dim, dim) or real diagonals (dim,); u_jF_j is an energy.
+
+    Raises:
+        ValueError: for something else than a controller, and controls that are not Hermitian.
+
+    >>> import stochq as sq
+    >>> push = sq.feedback.Proportional("x", "push", gain=-0.5)
+    >>> list(sq.feedback.Loop(push, {"push": [[0.0, 1.0], [1.0, 0.0]]}).controls)
+    ['push']
+    """
+
+    controller: Controller
+    controls: dict[str, Control]
+
+    def __init__(self, controller: Controller, controls: Mapping[str, ArrayLike] | None = None) -> None:
+        if not isinstance(controller, Controller):
+            raise ValueError(
+                "controller: expected an instance of a class derived from sq.feedback.Controller; got "
+                f"{type(controller).__name__}."
+            )
+        controls = {} if controls is None else controls
+        if not isinstance(controls, Mapping):
+            raise ValueError(f"controls: expected {{name: operator}}; got {type(controls).__name__}.")
+        self.controller = jax.tree.map(lambda x: np.asarray(x) if isinstance(x, (int, float)) else x, controller)
+        self.controls = {name: _control(f"controls[{name!r}]", operator) for name, operator in controls.items()}
+
+    def act(self, outputs: Mapping[str, jax.Array], dt: jax.Array, psi: jax.Array) -> jax.Array:
+        """ψ after its controls have acted for a step, (dim, columns); several of them half and half, in a palindrome.
+
+        dt: over ħ.
+        """
+        acting = [(control, outputs[name] * dt) for name, control in self.controls.items() if name in outputs]
+        outer, last = acting[:-1], acting[-1:]
+        halves = [(control, 0.5 * angle) for control, angle in outer]
+        for control, angle in (*halves, *last, *reversed(halves)):
+            psi = control.rotate(angle, psi)
+        return psi
+
+
+def _control(name: str, operator: ArrayLike) -> Control:
+    hamiltonian = as_hamiltonian(operator, name)
+    if isinstance(hamiltonian, DiagonalHamiltonian):
+        return Control(hamiltonian.diagonal, None)
+    return Control(hamiltonian.energies, hamiltonian.eigenvectors)
+
+
+def check_loop(loop: Loop, equation: Equation) -> None:
+    """ValueError for a controller that returns what the equation has not, or changes what it remembers."""
+    for name, control in loop.controls.items():
+        if len(control.energies) != equation.dim:
+            raise ValueError(
+                f"controls[{name!r}]: expected an operator of dimension {equation.dim}, that of the equation; got "
+                f"{len(control.energies)}."
+            )
+        if any(name == line.name for line in equation.lines):
+            raise ValueError(f"controls: expected names other than the records'; {name!r} is both. Rename one.")
+    if any(channel.law.name == "jump" for channel in equation.channels):
+        raise ValueError(
+            "feedback: expected homodyne or heterodyne detectors, whose currents a controller reads step by step; this "
+            "equation has counters. Feedback on clicks is not there yet."
+        )
+    record = {line.name: example(is_complex(equation, line)) for line in equation.lines}
+    if not record:
+        raise ValueError("feedback: expected an equation with records, such as one of sq.models.monitored.")
+    time = jax.ShapeDtypeStruct((), jnp.result_type(float))
+    memory = _shapes("init", loop.controller.init)
+    outputs = _shapes("output", loop.controller.output, memory, time)
+    _check_outputs(loop, equation, outputs)
+    updated = _shapes("update", loop.controller.update, memory, record, time, time)
+    before, after = (jax.tree.map(lambda leaf: leaf.shape, tree) for tree in (memory, updated))
+    if jax.tree.structure(memory) != jax.tree.structure(updated) or before != after:
+        raise ValueError(
+            f"controller: expected update to return what init does, arrays of shapes {before}; got {after}."
+        )
+
+
+def _shapes(method: str, function: Any, *arguments: Any) -> Any:
+    try:
+        return jax.eval_shape(lambda *values: jax.tree.map(jnp.asarray, function(*values)), *arguments)
+    except TRACING_ERRORS as error:
+        raise ValueError(
+            f"controller: expected {method} to be a function that JAX can compile; got one that needs numbers "
+            "beforehand, as NumPy, math and `if` do. Write it with jax.numpy: jnp.where(x < 0, a, b) for `if x < 0`."
+        ) from error
+    except KeyError as error:
+        known = _listed(arguments[1]) if method == "update" else "none"
+        raise ValueError(
+            f"controller: expected {method} to read records among {known}; it asks for {error}."
+        ) from error
+
+
+def _check_outputs(loop: Loop, equation: Equation, outputs: Any) -> None:
+    detectors = [line.name for line in equation.lines if _takes_phases(equation, line)]
+    known = f"controls: {_listed(loop.controls)}; phases: {_listed(detectors)}"
+    if not isinstance(outputs, Mapping):
+        raise ValueError(f"controller: expected output to return {{name: number}}; got {type(outputs).__name__}.")
+    for name, value in outputs.items():
+        if name not in loop.controls and name not in detectors:
+            raise ValueError(f"controller: expected output to name what there is ({known}); got {name!r}.")
+        if value.shape != () or jnp.issubdtype(value.dtype, jnp.complexfloating):
+            raise ValueError(
+                f"controller: expected output to return one real number for {name!r}; got shape {value.shape} of "
+                f"{value.dtype}."
+            )
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(map(repr, names)) or "none"
+
+
+def _takes_phases(equation: Equation, line: Line) -> bool:
+    if line.detector < 0 or not isinstance(equation.detectors[line.detector], Homodyne):
+        return False
+    ((channel, _),) = line.sources
+    law = equation.channels[channel].law
+    return equation.channels[channel].flow(law).takes_phases
+
+
+def is_complex(equation: Equation, line: Line) -> bool:
+    """Whether a record is complex, as that of heterodyne detection."""
+    return not equation.channels[line.sources[0][0]].law.has_square
+
+
+def example(complex_values: bool) -> jax.ShapeDtypeStruct:
+    """What a controller is given of one record."""
+    return jax.ShapeDtypeStruct((), jnp.result_type(complex if complex_values else float))

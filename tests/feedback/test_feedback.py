@@ -1,0 +1,284 @@
+"""Feedback: averages against the Wiseman-Milburn master equation in NumPy, single trajectories against their own
+records, and what does not fit."""
+
+from typing import Any, cast
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import stochq as sq
+from stochq.compiling import PROGRAMS
+from stochq.feedback import Controller, Loop, Proportional
+from tests import oracles
+
+LOWERING = np.array([[0.0, 0.0], [1.0, 0.0]])
+SIGMA_X, SIGMA_Y = np.array([[0.0, 1.0], [1.0, 0.0]]), np.array([[0.0, -1j], [1j, 0.0]])
+SIGMA_Z = np.array([1.0, -1.0])
+BLOCH: dict[str, Any] = {"x": SIGMA_X, "y": SIGMA_Y, "z": SIGMA_Z}
+EVEN = np.array([0.6, 0.8])
+
+
+def _bloch(rho):
+    return np.array([np.trace(rho @ operator).real for operator in (SIGMA_X, SIGMA_Y, np.diag(SIGMA_Z))])
+
+
+def _wiseman_milburn(hamiltonian, jump, force, efficiency, times):
+    """dρ = −i[H + ½(c†F + Fc), ρ] + D[c − iF]ρ + D[√(1−η)L]ρ, c = √η L, from the upper level."""
+    watched = np.sqrt(efficiency) * jump
+    crossed = force @ watched
+    whole = hamiltonian + 0.5 * (crossed + crossed.conj().T)
+    operators = [watched - 1j * force, np.sqrt(1 - efficiency) * jump]
+    return oracles.by_liouvillian(whole, operators, np.diag([1.0, 0.0]), times)
+
+
+def test_a_current_that_is_fed_back_at_once_obeys_wiseman_and_milburn():
+    """Of first order in the step, and what remains at two steps is nothing. The gain divides what the control
+    multiplies, and the offset is a Hamiltonian."""
+    times = np.array([0.0, 1.0])
+    force, tilt = -0.9 * SIGMA_Y + 0.4 * np.diag(SIGMA_Z), 0.3 * SIGMA_X
+    detector = sq.measurement.homodyne(LOWERING, efficiency=0.7, gain=2.0, offset=0.5)
+    equation = sq.models.monitored(tilt - 0.25 * force, {"current": detector})
+    loop = Loop(Proportional("current", "push", gain=0.5), {"push": force})
+    expected = _bloch(_wiseman_milburn(tilt, LOWERING, force, 0.7, times)[-1])
+    errors, spread = [], np.zeros(3)
+    for steps in (10, 20):
+        run = {"trajectories": 2**16, "dt": 1 / steps, "seed": steps, "feedback": loop}
+        result = sq.simulate(equation, [1.0, 0.0], times, observables=BLOCH, **run)
+        errors.append(np.array([result.mean[name][-1] for name in BLOCH]) - expected)
+        spread = np.array([result.stderr[name][-1] for name in BLOCH])
+    coarse, fine = errors
+    assert np.linalg.norm(coarse) > 20 * np.linalg.norm(spread)
+    assert 1.6 < np.linalg.norm(coarse) / np.linalg.norm(fine) < 2.6
+    assert np.all(np.abs(2 * fine - coarse) < 4 * np.sqrt(5) * spread + 0.1 * np.abs(fine))
+
+
+def test_two_controls_of_one_current_are_their_sum():
+    """σ_x and σ_y do not commute: one after the other would err in zeroth order."""
+    equation = sq.models.monitored(np.zeros((2, 2)), {"current": sq.measurement.homodyne(LOWERING)})
+
+    class Both(Controller):
+        def init(self):
+            return jnp.zeros(())
+
+        def update(self, memory, record, t, dt):
+            return record["current"]
+
+        def output(self, memory, t):
+            return {"x": 0.8 * memory, "y": -0.9 * memory}
+
+    times = np.array([0.0, 1.0])
+    expected = _bloch(_wiseman_milburn(0 * SIGMA_X, LOWERING, 0.8 * SIGMA_X - 0.9 * SIGMA_Y, 1.0, times)[-1])
+    loop = Loop(Both(), {"x": SIGMA_X, "y": SIGMA_Y})
+    run = {"trajectories": 2**14, "dt": 0.01, "feedback": loop}
+    result = sq.simulate(equation, [1.0, 0.0], times, observables=BLOCH, **run)
+    found, error = (np.array([part[name][-1] for name in BLOCH]) for part in (result.mean, result.stderr))
+    np.testing.assert_array_less(np.abs(found - expected), 4 * error + 0.02)
+
+
+@pytest.mark.parametrize("time_constant", [0.0, 0.3])
+def test_a_trajectory_is_driven_by_its_own_record(time_constant):
+    """All commutes: the phase between the levels is −2Σu dt with u from the records that came out, one step later."""
+    dt, gain, target = 0.05, 0.7, 0.2
+    detector = sq.measurement.homodyne(0.8 * SIGMA_Z, gain=-1.5, offset=0.4)
+    equation = sq.models.monitored([0.0, 0.0], {"current": detector})
+    controller = Proportional("current", "turn", gain=gain, time_constant=time_constant, target=target)
+    run = {"trajectories": 64, "dt": dt, "keep": 64, "records": True, "interval": dt}
+    loop = Loop(controller, {"turn": SIGMA_Z})
+    result = sq.simulate(equation, EVEN, [0.0, 0.5, 1.0], observables=BLOCH, feedback=loop, **run)
+    assert result.records is not None and result.kept is not None
+    current = result.records["current"]
+    seen, angle = np.full(64, target), np.zeros(64)
+    for step in range(20):
+        angle += gain * (seen - target) * dt
+        share = 1.0 if time_constant == 0 else 1 - np.exp(-dt / time_constant)
+        seen = seen + share * (current[:, step] - seen)
+    phase = result.kept[:, -1, 0] * result.kept[:, -1, 1].conj()
+    np.testing.assert_allclose(phase / np.abs(phase), np.exp(-2j * angle), atol=2e-4)
+
+
+class Clock(Controller):
+    """It ignores the record and counts the time."""
+
+    rate: Any
+
+    def init(self):
+        return {"passed": jnp.zeros(())}
+
+    def update(self, memory, record, t, dt):
+        return {"passed": memory["passed"] + dt}
+
+    def output(self, memory, t):
+        return {"turn": self.rate * memory["passed"]}
+
+
+def test_what_a_controller_remembers_outlives_steps_of_other_lengths():
+    equation = sq.models.monitored([0.0, 0.0], {"current": sq.measurement.homodyne(0.8 * SIGMA_Z)})
+    times = np.array([0.0, 0.3, 0.35, 0.61])
+    run = {"trajectories": 32, "dt": 0.1, "keep": 2, "feedback": Loop(Clock(1.7), {"turn": SIGMA_Z})}
+    kept = sq.simulate(equation, EVEN, times, observables=BLOCH, **run).kept
+    assert kept is not None
+    lengths = [0.1] * 3 + [0.05] + [0.26 / 3] * 3
+    angle = 1.7 * sum(length * sum(lengths[:step]) for step, length in enumerate(lengths))
+    phase = kept[:, -1, 0] * kept[:, -1, 1].conj()
+    np.testing.assert_allclose(phase / np.abs(phase), np.exp(-2j * angle), atol=1e-5)
+
+
+def test_other_gains_compile_nothing_anew():
+    equation = sq.models.monitored([0.0, 0.0], {"current": sq.measurement.homodyne(0.8 * SIGMA_Z)})
+
+    def programs(rate):
+        loop = Loop(Clock(rate), {"turn": SIGMA_Z})
+        sq.simulate(equation, EVEN, [0.0, 0.2], observables=BLOCH, trajectories=32, dt=0.1, feedback=loop)
+        return len(PROGRAMS)
+
+    assert programs(1.0) == programs(2.0)
+
+
+class Turned(Controller):
+    angle: Any
+
+    def init(self):
+        return ()
+
+    def update(self, memory, record, t, dt):
+        return memory
+
+    def output(self, memory, t):
+        return {"current": self.angle}
+
+
+@pytest.mark.parametrize("kind", ["constant", "function"])
+def test_a_controller_sets_phases_of_detectors(kind):
+    """Added to the detector's own: the very trajectories of that detector."""
+
+    def equation(phase):
+        own = phase if kind == "constant" else lambda t: phase + 0 * t
+        detectors = {
+            "other": sq.measurement.homodyne(0.5 * SIGMA_X, phase=0.3),
+            "current": sq.measurement.homodyne(LOWERING, phase=own),
+        }
+        return sq.models.monitored(0.7 * SIGMA_X, detectors)
+
+    run = {"trajectories": 32, "dt": 0.05, "keep": 4, "records": True, "observables": BLOCH}
+    ours = sq.simulate(equation(0.3), EVEN, [0.0, 0.5], feedback=Loop(Turned(0.5)), **run)
+    theirs = sq.simulate(equation(0.8), EVEN, [0.0, 0.5], feedback=Loop(Turned(0.0)), **run)
+    np.testing.assert_allclose(ours.kept, theirs.kept, atol=2e-6)
+    assert ours.records is not None and theirs.records is not None
+    for name in ("current", "other"):
+        np.testing.assert_allclose(ours.records[name], theirs.records[name], atol=2e-5)
+
+
+class Flipping(Controller):
+    """The local oscillator turns by π while what was written down so far is positive."""
+
+    def init(self):
+        return jnp.zeros(())
+
+    def update(self, memory, record, t, dt):
+        return memory + record["current"] * dt
+
+    def output(self, memory, t):
+        return {"current": jnp.where(memory > 0, jnp.pi, 0.0)}
+
+
+def test_every_trajectory_has_a_phase_of_its_own():
+    """dY = ±2√k⟨σ_z⟩dt + dW by the sign of its own record so far: the residuals are white, and know nothing of it."""
+    detector = sq.measurement.homodyne(0.6 * SIGMA_Z, phase=lambda t: 0 * t)
+    equation = sq.models.monitored([0.0, 0.0], {"current": detector})
+    dt, times = 0.05, np.linspace(0, 1, 21)
+    run = {"trajectories": 1024, "dt": dt, "keep": 1024, "records": True, "seed": 4}
+    result = sq.simulate(equation, EVEN, times, observables=BLOCH, feedback=Loop(Flipping()), **run)
+    assert result.records is not None and result.kept is not None
+    increments = result.records["current"] * dt
+    before = np.concatenate([np.zeros((1024, 1)), np.cumsum(increments, axis=1)[:, :-1]], axis=1)
+    z = np.abs(result.kept[:, :-1, 0]) ** 2 - np.abs(result.kept[:, :-1, 1]) ** 2
+    drift = 2 * 0.6 * np.where(before > 0, -1, 1) * z * dt
+    residual = increments - drift
+    slope, error = np.sum(residual * drift) / np.sum(drift**2), np.sqrt(dt / np.sum(drift**2))
+    assert error < 0.1
+    assert abs(slope) < 4 * error
+    # What ⟨σ_z⟩ moves within a step adds up to 2(2·0.6)²dt/2.
+    assert -4 * np.sqrt(2 / residual.size) < residual.var() / dt - 1 < 1.44 * dt
+
+
+class Wrong(Controller):
+    """Whatever `answer` and `remembered` say."""
+
+    answer: Any = eqx.field(static=True)
+    remembered: Any = eqx.field(static=True, default=lambda memory, record: memory)
+
+    def init(self):
+        return jnp.zeros(())
+
+    def update(self, memory, record, t, dt):
+        return self.remembered(memory, record)
+
+    def output(self, memory, t):
+        return self.answer(memory)
+
+
+FINE = Wrong(lambda memory: {})
+
+
+@pytest.mark.parametrize(
+    ("loop", "message"),
+    [
+        (
+            lambda: Loop(Wrong(lambda m: {"pull": m}), {"push": SIGMA_X}),
+            "^controller: expected output to name what there is .*'push'; phases: 'current'.; got 'pull'",
+        ),
+        (lambda: Loop(Wrong(lambda m: {"diagonal": m})), "got 'diagonal'"),
+        (lambda: Loop(Wrong(lambda m: m), {"push": SIGMA_X}), "^controller: expected output to return {name: number}"),
+        (
+            lambda: Loop(Wrong(lambda m: {"push": jnp.ones(2)}), {"push": SIGMA_X}),
+            "^controller: expected output to return one real number for 'push'",
+        ),
+        (
+            lambda: Loop(Wrong(lambda m: {"push": 1j * m}), {"push": SIGMA_X}),
+            "^controller: expected output to return one real number for 'push'",
+        ),
+        (
+            lambda: Loop(Wrong(lambda m: {"push": np.sin(m)}), {"push": SIGMA_X}),
+            "^controller: expected output to be a function that JAX can compile",
+        ),
+        (
+            lambda: Loop(Wrong(FINE.answer, lambda m, r: r["currant"])),
+            "^controller: expected update to read records among 'diagonal', 'current'; it asks for 'currant'",
+        ),
+        (
+            lambda: Loop(Wrong(FINE.answer, lambda m, r: jnp.stack([m, m]))),
+            "^controller: expected update to return what init does",
+        ),
+        (lambda: Loop(FINE, {"push": np.eye(3)}), r"^controls\['push'\]: expected an operator of dimension 2"),
+        (lambda: Loop(FINE, {"push": LOWERING}), r"^controls\['push'\]: expected a Hermitian matrix"),
+        (
+            lambda: Loop(FINE, {"current": SIGMA_X}),
+            "^controls: expected names other than the records'; 'current' is both",
+        ),
+        (lambda: Loop(FINE, cast(Any, [SIGMA_X])), "^controls: expected {name: operator}; got list"),
+        (lambda: Loop(cast(Any, "x"), {"push": SIGMA_X}), "^controller: expected an instance of a class derived from"),
+        (lambda: FINE, "^feedback: expected sq.feedback.Loop"),
+    ],
+)
+def test_a_loop_that_does_not_fit_is_refused(loop, message):
+    detectors = {"diagonal": sq.measurement.homodyne(SIGMA_Z), "current": sq.measurement.homodyne(LOWERING)}
+    equation = sq.models.monitored(SIGMA_X, detectors)
+    with pytest.raises(ValueError, match=message):
+        sq.simulate(equation, EVEN, [0.0, 1.0], observables=BLOCH, trajectories=32, dt=0.1, feedback=loop())
+
+
+def test_schemes_and_equations_without_records_are_refused():
+    loop = Loop(FINE, {"push": SIGMA_X})
+    monitored = sq.models.monitored(SIGMA_X, {"current": sq.measurement.homodyne(LOWERING)})
+    run = {"observables": BLOCH, "trajectories": 32, "dt": 0.1, "feedback": loop}
+    for scheme in (sq.schemes.EulerMaruyama(), sq.schemes.Strang(increments="discrete")):
+        with pytest.raises(ValueError, match=r"^scheme: expected sq.schemes.Strang\(\) with feedback"):
+            sq.simulate(monitored, EVEN, [0.0, 1.0], scheme=scheme, **run)
+    counted = sq.models.monitored(SIGMA_X, {"clicks": sq.measurement.counting(LOWERING)})
+    with pytest.raises(ValueError, match="^feedback: expected homodyne or heterodyne"):
+        sq.simulate(counted, EVEN, [0.0, 1.0], **{**run, "dt": None})
+    unread = sq.models.unravel(SIGMA_X, [SIGMA_Z], noise="unitary")
+    with pytest.raises(ValueError, match="^feedback: expected an equation with records"):
+        sq.simulate(unread, EVEN, [0.0, 1.0], **run)
