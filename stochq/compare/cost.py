@@ -6,7 +6,7 @@ import jax
 import numpy as np
 
 from stochq.arrays import ArrayLike, check_numbers
-from stochq.channels import Channel, DenseOperators, Energy, Given, Operators
+from stochq.channels import Channel, DenseOperators, Energy, Flow, Given, Operators
 from stochq.channels.flow import LARGEST_MEAN_MAP
 from stochq.ensemble.planning import pilot_size
 from stochq.ensemble.problem import block_size
@@ -111,7 +111,7 @@ def cost_hint(equation: Equation, times: ArrayLike, *, trajectories: int, steps:
 
 def _choice_of_step(equation: Equation, times: np.ndarray, trajectories: int, steps: float) -> float:
     """What the choice of the step costs: nothing where means have no error at any."""
-    flows = [not c.missing_flow(c.law) and c.flow(c.law).mean_limit > 0 for c in equation.channels]
+    flows = [not c.missing_flow(c.law) and _made_by(c).mean_limit > 0 for c in equation.channels]
     known = all(flows) and equation.colour is None and not equation.time_dependent
     if known and _diagonal_with(equation):
         return 0.0
@@ -124,7 +124,7 @@ def _choice_of_step(equation: Equation, times: np.ndarray, trajectories: int, st
 
 def _block(equation: Equation) -> int:
     """Trajectories of one block."""
-    flows = [c.flow(c.law) for c in equation.channels if not c.missing_flow(c.law)]
+    flows = [_made_by(c) for c in equation.channels if not c.missing_flow(c.law)]
     smallest = max((flow.smallest_block for flow in flows), default=1)
     return block_size(equation.dim, smallest)
 
@@ -143,13 +143,18 @@ def _step(equation: Equation) -> float:
 
 def _flow(channel: Channel, law: Law) -> float:
     """Random numbers and operators of a channel in one step, twice where its flow runs there and back."""
-    flow = None if channel.missing_flow(law) else channel.flow(law)
+    flow = None if channel.missing_flow(law) else _made_by(channel)
     budget = channel.budget(law) if flow is None else flow.budget
     work = _NORMAL * (budget.real_normals + 2 * budget.complex_normals + budget.uniforms)
     if isinstance(channel, Operators):
         dense = 5 * 8 * channel.dim / _DENSE_GAIN if isinstance(channel, DenseOperators) else 0.0
         work += channel.count * channel.dim * (_OPERATOR + dense)
     return work * (1 if flow is None or flow.is_symmetric else 2)
+
+
+def _made_by(channel: Channel) -> Flow:
+    """The flow of the default scheme."""
+    return channel.jump_flow() if channel.law.counts else channel.flow(channel.law)
 
 
 def _is_light(equation: Equation) -> bool:

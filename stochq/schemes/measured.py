@@ -10,5 +10,5 @@ FASTER_FOR_AVERAGES: dict[type, tuple[float, float]] = {KrausFlow: (2.5, 6.0)}
 
 def faster_for_averages(equation: Equation) -> bool:
     """Whether averages are had faster with outcomes of few values than with Gaussian increments."""
-    flows = (channel.discrete_flow(channel.law) for channel in equation.channels)
+    flows = (channel.discrete_flow(channel.law) for channel in equation.channels if not channel.law.counts)
     return any(type(flow.unmodulated) in FASTER_FOR_AVERAGES for flow in flows)

@@ -1,7 +1,7 @@
 """Jump operators whose strength depends on time."""
 
 from collections.abc import Mapping
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +16,9 @@ from stochq.systems.time_functions import TimeFunction, time_function
 
 # Under real noise the phase of an operator says what is measured.
 _INSTEAD = "Write sq.channels.TimeDependentOperator([(L, envelope)]) for complex ones, or jnp.abs(...)."
+
+if TYPE_CHECKING:
+    from stochq.channels.jumps import Jumps
 
 
 @final
@@ -123,6 +126,10 @@ class Modulated(Channel):
 
     def discrete_flow(self, law: Law) -> Flow:
         return self._over_elapsed_time(self.channel.discrete_flow(law))
+
+    def jumps(self) -> "Jumps":
+        """Without the envelope."""
+        return self.channel.jumps()
 
     def jump_flow(self) -> Flow:
         return self._over_elapsed_time(self.channel.jump_flow())

@@ -1,7 +1,7 @@
 """A jump operator that is a sum of given ones with coefficients that depend on time."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import jax
 import jax.numpy as jnp
@@ -12,11 +12,14 @@ from stochq.channels.channel import Channel
 from stochq.channels.families.operators import Operators
 from stochq.channels.families.structure import structured
 from stochq.channels.flow import Flow
-from stochq.laws import Law
+from stochq.laws import JUMP, Law
 from stochq.noise import Budget, StepNoise
 from stochq.systems.basis import Basis
 from stochq.systems.checks import check_finite, is_hermitian, shape_of
 from stochq.systems.time_functions import TimeFunction, time_function
+
+if TYPE_CHECKING:
+    from stochq.channels.jumps import Jumps
 
 
 @final
@@ -118,6 +121,15 @@ class TimeDependentOperator(Channel):
         from stochq.channels.flows.time_dependent import TimeDependentFlow
 
         return TimeDependentFlow(self, law, True, self._first().discrete_flow(law))
+
+    def jumps(self) -> "Jumps":
+        """Of one term alone: as many kinds of clicks."""
+        return self._first().jumps()
+
+    def jump_flow(self) -> Flow:
+        from stochq.channels.flows.time_dependent import TimeDependentFlow
+
+        return TimeDependentFlow(self, JUMP, False, self._first().jump_flow())
 
     def _first(self) -> Operators:
         """The first term alone."""

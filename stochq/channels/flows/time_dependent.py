@@ -55,5 +55,8 @@ class TimeDependentFlow(Flow):
 
     def step(self, t: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoise, terms: Any, reverse: bool) -> Stepped:
         operator = self.channel.at(t)
-        flow = operator.discrete_flow(self.law) if self.discrete else operator.flow(self.law)
+        if self.law.counts:
+            flow = operator.jump_flow()
+        else:
+            flow = operator.discrete_flow(self.law) if self.discrete else operator.flow(self.law)
         return flow.step(t, dt, psi, noise, flow.terms(dt) if terms is None else terms, reverse)

@@ -1,0 +1,140 @@
+"""Jumps in steps: beside other laws, and under a drive."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.linalg import expm
+
+import stochq as sq
+from tests import liouville
+from tests.judging import judge_ensemble, judge_mean
+from tests.problems import hermitian, state
+from tests.schemes.refinement import regression
+
+LOWERING, FLIP = np.array([[0.0, 1.0], [0.0, 0.0]]), np.array([[0.0, 1.0], [1.0, 0.0]])
+# One operator whose clicks are counted, with L†L of its own basis, and one whose current is watched.
+COUNTED = 0.9 * LOWERING + 0.3 * np.diag([1.0, -0.5])
+WATCHED = 0.5 * hermitian(2, 1)
+MATRIX, PSI0 = 0.6 * hermitian(2, 2), state(2, 3)
+
+
+def mixed():
+    return sq.models.monitored(
+        MATRIX, {"clicks": sq.measurement.counting(COUNTED), "current": sq.measurement.homodyne(WATCHED)}
+    )
+
+
+def test_clicks_beside_currents_have_order_two():
+    """The error of means against the master equation, from steps of half the duration on."""
+    duration, observable, steps = 2.0, hermitian(2, 4), np.array([2, 3, 4, 6, 8])
+    rho = liouville.density(MATRIX, [COUNTED, WATCHED], PSI0, [0, duration])[-1]
+    exact, differences, errors = liouville.expectation(observable, rho[None])[0], [], []
+    for number in steps:
+        run = {"observables": {"o": observable}, "trajectories": 2**18, "dt": duration / number}
+        result = sq.simulate(mixed(), PSI0, [0, duration], scheme=sq.schemes.Strang(), **run)
+        differences.append(result.mean["o"][-1] - exact)
+        errors.append(result.stderr["o"][-1])
+    slope, error = regression(steps, differences, errors)
+    assert abs(slope - 2) < 0.35 + 3 * error, (slope, error, differences, errors)
+    judge_mean(differences[-1], errors[-1] + abs(differences[0]) / 16, 0, "the right limit")
+
+
+def tilted(counting, current):
+    """The superoperator whose trace counts clicks e^{zN} and weighs currents e^{sY}."""
+    one = np.eye(2)
+    total = liouville.superoperator(MATRIX, [COUNTED, WATCHED])
+    total = total + (np.exp(counting) - 1) * np.kron(COUNTED, COUNTED.conj())
+    total = total + current * (np.kron(WATCHED, one) + np.kron(one, WATCHED.conj()))
+    return total + 0.5 * current**2 * np.eye(4)
+
+
+def moments(duration, h=1e-3):
+    """E N, E Y, Var N, Var Y and the covariance, by differences of the logarithm of the generating function."""
+
+    def cumulant(counting, current):
+        rho = expm(duration * tilted(counting, current)) @ np.outer(PSI0, PSI0.conj()).reshape(-1)
+        return np.log(np.trace(rho.reshape(2, 2)).real)
+
+    first = [(cumulant(*(h * e)) - cumulant(*(-h * e))) / (2 * h) for e in np.eye(2)]
+    second = [(cumulant(*(h * e)) - 2 * cumulant(0, 0) + cumulant(*(-h * e))) / h**2 for e in np.eye(2)]
+    cross = (cumulant(h, h) - cumulant(h, -h) - cumulant(-h, h) + cumulant(-h, -h)) / (4 * h**2)
+    return np.array([*first, *second, cross])
+
+
+def test_clicks_and_currents_of_one_run_have_their_joint_law():
+    duration, size = 1.5, 2**17
+    run = {"observables": {}, "trajectories": size, "dt": duration / 32, "records": True}
+    records = sq.simulate(mixed(), PSI0, [0, duration], **run).records
+    number, current = records["clicks"][:, 0], records["current"][:, 0] * duration
+    expected = moments(duration)
+    n, y = number - expected[0], current - expected[1]
+    sample = np.stack([number, current, n**2, y**2, n * y])
+    error = sample.std(axis=1) / np.sqrt(size)
+    # Steps of 1/32 err by a few 1e-4.
+    judge_mean(sample.mean(axis=1), np.hypot(error, 3e-4), expected, "moments of clicks and currents")
+
+
+@pytest.mark.release
+def test_a_step_is_chosen_where_laws_are_mixed():
+    times, observable = np.array([0.0, 0.7, 1.5]), hermitian(2, 5)
+    result = sq.simulate(mixed(), PSI0, times, observables={"o": observable}, trajectories=8192)
+    rho = liouville.density(MATRIX, [COUNTED, WATCHED], PSI0, times)
+    judge_ensemble(result, {"o": liouville.expectation(observable, rho)}, "mixed laws")
+    assert result.dt > 0 and result.scheme.startswith("Strang")
+
+
+def driven(coefficient, channels, noise="jump"):
+    hamiltonian = sq.systems.driven(sq.systems.levels(np.zeros((2, 2))), [FLIP], [coefficient])
+    return sq.models.unravel(hamiltonian, channels, noise=noise)
+
+
+def test_a_drive_is_stepped_with_order_two():
+    def coefficient(t):
+        return 1.5 * jnp.cos(2.0 * t)
+
+    duration, observable, steps = 2.0, np.array([1.0, 0.0]), np.array([4, 5, 6, 8, 10])
+    fine = np.linspace(0, duration, 2001)
+    rho = np.diag([0.0, 1.0]).astype(complex).reshape(-1)
+    for start, stop in zip(fine[:-1], fine[1:], strict=True):
+        matrix = 1.5 * np.cos(start + stop) * FLIP
+        rho = expm((stop - start) * liouville.superoperator(matrix, [1.2 * LOWERING])) @ rho
+    exact, differences, errors = rho.reshape(2, 2)[0, 0].real, [], []
+    for number in steps:
+        run = {"observables": {"o": observable}, "trajectories": 2**18, "dt": duration / number}
+        result = sq.simulate(driven(coefficient, [1.2 * LOWERING]), [0.0, 1.0], [0, duration], **run)
+        differences.append(result.mean["o"][-1] - exact)
+        errors.append(result.stderr["o"][-1])
+    slope, error = regression(steps, differences, errors)
+    assert abs(slope - 2) < 0.35 + 3 * error, (slope, error, differences, errors)
+
+
+@pytest.mark.parametrize("family", ["operators", "projectors", "modulated", "time-dependent"])
+def test_steps_agree_with_jumps_without_them(family):
+    """The law of single trajectories: E⟨O⟩² and counts under a drive that does not change, against the event loop."""
+    jumps = [1.2 * LOWERING, 0.5 * FLIP + 0.4 * np.diag([1.0, -1.0])]
+    channels = {
+        "operators": [sq.channels.DenseOperators(jumps)],
+        "projectors": [sq.channels.Projectors([1.2, 0.4])],
+        "modulated": [sq.channels.Modulated(sq.channels.DenseOperators(jumps), lambda t: jnp.full_like(t, 0.8))],
+        "time-dependent": [sq.channels.TimeDependentOperator([(jumps[0], lambda t: jnp.full_like(t, 0.8))])],
+    }[family]
+    constant = {
+        "operators": channels,
+        "projectors": channels,
+        "modulated": [sq.channels.DenseOperators(0.8 * np.array(jumps))],
+        "time-dependent": [sq.channels.DenseOperators(0.8 * np.array(jumps[:1]))],
+    }[family]
+    observable = jnp.asarray(hermitian(2, 6), jnp.complex64)
+
+    def squared(psi):
+        return jnp.square(jnp.real(jnp.vdot(psi, observable @ psi)))
+
+    run = {"observables": {"⟨O⟩²": squared}, "trajectories": 2**15, "records": True}
+    exact = sq.simulate(sq.models.unravel(0.9 * FLIP, constant, noise="jump"), PSI0, [0, 1.5], **run)
+    steps = sq.simulate(driven(lambda t: jnp.full_like(t, 0.9), channels), PSI0, [0, 1.5], dt=1.5 / 24, seed=1, **run)
+    assert exact.dt == 0 and steps.dt > 0
+    counts = [one.records.increments[:, 0].sum(axis=-1) for one in (exact, steps)]
+    error = np.hypot(*(one.stderr["⟨O⟩²"][-1] for one in (exact, steps)))
+    judge_mean(steps.mean["⟨O⟩²"][-1], np.hypot(error, 1e-3), exact.mean["⟨O⟩²"][-1], f"E⟨O⟩², {family}")
+    spread = np.hypot(*(one.std() for one in counts)) / np.sqrt(2**15)
+    judge_mean(counts[1].mean(), np.hypot(spread, 1e-3), counts[0].mean(), f"counts, {family}")
