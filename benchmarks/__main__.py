@@ -26,6 +26,7 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser("scaling", help="cost and memory against dimension, operators, trajectories and steps")
     crossover = commands.add_parser("crossover", help="from which dimension on an ensemble is faster")
     crossover.add_argument("--more", action="append", default=[], metavar="NAME", help="go on with a model such as suv")
+    commands.add_parser("jumps", help="quantum jumps beside QuTiP's, and beside diffusion in large dimensions")
     commands.add_parser("schemes", help="which scheme gets to a tolerance first")
     commands.add_parser("randomness", help="classical tests of the raw random words")
     commands.add_parser("dieharder", help="the same words through dieharder, where that is installed")
@@ -69,6 +70,7 @@ CALLS = {
     "noise-share": ("noise_share", "noise_share", ()),
     "scaling": ("scaling", "scaling", ()),
     "crossover": ("crossover", "crossover", ("more",)),
+    "jumps": ("jumps", "jumps", ()),
     "schemes": ("schemes", "schemes", ()),
     "randomness": ("randomness", "randomness", ()),
     "dieharder": ("dieharder", "dieharder", ()),
