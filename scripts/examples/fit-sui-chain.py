@@ -2,7 +2,7 @@
 
 A SUI chain (`thermalization` eqs. 7 and 8) is simulated with known 𝒥𝒩 and α𝒩. Its means, with the errors of a
 thousand trajectories, play the measurement; the fit starts from strengths several times too large and returns both
-with their uncertainty. Takes some ten seconds on two cores. Run:
+with their uncertainty. The prediction is exact, by the master equation. Takes some five seconds on two cores. Run:
 
     python scripts/examples/fit-sui-chain.py [PICTURE.png]
 """
@@ -29,8 +29,8 @@ EQUILIBRIUM = sq.canonical(CHAIN, beta=0.3)
 OBSERVABLES = {name: CHAIN.operators[name] for name in ("magnetization", "transverse", "domain_walls", "energy")}
 
 
-def equation(strengths, noise="real"):
-    return sq.models.sui(CHAIN, **strengths, equilibrium=EQUILIBRIUM, noise=noise)
+def equation(strengths):
+    return sq.models.sui(CHAIN, **strengths, equilibrium=EQUILIBRIUM)
 
 
 def measure():
@@ -38,17 +38,9 @@ def measure():
 
 
 def predict(logarithms):
-    """Means as a differentiable function of the strengths' logarithms: they stay positive whatever step is tried.
-
-    Gradients pass through the scheme that `sq.expectations` chooses, Strang(diffusive=True); a step as long as this
-    one biases the means by much less than their errors. Means do not depend on the noise law, and complex noise
-    compiles faster. The seed is fixed, so that χ² is a smooth function, and differs from the measurement's. Eight
-    times as many trajectories keep the prediction's own noise small.
-    """
+    """Exact means as a differentiable function of the strengths' logarithms, positive whatever step is tried."""
     strengths = {name: jnp.exp(value) for name, value in logarithms.items()}
-    return sq.expectations(
-        equation(strengths, "complex"), PSI0, TIMES, observables=OBSERVABLES, trajectories=8192, seed=2, dt=0.125
-    )
+    return sq.expectations(equation(strengths), PSI0, TIMES, observables=OBSERVABLES)
 
 
 def report(fit):

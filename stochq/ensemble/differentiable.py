@@ -19,6 +19,9 @@ from stochq.ensemble.runner import precision_context
 from stochq.ensemble.simulate import check_options
 from stochq.ensemble.task import Task
 from stochq.equation import Equation, as_equation
+from stochq.exact.expectations import expectations as exact_expectations
+from stochq.exact.expectations import is_linear
+from stochq.exact.inputs import LARGEST_DIM
 from stochq.operators import check_state_function
 from stochq.real_parts import by_observable, real_rows
 from stochq.schemes import Scheme, check_scheme, default_differentiable_scheme, frame_of
@@ -35,13 +38,16 @@ def expectations(
     times: ArrayLike,
     *,
     observables: Mapping[str, Observable],
-    trajectories: int,
+    trajectories: int | None = None,
     seed: int = 0,
     scheme: Scheme | None = None,
-    dt: float,
+    dt: float | None = None,
     precision: Literal["single", "double"] = "single",
 ) -> dict[str, jax.Array]:
-    r"""Ensemble means as a JAX function of the equation's parameters: the numbers of `simulate`, with derivatives.
+    r"""Ensemble means as a JAX function of the equation's parameters, with derivatives: exact, or those of `simulate`.
+
+    Without `trajectories` and `dt` they are exact, by the master equation as in `sq.exact.expectations`, for all
+    observables that are operators. With both they are means over trajectories:
 
     $$\bar f(t;\theta) = \frac1N\sum_{n=1}^N f\big(\psi_n(t;\theta)\big),\qquad
       \frac{\partial\bar f}{\partial\theta}\ \text{on the same noise, unbiased for}\ \partial_\theta\,\mathrm E f$$
@@ -49,34 +55,35 @@ def expectations(
     Build the equation, or operators, from traced parameters inside the function that `jax.grad`, `jax.jvp` or `jax.jit`
     transforms: rates, strengths, weights, Hamiltonian parameters. Forward mode (jvp, jacfwd) costs about a second run
     per parameter and compiles faster; reverse mode about ten runs in all. A parameter at which a rate is exactly zero
-    has no derivative: it comes out huge or NaN. Trajectories that become non-finite are not left out: they make the
-    mean NaN.
+    has no derivative in a mean over trajectories: it comes out huge or NaN. Trajectories that become non-finite are not
+    left out: they make the mean NaN.
 
-    Nothing here estimates the bias of the step. Compare once, at parameters of interest, with `sq.exact.evolve`, or
+    Nothing here estimates the bias of a step. Compare once, at parameters of interest, with `sq.exact.evolve`, or
     where that is too large with the same call at dt/2 (the noise is another, so take enough trajectories): the
     differences must be well below the standard errors of your data.
 
     Args:
         equation, psi0, times, observables, seed: as for `sq.simulate`.
-        trajectories: how many are averaged; blocks of them are in memory at a time.
+        trajectories: how many are averaged; blocks of them are in memory at a time. None, like dt, for exact means.
         scheme: None takes the best through which gradients pass, Strang(), with diffusive=True where its flow would
             draw an index: of weak order 2, the Hamiltonian by its exact propagator.
-        dt: the step, in units of the times; a number, as `times` are.
+        dt: the step, in units of the times; a number, as `times` are. None, like trajectories, for exact means.
         precision: "double" needs `jax.enable_x64(True)`.
 
     Returns:
         {name: (T,)} in the order of observables.
 
     Raises:
-        ValueError: as `sq.simulate` does, for traced times or dt, and for a scheme whose flow draws an index.
+        ValueError: as `sq.simulate` does, for traced times or dt, for a scheme whose flow draws an index, and for
+            observables or noise of which exact means do not exist, without trajectories and dt.
 
     >>> import jax, numpy as np, stochq as sq
     >>> qubit = sq.systems.levels([0.0, 1.0])
     >>> def energy(strength):
     ...     equation = sq.models.oqt(qubit, strength=strength, equilibrium=[0.7, 0.3])
-    ...     run = dict(observables={"energy": np.array([0.0, 1.0])}, trajectories=4096, dt=0.25)
-    ...     return sq.expectations(equation, [0.0, 1.0], [0, 1], **run)["energy"][-1]
-    >>> bool(abs(jax.grad(energy)(1.0) + 0.7 * np.exp(-1)) < 0.05)
+    ...     watched = {"energy": np.array([0.0, 1.0])}
+    ...     return sq.expectations(equation, [0.0, 1.0], [0, 1], observables=watched)["energy"][-1]
+    >>> bool(abs(jax.grad(energy)(1.0) + 0.7 * np.exp(-1)) < 1e-5)
     True
     """
     for name, value in {"times": times, "dt": dt, "trajectories": trajectories, "seed": seed}.items():
@@ -87,6 +94,12 @@ def expectations(
             )
     _check_precision(precision)
     equation = as_equation(equation)
+    if trajectories is None and dt is None and scheme is None:
+        _check_exact(equation, observables)
+        return exact_expectations(equation, psi0, times, observables=observables)
+    if trajectories is None or dt is None:
+        missing, given = ("trajectories", "dt or scheme") if trajectories is None else ("dt", "trajectories")
+        raise ValueError(f"{missing}: expected a number beside {given}, for means over trajectories; got None.")
     times = check_times(times)
     grid = time_grid(times, check_step(times, dt), edges=equation.edges(times))
     trajectories = check_count("trajectories", trajectories, 1)
@@ -109,6 +122,17 @@ def expectations(
     with precision_context(precision):
         means = _means(_unrolled(problem, grid, trajectories), trajectories)
     return by_observable(dict(zip(problem.read.names, means.T, strict=True)), observables)
+
+
+def _check_exact(equation: Equation, observables: Mapping[str, Observable]) -> None:
+    """ValueError where means are known from trajectories alone."""
+    reason = "coloured noise has no master equation" if equation.colour is not None else ""
+    if equation.dim > LARGEST_DIM:
+        reason = f"a density matrix of {equation.dim} basis states does not fit"
+    if not reason and not is_linear(observables, equation.dim):
+        reason = "the mean of a function that is not quadratic in ψ is not known from the density matrix"
+    if reason:
+        raise ValueError(f"trajectories: expected a number, and dt: {reason}. Give both for means over trajectories.")
 
 
 def check_differentiable(scheme: Scheme, equation: Equation) -> None:

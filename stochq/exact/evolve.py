@@ -18,8 +18,7 @@ from stochq.systems.checks import check_times
 # Density matrices at all times are kept below this many bytes.
 KEPT_BYTES = 512 * 2**20
 _DIFFERENTIABLE = (
-    "Use sq.expectations, whose means are a JAX function of the equation, or differences of sq.exact.evolve at two "
-    "values of the parameter."
+    "Use sq.exact.expectations, whose means are a JAX function of the equation, the state and the observables."
 )
 
 

@@ -206,3 +206,30 @@ def test_a_window_of_a_traced_hamiltonian_is_refused():
 
     with pytest.raises(ValueError, match="^hamiltonian: expected numbers"):
         jax.jvp(weights, (0.5,), (1.0,))
+
+
+def test_means_without_trajectories_are_exact():
+    """SUV without a Hamiltonian: coherences decay at the strength."""
+    flat, x = sq.systems.levels([0.0, 0.0]), np.array([[0.0, 1.0], [1.0, 0.0]])
+
+    def last(strength):
+        equation = sq.models.suv(flat, strength=strength)
+        return sq.expectations(equation, PSI, [0.0, 0.7], observables={"x": x})["x"][-1]
+
+    with jax.enable_x64(True):
+        value, slope = jax.value_and_grad(last)(0.6)
+    np.testing.assert_allclose([value, slope], [0.96 * np.exp(-0.42), -0.7 * 0.96 * np.exp(-0.42)], rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"trajectories": 8}, "^dt: expected a number beside trajectories"),
+        ({"dt": 0.1}, "^trajectories: expected a number beside dt"),
+        ({"scheme": sq.schemes.Strang()}, "^trajectories: expected a number beside dt or scheme"),
+        ({"observables": {"f": lambda psi: jnp.abs(psi[0]) ** 4}}, "^trajectories: .* not quadratic in ψ"),
+    ],
+)
+def test_exact_means_or_means_over_trajectories(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        sq.expectations(suv(), PSI, [0.0, 1.0], **({"observables": P} | arguments))
