@@ -17,7 +17,7 @@ from jax import lax
 _CHUNK = 128
 _MOST_STEPS = _CHUNK**2
 _MOST_TRIES = 2 * _MOST_STEPS
-_SAFETY, _SHRINK, _GROW = 0.9, 0.2, 8.0
+_SAFETY, _SHRINK, _GROW = 0.9, 0.2, 30.0
 # How far inside a step, in its lengths, its ends are looked at.
 _INSET = 1e-10
 # The first step tried, in first intervals.
