@@ -70,10 +70,11 @@ def build(kind: Kind, observed: Observed) -> Instrument:
     """The instrument of the observed equation's bins."""
     if kind == "exact":
         return _exact(observed)
-    own = compiled if is_concrete(observed.parts) else lambda function: function
+    traced = not is_concrete(observed.parts)
     if kind == "commuting":
-        return own(commuting_instrument)(observed.parts, observed.lengths)
-    return own(_kraus)(observed.parts, observed.lengths, kind == "pure", observed.most_clicks)
+        return (commuting_instrument if traced else _compiled_commuting)(observed.parts, observed.lengths)
+    make = _kraus if traced else _compiled_kraus
+    return make(observed.parts, observed.lengths, kind == "pure", observed.most_clicks)
 
 
 def _why_not_commuting(parts: WatchedParts) -> str:
@@ -89,6 +90,9 @@ def _kraus(parts: WatchedParts, lengths: Array, pure: bool, most_clicks: int) ->
     return kraus_instrument(parts, lengths, pure=pure, most_clicks=most_clicks)
 
 
+_compiled_kraus, _compiled_commuting = compiled(_kraus), compiled(commuting_instrument)
+
+
 def _exact(observed: Observed) -> ExactInstrument:
     currents, counters = (stack.shape[-3] for stack in (observed.parts.watched, observed.parts.counted))
     traced = not is_concrete(observed.parts)
@@ -100,7 +104,7 @@ def _exact(observed: Observed) -> ExactInstrument:
         left_out = next_terms(jnp, found, powers, currents)[-1]
         found = jnp.where(left_out < _TOO_MUCH, found, jnp.nan)
         return _of_degree(found, observed.lengths, powers, currents, degree)
-    found = np.asarray(compiled(_coefficients)(observed.parts, jnp.asarray(observed.lengths), powers))
+    found = np.asarray(_compiled_coefficients(observed.parts, jnp.asarray(observed.lengths), powers))
     if currents:
         degree = _enough(np.asarray(next_terms(np, found, powers, currents)), float(np.max(observed.lengths)))
     return _of_degree(found, observed.lengths, powers, currents, degree)
@@ -125,6 +129,9 @@ def _coefficients(parts: object, lengths: Array, powers: Powers) -> jax.Array:
 def _powers(currents: int, degree: int, counters: int, clicks: int) -> Powers:
     counts = list(product(range(clicks + 1), repeat=counters))
     return tuple((*power, *count) for power in powers_up_to(currents, degree) for count in counts)
+
+
+_compiled_coefficients = compiled(_coefficients)
 
 
 def next_terms(arrays: Any, found: Array, powers: Powers, currents: int) -> Array:
