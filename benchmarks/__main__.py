@@ -23,6 +23,7 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser("phase-space", help="ten thousand dissipative-CSL oscillators in one call")
     commands.add_parser("coloured", help="noise with a spectrum against white noise, per step")
     commands.add_parser("noise-share", help="a step beside its random numbers alone")
+    commands.add_parser("records", help="runs with their records beside the same without")
     commands.add_parser("scaling", help="cost and memory against dimension, operators, trajectories and steps")
     crossover = commands.add_parser("crossover", help="from which dimension on an ensemble is faster")
     crossover.add_argument("--more", action="append", default=[], metavar="NAME", help="go on with a model such as suv")
@@ -68,6 +69,7 @@ CALLS = {
     "phase-space": ("phase_space", "phase_space", ()),
     "coloured": ("coloured", "coloured", ()),
     "noise-share": ("noise_share", "noise_share", ()),
+    "records": ("records", "records", ()),
     "scaling": ("scaling", "scaling", ()),
     "crossover": ("crossover", "crossover", ("more",)),
     "jumps": ("jumps", "jumps", ()),

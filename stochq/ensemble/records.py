@@ -22,6 +22,8 @@ RECORDS = "records of detectors"
 # Intervals whose length is a whole number of the record's, up to this relative distance, count as exactly that.
 _SNAP = 1e-6
 _KINDS: dict[str, Kind] = {"real": "homodyne", "complex": "heterodyne", "jump": "counting"}
+# So many numbers of a trajectory's record make a summary that fills a device call alone.
+_MANY_NUMBERS = 64
 _ROOT_TWO = math.sqrt(2.0)
 
 
@@ -105,7 +107,10 @@ class Records(Statistic):
     scales: Any
     drifts: Any
     needs: ClassVar[str] = "records"
-    large: ClassVar[bool] = True
+
+    @property
+    def large(self) -> bool:
+        return (len(self.times) - 1) * len(self.scales) > _MANY_NUMBERS
 
     def block(self, data: jax.Array, weights: jax.Array) -> jax.Array:
         return jnp.where((weights > 0)[None, None], data, jnp.nan)
@@ -122,7 +127,11 @@ class Records(Statistic):
         """What the detectors wrote down, (trajectory, interval, column)."""
         widths = np.diff(np.asarray(self.times, float))[:, None]
         increments = np.concatenate(total)
-        return (self.scales * increments + self.drifts * widths).astype(increments.dtype)
+        if np.any(self.scales != 1):
+            increments *= self.scales.astype(increments.dtype)
+        if np.any(self.drifts != 0):
+            increments += (self.drifts * widths).astype(increments.dtype)
+        return increments
 
     def record(self, increments: np.ndarray) -> Record:
         """As users see it."""

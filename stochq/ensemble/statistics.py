@@ -47,8 +47,11 @@ class Statistic(Module):
     needs: ClassVar[str] = "states"
     # Whether the law of single trajectories is asked for, not averages of the density matrix alone.
     of_trajectories: ClassVar[bool] = True
-    # Whether a summary is so large that a device call holds one of them only.
-    large: ClassVar[bool] = False
+
+    @property
+    def large(self) -> bool:
+        """Whether a summary is so large that a device call holds one of them only."""
+        return False
 
     @abc.abstractmethod
     def block(self, data: jax.Array, weights: jax.Array) -> Any:
@@ -225,7 +228,10 @@ class Density(Statistic):
     shares: tuple[float, ...] = eqx.field(static=True, default=(1.0,))
     needs: ClassVar[str] = "runs"
     of_trajectories: ClassVar[bool] = False
-    large: ClassVar[bool] = True
+
+    @property
+    def large(self) -> bool:
+        return True
 
     def combining(self, shares: tuple[float, ...]) -> "Density":
         return Density(shares)

@@ -34,7 +34,10 @@ class ClickLog(Statistic):
     names: tuple[str, ...] = eqx.field(static=True)
     times: Any
     needs: ClassVar[str] = "clicks"
-    large: ClassVar[bool] = True
+
+    @property
+    def large(self) -> bool:
+        return True
 
     def block(self, data: jax.Array, weights: jax.Array) -> jax.Array:
         return jnp.where((weights > 0)[None, None], data, -1)
