@@ -8,7 +8,11 @@ from stochq.arrays import Array
 from stochq.ensemble.batch import Runnable, run_states
 from stochq.ensemble.result import EnsembleResult
 from stochq.ensemble.runner import precision_context
+from stochq.equation import Equation
 from stochq.real_parts import by_observable
+
+# What is said of the states of an equation whose detectors lose something.
+BEYOND_RECORDS = "states of one who loses nothing: they know more than the detectors' records tell"
 
 
 def kept_states(problem: Runnable, keep: int, precision: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:
@@ -25,12 +29,20 @@ def kept_states(problem: Runnable, keep: int, precision: str) -> tuple[np.ndarra
 
 
 def with_kept(
-    result: EnsembleResult, problem: Runnable, keep: int, precision: str, phases: Array | None = None
+    result: EnsembleResult,
+    problem: Runnable,
+    keep: int,
+    precision: str,
+    phases: Array | None = None,
+    equation: Equation | None = None,
 ) -> EnsembleResult:
-    """The result with its first trajectories, as many as `keep` says. phases: (T,), that the states are to have."""
+    """The result with its first trajectories, as many as `keep` says, and in its info what their states know beyond the
+    records. phases: (T,), that the states are to have."""
     if not keep:
         return result
+    lossy = equation is not None and any(detector.lost() for detector in equation.detectors)
+    info = result.info | ({"kept": BEYOND_RECORDS} if lossy else {})
     states, values = kept_states(problem, keep, precision)
     if phases is not None:
         states = (states * np.asarray(phases)[:, None]).astype(states.dtype)
-    return replace(result, kept=states, kept_values=by_observable(values, result.mean))
+    return replace(result, info=info, kept=states, kept_values=by_observable(values, result.mean))

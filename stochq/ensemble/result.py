@@ -205,6 +205,8 @@ class EnsembleResult:
         for name, array in arrays:
             if array is not None:
                 lines.append(f"  {name}: {array.shape}, {array.nbytes / MEGABYTE:.1f} MiB")
+        if "kept" in self.info:
+            lines.append(f"  kept: {self.info['kept']}")
         if self.records is not None:
             lines.append(f"  {self.records!r}, {self.records.increments.nbytes / MEGABYTE:.1f} MiB")
         return "\n".join(lines)

@@ -144,7 +144,7 @@ def simulate(
         report_on(result, target, totals, trajectories)
     warn_about_grid(result.info)
     phases = constant_phases(task, times) if problem.grid.phases is None else None
-    return with_kept(result, problem, min(keep, totals.done), precision, phases)
+    return with_kept(result, problem, min(keep, totals.done), precision, phases, equation)
 
 
 def _checked_problem(task: Task, grid: TimeGrid, trajectories: int, antithetic: bool) -> Problem:

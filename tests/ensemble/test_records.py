@@ -22,7 +22,7 @@ TIMES = np.linspace(0, 1, 5)
 
 def detectors():
     x = sq.measurement.homodyne(X, phase=ANGLE, efficiency=EFFICIENCY, gain=GAIN, offset=OFFSET, noise=ELECTRONIC)
-    return {"x": x, "z": sq.measurement.heterodyne(Z, efficiency=EFFICIENCY)}
+    return {"x": x, "z": sq.measurement.heterodyne(Z, efficiency=EFFICIENCY, gain=GAIN, offset=OFFSET)}
 
 
 @cache
@@ -55,7 +55,7 @@ def test_the_mean_record_is_that_of_the_master_equation():
     width = np.diff(TIMES)
     judge_sample(record["x"], GAIN * means(WATCHED, width[0], 4) / width + OFFSET, "homodyne")
     parts = [means(np.sqrt(EFFICIENCY / 2) * factor * Z, width[0], 4) for factor in (1, 1j)]
-    judge_sample(record["z"], (parts[0] - 1j * parts[1]) / np.sqrt(2) / width, "heterodyne")
+    judge_sample(record["z"], GAIN * (parts[0] - 1j * parts[1]) / np.sqrt(2) / width + OFFSET, "heterodyne")
 
 
 def test_two_times_of_the_record_obey_the_regression_theorem():
@@ -127,6 +127,13 @@ def test_a_pulse_is_recorded_with_the_sign_of_its_envelope():
     one = sq.simulate(sq.Equation(DRIVE, [flipped]), DOWN, TIMES, **options).records["L0"]
     plain = sq.simulate(sq.models.unravel(DRIVE, [X]), DOWN, TIMES, **options).records["L0"]
     np.testing.assert_allclose(one, -plain, atol=1e-12)
+
+
+def test_a_result_says_that_kept_states_know_more_than_lossy_records():
+    assert "kept: states of one who loses nothing" in str(run(32, keep=1))
+    watched = sq.models.monitored(DRIVE, {"x": sq.measurement.homodyne(X)})
+    options = {"observables": {"p": DOWN}, "trajectories": 32, "dt": 0.25, "keep": 1}
+    assert "loses nothing" not in str(sq.simulate(watched, DOWN, TIMES, **options))
 
 
 def test_merged_records_stand_in_the_order_of_their_trajectories():

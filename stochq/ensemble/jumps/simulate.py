@@ -63,7 +63,7 @@ def simulate_jumps(
     if target is not None:
         report_on(result, target, totals, trajectories)
     phases = constant_phases(task, task.times) if problem.grid.phases is None else None
-    return with_kept(result, problem, min(keep, totals.done), task.precision, phases)
+    return with_kept(result, problem, min(keep, totals.done), task.precision, phases, task.equation)
 
 
 def _run_with_log(task: Task, expected: int, run_all: Callable[[JumpProblem], Totals]) -> tuple[JumpProblem, Totals]:
