@@ -1,8 +1,8 @@
 """Cool an oscillator by feedback: occupation against gain, beside the linear theory.
 
 The position of a warm oscillator (ω = m = ħ = 1) is measured continuously. A lock-in amplifier finds in the current
-what turns with the oscillator, and a force proportional to the momentum so found damps it. At small gain the bath wins; at
-large gain the force shakes the oscillator with the noise of the detector. All is linear, so that the closed loop's
+what turns with the oscillator, and a force proportional to the momentum so found damps it. At small gain the bath wins;
+at large gain the force shakes the oscillator with the noise of the detector. All is linear, so that the closed loop's
 covariance obeys V' = AV + VAᵀ + D exactly. Takes about a minute on two cores. Run:
 
     python scripts/examples/cool-oscillator.py [PICTURE.png]

@@ -22,6 +22,7 @@ from stochq.equation import Equation, as_equation
 from stochq.exact.expectations import expectations as exact_expectations
 from stochq.exact.expectations import is_linear
 from stochq.exact.inputs import LARGEST_DIM
+from stochq.feedback import Loop, closed_loop
 from stochq.operators import check_state_function
 from stochq.real_parts import by_observable, real_rows
 from stochq.schemes import Scheme, check_scheme, default_differentiable_scheme, frame_of
@@ -43,6 +44,7 @@ def expectations(
     scheme: Scheme | None = None,
     dt: float | None = None,
     precision: Literal["single", "double"] = "single",
+    feedback: Loop | None = None,
 ) -> dict[str, jax.Array]:
     r"""Ensemble means as a JAX function of the equation's parameters, with derivatives: exact, or those of `simulate`.
 
@@ -69,6 +71,7 @@ def expectations(
             draw an index: of weak order 2, the Hamiltonian by its exact propagator.
         dt: the step, in units of the times; a number, as `times` are. None, like trajectories, for exact means.
         precision: "double" needs `jax.enable_x64(True)`.
+        feedback: as for `sq.simulate`; the controller's numbers may be traced.
 
     Returns:
         {name: (T,)} in the order of observables.
@@ -94,11 +97,13 @@ def expectations(
             )
     _check_precision(precision)
     equation = as_equation(equation)
-    if trajectories is None and dt is None and scheme is None:
+    if trajectories is None and dt is None and scheme is None and feedback is None:
         _check_exact(equation, observables)
         return exact_expectations(equation, psi0, times, observables=observables)
     if trajectories is None or dt is None:
-        missing, given = ("trajectories", "dt or scheme") if trajectories is None else ("dt", "trajectories")
+        missing, given = (
+            ("trajectories", "dt or scheme or feedback") if trajectories is None else ("dt", "trajectories")
+        )
         raise ValueError(f"{missing}: expected a number beside {given}, for means over trajectories; got None.")
     times = check_times(times)
     grid = time_grid(times, check_step(times, dt), edges=equation.edges(times))
@@ -107,6 +112,8 @@ def expectations(
     scheme = default_differentiable_scheme(equation) if scheme is None else scheme
     check_scheme(scheme, equation)
     check_differentiable(scheme, equation)
+    if feedback is not None:
+        scheme = closed_loop(equation, scheme, feedback)
     for name, value in observables.items():
         if callable(value):
             check_state_function(f"observables[{name!r}]", value, equation.dim)

@@ -100,7 +100,8 @@ def simulate(
     >>> bool(abs(result.mean["p"][-1] - 0.36) < 5 * result.stderr["p"][-1])
     True
     """
-    check_numbers(_DIFFERENTIABLE, equation=equation, psi0=psi0, times=times, observables=observables, seed=seed, dt=dt)
+    given = {"equation": equation, "psi0": psi0, "times": times, "observables": observables, "feedback": feedback}
+    check_numbers(_DIFFERENTIABLE, **given, seed=seed, dt=dt)
     warn_without_noise(equation)
     equation = as_equation(equation)
     psi = weighted_states(psi0, equation.dim)

@@ -13,6 +13,7 @@ PATH = Path(__file__).parents[2] / "scripts" / "examples" / "cool-oscillator.py"
 @pytest.fixture(scope="module")
 def example():
     spec = importlib.util.spec_from_file_location("cool_oscillator", PATH)
+    assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

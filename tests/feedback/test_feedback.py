@@ -4,6 +4,7 @@ records, and what does not fit."""
 from typing import Any, cast
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -134,6 +135,40 @@ def test_other_gains_compile_nothing_anew():
         return len(PROGRAMS)
 
     assert programs(1.0) == programs(2.0)
+
+
+def test_gradients_pass_to_the_gains():
+    """x = .96 e^{−2k t} cos 2A with the angle A = rate·Σ t_n dt of the clock."""
+    equation = sq.models.monitored([0.0, 0.0], {"current": sq.measurement.homodyne(0.5 * SIGMA_Z)})
+
+    def coherence(rate):
+        run = {"trajectories": 2048, "dt": 0.1, "feedback": Loop(Clock(rate), {"turn": SIGMA_Z})}
+        return sq.expectations(equation, EVEN, [0.0, 0.5], observables=BLOCH, **run)["x"][-1]
+
+    value, slope = jax.value_and_grad(coherence)(4.0)
+    size, angle = 0.96 * np.exp(-0.5 * 0.5), 0.1 * 0.1 * (0 + 1 + 2 + 3 + 4)
+    np.testing.assert_allclose(value, size * np.cos(8 * angle), atol=0.02)
+    np.testing.assert_allclose(slope, -2 * angle * size * np.sin(8 * angle), rtol=0.05)
+    with pytest.raises(ValueError, match="^trajectories: expected a number beside dt or scheme or feedback"):
+        sq.expectations(equation, EVEN, [0.0, 0.5], observables=BLOCH, feedback=Loop(Clock(1.0), {"turn": SIGMA_Z}))
+
+
+def test_runs_under_other_controllers_do_not_merge():
+    """Of one class and shape, known by what they compute."""
+    equation = sq.models.monitored([0.0, 0.0], {"current": sq.measurement.homodyne(0.8 * SIGMA_Z)})
+
+    def run(answer, seed):
+        loop = Loop(Wrong(answer), {"turn": SIGMA_Z})
+        options = {"trajectories": 32, "dt": 0.1, "seed": seed, "feedback": loop}
+        return sq.simulate(equation, EVEN, [0.0, 0.2], observables=BLOCH, **options)
+
+    def doubled(memory):
+        return {"turn": 2 * memory}
+
+    first, again, other = run(doubled, 1), run(doubled, 2), run(lambda memory: {"turn": 3 * memory}, 3)
+    assert first.merge(again).trajectories == 64
+    with pytest.raises(ValueError, match="^merge: expected two runs of one problem"):
+        first.merge(other)
 
 
 class Turned(Controller):
