@@ -1,5 +1,6 @@
 """The ensemble's kernel as a function of the equation's parameters, through which gradients pass."""
 
+import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -167,7 +168,8 @@ def _unrolled(problem: Problem, grid: TimeGrid, trajectories: int) -> Problem:
     Steps in pairs would save draws, which cost little beside a gradient, and double what is compiled.
     """
     block = min(problem.loop.block, trajectories)
-    loop = problem.loop._replace(block=block, most_steps=int(grid.steps.max()), paired=False)
+    segment = math.isqrt(int(grid.steps.sum()) - 1) + 1
+    loop = problem.loop._replace(block=block, most_steps=int(grid.steps.max()), segment=segment, paired=False)
     return problem._replace(loop=loop, statistics={})
 
 
@@ -179,9 +181,12 @@ def _means(problem: Problem, trajectories: int) -> jax.Array:
 
     def total(block: jax.Array) -> jax.Array:
         first = block * np.uint32(size)
-        data = run_block(problem.loop, problem.frame, problem.grid, problem.psi0, problem.key, first, observe)
         wanted = first + jnp.arange(size, dtype=jnp.uint32) < trajectories
-        return jnp.sum(jnp.where(wanted[None, None], data["values"], 0), axis=-1)
+
+        def reduce(seen: dict[str, jax.Array]) -> jax.Array:
+            return jnp.sum(jnp.where(wanted[None], seen["values"], 0), axis=-1)
+
+        return run_block(problem.loop, problem.frame, problem.grid, problem.psi0, problem.key, first, observe, reduce)
 
     if _remembered(problem, trajectories) > REMEMBERED:
         total = jax.checkpoint(total, prevent_cse=False)
@@ -190,6 +195,6 @@ def _means(problem: Problem, trajectories: int) -> jax.Array:
 
 
 def _remembered(problem: Problem, trajectories: int) -> int:
-    """Bytes of the states at all saved times, from which a gradient makes the steps between them again."""
-    states = len(problem.loop.scheme.weights) * trajectories * len(problem.grid.ends)
+    """Bytes of the states at the start of every segment, from which a gradient makes its steps again."""
+    states = len(problem.loop.scheme.weights) * trajectories * max(problem.loop.segment, len(problem.grid.ends))
     return states * problem.psi0.size * problem.psi0.dtype.itemsize

@@ -19,7 +19,8 @@ class Loop(NamedTuple):
     """The static choices of a run: everything here triggers a compilation when it changes.
 
     most_steps: the most steps between two saved times where gradients must pass backwards through the loop; None
-    leaves the number of steps to the grid, so that it triggers no compilation. block: trajectories that draw their own
+    leaves the number of steps to the grid, so that it triggers no compilation. segment: how many steps, of one interval
+    or of several, are then made again at a time from the state before them. block: trajectories that draw their own
     noise. antithetic: whether each has a mirror image, a second trajectory with antithetic noise. record: the columns
     of the record that is summed over each of `bins` intervals in all; none where nothing is recorded.
     """
@@ -29,6 +30,7 @@ class Loop(NamedTuple):
     uniform: bool
     paired: bool
     most_steps: int | None = None
+    segment: int = 1
     antithetic: bool = False
     record: tuple[RecordColumn, ...] = ()
     bins: int = 0
@@ -62,18 +64,39 @@ class GridArrays(NamedTuple):
         return len(self.ends if self.saved is None else self.saved) + (self.saved is not None)
 
 
-def _repeat(count: jax.Array, most: int | None, body: Any, carry: Any) -> Any:
-    """carry ← body(index, carry) for every index < count; `most` bounds the count where it must be static."""
-    if most is None:
-        return lax.fori_loop(0, count, body, carry)
+def _repeat_differentiable(count: jax.Array, most: int, segment: int, draw: Any, step: Any, carried: Any) -> Any:
+    """carried ← step(index, carried, draw(index)) for every index < count <= most.
 
-    # Backwards, each step is made again from the state before it, which is all that is remembered of it.
-    body = jax.checkpoint(body, prevent_cse=False)
+    Backwards, one segment of steps at a time is made again from the state before it, and then each of its steps; the
+    noise of a step is drawn once in each of the first two passes.
+    """
+    step = jax.checkpoint(step, prevent_cse=False)
+    # JAX would otherwise remember the words of all steps, which depend on no parameter.
+    draw = jax.checkpoint(draw, prevent_cse=False)
+    segments = -(-most // segment)
+    length = -(-most // segments)
 
-    def visit(carry: Any, index: jax.Array) -> tuple[Any, None]:
-        return lax.cond(index < count, body, lambda index, carry: carry, index, carry), None
+    def visit(carry: tuple, _: None) -> tuple[tuple, None]:
+        carried, noise, index = carry
+        moved = step(index, carried, noise)
+        # No conditional, through which XLA would copy what is remembered.
+        carried = jax.tree.map(lambda new, old: jnp.where(index < count, new, old), moved, carried)
+        return (carried, draw(index + 1), index + 1), None
 
-    return lax.scan(visit, carry, jnp.arange(most, dtype=count.dtype))[0]
+    def advance(carry: tuple, _: None) -> tuple[tuple, None]:
+        carried, index = carry
+        carried, _, index = lax.scan(visit, (carried, draw(index), index), length=length)[0]
+        return (carried, index), None
+
+    carry = carried, jnp.zeros((), count.dtype)
+    if _intervals_together(most, segment) > 1:
+        return advance(carry, None)[0][0]
+    return lax.scan(jax.checkpoint(advance, prevent_cse=False), carry, length=segments)[0][0]
+
+
+def _intervals_together(most: int, segment: int) -> int:
+    """How many intervals of at most `most` steps make a segment."""
+    return max(1, segment // most)
 
 
 def _steps(loop: Loop, stepper: Stepper, colouring: Colouring | None) -> Any:
@@ -127,14 +150,21 @@ def _advance(
     body = _steps(loop, stepper, colouring)
 
     def interval(carry: tuple, t: jax.Array, first: jax.Array, steps: jax.Array, dt: jax.Array) -> Any:
+        def step(index: jax.Array, carried: Any, noise: Any) -> Any:
+            return body(carried, t + (stride * index).astype(dtype) * dt, dt, noise)
+
+        def following(index: jax.Array) -> Any:
+            return draw(key, trajectories, first // stride + index, budget, dtype)
+
         def iterate(index: jax.Array, carry: tuple) -> tuple:
             carried, noise = carry
-            now = t + (stride * index).astype(dtype) * dt
-            following = draw(key, trajectories, first // stride + index + 1, budget, dtype)
-            return body(carried, now, dt, noise), following
+            return step(index, carried, noise), following(index + 1)
 
-        most = None if loop.most_steps is None else loop.most_steps // stride
-        return _repeat(steps // stride, most, iterate, carry)
+        if loop.most_steps is None:
+            return lax.fori_loop(0, steps // stride, iterate, carry)
+        carried, noise = carry
+        most = loop.most_steps // stride
+        return _repeat_differentiable(steps // stride, most, loop.segment, following, step, carried), noise
 
     return interval
 
@@ -163,13 +193,21 @@ def _through_bins(
 
 
 def run_block(
-    loop: Loop, frame: Frame, grid: GridArrays, psi0: jax.Array, key: jax.Array, first: jax.Array, observe: Any
+    loop: Loop,
+    frame: Frame,
+    grid: GridArrays,
+    psi0: jax.Array,
+    key: jax.Array,
+    first: jax.Array,
+    observe: Any,
+    reduce: Any = lambda seen: seen,
 ) -> Any:
     """`observe` of one block at every saved time, stacked on a leading time axis.
 
     psi0: as of `starting_states`. first: index of the first trajectory that draws noise. observe: from the tuple of
     states in the given basis, each (dim, loop.columns), one for each of the scheme's weights; where something is
-    recorded to a dictionary, to which "records" (bins, column, block) are added.
+    recorded to a dictionary, to which "records" (bins, column, block) are added. reduce: of what is observed at one
+    time of all columns, what is kept.
     """
     dtype = psi0.real.dtype
     trajectories = first.astype(jnp.uint32) + jnp.arange(loop.block, dtype=jnp.uint32)
@@ -195,7 +233,7 @@ def run_block(
             ((state, memory), noise), written = _through_bins(advance, carried, written, place, bins, slot)
         seen = give(stepper.extract(t_next, state), phase)
         state = stepper.suspend(t_next, state) if shared is None else state
-        return (state, memory, noise, step + steps, written), seen
+        return (state, memory, noise, step + steps, written), reduce(seen)
 
     # One column until all is done that trajectories share. XLA's processor backend (jaxlib 0.10) also reads beyond
     # the operand in a product of a matrix and a broadcast vector that is summed afterwards.
@@ -207,14 +245,37 @@ def run_block(
     start = jax.tree.map(spread, start)
     start_phase, phases = (None, None) if grid.phases is None else (grid.phases[0], grid.phases[1:])
     intervals = (grid.ends[:-1], grid.ends[1:], grid.steps, grid.lengths, phases, grid.bins, grid.slots)
-    if loop.most_steps is not None:
-        # Backwards, the steps of one interval at a time are made again from its first state.
-        visit = jax.checkpoint(visit, prevent_cse=False)
     step = jnp.zeros((), grid.steps.dtype)
     noise = _drawing(loop)[0](key, trajectories, step, drawn, dtype)
     written = jnp.zeros((loop.bins, len(loop.record), loop.block), dtype) if loop.record else None
-    (*_, written), later = lax.scan(visit, (start, memory, noise, step, written), intervals)
+    (*_, written), later = _scan_intervals(loop, visit, (start, memory, noise, step, written), intervals)
     if grid.saved is not None:
         later = jax.tree.map(lambda each: each[grid.saved], later)
-    seen = jax.tree.map(lambda a, b: jnp.concatenate([spread(a)[None], b]), give(states, start_phase), later)
+    at_start = reduce(jax.tree.map(spread, give(states, start_phase)))
+    seen = jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), at_start, later)
     return seen if written is None else {**seen, "records": written}
+
+
+def _scan_intervals(loop: Loop, visit: Any, carry: tuple, intervals: tuple) -> tuple[tuple, Any]:
+    """`visit` of all intervals, as of `lax.scan`; of many short ones gradients remember the first in every segment."""
+    count = len(intervals[0])
+    together = 1 if loop.most_steps is None else _intervals_together(loop.most_steps, loop.segment)
+    if together == 1:
+        return lax.scan(visit, carry, intervals)
+    groups = -(-count // together)
+
+    def grouped(array: jax.Array) -> jax.Array:
+        # What fills the last group up are repetitions of the last interval, of no steps and not looked at.
+        padded = jnp.pad(array, (0, groups * together - count), mode="edge")
+        return padded.reshape(groups, together)
+
+    times, ends, steps, *rest = intervals
+    inside = jnp.arange(count) < count
+    steps = jnp.where(jnp.pad(inside, (0, groups * together - count)).reshape(groups, together), grouped(steps), 0)
+    shaped = (grouped(times), grouped(ends), steps, *jax.tree.map(grouped, tuple(rest)))
+
+    def group(carry: tuple, inputs: tuple) -> tuple[tuple, Any]:
+        return lax.scan(visit, carry, inputs)
+
+    carry, later = lax.scan(jax.checkpoint(group, prevent_cse=False), carry, shaped)
+    return carry, jax.tree.map(lambda array: array.reshape(groups * together, *array.shape[2:])[:count], later)

@@ -233,3 +233,31 @@ def test_means_without_trajectories_are_exact():
 def test_exact_means_or_means_over_trajectories(arguments, message):
     with pytest.raises(ValueError, match=message):
         sq.expectations(suv(), PSI, [0.0, 1.0], **({"observables": P} | arguments))
+
+
+@pytest.mark.parametrize(
+    "times", [[0.0, 2.7], np.linspace(0, 1.3, 14), [0.0, 0.1, 0.5, 0.6, 0.75, 2.0]], ids=["one", "many", "unequal"]
+)
+def test_gradients_over_segments_of_steps_are_those_of_finite_differences(times):
+    """27 steps in segments of 6, 13 intervals in groups of 4, and intervals of 1 to 13 steps."""
+
+    def mean(strength):
+        return sq.expectations(suv(strength), PSI, times, observables={"x": np.array([[0.0, 1], [1, 0]])}, **RUN)["x"]
+
+    with jax.enable_x64(True):
+        reverse, forward = jax.jacrev(mean)(0.6), jax.jvp(mean, (0.6,), (1.0,))[1]
+        central = (mean(0.6 + 1e-6) - mean(0.6 - 1e-6)) / 2e-6
+    np.testing.assert_allclose(reverse, central, rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(forward, central, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("steps, saved, most", [(10_000, 1, 8), (10_000, 100, 8), (100_000, 1, 32)])
+def test_a_gradient_remembers_little_however_many_steps_and_times(steps, saved, most):
+    """XLA's temporary memory, in MiB, for 1024 qubits; all states of 10⁴ steps would be 160."""
+
+    def last(strength):
+        run = {"observables": P, "trajectories": 1024, "dt": 1 / steps}
+        return sq.expectations(suv(strength), PSI, np.linspace(0, 1, saved + 1), **run)["p"][-1]
+
+    compiled = jax.jit(jax.grad(last)).lower(0.6).compile()
+    assert compiled.memory_analysis().temp_size_in_bytes <= most * 2**20
