@@ -224,6 +224,9 @@ def _fastest(equation: Equation) -> float:
 
 
 def _rate(channel: Channel) -> float:
+    if channel.time_dependent:
+        # At coefficients of 1: how large they become depends on the run.
+        return float(np.abs(channel.total_loss()).max())
     if channel.is_secular:
         leaves = [np.abs(np.asarray(leaf)).max() for leaf in _arrays(channel)]
         return float(max(leaves, default=1.0))

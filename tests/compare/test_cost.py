@@ -133,3 +133,20 @@ def test_where_there_is_no_master_equation_the_ensemble_is_the_tool():
         assert found.method == "none" and not found.exact_is_faster and "no master equation within reach" in str(found)
     still = sq.models.unravel(sq.systems.levels([0, 1.0]), [np.array([0, 1.0])], noise="unitary", colour=colour)
     assert hint(still).method == "closed-form"
+
+
+def test_operators_that_depend_on_time_count_by_their_rates():
+    """Not by the times at which their coefficients jump."""
+    jump = np.array([[0.0, 30.0], [0.0, 0.0]])
+    drive = sq.systems.sampled([0.0, 1e6, 2e6], [1.0, 2.0], interpolation="constant")
+    channels = [
+        sq.channels.TimeDependentOperator([(jump, drive)]),
+        sq.channels.Modulated(sq.channels.DenseOperators([jump]), drive),
+    ]
+    for channel in channels:
+        equation = sq.Equation(sq.systems.levels([0.0, 1.0]), [channel])
+        found = sq.exact.cost_hint(equation, TIMES, trajectories=1000, steps=1000)
+        plain = sq.models.unravel(sq.systems.levels([0.0, 1.0]), [jump])
+        other = sq.exact.cost_hint(plain, TIMES, trajectories=1000, steps=1000)
+        assert found.method == "ode"
+        assert 0 < found.exact < 100 * max(other.exact, 1e-3)
