@@ -125,7 +125,7 @@ class EnsembleResult:
     def merge(self, other: "EnsembleResult") -> "EnsembleResult":
         """Both ensembles as one; the same equation, times and step, and no trajectory in both.
 
-        Records come in the order of `ranges`.
+        Records come in the order of `ranges`, kept states as they are: this result's first.
 
         Its info is what both have in common and their seconds together. It counts as a run that came to its end.
 

@@ -155,6 +155,19 @@ def test_records_under_a_tolerance_are_those_of_single_trajectories():
     judge_sample(result.records["x"], GAIN * means(WATCHED, 0.25, 4) / 0.25 + OFFSET, "homodyne, tolerance")
 
 
+def test_the_step_serves_the_record_where_no_observable_asks_for_it():
+    """A norm alone would be right at any step."""
+    watched = sq.models.monitored(
+        DRIVE, {"x": sq.measurement.homodyne(X, phase=ANGLE), "rest": sq.measurement.unread(Z)}
+    )
+    options = {"observables": {"norm": np.ones(2)}, "trajectories": 10_000, "seed": 7}
+    result = sq.simulate(watched, DOWN, [0.0, 2.0], records=True, **options)
+    assert result.dt < 0.5
+    judge_sample(
+        result.records["x"], means(np.exp(-1j * ANGLE) * X, 2.0, 1) / 2.0, "record at a step of the run's choice"
+    )
+
+
 def innovations(trajectories, steps):
     """∫dY − ∫⟨c + c†⟩dt over single steps in units of √dt, (trajectory, step), the mean by the trapezoidal rule."""
     times = np.linspace(0, 1, steps + 1)
