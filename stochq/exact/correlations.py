@@ -81,20 +81,21 @@ def _regression(equation: Equation, start: np.ndarray, later: np.ndarray, lags: 
 
 
 def _traces(equation: Equation, hermitian: np.ndarray, later: np.ndarray, lags: np.ndarray, time: float) -> np.ndarray:
+    # The operator at each of the lags, where it depends on time.
+    later = np.broadcast_to(later, (len(lags), *hermitian.shape))
     # The methods' tolerances are those of density matrices.
     scale = float(np.linalg.norm(hermitian))
     if scale == 0:
         return np.zeros(len(lags), np.complex128)
     times = time + (lags if lags[0] == 0 else np.concatenate([[0.0], lags]))
     if len(times) == 1:
-        return np.array([np.sum(later.T * hermitian)])
+        return np.array([np.sum(later[0].T * hermitian)])
     method, parts = choose(equation, "auto")
     if equation.colour is not None:
         refuse_coloured(equation, [], method)
     with jax.enable_x64(True):
-        solutions = solve(equation, parts, hermitian / scale, times, method)
-        values = np.array([np.sum(later.T * solved.rho) for solved in solutions])
-    return scale * values[len(times) - len(lags) :]
+        density = [solved.rho for solved in solve(equation, parts, hermitian / scale, times, method)]
+    return scale * np.einsum("tij,tji->t", later, np.stack(density[len(times) - len(lags) :]))
 
 
 def record_correlation(
@@ -142,6 +143,9 @@ def record_correlation(
     equation = as_equation(equation)
     check_number("time", time)
     earlier = current_of(equation, "first", first, time)
-    later = earlier if second is None else current_of(equation, "second", second, time)
+    name, given = ("first", first) if second is None else ("second", second)
+    lags = check_lags(lags)
     start = earlier.measured(initial_density(psi0_or_rho0, equation.dim))
-    return _traces(equation, start, later.observable(), check_lags(lags), float(time)).real
+    moments = time + lags if equation.time_dependent else [time]
+    later = np.stack([current_of(equation, name, given, float(t)).observable() for t in moments])
+    return _traces(equation, start, later, lags, float(time)).real

@@ -59,7 +59,7 @@ def _currents(equation: Equation, t: float) -> dict[str, Current]:
         for line in equation.lines:
             channel = equation.channels[line.sources[0][0]]
             variants = channel.law.variants if channel.law.name in ("real", "complex") else ()
-            operators = [Current(factor * _source(equation, *line.sources[0])) for factor in variants]
+            operators = [Current(factor * _source(equation, *line.sources[0], t)) for factor in variants]
             found |= _named(line.name, operators)
     for line in equation.lines if equation.detectors else ():
         detector = equation.detectors[line.detector]
@@ -84,7 +84,8 @@ def _counters(equation: Equation) -> dict[str, np.ndarray]:
     """The operators whose clicks are counted, dark counts included, by the names of their records."""
     if not equation.detectors:
         lines = [line for line in equation.lines if equation.channels[line.sources[0][0]].law.name == "jump"]
-        return {line.name: _source(equation, *line.sources[0])[None] for line in lines}
+        constant = [line for line in lines if not equation.channels[line.sources[0][0]].time_dependent]
+        return {line.name: _source(equation, *line.sources[0], 0.0)[None] for line in constant}
     found = {}
     for line in equation.lines:
         detector = equation.detectors[line.detector]
@@ -94,9 +95,9 @@ def _counters(equation: Equation) -> dict[str, np.ndarray]:
     return found
 
 
-def _source(equation: Equation, place: int, operator: int) -> np.ndarray:
-    """An operator (dim, dim) of a channel, in the given basis."""
+def _source(equation: Equation, place: int, operator: int, t: float) -> np.ndarray:
+    """An operator (dim, dim) of a channel at time t, in the given basis."""
     channel = equation.channels[place]
     columns = equation.basis_matrix(channel)
-    own = np.asarray(channel.operators())[operator]
+    own = np.asarray(channel.operators_at(t))[operator]
     return own if columns is None else np.asarray(columns) @ own @ np.asarray(columns).conj().T

@@ -182,3 +182,12 @@ def test_records_of_models_by_their_places():
     for name, operator in zip(names, operators, strict=True):
         found = sq.exact.record_correlation(equation, rho, [0.5], first=name)
         np.testing.assert_allclose(found, sq.exact.record_correlation(equation, rho, [0.5], first=operator))
+
+
+def test_a_phase_that_turns_while_the_system_rests():
+    """σ_z is conserved and watched with the phase t: the current is 2g cos t σ_z, with itself at two times."""
+    detector = sq.measurement.homodyne(0.7 * np.array([1.0, -1.0]), phase=lambda t: t)
+    equation = sq.models.monitored(np.diag([0.3, -0.3]), {"x": detector})
+    lags = np.array([0.0, 0.5, 2.0])
+    found = sq.exact.record_correlation(equation, [0.6, 0.8], lags, first="x", time=0.4)
+    np.testing.assert_allclose(found, (2 * 0.7) ** 2 * np.cos(0.4) * np.cos(0.4 + lags), atol=1e-8)

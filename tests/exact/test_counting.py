@@ -131,3 +131,16 @@ def test_nothing_clicks():
     assert sq.exact.stationary_counting(decay, operator=LOWER) == (0.0, 0.0)
     with pytest.raises(ValueError, match="operator: expected one that clicks"):
         sq.exact.waiting_time(decay, None, [1.0], operator=LOWER)
+
+
+def test_counters_by_name():
+    """Dark counts are a Poisson process of their own: they add the same to the mean and the variance."""
+    counter = sq.measurement.counting(np.sqrt(RATE) * LOWER, efficiency=0.4, dark=0.3)
+    equation = sq.models.monitored(DRIVE, {"clicks": counter})
+    times = np.array([0.0, 0.7, 2.0])
+    plain = sq.exact.counting(_atom(), [1.0, 0.0], times, operator=np.sqrt(0.4 * RATE) * LOWER)
+    found = sq.exact.counting(equation, [1.0, 0.0], times, operator="clicks")
+    np.testing.assert_allclose(found.mean, plain.mean + 0.3 * times, atol=1e-8)
+    np.testing.assert_allclose(found.variance, plain.variance + 0.3 * times, atol=1e-8)
+    with pytest.raises(ValueError, match="operator: expected one of 'clicks', or an operator; got 'click'"):
+        sq.exact.counting(equation, [1.0, 0.0], times, operator="click")

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import stochq as sq
-from stochq.channels import DenseOperators, Modulated, Projectors
+from stochq.channels import DenseOperators, Modulated, Projectors, TimeDependentOperator
 from tests import oracles
 
 qutip = pytest.importorskip("qutip")
@@ -66,14 +66,38 @@ def test_pulses_that_are_short_in_a_long_run():
     np.testing.assert_allclose(found.expect["excited"], [0.0, 1.0, np.exp(-1.0)], atol=1e-7)
 
 
+def test_complex_drives_and_operators_that_change_their_form():
+    """H = F e^{−2it}A + h.c. and L = A + e^{0.7it} sin(t) B."""
+    first, second = oracles.random_unitary(3, 1), oracles.random_unitary(3, 2)
+    system = sq.systems.driven(sq.systems.levels([0.0, 0.5, 1.2]), [first], [lambda t: 0.8 * jnp.exp(-2j * t)])
+    turning = TimeDependentOperator([(0.5 * second, jnp.ones_like), (first, lambda t: jnp.exp(0.7j * t) * jnp.sin(t))])
+    equation = sq.Equation(system, [turning])
+    rho, observable = oracles.random_density(3, 6), oracles.random_hermitian(3, 7)
+    hamiltonian = [
+        qutip.Qobj(np.diag([0.0, 0.5, 1.2])),
+        [qutip.Qobj(first), lambda t: 0.8 * np.exp(-2j * t)],
+        [qutip.Qobj(first.conj().T), lambda t: 0.8 * np.exp(2j * t)],
+    ]
+    changing = [qutip.Qobj(0.5 * second), [qutip.Qobj(first), lambda t: np.exp(0.7j * t) * np.sin(t)]]
+    expected = _by_qutip(hamiltonian, [qutip.QobjEvo(changing)], rho, observable)
+    found = sq.exact.evolve(equation, rho, TIMES, observables={"o": observable})
+    np.testing.assert_allclose(found.expect["o"], expected, atol=2e-7)
+    traced = sq.exact.expectations(equation, rho, TIMES, observables={"o": observable})
+    np.testing.assert_allclose(traced["o"], expected, atol=2e-7)
+
+
 def test_square_pulses():
-    """A coefficient that jumps: a Rabi rotation by 1.2 between t = 0.5 and 1.1 and back by 0.4 until 1.3."""
+    """A Rabi rotation by 1.2 between t = 0.5 and 1.1 and back by 0.4 until 1.3, whether the jumps are stated or not."""
     x = np.array([[0.0, 1.0], [1.0, 0.0]])
 
-    def steps(t):
+    def pulses(t):
         return jnp.where((t >= 0.5) & (t < 1.1), 1.0, 0.0) - jnp.where((t >= 1.1) & (t < 1.3), 1.0, 0.0)
 
-    system = sq.systems.driven(sq.systems.levels([0.0, 0.0]), [x], [steps])
     excited = {"excited": np.array([1.0, 0.0])}
-    found = sq.exact.evolve(sq.Equation(system, []), [0.0, 1.0], [0.0, 1.1, 2.0], observables=excited)
-    np.testing.assert_allclose(found.expect["excited"], [0.0, np.sin(0.6) ** 2, np.sin(0.4) ** 2], atol=1e-6)
+    expected = [0.0, np.sin(0.6) ** 2, np.sin(0.4) ** 2]
+    for coefficient, atol in ((pulses, 1e-6), (sq.systems.piecewise(pulses, [0.5, 1.1, 1.3]), 1e-9)):
+        system = sq.systems.driven(sq.systems.levels([0.0, 0.0]), [x], [coefficient])
+        found = sq.exact.evolve(sq.Equation(system, []), [0.0, 1.0], [0.0, 1.1, 2.0], observables=excited)
+        np.testing.assert_allclose(found.expect["excited"], expected, atol=atol)
+        traced = sq.exact.expectations(sq.Equation(system, []), [0.0, 1.0], [0.0, 1.1, 2.0], observables=excited)
+        np.testing.assert_allclose(traced["excited"], expected, atol=100 * atol)
