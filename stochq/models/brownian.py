@@ -13,6 +13,7 @@ from stochq.equation import Equation
 from stochq.laws import Law, NoiseLaw
 from stochq.models.checks import positive, rate
 from stochq.noise import Coloured
+from stochq.noise.roots import root
 from stochq.operators import operator_list
 from stochq.systems.banded import Banded
 from stochq.systems.checks import check_finite, check_number, shape_of
@@ -134,6 +135,7 @@ def unravel(
     hamiltonian: Hamiltonian | ArrayLike,
     jump_operators: Channel | Sequence[Channel | ArrayLike],
     *,
+    rates: ArrayLike | None = None,
     noise: NoiseLaw | Law | None = None,
     hbar: Number = 1.0,
     colour: Coloured | None = None,
@@ -141,10 +143,11 @@ def unravel(
     r"""Any Hamiltonian with any jump operators, $L_k$ given with $\sqrt{\gamma_k}$ inside, as QuTiP takes them.
 
     jump_operators: sequence of matrices (dim, dim), diagonals (dim,), or channels from `stochq.channels`. Structure
-    is found and used: real diagonals, few bands, dense. noise: the law of all of them; None leaves each channel its own
+    is found and used: real diagonals, few bands, dense. rates: γ_k of the operators, then given without; a gradient may
+    trace them, and the operators keep their structure. noise: the law of all of them; None leaves each channel its own
     and is "real" for matrices. colour: the spectrum of unitary noise on real diagonals.
 
-    Raises ValueError for shapes that do not match or entries that are not finite.
+    Raises ValueError for shapes that do not match, entries that are not finite, and negative rates.
 
     >>> import numpy as np
     >>> import stochq as sq
@@ -161,13 +164,29 @@ def unravel(
         for index, item in enumerate(given)
         if not isinstance(item, Channel)
     ]
-    diagonal = [m for m in matrices if m.ndim == 1]
-    dense = [m for m in matrices if m.ndim == 2]
+    roots = None if rates is None else _roots(rates, len(matrices), bool(channels))
+    diagonal, dense = ([k for k, matrix in enumerate(matrices) if matrix.ndim == ndim] for ndim in (1, 2))
     if diagonal:
-        channels.append(Features(stacked(diagonal)))
+        stack = stacked([matrices[k] for k in diagonal])
+        channels.append(Features(stack if roots is None else roots[np.array(diagonal)][:, None] * stack))
     if dense:
-        channels.append(structured(stacked(dense)))
+        factors = None if roots is None else roots[np.array(dense)]
+        channels.append(structured(stacked([matrices[k] for k in dense]), factors=factors))
     return Equation(hamiltonian, tuple(channels), noise, hbar, colour)
+
+
+def _roots(rates: ArrayLike, operators: int, channels: bool) -> Array:
+    """√γ_k of the operators, by numpy unless they are traced."""
+    if channels:
+        raise ValueError("rates: expected none beside channels, which have rates of their own.")
+    if np.shape(rates) != (operators,):
+        raise ValueError(f"rates: expected shape ({operators},), one for each operator; got {np.shape(rates)}.")
+    if not is_concrete(rates):
+        return root(jnp.asarray(rates))
+    check_finite("rates", rates)
+    if np.any(np.asarray(rates) < 0):
+        raise ValueError(f"rates: expected none below zero; got {np.min(np.asarray(rates))}.")
+    return np.sqrt(np.asarray(rates, float))
 
 
 def jump_operator(name: str, item: Any, dim: int) -> Array:
