@@ -21,6 +21,7 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser("memory", help="peak memory of a million trajectories")
     commands.add_parser("agreement", help="large ensembles against their master equations")
     commands.add_parser("phase-space", help="ten thousand dissipative-CSL oscillators in one call")
+    commands.add_parser("likelihood", help="records: likelihoods, gradients and conditional states, beside QuTiP")
     commands.add_parser("coloured", help="noise with a spectrum against white noise, per step")
     commands.add_parser("noise-share", help="a step beside its random numbers alone")
     commands.add_parser("records", help="runs with their records beside the same without")
@@ -67,6 +68,7 @@ CALLS = {
     "memory": ("memory", "memory", ()),
     "agreement": ("agreement", "agreement", ()),
     "phase-space": ("phase_space", "phase_space", ()),
+    "likelihood": ("likelihood", "likelihood", ()),
     "coloured": ("coloured", "coloured", ()),
     "noise-share": ("noise_share", "noise_share", ()),
     "records": ("records", "records", ()),

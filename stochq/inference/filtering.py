@@ -14,7 +14,15 @@ from stochq.arrays import Array, ArrayLike, is_concrete
 from stochq.compiling import compiled
 from stochq.ensemble.runner import thread_pool, workers
 from stochq.equation import Equation
-from stochq.inference.likelihood.choose import Kind, Method, build, choose
+from stochq.inference.likelihood.choose import (
+    Kind,
+    Method,
+    build,
+    build_low_rank,
+    check_rank,
+    choose,
+    warn_of_wide_bins,
+)
 from stochq.inference.likelihood.instrument import Instrument, Written
 from stochq.inference.likelihood.sweep import sweep
 from stochq.inference.observed import Observed, as_monitored, initial_state, observe
@@ -35,6 +43,7 @@ class Filtered:
         mean: {name: (record, T)} conditional means ⟨O⟩ = Tr(Oρ_c), before and after every interval.
         purity: Tr ρ_c² (record, T).
         log_likelihood: (record,), relative to Wiener noise.
+        discarded: (record,) the weight that states of limited rank have cut off in all, a share of 1 each time.
         density: ρ_c (record, T, dim, dim), or None.
     """
 
@@ -42,6 +51,7 @@ class Filtered:
     mean: dict[str, np.ndarray]
     purity: np.ndarray
     log_likelihood: np.ndarray
+    discarded: np.ndarray
     density: np.ndarray | None = field(default=None, repr=False)
 
 
@@ -53,6 +63,7 @@ def filter(
     observables: Mapping[str, ArrayLike],
     method: Method = "auto",
     density: bool = False,
+    rank: int | None = None,
 ) -> Filtered:
     r"""The conditional state given everything that was written down up to each time.
 
@@ -68,8 +79,11 @@ def filter(
         record: simulated or measured, of all detectors or some; what the others write is lost.
         observables: {name: operator (dim, dim) or diagonal (dim,)}.
         method: "exact" for up to 8 levels; "kraus" for any number, of second order in the bins' width; "commuting"
-            where all operators are diagonal, exact; "auto" the first that fits.
+            where all operators are diagonal, exact; "auto" the first that fits. A warning says where bins are too wide
+            for "kraus".
         density: whether the density matrices are returned.
+        rank: of the conditional states, for dimensions whose square is too much; None for whole ones. Kraus maps make
+            them, and `discarded` says what they miss.
 
     Returns:
         Means, purity, the log-likelihood of each record and, on request, density matrices.
@@ -91,15 +105,19 @@ def filter(
     with jax.enable_x64(True):
         initial = initial_state(state, equation.dim)
         observed = observe(equation, record)
-        instrument = build(choose(observed, initial, method), observed)
+        if rank is None:
+            instrument = build(choose(observed, initial, method), observed)
+        else:
+            instrument = build_low_rank(observed, check_rank(rank, observed, method))
+        warn_of_wide_bins(instrument, observed)
         operators = np.stack(list(rows.values()))
         follow = partial(_filtered, instrument, initial, operators, density)
-        log_likelihood, readings, first = in_blocks(follow, observed.written)
+        log_likelihood, readings, first, discarded = in_blocks(follow, observed.written)
     check_possible(log_likelihood)
     full = [np.concatenate([before[:, None], after], axis=1) for before, after in zip(first, readings, strict=True)]
     means = by_observable(dict(zip(rows, np.moveaxis(full[0], 2, 0), strict=True)), observables)
     total = log_likelihood + np.asarray(observed.correction)
-    return Filtered(record.times, means, full[1], total, full[2] if density else None)
+    return Filtered(record.times, means, full[1], total, discarded, full[2] if density else None)
 
 
 def log_likelihood(
@@ -120,7 +138,8 @@ def log_likelihood(
         per_record: whether the records are returned one by one, (record,), and not their sum.
 
     Returns:
-        A number, or (record,); minus infinity where the equation cannot write the record.
+        A number, or (record,); minus infinity where the equation cannot write the record. It is not a number at
+        parameters, while JAX traces them, for which the bins are too wide for the series of "exact".
 
     Raises:
         ValueError: as of `filter`, and for traced numbers in single precision.
@@ -148,6 +167,7 @@ def log_likelihood(
         kind = choose(observed, initial, method)
         if concrete:
             instrument = build(kind, observed)
+            warn_of_wide_bins(instrument, observed)
             found, _, _ = in_blocks(partial(_likelihood, instrument, initial), observed.written)
             found = found + np.asarray(observed.correction)
         else:
@@ -188,7 +208,7 @@ def _likelihood(instrument: Instrument, state: Array, written: Written) -> Any:
 
 @compiled
 def _filtered(instrument: Instrument, state: Array, operators: Array, density: bool, written: Written) -> Any:
-    """Log-likelihoods (R,), readings after the bins, (R, T, ...), and before the first, (R, ...)."""
+    """Log-likelihoods (R,), readings after the bins, (R, T, ...), and before the first, (R, ...), discarded weight."""
 
     def read(state: Any) -> tuple[jax.Array, ...]:
         kept = (instrument.density(state),) if density else ()
@@ -197,7 +217,8 @@ def _filtered(instrument: Instrument, state: Array, operators: Array, density: b
     start = instrument.start(state, written.current.shape[-1])
     swept = sweep(instrument, start, written, read)
     readings = tuple(jnp.moveaxis(array, -1, 0) for array in swept.readings)
-    return swept.log_likelihood, readings, tuple(jnp.moveaxis(array, -1, 0) for array in read(start))
+    first = tuple(jnp.moveaxis(array, -1, 0) for array in read(start))
+    return swept.log_likelihood, readings, first, instrument.discarded(swept.state)
 
 
 def in_blocks(follow: Any, written: Written, most: int = _RECORDS) -> Any:

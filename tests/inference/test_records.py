@@ -23,6 +23,7 @@ def driven(**detectors):
     [
         (homodyne(LOWERING, phase=0.5 * np.pi, efficiency=0.7), -np.sqrt(0.7) * Y),
         (heterodyne(LOWERING, efficiency=0.7), np.sqrt(0.7) * LOWERING),
+        (heterodyne(LOWERING, gain=1.2, offset=0.3, noise=0.5), 1.2 * LOWERING + 0.3 * np.eye(2)),
     ],
 )
 def test_sampled_records_have_the_means_of_the_master_equation(detector, current):
@@ -35,6 +36,10 @@ def test_sampled_records_have_the_means_of_the_master_equation(detector, current
     want = np.array([np.trapezoid(part, dx=fine[1]) for part in _bins(mean, 10)]) / 0.03
     found, error = record["out"].mean(axis=0), np.sqrt(np.var(record["out"], axis=0) / 20_000)
     assert np.max(np.abs(found - want) / error) < 4
+    # E p_W/p = 1 under the law of the record, its gain and offset included.
+    first = sq.inference.Record(times[:6], record.increments[:, :5], record.names, record.kinds)
+    weights = np.exp(-sq.inference.log_likelihood(equation, GROUND, first, per_record=True))
+    assert abs(weights.mean() - 1) < 4 * weights.std() / np.sqrt(20_000)
 
 
 def _bins(values, length):
@@ -211,3 +216,30 @@ def test_inefficient_detection_against_qutip():
     ):
         error = np.sqrt((mine.var(axis=0) + other.var(axis=0)) / count) + 1e-12
         assert np.all(np.abs(mine.mean(axis=0) - other.mean(axis=0)) < 4 * error + 2e-3)
+
+
+def test_states_of_low_rank():
+    """Full rank loses nothing; a lower one nears the whole state as the discarded weight says."""
+    lower = np.diag(np.sqrt(np.arange(1.0, 5)), 1)
+    equation = sq.models.monitored(
+        0.7 * (lower + lower.T), {"out": homodyne(lower, efficiency=0.5), "lost": unread(0.3 * np.diag(np.arange(5.0)))}
+    )
+    rng = np.random.default_rng(0)
+    record = sq.inference.Record(np.linspace(0, 1, 21), rng.normal(size=(3, 20)) * np.sqrt(0.05), ["out"])
+    rho = np.diag([0.7, 0.3, 0.0, 0.0, 0.0])
+
+    def filtered(**options):
+        return sq.inference.filter(
+            equation, rho, record, observables={"n": np.arange(5.0)}, method="kraus", density=True, **options
+        )
+
+    whole, full, some = filtered(), filtered(rank=5), filtered(rank=3)
+    np.testing.assert_allclose(full.density, whole.density, atol=1e-10)
+    np.testing.assert_allclose(full.log_likelihood, whole.log_likelihood, atol=1e-10)
+    np.testing.assert_allclose(full.purity, whole.purity, atol=1e-10)
+    np.testing.assert_allclose(full.mean["n"], whole.mean["n"], atol=1e-10)
+    assert np.all(full.discarded < 1e-10) and np.all(whole.discarded == 0)
+    distance = np.abs(some.density - whole.density).max(axis=(1, 2, 3))
+    assert np.all((some.discarded > 1e-6) & (some.discarded < 0.2) & (distance < 2 * some.discarded))
+    with pytest.raises(ValueError, match="rank: expected a whole number of at least 1 and at most 5"):
+        filtered(rank=6)

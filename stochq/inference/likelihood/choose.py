@@ -1,5 +1,6 @@
 """Which instrument a record is read with."""
 
+import warnings
 from itertools import product
 from typing import Any, Literal, get_args
 
@@ -14,9 +15,11 @@ from stochq.inference.likelihood.exact import ExactInstrument, coefficients
 from stochq.inference.likelihood.hermite import Powers, powers_up_to
 from stochq.inference.likelihood.instrument import Instrument
 from stochq.inference.likelihood.kraus import kraus_instrument
+from stochq.inference.likelihood.low_rank import low_rank_instrument
 from stochq.inference.likelihood.words import moments
 from stochq.inference.observed import Observed
 from stochq.measurement.line import WatchedParts
+from stochq.systems.checks import check_count
 
 Method = Literal["auto", "exact", "kraus", "commuting"]
 Kind = Literal["exact", "pure", "mixed", "commuting"]
@@ -26,6 +29,8 @@ LARGEST_EXACT = {0: 8, 1: 8, 2: 8, 3: 4}
 # JAX traces the parameters, where their size is not known.
 _MOST, _TRACED = {0: 0, 1: 42, 2: 20, 3: 16}, {0: 0, 1: 16, 2: 12, 3: 9}
 _DEGREES = (4, 6, 8, 10, 12, 14, 16, 20, 24, 28, 40)
+# Errors of the log-likelihood of a record from the width of its bins that are worth a warning.
+_LARGEST_EXCESS = 0.1
 # What the first terms left out may be, for typical records, and what is refused.
 _NEGLIGIBLE, _TOO_MUCH = 1e-13, 1e-6
 
@@ -66,6 +71,22 @@ def choose(observed: Observed, state: Array, method: str, *, linear: bool = Fals
     return "pure" if lossless and not dark and not (counters and currents) else "mixed"
 
 
+def check_rank(rank: Any, observed: Observed, method: str) -> int:
+    """A rank as an int; ValueError unless conditional states can have it."""
+    dim = observed.parts.hamiltonian.shape[-1]
+    rank = check_count("rank", rank, 1, most=dim)
+    if method not in ("auto", "kraus"):
+        raise ValueError(f"rank: expected None with method={method!r}, which holds whole density matrices; got {rank}.")
+    if observed.parts.counted.shape[-3]:
+        raise ValueError(f"rank: expected None with records of counting; got {rank}.")
+    return rank
+
+
+def build_low_rank(observed: Observed, rank: int) -> Instrument:
+    """Kraus maps of states of this rank."""
+    return _compiled_low_rank(observed.parts, observed.lengths, rank)
+
+
 def build(kind: Kind, observed: Observed) -> Instrument:
     """The instrument of the observed equation's bins."""
     if kind == "exact":
@@ -75,6 +96,21 @@ def build(kind: Kind, observed: Observed) -> Instrument:
         return (commuting_instrument if traced else _compiled_commuting)(observed.parts, observed.lengths)
     make = _kraus if traced else _compiled_kraus
     return make(observed.parts, observed.lengths, kind == "pure", observed.most_clicks)
+
+
+def warn_of_wide_bins(instrument: Instrument, observed: Observed) -> None:
+    """A warning where the weights of a record are off by more than a tenth in all for the width of its bins."""
+    excess = instrument.excess()
+    if excess is None:
+        return
+    total = float(np.sum(np.asarray(excess)[observed.written.which]))
+    if total > _LARGEST_EXCESS:
+        warnings.warn(
+            f"record: expected bins short enough for Kraus maps of second order; over this record they may be off by "
+            f"{total:.2g} in the log-likelihood, which falls with the cube of the bins' width. Take shorter bins, or "
+            "method='exact' where it fits.",
+            stacklevel=3,
+        )
 
 
 def _why_not_commuting(parts: WatchedParts) -> str:
@@ -91,6 +127,7 @@ def _kraus(parts: WatchedParts, lengths: Array, pure: bool, most_clicks: int) ->
 
 
 _compiled_kraus, _compiled_commuting = compiled(_kraus), compiled(commuting_instrument)
+_compiled_low_rank = compiled(low_rank_instrument)
 
 
 def _exact(observed: Observed) -> ExactInstrument:

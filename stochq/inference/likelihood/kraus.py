@@ -55,6 +55,10 @@ class KrausInstrument(Instrument):
     def dim(self) -> int:
         return self.mean.shape[-1] // 2
 
+    def excess(self) -> Array:
+        values = jnp.linalg.eigvalsh(self.mean)
+        return jnp.max(jnp.abs(values - 1), axis=-1)
+
     def prepare(self, written: Written) -> Any:
         currents = written._replace(clicks=written.clicks[:, :0])
         powers = word_powers(written.current.shape[1])
@@ -72,7 +76,7 @@ class PureKraus(KrausInstrument):
     """Where nothing is lost: states are kets (2 dim, R)."""
 
     def start(self, state: Array, records: int) -> jax.Array:
-        return jnp.repeat(_stacked(jnp.asarray(state, complex))[:, None], records, axis=1)
+        return jnp.repeat(stacked(jnp.asarray(state, complex))[:, None], records, axis=1)
 
     def step(self, state: jax.Array, prepared: Any) -> tuple[jax.Array, jax.Array]:
         values, clicks, which = prepared
@@ -81,7 +85,7 @@ class PureKraus(KrausInstrument):
         if len(words.clicks):
             after = words.half @ self._clicked(words, clicks, words.half @ state)
         else:
-            after = _apply(words.kraus, values, state)
+            after = apply_outcome(words.kraus, values, state)
         weight = jnp.sum(jnp.square(after), axis=0)
         return after / jnp.sqrt(weight)[None], weight / expected
 
@@ -94,7 +98,7 @@ class PureKraus(KrausInstrument):
         return state
 
     def density(self, state: jax.Array) -> jax.Array:
-        psi = _unstacked(state)
+        psi = unstacked(state)
         return psi[:, None] * psi.conj()[None]
 
     def expect(self, state: jax.Array, operators: Array) -> jax.Array:
@@ -112,7 +116,7 @@ class MixedKraus(KrausInstrument):
         rho = jnp.asarray(state, complex)
         if rho.ndim == 1:
             rho = jnp.outer(rho, rho.conj())
-        return jnp.repeat(_stacked(rho)[..., None], records, axis=-1)
+        return jnp.repeat(stacked(rho)[..., None], records, axis=-1)
 
     def linear(self, state: jax.Array, prepared: Any) -> jax.Array:
         values, clicks, which = prepared
@@ -144,7 +148,7 @@ class MixedKraus(KrausInstrument):
         return rho
 
     def density(self, state: jax.Array) -> jax.Array:
-        return _unstacked(state)
+        return unstacked(state)
 
 
 def kraus_instrument(parts: WatchedParts, lengths: Array, *, pure: bool, most_clicks: int = 0) -> KrausInstrument:
@@ -156,18 +160,22 @@ def kraus_instrument(parts: WatchedParts, lengths: Array, *, pure: bool, most_cl
         pure: whether states stay kets: nothing is lost, and there are no clicks beside currents and no dark ones.
         most_clicks: of one counter in one bin.
     """
+    words, means, lengths = kraus_parts(parts, lengths, merged=pure)
+    return (PureKraus if pure else MixedKraus)(words, means, lengths, most_clicks)
+
+
+def kraus_parts(parts: WatchedParts, lengths: Array, *, merged: bool) -> tuple[RealWords, jax.Array, jax.Array]:
+    """Words, S and lengths of an instrument; merged: whether the words of the currents hold the half steps."""
     axes = 0 if np.ndim(parts.hamiltonian) == 3 else None
     lengths = jnp.asarray(lengths)
     words = jax.vmap(words_of, in_axes=(axes, 0))(parts, lengths)
     means = _matrices(jax.vmap(mean_of_records)(words))
-    return (PureKraus if pure else MixedKraus)(
-        jax.vmap(lambda one: _real(one, pure))(words), means, lengths, most_clicks
-    )
+    return jax.vmap(lambda one: _real(one, merged))(words), means, lengths
 
 
-def _real(words: Words, pure: bool) -> RealWords:
+def _real(words: Words, merged: bool) -> RealWords:
     lost = _matrices(words.lost)
-    kraus = words.half @ words.kraus @ words.half if pure else words.kraus
+    kraus = words.half @ words.kraus @ words.half if merged else words.kraus
     return RealWords(
         _matrices(words.half), _columns(_matrices(kraus)), lost.reshape(-1, lost.shape[-1]), _columns(lost),
         _matrices(words.clicks), words.dark,
@@ -218,10 +226,10 @@ def _between_clicks(words: RealWords, values: jax.Array, rho: jax.Array) -> jax.
 
 def _outcome(kraus: jax.Array, values: jax.Array, rho: jax.Array) -> jax.Array:
     """K(y)ρK(y)†."""
-    return _apply(kraus, values, _dagger(_apply(kraus, values, rho)))
+    return apply_outcome(kraus, values, _dagger(apply_outcome(kraus, values, rho)))
 
 
-def _apply(kraus: jax.Array, values: jax.Array, state: jax.Array) -> jax.Array:
+def apply_outcome(kraus: jax.Array, values: jax.Array, state: jax.Array) -> jax.Array:
     """Σ_n He_n B_n on a state (2 dim, *columns, R); values: (n, R)."""
     weights = values.reshape(len(values), *(1,) * (state.ndim - 1), -1)
     weighted = (weights * state[None]).reshape(kraus.shape[1], -1)
@@ -240,11 +248,13 @@ def _dagger(rho: jax.Array) -> jax.Array:
     return jnp.concatenate([jnp.swapaxes(real, 0, 1), -jnp.swapaxes(imaginary, 0, 1)])
 
 
-def _stacked(state: jax.Array) -> jax.Array:
+def stacked(state: jax.Array) -> jax.Array:
+    """Real parts above imaginary ones."""
     return jnp.concatenate([state.real, state.imag])
 
 
-def _unstacked(state: jax.Array) -> jax.Array:
+def unstacked(state: jax.Array) -> jax.Array:
+    """The complex array from what `stacked` makes of it."""
     return jax.lax.complex(*jnp.split(state, 2))
 
 
