@@ -28,6 +28,8 @@ class CompiledPrograms:
 
     def __init__(self, most: int) -> None:
         self.most = most
+        # How many were built so far.
+        self.built = 0
         self._programs: OrderedDict[Hashable, Future[jax.stages.Compiled]] = OrderedDict()
         self._lock = Lock()
 
@@ -50,6 +52,7 @@ class CompiledPrograms:
 
     def _build(self, key: Hashable, program: "Future[jax.stages.Compiled]", build: Callable[[], Any]) -> None:
         try:
+            self.built += 1
             program.set_result(build())
         except BaseException as error:
             with self._lock:

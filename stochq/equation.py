@@ -11,7 +11,7 @@ import numpy as np
 
 from stochq.arrays import Array, ArrayLike, Number, as_real, is_concrete, stacked
 from stochq.channels import Channel
-from stochq.laws import REAL, Law, NoiseLaw, law_of
+from stochq.laws import ANY, LEFT_OPEN, REAL, Law, NoiseLaw, law_of
 from stochq.measurement.detector import Detector, as_stack, full
 from stochq.measurement.line import Line, WatchedParts
 from stochq.module import Module
@@ -117,6 +117,7 @@ class Equation(Module):
     def lines(self) -> tuple[Line, ...]:
         """Which operators write which record: the detectors' names, or "L0", "L1", … for the operators of channels that
         tell single records."""
+        check_law_is_named(self)
         if self.detectors:
             return self._lines
         sources = [
@@ -194,6 +195,17 @@ def warn_without_noise(equation: object) -> None:
             "sq.models.unravel(hamiltonian, [L]), or take sq.exact.evolve, which solves it once.",
             stacklevel=3,
         )
+
+
+def is_left_open(equation: Equation) -> bool:
+    """Whether the law of a channel is left to `sq.simulate`, by noise="any"."""
+    return any(channel.law == ANY for channel in equation.channels)
+
+
+def check_law_is_named(equation: Equation) -> None:
+    """ValueError where the law of a channel is left open, for what depends on it."""
+    if is_left_open(equation):
+        raise ValueError(LEFT_OPEN)
 
 
 def as_equation(equation: object) -> Equation:

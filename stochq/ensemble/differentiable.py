@@ -19,7 +19,7 @@ from stochq.ensemble.problem import build_problem, check_counters
 from stochq.ensemble.runner import precision_context
 from stochq.ensemble.simulate import check_options
 from stochq.ensemble.task import Task
-from stochq.equation import Equation, as_equation
+from stochq.equation import Equation, as_equation, check_law_is_named
 from stochq.exact.expectations import expectations as exact_expectations
 from stochq.exact.expectations import is_linear
 from stochq.exact.inputs import LARGEST_DIM
@@ -106,6 +106,7 @@ def expectations(
             ("trajectories", "dt or scheme or feedback") if trajectories is None else ("dt", "trajectories")
         )
         raise ValueError(f"{missing}: expected a number beside {given}, for means over trajectories; got None.")
+    check_law_is_named(equation)
     times = check_times(times)
     grid = time_grid(times, check_step(times, dt), edges=equation.edges(times))
     trajectories = check_count("trajectories", trajectories, 1)

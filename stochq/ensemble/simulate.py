@@ -6,8 +6,10 @@ from typing import Any, Literal
 
 import numpy as np
 
+from stochq.accuracy.bias import StepPlan
 from stochq.accuracy.grid import TimeGrid, time_grid
 from stochq.arrays import ArrayLike, Observable, check_numbers
+from stochq.ensemble.any_law import Question, check_linear, choose_law
 from stochq.ensemble.assemble import assemble
 from stochq.ensemble.batch import Problem
 from stochq.ensemble.grid_checks import check_grid_state, grid_monitors, warn_about_grid
@@ -23,7 +25,7 @@ from stochq.ensemble.runner import Execution, run
 from stochq.ensemble.statistics import COVARIANCE, MEAN, PAIR_SPREAD, Histogram, Statistic
 from stochq.ensemble.task import Task
 from stochq.ensemble.to_tolerance import check_tolerance, report_on, run_to, target_of
-from stochq.equation import Equation, as_equation, warn_without_noise
+from stochq.equation import Equation, as_equation, is_left_open, warn_without_noise
 from stochq.feedback import Loop, closed_loop
 from stochq.operators import check_state_function
 from stochq.real_parts import has_complex_values, real_rows
@@ -112,8 +114,11 @@ def simulate(
     check_options(precision, batch)
     asked, plain, statistics = _split_observables(observables, equation.dim)
     single = _asks_for_single_trajectories(keep, records, statistics)
+    if is_left_open(equation):
+        check_linear(plain, single or ("" if feedback is None else "feedback"))
     check_no_step(equation, scheme, dt, antithetic, interval)
     averages = tolerance is not None and dt is None and not single
+    given = scheme
     if feedback is None:
         scheme = _checked_scheme(equation, scheme, single, averages)
     else:
@@ -127,12 +132,31 @@ def simulate(
     task = Task(
         equation, frame_of(equation), psi, times, plain, scheme, precision, seed, statistics, monitors, recording
     )
-    if has_exact_jumps(equation):
-        return simulate_jumps(task, trajectories, tolerance, keep, asked, Execution(precision, batch, progress))
-    plan = plan_step(task, trajectories, dt, tolerance)
-    grid = time_grid(times, plan.dt, 1 if recording is None else recording.bins, task.edges)
-    warn_about_time(equation, grid, precision)
-    execution = Execution(precision, batch, progress)
+    execution, plan, told = Execution(precision, batch, progress), None, {}
+    if is_left_open(equation):
+        task, plan, told = choose_law(task, Question(trajectories, tolerance, dt, pairs, given, averages), execution)
+    if has_exact_jumps(task.equation):
+        result = simulate_jumps(task, trajectories, tolerance, keep, asked, execution)
+    else:
+        plan = plan or plan_step(task, trajectories, dt, tolerance)
+        result = _simulate_steps(task, plan, trajectories, tolerance, pairs, keep, asked, execution)
+    result.info.update(told)
+    return result
+
+
+def _simulate_steps(
+    task: Task,
+    plan: StepPlan,
+    trajectories: int,
+    tolerance: float | None,
+    pairs: bool | None,
+    keep: int,
+    asked: list[str],
+    execution: Execution,
+) -> EnsembleResult:
+    """The ensemble of a task that is made in steps. asked: names in the order of the result."""
+    grid = time_grid(task.times, plan.dt, 1 if task.recording is None else task.recording.bins, task.edges)
+    warn_about_time(task.equation, grid, task.precision)
     if tolerance is None:
         problem, target = _checked_problem(task, grid, trajectories, bool(pairs)), None
         totals = run(problem, trajectories, grid.total_steps, execution)
@@ -140,12 +164,12 @@ def simulate(
         target = target_of(task, plan, tolerance, grid.total_steps)
         build = partial(_checked_problem, task, grid, trajectories)
         problem, totals = run_to(target, build, pairs, trajectories, execution)
-    result = assemble(problem, grid, totals, plan, asked, precision, seed)
+    result = assemble(problem, grid, totals, plan, asked, task.precision, task.seed)
     if target is not None:
         report_on(result, target, totals, trajectories)
     warn_about_grid(result.info)
-    phases = constant_phases(task, times) if problem.grid.phases is None else None
-    return with_kept(result, problem, min(keep, totals.done), precision, phases, equation)
+    phases = constant_phases(task, task.times) if problem.grid.phases is None else None
+    return with_kept(result, problem, min(keep, totals.done), task.precision, phases, task.equation)
 
 
 def _checked_problem(task: Task, grid: TimeGrid, trajectories: int, antithetic: bool) -> Problem:

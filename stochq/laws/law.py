@@ -14,7 +14,7 @@ from stochq.noise.discrete import FOUR_POINT, SEVENTH_DEGREE, Points
 from stochq.systems.linear import times_real
 
 # What users write for a law.
-NoiseLaw = Literal["real", "complex", "unitary", "jump"]
+NoiseLaw = Literal["real", "complex", "unitary", "jump", "any"]
 
 
 class Law(abc.ABC):
@@ -148,9 +148,35 @@ class Jump(Law):
         raise ValueError(_NO_INCREMENTS)
 
 
+@final
+@dataclass(frozen=True)
+class AnyLaw(Law):
+    """Left open: averages of operators are the same under all laws, and `simulate` takes the one that is cheapest."""
+
+    name = "any"
+    variants = (1 + 0j,)
+    collapse_share, phase_share = 1.0, 0.0
+
+    def budget(self, count: int) -> Budget:
+        raise ValueError(LEFT_OPEN)
+
+    def normals(self, noise: StepNoise) -> tuple[jax.Array, ...]:
+        raise ValueError(LEFT_OPEN)
+
+    def increments(self, noise: StepNoise, dt: jax.Array) -> jax.Array:
+        raise ValueError(LEFT_OPEN)
+
+    def times(self, parts: list[jax.Array], psi: jax.Array) -> jax.Array:
+        raise ValueError(LEFT_OPEN)
+
+
+LEFT_OPEN = (
+    "noise: expected a law that is named; 'any' is chosen by sq.simulate, for averages of operators. Take 'real', "
+    "'complex', 'unitary' or 'jump'."
+)
 _NO_INCREMENTS = "noise: 'jump' has clicks and no increments of a Wiener process. Use sq.schemes.Strang(), or 'real'."
-REAL, COMPLEX, UNITARY, JUMP = Real(), Complex(), Unitary(), Jump()
-_LAWS: dict[str, Law] = {law.name: law for law in (REAL, COMPLEX, UNITARY, JUMP)}
+REAL, COMPLEX, UNITARY, JUMP, ANY = Real(), Complex(), Unitary(), Jump(), AnyLaw()
+_LAWS: dict[str, Law] = {law.name: law for law in (REAL, COMPLEX, UNITARY, JUMP, ANY)}
 
 
 def law_of(noise: Any) -> Law:

@@ -1,0 +1,210 @@
+"""`noise="any"`: averages of operators do not depend on the law of the noise, so the cheapest one is taken."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from stochq.accuracy.bias import SHARE_OF_TOLERANCE, StepPlan
+from stochq.accuracy.grid import TimeGrid, longest_interval, time_grid
+from stochq.accuracy.resolution import JumpRate, explicit_limit, jump_rate_of
+from stochq.accuracy.search import JUMPS_PER_STEP
+from stochq.accuracy.trajectories import ERRORS, FEWEST
+from stochq.compiling import PROGRAMS
+from stochq.ensemble.batch import Runnable
+from stochq.ensemble.jumps.problem import build_jump_problem, has_exact_jumps
+from stochq.ensemble.planning import PILOT_SEED, plan_step
+from stochq.ensemble.problem import build_problem
+from stochq.ensemble.runner import Execution, run, workers
+from stochq.ensemble.statistics import MEAN, PAIR_SPREAD
+from stochq.ensemble.task import Task
+from stochq.equation import Equation
+from stochq.laws import ANY, COMPLEX, JUMP, REAL, UNITARY, Law
+from stochq.schemes import Scheme, default_scheme, frame_of
+
+# Unitary noise first: it spares coherent motion, and random numbers.
+_LAWS = (UNITARY, REAL, COMPLEX, JUMP)
+# A pilot makes this part of the steps between saved times that are furthest apart.
+_PILOT_STEPS = 4
+# Pilots end where a run takes less than this many times what one more of them does; each may take this share of a run.
+_WORTH_A_PILOT, _SHARE = 5.0, 0.03
+# Seconds below which a pilot is not measured for its own sake.
+_SHORTEST = 2e-3
+# Variances below this part of the largest are no smaller for a run, which has some other error.
+_LEAST_VARIANCE = 1e-6
+
+
+def check_linear(observables: Mapping[str, object], single: str) -> None:
+    """ValueError for what depends on the law of the noise.
+
+    observables: of which means are wanted; single: what asks for single trajectories, in words.
+    """
+    functions = [name for name, value in observables.items() if callable(value)]
+    nonlinear = f"the function {functions[0]!r}" if functions else single
+    if nonlinear:
+        raise ValueError(
+            f"noise: expected a law that is named for {nonlinear}, which is another under each; 'any' is for averages "
+            "of operators, and for densities. Take 'real', 'complex', 'unitary' or 'jump'."
+        )
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What a pilot tells of a law: variance (observables,), the largest of all times, of the mean over N trajectories
+    times N; seconds for a trajectory."""
+
+    task: Task
+    law: str
+    variance: np.ndarray
+    seconds: float
+
+    @property
+    def exact(self) -> bool:
+        """Whether it takes no time step."""
+        return has_exact_jumps(self.task.equation)
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of the run, as of `simulate`. pairs: whether antithetic, None where that is left to the run;
+    scheme: the user's."""
+
+    trajectories: int
+    tolerance: float | None
+    dt: float | None
+    pairs: bool | None
+    scheme: Scheme | None
+    averages: bool
+
+    def work(self, trials: list[Trial]) -> list[float]:
+        """Seconds that each law takes until the answer is known as well as by any other."""
+        variances = np.stack([trial.variance for trial in trials])
+        if self.tolerance is not None:
+            room = (1 - SHARE_OF_TOLERANCE) * self.tolerance
+            counts = np.maximum(FEWEST, variances.max(axis=1) * (ERRORS / room) ** 2)
+        else:
+            largest = np.maximum(variances.max(axis=0), np.finfo(float).tiny)
+            counts = self.trajectories * np.maximum(variances / largest, _LEAST_VARIANCE).mean(axis=1)
+        return [float(trial.seconds * count) for trial, count in zip(trials, counts, strict=True)]
+
+
+def choose_law(task: Task, question: Question, execution: Execution) -> tuple[Task, StepPlan | None, dict[str, str]]:
+    """The task under the law with the least time times variance, its step where it is known, and what to tell of it.
+
+    Diffusive laws are compared at one step; the best of them, at its own step, with exact jumps.
+    """
+    trials = _trials(task, question, replace(execution, progress=False))
+    work, plan = question.work(trials), None
+    best = trials[int(np.argmin(work))]
+    if not best.exact:
+        plan = plan_step(best.task, question.trajectories, question.dt, question.tolerance)
+        steps = time_grid(task.times, plan.dt, 1, task.edges).total_steps
+        longer = steps / _pilot_grid(best.task, question).total_steps
+        work = [cost if trial.exact else cost * longer for cost, trial in zip(work, trials, strict=True)]
+        best = trials[int(np.argmin(work))]
+    costs = ", ".join(f"{trial.law} {cost / min(work):.3g}" for trial, cost in zip(trials, work, strict=True))
+    told = {"law": best.law, "law_reason": f"least time × variance by pilots, relative: {costs}"}
+    return best.task, None if best.exact else plan, told
+
+
+def _trials(task: Task, question: Question, execution: Execution) -> list[Trial]:
+    """Pilots of the laws that there are, until the run takes no longer than some more of them."""
+    trials: list[Trial] = []
+    seen: set[tuple[Law, ...]] = set()
+    for law in _LAWS:
+        one = _under(task, law, question)
+        if one is None or (laws := tuple(channel.law for channel in one.equation.channels)) in seen:
+            continue
+        seen.add(laws)
+        begun = time.process_time()
+        trials.append(_pilot(one, law, question, execution))
+        spent = (time.process_time() - begun) / workers()
+        if min(question.work(trials)) < _WORTH_A_PILOT * spent:
+            break
+    if not trials:
+        raise ValueError(LEFT_WITHOUT)
+    return trials
+
+
+LEFT_WITHOUT = "noise: no law of the noise has a scheme for this equation. Name one, 'real', to be told why."
+
+
+def _under(task: Task, law: Law, question: Question) -> Task | None:
+    """The task with its open channels under a law, real where they have not that one; None where no scheme serves."""
+    open_channels = [channel for channel in task.equation.channels if channel.law == ANY]
+    if law != REAL and all(channel.unsupported(law) for channel in open_channels):
+        return None
+    old = task.equation
+    channels = [
+        channel if channel.law != ANY else channel.with_law(REAL if channel.unsupported(law) else law)
+        for channel in old.channels
+    ]
+    if any(channel.unsupported(channel.law) for channel in channels):
+        return None
+    equation = Equation(old.hamiltonian, channels, None, old.hbar, old.colour, old.detectors)
+    if has_exact_jumps(equation):
+        if question.dt is not None or question.scheme is not None or question.pairs:
+            return None
+    scheme = default_scheme(equation, question.averages) if question.scheme is None else question.scheme
+    if scheme.requires(equation):
+        return None
+    return replace(task, equation=equation, frame=frame_of(equation), scheme=scheme)
+
+
+def _pilot_grid(task: Task, question: Question) -> TimeGrid:
+    """The steps of a pilot: those given, or few, which resolve the rates at the start and what is not exact."""
+    h = question.dt
+    if h is None:
+        rate = jump_rate_of(task.equation, task.frame, task.scheme, task.times, means=True)
+        h = min(longest_interval(task.times) / _PILOT_STEPS, explicit_limit(task.equation, task.scheme))
+        if rate is not None:
+            h = min(h, JUMPS_PER_STEP / max(_rate_at(rate, task.psi), np.finfo(float).tiny))
+    return time_grid(task.times, h, 1, task.edges)
+
+
+def _rate_at(rate: JumpRate, psi: np.ndarray) -> float:
+    starts = psi.reshape(len(psi), -1)
+    first, second = (
+        float(np.sum(starts.conj() * (op[:, None] * starts if op.ndim == 1 else op @ starts)).real)
+        for op in (rate.operator, rate.square)
+    )
+    return rate.averaged(first, second)
+
+
+def _pilot(task: Task, law: Law, question: Question, execution: Execution) -> Trial:
+    problem, steps = _pilot_problem(replace(task, seed=PILOT_SEED, statistics={}), question)
+    size, built = max(FEWEST // 2, problem.block), PROGRAMS.built
+    trial = _trial(task, law, problem, size, steps, execution)
+    if PROGRAMS.built > built:
+        # The first time was that of the compiler.
+        trial = _trial(task, law, problem, size, steps, execution)
+    while 4 * size <= question.trajectories and trial.seconds * size < _worth_measuring(trial, question):
+        size *= 4
+        trial = _trial(task, law, problem, size, steps, execution)
+    return trial
+
+
+def _worth_measuring(trial: Trial, question: Question) -> float:
+    return min(_SHORTEST, _SHARE * question.work([trial])[0])
+
+
+def _pilot_problem(task: Task, question: Question) -> tuple[Runnable, int]:
+    if has_exact_jumps(task.equation):
+        jumps = build_jump_problem(task)
+        return jumps, int(np.sum(jumps.grid.steps))
+    grid = _pilot_grid(task, question)
+    return build_problem(task, grid, question.pairs is not False), grid.total_steps
+
+
+def _trial(task: Task, law: Law, problem: Runnable, size: int, steps: int, execution: Execution) -> Trial:
+    # Processor time: other work on the machine does not count.
+    start = time.process_time()
+    summaries = run(problem, size, steps, execution).summaries
+    seconds = (time.process_time() - start) / workers()
+    moments = summaries[MEAN]
+    variance = moments.squares / max(float(moments.count) - 1.0, 1.0)
+    if PAIR_SPREAD in summaries:
+        count, squares = summaries[PAIR_SPREAD]
+        variance = np.minimum(2 * variance, variance + squares / max(float(count), 1.0))
+    return Trial(task, law.name, variance.max(axis=0), seconds / size)

@@ -1,0 +1,115 @@
+"""`noise="any"`: the law that is cheapest for averages, and refusals of all that depends on the law."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.linalg
+
+import stochq as sq
+from stochq.ensemble import any_law
+from stochq.ensemble.any_law import Question, Trial
+from tests import liouville
+
+FLIP = np.array([[0.0, 1.0], [1.0, 0.0]])
+LOWERING = np.array([[0.0, 1.0], [0.0, 0.0]])
+UP, TIMES = np.array([1.0, 0.0]), np.array([0.0, 0.5, 1.0])
+
+
+def _run(equation, observables, **options):
+    options = {"trajectories": 2048, **options}
+    return sq.simulate(equation, [0.6, 0.8], TIMES, observables=observables, **options)
+
+
+def test_populations_that_noise_leaves_alone_take_unitary_noise():
+    """Without a Hamiltonian a random potential moves no population: |ψ₀|² = .36 in every trajectory, by hand. Collapse
+    would bring a variance of .36·.64 in the end."""
+    run = _run(sq.models.suv(sq.systems.levels([0.0, 0.0]), strength=20.0, noise="any"), {"p": UP})
+    assert run.info["law"] == "unitary" and "unitary 1" in run.info["law_reason"]
+    np.testing.assert_allclose(run.mean["p"], 0.36, atol=1e-5)
+    assert run.stderr["p"].max() < 1e-5
+
+
+@pytest.mark.parametrize("options", [{"dt": 0.1}, {"tolerance": 0.02, "trajectories": 2**20}])
+def test_averages_are_those_of_the_master_equation(options):
+    """A driven, damped qubit, whose operators are not Hermitian: Liouville's matrix exponentiated by scipy."""
+    jumps = [LOWERING, np.sqrt(0.5) * LOWERING.T]
+    run = _run(sq.models.unravel(sq.systems.levels(FLIP), jumps, noise="any"), {"p": UP, "a": LOWERING}, **options)
+    generator = liouville.superoperator(FLIP.astype(complex), [jump.astype(complex) for jump in jumps])
+    start = np.outer([0.6, 0.8], [0.6, 0.8]).reshape(-1)
+    assert run.info["law"] in ("real", "complex", "jump")
+    for index, time in enumerate(TIMES[1:], 1):
+        rho = (scipy.linalg.expm(generator * time) @ start).reshape(2, 2)
+        for part in (np.real, np.imag):
+            error = part(run.mean["a"][index] - np.trace(rho @ LOWERING))
+            assert abs(error) < 5 * part(run.stderr["a"][index]) + 1e-3
+        assert abs(run.mean["p"][index] - rho[0, 0].real) < 5 * run.stderr["p"][index] + 1e-3
+
+
+def test_densities_are_averages_and_laws_that_are_named_stay():
+    """Thermalization has no unitary law: it is real there, and stays real where it was named."""
+    qubit = sq.systems.levels([0.0, 0.0])
+    collapse = sq.models.suv(qubit, strength=1.0, noise="any")
+    both = sq.Equation(qubit, [*collapse.channels, sq.channels.RateMatrix([[0.0, 1.0], [0.5, 0.0]])])
+    run = _run(both, {"p": UP, "rho": sq.Density()}, dt=0.1)
+    # dp/dt = q − p/2: p = 2/3 + (.36 − 2/3) e^{−3t/2}.
+    expected = 2 / 3 + (0.36 - 2 / 3) * np.exp(-1.5)
+    assert abs(run.density[-1, 0, 0].real - expected) < 5 * run.stderr["p"][-1]
+    assert run.info["law"] in ("unitary", "real", "complex", "jump")
+
+
+@pytest.mark.parametrize(
+    ("observables", "options", "what"),
+    [
+        ({"f": lambda psi: jnp.abs(psi[0]) ** 4}, {}, "the function 'f'"),
+        ({"h": sq.Histogram(UP, [0.0, 0.5, 1.0])}, {}, "the statistic 'h'"),
+        ({"p": UP}, {"keep": 2}, "keep=2"),
+        ({"p": UP}, {"records": True}, "records=True"),
+    ],
+)
+def test_what_depends_on_the_law_is_refused(observables, options, what):
+    equation = sq.models.suv(sq.systems.levels([0.0, 0.0]), strength=1.0, noise="any")
+    with pytest.raises(ValueError, match=f"^noise: expected a law that is named for {what}"):
+        _run(equation, observables, **options)
+
+
+def test_gradients_and_records_need_a_law():
+    equation = sq.models.suv(sq.systems.levels([0.0, 0.0]), strength=1.0, noise="any")
+    with pytest.raises(ValueError, match="^noise: expected a law that is named; 'any'"):
+        sq.expectations(equation, [0.6, 0.8], TIMES, observables={"p": UP}, trajectories=64, dt=0.1)
+    with pytest.raises(ValueError, match="^noise: expected a law that is named; 'any'"):
+        _ = equation.lines
+
+
+def test_the_work_of_a_law_is_its_time_for_what_is_asked():
+    """By hand. To a tolerance .3: .75 of it is 2.2 standard errors, n = v (2.2/.225)² = 95.6 v, at least 2048. For so
+    many trajectories: n times the variance, relative to the largest of each observable, averaged."""
+    trials = [
+        Trial(None, "real", np.array([100.0, 1.0]), 1e-3),
+        Trial(None, "complex", np.array([0.01, 2.0]), 2e-3),
+    ]
+    to_tolerance = Question(10**8, 0.3, None, None, None, True).work(trials)
+    np.testing.assert_allclose(to_tolerance, [1e-3 * 100 * (2.2 / 0.225) ** 2, 2e-3 * 2048])
+    of_so_many = Question(1000, None, None, None, None, True).work(trials)
+    np.testing.assert_allclose(of_so_many, [1e-3 * 1000 * 0.75, 2e-3 * 1000 * 0.50005])
+
+
+@pytest.mark.parametrize(
+    ("seconds", "law"),
+    [
+        ({"unitary": 3.0, "real": 1.0, "complex": 2.0, "jump": 40.0}, "real"),
+        ({"unitary": 3.0, "real": 2.0, "complex": 1.0, "jump": 9.0}, "jump"),
+        ({"unitary": 3.0, "real": 2.0, "complex": 1.0, "jump": 11.0}, "complex"),
+    ],
+)
+def test_the_least_work_is_chosen_at_the_steps_of_the_run(monkeypatch, seconds, law):
+    """Pilots of four steps between saved times, a run of 40: what is made in steps takes ten times as long."""
+
+    def pilot(task, law, question, execution):
+        return Trial(task, law.name, np.array([1.0]), seconds[law.name])
+
+    monkeypatch.setattr(any_law, "_pilot", pilot)
+    monkeypatch.setattr(any_law, "plan_step", lambda *arguments: any_law.StepPlan(0.0125))
+    equation = sq.models.suv(sq.systems.levels([0.0, 0.0]), strength=1.0, noise="any")
+    run = _run(equation, {"p": UP}, trajectories=64)
+    assert run.info["law"] == law
+    assert run.dt == (0.0 if law == "jump" else 0.0125)
