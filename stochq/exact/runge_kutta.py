@@ -45,7 +45,10 @@ class Steps(NamedTuple):
 
 
 def find_steps(slope: Slope, start: jax.Array, times: jax.Array, tolerance: Tolerance) -> Steps:
-    """Steps of dy/dt = slope(t, y) from y = start that keep the tolerance and end at every one of the times (T,)."""
+    """Steps of dy/dt = slope(t, y) from y = start that keep the tolerance and end at every one of the times (T,).
+
+    Nothing is differentiated here: what the slope and the start are made of must be constants (`lax.stop_gradient`).
+    """
     nothing = jnp.zeros(_MOST_STEPS, times.dtype)
     ends = jnp.zeros(len(times) - 1, jnp.int32)
     zero = jnp.zeros((), jnp.int32)
