@@ -75,10 +75,10 @@ def spins(sites: int = 6) -> System:
     def at(operator: np.ndarray, site: int) -> np.ndarray:
         return np.kron(np.kron(np.eye(2**site), operator), np.eye(2 ** (sites - site - 1)))
 
-    bonds = sum(at(up, site) @ at(up, site + 1) for site in range(sites - 1))
-    field = sum(0.9 * at(flip, site) + 0.8 * at(up, site) for site in range(sites))
+    bonds = np.sum([at(up, site) @ at(up, site + 1) for site in range(sites - 1)], axis=0)
+    field = np.sum([0.9 * at(flip, site) + 0.8 * at(up, site) for site in range(sites)], axis=0)
     decay = [np.sqrt(0.5) * at(lowering, site) for site in range(sites)]
-    magnetization = np.diag(sum(at(up, site) for site in range(sites))) / sites
+    magnetization = np.diag(np.sum([at(up, site) for site in range(sites)], axis=0)) / sites
     return System(bonds + field, decay, np.eye(2**sites)[0], np.linspace(0, 10, 21), magnetization, 4096, 10)
 
 

@@ -19,14 +19,19 @@ _SERIES = {"single": (5, 0.15), "double": (8, 0.03)}
 _MOST_INTERVALS = 16
 # One search reaches as far as so many mean waiting times.
 _WAITING_TIMES = 4.0
+# States along the evolution without clicks that tell how fast these come.
+_LOOKED_AT = 32
 # Numbers of stored propagators come in multiples of this, so that not every change of numbers is compiled.
 _LEVELS = 2
 
 
 def evolution_of(
-    frame: Frame, jumps: tuple[Jumps, ...], lengths: np.ndarray, precision: str
+    frame: Frame, jumps: tuple[Jumps, ...], psi0: np.ndarray, lengths: np.ndarray, precision: str
 ) -> tuple[Evolution, np.ndarray]:
-    """The evolution of a frame between clicks, and the index (T-1,) of each interval among the different ones."""
+    """The evolution of a frame between clicks, and the index (T-1,) of each interval among the different ones.
+
+    psi0: as of `Task`, in the given basis.
+    """
     distinct, index = _distinct(lengths)
     loss = total_loss(frame, jumps)
     hbar = float(frame.hbar)
@@ -37,7 +42,22 @@ def evolution_of(
         rate = max(float(loss.mean()), np.finfo(np.float32).tiny * 1e3)
         return ExponentialClocks(np.float64(rate), energies / hbar, held), index
     generator = _generator(frame, loss, hbar)
-    return _powers(generator, loss, distinct, precision), index
+    start = psi0 if frame.columns is None else np.asarray(frame.columns).conj().T @ psi0
+    rate = _usual_rate(generator, loss, start, lengths)
+    return _powers(generator, rate, distinct, precision), index
+
+
+def _usual_rate(generator: np.ndarray, loss: np.ndarray, psi: np.ndarray, lengths: np.ndarray) -> float:
+    """The rate of clicks along the evolution without any, averaged over the run: the size of what is to be expected.
+
+    Means over all levels would be far from it where a cut-off spectrum is hardly occupied.
+    """
+    propagator, rates = exponential(generator * lengths.mean()), []
+    for _ in range(min(len(lengths), _LOOKED_AT)):
+        psi = propagator * psi.T if propagator.ndim == 1 else (propagator @ psi).T
+        psi = psi.T / np.linalg.norm(psi)
+        rates.append(np.vdot(psi, (loss * psi.T).T if loss.ndim == 1 else loss @ psi).real)
+    return max(float(np.mean(rates)), np.finfo(float).tiny)
 
 
 def _distinct(lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -67,11 +87,10 @@ def _generator(frame: Frame, loss: np.ndarray, hbar: float) -> np.ndarray:
     return -1j * matrix / hbar - 0.5 * (np.diag(loss) if loss.ndim == 1 else loss)
 
 
-def _powers(generator: np.ndarray, loss: np.ndarray, lengths: np.ndarray, precision: str) -> Powers:
+def _powers(generator: np.ndarray, rate: float, lengths: np.ndarray, precision: str) -> Powers:
     order, size = _SERIES[precision]
     norm = float(np.abs(generator).max() if generator.ndim == 1 else np.linalg.norm(generator, 2))
-    mean_rate = float(np.mean(loss if loss.ndim == 1 else np.diagonal(loss).real))
-    reach = min(float(lengths.max()), _WAITING_TIMES / mean_rate)
+    reach = min(float(lengths.max()), _WAITING_TIMES / rate)
     unit = min(size / norm, reach)
     levels = _LEVELS * max(1, int(np.ceil(np.log2(max(reach / unit, 1.0)) / _LEVELS)))
     unit = reach / 2.0**levels
@@ -79,10 +98,21 @@ def _powers(generator: np.ndarray, loss: np.ndarray, lengths: np.ndarray, precis
     for _ in range(levels - 1):
         powers.append(powers[-1] ** 2 if generator.ndim == 1 else powers[-1] @ powers[-1])
     whole = (
-        np.stack([exponential(generator * length) for length in lengths]) if len(lengths) <= _MOST_INTERVALS else None
+        _stacked([exponential(generator * length) for length in lengths]) if len(lengths) <= _MOST_INTERVALS else None
     )
     durations = unit * 2.0 ** np.arange(levels)
-    return Powers(np.stack(powers[::-1]), durations[::-1].copy(), generator * unit, whole, order)
+    return Powers(_stacked(powers[::-1]), durations[::-1].copy(), _as_held(generator * unit), whole, order)
+
+
+def _stacked(operators: list[np.ndarray]) -> np.ndarray:
+    return np.stack([_as_held(operator) for operator in operators])
+
+
+def _as_held(operator: np.ndarray) -> np.ndarray:
+    """As `Powers` holds it: a matrix as a real one on real over imaginary parts, a diagonal as it is."""
+    if operator.ndim == 1:
+        return operator
+    return np.block([[operator.real, -operator.imag], [operator.imag, operator.real]])
 
 
 def exponential(generator: np.ndarray) -> np.ndarray:

@@ -99,7 +99,7 @@ def build_jump_problem(task: Task, clicks: int = 0) -> JumpProblem:
     frame, read = task.frame, readout(task.watched, task.dim)
     jumps = tuple(channel.jumps() for channel in frame.channels)
     lengths = np.diff(task.times)
-    evolution, index = evolution_of(frame, jumps, lengths, task.precision)
+    evolution, index = evolution_of(frame, jumps, task.psi, lengths, task.precision)
     loss = total_loss(frame, jumps)
     rate = float(np.mean(loss if loss.ndim == 1 else np.diagonal(loss).real))
     block = block_size(task.dim)
