@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from stochq.exact.result import ExactResult
+    from stochq.inference.filtering import Filtered
     from stochq.measurement import Record
 
 # Okabe and Ito's palette, which eyes with the common forms of colour blindness tell apart. Its yellow is left out:
@@ -140,6 +141,66 @@ def plot_result(
             column[-1].set_xlabel(time_label(result))
         _draw_legend(made, axes)
     return made
+
+
+def plot_trajectory(
+    result: EnsembleResult,
+    trajectory: int = 0,
+    *,
+    filtered: "Filtered | None" = None,
+    names: Sequence[str] | None = None,
+) -> "Figure":
+    """One panel per observable of one kept trajectory: its value, what its record tells of it, and its clicks as marks.
+
+    filtered: from `sq.inference.filter` of the result's records, whose conditional mean is drawn beside the trajectory;
+    names: of the observables, None for all that are kept.
+    Raises: ValueError for a trajectory that was not kept or filtered, and a name that the result does not hold.
+    """
+    kept = result.kept_values
+    count = min(map(len, kept.values()), default=0)
+    if not 0 <= trajectory < count:
+        wanted = f"one of the {count} that were kept" if count else "a run with keep="
+        raise ValueError(f"trajectory: expected {wanted}; got {trajectory!r}. Pass keep={trajectory + 1} to simulate.")
+    if filtered is not None and trajectory >= len(filtered.purity):
+        raise ValueError(f"filtered: expected the state given record {trajectory}; got {len(filtered.purity)} records.")
+    for name in [] if names is None else names:
+        if name not in kept:
+            raise ValueError(f"names: expected names among {', '.join(kept)}; got {name!r}.")
+    panels = _panels(result, list(kept) if names is None else list(names))
+    values = in_rows({name: each[trajectory] for name, each in kept.items()})
+    means = {} if filtered is None else in_rows({name: each[trajectory] for name, each in filtered.mean.items()})
+    with style():
+        made, axes = figure(len(panels))
+        for (name, text), (panel, *_) in zip(panels.items(), axes, strict=True):
+            panel.plot(result.times, values[name], color=BLUE, label=f"trajectory {trajectory}")
+            if filtered is not None and name in means:
+                panel.plot(
+                    filtered.times, means[name], color=VERMILION, linestyle=(0, (5, 2)), label="given its record"
+                )
+            _mark_clicks(panel, result, trajectory)
+            panel.set_ylabel(text)
+            panel.set_xlabel(time_label(result))
+            panel.margins(x=0.01)
+        _draw_legend(made, axes)
+    return made
+
+
+def _mark_clicks(axes: "Axes", result: EnsembleResult, trajectory: int) -> None:
+    """A stroke at the lower edge for each click, those of every counter in a row of their own."""
+    for row, ((name, clicks), colour) in enumerate(zip(result.clicks.items(), (BLACK, GREEN, PURPLE), strict=False)):
+        times = clicks[trajectory]
+        height = np.full(len(times), 0.03 + 0.06 * row)
+        across = axes.get_xaxis_transform()
+        axes.plot(
+            times,
+            height,
+            "|",
+            transform=across,
+            color=colour,
+            markersize=9,
+            markeredgewidth=1.5,
+            label=f"clicks of {name}",
+        )
 
 
 def plot_record(record: "Record", trajectory: int = 0) -> "Figure":

@@ -9,7 +9,8 @@ import pytest
 
 from stochq import io, plotting
 from stochq.ensemble.result import EnsembleResult
-from stochq.measurement import Record
+from stochq.inference.filtering import Filtered
+from stochq.measurement import Clicks, Record
 
 TIMES = np.linspace(0.0, 3.0, 31)
 
@@ -126,3 +127,40 @@ def test_a_record_is_drawn_with_its_mean_since_the_start():
     assert "clicks" in n.get_ylabel() and "time" in x.get_ylabel() and x.get_xlabel() == "time $t$"
     with pytest.raises(ValueError, match="trajectory: expected one of the 1 records; got 1"):
         record.plot(1)
+
+
+def followed():
+    """Two kept trajectories with clicks, and what their records tell."""
+    values = {"energy": np.array([np.cos(TIMES), np.sin(TIMES)]), "population_0": np.array([TIMES, TIMES**2])}
+    clicks = {"counter": Clicks(np.array([0, 1, 1]), np.array([0.5, 0.1, 2.7]), 2)}
+    result = dataclasses.replace(make_result(), kept_values=values, clicks=clicks)
+    means = {"energy": np.array([0.9 * np.cos(TIMES), 0.9 * np.sin(TIMES)])}
+    return result, Filtered(TIMES, means, np.ones((2, len(TIMES))), np.zeros(2))
+
+
+def test_a_trajectory_is_drawn_beside_what_its_record_tells_and_over_its_clicks():
+    result, filtered = followed()
+    figure = result.plot_trajectory(1, filtered=filtered)
+    first, second = figure.axes
+    lines = {line.get_label(): line for line in first.get_lines()}
+    np.testing.assert_allclose(lines["trajectory 1"].get_ydata(), np.sin(TIMES))
+    np.testing.assert_allclose(lines["given its record"].get_ydata(), 0.9 * np.sin(TIMES))
+    np.testing.assert_allclose(lines["clicks of counter"].get_xdata(), [0.1, 2.7])
+    assert [line.get_label() for line in second.get_lines()] == ["trajectory 1", "clicks of counter"]
+    assert legend_texts(figure) == ["trajectory 1", "given its record", "clicks of counter"]
+    assert len({str(line.get_linestyle()) for line in first.get_lines()}) == 3
+    only = result.plot_trajectory(0, names=["population_0"])
+    assert [axes.get_ylabel() for axes in only.axes] == ["$p_{0}$"]
+
+
+def test_a_trajectory_that_is_not_there_is_not_drawn():
+    result, filtered = followed()
+    with pytest.raises(ValueError, match="^trajectory: expected one of the 2 that were kept; got 2.*keep=3"):
+        result.plot_trajectory(2)
+    with pytest.raises(ValueError, match="^trajectory: expected a run with keep="):
+        make_result().plot_trajectory()
+    with pytest.raises(ValueError, match="^names: expected names among energy, population_0; got 'x'"):
+        result.plot_trajectory(names=["x"])
+    short = dataclasses.replace(filtered, purity=filtered.purity[:1])
+    with pytest.raises(ValueError, match="^filtered: expected the state given record 1; got 1 records"):
+        result.plot_trajectory(1, filtered=short)

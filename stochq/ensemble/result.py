@@ -188,6 +188,13 @@ class EnsembleResult:
 
         return plot_result(self, exact, **options)
 
+    def plot_trajectory(self, trajectory: int = 0, **options: Any) -> "matplotlib.figure.Figure":
+        """A picture of one kept trajectory, with its clicks and what its record tells of it, as
+        `stochq.plotting.plot_trajectory` describes."""
+        from stochq.plotting import plot_trajectory
+
+        return plot_trajectory(self, trajectory, **options)
+
     def __str__(self) -> str:
         step = f"dt = {self.dt:g}" if self.dt else "no time step"
         lines = [
