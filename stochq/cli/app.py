@@ -76,6 +76,29 @@ def exclude(
 
 
 @app.command()
+def fit(
+    config: Annotated[
+        Path, typer.Argument(metavar="CONFIG.toml", help="What is fitted: its [fit] table says what of it.")
+    ],
+    data: Annotated[
+        Path, typer.Argument(metavar="DATA", help="A .csv of time, observable, value, stderr; or a result.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option(metavar="FIT.json", help="Where the numbers go; the picture beside.")
+    ] = None,
+) -> None:
+    """Fit parameters of a configuration to measured means.
+
+    Exit code 1 if the model does not describe the data (p below 1e-4) or the search stopped early, 2 for wrong input.
+    """
+    from stochq.cli.fit import fit_config
+
+    with reported():
+        code = fit_config(config, data, out)
+    raise typer.Exit(code)
+
+
+@app.command()
 def devices() -> None:
     """What the simulations would run on."""
     from stochq.cli.devices import print_devices

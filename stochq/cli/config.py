@@ -8,7 +8,7 @@ from pydantic import Discriminator, Field, Tag, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from stochq.cli.errors import ConfigError, explain, report
-from stochq.cli.fields import TIME, Count, Positive, Section
+from stochq.cli.fields import TIME, Count, Fitted, Positive, Section
 from stochq.cli.models import Model
 from stochq.cli.states import State
 from stochq.cli.systems import System
@@ -90,6 +90,7 @@ class Config(Section):
     run: Run
     output: Output = Output()
     units: Units | None = None
+    fit: Fitted | None = None
 
 
 def load_config(path: Path) -> Config:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeGuard
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, field_validator
 from pydantic_core import PydanticCustomError
 
 
@@ -63,3 +63,22 @@ NonNegative = Annotated[float, Field(ge=0)]
 Complex = Annotated[complex, BeforeValidator(_complex)]
 Numbers = Annotated[list[float], BeforeValidator(_numbers), Field(min_length=1)]
 Matrix = Annotated[list[list[complex]], PlainValidator(parse_matrix)]
+
+
+class FitParameter(Section):
+    """A parameter that is fitted: where the search begins, and within what bounds."""
+
+    start: float | None = Field(None, description="where the search begins; default: the value in the file")
+    bounds: tuple[float | None, float | None] | None = Field(None, description="[lowest, highest]")
+    prior: tuple[float, float] | None = Field(None, description="[mean, stderr], known from elsewhere")
+
+    @field_validator("bounds", "prior", mode="before")
+    @classmethod
+    def _pair(cls, value: Any) -> Any:
+        return tuple(value) if isinstance(value, list) else value
+
+
+class Fitted(Section):
+    """Which numbers of the file `stochq fit` finds."""
+
+    parameters: Annotated[dict[str, FitParameter], Field(min_length=1)]

@@ -1,0 +1,230 @@
+"""`stochq fit`: parameters of a configuration fitted to measured means."""
+
+import csv
+import json
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from annotated_types import Ge, Gt
+
+import stochq as sq
+from stochq.cli.build import build
+from stochq.cli.config import Config, Times, load_config
+from stochq.cli.errors import ConfigError, nearest, report
+from stochq.cli.fields import FitParameter, Section
+from stochq.files import check_replaceable, is_picture, replace_file
+
+COLUMNS = ("time", "observable", "value", "stderr")
+# A fit worse than this, or one that did not end, is told of by the exit code.
+UNLIKELY = 1e-4
+LEVEL = 0.95
+
+
+def fit_config(path: Path, data: Path, out: Path | None) -> int:
+    """Fit, print the table, write the numbers and the picture.
+
+    Args:
+        path: the configuration, with a [fit] table.
+        data: a table with the columns time, observable, value and stderr, or a result that `stochq run` wrote.
+        out: where the numbers go; default: results/NAME-fit.json. The picture stands beside.
+
+    Returns: the exit code: 0, or 1 for a model that does not describe the data or a search that stopped early.
+
+    Raises: ConfigError for input that cannot be fitted, OSError if nothing can be written.
+    """
+    config = load_config(path)
+    parameters = _parameters(config, str(path))
+    target = Path("results") / f"{path.stem}-fit.json" if out is None else out
+    picture = target.with_suffix(".png")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    check_replaceable(target, "fit", _is_json)
+    check_replaceable(picture, "picture", is_picture)
+    times, names, means, measured = _read(data, config)
+    predict = _prediction(config, str(path), parameters, names, means, times)
+    start = {name: parameter.start for name, parameter in parameters.items()}
+    bounds = {name: parameter.bounds for name, parameter in parameters.items()}
+    priors = {name: parameter.prior for name, parameter in parameters.items() if parameter.prior}
+    try:
+        with warnings.catch_warnings():
+            # What a fit warns of stands in its table.
+            warnings.filterwarnings("ignore", message="fit: ")
+            found = sq.fit(predict, measured, start, bounds=bounds, priors=priors)
+    except (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError) as error:
+        expected = "parameters of the model or the system on which nothing depends that must be a number"
+        raise ConfigError(report(str(path), "fit.parameters", expected, ", ".join(parameters))) from error
+    except ValueError as error:
+        raise ConfigError(f"{path}: {error}") from error
+    print(found)
+    _write(found, target)
+    print(f"Numbers: {target}")
+    from stochq.plotting import save_figure
+
+    save_figure(found.plot(), picture)
+    print(f"Picture: {picture}")
+    return int(found.converged is False or found.p_value < UNLIKELY)
+
+
+def _parameters(config: Config, place: str) -> dict[str, FitParameter]:
+    """The parameters with their starts and bounds, from the rest of the file where the [fit] table is silent."""
+    if config.fit is None:
+        example = '[fit.parameters] with lines such as "model.strength" = { start = 0.5 }'
+        raise ConfigError(report(place, "fit", example, "nothing"))
+    if config.units is not None:
+        expected = "no [units] in a file that is fitted: give all numbers, and the data, in one system of units"
+        raise ConfigError(report(place, "units", expected, "this table"))
+    found = {}
+    for name, parameter in config.fit.parameters.items():
+        section, key = _section(config, name, place)
+        value = getattr(section, key)
+        if isinstance(value, bool) or not isinstance(value, float | int):
+            raise ConfigError(report(place, f"fit.parameters.{name}", "the key of a number", repr(value)))
+        limits = [item for item in type(section).model_fields[key].metadata if isinstance(item, Ge | Gt)]
+        lowest = 0.0 if limits else None
+        found[name] = parameter.model_copy(
+            update={
+                "start": float(value) if parameter.start is None else parameter.start,
+                "bounds": (lowest, None) if parameter.bounds is None else parameter.bounds,
+            }
+        )
+    return found
+
+
+def _section(config: Config, name: str, place: str) -> tuple[Section, str]:
+    """The table that holds a key such as "model.strength", and its last part."""
+    here: Any = config
+    *tables, key = name.split(".")
+    for depth, part in enumerate([*tables, key]):
+        known = list(type(here).model_fields) if isinstance(here, Section) else []
+        if part not in known:
+            expected = f"one of the keys {', '.join(known)}{nearest(part, known)}"
+            raise ConfigError(report(place, f"fit.parameters.{name}", expected, repr(part)))
+        if depth < len(tables):
+            here = getattr(here, part)
+    if tables[:1] not in (["model"], ["system"]):
+        raise ConfigError(report(place, "fit.parameters", "keys of [model] and [system]", repr(name)))
+    return here, key
+
+
+def _read(path: Path, config: Config) -> tuple[np.ndarray, list[str], dict[str, np.ndarray] | None, Any]:
+    """Times with the start, names, where each name's points are among the times, and data for `sq.fit`."""
+    if path.suffix == ".nc":
+        result = sq.load(path)
+        return result.times, list(result.mean), None, result
+    times = config.run.times
+    start = times.start if isinstance(times, Times) else times[0]
+    rows = _rows(path, start)
+    grid = np.unique([start, *(time for time, *_ in rows)])
+    names = list(dict.fromkeys(name for _, name, *_ in rows))
+    places, data = {}, {}
+    for name in names:
+        own = [(time, value, error) for time, other, value, error in rows if other == name]
+        moments, values, errors = map(np.array, zip(*own, strict=True))
+        places[name], data[name] = np.searchsorted(grid, moments), (values, errors)
+    return grid, names, places, data
+
+
+def _rows(path: Path, start: float) -> list[tuple[float, str, float, float]]:
+    """The lines of a table. Raises: ConfigError, naming the line and the column."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            lines = csv.DictReader(file)
+            missing = [name for name in COLUMNS if name not in (lines.fieldnames or [])]
+            if missing:
+                found = ", ".join(lines.fieldnames or []) or "nothing"
+                raise ConfigError(report(str(path), "line 1", f"the columns {', '.join(COLUMNS)}", found))
+            rows = [_row(path, number, line, start) for number, line in enumerate(lines, start=2)]
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(report(str(path), "", "a table that can be read", str(error))) from None
+    if not rows:
+        raise ConfigError(report(str(path), "", "a line for every measured mean", "none"))
+    return rows
+
+
+def _row(path: Path, number: int, line: dict[str, str], start: float) -> tuple[float, str, float, float]:
+    numbers = {}
+    for column in ("time", "value", "stderr"):
+        try:
+            numbers[column] = float(line[column])
+        except (TypeError, ValueError):
+            numbers[column] = np.nan
+        if not np.isfinite(numbers[column]):
+            raise ConfigError(report(f"{path}: line {number}", column, "a finite number", repr(line[column])))
+    if numbers["stderr"] <= 0:
+        raise ConfigError(report(f"{path}: line {number}", "stderr", "a positive number", line["stderr"]))
+    if numbers["time"] < start:
+        raise ConfigError(
+            report(f"{path}: line {number}", "time", f"at least run.times.start, {start:g}", line["time"])
+        )
+    return numbers["time"], line["observable"], numbers["value"], numbers["stderr"]
+
+
+def _prediction(
+    config: Config,
+    place: str,
+    parameters: dict[str, FitParameter],
+    names: list[str],
+    places: dict[str, np.ndarray] | None,
+    times: np.ndarray,
+) -> Callable[..., dict[str, jax.Array]]:
+    """The means of the master equation as a function of the parameters."""
+    asked = config.model_copy(update={"run": config.run.model_copy(update={"observables": names})})
+    build(asked, place)  # Refuses unknown observables by name, before anything is traced.
+
+    def means(values: dict[str, Any], times: np.ndarray) -> dict[str, jax.Array]:
+        changed = asked
+        for name in parameters:
+            changed = _with(changed, name.split("."), values[name])
+        job = build(changed, place)
+        return sq.expectations(job.equation, job.psi0, times, observables=job.observables)
+
+    if places is None:
+        return lambda values, times=times: means(values, times)
+    shared = places[names[0]]
+    if any(not np.array_equal(shared, places[name]) for name in names):
+        return lambda values: {name: mean[places[name]] for name, mean in means(values, times).items()}
+
+    def at_shared_times(values: dict[str, Any], times: np.ndarray = times[shared], start: float = times[0]) -> Any:
+        grid = np.unique([start, *times])
+        return {name: mean[np.searchsorted(grid, times)] for name, mean in means(values, grid).items()}
+
+    return at_shared_times
+
+
+def _with(section: Any, path: list[str], value: Any) -> Any:
+    """A section with one number replaced, which may be traced."""
+    key, *rest = path
+    return section.model_copy(update={key: _with(getattr(section, key), rest, value) if rest else value})
+
+
+def _write(found: sq.Fit, target: Path) -> None:
+    low, high = found.intervals(LEVEL)
+    numbers = {
+        "parameters": {
+            name: {
+                "value": float(found.parameters[name]),
+                "stderr": float(found.stderr[name]),
+                "interval_95": [float(low[name]), float(high[name])],
+            }
+            for name in found.names
+        },
+        "names": list(found.names),
+        "covariance": found.covariance.tolist(),
+        "chi2": found.chi2,
+        "dof": found.dof,
+        "p_value": found.p_value,
+        "converged": found.converged,
+        "notes": list(found.notes),
+    }
+    text = json.dumps(numbers, indent=2, allow_nan=True) + "\n"
+    replace_file(check_replaceable(target, "fit", _is_json), lambda file: file.write_text(text, encoding="utf-8"))
+
+
+def _is_json(path: Path) -> bool:
+    try:
+        return "covariance" in json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, UnicodeDecodeError):
+        return False

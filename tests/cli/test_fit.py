@@ -1,0 +1,104 @@
+"""`stochq fit` end to end, against closed forms and hand-made tables."""
+
+import json
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import stochq as sq
+from stochq.cli.app import app
+
+CONFIG = """
+[system]
+kind = "levels"
+energies = [0.0, 1.0]
+
+[model]
+kind = "oqt"
+strength = 1.0
+equilibrium = [0.7, 0.3]
+
+[state]
+kind = "superposition"
+amplitudes = [1, 3]
+
+[run]
+times = { stop = 3.0, points = 13 }
+trajectories = 1000
+observables = ["population_0"]
+
+[fit.parameters]
+"model.strength" = { start = 0.3 }
+"""
+TIMES = np.linspace(0.25, 3.0, 12)
+
+
+def table(strength=0.6, error=0.01):
+    """p_0 = .7 − .6 e^{−at} of a qubit that starts with p_0 = .1."""
+    noise = error * np.random.default_rng(0).normal(size=12)
+    rows = zip(TIMES, 0.7 - 0.6 * np.exp(-strength * TIMES) + noise, strict=True)
+    return "time,observable,value,stderr\n" + "".join(f"{t},population_0,{p},{error}\n" for t, p in rows)
+
+
+def run(folder, config=CONFIG, data=None, name="data.csv"):
+    (folder / "q.toml").write_text(config)
+    if data is not None:
+        (folder / name).write_text(data)
+    arguments = ["fit", str(folder / "q.toml"), str(folder / name), "--out", str(folder / "fit.json")]
+    return CliRunner().invoke(app, arguments)
+
+
+def test_a_table_is_fitted(tmp_path):
+    found = run(tmp_path, data=table())
+    assert found.exit_code == 0, found.output
+    numbers = json.loads((tmp_path / "fit.json").read_text())
+    strength = numbers["parameters"]["model.strength"]
+    # Least squares of one parameter by hand, linearised at the estimate.
+    slope = 0.6 * TIMES * np.exp(-strength["value"] * TIMES) / 0.01
+    assert strength["stderr"] == pytest.approx(1 / np.linalg.norm(slope), rel=1e-3)
+    assert abs(strength["value"] - 0.6) < 4 * strength["stderr"]
+    assert strength["interval_95"][1] == pytest.approx(strength["value"] + 1.96 * strength["stderr"], rel=1e-3)
+    assert numbers["dof"] == 11 and numbers["p_value"] > 1e-3 and numbers["converged"]
+    assert "model.strength" in found.output and "p =" in found.output
+    assert (tmp_path / "fit.png").stat().st_size > 5000
+
+
+def test_a_result_is_fitted(tmp_path):
+    equation = sq.models.oqt(sq.systems.levels([0.0, 1.0]), strength=0.6, equilibrium=[0.7, 0.3])
+    watched = {"population_0": np.array([1.0, 0.0])}
+    times = np.linspace(0, 3, 11)
+    result = sq.simulate(equation, np.sqrt([0.1, 0.9]), times, observables=watched, trajectories=500, dt=0.3)
+    result.save(tmp_path / "data.nc")
+    found = run(tmp_path, name="data.nc")
+    assert found.exit_code == 0, found.output
+    strength = json.loads((tmp_path / "fit.json").read_text())["parameters"]["model.strength"]
+    assert abs(strength["value"] - 0.6) < 4 * strength["stderr"]
+
+
+def test_a_model_that_does_not_describe_the_data_exits_with_1(tmp_path):
+    wrong = CONFIG.replace("[0.7, 0.3]", "[0.2, 0.8]")
+    found = run(tmp_path, wrong, table())
+    assert found.exit_code == 1 and "does not describe the data" in found.output
+
+
+BAD = {
+    "no table": (CONFIG.split("[fit.")[0], None, "q.toml: fit\n  expected: [fit.parameters]"),
+    "key": (CONFIG.replace('"model.strength"', '"model.strenght"'), None, "did you mean 'strength'?"),
+    "place": (CONFIG.replace('"model.strength"', '"run.seed"'), None, "expected: keys of [model] and [system]"),
+    "no number": (CONFIG.replace('"model.strength"', '"model.equilibrium"'), None, "expected: the key of a number"),
+    "columns": (CONFIG, "time,value\n1,2\n", "line 1\n  expected: the columns time, observable"),
+    "number": (CONFIG, table().replace("0.25,", "x,"), "line 2: time\n  expected: a finite number"),
+    "error": (CONFIG, table(error=0.01).replace(",0.01\n", ",0\n"), "line 2: stderr\n  expected: a positive number"),
+    "observable": (CONFIG, table().replace("population_0", "popul_0"), "popul_0"),
+    "early": (CONFIG, table().replace("0.25,", "-1,"), "expected: at least run.times.start"),
+    "empty": (CONFIG, "time,observable,value,stderr\n", "expected: a line for every measured mean"),
+    "outside": (CONFIG.replace("start = 0.3", "start = -0.3"), None, "within its bounds"),
+}
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_bad_input(tmp_path, what):
+    config, data, message = BAD[what]
+    found = run(tmp_path, config, table() if data is None else data)
+    assert found.exit_code == 2 and message in found.output.replace("stochq: ", ""), found.output
