@@ -135,7 +135,9 @@ def followed():
     clicks = {"counter": Clicks(np.array([0, 1, 1]), np.array([0.5, 0.1, 2.7]), 2)}
     result = dataclasses.replace(make_result(), kept_values=values, clicks=clicks)
     means = {"energy": np.array([0.9 * np.cos(TIMES), 0.9 * np.sin(TIMES)])}
-    return result, Filtered(TIMES, means, np.ones((2, len(TIMES))), np.zeros(2))
+    purity, nothing = np.ones((2, len(TIMES))), np.zeros(2)
+    filtered = Filtered(TIMES, means, purity, log_likelihood=nothing, discarded=nothing)
+    return result, filtered
 
 
 def test_a_trajectory_is_drawn_beside_what_its_record_tells_and_over_its_clicks():
@@ -143,9 +145,9 @@ def test_a_trajectory_is_drawn_beside_what_its_record_tells_and_over_its_clicks(
     figure = result.plot_trajectory(1, filtered=filtered)
     first, second = figure.axes
     lines = {line.get_label(): line for line in first.get_lines()}
-    np.testing.assert_allclose(lines["trajectory 1"].get_ydata(), np.sin(TIMES))
-    np.testing.assert_allclose(lines["given its record"].get_ydata(), 0.9 * np.sin(TIMES))
-    np.testing.assert_allclose(lines["clicks of counter"].get_xdata(), [0.1, 2.7])
+    np.testing.assert_allclose(np.asarray(lines["trajectory 1"].get_ydata()), np.sin(TIMES))
+    np.testing.assert_allclose(np.asarray(lines["given its record"].get_ydata()), 0.9 * np.sin(TIMES))
+    np.testing.assert_allclose(np.asarray(lines["clicks of counter"].get_xdata()), [0.1, 2.7])
     assert [line.get_label() for line in second.get_lines()] == ["trajectory 1", "clicks of counter"]
     assert legend_texts(figure) == ["trajectory 1", "given its record", "clicks of counter"]
     assert len({str(line.get_linestyle()) for line in first.get_lines()}) == 3
