@@ -85,12 +85,12 @@ def dissipative_csl(
     require_particle(particle, "dissipative_csl")
     if particle.dimensions != 1:
         raise ValueError(f"particle: expected one in one dimension; got {particle.dimensions}.")
-    length, k = float(positive("length", length)), float(checked_rate("dissipation", dissipation))
+    length, k = positive("length", length), checked_rate("dissipation", dissipation)
     action = hbar_of(particle, hbar)
     scaled = checked_rate("rate", rate) * (particle.mass / positive("reference_mass", reference_mass)) ** 2
-    if not is_concrete((scaled, action)):
+    if not is_concrete((scaled, action, length, k, particle.length)):
         raise ValueError("rate: expected numbers, of which the rates of kicks are made once; got a traced value.")
-    scaled, action = float(scaled), float(action)
+    length, k, scaled, action = float(length), float(k), float(scaled), float(action)
     momenta, vectors = _momenta(particle, action)
     spacing = 2 * np.pi * action / float(particle.length)
     width = action / (length * (1 + k))

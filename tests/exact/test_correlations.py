@@ -191,3 +191,26 @@ def test_a_phase_that_turns_while_the_system_rests():
     lags = np.array([0.0, 0.5, 2.0])
     found = sq.exact.record_correlation(equation, [0.6, 0.8], lags, first="x", time=0.4)
     np.testing.assert_allclose(found, (2 * 0.7) ** 2 * np.cos(0.4) * np.cos(0.4 + lags), atol=1e-8)
+
+
+@pytest.mark.release
+def test_records_of_simulate():
+    """Products of mean currents over separate intervals, with all of a detector's electronics: z below 4."""
+    detector = sq.measurement.homodyne(
+        np.sqrt(1.3) * LOWER, phase=np.pi / 2, efficiency=0.7, gain=1.5, offset=0.3, noise=0.2
+    )
+    equation = sq.models.monitored(np.array([[0.0, 1.0], [1.0, 0.0]]), {"x": detector})
+    times, psi0, count = np.linspace(0, 2, 5), [0.6, 0.8], 40_000
+    run = {"observables": {"p": [1.0, 0.0]}, "trajectories": count, "dt": 0.0125, "seed": 3}
+    current = np.asarray(sq.simulate(equation, psi0, times, records=True, **run).records["x"], float)
+    nodes, weights = np.polynomial.legendre.leggauss(4)
+    nodes, weights = 0.25 * (nodes + 1), 0.5 * weights
+    for first, second in ((0, 1), (1, 2), (0, 3)):
+        inside = times[first] + nodes
+        density = sq.exact.evolve(equation, psi0, np.concatenate([times[:1], inside])).density[1:]
+        expected = 0.0
+        for start, rho, weight in zip(inside, density, weights, strict=True):
+            lags = times[second] + nodes - start
+            expected += weight * sq.exact.record_correlation(equation, rho, lags, first="x") @ weights
+        products = current[:, first] * current[:, second]
+        assert abs(products.mean() - expected) < 4 * products.std() / np.sqrt(count), (first, second)

@@ -138,3 +138,14 @@ def test_values_and_derivatives(name):
     expected = oracles.gradient(lambda x: np.sum(weights * plain(x)), at)
     np.testing.assert_allclose(forward, expected, rtol=1e-6, atol=1e-7)
     np.testing.assert_allclose(backward, expected, rtol=1e-6, atol=1e-7)
+
+
+def test_rates_of_kicks_need_numbers():
+    particle = sq.systems.particle(POINTS, BOX, 1.0)
+
+    def loss(length):
+        model = sq.models.dissipative_csl(particle, rate=0.5, length=length, dissipation=0.1)
+        return model.channels[0].total_loss()[0]
+
+    with pytest.raises(ValueError, match="rate: expected numbers"):
+        jax.jvp(loss, (1.5,), (1.0,))
