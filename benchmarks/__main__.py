@@ -30,6 +30,8 @@ def parser() -> argparse.ArgumentParser:
     crossover.add_argument("--more", action="append", default=[], metavar="NAME", help="go on with a model such as suv")
     commands.add_parser("jumps", help="quantum jumps beside QuTiP's, and beside diffusion in large dimensions")
     commands.add_parser("schemes", help="which scheme gets to a tolerance first")
+    any_law = commands.add_parser("any-law", help="noise='any' beside every law that is named")
+    any_law.add_argument("--only", action="append", default=[], metavar="NAME", help="a row such as suv-8; not written")
     commands.add_parser("randomness", help="classical tests of the raw random words")
     commands.add_parser("dieharder", help="the same words through dieharder, where that is installed")
     commands.add_parser("gpu", help="share of an accelerator's ceilings; says so where there is none")
@@ -76,6 +78,7 @@ CALLS = {
     "crossover": ("crossover", "crossover", ("more",)),
     "jumps": ("jumps", "jumps", ()),
     "schemes": ("schemes", "schemes", ()),
+    "any-law": ("any_law", "any_law", ("only",)),
     "randomness": ("randomness", "randomness", ()),
     "dieharder": ("dieharder", "dieharder", ()),
     "gpu": ("gpu", "gpu", ()),

@@ -1,0 +1,100 @@
+"""What `noise="any"` costs beside every law that is named, for the mean of one observable to a tolerance.
+
+Warm calls, all laws of a problem in this process, in turns, so that other work on the machine meets them alike.
+"""
+
+import statistics
+import time
+from typing import Any
+
+import numpy as np
+
+from benchmarks import machine, report
+from benchmarks.problems import Problem, find
+from benchmarks.results import save
+from benchmarks.schemes import CAP, ROWS, TOLERANCE
+from benchmarks.targets import check
+
+LAWS = ("unitary", "real", "complex", "jump", "any")
+# "any" may take so many times as long as the best law, and on half of the problems the worst takes so many times as
+# long as "any".
+MOST_OF_BEST, LEAST_OF_WORST = 1.3, 3.0
+REPEATS, LIMIT_SECONDS = 5, 30.0
+HEADERS = ("problem", *LAWS, "taken", "any / best", "worst / any")
+
+
+def any_law(only: list[str]) -> dict[str, Any]:
+    """Measure every problem, print, and write the JSON. only: names of problems, all where it is empty."""
+    where = machine.describe()
+    print(report.heading(where), flush=True)
+    rows = []
+    for name in [name for name, question in ROWS if question == "mean" and (not only or name in only)]:
+        rows.append(_row(find(name)))
+        print("; ".join(f"{head} {cell}" for head, cell in zip(HEADERS, cells(rows[-1]), strict=True)), flush=True)
+    results = {"machine": where, "rows": rows, "checks": verdicts(rows)}
+    if not only:
+        save(results, "any_law")
+    print(report.table(HEADERS, [cells(row) for row in rows]))
+    for verdict in results["checks"]:
+        print(f"{verdict['name']}: {verdict['value']} ({'passed' if verdict['passed'] else 'failed'})")
+    return results
+
+
+def verdicts(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Whether "any" is never much slower than the best law and often much faster than the worst."""
+    if not rows:
+        return []
+    half = statistics.median(row["worst"] for row in rows)
+    return [
+        check("any / best, the largest", max(row["best"] for row in rows), MOST_OF_BEST, at_least=False)._asdict(),
+        check("worst / any, the median", half, LEAST_OF_WORST, at_least=True)._asdict(),
+    ]
+
+
+def _row(problem: Problem) -> dict[str, Any]:
+    seconds: dict[str, list[float]] = {law: [] for law in LAWS if _first(problem, law)}
+    taken = ""
+    for repeat in range(1, REPEATS + 1):
+        for law, measured in seconds.items():
+            if sum(measured) > LIMIT_SECONDS:
+                continue
+            start = time.perf_counter()
+            result = _call(problem, law, repeat)
+            measured.append(time.perf_counter() - start)
+            taken = result.info["law"] if law == "any" else taken
+    medians = {law: statistics.median(measured) for law, measured in seconds.items()}
+    named = [value for law, value in medians.items() if law != "any"]
+    best, worst = medians["any"] / min(named), max(named) / medians["any"]
+    return {"title": problem.title, "seconds": medians, "taken": taken, "best": best, "worst": worst}
+
+
+def _first(problem: Problem, law: str) -> bool:
+    """Compile; whether the law exists there."""
+    try:
+        _call(problem, law, 0)
+    except ValueError:
+        return False
+    return True
+
+
+def _call(problem: Problem, law: Any, seed: int) -> Any:
+    import stochq as sq
+
+    given, plain = problem.statement(), problem.equation()
+    equation = sq.Equation(plain.hamiltonian, plain.channels, law, plain.hbar)
+    return sq.simulate(
+        equation,
+        given.psi0,
+        problem.times,
+        observables={"o": np.asarray(given.observable)},
+        trajectories=CAP,
+        tolerance=TOLERANCE,
+        seed=seed,
+        progress=False,
+    )
+
+
+def cells(row: dict[str, Any]) -> list[str]:
+    """A line of the table."""
+    times = [f"{row['seconds'][law]:.3g} s" if law in row["seconds"] else report.NONE for law in LAWS]
+    return [row["title"], *times, row["taken"], f"{row['best']:.2f}", f"{row['worst']:.2f}"]
