@@ -15,7 +15,7 @@ LOWERING = np.array([[0.0, 1.0], [0.0, 0.0]])
 DRIVE = np.array([[0.25, 1.5], [1.5, -0.25]])
 DOWN = np.array([0.0, 1.0])
 # The watched operators of `detectors`: L at an angle, diagonal, and what is lost of both.
-EFFICIENCY, ANGLE, GAIN, OFFSET, ELECTRONIC = 0.6, 0.7, -2.0, 0.3, 0.25
+EFFICIENCY, ANGLE, GAIN, OFFSET, ELECTRONIC = 0.6, 0.7, -2.0, 1.5, 0.25
 X, Z = 0.9 * LOWERING, np.diag([0.6, -0.6])
 TIMES = np.linspace(0, 1, 5)
 
