@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import Array, ArrayLike, is_concrete
+from stochq.arrays import Array, ArrayLike, check_numbers, is_concrete
 from stochq.compiling import compiled
 from stochq.ensemble.runner import thread_pool, workers
 from stochq.equation import Equation
@@ -100,6 +100,8 @@ def filter(
     >>> bool(abs(found.mean["z"][0, -1] - np.tanh(2 * np.sqrt(0.5) * 0.2)) < 1e-12)
     True
     """
+    instead = "Filter with numbers, outside grad, vmap and jit; sq.inference.log_likelihood has derivatives."
+    check_numbers(instead, equation=equation, state=state)
     equation = as_monitored(equation)
     rows = operator_rows(observables, equation.dim)
     with jax.enable_x64(True):

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.linalg import expm
+from scipy.stats import poisson
 
 import stochq as sq
 from stochq.inference.likelihood.exact import exact_instrument
@@ -170,7 +171,8 @@ def test_states_stay_positive_whatever_the_bin(step):
 def test_weights_of_kraus_maps_are_those_of_a_law():
     """Their mean over the records of one bin is Tr(Sρ), by Gauss-Hermite points in y."""
     with jax.enable_x64(True):
-        parts = qubit(efficiency=0.6).watched_parts()
+        detectors = {"out": homodyne(LOWERING, efficiency=0.6), "lost": unread(0.5 * Z + 0.3 * X)}
+        parts = sq.models.monitored(X, detectors).watched_parts()
         step = 0.3
         points, weights = np.polynomial.hermite_e.hermegauss(20)
         rho = np.array([[0.3, 0.1 + 0.2j], [0.1 - 0.2j, 0.7]])
@@ -330,3 +332,14 @@ def test_equations_that_depend_on_time_are_those_of_each_bin_s_middle():
         rho = averaged_over_paths(hamiltonian, [np.sqrt(0.8) * turned], [np.sqrt(0.2) * LOWERING], 0.1, [y], rho)
     np.testing.assert_allclose(found.density[0, -1], rho / np.trace(rho), atol=1e-9)
     assert abs(found.log_likelihood[0] - np.log(np.trace(rho).real)) < 1e-9
+
+
+@pytest.mark.parametrize("method", ["exact", "kraus"])
+def test_dark_counts_are_poisson_distributed(method):
+    """Nothing but dark counts clicks where the atom is in its ground state."""
+    equation = sq.models.monitored(np.zeros((2, 2)), {"out": counting(LOWERING, dark=2.0)})
+    counts = np.arange(4.0)
+    data = sq.inference.Record([0.0, 0.3], counts[:, None], ["out"], ["counting"])
+    found = sq.inference.log_likelihood(equation, GROUND, data, per_record=True, method=method)
+    # Kraus weights are divided by their sum over up to six clicks of each kind.
+    np.testing.assert_allclose(np.exp(found), poisson.pmf(counts, 0.6), atol=1e-12 if method == "exact" else 2e-6)

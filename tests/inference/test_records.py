@@ -23,7 +23,7 @@ def driven(**detectors):
     [
         (homodyne(LOWERING, phase=0.5 * np.pi, efficiency=0.7), -np.sqrt(0.7) * Y),
         (heterodyne(LOWERING, efficiency=0.7), np.sqrt(0.7) * LOWERING),
-        (heterodyne(LOWERING, gain=1.2, offset=0.3, noise=0.5), 1.2 * LOWERING + 0.3 * np.eye(2)),
+        (heterodyne(LOWERING, gain=1.2, offset=2.0, noise=0.5), 1.2 * LOWERING + 2.0 * np.eye(2)),
     ],
 )
 def test_sampled_records_have_the_means_of_the_master_equation(detector, current):
@@ -171,6 +171,12 @@ def test_impossible_records_are_named():
 def test_traced_arguments_need_double_precision():
     import jax
 
+    with pytest.raises(ValueError, match="equation: expected numbers; JAX is tracing"):
+        jax.grad(
+            lambda rate: sq.inference.filter(
+                driven(out=homodyne(rate * LOWERING)), GROUND, RECORD, observables={"z": Z}
+            ).log_likelihood[0]
+        )(1.0)
     with pytest.raises(ValueError, match="double precision"):
         jax.grad(lambda rate: sq.inference.log_likelihood(driven(out=homodyne(rate * LOWERING)), GROUND, RECORD))(1.0)
 
