@@ -53,7 +53,7 @@ def _csl() -> tuple[Any, np.ndarray, dict[str, np.ndarray]]:
 
     particle = sq.systems.particle(64, 16.0, mass=1.0, potential=sq.systems.harmonic(1.0))
     watched = {name: particle.operators[name] for name in ("position", "energy")}
-    return sq.models.csl(particle, rate=0.5, length=1.0), particle.gaussian(1.0, 0.7), watched
+    return sq.models.csl(particle, rate=0.5, length=1.0), np.asarray(particle.gaussian(1.0, 0.7)), watched
 
 
 CASES = (
