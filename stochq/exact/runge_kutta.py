@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.custom_batching import custom_vmap
 
 # Steps are made in chunks, of which the first state alone is remembered by a gradient.
 _CHUNK = 128
@@ -84,6 +85,54 @@ def find_steps(slope: Slope, start: jax.Array, times: jax.Array, tolerance: Tole
     begin = (times[0], start, first, Steps(nothing, nothing, zero, ends, zero), zero)
     steps = lax.while_loop(unfinished, attempt, begin)[3]
     return steps._replace(finished=steps.finished == len(times) - 1)
+
+
+def find_common_steps(
+    problem: Callable[[list[jax.Array], jax.Array], tuple[Slope, jax.Array]],
+    leaves: list[jax.Array],
+    times: jax.Array,
+    tolerance: Tolerance,
+) -> Steps:
+    """As `find_steps`, without derivatives, and under `vmap` the same steps for all: else none could be left out.
+
+    problem: from arrays and the first time to the slope and the start; it holds no traced numbers itself.
+    """
+
+    @jax.custom_jvp
+    def constant(*arguments: jax.Array) -> Steps:
+        return common(*arguments)
+
+    @custom_vmap
+    def common(times: jax.Array, longest: jax.Array, *leaves: jax.Array) -> Steps:
+        slope, start = problem(list(leaves), times[0])
+        return find_steps(slope, start, times, tolerance._replace(longest=longest))
+
+    @common.def_vmap
+    def batched(size: int, axes: list[bool], times: jax.Array, longest: jax.Array, *leaves: jax.Array) -> tuple:
+        over = [0 if axis else None for axis in axes[2:]]
+
+        def slopes(t: jax.Array, y: jax.Array) -> jax.Array:
+            def one(leaves: list[jax.Array], y: jax.Array) -> jax.Array:
+                return problem(leaves, times[0])[0](t, y)
+
+            return jax.vmap(one, in_axes=(over, 0))(list(leaves), y)
+
+        start = jax.vmap(lambda leaves: problem(leaves, times[0])[1], in_axes=(over,), axis_size=size)(list(leaves))
+        steps = find_steps(slopes, start, times, tolerance._replace(longest=longest))
+        return steps, jax.tree.map(lambda _: False, steps)
+
+    @constant.defjvp
+    def rule(values: tuple, changes: tuple) -> tuple[Steps, Steps]:
+        steps = constant(*values)
+        return steps, jax.tree.map(_no_change, steps)
+
+    return constant(times, tolerance.longest, *leaves)
+
+
+def _no_change(value: jax.Array) -> np.ndarray | jax.Array:
+    if jnp.issubdtype(value.dtype, jnp.inexact):
+        return jnp.zeros_like(value)
+    return np.zeros(value.shape, jax.dtypes.float0)
 
 
 def make_steps(

@@ -14,7 +14,7 @@ from stochq.arrays import Array, Number
 from stochq.channels import Channel, Energy, Given
 from stochq.equation import Equation
 from stochq.exact.action import ChannelBases, generator, pack, packed_generator, unpack
-from stochq.exact.runge_kutta import Slope, Tolerance, find_steps, make_steps
+from stochq.exact.runge_kutta import Slope, Tolerance, find_common_steps, make_steps
 from stochq.systems.basis import into
 from stochq.systems.fourier import Spectral
 from stochq.systems.grid import Particle
@@ -203,12 +203,17 @@ def _frame(equation: Equation) -> tuple[_Frame | None, Callable[[jax.Array], jax
 def by_integration(equation: Equation, rho: jax.Array, rows: Rows, times: Times) -> jax.Array:
     """An adaptive Runge-Kutta method, in the frame of what is fast and diagonal."""
     stops = jnp.asarray(times.stops, rho.real.dtype)
-    arrays, rest = eqx.partition((equation, rho, rows), eqx.is_array)
-    fixed_equation, fixed_rho, _ = eqx.combine(lax.stop_gradient(arrays), rest)
-    slope, _, start = _problem(fixed_equation, fixed_rho, rows, stops[0])
+    arrays, rest = eqx.partition((equation, rho), eqx.is_array)
+    leaves, structure = jax.tree_util.tree_flatten(arrays)
     relative, absolute = _TOLERANCES[str(stops.dtype)]
     longest = (stops[-1] - stops[0]) / (_LEAST_STEPS if equation.time_dependent else 1)
-    steps = find_steps(slope, start, stops, Tolerance(relative, absolute, longest))
+
+    def problem(leaves: list[jax.Array], first: jax.Array) -> tuple[Slope, jax.Array]:
+        one_equation, one_rho = eqx.combine(jax.tree_util.tree_unflatten(structure, leaves), rest)
+        slope, _, start = _problem(one_equation, one_rho, (), first)
+        return slope, start
+
+    steps = find_common_steps(problem, leaves, stops, Tolerance(relative, absolute, longest))
     slope, read, start = _problem(equation, rho, rows, stops[0])
     return make_steps(slope, read, start, steps)[jnp.asarray(times.saved)]
 

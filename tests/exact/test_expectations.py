@@ -206,8 +206,11 @@ def test_transformations(method):
     assert _decay(0.3, method).dtype == np.float64
     with jax.enable_x64(True):
         np.testing.assert_allclose(jax.jit(mapped)(rates), expected, atol=1e-8)
+        slopes = jax.jit(jax.vmap(jax.jacrev(lambda x: _decay(x, method))))(rates)
         second = jax.jacfwd(jax.jacrev(lambda x: _decay(x, method)))(0.3)
     h = 1e-3
+    for rate, slope in zip(rates, slopes, strict=True):
+        np.testing.assert_allclose(slope, (_plain_decay(rate + h) - _plain_decay(rate - h)) / (2 * h), atol=1e-6)
     difference = (_plain_decay(0.3 + h) - 2 * _plain_decay(0.3) + _plain_decay(0.3 - h)) / h**2
     np.testing.assert_allclose(second, difference, atol=1e-6)
 
