@@ -80,6 +80,7 @@ def test_averages_follow_the_sum_with_second_order(noise, scheme, few):
     assert fine < coarse / 2.8
 
 
+@pytest.mark.release
 def test_euler_takes_the_operator_too():
     times = np.linspace(0.0, 1.0, 3)
     run = {"trajectories": 4096, "scheme": sq.schemes.Extrapolated(sq.schemes.EulerMaruyama()), "dt": 0.02}
@@ -143,6 +144,7 @@ def test_the_phase_says_how_much_is_learned():
     judge_ensemble(result, {"z²": expected}, "turning phase")
 
 
+@pytest.mark.release
 def test_gradients_pass_to_the_coefficients():
     """p = .64 e^{−∫a²} of decay with L = a σ₋: ∂p/∂a = −2a t p."""
 
