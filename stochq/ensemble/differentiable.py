@@ -17,6 +17,7 @@ from stochq.ensemble.grid_checks import check_grid_state
 from stochq.ensemble.kernel import run_block
 from stochq.ensemble.problem import build_problem, check_counters
 from stochq.ensemble.runner import precision_context
+from stochq.ensemble.sampling import GROUPS, current, deviations
 from stochq.ensemble.simulate import check_options
 from stochq.ensemble.task import Task
 from stochq.equation import Equation, as_equation, check_law_is_named
@@ -129,7 +130,7 @@ def expectations(
     problem = build_problem(task, grid)
     check_counters(problem, grid, trajectories)
     with precision_context(precision):
-        means = _means(_unrolled(problem, grid, trajectories), trajectories)
+        means = _sampled(_unrolled(problem, grid, trajectories), trajectories)
     return by_observable(dict(zip(problem.read.names, means.T, strict=True)), observables)
 
 
@@ -174,9 +175,31 @@ def _unrolled(problem: Problem, grid: TimeGrid, trajectories: int) -> Problem:
     return problem._replace(loop=loop, statistics={})
 
 
+def _sampled(problem: Problem, trajectories: int) -> jax.Array:
+    """Means over trajectories 0 .. trajectories-1, (T, observables), seen by whoever watches."""
+    sampling = current()
+    if sampling is None:
+        return _sums(problem, trajectories, 1)[0] / trajectories
+    sampling.sampled = True
+    if not is_concrete(problem) or not is_concrete(jnp.zeros(())):
+        return _sums(problem, trajectories, 1)[0] / trajectories
+    size = problem.loop.block
+    parts = math.gcd(size, GROUPS)
+    firsts = np.arange(0, -(-trajectories // size) * size, size // parts)
+    counts = np.clip(trajectories - firsts, 0, size // parts)
+
+    def run() -> tuple[jax.Array, jax.Array]:
+        sums = np.asarray(_sums(problem, trajectories, parts), np.float64)
+        mean, off = deviations(sums, counts, trajectories)
+        return jnp.asarray(mean), jnp.asarray(off)
+
+    return sampling.means(run)
+
+
 @eqx.filter_jit
-def _means(problem: Problem, trajectories: int) -> jax.Array:
-    """Means over trajectories 0 .. trajectories-1, (T, observables), one block in memory at a time."""
+def _sums(problem: Problem, trajectories: int, parts: int) -> jax.Array:
+    """Sums over trajectories 0 .. trajectories-1, one block in memory at a time: (1, T, observables) over all, or
+    (blocks·parts, T, observables) over each of so many equal parts of every block."""
     size = problem.loop.block
     observe = observer(problem, states=False)
 
@@ -185,14 +208,18 @@ def _means(problem: Problem, trajectories: int) -> jax.Array:
         wanted = first + jnp.arange(size, dtype=jnp.uint32) < trajectories
 
         def reduce(seen: dict[str, jax.Array]) -> jax.Array:
-            return jnp.sum(jnp.where(wanted[None], seen["values"], 0), axis=-1)
+            values = jnp.where(wanted[None], seen["values"], 0)
+            return jnp.sum(values.reshape(len(values), parts, -1), axis=-1)
 
         return run_block(problem.loop, problem.frame, problem.grid, problem.psi0, problem.key, first, observe, reduce)
 
     if _remembered(problem, trajectories) > REMEMBERED:
         total = jax.checkpoint(total, prevent_cse=False)
     blocks = jnp.arange(-(-trajectories // size), dtype=jnp.uint32)
-    return jnp.sum(lax.map(total, blocks), axis=0) / trajectories
+    sums = lax.map(total, blocks)
+    if parts == 1:
+        return jnp.sum(sums, axis=0)[None, ..., 0]
+    return jnp.moveaxis(sums, -1, 1).reshape(-1, *sums.shape[1:-1])
 
 
 def _remembered(problem: Problem, trajectories: int) -> int:

@@ -19,7 +19,7 @@ class Data(NamedTuple):
     their real parts followed by their imaginary ones. times: (T,) of the points, where they have such. known: (k, n)
     combinations of points whose errors are independent, in units of them; None where the points are themselves. rest:
     (m, n) combinations that do not fluctuate, in units of the error that they may have. samples: Gaussian values by
-    which the errors are known.
+    which the errors are known. variance: (n, n) of the means; None where the points are independent.
     """
 
     mean: np.ndarray
@@ -29,6 +29,7 @@ class Data(NamedTuple):
     known: np.ndarray | None = None
     rest: np.ndarray | None = None
     samples: float = np.inf
+    variance: np.ndarray | None = None
 
     def residuals(self, predicted: Any) -> jax.Array:
         """What the prediction is off by in each independent combination, in units of its error, (k,)."""
@@ -60,6 +61,17 @@ class Data(NamedTuple):
             for leaf, index, end in zip(leaves, self.keep, ends, strict=True)
         ]
         return jax.tree_util.tree_unflatten(structure, filled)
+
+    def with_prediction(self, spread: np.ndarray) -> "Data":
+        """The same with the errors of a sampled prediction, from deviations (groups, n) whose squares add up."""
+        if self.variance is None:
+            variance = np.diag(self.stderr**2) + spread.T @ spread
+            # Errors of the data on the diagonal: all directions are known.
+            root = np.linalg.cholesky(variance)
+            return self._replace(known=np.linalg.solve(root, np.eye(len(root))), variance=None)
+        variance = self.variance + spread.T @ spread
+        directions = known_directions(variance, int(self.samples), 16 * UNIT["single"])
+        return self._replace(known=directions.known, rest=directions.rest)
 
     def off(self, predicted: Any) -> np.ndarray:
         """What the prediction is off by in the combinations that do not fluctuate, (m,)."""
@@ -191,8 +203,9 @@ def _from_ensemble(result: EnsembleResult, predicted: Any, parameters: int) -> D
         raise ValueError("data: expected finite means; the result holds NaN or infinity.")
     if result.covariance is None:
         return Data(mean, stderr, keep, result.times)
-    directions = known_directions(_variance(result, points, rows), samples, 16 * UNIT[result.precision])
-    return Data(mean, stderr, keep, result.times, directions.known, directions.rest, samples)
+    variance = _variance(result, points, rows)
+    directions = known_directions(variance, samples, 16 * UNIT[result.precision])
+    return Data(mean, stderr, keep, result.times, directions.known, directions.rest, samples, variance)
 
 
 def _places(points: list[tuple[str, int]], rows: tuple[str, ...], times: int) -> np.ndarray:

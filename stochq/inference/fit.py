@@ -52,8 +52,9 @@ def fit(
 
     which is right for a model that is not, too (White 1982).
 
-    The prediction's own sampling error is not part of the covariance: predict from several times as many trajectories
-    as the data, with another seed. An interrupt (Ctrl-C) ends the search, and the best so far is returned.
+    Where the prediction is sampled (`sq.expectations` with trajectories), its own covariance at the minimum, from the
+    scatter of 64 groups of trajectories, is added to Σ: give it another seed than the data. An interrupt (Ctrl-C) ends
+    the search, and the best so far is returned.
 
     Args:
         predict: a JAX function from parameters to means, such as `sq.expectations` of an equation built from them. As
@@ -102,6 +103,7 @@ def fit(
     with jax.enable_x64(True):
         problem = Problem(_objective(predict, data, start), coordinates, prior, start)
         minima = _minima(problem, points, optimizer, steps, progress)
+        problem, minima = _with_sampling_errors(problem, minima, steps)
         found = fit_from(problem, minima, intervals)
     for note in found.notes:
         warnings.warn(f"fit: {note}", stacklevel=2)
@@ -133,6 +135,24 @@ def _minima(
             if minima[-1].interrupted:
                 break
     return minima
+
+
+def _with_sampling_errors(problem: Problem, minima: list[Minimum], steps: int) -> tuple[Problem, list[Minimum]]:
+    """The problem with a sampled prediction's own errors among those of the data, and the minima then."""
+    best = min(minima, key=lambda one: one.local.loss)
+    theta = problem.coordinates.bounded(best.vector)
+    objective = problem.objective
+    if not isinstance(objective, Means) or best.interrupted or not objective.prediction.sampled:
+        return problem, minima
+    weighted = Problem(objective.reweighted(theta, problem.like), problem.coordinates, problem.priors, problem.like)
+    moved = []
+    for one in minima:
+        after = gauss_newton(weighted.free, one.vector, steps)
+        whole = one._replace(vector=after.vector, local=after.local, at=after.at)
+        moved.append(
+            whole if one.converged is False else whole._replace(converged=after.converged, advice=after.advice)
+        )
+    return weighted, moved
 
 
 def _checked_start(start: Any) -> Any:

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from stochq.ensemble.sampling import Sampling, watched
 from stochq.inference.result import shaped
 
 # Functions whose programs are kept: those of a session at work, each with some megabytes of code.
@@ -18,7 +19,7 @@ _KEPT = 8
 class Linearized:
     """predict and its Jacobian in forward mode, as parameters are few.
 
-    predicted: shapes and types of what predict returns.
+    predicted: shapes and types of what predict returns. sampled: whether it is made of means over trajectories.
     """
 
     def __init__(self, predict: Callable[[Any], Any], structure: Any, shapes: tuple[tuple[int, ...], ...]) -> None:
@@ -29,8 +30,11 @@ class Linearized:
             _check_inexact(value)
             return value, value
 
+        sampling = Sampling()
         size = sum(int(np.prod(shape)) for shape in shapes)
-        traced = jax.jit(jax.jacfwd(twice, has_aux=True)).trace(jax.ShapeDtypeStruct((size,), np.float64))
+        with watched(sampling):
+            traced = jax.jit(jax.jacfwd(twice, has_aux=True)).trace(jax.ShapeDtypeStruct((size,), np.float64))
+        self.sampled = sampling.sampled
         self._lowered, self._compiled = traced.lower(), None
         self.predicted = traced.out_info[1]
 

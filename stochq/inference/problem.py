@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from stochq.ensemble.sampling import Sampling
 from stochq.inference.coordinates import Coordinates, Priors
 from stochq.inference.data import Data
 from stochq.inference.goodness import chance_of_rest, p_value
@@ -82,6 +83,15 @@ class Means:
 
     def second_derivatives(self, theta: np.ndarray, covariance: np.ndarray, varied: np.ndarray) -> None:
         return None
+
+    def reweighted(self, theta: np.ndarray, like: Any) -> "Means":
+        """The same with the sampling errors of the prediction at θ (P,) among those of the data."""
+        parameters = jax.tree.map(jnp.asarray, shaped(theta, like))
+        central, *varied = (
+            np.asarray(self.data.deviations(predicted), np.float64)
+            for predicted in Sampling().variations(lambda: self.predict(parameters))
+        )
+        return Means(self.predict, self.prediction, self.data.with_prediction(np.stack(varied) - central))
 
     def p_value(self, chi2: float, dof: int, theta: np.ndarray) -> float:
         rest = chance_of_rest(self.data.off(self.prediction(theta)[0]))

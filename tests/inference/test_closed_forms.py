@@ -168,7 +168,6 @@ def test_fit_recovers_both_strengths_of_a_chain():
         data,
         np.log([0.3, 0.7]),
     )
-    # The prediction's own noise adds a quarter of the data's variance.
-    errors = np.sqrt(1.25 * np.diag(fit.covariance))
+    errors = np.sqrt(np.diag(fit.covariance))
     assert np.all(np.abs(np.asarray(fit.parameters) - true) < 4 * errors) and np.all(errors < 0.25)
     assert len(fit.history.loss if hasattr(fit.history, "loss") else fit.history) >= 2
