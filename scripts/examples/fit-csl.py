@@ -1,8 +1,8 @@
 """Find the two parameters of CSL, λ and r_C, in interference patterns that collapse washes out.
 
 A free particle is prepared in a superposition of two packets, once 3 and once 8 apart. Its position is measured at
-eight times, in 32 bins, with an error of 4·10⁻⁴ of each probability. Close packets tell λ/r_C², distant ones λ: together
-they tell both, to 2 % and 1.4 %. The prediction is exact, by the master equation. Run:
+eight times, in 32 bins, with an error of 4·10⁻⁴ of each probability. Close packets tell λ/r_C², distant ones λ:
+together they tell both, to 2 % and 1.4 %. The prediction is exact, by the master equation. Run:
 
     python scripts/examples/fit-csl.py
 """
