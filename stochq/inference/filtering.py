@@ -78,7 +78,8 @@ def filter(
         state: at the first time, a ket (dim,) or a density matrix (dim, dim).
         record: simulated or measured, of all detectors or some; what the others write is lost.
         observables: {name: operator (dim, dim) or diagonal (dim,)}.
-        method: "exact" for up to 8 levels; "kraus" for any number, of second order in the bins' width; "commuting"
+        method: "exact" for up to 8 levels and bins in which the state does not become known for certain, which is
+            told; "kraus" for any number, of second order in the bins' width; "commuting"
             where all operators are diagonal, exact; "auto" the first that fits. A warning says where bins are too wide
             for "kraus".
         density: whether the density matrices are returned.

@@ -109,32 +109,28 @@ def _smoothed(instrument: Instrument, state: Array, written: Written) -> tuple[j
     def backward(effect: Any, one: Any) -> tuple[Any, Any]:
         before = _dual(instrument, effect, one)
         size = jnp.trace(instrument.density(before)).real
-        before = jax.tree.map(lambda array: array / size.reshape(*(1,) * (array.ndim - 1), -1), before)
+        before = before / size.reshape(*(1,) * (before.ndim - 1), -1)
         return before, before
 
     _, (states, weights) = lax.scan(forward, start, prepared)
     end = instrument.start(jnp.eye(instrument.dim) / instrument.dim, written.current.shape[-1])
     _, effects = lax.scan(backward, end, prepared, reverse=True)
 
-    def matrices(first: Any, others: Any) -> jax.Array:
-        whole = jax.tree.map(lambda one, rest: jnp.concatenate([one[None], rest]), first, others)
-        return jnp.moveaxis(jax.vmap(instrument.density)(whole), -1, 0)
+    def matrices(arrays: list[jax.Array]) -> jax.Array:
+        return jnp.moveaxis(jax.vmap(instrument.density)(jnp.concatenate(arrays)), -1, 0)
 
-    last = jax.tree.map(lambda array: array[None], end)
-    effects = jax.tree.map(lambda array, one: jnp.concatenate([array, one]), effects, last)
-    effects = jnp.moveaxis(jax.vmap(instrument.density)(effects), -1, 0)
-    return jnp.sum(jnp.log(weights), axis=0), matrices(start, states), effects
+    total = jnp.sum(jnp.log(weights), axis=0)
+    return total, matrices([start[None], states]), matrices([effects, end[None]])
 
 
-def _dual(instrument: Instrument, effect: Any, prepared: Any) -> Any:
-    """The adjoint of the bin's map, by the derivative of Re⟨E, ρ̃'⟩ with respect to ρ."""
+def _dual(instrument: Instrument, effect: jax.Array, prepared: Any) -> jax.Array:
+    """The adjoint of the bin's map on real arrays, by the derivative of Tr(Eρ̃') with respect to ρ."""
 
-    def value(state: Any) -> jax.Array:
+    def value(state: jax.Array) -> jax.Array:
         after = instrument.linear(state, prepared)
-        products = jax.tree.map(lambda e, a: jnp.sum((jnp.conj(e) * a).real), effect, after)
-        return jnp.sum(jnp.stack(jax.tree.leaves(products)))
+        return jnp.sum(effect * after)
 
-    return jax.tree.map(jnp.conj, jax.grad(value)(effect))
+    return jax.grad(value)(effect)
 
 
 def _past_mean(operator: np.ndarray, density: np.ndarray, effect: np.ndarray) -> np.ndarray:

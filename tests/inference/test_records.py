@@ -59,6 +59,15 @@ def test_sampled_records_have_the_law_of_the_likelihood():
     assert kstest(increments, law).pvalue > 1e-3
 
 
+def test_records_of_two_detectors_are_correlated_as_they_should_be():
+    """Two that watch σ_z: Y_k = ±2√η_k h + noise with one sign, so that E Y₁Y₂ = 4√(η₁η₂)h² and each has mean 0."""
+    equation = sq.models.monitored(np.zeros((2, 2)), {"a": homodyne(Z), "b": homodyne(Z, efficiency=0.5)})
+    record = sq.inference.sample_records(equation, np.sqrt([0.5, 0.5]), [0.0, 0.2], records=20_000, seed=6)
+    first, second = record.increments[:, 0].T
+    for values, want in ((first, 0), (second, 0), (first * second, 4 * np.sqrt(0.5) * 0.2**2)):
+        assert abs(values.mean() - want) < 4 * values.std() / np.sqrt(20_000)
+
+
 def test_sampled_clicks_are_those_of_the_equation():
     """The number of clicks of a driven, counted qubit beside the rate of the master equation, dark counts added."""
     equation = driven(n=counting(LOWERING, efficiency=0.5, dark=0.2), out=homodyne(0.5 * Z))

@@ -27,7 +27,7 @@ Kind = Literal["exact", "pure", "mixed", "commuting"]
 LARGEST_EXACT = {0: 8, 1: 8, 2: 8, 3: 4}
 # Degrees of the series for so many currents: the most that its coefficients have digits for, and what is taken while
 # JAX traces the parameters, where their size is not known.
-_MOST, _TRACED = {0: 0, 1: 42, 2: 20, 3: 16}, {0: 0, 1: 16, 2: 12, 3: 9}
+_MOST, _TRACED = {0: 0, 1: 42, 2: 30, 3: 16}, {0: 0, 1: 16, 2: 12, 3: 9}
 _DEGREES = (4, 6, 8, 10, 12, 14, 16, 20, 24, 28, 40)
 # Errors of the log-likelihood of a record from the width of its bins that are worth a warning.
 _LARGEST_EXCESS = 0.1

@@ -34,7 +34,7 @@ _FEW_COORDINATES = 16
 # What has no more weight than this is a rounding error: a click where nothing can click.
 _IMPOSSIBLE = 1e-15
 # Points on the circle from which the coefficients of one variable are found; more variables take fewer each.
-_POINTS, _POINTS_OF_MANY = {0: 1, 1: 48, 2: 32}, 24
+_POINTS, _POINTS_OF_MANY = {0: 1, 1: 48, 2: 40}, 24
 # On wider circles e^{|ζ|} would cost the lowest coefficients digits.
 _WIDEST = 6.0
 

@@ -50,7 +50,8 @@ class Instrument(Module):
         """The normalised state after a bin, and the weight Tr ρ̃' (R,), for one bin of what `prepare` returned."""
 
     def linear(self, state: Any, prepared: Any) -> Any:
-        """ρ̃', as linear in the state as the map is; for instruments whose states are density matrices."""
+        """ρ̃', as linear in the state as the map is; for instruments whose states are density matrices as real arrays
+        in which Tr(AB) is the sum of products."""
         raise NotImplementedError(f"{type(self).__name__} has states that are no density matrices.")
 
     @abc.abstractmethod
