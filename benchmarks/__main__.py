@@ -22,6 +22,7 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser("agreement", help="large ensembles against their master equations")
     commands.add_parser("phase-space", help="ten thousand dissipative-CSL oscillators in one call")
     commands.add_parser("likelihood", help="records: likelihoods, gradients and conditional states, beside QuTiP")
+    commands.add_parser("fitting", help="gradients against forward runs, their memory, and coverage of intervals")
     commands.add_parser("coloured", help="noise with a spectrum against white noise, per step")
     commands.add_parser("noise-share", help="a step beside its random numbers alone")
     commands.add_parser("records", help="runs with their records beside the same without")
@@ -71,6 +72,7 @@ CALLS = {
     "agreement": ("agreement", "agreement", ()),
     "phase-space": ("phase_space", "phase_space", ()),
     "likelihood": ("likelihood", "likelihood", ()),
+    "fitting": ("fitting", "fitting", ()),
     "coloured": ("coloured", "coloured", ()),
     "noise-share": ("noise_share", "noise_share", ()),
     "records": ("records", "records", ()),
