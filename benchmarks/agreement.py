@@ -48,7 +48,7 @@ def _sui() -> tuple[Any, np.ndarray, dict[str, np.ndarray]]:
     return model, down, watched
 
 
-def _csl() -> tuple[Any, np.ndarray, dict[str, np.ndarray]]:
+def _csl() -> tuple[Any, Any, dict[str, Any]]:
     import stochq as sq
 
     particle = sq.systems.particle(64, 16.0, mass=1.0, potential=sq.systems.harmonic(1.0))
