@@ -114,7 +114,8 @@ def test_coefficients_of_a_bin_without_a_record_are_the_master_equation():
     with jax.enable_x64(True):
         parts = qubit(efficiency=0.6).watched_parts()
         powers = powers_up_to(1, 6)
-        short, long = (np.asarray(exact_instrument(parts, [h], powers).coefficients[0, 0]) for h in (0.2, 0.6))
+        make = jax.jit(lambda length: exact_instrument(parts, length[None], powers).coefficients[0, 0])
+        short, long = (np.asarray(make(h)) for h in np.array([0.2, 0.6]))
     np.testing.assert_allclose(short @ short @ short, long, atol=1e-13)
     np.testing.assert_allclose((short[0] + short[3]), [1, 0, 0, 1], atol=1e-13)
 
@@ -176,13 +177,14 @@ def test_weights_of_kraus_maps_are_those_of_a_law():
         step = 0.3
         points, weights = np.polynomial.hermite_e.hermegauss(20)
         rho = np.array([[0.3, 0.1 + 0.2j], [0.1 - 0.2j, 0.7]])
-        instrument = kraus_instrument(parts, [step], pure=False)
-        mean = np.asarray(mean_of_records(words_of(parts, step)))
+        instrument, mean = jax.jit(
+            lambda: (kraus_instrument(parts, np.array([step]), pure=False), mean_of_records(words_of(parts, step)))
+        )()
         data = sq.inference.likelihood.instrument.Written(
             np.sqrt(step) * points[None, None], np.zeros((1, 0, 20)), np.zeros(1, int)
         )
         prepared = jax.tree.map(lambda array: array[0], instrument.prepare(data))
-        weight = np.asarray(instrument.step(instrument.start(rho, 20), prepared)[1])
+        weight, mean = np.asarray(instrument.step(instrument.start(rho, 20), prepared)[1]), np.asarray(mean)
     assert abs(weights @ weight / weights.sum() - 1) < 1e-12
     assert 1e-5 < abs(np.trace(mean @ rho) - 1) < 1e-2
 
