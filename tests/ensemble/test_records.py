@@ -115,9 +115,16 @@ def test_intervals_of_several_lengths_hold_different_numbers_of_bins():
     np.testing.assert_allclose(uneven.records.increments, run(2000, interval=0.125).records.increments[:32], atol=2e-6)
 
 
+def one_detector(efficiency=1.0, **options):
+    """A few trajectories of the qubit with its decay alone."""
+    equation = sq.models.monitored(DRIVE, {"x": sq.measurement.homodyne(X, efficiency=efficiency)})
+    return sq.simulate(equation, DOWN, TIMES, observables={"p": DOWN}, trajectories=32, **options)
+
+
 def test_of_an_extrapolated_run_the_fine_one_is_recorded():
-    fine = run(32, precision="double", dt=0.025)
-    both = run(32, precision="double", dt=0.05, scheme=sq.schemes.Extrapolated(sq.schemes.Strang()))
+    fine = one_detector(precision="double", dt=0.025, records=True)
+    scheme = sq.schemes.Extrapolated(sq.schemes.Strang())
+    both = one_detector(precision="double", dt=0.05, records=True, scheme=scheme)
     np.testing.assert_allclose(both.records.increments, fine.records.increments, atol=1e-12)
 
 
@@ -130,10 +137,8 @@ def test_a_pulse_is_recorded_with_the_sign_of_its_envelope():
 
 
 def test_a_result_says_that_kept_states_know_more_than_lossy_records():
-    assert "kept: states of one who loses nothing" in str(run(32, keep=1))
-    watched = sq.models.monitored(DRIVE, {"x": sq.measurement.homodyne(X)})
-    options = {"observables": {"p": DOWN}, "trajectories": 32, "dt": 0.25, "keep": 1}
-    assert "loses nothing" not in str(sq.simulate(watched, DOWN, TIMES, **options))
+    assert "kept: states of one who loses nothing" in str(one_detector(0.5, dt=0.25, keep=1))
+    assert "loses nothing" not in str(one_detector(dt=0.25, keep=1))
 
 
 def test_merged_records_stand_in_the_order_of_their_trajectories():
@@ -232,10 +237,10 @@ def _qutip_infidelity(noise, steps, count=4):
 
 @pytest.mark.parametrize("noise", ["real", "complex"])
 def test_qutip_driven_by_the_record_makes_the_same_state(noise):
-    coarse, fine = (_qutip_infidelity(noise, steps) for steps in (20, 320))
-    assert fine < 1e-3
+    coarse, fine = (_qutip_infidelity(noise, steps) for steps in (16, 128))
+    assert fine < 2e-3
     # Of order ½ in the state, as both programs are with operators that do not commute: of order 1 in infidelity.
-    assert fine < coarse / 4
+    assert fine < coarse / 3
 
 
 @pytest.mark.parametrize(
