@@ -9,6 +9,7 @@ import numpy as np
 from stochq.arrays import UNIT, ArrayLike, rounding
 from stochq.compare.hotelling import POINTS_PER_TRAJECTORY, known_directions, thinned
 from stochq.ensemble import EnsembleResult
+from stochq.inference.coordinates import near
 from stochq.real_parts import in_rows, row_names
 
 
@@ -150,13 +151,26 @@ def _pair(name: str, pair: Any, leaf: jax.ShapeDtypeStruct) -> tuple[np.ndarray,
         )
     mean, error = (np.concatenate(_parts(array)) for array in (mean, np.broadcast_to(error, leaf.shape)))
     if not np.all(np.isfinite(mean)):
-        raise ValueError(f"data: expected finite means; those for {name} hold NaN or infinity. Leave these points out.")
-    if not np.all(np.isfinite(error) & (error > 0)):
+        place, count = _first(~np.isfinite(mean), leaf.shape)
         raise ValueError(
-            f"data: expected positive standard errors; the smallest for {name} is {np.min(error)}. A point known "
-            "exactly, such as the start, tells nothing: leave it out."
+            f"data: expected finite means; that for {name} at index {place} is NaN or infinite, {count} such in all. "
+            "Leave these points out."
+        )
+    good = np.isfinite(error) & (error > 0)
+    if not np.all(good):
+        place, count = _first(~good, leaf.shape)
+        raise ValueError(
+            f"data: expected positive standard errors; that for {name} at index {place} is not, {count} such in all. A "
+            "point known exactly, such as the start, tells nothing: leave it out."
         )
     return mean, error
+
+
+def _first(bad: np.ndarray, shape: tuple[int, ...]) -> tuple[str, int]:
+    """The index of the first marked point, and how many there are; imaginary parts follow after the real ones."""
+    size = int(np.prod(shape))
+    index = np.unravel_index(int(np.argmax(bad)) % size, shape) if shape else ()
+    return ", ".join(map(str, index)) or "0", int(bad.sum())
 
 
 def _as_double(array: Any) -> np.ndarray:
@@ -181,7 +195,8 @@ def _from_ensemble(result: EnsembleResult, predicted: Any, parameters: int) -> D
     names = sorted(predicted)
     for name in names:
         if name not in result.mean:
-            raise ValueError(f"predict: expected names among {', '.join(result.mean)}; got {name!r}.")
+            known = ", ".join(result.mean)
+            raise ValueError(f"predict: expected names among {known}; got {name!r}.{near(name, result.mean)}")
         if predicted[name].shape != result.times.shape:
             raise ValueError(
                 f"predict: expected shape {result.times.shape} for {name!r}, one value for each of the result's times; "

@@ -128,11 +128,15 @@ def _nan(values):
 
 
 BAD = {
-    "nan in data": ((_nan(DATA), ERROR), START, "^data: expected finite means"),
+    "nan in data": (
+        (_nan(DATA), ERROR),
+        START,
+        "^data: expected finite means; that for the prediction at index 3 is NaN or infinite, 1 such",
+    ),
     "no error": (
         (DATA, np.where(T > 1, ERROR, 0.0)),
         START,
-        "^data: expected positive standard errors; .*leave it out",
+        "^data: expected positive standard errors; that for the prediction at index 0 .* 6 such in all.*leave it out",
     ),
     "shape": ((DATA[:5], ERROR), START, r"^data: expected mean and stderr of shape \(20,\)"),
     "no pair": (DATA, START, r"^data: expected a pair \(mean, stderr\)"),
