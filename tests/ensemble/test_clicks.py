@@ -41,7 +41,10 @@ def judge_waiting_times(trajectories, seed):
     waits = [np.diff(clicks[n], prepend=0.0) for n in range(trajectories)]
     least = min(map(len, waits))
     assert least > 50
-    judge(stats.kstest(np.concatenate([wait[:least] for wait in waits]), waiting).pvalue, "waiting times")
+    waits = np.stack([wait[:least] for wait in waits])
+    judge(stats.kstest(waits.reshape(-1), waiting).pvalue, "waiting times")
+    # Every click leaves the same state: what follows does not know what was.
+    judge(stats.spearmanr(waits[:, 0], waits[:, 1]).pvalue, "the first wait and the second")
     return least * trajectories
 
 

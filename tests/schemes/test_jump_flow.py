@@ -3,9 +3,11 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy import stats
 from scipy.linalg import expm
 
 import stochq as sq
+from stochq.noise import StepNoise
 from tests import liouville
 from tests.judging import judge_ensemble, judge_mean
 from tests.problems import hermitian, state
@@ -37,6 +39,26 @@ def test_clicks_beside_currents_have_order_two():
     slope, error = regression(steps, differences, errors)
     assert abs(slope - 2) < 0.35 + 3 * error, (slope, error, differences, errors)
     judge_mean(differences[-1], errors[-1] + abs(differences[0]) / 16, 0, "the right limit")
+
+
+def test_clicks_in_one_step_are_counted_up_to_two():
+    """Of L = diag(√g_i): a mixture of Poisson distributions, but for what is of third order in the step."""
+    rates, weights, count = np.array([0.2, 0.5]), np.array([0.3, 0.7]), 400_000
+    flow = sq.channels.DenseOperators([np.diag(np.sqrt(rates))]).with_law("jump").jump_flow()
+    assert flow.budget.uniforms == 4
+    uniforms = jnp.asarray(np.random.default_rng(11).uniform(2**-32, 1, (4, count)), jnp.float32)
+    nothing = jnp.zeros((0, count), jnp.float32)
+    psi = jnp.asarray(np.repeat(np.sqrt(weights)[:, None], count, axis=1), jnp.complex64)
+    h = jnp.float32(0.6)
+    after, record = flow.step(jnp.float32(0), h, psi, StepNoise(nothing, nothing, uniforms), flow.terms(h), False)
+    poisson = stats.poisson.pmf(np.arange(3)[:, None], rates * 0.6) @ weights
+    seen = np.stack([record[0] == n for n in range(3)]).mean(axis=1)
+    judge_mean(seen[:2], np.sqrt(poisson[:2] / count) + np.array([0, 1e-4]), poisson[:2], "no click and one")
+    np.testing.assert_allclose(seen[2], 1 - poisson[0] - poisson[1], atol=2e-3)
+    # Bayes' rule: which level it is, given the number of clicks.
+    for n in range(2):
+        given = stats.poisson.pmf(n, rates * 0.6) * weights / poisson[n]
+        np.testing.assert_allclose(np.abs(after[:, np.asarray(record[0]) == n][:, 0]) ** 2, given, atol=1e-3)
 
 
 def tilted(counting, current):
