@@ -1,7 +1,7 @@
 """What evolves: a Hamiltonian, channels of jump operators and a noise law."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, final
 
 import equinox as eqx
@@ -46,6 +46,7 @@ class Equation(Module):
     colour: Coloured | SphericalBrownian | None = None
     detectors: tuple[Detector, ...] = ()
     _lines: tuple[Line, ...] = eqx.field(static=True, default=())
+    _order: tuple[tuple[int, int | None], ...] = eqx.field(static=True, default=())
 
     def __init__(
         self,
@@ -56,6 +57,7 @@ class Equation(Module):
         colour: Coloured | SphericalBrownian | None = None,
         detectors: Sequence[Detector] = (),
         lines: Sequence[Line] = (),
+        order: Sequence[tuple[int, int | None]] = (),
     ) -> None:
         self.hamiltonian = as_hamiltonian(hamiltonian)
         self.channels = _checked_channels(channels)
@@ -65,6 +67,8 @@ class Equation(Module):
         self.hbar = as_real(hbar)
         self.colour = colour
         self.detectors, self._lines = tuple(detectors), tuple(lines)
+        # (channel, operator) in the order in which the operators were given, None for all of a channel.
+        self._order = tuple(order) or tuple((place, None) for place in range(len(self.channels)))
         if is_concrete(self.hbar) and not (np.isfinite(self.hbar) and self.hbar > 0):
             raise ValueError(f"hbar: expected a positive number; got {hbar}.")
         for channel in self.channels:
@@ -115,17 +119,21 @@ class Equation(Module):
 
     @property
     def lines(self) -> tuple[Line, ...]:
-        """Which operators write which record: the detectors' names, or "L0", "L1", … for the operators of channels that
-        tell single records."""
+        """Which operators write which record: the detectors' names, or "L0", "L1", … for the operators in the order in
+        which they were given, of channels that tell single records."""
         check_law_is_named(self)
         if self.detectors:
             return self._lines
-        sources = [
-            (place, operator)
-            for place, channel in enumerate(self.channels)
-            for operator in range(channel.record_count(channel.law))
-        ]
-        return tuple(Line(f"L{number}", (source,)) for number, source in enumerate(sources))
+        sources = list(self._sources())
+        counts = [channel.record_count(channel.law) for channel in self.channels]
+        return tuple(Line(f"L{k}", (source,)) for k, source in enumerate(sources) if source[1] < counts[source[0]])
+
+    def _sources(self) -> Iterator[tuple[int, int]]:
+        """(channel, operator) in the order in which they were given; channels given whole count with their records."""
+        for place, operator in self._order:
+            channel = self.channels[place]
+            some = range(channel.record_count(channel.law)) if operator is None else (operator,)
+            yield from ((place, one) for one in some)
 
     def watched_parts(self, t: Number = 0.0) -> WatchedParts:
         """The equation as a conditional master equation needs it, at time t.
@@ -146,18 +154,19 @@ class Equation(Module):
         return WatchedParts(frequencies, as_stack(watched, dim), as_stack(counted, dim), dark, as_stack(lost, dim))
 
     def _unwatched_parts(self, frequencies: Array, t: Number) -> WatchedParts:
-        watched, counted, lost = [], [], []
-        for channel in self.channels:
+        given = {}
+        for place, channel in enumerate(self.channels):
             columns = self.basis_matrix(channel)
-            for operator in channel.operators_at(t):
-                given = operator if columns is None else columns @ operator @ columns.conj().T
-                if not channel.record_count(channel.law):
-                    lost.append(given)
-                elif channel.law.name == "jump":
-                    counted.append(given)
-                else:
-                    watched += [factor * given for factor in channel.law.variants]
-        stacks = [as_stack(part, self.dim) for part in (watched, counted, lost)]
+            for number, operator in enumerate(channel.operators_at(t)):
+                given[place, number] = operator if columns is None else columns @ operator @ columns.conj().T
+        watched, counted = [], []
+        for line in self.lines:
+            law, operator = self.channels[line.sources[0][0]].law, given.pop(line.sources[0])
+            if law.name == "jump":
+                counted.append(operator)
+            else:
+                watched += [factor * operator for factor in law.variants]
+        stacks = [as_stack(part, self.dim) for part in (watched, counted, list(given.values()))]
         return WatchedParts(frequencies, stacks[0], stacks[1], np.zeros(len(counted)), stacks[2])
 
     def edges(self, times: np.ndarray) -> np.ndarray:

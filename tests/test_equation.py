@@ -62,7 +62,7 @@ def test_equations_are_checked_when_built():
     three = sq.models.suv(sq.systems.levels([0.0, 1.0, 2.0]), strength=1.0).channels
     with pytest.raises(ValueError, match="^channels: expected operators of dimension 2.*Projectors has 3"):
         sq.Equation(qubit, three)
-    with pytest.raises(ValueError, match="^noise: expected one of real, complex, unitary, jump; got 'white'"):
+    with pytest.raises(ValueError, match="^noise: expected one of real, complex, unitary, jump, any; got 'white'"):
         sq.Equation(qubit, (), noise="white")
     for hbar in (0.0, -1.0, np.nan):
         with pytest.raises(ValueError, match="^hbar: expected a positive number"):

@@ -164,15 +164,26 @@ def unravel(
         for index, item in enumerate(given)
         if not isinstance(item, Channel)
     ]
+    groups = {ndim: [k for k, matrix in enumerate(matrices) if matrix.ndim == ndim] for ndim in (1, 2)}
+    order = _order(given, groups, len(channels))
     roots = None if rates is None else _roots(rates, len(matrices), bool(channels))
-    diagonal, dense = ([k for k, matrix in enumerate(matrices) if matrix.ndim == ndim] for ndim in (1, 2))
+    diagonal, dense = groups.values()
     if diagonal:
         stack = stacked([matrices[k] for k in diagonal])
         channels.append(Features(stack if roots is None else roots[np.array(diagonal)][:, None] * stack))
     if dense:
         factors = None if roots is None else roots[np.array(dense)]
         channels.append(structured(stacked([matrices[k] for k in dense]), factors=factors))
-    return Equation(hamiltonian, tuple(channels), noise, hbar, colour)
+    return Equation(hamiltonian, tuple(channels), noise, hbar, colour, order=order)
+
+
+def _order(given: list[Any], groups: dict[int, list[int]], channels: int) -> list[tuple[int, int | None]]:
+    """(channel, operator) of what was given, in its order: channels first, then those of the groups that are there."""
+    places: dict[int, tuple[int, int]] = {}
+    for place, members in enumerate(filter(None, groups.values()), channels):
+        places |= {matrix: (place, number) for number, matrix in enumerate(members)}
+    whole, single = iter(range(channels)), iter(sorted(places))
+    return [(next(whole), None) if isinstance(item, Channel) else places[next(single)] for item in given]
 
 
 def _roots(rates: ArrayLike, operators: int, channels: bool) -> Array:

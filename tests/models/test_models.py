@@ -194,3 +194,22 @@ def test_hbar_divides_the_rate_of_gravitational_collapse():
         equation = sq.models.diosi_penrose(particle, gravity=0.7, length=1.0)
         kernels.append(np.asarray(equation.channels[0].decoherence()))
     np.testing.assert_allclose(kernels[1], kernels[0] / 2, rtol=1e-9, atol=1e-12)
+
+
+def test_records_are_named_in_the_order_of_the_operators():
+    """Whatever structure was found in them: a diagonal one is stepped apart from the others."""
+    lowering, dephasing = np.array([[0.0, 0.0], [1.0, 0.0]]), np.diag([0.5, -0.5])
+    for operators in ([lowering, dephasing], [dephasing, lowering], [dephasing, lowering, lowering.T, np.eye(2)]):
+        equation = sq.models.unravel(np.zeros((2, 2)), operators)
+        assert [line.name for line in equation.lines] == [f"L{k}" for k in range(len(operators))]
+        for line, operator in zip(equation.lines, operators, strict=True):
+            ((channel, place),) = line.sources
+            np.testing.assert_allclose(equation.channels[channel].operators()[place], operator, atol=1e-15)
+        np.testing.assert_allclose(equation.watched_parts().watched, operators, atol=1e-15)
+
+
+def test_records_beside_channels_keep_the_order():
+    projectors, last = sq.channels.Projectors([1.0, 2.0]), np.array([[0.0, 1.0], [0.0, 0.0]])
+    equation = sq.models.unravel(np.zeros((2, 2)), [last, projectors, np.diag([0.3, 0.1])])
+    expected = [last, np.diag([1.0, 0.0]), np.diag([0.0, np.sqrt(2.0)]), np.diag([0.3, 0.1])]
+    np.testing.assert_allclose(equation.watched_parts().watched, expected, atol=1e-15)
