@@ -26,11 +26,12 @@ from stochq.schemes import Scheme, default_scheme, frame_of
 # Unitary noise first: it spares coherent motion, and random numbers.
 _LAWS = (UNITARY, REAL, COMPLEX, JUMP)
 # A pilot makes this part of the steps between saved times that are furthest apart.
-_PILOT_STEPS = 4
-# Pilots end where a run takes less than this many times what one more of them does; each may take this share of a run.
-_WORTH_A_PILOT, _SHARE = 5.0, 0.03
-# Seconds below which a pilot is not measured for its own sake.
-_SHORTEST = 2e-3
+_PILOT_STEPS = 2
+# Pilots end where a run takes less than this many times what one more of them does.
+_WORTH_A_PILOT = 5.0
+# A pilot of fewer seconds is made of four times as many trajectories as well; at least this part of what it takes goes
+# with their number.
+_LONG, _LEAST_SHARE = 0.02, 0.1
 # Variances below this part of the largest are no smaller for a run, which has some other error.
 _LEAST_VARIANCE = 1e-6
 
@@ -179,14 +180,12 @@ def _pilot(task: Task, law: Law, question: Question, execution: Execution) -> Tr
     if PROGRAMS.built > built:
         # The first time was that of the compiler.
         trial = _trial(task, law, problem, size, steps, execution)
-    while 4 * size <= question.trajectories and trial.seconds * size < _worth_measuring(trial, question):
-        size *= 4
-        trial = _trial(task, law, problem, size, steps, execution)
-    return trial
-
-
-def _worth_measuring(trial: Trial, question: Question) -> float:
-    return min(_SHORTEST, _SHARE * question.work([trial])[0])
+    if trial.seconds * size > _LONG or 4 * size > question.trajectories:
+        return trial
+    longer = _trial(task, law, problem, 4 * size, steps, execution)
+    # What any run costs, however short, is the same in both.
+    added = (4 * longer.seconds - trial.seconds) / 3
+    return replace(longer, seconds=max(added, _LEAST_SHARE * longer.seconds))
 
 
 def _pilot_problem(task: Task, question: Question) -> tuple[Runnable, int]:

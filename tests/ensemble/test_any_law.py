@@ -102,14 +102,14 @@ def test_the_work_of_a_law_is_its_time_for_what_is_asked():
     ],
 )
 def test_the_least_work_is_chosen_at_the_steps_of_the_run(monkeypatch, seconds, law):
-    """Pilots of four steps between saved times, a run of 40: what is made in steps takes ten times as long."""
+    """Pilots of two steps between saved times, a run of 20: what is made in steps takes ten times as long."""
 
     def pilot(task, law, question, execution):
         return Trial(task, law.name, np.array([1.0]), seconds[law.name])
 
     monkeypatch.setattr(any_law, "_pilot", pilot)
-    monkeypatch.setattr(any_law, "plan_step", lambda *arguments: any_law.StepPlan(0.0125))
+    monkeypatch.setattr(any_law, "plan_step", lambda *arguments: any_law.StepPlan(0.025))
     equation = sq.models.suv(sq.systems.levels([0.0, 0.0]), strength=1.0, noise="any")
     run = _run(equation, {"p": UP}, trajectories=64)
     assert run.info["law"] == law
-    assert run.dt == (0.0 if law == "jump" else 0.0125)
+    assert run.dt == (0.0 if law == "jump" else 0.025)
