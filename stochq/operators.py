@@ -62,8 +62,18 @@ def _short(value: object) -> str:
     return repr(value) if isinstance(value, (str, bytes)) else "L"
 
 
+def refuse_qutip(name: str, value: object) -> None:
+    """ValueError for an object of QuTiP, which is callable and no array."""
+    if hasattr(value, "full") and hasattr(value, "dims"):
+        raise ValueError(
+            f"{name}: expected an array; got QuTiP's {type(value).__name__}. Write .full() behind it, "
+            ".full()[:, 0] behind a ket."
+        )
+
+
 def check_state_function(name: str, function: Callable[..., Any], dim: int) -> None:
     """ValueError unless JAX can trace a function of one state (dim,)."""
+    refuse_qutip(name, function)
     state = jax.ShapeDtypeStruct((dim,), jnp.result_type(np.complex64 if not jax.config.jax_enable_x64 else complex))
     _check_traceable(name, function, state, "psi", "Write it with jax.numpy: jnp.abs(psi), jnp.vdot(psi, A @ psi).")
 

@@ -1,6 +1,7 @@
 """The public entry: an equation, a state and times become an ensemble."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
 
@@ -33,6 +34,8 @@ from stochq.schemes import Scheme, check_scheme, default_scheme, frame_of
 from stochq.systems.checks import check_count, check_times
 from stochq.systems.states import weighted_states
 
+# Steps shorter than planned by more than this fraction are told.
+_SHORTENED = 1e-6
 _DIFFERENTIABLE = (
     "Use sq.expectations, whose means are a JAX function of the equation, or call sq.simulate once for each value in a "
     "Python loop: nothing is compiled again when numbers alone change."
@@ -156,6 +159,7 @@ def _simulate_steps(
 ) -> EnsembleResult:
     """The ensemble of a task that is made in steps. asked: names in the order of the result."""
     grid = time_grid(task.times, plan.dt, 1 if task.recording is None else task.recording.bins, task.edges)
+    plan = _as_made(plan, grid)
     warn_about_time(task.equation, grid, task.precision)
     if tolerance is None:
         problem, target = _checked_problem(task, grid, trajectories, bool(pairs)), None
@@ -170,6 +174,14 @@ def _simulate_steps(
     warn_about_grid(result.info)
     phases = constant_phases(task, task.times) if problem.grid.phases is None else None
     return with_kept(result, problem, min(keep, totals.done), task.precision, phases, task.equation)
+
+
+def _as_made(plan: StepPlan, grid: TimeGrid) -> StepPlan:
+    """The plan with the step that is made, where intervals of times or records and edges of coefficients shorten it."""
+    longest = float(grid.lengths.max())
+    if longest >= plan.dt * (1 - _SHORTENED):
+        return plan
+    return replace(plan, dt=longest, reason=f"{plan.reason}; steps cut to fit the intervals")
 
 
 def _checked_problem(task: Task, grid: TimeGrid, trajectories: int, antithetic: bool) -> Problem:

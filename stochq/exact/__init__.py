@@ -37,3 +37,28 @@ def __getattr__(name: str) -> Any:
     if name in ("Comparison", "CostHint", "compare", "cost_hint"):
         return getattr(import_module("stochq.compare"), name)
     raise AttributeError(f"module 'stochq.exact' has no attribute {name!r}")
+
+
+__all__ = [
+    "Counts",
+    "ExactResult",
+    "StationaryCounts",
+    "closed_forms",
+    "coloured_decoherence",
+    "correlation",
+    "counting",
+    "csl_decoherence_rate",
+    "csl_energy_gain",
+    "evolve",
+    "expectations",
+    "oqt_closed_form",
+    "oqt_squared_distance",
+    "qmupl_asymptotic_widths",
+    "record_correlation",
+    "stationary_counting",
+    "steady_state",
+    "sui_qubit_steady_z",
+    "two_level_suv_mean_collapse_time",
+    "waiting_time",
+    "white_suv_outcome",
+]

@@ -3,6 +3,7 @@
 import numpy as np
 
 from stochq.arrays import ArrayLike
+from stochq.operators import refuse_qutip
 from stochq.systems.checks import check_finite, shape_of
 from stochq.systems.states import check_density, check_state
 
@@ -17,6 +18,7 @@ def initial_density(state: ArrayLike, dim: int) -> np.ndarray:
             f"equation: expected at most {LARGEST_DIM} basis states, or the density matrix does not fit; got {dim}. "
             "Use sq.simulate, whose memory grows with the dimension and not with its square."
         )
+    refuse_qutip("state", state)
     array = np.asarray(state)
     if array.ndim != 2:
         psi = check_state(array, dim)

@@ -13,3 +13,19 @@ from stochq.inference.sampling import sample_records as sample_records
 from stochq.inference.smoothing import Smoothed as Smoothed
 from stochq.inference.smoothing import smooth as smooth
 from stochq.measurement import Record as Record
+
+__all__ = [
+    "Band",
+    "Filtered",
+    "Fit",
+    "History",
+    "Intervals",
+    "OtherMinimum",
+    "Record",
+    "Smoothed",
+    "filter",
+    "fit",
+    "log_likelihood",
+    "sample_records",
+    "smooth",
+]

@@ -79,9 +79,9 @@ def filter(
         record: simulated or measured, of all detectors or some; what the others write is lost.
         observables: {name: operator (dim, dim) or diagonal (dim,)}.
         method: "exact" for up to 8 levels and bins in which the state does not become known for certain, which is
-            told; "kraus" for any number, of second order in the bins' width; "commuting"
-            where all operators are diagonal, exact; "auto" the first that fits. A warning says where bins are too wide
-            for "kraus".
+            told; "kraus" for any number, of second order in the bins' width; "commuting" where all operators are
+            diagonal, exact; "auto" the first that fits. A warning says where bins are too wide for "kraus". What
+            depends on time is taken in the middle of each bin, which is of second order too: give narrow bins.
         density: whether the density matrices are returned.
         rank: of the conditional states, for dimensions whose square is too much; None for whole ones. Kraus maps make
             them, and `discarded` says what they miss.
@@ -131,7 +131,7 @@ def log_likelihood(
     $$\ell(\theta) = \sum_{\text{records}}\ln\frac{p_\theta(Y)}{p_W(Y)},\qquad
       \frac{p_\theta(Y)}{p_W(Y)} = \mathrm{Tr}\,\tilde\rho_T$$
 
-    in double precision, summed as logarithms of the steps' weights (PHYSICS.md §5). Of counted clicks it is the
+    in double precision, summed as logarithms of the steps' weights. Of counted clicks it is the
     logarithm of their chance. Derivatives with respect to parameters cost about three calls, however many there are;
     put a computation that takes them inside `with jax.enable_x64(True):`.
 

@@ -37,7 +37,7 @@ def sample_records(equation: Equation, state: ArrayLike, times: ArrayLike, *, re
 
     The density of x = y/√h given the state is $\varphi(x)\sum_na_nHe_n(x)$, with $a_n$ the traces of the exact map's
     coefficients, and its distribution function $\Phi(x)-\varphi(x)\sum_{n\ge1}a_nHe_{n-1}(x)$ is inverted by Newton's
-    method; several columns are drawn one after another (PHYSICS.md §5).
+    method; several columns are drawn one after another.
 
     Args:
         equation: from `sq.models.monitored`, of at most 8 levels and two columns, or 4 levels and three.

@@ -13,3 +13,19 @@ from stochq.measurement.detector import unread as unread
 from stochq.measurement.line import Line as Line
 from stochq.measurement.line import WatchedParts as WatchedParts
 from stochq.measurement.record import Record as Record
+
+__all__ = [
+    "Clicks",
+    "Counting",
+    "Detector",
+    "Heterodyne",
+    "Homodyne",
+    "Line",
+    "Record",
+    "Unread",
+    "WatchedParts",
+    "counting",
+    "heterodyne",
+    "homodyne",
+    "unread",
+]

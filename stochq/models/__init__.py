@@ -29,6 +29,32 @@ if TYPE_CHECKING:
     from stochq.fermions import fermion_gas as fermion_gas
 
 
+__all__ = [
+    "FermionGas",
+    "bipartite",
+    "brownian",
+    "canonical",
+    "coloured_suv",
+    "csl",
+    "csl_lattice",
+    "diosi_penrose",
+    "dissipative_csl",
+    "energy_driven",
+    "fermion_gas",
+    "grw",
+    "markovian_feedback",
+    "microcanonical",
+    "monitored",
+    "oqt",
+    "partial_trace",
+    "qmupl",
+    "sui",
+    "suv",
+    "unravel",
+    "white_strength",
+]
+
+
 def __getattr__(name: str) -> Any:
     """What stands in a room further up is imported when it is first asked for."""
     if name in ("FermionGas", "fermion_gas"):

@@ -14,3 +14,20 @@ from stochq.noise.normals import normal_pair as normal_pair
 from stochq.noise.spectra import fitted as fitted
 from stochq.noise.spherical import SphericalBrownian as SphericalBrownian
 from stochq.noise.threefry import threefry as threefry
+
+__all__ = [
+    "Budget",
+    "Coloured",
+    "Colouring",
+    "Increments",
+    "OrnsteinUhlenbeck",
+    "SphericalBrownian",
+    "StepNoise",
+    "StepPairNoise",
+    "SumOfOrnsteinUhlenbeck",
+    "draw_step_pair",
+    "fitted",
+    "normal_pair",
+    "seed_words",
+    "threefry",
+]

@@ -36,3 +36,16 @@ def default_differentiable_scheme(equation: Equation) -> Scheme:
     candidates = (default_scheme(equation), Strang(diffusive=True))
     smooth = (scheme for scheme in candidates if scheme.differentiable(equation))
     return next(smooth, Extrapolated(EulerMaruyama()))
+
+
+__all__ = [
+    "EulerMaruyama",
+    "Extrapolated",
+    "Frame",
+    "Scheme",
+    "Stepper",
+    "Strang",
+    "check_scheme",
+    "faster_for_averages",
+    "frame_of",
+]

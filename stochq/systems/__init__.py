@@ -12,3 +12,18 @@ from stochq.systems.spins import ising as ising
 from stochq.systems.spins import xxz as xxz
 from stochq.systems.time_functions import piecewise as piecewise
 from stochq.systems.time_functions import sampled as sampled
+
+__all__ = [
+    "Hamiltonian",
+    "double_well",
+    "driven",
+    "harmonic",
+    "ising",
+    "kerr",
+    "levels",
+    "oscillator",
+    "particle",
+    "piecewise",
+    "sampled",
+    "xxz",
+]

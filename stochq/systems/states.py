@@ -3,6 +3,7 @@
 import numpy as np
 
 from stochq.arrays import ArrayLike
+from stochq.operators import refuse_qutip
 from stochq.systems.checks import check_finite
 
 NORM_TOLERANCE = 1e-6
@@ -29,6 +30,7 @@ def normalize(psi: ArrayLike) -> np.ndarray:
 
 def check_state(psi0: ArrayLike, dim: int) -> np.ndarray:
     """psi0 as complex128 (dim,), finite and normalised; ValueError otherwise."""
+    refuse_qutip("psi0", psi0)
     psi = np.asarray(psi0)
     if psi.shape != (dim,):
         raise ValueError(f"psi0: expected shape ({dim},), one ket of the equation's dimension; got {psi.shape}.")
@@ -46,6 +48,7 @@ def check_state(psi0: ArrayLike, dim: int) -> np.ndarray:
 
 def check_density(name: str, rho: ArrayLike, dim: int) -> np.ndarray:
     """A density matrix as complex128 (dim, dim), Hermitian and of trace 1; ValueError otherwise. name: the argument."""
+    refuse_qutip(name, rho)
     array = np.asarray(rho)
     if array.shape != (dim, dim):
         raise ValueError(f"{name}: expected shape ({dim}, {dim}), or a ket of shape ({dim},); got {array.shape}.")
