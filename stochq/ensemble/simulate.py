@@ -77,7 +77,8 @@ def simulate(
         trajectories: how many; with a tolerance, at most.
         seed: of the random numbers.
         scheme: None: the best that applies; means to a tolerance may take discrete increments.
-        dt: the step. None: the longest whose estimated bias stays below a tenth of the standard error.
+        dt: the step. None: the longest whose estimated bias stays below a tenth of the standard error. Jumps alone have
+            none, unless the equation depends on time.
         tolerance: as many trajectories and, unless dt is given, as short steps as keep |bias| + 2 standard errors below
             it for every observable at every time; `result.info` says what was chosen, why, and what was reached.
         precision: of the states; statistics are double in any case.
@@ -88,7 +89,8 @@ def simulate(
         records: True, or names among `equation.lines`, for what the detectors wrote down: `result.records[name]` is
             (trajectory, interval), the mean current over each interval, made of the very noise that drove the
             trajectory. All of them are held in memory, 4 bytes (8 in double precision) for each interval and trajectory
-            of a homodyne record, twice as many for heterodyne.
+            of a homodyne record, twice as many for heterodyne. For jumps without a time step `result.clicks[name]` are
+            the times of the clicks as well.
         interval: of the records, where it is shorter than those between the saved times, each of which it divides.
         feedback: `sq.feedback.Loop(controller, {name: operator})`, which drives every trajectory by its own record; of
             first order in dt.
