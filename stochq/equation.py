@@ -1,6 +1,7 @@
 """What evolves: a Hamiltonian, channels of jump operators and a noise law."""
 
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, final
 
@@ -184,6 +185,14 @@ class Equation(Module):
         """The columns of the channel's basis in the given basis, (dim, dim), or None for the given basis itself."""
         return channel.basis.columns(self.hamiltonian)
 
+    def __repr__(self) -> str:
+        try:
+            dim = self.dim
+        except AttributeError:
+            # A tree whose numbers a transformation has taken out.
+            return super().__repr__()
+        return "\n".join([f"Equation of dimension {dim}: {_described_channels(self)}", *_described_detectors(self)])
+
 
 def _checked_channels(channels: object) -> tuple[Channel, ...]:
     if isinstance(channels, (list, tuple)) and all(isinstance(channel, Channel) for channel in channels):
@@ -194,6 +203,25 @@ def _checked_channels(channels: object) -> tuple[Channel, ...]:
         "channels: expected a list of channels such as sq.channels.Projectors(rates); got something else. Jump "
         "operators as matrices are for sq.models.unravel(hamiltonian, [L, ...])."
     )
+
+
+def _described_channels(equation: Equation) -> str:
+    """The channels, and the colour of their noise."""
+    kinds = Counter(f"{type(channel).__name__}, {channel.law.name} noise" for channel in equation.channels)
+    told = "; ".join(kind if count == 1 else f"{count} × {kind}" for kind, count in kinds.items())
+    number = len(equation.channels)
+    channels = f"{number} channel{'s' * (number > 1)} ({told})" if number else "no channels"
+    colour = f", coloured by {type(equation.colour).__name__}" if equation.colour is not None else ""
+    return f"{channels}{colour}"
+
+
+def _described_detectors(equation: Equation) -> list[str]:
+    """A line for each detector that is read, and one for all others."""
+    if not equation.detectors:
+        return []
+    read = [f"  {line.name}: {equation.detectors[line.detector].described()}" for line in equation._lines]
+    unread = len(equation.detectors) - len(read)
+    return read + [f"  unread: {unread} operator{'s' * (unread > 1)}"] * bool(unread)
 
 
 def warn_without_noise(equation: object) -> None:

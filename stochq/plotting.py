@@ -36,6 +36,11 @@ LINES = ("-", (0, (5, 2)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)), (0, (8, 2)), (0
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 # So many kept trajectories are drawn where nobody says which.
 MOST_TRAJECTORIES = 20
+# So many detectors of a record likewise.
+_MOST_DETECTORS = 8
+# A current's moving mean: so many windows in the whole time, of at least so many intervals; no moving mean where fewer
+# windows fit.
+_WINDOWS, _FEWEST_INTERVALS, _FEWEST_WINDOWS = 50, 5, 4
 
 SYMBOLS = {
     "energy": r"$\langle H\rangle$",
@@ -203,39 +208,66 @@ def _mark_clicks(axes: "Axes", result: EnsembleResult, trajectory: int) -> None:
         )
 
 
-def plot_record(record: "Record", trajectory: int = 0) -> "Figure":
-    """One panel per detector of one record: its mean current over each interval, and its mean since the start.
+def plot_record(record: "Record", trajectory: int = 0, names: Sequence[str] | None = None) -> "Figure":
+    """One panel per detector of one record: its mean current over each interval, and a moving mean, of few intervals
+    the mean since the start.
 
     Currents are in units of the noise, whose spread over an interval is 1/√length; of heterodyne detection both
     quadratures are drawn, of counters the clicks in each interval.
-    Raises: ValueError for a trajectory that has no record.
+    names: of the detectors; None for the first eight.
+    Raises: ValueError for a trajectory that has no record and a name of no detector.
     """
     if not 0 <= trajectory < len(record):
         raise ValueError(f"trajectory: expected one of the {len(record)} records; got {trajectory!r}.")
+    shown = list(record.names[:_MOST_DETECTORS] if names is None else names)
+    for name in shown:
+        if name not in record:
+            raise ValueError(f"names: expected names among {', '.join(record.names)}; got {name!r}.")
+    kinds = dict(zip(record.names, record.kinds, strict=True))
     with style():
-        made, axes = figure(len(record.names))
-        for name, kind, (panel, *_) in zip(record.names, record.kinds, axes, strict=True):
+        made, axes = figure(len(shown))
+        for name, (panel, *_) in zip(shown, axes, strict=True):
             values = record[name][trajectory]
-            if kind == "counting":
-                panel.stairs(values, record.times, color=BLUE, fill=True, alpha=0.6, label="clicks")
+            if kinds[name] == "counting":
+                _draw_counts(panel, record.times, values)
                 panel.set_ylabel(f"{name}: clicks per interval")
             else:
                 _draw_current(panel, record.times, values)
                 panel.set_ylabel(f"{name}: current  [time$^{{-1/2}}$]")
             panel.set_xlabel("time $t$")
             panel.margins(x=0.01)
-        _draw_legend(made, axes)
+        left_out = 0 if names is not None else len(record.names) - len(shown)
+        title = f"{left_out} more detectors are left out; choose with names=[...]" if left_out else None
+        _draw_legend(made, axes, title)
     return made
 
 
+def _draw_counts(axes: "Axes", times: np.ndarray, counts: np.ndarray) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    axes.stairs(counts, times, color=BLUE, fill=True, alpha=0.6, label="clicks")
+    axes.set_ylim(0, 1.05 * max(1.0, np.max(counts, initial=0.0, where=np.isfinite(counts))))
+    axes.yaxis.set_major_locator(MaxNLocator("auto", integer=True))
+
+
 def _draw_current(axes: "Axes", times: np.ndarray, current: np.ndarray) -> None:
-    widths, elapsed = np.diff(times), times[1:] - times[0]
-    parts = {"Re ": current.real, "Im ": current.imag} if np.iscomplexobj(current) else {"": current}
-    for (part, values), (colour, mean_colour) in zip(parts.items(), ((SKY, BLUE), (ORANGE, VERMILION)), strict=False):
-        axes.stairs(values, times, baseline=None, color=colour, linewidth=0.7, label=f"{part}current")
-        running = np.cumsum(values * widths) / elapsed
-        dashes = (0, (5, 2)) if part == "Im " else "-"
-        axes.plot(times[1:], running, color=mean_colour, linestyle=dashes, label=f"{part}mean since the start")
+    at, means, told = _smooth_current(times, current)
+    parts = {"Re ": np.real, "Im ": np.imag} if np.iscomplexobj(current) else {"": np.real}
+    for (name, part), (colour, mean_colour) in zip(parts.items(), ((SKY, BLUE), (ORANGE, VERMILION)), strict=False):
+        axes.stairs(part(current), times, baseline=None, color=colour, linewidth=0.7, label=f"{name}current")
+        dashes = (0, (5, 2)) if name == "Im " else "-"
+        axes.plot(at, part(means), color=mean_colour, linestyle=dashes, label=f"{name}{told}")
+
+
+def _smooth_current(times: np.ndarray, current: np.ndarray) -> tuple[np.ndarray, np.ndarray, str]:
+    """Times, means and what they are: over a window that moves, of few intervals since the start."""
+    charge = np.concatenate([[0.0], np.cumsum(current * np.diff(times))])
+    window = max(_FEWEST_INTERVALS, round(len(current) / _WINDOWS))
+    if len(current) < _FEWEST_WINDOWS * window:
+        return times[1:], charge[1:] / (times[1:] - times[0]), "mean since the start"
+    begins, ends = times[:-window], times[window:]
+    means = (charge[window:] - charge[:-window]) / (ends - begins)
+    return 0.5 * (begins + ends), means, f"moving mean of {window} intervals"
 
 
 def save_figure(made: "Figure", path: str | Path) -> Path:
@@ -311,10 +343,10 @@ def _draw_residuals(axes: "Axes", result: EnsembleResult, name: str, exact: np.n
     axes.set_ylabel("$z$")
 
 
-def _draw_legend(made: "Figure", axes: "list[list[Axes]]") -> None:
+def _draw_legend(made: "Figure", axes: "list[list[Axes]]", title: str | None = None) -> None:
     # Above all panels, where it can cover no curve. One entry per kind of line, from whichever panel has it.
     entries: dict[str, Any] = {}
     for column in axes:
         handles, labels = column[0].get_legend_handles_labels()
         entries |= dict(zip(labels, handles, strict=True))
-    made.legend(list(entries.values()), list(entries), loc="outside upper center", ncols=len(entries))
+    made.legend(list(entries.values()), list(entries), loc="outside upper center", ncols=len(entries), title=title)

@@ -129,6 +129,32 @@ def test_a_record_is_drawn_with_its_mean_since_the_start():
         record.plot(1)
 
 
+def test_a_long_record_is_drawn_with_a_moving_mean_and_whole_numbers_of_clicks():
+    times = np.concatenate([[0.0], np.cumsum(np.resize([0.5, 1.5], 400))])
+    widths = np.diff(times)
+    increments = np.stack([np.sin(0.1 * times[:-1]) * widths, np.arange(400) % 3], axis=-1)
+    x, n = Record(times, increments[None], ["x", "n"], ["homodyne", "counting"]).plot().axes
+    (mean,) = x.get_lines()
+    assert mean.get_label() == "moving mean of 8 intervals"
+    charge = [increments[k : k + 8, 0].sum() for k in range(393)]
+    np.testing.assert_allclose(mean.get_ydata(), np.array(charge) / 8.0, atol=1e-12)
+    np.testing.assert_allclose(mean.get_xdata()[:2], [4.0, 4.5])
+    ticks = n.get_yticks()
+    np.testing.assert_array_equal(ticks, np.round(ticks))
+
+
+def test_of_many_detectors_the_first_or_those_named_are_drawn():
+    names = [f"d{k}" for k in range(11)]
+    record = Record([0.0, 1.0], np.zeros((1, 1, 11)), names)
+    figure = record.plot()
+    title = figure.legends[0].get_title().get_text()
+    assert len(figure.axes) == 8 and title == "3 more detectors are left out; choose with names=[...]"
+    (axes,) = record.plot(names=["d10"]).axes
+    assert axes.get_ylabel().startswith("d10:")
+    with pytest.raises(ValueError, match="names: expected names among d0, .*; got 'd11'"):
+        record.plot(names=["d11"])
+
+
 def followed():
     """Two kept trajectories with clicks, and what their records tell."""
     values = {"energy": np.array([np.cos(TIMES), np.sin(TIMES)]), "population_0": np.array([TIMES, TIMES**2])}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stochq.ensemble.statistics import Moments, Statistic, excess_kurtosis, merged_moments, skewness
-from stochq.measurement import Clicks, Record
+from stochq.measurement import Clicks, ClicksByName, Record
 from stochq.real_parts import by_observable, in_rows, row_names
 
 if TYPE_CHECKING:
@@ -75,6 +75,9 @@ class EnsembleResult:
     records: Record | None = None
     clicks: dict[str, Clicks] = field(default_factory=dict)
     kept_values: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "clicks", ClicksByName(self.clicks, _why_no_clicks(self)))
 
     @property
     def samples(self) -> int:
@@ -219,6 +222,18 @@ class EnsembleResult:
         return "\n".join(lines)
 
     __repr__ = __str__
+
+
+def _why_no_clicks(result: EnsembleResult) -> str:
+    """Why a result has no times of clicks, were there counters."""
+    if result.dt:
+        asked = "" if result.records is not None else "simulate with records=True, then "
+        return (
+            f"times of clicks are not known where steps are made; {asked}the counts per interval are in result.records"
+        )
+    if result.records is None:
+        return "no times of clicks were kept, as records were not asked for; simulate with records=True"
+    return "this run has no counters"
 
 
 # What the parts of a problem are made of, in the words of who runs it.

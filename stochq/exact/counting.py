@@ -44,6 +44,17 @@ class Counts:
     mandel_q: np.ndarray
     probabilities: np.ndarray | None
 
+    def __str__(self) -> str:
+        lines = [f"Counts: clicks at {len(self.times)} times in [{self.times[0]:g}, {self.times[-1]:g}]"]
+        rows = {"mean": self.mean, "variance": self.variance, "mandel_q": self.mandel_q}
+        lines += [f"  {name}: {values[0]:.5g}  →  {values[-1]:.5g}" for name, values in rows.items()]
+        if self.probabilities is not None:
+            most = self.probabilities.shape[1] - 1
+            lines.append(f"  probabilities: of 0 to {most}, in all {np.sum(self.probabilities[-1]):.5g} at the end")
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
 
 class StationaryCounts(NamedTuple):
     """Clicks in the steady state: their rate, and Mandel's Q of their number in a long time."""

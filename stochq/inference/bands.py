@@ -13,7 +13,7 @@ from stochq.inference.result import Band, Fit, flat
 
 def band(fit: Fit, times: Any) -> Band:
     """The prediction at the fitted parameters, at the data's times or at others."""
-    means, theta = _means(fit), _theta(fit)
+    means, theta = means_of(fit), _theta(fit)
     with jax.enable_x64(True):
         if times is None:
             prediction = means.prediction
@@ -31,7 +31,7 @@ def band(fit: Fit, times: Any) -> Band:
 
 def residuals(fit: Fit) -> Any:
     """(data − prediction)/stderr at each point, as the prediction."""
-    means, theta = _means(fit), _theta(fit)
+    means, theta = means_of(fit), _theta(fit)
     with jax.enable_x64(True):
         predicted, _ = means.prediction(theta)
         return means.data.by_point(predicted, -means.data.deviations(predicted) / means.data.stderr)
@@ -56,7 +56,8 @@ def default_times(predict: Any) -> Any:
     return _NO_ARGUMENT if argument is None else argument.default
 
 
-def _means(fit: Fit) -> Means:
+def means_of(fit: Fit) -> Means:
+    """What a fit of means minimised; ValueError for one of records."""
     assert fit.problem is not None
     objective = fit.problem.objective
     if not isinstance(objective, Means):

@@ -12,6 +12,7 @@ import numpy as np
 
 from stochq.arrays import Array, ArrayLike, check_numbers, is_concrete
 from stochq.compiling import compiled
+from stochq.ensemble.result import MEGABYTE
 from stochq.ensemble.runner import thread_pool, workers
 from stochq.equation import Equation
 from stochq.inference.likelihood.choose import (
@@ -27,6 +28,7 @@ from stochq.inference.likelihood.instrument import Instrument, Written
 from stochq.inference.likelihood.sweep import sweep
 from stochq.inference.observed import Observed, as_monitored, initial_state, observe
 from stochq.inference.operators import operator_rows
+from stochq.inference.summary import summary
 from stochq.measurement import Record
 from stochq.real_parts import by_observable
 
@@ -53,6 +55,17 @@ class Filtered:
     log_likelihood: np.ndarray
     discarded: np.ndarray
     density: np.ndarray | None = field(default=None, repr=False)
+
+    def __str__(self) -> str:
+        known = f", log-likelihood {np.sum(self.log_likelihood):.5g} in all"
+        lines = summary("Filtered", self.times, {**self.mean, "purity": self.purity}, known)
+        if np.any(self.discarded):
+            lines.append(f"  discarded: up to {np.max(self.discarded):.2g} of the weight")
+        if self.density is not None:
+            lines.append(f"  density: {self.density.shape}, {self.density.nbytes / MEGABYTE:.1f} MiB")
+        return "\n".join(lines)
+
+    __repr__ = __str__
 
 
 def filter(

@@ -190,13 +190,6 @@ def check_record(record: Any, known: dict[str, Slot]) -> None:
             f"record: expected finite numbers; {record.columns[column]!r} has {record.increments[tuple(bad[0])]} in "
             f"interval {interval} of record {row}. Leave that record out."
         )
-    _check_clicks(record)
-
-
-def _check_clicks(record: Record) -> None:
-    for name, kind in zip(record.names, record.kinds, strict=True):
-        if kind == "counting" and np.any((record[name] < 0) | (record[name] % 1 != 0)):
-            raise ValueError(f"record: expected whole numbers of clicks of {name!r}, zero or more; got others.")
 
 
 def _warn_of_currents(observed: Observed) -> None:

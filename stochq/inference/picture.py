@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
-from stochq.inference.bands import band, default_times, residuals, takes_times
+from stochq.inference.bands import band, default_times, means_of, residuals, takes_times
 from stochq.inference.problem import Means
 from stochq.inference.result import Fit
 
@@ -22,8 +22,8 @@ def draw(fit: Fit) -> "Figure":
     """A panel for each array that is predicted, the parts of a complex one in one, with its residuals below."""
     from stochq import plotting
 
-    assert fit.problem is not None and isinstance(fit.problem.objective, Means)
-    data, times = fit.problem.objective.data, _times(fit.problem.objective)
+    means = means_of(fit)
+    data, times = means.data, _times(means)
     predicted, off = band(fit, None), residuals(fit)
     measured, errors = (data.by_point(predicted.mean, values) for values in (data.mean, data.stderr))
     leaves = [jax.tree_util.tree_leaves(tree) for tree in (*predicted, measured, errors, off)]

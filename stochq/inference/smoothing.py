@@ -13,12 +13,14 @@ from numpy.typing import ArrayLike
 
 from stochq.arrays import Array, check_numbers
 from stochq.compiling import compiled
+from stochq.ensemble.result import MEGABYTE
 from stochq.equation import Equation
 from stochq.inference.filtering import check_possible, in_blocks
 from stochq.inference.likelihood.choose import Method, build, choose
 from stochq.inference.likelihood.instrument import Instrument, Written
 from stochq.inference.observed import as_monitored, initial_state, observe
 from stochq.inference.operators import operator_rows
+from stochq.inference.summary import summary
 from stochq.measurement import Record
 
 # Eigenvalues of an observable that are closer than this fraction of the largest are one outcome.
@@ -42,6 +44,13 @@ class Smoothed:
     mean: dict[str, np.ndarray]
     density: np.ndarray = field(repr=False)
     effect: np.ndarray = field(repr=False)
+
+    def __str__(self) -> str:
+        size = (self.density.nbytes + self.effect.nbytes) / MEGABYTE
+        lines = summary("Smoothed", self.times, self.mean)
+        return "\n".join([*lines, f"  density, effect: {self.density.shape} each, {size:.1f} MiB"])
+
+    __repr__ = __str__
 
 
 def smooth(

@@ -1,6 +1,7 @@
 """Who watches: detectors, how well they do, and the records that they write."""
 
 from stochq.measurement.clicks import Clicks as Clicks
+from stochq.measurement.clicks import ClicksByName as ClicksByName
 from stochq.measurement.detector import Counting as Counting
 from stochq.measurement.detector import Detector as Detector
 from stochq.measurement.detector import Heterodyne as Heterodyne

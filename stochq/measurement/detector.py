@@ -61,6 +61,11 @@ class Detector(Module):
         """The operators (dim, dim) of the record's real columns, each with unit noise, at time t."""
         return [full(source) for source in self.sources()]
 
+    def described(self) -> str:
+        """In words: the kind and the efficiency."""
+        known = isinstance(self.efficiency, (float, np.ndarray, np.generic)) and np.ndim(self.efficiency) == 0
+        return f"{self.kind or 'unread'}, efficiency {f'{self.efficiency:g}' if known else 'traced'}"
+
     @property
     def scale(self) -> Number:
         """By which the increments of the noise's record are multiplied."""

@@ -33,7 +33,8 @@ class Record:
         kinds: "homodyne", "heterodyne" (two columns, Y₁ and Y₂) or "counting" for each name; None takes homodyne.
 
     Raises:
-        ValueError: for times that do not increase, shapes that do not match, and numbers that are not finite.
+        ValueError: for times that do not increase, shapes that do not match, numbers that are not finite,
+            and numbers of clicks that are negative or not whole.
 
     >>> Record([0.0, 0.5, 1.0], [0.1, -0.2], ["x"])["x"]
     array([[ 0.2, -0.4]])
@@ -49,6 +50,7 @@ class Record:
         self.times = check_times(times)
         self.increments = _increments(increments, len(self.times) - 1)
         self.names, self.kinds = _names(names, kinds, self.increments.shape[-1])
+        _check_counts(self)
 
     @classmethod
     def from_current(
@@ -124,18 +126,19 @@ class Record:
             one = _HALF * (one - 1j * self.increments[..., first + 1])
         return one / np.diff(self.times)
 
-    def plot(self, trajectory: int = 0) -> "Figure":
-        """A figure of one record: the current of each detector with its mean since the start, or its counts.
+    def plot(self, trajectory: int = 0, names: Sequence[str] | None = None) -> "Figure":
+        """A figure of one record: the current of each detector with a moving mean, or its counts.
 
         Args:
             trajectory: which of the records.
+            names: of the detectors that are drawn; None takes the first eight.
 
         Raises:
-            ValueError: for a trajectory that has no record.
+            ValueError: for a trajectory that has no record and a name of no detector.
         """
         from stochq.plotting import plot_record
 
-        return plot_record(self, trajectory)
+        return plot_record(self, trajectory, names)
 
     def __repr__(self) -> str:
         watched = ", ".join(f"{name} ({kind})" for name, kind in zip(self.names, self.kinds, strict=True))
@@ -188,6 +191,18 @@ def _names(
             f"got {columns}."
         )
     return tuple(names), tuple(kinds)
+
+
+def _check_counts(record: Record) -> None:
+    for name, kind in zip(record.names, record.kinds, strict=True):
+        counts = record[name]
+        bad = np.argwhere((counts < 0) | (counts % 1 != 0)) if kind == "counting" else []
+        if len(bad):
+            row, interval = bad[0]
+            raise ValueError(
+                f"increments: expected whole numbers of clicks of {name!r}, zero or more; got "
+                f"{counts[row, interval]:g} in record {row}, interval {interval}, {len(bad)} such in all."
+            )
 
 
 def _columns(current: np.ndarray, kind: Kind, widths: np.ndarray) -> list[np.ndarray]:

@@ -74,12 +74,18 @@ def test_counts_are_the_clicks_between_the_saved_times():
     times = np.array([0.0, 1.0, 1.3, 6.0])
     result = counted(fluorescence(), times, 300, keep=2)
     clicks, counts = result.clicks["photon"], result.records["photon"]
-    assert clicks.trajectories == len(counts) == 300 and len(clicks) == counts.sum() > 300
+    assert len(clicks) == len(counts) == 300 and clicks.total == counts.sum() > 300
     for n in (0, 17, 299):
         np.testing.assert_array_equal(np.histogram(clicks[n], times)[0], counts[n])
         assert np.all(np.diff(clicks[n]) > 0)
     with pytest.raises(IndexError, match="expected a number from 0 to 299"):
         clicks[300]
+    np.testing.assert_array_equal(np.concatenate(list(clicks)), clicks.time)
+    for index in (slice(3), 1.0, "photon"):
+        with pytest.raises(TypeError, match="trajectory: expected the number of one"):
+            clicks[index]
+    with pytest.raises(KeyError, match="'electron': expected one of 'photon'"):
+        result.clicks["electron"]
 
 
 def test_efficiency_and_dark_counts():
@@ -123,9 +129,23 @@ def test_no_click_is_forgotten_where_there_are_more_than_expected():
     run = {"observables": {}, "trajectories": 64, "records": True}
     result = sq.simulate(equation, np.eye(8)[0], [0.0, 10.0, 20.0], **run)
     counts = result.records["n"].sum(axis=1)
-    assert len(result.clicks["n"]) == counts.sum()
+    assert result.clicks["n"].total == counts.sum()
     judge_mean(counts.mean(), np.sqrt(400 / 64), 400, "a Poisson process")
     judge(stats.kstest(result.clicks["n"].waiting_times()[:2000], "expon", (0, 1 / 20)).pvalue, "its waiting times")
+
+
+def test_a_run_without_times_of_clicks_says_why(tmp_path):
+    result = counted(fluorescence(), [0.0, 1.0], 40)
+    unasked = replace(result, records=None, clicks={})
+    stepped = replace(result, dt=0.01, clicks={})
+    for run, words in (
+        (unasked, "'photon': no times of clicks were kept, as records were not asked for.*records=True"),
+        (stepped, "'photon': times of clicks are not known where steps are made; the counts .* in result.records"),
+        (sq.load(stepped.save(tmp_path / "steps.nc")), "where steps are made"),
+        (replace(unasked, dt=0.01), "where steps are made; simulate with records=True"),
+    ):
+        with pytest.raises(KeyError, match=words):
+            run.clicks["photon"]
 
 
 def test_clicks_are_kept_in_files_and_merge(tmp_path):

@@ -63,6 +63,10 @@ def test_statistics_at_finite_times():
     np.testing.assert_allclose(found.probabilities, expected[:, :9], atol=1e-7)
     np.testing.assert_allclose(found.mandel_q[1:], variance[1:] / mean[1:] - 1, atol=1e-6)
     assert found.mandel_q[0] == 0
+    head, *_, last = str(found).splitlines()
+    assert head == "Counts: clicks at 3 times in [0.3, 2.3]" and last.startswith(
+        "  probabilities: of 0 to 8, in all 0.99"
+    )
 
 
 def test_long_times_approach_the_stationary_statistics():

@@ -108,5 +108,7 @@ def test_what_records_cannot_be_fitted_with():
         sq.fit(lambda p: model(p)[0], record, START)
     with pytest.raises(ValueError, match="^fit: expected one of means"):
         _ = sq.fit(model, record, START).residuals
+    with pytest.raises(ValueError, match="^fit: expected one of means"):
+        sq.fit(model, record, START).plot()
     with pytest.raises(ValueError, match="^record: expected detectors among 'z'"):
         sq.fit(model, sq.inference.Record([0.0, T], np.ones((20, 1)), ["x"]), START)

@@ -258,3 +258,19 @@ def test_states_of_low_rank():
     assert np.all((some.discarded > 1e-6) & (some.discarded < 0.2) & (distance < 2 * some.discarded))
     with pytest.raises(ValueError, match="rank: expected a whole number of at least 1 and at most 5"):
         filtered(rank=6)
+
+
+def test_conditional_states_print_what_they_are():
+    equation = sq.models.monitored(np.zeros((2, 2)), {"z": homodyne(Z)})
+    record = sq.inference.Record([0.0, 0.5, 1.0], [[0.3, 0.9], [0.3, 0.9]], ["z"])
+    arguments = {"observables": {"z": Z, "lower": LOWERING}}
+    filtered = str(sq.inference.filter(equation, np.sqrt([0.5, 0.5]), record, **arguments))
+    head, z, *_, purity = filtered.splitlines()
+    assert head.startswith("Filtered: 2 records, 3 times in [0, 1], log-likelihood")
+    assert z == f"  z: 0, spread 0  →  {np.tanh(2.4):.5g}, spread 0" and purity.startswith("  purity: 1, spread 0")
+    one = sq.inference.Record([0.0, 0.5, 1.0], [0.3, 0.9], ["z"])
+    smoothed = str(sq.inference.smooth(equation, np.sqrt([0.5, 0.5]), one, observables={"z": Z}))
+    assert smoothed.splitlines()[:2] == [
+        "Smoothed: 1 record, 3 times in [0, 1]",
+        f"  z: {np.tanh(2.4):.5g}  →  0.98367",
+    ]

@@ -1,5 +1,6 @@
 """Detectors, the equations that they make, and records, against matrices written out here."""
 
+import jax
 import numpy as np
 import pytest
 
@@ -94,6 +95,8 @@ def test_currents_and_increments_are_one_record():
         (lambda: sq.measurement.Record([0, 1, 2], [[0.1, np.nan]]), "record 0, interval 1, column 0"),
         (lambda: sq.measurement.Record([0, 1, 2], [[0.1, 0.2, 0.3]]), "increments: expected shape"),
         (lambda: sq.measurement.Record([0, 2, 1], [[0.1, 0.2]]), "times"),
+        (lambda: sq.measurement.Record([0, 1, 2], [[2, -1]], ["n"], ["counting"]), "'n'.*-1 in record 0, interval 1"),
+        (lambda: sq.measurement.Record([0, 1, 2], [[0.5, 1]], ["n"], ["counting"]), "'n'.*0.5 in record 0, interval 0"),
         (lambda: sq.measurement.Record([0, 1, 2], [[0.1j, 0.2]]), "Record.from_current"),
         (lambda: sq.measurement.Record([0, 1], [[[0.1, 0.2]]], ["a", "a"]), "a name of its own"),
         (lambda: sq.measurement.Record([0, 1], [[0.1]], ["a"], ["heterodyne"]), "expected 2 columns"),
@@ -121,3 +124,31 @@ def test_a_turning_phase_is_watched_by_a_channel_of_its_own():
     plain = sq.models.unravel(DRIVE, [LOWERING, [0.5, -0.5]])
     one, other = (sq.exact.evolve(each, RHO, times, observables=watched) for each in (equation, plain))
     np.testing.assert_allclose(one.expect["up"], other.expect["up"], atol=1e-6)
+
+
+def test_an_equation_prints_what_it_is():
+    detectors = {
+        "current": sq.measurement.homodyne(LOWERING, efficiency=0.8),
+        "clicks": sq.measurement.counting(LOWERING),
+        "heat": sq.measurement.unread([0.0, 1.0]),
+    }
+    equation = sq.models.monitored(DRIVE, detectors)
+    head, *lines = str(equation).splitlines()
+    assert head == (
+        "Equation of dimension 2: 4 channels (2 × DenseOperators, real noise; DenseOperators, jump noise; "
+        "Features, real noise)"
+    )
+    assert lines == ["  current: homodyne, efficiency 0.8", "  clicks: counting, efficiency 1", "  unread: 1 operator"]
+    assert str(sq.models.unravel(DRIVE, [LOWERING])) == (
+        "Equation of dimension 2: 1 channel (DenseOperators, real noise)"
+    )
+    seen = []
+
+    def traced(efficiency):
+        detector = sq.measurement.homodyne(LOWERING, efficiency=efficiency)
+        seen.append(str(sq.models.monitored(DRIVE, {"current": detector})))
+        return efficiency
+
+    jax.jit(traced)(0.5)
+    assert "current: homodyne, efficiency traced" in seen[0]
+    assert "None" in repr(jax.tree.map(lambda _: None, equation))
