@@ -37,7 +37,8 @@ def test_psi0_not_finite(bad):
 
 
 def test_psi0_as_matrix():
-    refused("^psi0: expected shape", psi0=np.eye(2))
+    refused("^psi0: expected shape", psi0=np.eye(3))
+    refused("^psi0: expected trace 1", psi0=np.eye(2))
 
 
 @given(st.lists(st.floats(-5, 5), min_size=2, max_size=6).filter(lambda t: np.any(np.diff(t) <= 0)))
