@@ -8,7 +8,6 @@ from scipy import stats
 
 import stochq as sq
 from stochq.accuracy.grid import time_grid
-from stochq.ensemble.batch import run_states
 from stochq.ensemble.problem import build_problem
 from stochq.ensemble.task import Task
 from stochq.noise.counter import StepNoise
@@ -31,9 +30,9 @@ def _values(scheme, antithetic, equation=None):
     grid = time_grid(TIMES, 0.125)
     task = Task(equation, frame_of(equation), PSI, grid.times, WATCHED, scheme, "single", 3)
     problem = build_problem(task, grid, antithetic)
-    if not antithetic:
-        return np.asarray(run_states(problem, np.uint32(0))[1]), None
     seen = eqx.filter_jit(lambda problem, first: problem.data(first, False))(problem, jnp.uint32(0))
+    if not antithetic:
+        return np.asarray(seen["values"]), None
     return np.asarray(seen["values"] + seen["differences"]), np.asarray(seen["values"] - seen["differences"])
 
 

@@ -105,8 +105,8 @@ def test_the_driven_matrix():
         ([np.eye(3)], [_drive], r"terms\[0\]: expected shape \(2,\) or \(2, 2\); got \(3, 3\)"),
         ([[1.0, np.nan]], [_drive], r"terms\[0\]: expected finite"),
         ([SIGMA_X], [0.5], r"coefficients\[0\]: expected a function of the time t; got 0\.5"),
-        ([SIGMA_X], [lambda t: 1j], r"coefficients\[0\]: expected one finite real number"),
-        ([SIGMA_X], [lambda t: np.ones(2)], r"coefficients\[0\]: expected one finite real number"),
+        ([SIGMA_X], [lambda t: 1j], r"coefficients\[0\]: expected real values, as terms\[0\] is Hermitian"),
+        ([SIGMA_X], [lambda t: np.ones(2)], r"coefficients\[0\]: expected one finite number at each time"),
     ],
 )
 def test_bad_drives(terms, coefficients, message):
