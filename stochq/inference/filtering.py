@@ -154,8 +154,9 @@ def log_likelihood(
         per_record: whether the records are returned one by one, (record,), and not their sum.
 
     Returns:
-        A number, or (record,); minus infinity where the equation cannot write the record. It is not a number at
-        parameters, while JAX traces them, for which the bins are too wide for the series of "exact".
+        A number, or (record,); minus infinity where the equation cannot write the record, or a bin of it has a chance
+        that cannot be told from rounding. It is not a number at parameters, while JAX traces them, for which the bins
+        are too wide for the series of "exact".
 
     Raises:
         ValueError: as of `filter`, and for traced numbers in single precision.
@@ -265,6 +266,7 @@ def check_possible(log_likelihood: np.ndarray) -> None:
     bad = np.flatnonzero(~np.isfinite(log_likelihood))
     if len(bad):
         raise ValueError(
-            f"record: expected what the equation can write down; record {bad[0]} has no chance at all, {len(bad)} such "
-            "in all. A click needs something to be lost, and a dark count a rate of dark counts."
+            f"record: expected what the equation can write down; record {bad[0]} has a bin whose chance is zero, or "
+            f"too small to be told from rounding, {len(bad)} such records in all. A click needs something to be lost, "
+            "a dark count a rate of dark counts, and many clicks in one bin rates that make them likely."
         )

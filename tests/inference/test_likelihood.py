@@ -16,6 +16,7 @@ from stochq.inference.likelihood.kraus import kraus_instrument, mean_of_records
 from stochq.inference.likelihood.words import words_of
 from stochq.measurement import counting, heterodyne, homodyne, unread
 from stochq.measurement.line import WatchedParts
+from tests import liouville
 
 X, Z = np.array([[0.0, 1.0], [1.0, 0.0]]), np.diag([1.0, -1.0])
 LOWERING = np.array([[0.0, 0.0], [1.0, 0.0]])  # the excited state is (1, 0)
@@ -345,3 +346,57 @@ def test_dark_counts_are_poisson_distributed(method):
     found = sq.inference.log_likelihood(equation, GROUND, data, per_record=True, method=method)
     # Kraus weights are divided by their sum over up to six clicks of each kind.
     np.testing.assert_allclose(np.exp(found), poisson.pmf(counts, 0.6), atol=1e-12 if method == "exact" else 2e-6)
+
+
+@pytest.mark.parametrize("count", [25, 40])
+def test_many_clicks_in_one_bin(count):
+    """Beside the chance of n clicks from the tilted generator, one block for each number of clicks, by plain SciPy."""
+    rate, drive, width = 30.0, 25.0, 3.0
+    jump = np.sqrt(rate) * np.array([[0.0, 0.0], [1.0, 0.0]])
+    hamiltonian = drive * np.array([[0.0, 0.5], [0.5, 0.0]])
+    gain = np.kron(jump, jump)
+    generator = liouville.superoperator(hamiltonian.astype(complex), [jump]) - gain
+    blocks = np.kron(np.eye(count + 1), generator) + np.kron(np.eye(count + 1, k=-1), gain)
+    start = np.zeros(4 * (count + 1))
+    start[3] = 1.0
+    after = expm(width * blocks) @ start
+    chance = (after[-4] + after[-1]).real
+    equation = sq.models.monitored(hamiltonian, {"n": counting(jump)})
+    record = sq.inference.Record([0.0, width], [count], ["n"], ["counting"])
+    value = sq.inference.log_likelihood(equation, [0.0, 1.0], record)
+    np.testing.assert_allclose(value, np.log(chance), atol=1e-7)
+
+
+def test_many_clicks_beside_a_current_and_their_derivative():
+    """Nothing moves: Poisson's law and a Gaussian for each of two states, and ∂ ln p/∂d = E(n/rate − 1)h over both."""
+    width, dark, currents, rates = 0.5, 30.0, np.array([0.6, -0.6]), np.array([40.0, 10.0])
+    y, count, prior = 0.4, 32, np.array([0.3, 0.7])
+    means = (rates + dark) * width
+    weights = prior * poisson.pmf(count, means) * np.exp(2 * currents * y - 2 * currents**2 * width)
+    slope = weights @ (count / (rates + dark) - width) / weights.sum()
+    record = sq.inference.Record([0.0, width], [[[y, count]]], ["x", "n"], ["homodyne", "counting"])
+
+    def value(dark):
+        detectors = {
+            "x": homodyne(currents),
+            "n": counting(np.sqrt(rates), dark=dark),
+        }
+        equation = sq.models.monitored(np.zeros((2, 2)), detectors)
+        return sq.inference.log_likelihood(equation, np.sqrt(prior), record, method="exact")
+
+    np.testing.assert_allclose(value(dark), np.log(weights.sum()), atol=1e-8)
+    with jax.enable_x64(True):
+        found, gradient = jax.value_and_grad(value)(dark)
+    np.testing.assert_allclose([found, gradient], [np.log(weights.sum()), slope], atol=1e-8)
+
+
+def test_rates_that_are_too_large_while_traced_are_not_a_number():
+    few = sq.inference.Record([0.0, 1.0], [2], ["n"], ["counting"])
+
+    def value(dark):
+        equation = sq.models.monitored(np.zeros((2, 2)), {"n": counting(LOWERING, dark=dark)})
+        return sq.inference.log_likelihood(equation, GROUND, few)
+
+    with jax.enable_x64(True):
+        found = jax.vmap(value)(np.array([2.0, 50.0]))
+    np.testing.assert_allclose(found, [np.log(poisson.pmf(2, 2.0)), np.nan], atol=1e-12)

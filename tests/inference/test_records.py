@@ -173,7 +173,11 @@ def test_currents_given_as_increments_are_noticed():
 def test_impossible_records_are_named():
     equation = sq.models.monitored(np.zeros((2, 2)), {"n": counting(LOWERING)})
     record = sq.inference.Record([0.0, 0.1], [[0.0], [1.0]], ["n"], ["counting"])
-    with pytest.raises(ValueError, match="record 1 has no chance"):
+    with pytest.raises(ValueError, match="record 1 has a bin whose chance is zero, or too small"):
+        sq.inference.filter(equation, GROUND, record, observables={"z": Z})
+    equation = sq.models.monitored(np.zeros((2, 2)), {"n": counting(LOWERING, dark=1.0)})
+    record = sq.inference.Record([0.0, 0.1], [50], ["n"], ["counting"])
+    with pytest.raises(ValueError, match="many clicks in one bin rates that make them likely"):
         sq.inference.filter(equation, GROUND, record, observables={"z": Z})
 
 
@@ -274,3 +278,10 @@ def test_conditional_states_print_what_they_are():
         "Smoothed: 1 record, 3 times in [0, 1]",
         f"  z: {np.tanh(2.4):.5g}  →  0.98367",
     ]
+
+
+def test_many_sampled_clicks_in_a_bin_are_poissonian():
+    equation = sq.models.monitored(np.zeros((2, 2)), {"n": counting(LOWERING, dark=50.0)})
+    drawn = sq.inference.sample_records(equation, GROUND, [0.0, 1.0], records=4000, seed=4)["n"][:, 0]
+    assert abs(drawn.mean() - 50) < 4 * np.sqrt(50 / 4000)
+    assert abs(drawn.var() - 50) < 4 * 50 * np.sqrt(2 / 4000)

@@ -1,6 +1,7 @@
 """Which instrument a record is read with."""
 
 import warnings
+from functools import partial
 from itertools import product
 from typing import Any, Literal, get_args
 
@@ -11,7 +12,7 @@ import numpy as np
 from stochq.arrays import Array, is_concrete
 from stochq.compiling import compiled
 from stochq.inference.likelihood.commuting import commutes, commuting_instrument
-from stochq.inference.likelihood.exact import ExactInstrument, coefficients
+from stochq.inference.likelihood.exact import ExactInstrument, coefficients, doublings_of
 from stochq.inference.likelihood.hermite import Powers, powers_up_to
 from stochq.inference.likelihood.instrument import Instrument
 from stochq.inference.likelihood.kraus import kraus_instrument
@@ -136,12 +137,15 @@ def _exact(observed: Observed) -> ExactInstrument:
     degree = _TRACED[currents] if traced else _MOST[currents]
     # Two degrees more, to see how much is left out.
     powers = _powers(currents, degree + 2 * traced, counters, observed.most_clicks)
+    rate = 0.0 if traced else _largest_rate(observed.parts) * float(np.max(observed.lengths))
+    doublings = doublings_of(currents, counters, rate, observed.most_clicks) if counters else 0
     if traced:
-        found = _coefficients(observed.parts, jnp.asarray(observed.lengths), powers)
-        left_out = next_terms(jnp, found, powers, currents)[-1]
-        found = jnp.where(left_out < _TOO_MUCH, found, jnp.nan)
+        found = _coefficients(observed.parts, jnp.asarray(observed.lengths), powers, doublings)
+        if currents:
+            left_out = next_terms(jnp, found, powers, currents)[-1]
+            found = jnp.where(left_out < _TOO_MUCH, found, jnp.nan)
         return _of_degree(found, observed.lengths, powers, currents, degree)
-    found = np.asarray(_compiled_coefficients(observed.parts, jnp.asarray(observed.lengths), powers))
+    found = np.asarray(_compiled_coefficients(observed.parts, jnp.asarray(observed.lengths), powers, doublings))
     if currents:
         degree = _enough(np.asarray(next_terms(np, found, powers, currents)), float(np.max(observed.lengths)))
     return _of_degree(found, observed.lengths, powers, currents, degree)
@@ -158,9 +162,16 @@ def _enough(left_out: np.ndarray, longest: float) -> int:
     return next((degree for degree in degrees if left_out[degree] < _NEGLIGIBLE), degrees[-1])
 
 
-def _coefficients(parts: object, lengths: Array, powers: Powers) -> jax.Array:
-    axes = 0 if parts.hamiltonian.ndim == 3 else None  # pyright: ignore[reportAttributeAccessIssue]
-    return jax.vmap(lambda parts, length: coefficients(parts, length, powers), in_axes=(axes, 0))(parts, lengths)
+def _largest_rate(parts: WatchedParts) -> float:
+    """The rate of all clicks in any state, at most."""
+    loss = np.einsum("...cki,...ckj->...ij", np.conj(parts.counted), np.asarray(parts.counted))
+    return float(np.max(np.linalg.norm(loss, 2, axis=(-2, -1))) + np.max(np.sum(parts.dark, axis=-1)))
+
+
+def _coefficients(parts: WatchedParts, lengths: Array, powers: Powers, doublings: int) -> jax.Array:
+    axes = 0 if parts.hamiltonian.ndim == 3 else None
+    one_bin = partial(coefficients, powers=powers, doublings=doublings)
+    return jax.vmap(one_bin, in_axes=(axes, 0))(parts, lengths)
 
 
 def _powers(currents: int, degree: int, counters: int, clicks: int) -> Powers:

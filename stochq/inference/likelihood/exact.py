@@ -4,9 +4,11 @@ $$\tilde\rho' = \sum_n He_n(y/\sqrt h)\,h^{-n/2}A_n\tilde\rho,\qquad
   e^{h(\mathcal L+\zeta\mathcal M)} = \sum_n\zeta^nA_n$$
 
 He_n are the probabilists' polynomials; several columns give products of them. Of counted clicks the very coefficient
-counts, of $e^{h(\mathcal L-\mathcal J+\zeta\mathcal J)}$: its trace is the chance of n clicks.
+counts, of $e^{h(\mathcal L-\mathcal J+\zeta\mathcal J)}$: its trace is the chance of n clicks. A bin of many clicks
+is put together of short ones, whose clicks add up: sums of positive maps, which keep their digits.
 """
 
+from functools import partial
 from math import lgamma
 from typing import Any, final
 
@@ -14,6 +16,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 from stochq.arrays import Array
 from stochq.inference.likelihood.hermite import Powers, polynomials
@@ -37,6 +40,11 @@ _IMPOSSIBLE = 1e-15
 _POINTS, _POINTS_OF_MANY = {0: 1, 1: 48, 2: 40}, 24
 # On wider circles e^{|ζ|} would cost the lowest coefficients digits.
 _WIDEST = 6.0
+# Clicks of one counter in a bin whose coefficients have their digits, and those to be expected in a part of a bin that
+# has more.
+_MOST_AT_ONCE, _EXPECTED_IN_PART = 16, 2.0
+# So many times the radius of the circle may be expected of one counter, while the rates are traced.
+_TOO_MANY = 2.0
 
 
 @final
@@ -85,7 +93,7 @@ class ExactInstrument(Instrument):
         # Only the diagonal has a trace: its rows are few.
         row = traces(self.dim)
         weight = sum((after[i] for i in np.flatnonzero(row)[1:]), after[0])
-        weight = jnp.where(weight > _IMPOSSIBLE, weight, 0.0)
+        weight = jnp.where(weight <= _IMPOSSIBLE, 0.0, weight)
         return after / weight[None], weight
 
     def density(self, state: jax.Array) -> jax.Array:
@@ -107,8 +115,57 @@ def exact_instrument(parts: WatchedParts, lengths: Array, powers: Powers) -> Exa
     return ExactInstrument(build(parts, lengths), lengths, powers)
 
 
-def coefficients(parts: WatchedParts, length: Array, powers: Powers) -> jax.Array:
-    """h^{−n/2}A_n for each of the powers, (powers, dim², dim²).
+def doublings_of(currents: int, counters: int, rate: float, most_clicks: int) -> int:
+    """How often a bin is cut in two halves, so that coefficients of its parts have their digits.
+
+    rate: of clicks in the longest bin, at most; most_clicks: of one counter in one bin.
+    """
+    points = _POINTS.get(currents + counters, _POINTS_OF_MANY)
+    if rate <= _radius(points) and most_clicks <= _MOST_AT_ONCE:
+        return 0
+    return int(np.ceil(np.log2(max(rate, most_clicks) / _EXPECTED_IN_PART)))
+
+
+def coefficients(parts: WatchedParts, length: Array, powers: Powers, doublings: int = 0) -> jax.Array:
+    """h^{−n/2}A_n for each of the powers, (powers, dim², dim²); of the 2^doublings parts of a bin, and their product.
+
+    Not a number where more clicks are expected in a part than its coefficients have digits for.
+    """
+    found = _coefficients(parts, length / 2**doublings, powers)
+    if not doublings:
+        return found
+    currents = parts.watched.shape[-3]
+    exponents = np.asarray(powers, int).reshape(len(powers), -1)
+    rare = np.any(exponents[:, currents:] > _MOST_AT_ONCE, axis=1)
+    found = jnp.where(rare[:, None, None], 0.0, found)
+    # The variable of a current goes with the root of the length: ζ√h𝓜 for each half is √2 ζ√(2h)𝓜 for both.
+    share = 0.5 ** (0.5 * exponents[:, :currents].sum(axis=1))
+    targets = jnp.asarray(_places_of_sums(exponents))
+
+    def add(total: jax.Array, one: tuple[jax.Array, jax.Array], half: jax.Array) -> tuple[jax.Array, None]:
+        first, target = one
+        return total.at[target].add(first @ half, mode="drop"), None
+
+    for _ in range(doublings):
+        total, _ = lax.scan(partial(add, half=found), jnp.zeros_like(found), (found, targets))
+        found = share[:, None, None] * total
+    return found
+
+
+def _places_of_sums(exponents: np.ndarray) -> np.ndarray:
+    """Where the sum of any two powers (powers, variables) stands among them, (powers, powers); else their number.
+
+    Powers are written as the digits of a number, large enough for their sums.
+    """
+    base = 2 * exponents.max(initial=0) + 1
+    numbers = exponents @ base ** np.arange(exponents.shape[1])
+    places = np.full(2 * numbers.max(initial=0) + 1, len(numbers))
+    places[numbers] = np.arange(len(numbers))
+    return places[numbers[:, None] + numbers[None]]
+
+
+def _coefficients(parts: WatchedParts, length: Array, powers: Powers) -> jax.Array:
+    """Those of a whole bin.
 
     By values on circles |ζ| = r and their discrete Fourier transforms (Cauchy's integrals), with radii at which the
     series' terms hardly decay, so that each coefficient has its digits.
@@ -119,7 +176,8 @@ def coefficients(parts: WatchedParts, length: Array, powers: Powers) -> jax.Arra
     count = len(variables)
     points = _POINTS.get(count, _POINTS_OF_MANY)
     nodes, weights = _nodes(points, count)
-    radii = jax.lax.stop_gradient(_radius(points) / jnp.maximum(_norms(variables), 1e-9))
+    norms = lax.stop_gradient(jnp.maximum(_norms(variables), 1e-9))
+    radii = _radius(points) / norms
     # Nodes in columns: Σ_k ζ_k X_k.
     turned = jnp.asarray(np.exp(2j * np.pi * nodes / points)) * radii[None]
     generators = constant[None] + jnp.einsum("nk,kij->nij", turned, variables)
@@ -127,7 +185,9 @@ def coefficients(parts: WatchedParts, length: Array, powers: Powers) -> jax.Arra
     exponents = np.asarray(powers, int).reshape(len(powers), count)
     transform = weights[None] * np.exp(-2j * np.pi * (exponents @ nodes.T) / points)
     found = jnp.einsum("pn,nij->pij", jnp.asarray(transform), values).real
-    return found / jnp.prod(radii[None] ** exponents, axis=1)[:, None, None]
+    found = found / jnp.prod(radii[None] ** exponents, axis=1)[:, None, None]
+    too_many = jnp.max(norms[len(currents) :], initial=0.0) > _TOO_MANY * _radius(points)
+    return jnp.where(too_many, jnp.nan, found)
 
 
 def _norms(matrices: jax.Array) -> jax.Array:
