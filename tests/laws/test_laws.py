@@ -40,7 +40,7 @@ def test_variants_unravel_the_same_master_equation(law):
 def test_words_name_laws():
     assert [law_of(law.name) for law in LAWS] == LAWS and [law_of(law) for law in LAWS] == LAWS
     for wrong in ("pink", None, 1.0, ["real"]):
-        with pytest.raises(ValueError, match="^noise: expected one of real, complex, unitary, jump; got"):
+        with pytest.raises(ValueError, match="^noise: expected one of real, complex, unitary, jump, any; got"):
             law_of(wrong)
 
 
