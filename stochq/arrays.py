@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike as _ArrayLike
 from typing_extensions import TypeAliasType
 
 # What becomes an array: numbers, lists of them, arrays. An alias that `help` shows by its name; float and int stand
-# apart for the checks at run time in the tests, to which they are no complex numbers.
-ArrayLike = TypeAliasType("ArrayLike", _ArrayLike | float | int)
+# apart for the checks at run time in the tests, to which they are no complex numbers, and tuples no sequences.
+ArrayLike = TypeAliasType("ArrayLike", _ArrayLike | float | int | tuple)
 # An operator: a diagonal (dim,) or a matrix (dim, dim); or a function of a state (dim,) whose value is a number.
 Observable = TypeAliasType("Observable", _ArrayLike | Callable[[jax.Array], _ArrayLike])
 # An array of the host or of JAX, traced or not.

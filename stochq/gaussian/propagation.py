@@ -97,15 +97,17 @@ def _short(drift: Array, diffusion: Array, length: Array) -> tuple[Array, Array]
 def _balance(drift: Array) -> Array:
     """Scales (2n,) of the coordinates that make rows and columns of the drift about equally large (Osborne)."""
     size = jnp.abs(drift)
-    # A row or column of zeros could be scaled without end; the largest rate on the diagonal is small enough.
+    # A row or column of zeros could be scaled without end: the largest rate on the diagonal is small enough, and where
+    # that vanishes, too, no scale's square leaves the range of the numbers.
     floor = jnp.diag(size).max() + np.finfo(size.dtype).tiny
+    most = float(np.finfo(size.dtype).max) ** (0.25 / _SWEEPS)
     off = size - jnp.diag(jnp.diag(size))
 
     def visit(index: Array, scale: Array) -> Array:
         at = index % scale.shape[0]
         row = (off[at] * scale).sum() / scale[at] + floor
         column = (off[:, at] / scale).sum() * scale[at] + floor
-        return scale.at[at].multiply(jnp.sqrt(row / column))
+        return scale.at[at].multiply(jnp.clip(jnp.sqrt(row / column), 1 / most, most))
 
     return lax.fori_loop(0, _SWEEPS * size.shape[0], visit, jnp.ones(size.shape[0], size.dtype))
 

@@ -220,3 +220,14 @@ def test_records_of_other_detectors_are_refused():
     record = sq.inference.Record([0, 1], np.zeros((1, 1, 2)), ["out"], ["heterodyne"])
     with pytest.raises(ValueError, match="record: expected a Record of homodyne detection"):
         oscillator().filter(START, record)
+
+
+def test_a_record_of_an_oscillator_without_damping():
+    """Nothing feeds back on the record, and no rate stands on the diagonal. One bin, by the series of its variance."""
+    h = 0.1
+    watched = sq.gaussian.Monitored(np.eye(2), [[1.0, 0.0]], efficiency=0.5)
+    value = watched.log_likelihood(sq.gaussian.State([0.0, 0.0], np.eye(2) / 2), sq.measurement.Record([0.0, h], [0.0]))
+    # Y = √2 ∫x dt + W with x = x₀ cos t + p₀ sin t + ∫ sin(t − s) dW_p, E dW_p² = ds.
+    start = 0.5 * (np.sin(h) ** 2 + (1 - np.cos(h)) ** 2)
+    kicks = 1.5 * h - 2 * np.sin(h) + 0.25 * np.sin(2 * h)  # ∫ (1 − cos u)² du
+    assert abs(value + 0.5 * np.log((h + 2 * (start + kicks)) / h)) < 1e-12
