@@ -349,4 +349,7 @@ def _draw_legend(made: "Figure", axes: "list[list[Axes]]", title: str | None = N
     for column in axes:
         handles, labels = column[0].get_legend_handles_labels()
         entries |= dict(zip(labels, handles, strict=True))
-    made.legend(list(entries.values()), list(entries), loc="outside upper center", ncols=len(entries), title=title)
+    # So many beside each other as fit the figure: a handle takes half an inch, a letter some seven hundredths.
+    fitting = int(made.get_figwidth() / (0.5 + 0.07 * max(map(len, entries), default=1)))
+    columns = max(1, min(len(entries), fitting))
+    made.legend(list(entries.values()), list(entries), loc="outside upper center", ncols=columns, title=title)

@@ -59,8 +59,10 @@ def _draw_panel(upper: "Axes", lower: "Axes", times: np.ndarray | None, arrays: 
     for name, part, colour in parts:
         mean, stderr, measured, error, off = map(part, arrays)
         upper.fill_between(x, mean - 2 * stderr, mean + 2 * stderr, color=colour, alpha=0.25, linewidth=0)
-        upper.plot(x, mean, color=colour, linestyle="-", label=f"{name}fit ± 2 standard errors")
+        # Above the points, which may be dense; these are pale where the line has their colour.
+        upper.plot(x, mean, color=colour, linestyle="-", zorder=3, label=f"{name}fit ± 2 standard errors")
         style: dict[str, Any] = {"color": BLACK if not name else colour, "marker": "o", "linestyle": "none"}
+        style |= {"markersize": 3.0, "alpha": 0.6}
         upper.errorbar(x, measured, error, label=f"{name}data ± standard error", elinewidth=1.0, **style)
         lower.plot(x, off, **style)
     lower.axhspan(-2, 2, color="0.9", linewidth=0, zorder=0)
