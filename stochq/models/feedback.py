@@ -1,6 +1,7 @@
 """Markovian feedback: a homodyne current drives a Hamiltonian without delay."""
 
 from collections.abc import Mapping
+from itertools import count
 from typing import Any
 
 import jax.numpy as jnp
@@ -33,8 +34,7 @@ def markovian_feedback(equation: Equation, feedback: Mapping[str, ArrayLike]) ->
             the unit of the current, √time.
 
     Returns:
-        The monitored equation with feedback. What a fed-back detector of efficiency below 1 loses is the detector
-        "NAME lost".
+        The monitored equation with feedback. What a fed-back detector of efficiency below 1 loses is unread.
 
     Raises:
         ValueError: for names that are no homodyne detectors, and matrices that are not Hermitian or do not fit.
@@ -52,7 +52,7 @@ def markovian_feedback(equation: Equation, feedback: Mapping[str, ArrayLike]) ->
     names = [line.name for line in equation.lines] if equation.detectors else []
     detectors = {name: _detector(equation, name) for name in names}
     unseen = [one for one in equation.detectors if one.kind is None]
-    changed: dict[str, Detector] = {f"unread {number}": one for number, one in enumerate(unseen, 1)}
+    changed: dict[str, Detector] = {}
     added: Any = np.zeros((equation.dim, equation.dim))
     _check_feedback(feedback, detectors, equation.dim)
     for name, detector in detectors.items():
@@ -65,7 +65,9 @@ def markovian_feedback(equation: Equation, feedback: Mapping[str, ArrayLike]) ->
         crossed = equation.hbar * turned @ watched
         added = added + 0.5 * (crossed + crossed.conj().T) + detector.drift * force
         changed[name] = homodyne(watched - 1j * turned, gain=scale, offset=detector.drift)
-        changed |= {f"{name} lost": unread(lost) for lost in detector.lost()}
+        unseen += [unread(lost) for lost in detector.lost()]
+    free = (name for number in count(1) if (name := f"unread {number}") not in names)
+    changed |= dict(zip(free, unseen, strict=False))
     return monitored(_with_term(equation.hamiltonian, added), changed, hbar=equation.hbar)
 
 

@@ -23,7 +23,7 @@ class Driven(Hamiltonian):
     """H(t) = H_0 + sum_j f_j(t) H_j; made by `driven`, which checks its arguments.
 
     The diagonal terms (dim,) come first in `diagonals`, the others (dim, dim) in `matrices`; those whose coefficient
-    is complex stand for f_j(t) H_j + h.c.
+    is complex stand for f_j(t) H_j + h.c. `indices`: j of each, in this order.
     """
 
     static: Hamiltonian
@@ -31,6 +31,7 @@ class Driven(Hamiltonian):
     matrices: tuple[Array, ...]
     diagonal_coefficients: Coefficients
     matrix_coefficients: Coefficients
+    indices: tuple[int, ...] = eqx.field(static=True)
 
     def __init__(self, hamiltonian: Hamiltonian, terms: tuple[Array, ...], coefficients: Coefficients):
         pairs = list(zip(terms, coefficients, strict=True))
@@ -39,6 +40,7 @@ class Driven(Hamiltonian):
         self.diagonal_coefficients = tuple(f for term, f in pairs if np.ndim(term) == 1)
         self.matrices = tuple(term for term, _ in pairs if np.ndim(term) == 2)
         self.matrix_coefficients = tuple(f for term, f in pairs if np.ndim(term) == 2)
+        self.indices = tuple(sorted(range(len(pairs)), key=lambda j: np.ndim(pairs[j][0])))
 
     @property
     def dim(self) -> int:
@@ -70,7 +72,8 @@ class Driven(Hamiltonian):
     @property
     def time_functions(self) -> Mapping[str, TimeFunction]:
         functions = (*self.diagonal_coefficients, *self.matrix_coefficients)
-        return {f"coefficients[{j}]": function for j, function in enumerate(functions)}
+        named = {f"coefficients[{j}]": function for j, function in zip(self.indices, functions, strict=True)}
+        return named | {f"hamiltonian: {name}": function for name, function in self.static.time_functions.items()}
 
     @property
     def operators(self) -> Mapping[str, Any]:

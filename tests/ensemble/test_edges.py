@@ -51,8 +51,14 @@ def _population():
     return abs(reduce(lambda psi, piece: piece @ psi, pieces, np.array([1.0, 0.0]))[1]) ** 2
 
 
-def _error(drive, dt):
-    equation = sq.Equation(driven(levels(LEVELS), [(FLIP, drive)]), [])
+def _nested(drive):
+    """A drive inside another Hamiltonian that depends on time."""
+    inside = driven(levels(0 * LEVELS), [(FLIP, drive)])
+    return driven(inside, [(LEVELS, jnp.ones_like)])
+
+
+def _error(drive, dt, hamiltonian=None):
+    equation = sq.Equation(hamiltonian or driven(levels(LEVELS), [(FLIP, drive)]), [])
     run = {"trajectories": 32, "dt": dt, "precision": "double"}
     return abs(sq.simulate(equation, [1.0, 0.0], TIMES, observables=WATCHED, **run).mean["p"][-1] - _population())
 
@@ -63,6 +69,42 @@ def test_the_order_across_edges_is_that_of_the_scheme(drive):
     assert 3.5 < coarse / fine < 4.5
     # Without the edges half a step has the wrong value.
     assert _error(switched, 0.0625) > 10 * fine
+
+
+def test_the_order_across_edges_of_nested_drives():
+    coarse, fine = (_error(HELD, dt, _nested(HELD)) for dt in (0.125, 0.0625))
+    assert 3.5 < coarse / fine < 4.5
+    equation = sq.Equation(_nested(HELD), [])
+    np.testing.assert_array_equal(equation.edges(TIMES), EDGES)
+    solved = sq.exact.evolve(equation, [1.0, 0.0], TIMES, observables=WATCHED)
+    np.testing.assert_allclose(solved.expect["p"][-1], _population(), atol=1e-8)
+
+
+def test_edges_and_samples_of_everything_inside_are_known():
+    """Of a drive in a drive, in Markovian feedback, and an envelope in an envelope, each under its own name."""
+    short = sampled([0.0, 0.8], [1.0, 2.0])
+    watched = sq.models.monitored(driven(levels(LEVELS), [(FLIP, short)]), {"x": sq.measurement.homodyne(FLIP)})
+    fed = sq.models.markovian_feedback(watched, {"x": FLIP})
+    decay = sq.channels.DenseOperators([[[0.0, 0.7], [0.0, 0.0]]])
+    twice = [sq.channels.Modulated(sq.channels.Modulated(decay, short), NOTHING)]
+    for equation, name in (
+        (sq.Equation(_nested(short), []), r"hamiltonian: hamiltonian: coefficients\[0\]"),
+        (fed, r"hamiltonian: hamiltonian: coefficients\[0\]"),
+        (sq.Equation(levels(LEVELS), twice), r"channels\[0\]: channel: envelope"),
+    ):
+        with pytest.raises(ValueError, match=f"^{name}: expected samples from t = 0 to 1.5"):
+            equation.edges(TIMES)
+    both = [sq.channels.Modulated(sq.channels.Modulated(decay, HELD), NOTHING)]
+    found = sq.Equation(driven(levels(LEVELS), [(FLIP, short), (LEVELS, short)]), both).edges(np.array([0.0, 0.8]))
+    np.testing.assert_array_equal(found, [0.3, EDGES[0], 0.4])
+
+
+def test_functions_of_the_time_have_the_numbers_that_they_were_given():
+    """Also where a diagonal comes after a matrix."""
+    short = sampled([0.0, 0.8], [1.0, 2.0])
+    equation = sq.Equation(driven(levels(LEVELS), [(FLIP, jnp.cos), (LEVELS, short)]), [])
+    with pytest.raises(ValueError, match=r"^hamiltonian: coefficients\[1\]: expected samples"):
+        equation.edges(TIMES)
 
 
 def test_the_master_equation_and_gradients_know_the_edges():

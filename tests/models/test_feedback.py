@@ -72,6 +72,26 @@ def test_trajectories_that_are_fed_back():
         assert abs(difference) < 4 * sample.std() / np.sqrt(trajectories) + dt
 
 
+def test_names_that_look_like_those_of_what_is_lost():
+    """Every dissipator stays, whatever the detectors are called: populations and coherences decay as Lindblad says."""
+    detectors = {
+        "a": sq.measurement.homodyne(0.9 * LOWER, efficiency=0.5),
+        "a lost": sq.measurement.heterodyne(0.7 * LOWER.T),
+        "unread 1": sq.measurement.homodyne(np.diag([0.8, -0.8])),
+        "unread 2": sq.measurement.unread(0.6 * X),
+    }
+    force = 0.3 * Y
+    equation = sq.models.markovian_feedback(sq.models.monitored(0.4 * X, detectors), {"a": force})
+    assert [line.name for line in equation.lines] == ["a", "a lost", "unread 1"]
+    watched = np.sqrt(0.5) * 0.9 * LOWER
+    crossed = force @ watched
+    operators = [watched - 1j * force, watched, 0.7 * LOWER.T, np.diag([0.8, -0.8]), 0.6 * X]
+    whole = 0.4 * X + 0.5 * (crossed + crossed.conj().T)
+    expected = oracles.by_liouvillian(whole, operators, np.diag([1.0, 0.0]), np.array([0.0, 0.8]))[-1]
+    found = sq.exact.evolve(equation, [1.0, 0.0], [0.0, 0.8]).density[-1]
+    np.testing.assert_allclose(found, expected, atol=1e-8)
+
+
 @pytest.mark.parametrize(
     "feedback, message",
     [

@@ -78,7 +78,8 @@ class Modulated(Channel):
 
     @property
     def time_functions(self) -> Mapping[str, TimeFunction]:
-        return {"envelope": self.envelope}
+        inner = {f"channel: {name}": function for name, function in self.channel.time_functions.items()}
+        return {"envelope": self.envelope} | inner
 
     @property
     def moves_populations(self) -> bool:
@@ -91,7 +92,7 @@ class Modulated(Channel):
         )
 
     def operators_at(self, t: Number) -> jax.Array:
-        return self.envelope(t) * jnp.asarray(self.channel.operators())
+        return self.envelope(t) * jnp.asarray(self.channel.operators_at(t))
 
     def elapsed(self, t: jax.Array, dt: jax.Array) -> jax.Array:
         """f(t)² dt, the time that passes for the channel without the envelope, in the precision of dt."""
@@ -100,7 +101,7 @@ class Modulated(Channel):
         return jnp.maximum(passed, jnp.finfo(dt.dtype).tiny)
 
     def strongest(self, times: np.ndarray) -> float:
-        return self.envelope.largest_square("envelope", times)
+        return self.envelope.largest_square("envelope", times) * self.channel.strongest(times)
 
     def total_loss(self) -> np.ndarray:
         """Without the envelope, for which `strongest` makes up."""

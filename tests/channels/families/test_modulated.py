@@ -81,6 +81,20 @@ def test_the_master_equation_is_exact():
     np.testing.assert_allclose(solved.expect["upper"], EXPECTED["upper"], atol=1e-8)
 
 
+def test_an_envelope_in_an_envelope_multiplies_it():
+    """Rates of f²g², also the largest of them and those of the operators at one time."""
+    channel = Modulated(Modulated(DenseOperators(np.sqrt(0.7) * LOWERING), pulse), swinging)
+    expected = {"upper": 0.64 * np.exp(-0.7 * elapsed(lambda t: pulse(t) * swinging(t)))}
+    equation = sq.Equation(sq.systems.levels([0.0, 1.5]), [channel])
+    solved = sq.exact.evolve(equation, QUBIT, TIMES, observables=UPPER)
+    np.testing.assert_allclose(solved.expect["upper"], expected["upper"], atol=1e-6)
+    result = sq.simulate(equation, QUBIT, TIMES, observables=UPPER, trajectories=4096, dt=0.02, seed=5)
+    judge_ensemble(result, expected, "pulsed and swinging decay")
+    factor = float(pulse(1.2) * swinging(1.2))
+    np.testing.assert_allclose(channel.operators_at(1.2), factor * np.sqrt(0.7) * LOWERING, rtol=1e-5)
+    assert channel.strongest(TIMES) >= float(pulse(1.0) * swinging(1.0)) ** 2
+
+
 def test_a_tolerance_is_met():
     result = sq.simulate(_decaying(), QUBIT, TIMES, observables=UPPER, trajectories=10**6, tolerance=0.02, seed=2)
     assert result.info["reached"] <= 0.02
