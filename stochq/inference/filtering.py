@@ -15,19 +15,12 @@ from stochq.compiling import compiled
 from stochq.ensemble.result import MEGABYTE
 from stochq.ensemble.runner import thread_pool, workers
 from stochq.equation import Equation
-from stochq.inference.likelihood.choose import (
-    Kind,
-    Method,
-    build,
-    build_low_rank,
-    check_rank,
-    choose,
-    warn_of_wide_bins,
-)
+from stochq.inference.likelihood.choose import Kind, Method, build
 from stochq.inference.likelihood.instrument import Instrument, Written
 from stochq.inference.likelihood.sweep import sweep
-from stochq.inference.observed import Observed, as_monitored, initial_state, observe
+from stochq.inference.observed import Observed, as_monitored
 from stochq.inference.operators import operator_rows
+from stochq.inference.reading import Reading, reading
 from stochq.inference.summary import summary
 from stochq.measurement import Record
 from stochq.real_parts import by_observable
@@ -119,15 +112,9 @@ def filter(
     equation = as_monitored(equation)
     rows = operator_rows(observables, equation.dim)
     with jax.enable_x64(True):
-        initial = initial_state(state, equation.dim)
-        observed = observe(equation, record)
-        if rank is None:
-            instrument = build(choose(observed, initial, method), observed)
-        else:
-            instrument = build_low_rank(observed, check_rank(rank, observed, method))
-        warn_of_wide_bins(instrument, observed)
+        kind, initial, observed = reading(equation, state, record, method, rank=rank)
         operators = np.stack(list(rows.values()))
-        follow = partial(_filtered, instrument, initial, operators, density)
+        follow = partial(_filtered, build(kind, observed), initial, operators, density)
         log_likelihood, readings, first, discarded = in_blocks(follow, observed.written)
     check_possible(log_likelihood)
     full = [np.concatenate([before[:, None], after], axis=1) for before, after in zip(first, readings, strict=True)]
@@ -171,7 +158,6 @@ def log_likelihood(
     """
     if not isinstance(equation, Equation) and (linear := _as_linear(equation)) is not None:
         return linear.log_likelihood(state, record, per_record=per_record)
-    equation = as_monitored(equation)
     concrete = is_concrete((equation, state))
     if not concrete and jnp.zeros(()).dtype != np.float64:
         raise ValueError(
@@ -179,28 +165,18 @@ def log_likelihood(
             "it. Put the whole computation inside `with jax.enable_x64(True):`."
         )
     with jax.enable_x64(True):
-        initial = initial_state(state, equation.dim)
-        observed = observe(equation, record)
-        kind = choose(observed, initial, method)
+        kind, initial, observed = reading(equation, state, record, method)
         if concrete:
-            instrument = build(kind, observed)
-            warn_of_wide_bins(instrument, observed)
-            found, _, _ = in_blocks(partial(_likelihood, instrument, initial), observed.written)
+            found, _, _ = in_blocks(partial(_likelihood, build(kind, observed), initial), observed.written)
             found = found + np.asarray(observed.correction)
         else:
             found = _traced_likelihood(kind, initial, observed)
     return found if per_record else found.sum(keepdims=False)
 
 
-def traced_likelihood(equation: Equation, state: ArrayLike, record: Record, most_clicks: int) -> jax.Array:
-    """The log-likelihoods (record,) where JAX traces the record's numbers too; in double precision.
-
-    most_clicks: of one counter in one bin.
-    """
-    equation = as_monitored(equation)
-    initial = initial_state(state, equation.dim)
-    observed = observe(equation, record, most_clicks)
-    return _traced_likelihood(choose(observed, initial, "auto"), initial, observed)
+def traced_likelihood(found: Reading) -> jax.Array:
+    """The log-likelihoods (record,) where JAX traces the record's numbers too; in double precision."""
+    return _traced_likelihood(*found)
 
 
 def _as_linear(equation: Any) -> Any:

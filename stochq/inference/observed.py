@@ -205,7 +205,7 @@ def _warn_of_currents(observed: Observed) -> None:
         warnings.warn(
             f"record: expected increments with a spread near the root of the interval; theirs is {typical:.3g} times "
             "that. Give currents through Record.from_current, and what the electronics do as gain of the detector.",
-            stacklevel=4,
+            stacklevel=5,
         )
 
 

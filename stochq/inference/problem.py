@@ -52,6 +52,10 @@ class Objective(Protocol):
         """The chance that data of the right model fit worse."""
         ...
 
+    def notes(self, parameters: Any) -> list[str]:
+        """What must be said of the misfit at parameters in the user's structure."""
+        ...
+
     def second_derivatives(self, theta: np.ndarray, covariance: np.ndarray, varied: np.ndarray) -> np.ndarray | None:
         """Those of the misfit in the parameters at `varied`, None for JᵀJ; covariance (P, P): how far to look."""
         ...
@@ -80,6 +84,9 @@ class Means:
     @property
     def is_chi2(self) -> bool:
         return True
+
+    def notes(self, parameters: Any) -> list[str]:
+        return []
 
     def second_derivatives(self, theta: np.ndarray, covariance: np.ndarray, varied: np.ndarray) -> None:
         return None
@@ -125,6 +132,10 @@ class Problem:
             return None
         with np.errstate(divide="ignore"):
             return found + np.diag(1 / self.priors.stderr[varied] ** 2)
+
+    def notes(self, theta: np.ndarray) -> list[str]:
+        """What must be said of the misfit at θ (P,)."""
+        return self.objective.notes(jax.tree.map(jnp.asarray, shaped(theta, self.like)))
 
     def free(self, u: np.ndarray) -> Local:
         """The same near free coordinates u (P,), with what the coordinates bend a slope into."""

@@ -10,7 +10,9 @@ import numpy as np
 
 from stochq.equation import Equation
 from stochq.inference.filtering import log_likelihood, traced_likelihood
+from stochq.inference.likelihood.choose import Kind
 from stochq.inference.minimize import Local
+from stochq.inference.reading import note_of_wide_bins, reading
 from stochq.inference.result import shaped
 from stochq.measurement import Record
 
@@ -44,7 +46,10 @@ class Layout(NamedTuple):
 
 
 class Scores:
-    """Log-likelihoods (R,) and their derivatives (R, P), compiled once for all records of a layout."""
+    """Log-likelihoods (R,) and their derivatives (R, P), compiled once for all records of a layout.
+
+    kind: of the instrument.
+    """
 
     def __init__(
         self, predict: Callable[[Any], Any], structure: Any, shapes: tuple[tuple[int, ...], ...], layout: Layout
@@ -53,11 +58,14 @@ class Scores:
 
         def twice(vector: jax.Array, increments: jax.Array) -> tuple[jax.Array, jax.Array]:
             equation, state = _checked(predict(shaped(vector, like)))
-            value = traced_likelihood(equation, state, layout.record(increments), layout.most_clicks)
+            found = reading(equation, state, layout.record(increments), most_clicks=layout.most_clicks)
+            self.kind = found.kind
+            value = traced_likelihood(found)
             return value, value
 
         size = sum(int(np.prod(shape)) for shape in shapes)
         arguments = (jax.ShapeDtypeStruct(shape, np.float64) for shape in ((size,), layout.shape))
+        self.kind: Kind = "exact"
         self._compiled = jax.jit(jax.jacfwd(twice, has_aux=True)).lower(*arguments).compile()
 
     def __call__(self, vector: np.ndarray, increments: jax.Array) -> tuple[np.ndarray, np.ndarray]:
@@ -119,6 +127,13 @@ class Records:
 
     def p_value(self, chi2: float, dof: int, theta: np.ndarray) -> float:
         return np.nan
+
+    def notes(self, parameters: Any) -> list[str]:
+        if self._scores.kind == "exact":
+            return []
+        equation, state = _checked(self.predict(parameters))
+        note = note_of_wide_bins(self._scores.kind, equation, state, self.record)
+        return [f"data: {note}"] if note else []
 
     def local(self, theta: np.ndarray) -> Local:
         """The information is the sum of squares of the scores, and the residuals are all −1."""

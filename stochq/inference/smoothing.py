@@ -16,10 +16,11 @@ from stochq.compiling import compiled
 from stochq.ensemble.result import MEGABYTE
 from stochq.equation import Equation
 from stochq.inference.filtering import check_possible, in_blocks
-from stochq.inference.likelihood.choose import Method, build, choose
+from stochq.inference.likelihood.choose import Method, build
 from stochq.inference.likelihood.instrument import Instrument, Written
-from stochq.inference.observed import as_monitored, initial_state, observe
+from stochq.inference.observed import as_monitored
 from stochq.inference.operators import operator_rows
+from stochq.inference.reading import reading
 from stochq.inference.summary import summary
 from stochq.measurement import Record
 
@@ -95,10 +96,9 @@ def smooth(
         wrong = next(name for name in observables if name not in rows)
         raise ValueError(f"observables[{wrong!r}]: expected a Hermitian operator, which can be measured; it is not.")
     with jax.enable_x64(True):
-        initial = initial_state(state, equation.dim)
-        observed = observe(equation, record)
-        instrument = build(choose(observed, initial, method, linear=True), observed)
-        total, density, effect = in_blocks(partial(_smoothed, instrument, initial), observed.written, _RECORDS)
+        kind, initial, observed = reading(equation, state, record, method, linear=True)
+        follow = partial(_smoothed, build(kind, observed), initial)
+        total, density, effect = in_blocks(follow, observed.written, _RECORDS)
     check_possible(total)
     effect = effect / np.einsum("rtij,rtji->rt", effect, density).real[..., None, None]
     means = {name: _past_mean(row, density, effect) for name, row in rows.items()}

@@ -1,5 +1,7 @@
 """Fits of records: likelihoods in closed form, minimised and differentiated by SciPy and NumPy."""
 
+import warnings
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -112,3 +114,29 @@ def test_what_records_cannot_be_fitted_with():
         sq.fit(model, record, START).plot()
     with pytest.raises(ValueError, match="^record: expected detectors among 'z'"):
         sq.fit(model, sq.inference.Record([0.0, T], np.ones((20, 1)), ["x"]), START)
+
+
+def test_a_fit_tells_of_bins_too_wide_for_kraus_maps():
+    """Four columns are beyond the exact maps. At 3 rad/time the bins are wide, at 0.02 they are not."""
+    x, z = np.array([[0.0, 1.0], [1.0, 0.0]]), np.array([[1.0, 0.0], [0.0, -1.0]])
+    names = ["a", "b", "c", "d"]
+
+    def watched(rate):
+        return sq.models.monitored(rate * x, {name: sq.measurement.homodyne(0.5 * z) for name in names})
+
+    def turned(rate):
+        return watched(rate), np.array([1.0, 0.0])
+
+    for rate, wide in ((3.0, True), (0.02, False)):
+        result = sq.simulate(watched(rate), np.array([1.0, 0.0]), np.linspace(0.0, 1.0, 11), trajectories=20,
+                             dt=0.01, seed=3, records=True, observables={})  # fmt: skip
+        record = result.records if wide else sq.inference.Record(np.linspace(0, 0.1, 11), 0.1**0.5 *
+                                                                 result.records.increments, names)  # fmt: skip
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            fit = sq.fit(turned, record, rate, bounds=(0.0, 10.0))
+        assert (
+            ("data: expected bins short enough for Kraus maps" in str(fit))
+            == wide
+            == any("fit: data: expected bins short enough" in str(one.message) for one in told)
+        )

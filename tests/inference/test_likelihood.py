@@ -1,5 +1,6 @@
 """Likelihoods and conditional states against published values, and against plain SciPy on small systems."""
 
+import warnings
 from itertools import product
 
 import jax
@@ -13,7 +14,9 @@ import stochq as sq
 from stochq.inference.likelihood.exact import exact_instrument
 from stochq.inference.likelihood.hermite import powers_up_to
 from stochq.inference.likelihood.kraus import kraus_instrument, mean_of_records
+from stochq.inference.likelihood.widths import error_of_width
 from stochq.inference.likelihood.words import words_of
+from stochq.inference.observed import observe
 from stochq.measurement import counting, heterodyne, homodyne, unread
 from stochq.measurement.line import WatchedParts
 from tests import liouville
@@ -162,7 +165,7 @@ def test_states_stay_positive_whatever_the_bin(step):
         found = sq.inference.filter(equation, GROUND, data, observables={"z": Z}, density=True, method=method)
         return np.linalg.eigvalsh(found.density).min()
 
-    if step < 5:
+    if step < 0.5:
         assert smallest("kraus") > -1e-9
         assert smallest("exact") > -1e-9
     else:
@@ -400,3 +403,39 @@ def test_rates_that_are_too_large_while_traced_are_not_a_number():
     with jax.enable_x64(True):
         found = jax.vmap(value)(np.array([2.0, 50.0]))
     np.testing.assert_allclose(found, [np.log(poisson.pmf(2, 2.0)), np.nan], atol=1e-12)
+
+
+def turned(rabi=6.0):
+    """Rotation and measurement do not commute; the trace of Kraus maps is right all the same."""
+    return sq.models.monitored(rabi * X, {"out": homodyne(Z, efficiency=0.6)})
+
+
+@pytest.mark.parametrize("step", [0.02, 0.1])
+@pytest.mark.parametrize("state", [np.array([1.0, 0.0]), np.eye(2) / 2], ids=["ket", "nothing known"])
+def test_bins_too_wide_for_kraus_maps_are_told_of_where_the_likelihood_is_off(step, state):
+    """Against the exact maps: quiet where no more than some hundredths are lost, and a number that is theirs."""
+    times = step * np.arange(41)
+    data = sq.inference.sample_records(turned(), state, times, records=100, seed=1)
+    exact = sq.inference.log_likelihood(turned(), state, data, per_record=True)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        kraus = sq.inference.log_likelihood(turned(), state, data, per_record=True, method="kraus")
+    off = np.sqrt(np.mean((kraus - exact) ** 2))
+    assert len(told) == (step == 0.1) and (off > 0.1) == (step == 0.1)
+    with jax.enable_x64(True):
+        observed = observe(turned(), data)
+        found = error_of_width(observed.parts, observed.lengths, observed.written.which, jnp.asarray(state))
+    assert off / 2 < found < 6 * off
+
+
+def test_all_who_read_wide_bins_are_warned():
+    data = sq.inference.sample_records(turned(), GROUND, 0.1 * np.arange(21), records=2, seed=1)
+    for read in (sq.inference.filter, sq.inference.smooth):
+        with pytest.warns(UserWarning, match="expected bins short enough for Kraus maps") as told:
+            read(turned(), GROUND, data, observables={"z": Z}, method="kraus")
+        assert told[0].filename == __file__
+    with pytest.warns(UserWarning, match="expected bins short enough for Kraus maps"):
+        sq.inference.filter(turned(), GROUND, data, observables={"z": Z}, rank=2)
+    driven = sq.models.monitored(sq.systems.driven(0.1 * Z, [(X, lambda t: 6.0)]), {"out": homodyne(Z, efficiency=0.6)})
+    with pytest.warns(UserWarning, match="expected bins short enough for Kraus maps"):
+        sq.inference.log_likelihood(driven, GROUND, data, method="kraus")

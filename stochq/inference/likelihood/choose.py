@@ -1,6 +1,5 @@
 """Which instrument a record is read with."""
 
-import warnings
 from functools import partial
 from itertools import product
 from typing import Any, Literal, get_args
@@ -23,15 +22,13 @@ from stochq.measurement.line import WatchedParts
 from stochq.systems.checks import check_count
 
 Method = Literal["auto", "exact", "kraus", "commuting"]
-Kind = Literal["exact", "pure", "mixed", "commuting"]
+Kind = Literal["exact", "pure", "mixed", "commuting"] | int
 # The exact maps have dim⁴ numbers for each power of what was written down.
 LARGEST_EXACT = {0: 8, 1: 8, 2: 8, 3: 4}
 # Degrees of the series for so many currents: the most that its coefficients have digits for, and what is taken while
 # JAX traces the parameters, where their size is not known.
 _MOST, _TRACED = {0: 0, 1: 42, 2: 30, 3: 16}, {0: 0, 1: 16, 2: 12, 3: 9}
 _DEGREES = (4, 6, 8, 10, 12, 14, 16, 20, 24, 28, 40)
-# Errors of the log-likelihood of a record from the width of its bins that are worth a warning.
-_LARGEST_EXCESS = 0.1
 # What the first terms left out may be, for typical records, and what is refused.
 _NEGLIGIBLE, _TOO_MUCH = 1e-13, 1e-6
 
@@ -42,12 +39,15 @@ def check_method(method: str) -> None:
         raise ValueError(f"method: expected one of {', '.join(get_args(Method))}; got {method!r}.")
 
 
-def choose(observed: Observed, state: Array, method: str, *, linear: bool = False) -> Kind:
+def choose(observed: Observed, state: Array, method: str, *, rank: int | None = None, linear: bool = False) -> Kind:
     """What kind of instrument a method asks for; "auto" takes the exact one where it fits.
 
-    linear: whether states have to be density matrices.
+    rank: of the conditional states, None for any; it is the kind where it is given. linear: whether states have to be
+    density matrices.
     """
     check_method(method)
+    if rank is not None:
+        return _checked_rank(rank, observed, method)
     if linear and method == "commuting":
         raise ValueError("method: expected 'auto', 'exact' or 'kraus' for effects; got 'commuting'.")
     if method == "commuting" or (method == "auto" and is_concrete(observed.parts) and not linear):
@@ -72,7 +72,7 @@ def choose(observed: Observed, state: Array, method: str, *, linear: bool = Fals
     return "pure" if lossless and not dark and not (counters and currents) else "mixed"
 
 
-def check_rank(rank: Any, observed: Observed, method: str) -> int:
+def _checked_rank(rank: Any, observed: Observed, method: str) -> int:
     """A rank as an int; ValueError unless conditional states can have it."""
     dim = observed.parts.hamiltonian.shape[-1]
     rank = check_count("rank", rank, 1, most=dim)
@@ -83,35 +83,17 @@ def check_rank(rank: Any, observed: Observed, method: str) -> int:
     return rank
 
 
-def build_low_rank(observed: Observed, rank: int) -> Instrument:
-    """Kraus maps of states of this rank."""
-    return _compiled_low_rank(observed.parts, observed.lengths, rank)
-
-
 def build(kind: Kind, observed: Observed) -> Instrument:
     """The instrument of the observed equation's bins."""
     if kind == "exact":
         return _exact(observed)
+    if isinstance(kind, int):
+        return _compiled_low_rank(observed.parts, observed.lengths, kind)
     traced = not is_concrete(observed.parts)
     if kind == "commuting":
         return (commuting_instrument if traced else _compiled_commuting)(observed.parts, observed.lengths)
     make = _kraus if traced else _compiled_kraus
     return make(observed.parts, observed.lengths, kind == "pure", observed.most_clicks)
-
-
-def warn_of_wide_bins(instrument: Instrument, observed: Observed) -> None:
-    """A warning where the weights of a record are off by more than a tenth in all for the width of its bins."""
-    excess = instrument.excess()
-    if excess is None:
-        return
-    total = float(np.sum(np.asarray(excess)[observed.written.which]))
-    if total > _LARGEST_EXCESS:
-        warnings.warn(
-            f"record: expected bins short enough for Kraus maps of second order; over this record they may be off by "
-            f"{total:.2g} in the log-likelihood, which falls with the cube of the bins' width. Take shorter bins, or "
-            "method='exact' where it fits.",
-            stacklevel=3,
-        )
 
 
 def _why_not_commuting(parts: WatchedParts) -> str:

@@ -62,11 +62,6 @@ class Instrument(Module):
         """Tr(Oρ) of Hermitian operators (n, dim, dim), real, (n, R)."""
         return jnp.einsum("nij,jir->nr", operators, self.density(state)).real
 
-    def excess(self) -> Array | None:
-        """How far the mean weight of each kind of bin may be from 1 before it is divided out, (bins,): the error of the
-        bins' width. None where there is none."""
-        return None
-
     def discarded(self, state: Any) -> jax.Array:
         """The weight of what a representation of limited rank has cut off so far, (R,)."""
         return jnp.zeros_like(self.purity(state))

@@ -55,10 +55,6 @@ class KrausInstrument(Instrument):
     def dim(self) -> int:
         return self.mean.shape[-1] // 2
 
-    def excess(self) -> Array:
-        values = jnp.linalg.eigvalsh(self.mean)
-        return jnp.max(jnp.abs(values - 1), axis=-1)
-
     def prepare(self, written: Written) -> Any:
         currents = written._replace(clicks=written.clicks[:, :0])
         powers = word_powers(written.current.shape[1])
