@@ -136,6 +136,11 @@ class Equation(Module):
             some = range(channel.record_count(channel.law)) if operator is None else (operator,)
             yield from ((place, one) for one in some)
 
+    @property
+    def fed_back(self) -> bool:
+        """Whether records drive it without delay, as in `sq.models.markovian_feedback`."""
+        return any(detector.fed_back for detector in self.detectors)
+
     def watched_parts(self, t: Number = 0.0) -> WatchedParts:
         """The equation as a conditional master equation needs it, at time t.
 

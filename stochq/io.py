@@ -223,7 +223,7 @@ def _records(result: EnsembleResult) -> dict[str, Any]:
     record = result.records
     if record is None:
         return {}
-    about = {"names": json.dumps(record.names), "kinds": json.dumps(record.kinds)}
+    about = {"names": json.dumps(record.names), "kinds": json.dumps(record.kinds), "fed_back": int(record.fed_back)}
     dims = ("record", "record_interval", "record_column")
     return {"record_increments": (dims, record.increments, about), "record_times": (("record_time",), record.times)}
 
@@ -328,7 +328,8 @@ def _read_records(dataset: "xr.Dataset") -> Record | None:
         return None
     increments = dataset["record_increments"]
     names, kinds = (tuple(json.loads(increments.attrs[key])) for key in ("names", "kinds"))
-    return Record.of_run(dataset["record_times"].values, increments.values, names, kinds)
+    fed_back = bool(increments.attrs.get("fed_back", False))
+    return Record.of_run(dataset["record_times"].values, increments.values, names, kinds, fed_back)
 
 
 def _read_clicks(dataset: "xr.Dataset") -> dict[str, Clicks]:

@@ -68,7 +68,9 @@ def expectations(
     differences must be well below the standard errors of your data.
 
     Args:
-        equation, psi0, times, observables, seed: as for `sq.simulate`.
+        equation, times, observables, seed: as for `sq.simulate`.
+        psi0: a ket (dim,), which may be traced and then has to be normalised; without trajectories and dt a density
+            matrix (dim, dim) too.
         trajectories: how many are averaged; blocks of them are in memory at a time. None, like dt, for exact means.
         scheme: None takes the best through which gradients pass, Strang(), with diffusive=True where its flow would
             draw an index: of weak order 2, the Hamiltonian by its exact propagator.
@@ -122,6 +124,7 @@ def expectations(
         if callable(value):
             check_state_function(f"observables[{name!r}]", value, equation.dim)
     psi: Any = psi0
+    _check_ket(psi0, equation.dim)
     if is_concrete(psi0):
         psi = check_state(psi0, equation.dim)
         with jax.ensure_compile_time_eval():
@@ -133,6 +136,18 @@ def expectations(
     with precision_context(precision):
         means = _sampled(_unrolled(problem, grid, trajectories), trajectories)
     return by_observable(dict(zip(problem.read.names, means.T, strict=True)), observables)
+
+
+def _check_ket(psi0: ArrayLike, dim: int) -> None:
+    """ValueError for a mixed state, from whose spectrum no trajectory draws here."""
+    if np.shape(psi0) == (dim, dim):
+        raise ValueError(
+            f"psi0: expected a ket ({dim},) for means over trajectories; got a matrix ({dim}, {dim}). Leave out "
+            "trajectories and dt for exact means of a density matrix, or add up the means of its eigenvectors with "
+            "their weights."
+        )
+    if not is_concrete(psi0) and np.shape(psi0) != (dim,):
+        raise ValueError(f"psi0: expected shape ({dim},), one ket of the equation's dimension; got {np.shape(psi0)}.")
 
 
 def _check_exact(equation: Equation, observables: Mapping[str, Observable]) -> None:

@@ -62,7 +62,8 @@ class Recording:
 
     lines: of the equation, those that are asked for; kinds: of each. bins: (T-1,) intervals of the record in every
     interval of the saved times. scales, drifts: (column,), a detector writes scale·dY + drift·dt.
-    means: {label: operator}, the Hermitian ones whose means the records have; a step has to serve them.
+    means: {label: operator}, the Hermitian ones whose means the records have; a step has to serve them. fed_back:
+    whether a controller reads it.
     """
 
     lines: tuple[Line, ...]
@@ -71,6 +72,7 @@ class Recording:
     scales: np.ndarray
     drifts: np.ndarray
     means: Mapping[str, np.ndarray]
+    fed_back: bool
 
     @property
     def columns(self) -> tuple[RecordColumn, ...]:
@@ -91,7 +93,7 @@ class Recording:
     def statistic(self, saved: np.ndarray) -> "Records":
         """What merges them."""
         names = tuple(line.name for line in self.lines)
-        return Records(names, self.kinds, self.times(saved), self.scales, self.drifts)
+        return Records(names, self.kinds, self.times(saved), self.scales, self.drifts, self.fed_back)
 
 
 @final
@@ -106,6 +108,7 @@ class Records(Statistic):
     times: Any
     scales: Any
     drifts: Any
+    fed_back: bool = eqx.field(static=True)
     needs: ClassVar[str] = "records"
 
     @property
@@ -135,7 +138,7 @@ class Records(Statistic):
 
     def record(self, increments: np.ndarray) -> Record:
         """As users see it."""
-        return Record.of_run(np.asarray(self.times, float), increments, self.names, self.kinds)
+        return Record.of_run(np.asarray(self.times, float), increments, self.names, self.kinds, self.fed_back)
 
 
 def recording_of(
@@ -161,7 +164,8 @@ def recording_of(
         scales += [written[0]] * COLUMNS[kind]
         drifts += written[1]
     means = _means(equation, lines) if equation.dim <= LARGEST_MEAN_MAP else {}
-    return Recording(lines, kinds, _bins(saved, interval), np.array(scales), np.array(drifts), means)
+    bins = _bins(saved, interval)
+    return Recording(lines, kinds, bins, np.array(scales), np.array(drifts), means, scheme.feeds_back)
 
 
 def _chosen(equation: Equation, records: bool | Sequence[str]) -> tuple[Line, ...]:

@@ -343,7 +343,7 @@ def _merged_records(a: EnsembleResult, b: EnsembleResult) -> Record | None:
         for part, first, last in zip(run.ranges, begins[:-1], begins[1:], strict=True):
             rows[part] = record.increments[first:last]
     increments = np.concatenate([rows[part] for part in sorted(rows)])
-    return Record.of_run(a.records.times, increments, a.records.names, a.records.kinds)
+    return Record.of_run(a.records.times, increments, a.records.names, a.records.kinds, a.records.fed_back)
 
 
 def _merged_clicks(a: EnsembleResult, b: EnsembleResult) -> dict[str, Clicks]:

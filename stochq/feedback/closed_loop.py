@@ -43,6 +43,10 @@ class ClosedLoop(Scheme):
         return f"{self.scheme.name} with feedback"
 
     @property
+    def feeds_back(self) -> bool:
+        return True
+
+    @property
     def strong_order(self) -> float:
         return 0.5
 

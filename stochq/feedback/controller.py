@@ -8,6 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
+from stochq.arrays import is_concrete
 from stochq.module import Module
 from stochq.systems.checks import check_number
 
@@ -56,11 +57,14 @@ class Proportional(Controller):
     of `sq.models.markovian_feedback`.
 
     Args:
-        record: the name of the record.
+        record: the name of the record, of a homodyne detector.
         control: the name of the control.
         gain: g, the unit of the control over that of the current.
         time_constant: τ of the filter, a time; 0 for none.
         target: y₀, the current at which nothing is done.
+
+    Raises:
+        ValueError: for arguments that are no numbers, a negative time constant and, in a run, a heterodyne record.
 
     >>> import stochq as sq
     >>> sq.feedback.Proportional("x", "push", gain=-2.0).output(0.5, 0.0)
@@ -79,6 +83,8 @@ class Proportional(Controller):
     ) -> None:
         for name, value in {"gain": gain, "time_constant": time_constant, "target": target}.items():
             check_number(name, value)
+        if is_concrete(time_constant) and time_constant < 0:
+            raise ValueError(f"time_constant: expected a time, zero or positive; got {time_constant}.")
         self.record, self.control = record, control
         self.gain, self.time_constant, self.target = gain, time_constant, target
         self.filtered = not isinstance(time_constant, (int, float)) or time_constant > 0
@@ -88,6 +94,11 @@ class Proportional(Controller):
 
     def update(self, memory: jax.Array, record: Mapping[str, jax.Array], t: jax.Array, dt: jax.Array) -> jax.Array:
         current = record[self.record]
+        if jnp.iscomplexobj(current):
+            raise ValueError(
+                f"record: expected that of a homodyne detector, which is real; {self.record!r} is heterodyne and "
+                "complex. Write a sq.feedback.Controller that takes its real or imaginary part."
+            )
         if not self.filtered:
             return current
         # Exact for a current that is constant in the step.

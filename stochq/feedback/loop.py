@@ -125,6 +125,12 @@ def check_loop(loop: Loop, equation: Equation) -> None:
         raise ValueError(
             f"controller: expected update to return what init does, arrays of shapes {before}; got {after}."
         )
+    for old, new in zip(jax.tree.leaves(memory), jax.tree.leaves(updated), strict=True):
+        if jnp.issubdtype(new.dtype, jnp.complexfloating) and not jnp.issubdtype(old.dtype, jnp.complexfloating):
+            raise ValueError(
+                "controller: expected update to return real numbers where init does; got complex ones. Begin with "
+                "jnp.zeros((), complex) to remember them, or take jnp.real(...) of what is read."
+            )
 
 
 def _shapes(method: str, function: Any, *arguments: Any) -> Any:

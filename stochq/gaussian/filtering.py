@@ -138,6 +138,11 @@ def checked_increments(record: Record, noise: str, count: int) -> np.ndarray:
         raise ValueError(
             f"record: expected a Record of {kind} detection for each of {count} jumps, in their order; got {kinds}."
         )
+    if record.fed_back:
+        raise ValueError(
+            "record: expected one that nobody fed back; this one drove its system through a controller, which linear "
+            "systems do not know. Use sq.inference.filter with an equation from sq.models.markovian_feedback."
+        )
     check_finite("record.increments", record.increments)
     return np.moveaxis(record.increments, 0, -1)
 

@@ -91,6 +91,12 @@ def observe(equation: Equation, record: Any, most_clicks: int | None = None) -> 
     """
     known = {slot.name: slot for slot in slots(equation)}
     check_record(record, known)
+    if record.fed_back and not equation.fed_back:
+        raise ValueError(
+            "record: expected one that nobody fed back, or the equation from sq.models.markovian_feedback(equation, "
+            "{name: F}); this record drove its system through a controller, which the equation does not know. The "
+            "states of the trajectories themselves are kept by sq.simulate(..., keep=)."
+        )
     chosen = [known[name] for name in record.names]
     parts, lengths, which = parts_of_bins(equation, chosen, record.times)
     counts = np.array([slot.kind == "counting" for slot in chosen for _ in range(COLUMNS[slot.kind])], bool)

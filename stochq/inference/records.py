@@ -25,24 +25,26 @@ _RECORDS_PER_PARAMETER = 5
 
 
 class Layout(NamedTuple):
-    """All of a record but its numbers: times as bytes, names, kinds, shape (record, interval, column), most clicks."""
+    """All of a record but its numbers: times as bytes, names, kinds, shape (record, interval, column), most clicks,
+    whether it was fed back."""
 
     times: bytes
     names: tuple[str, ...]
     kinds: tuple[Any, ...]
     shape: tuple[int, ...]
     most_clicks: int
+    fed_back: bool
 
     @staticmethod
     def of(record: Record) -> "Layout":
         counts = [np.max(record[name]) for name in record.names if record.kinds[record.names.index(name)] == "counting"]
         times = np.asarray(record.times, np.float64)
         most = int(max(counts, default=0))
-        return Layout(times.tobytes(), record.names, record.kinds, record.increments.shape, most)
+        return Layout(times.tobytes(), record.names, record.kinds, record.increments.shape, most, record.fed_back)
 
     def record(self, increments: Any) -> Record:
         """A record of this layout."""
-        return Record.of_run(np.frombuffer(self.times), increments, self.names, self.kinds)
+        return Record.of_run(np.frombuffer(self.times), increments, self.names, self.kinds, self.fed_back)
 
 
 class Scores:

@@ -4,6 +4,7 @@ import abc
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, cast, final
 
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
@@ -43,6 +44,11 @@ class Detector(Module):
     @property
     def time_dependent(self) -> bool:
         """Whether what is watched depends on time."""
+        return False
+
+    @property
+    def fed_back(self) -> bool:
+        """Whether the operator is that of a detector whose record drives the system without delay."""
         return False
 
     @abc.abstractmethod
@@ -105,6 +111,11 @@ class Homodyne(Diffusive):
     """See `homodyne`."""
 
     phase: Any
+    drives: bool = eqx.field(static=True, default=False)
+
+    @property
+    def fed_back(self) -> bool:
+        return self.drives
 
     @property
     def time_dependent(self) -> bool:

@@ -32,6 +32,8 @@ class Record:
         names: of the detectors, in the order of the columns; None numbers them.
         kinds: "homodyne", "heterodyne" (two columns, Y₁ and Y₂) or "counting" for each name; None takes homodyne.
 
+    `fed_back` says whether a controller drove the system by it, as in `sq.simulate(..., feedback=)`.
+
     Raises:
         ValueError: for times that do not increase, shapes that do not match, numbers that are not finite,
             and numbers of clicks that are negative or not whole.
@@ -39,6 +41,8 @@ class Record:
     >>> Record([0.0, 0.5, 1.0], [0.1, -0.2], ["x"])["x"]
     array([[ 0.2, -0.4]])
     """
+
+    fed_back: bool = False
 
     def __init__(
         self,
@@ -88,11 +92,17 @@ class Record:
 
     @classmethod
     def of_run(
-        cls, times: np.ndarray, increments: np.ndarray, names: tuple[str, ...], kinds: tuple[Kind, ...]
+        cls,
+        times: np.ndarray,
+        increments: np.ndarray,
+        names: tuple[str, ...],
+        kinds: tuple[Kind, ...],
+        fed_back: bool = False,
     ) -> "Record":
         """As the constructor, but rows of trajectories that failed may be NaN."""
         record = cls.__new__(cls)
         record.times, record.increments, record.names, record.kinds = times, increments, names, kinds
+        record.fed_back = fed_back
         return record
 
     @property
@@ -143,7 +153,8 @@ class Record:
     def __repr__(self) -> str:
         watched = ", ".join(f"{name} ({kind})" for name, kind in zip(self.names, self.kinds, strict=True))
         span = f"{self.times[0]:g} to {self.times[-1]:g}"
-        return f"Record of {watched}: {len(self)} times {len(self.times) - 1} intervals from {span}"
+        told = ", fed back" if self.fed_back else ""
+        return f"Record of {watched}{told}: {len(self)} times {len(self.times) - 1} intervals from {span}"
 
 
 def _increments(values: ArrayLike, intervals: int) -> np.ndarray:

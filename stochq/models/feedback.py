@@ -1,6 +1,7 @@
 """Markovian feedback: a homodyne current drives a Hamiltonian without delay."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import count
 from typing import Any
 
@@ -64,7 +65,8 @@ def markovian_feedback(equation: Equation, feedback: Mapping[str, ArrayLike]) ->
         turned = scale * force / equation.hbar
         crossed = equation.hbar * turned @ watched
         added = added + 0.5 * (crossed + crossed.conj().T) + detector.drift * force
-        changed[name] = homodyne(watched - 1j * turned, gain=scale, offset=detector.drift)
+        fed = homodyne(watched - 1j * turned, gain=scale, offset=detector.drift)
+        changed[name] = replace(fed, drives=True)
         unseen += [unread(lost) for lost in detector.lost()]
     free = (name for number in count(1) if (name := f"unread {number}") not in names)
     changed |= dict(zip(free, unseen, strict=False))

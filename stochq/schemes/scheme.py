@@ -72,6 +72,11 @@ class Scheme(Module):
         return False
 
     @property
+    def feeds_back(self) -> bool:
+        """Whether what is written down drives the trajectory."""
+        return False
+
+    @property
     def averages_only(self) -> bool:
         """Whether averages alone have the equation's law, and single trajectories have not."""
         return False

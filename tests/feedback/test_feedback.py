@@ -19,6 +19,7 @@ SIGMA_X, SIGMA_Y = np.array([[0.0, 1.0], [1.0, 0.0]]), np.array([[0.0, -1j], [1j
 SIGMA_Z = np.array([1.0, -1.0])
 BLOCH: dict[str, Any] = {"x": SIGMA_X, "y": SIGMA_Y, "z": SIGMA_Z}
 EVEN = np.array([0.6, 0.8])
+WATCHED = {"current": sq.measurement.homodyne(LOWERING)}
 
 
 def _bloch(rho):
@@ -153,6 +154,43 @@ def test_gradients_pass_to_the_gains():
         sq.expectations(equation, EVEN, [0.0, 0.5], observables=BLOCH, feedback=Loop(Clock(1.0), {"turn": SIGMA_Z}))
 
 
+def _driven_by_its_current(seed, **options):
+    equation = sq.models.monitored(0.3 * SIGMA_X, WATCHED)
+    loop = Loop(Proportional("current", "push", gain=-0.5), {"push": SIGMA_Y})
+    run = {"trajectories": 16, "dt": 0.01, "records": True, "interval": 0.01, "seed": seed, "feedback": loop}
+    return equation, sq.simulate(equation, EVEN, [0.0, 0.5], observables=BLOCH, **(run | options))
+
+
+def test_a_record_that_was_fed_back_is_known_as_such(tmp_path):
+    """Only the equation under the same feedback tells the state: that of the very trajectory, up to what the controller
+    does one step late, an angle of about |λ|√dt."""
+    equation, result = _driven_by_its_current(1, keep=16)
+    merged = result.merge(_driven_by_its_current(2)[1])
+    loaded = sq.load(result.save(tmp_path / "fed.nc"))
+    fed = sq.models.markovian_feedback(equation, {"current": -0.5 * SIGMA_Y})
+    assert fed.fed_back and not equation.fed_back
+    for record in (result.records, merged.records, loaded.records):
+        assert record is not None and record.fed_back and "fed back" in repr(record)
+        for call in (sq.inference.log_likelihood, sq.inference.smooth, sq.inference.filter):
+            options = {} if call is sq.inference.log_likelihood else {"observables": BLOCH}
+            with pytest.raises(ValueError, match="^record: expected one that nobody fed back, .*markovian_feedback"):
+                call(equation, EVEN, record, **options)
+        with pytest.raises(ValueError, match="^record: expected one that nobody fed back"):
+            sq.fit(lambda drive: (sq.models.monitored(drive * SIGMA_X, WATCHED), EVEN), record, 0.3)
+    known = sq.inference.filter(fed, EVEN, result.records, observables=BLOCH)
+    unmarked = sq.inference.Record(result.records.times, result.records.increments, ["current"])
+    wrong = sq.inference.filter(equation, EVEN, unmarked, observables=BLOCH)
+    for name in ("x", "z"):
+        off, wide = (np.abs(one.mean[name][:, -1] - result.kept_values[name][:, -1]).mean() for one in (known, wrong))
+        assert off < 2 * 0.5 * np.sqrt(0.01) * 1.5 and wide > 3 * off
+    plain = sq.simulate(fed, EVEN, [0.0, 0.5], observables=BLOCH, trajectories=16, dt=0.1, records=True).records
+    assert plain is not None and not plain.fed_back
+    assert np.isfinite(sq.inference.log_likelihood(fed, EVEN, plain))
+    linear = sq.gaussian.Monitored(np.eye(2), [[0.5, 0.0]])
+    with pytest.raises(ValueError, match="^record: expected one that nobody fed back"):
+        linear.log_likelihood(sq.gaussian.State([0, 0], np.eye(2) / 2), result.records)
+
+
 def test_runs_under_other_controllers_do_not_merge():
     """Of one class and shape, known by what they compute."""
     equation = sq.models.monitored([0.0, 0.0], {"current": sq.measurement.homodyne(0.8 * SIGMA_Z)})
@@ -280,11 +318,19 @@ FINE = Wrong(lambda memory: {})
         ),
         (
             lambda: Loop(Wrong(FINE.answer, lambda m, r: r["currant"])),
-            "^controller: expected update to read records among 'diagonal', 'current'; it asks for 'currant'",
+            "^controller: expected update to read records among 'diagonal', 'current', 'both'; it asks for 'currant'",
         ),
         (
             lambda: Loop(Wrong(FINE.answer, lambda m, r: jnp.stack([m, m]))),
             "^controller: expected update to return what init does",
+        ),
+        (
+            lambda: Loop(Wrong(FINE.answer, lambda m, r: m + r["both"])),
+            "^controller: expected update to return real numbers where init does; got complex ones. Begin with",
+        ),
+        (
+            lambda: Loop(Proportional("both", "push", gain=1.0), {"push": SIGMA_X}),
+            "^record: expected that of a homodyne detector, which is real; 'both' is heterodyne",
         ),
         (lambda: Loop(FINE, {"push": np.eye(3)}), r"^controls\['push'\]: expected an operator of dimension 2"),
         (lambda: Loop(FINE, {"push": LOWERING}), r"^controls\['push'\]: expected a Hermitian matrix"),
@@ -298,10 +344,19 @@ FINE = Wrong(lambda memory: {})
     ],
 )
 def test_a_loop_that_does_not_fit_is_refused(loop, message):
-    detectors = {"diagonal": sq.measurement.homodyne(SIGMA_Z), "current": sq.measurement.homodyne(LOWERING)}
+    detectors = {
+        "diagonal": sq.measurement.homodyne(SIGMA_Z),
+        "current": sq.measurement.homodyne(LOWERING),
+        "both": sq.measurement.heterodyne(LOWERING),
+    }
     equation = sq.models.monitored(SIGMA_X, detectors)
     with pytest.raises(ValueError, match=message):
         sq.simulate(equation, EVEN, [0.0, 1.0], observables=BLOCH, trajectories=32, dt=0.1, feedback=loop())
+
+
+def test_a_filter_that_runs_backwards_is_refused():
+    with pytest.raises(ValueError, match="^time_constant: expected a time, zero or positive; got -0.3"):
+        Proportional("current", "push", gain=1.0, time_constant=-0.3)
 
 
 def test_schemes_and_equations_without_records_are_refused():

@@ -37,6 +37,27 @@ def test_the_numbers_are_those_of_simulate_whatever_the_intervals(scheme):
         np.testing.assert_allclose(mean, result.mean[name], atol=3e-6)
 
 
+@pytest.mark.parametrize("traced", [False, True])
+def test_mixed_states_belong_to_exact_means(traced):
+    """½(1 + p) of the upper level, without noise; over trajectories a matrix would be read as weighted kets."""
+    still = sq.models.suv(sq.systems.levels([0.0, 1.0]), strength=0.6)
+
+    def mean(weight, **run):
+        rho = jnp.diag(jnp.array([weight, 1 - weight])) if traced else np.diag([weight, 1 - weight])
+        return sq.expectations(still, rho, [0.0, 0.5], observables=P, **run)["p"][-1]
+
+    compiled = jax.jit(mean, static_argnames=("trajectories", "dt")) if traced else mean
+    np.testing.assert_allclose(compiled(0.8), 0.8, atol=1e-5)
+    with pytest.raises(
+        ValueError, match=r"^psi0: expected a ket \(2,\) for means over .* Leave out trajectories and dt"
+    ):
+        compiled(0.8, trajectories=32, dt=0.25)
+    with pytest.raises(ValueError, match=r"^psi0: expected shape \(2,\), one ket"):
+        jax.jit(lambda psi: sq.expectations(still, psi, [0.0, 0.5], observables=P, trajectories=32, dt=0.25))(
+            np.ones(3)
+        )
+
+
 def test_blocks_run_again_backwards_give_the_same_gradient(monkeypatch):
     def last(strength):
         run = {"observables": P, "trajectories": 2048, "dt": 0.25, "scheme": sq.schemes.EulerMaruyama()}
