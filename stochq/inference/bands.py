@@ -8,7 +8,10 @@ import numpy as np
 
 from stochq.inference.linearized import Linearized
 from stochq.inference.problem import Means
-from stochq.inference.result import Band, Fit, flat
+from stochq.inference.result import Band, Determined, Fit, flat
+
+# What is left of changes that cancel each other is rounding below this share of them.
+_ROUNDING = 1e-5
 
 
 def band(fit: Fit, times: Any) -> Band:
@@ -26,7 +29,9 @@ def band(fit: Fit, times: Any) -> Band:
             leaves, structure = jax.tree_util.tree_flatten(fit.parameters)
             prediction = Linearized(at, structure, tuple(np.shape(leaf) for leaf in leaves))
         mean, slopes = prediction(theta)
-    return Band(mean, jax.tree.map(lambda slope: _stderr(slope, fit.covariance), slopes))
+    assert fit.determined is not None
+    determined = fit.determined
+    return Band(mean, jax.tree.map(lambda slope: _stderr(slope, determined), slopes))
 
 
 def residuals(fit: Fit) -> Any:
@@ -71,14 +76,17 @@ def _theta(fit: Fit) -> np.ndarray:
     return fit.problem.coordinates.bounded(fit.minimum.vector) if fit.at_bound else flat(fit.parameters)
 
 
-def _stderr(slopes: np.ndarray, covariance: np.ndarray) -> np.ndarray:
-    """Standard errors (...) of what has the derivatives (..., P); those of the parts of complex values apart."""
+def _stderr(slopes: np.ndarray, determined: Determined) -> np.ndarray:
+    """Standard errors (...) of what has the derivatives (..., P); those of the parts of complex values apart.
+
+    Infinite where a step in a free direction changes it.
+    """
     slopes = np.asarray(slopes)
 
     def error(part: np.ndarray) -> np.ndarray:
-        # A parameter that the data leave free matters where the prediction depends on it.
-        used = np.where(part[..., :, None] * part[..., None, :] == 0, 0.0, covariance)
-        return np.sqrt(np.einsum("...i,...ij,...j->...", part, used, part))
+        known = np.einsum("...i,ij,...j->...", part, determined.covariance, part)
+        changed = np.abs(part @ determined.free.T) > _ROUNDING * (np.abs(part) @ np.abs(determined.free.T))
+        return np.where(np.any(changed, axis=-1), np.inf, np.sqrt(np.maximum(known, 0.0)))
 
     if np.iscomplexobj(slopes):
         return error(slopes.real) + 1j * error(slopes.imag)

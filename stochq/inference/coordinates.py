@@ -141,6 +141,12 @@ def _pair(path: str, what: str, spec: Any, shape: tuple[int, ...], default: tupl
         spec = default
     if not isinstance(spec, (list, tuple)) or len(spec) != 2:
         raise ValueError(f"{path}: expected a pair {what}, None for an open end; got {spec!r}.")
+    if shape[-1:] == (2,) and any(isinstance(end, (list, tuple)) for end in spec):
+        first, second = what.strip("()").split(", ")
+        raise ValueError(
+            f"{path}: expected a pair {what} for a start of shape {shape}; got {spec!r}, which may be two pairs for "
+            f"two elements just as well. Write (np.array([...]), np.array([...])), all {first}, all {second}."
+        )
     ends = [end if given is None else given for given, end in zip(spec, default, strict=True)]
     try:
         pair = np.stack([np.broadcast_to(np.asarray(end, dtype=np.float64), shape) for end in ends], axis=-1)

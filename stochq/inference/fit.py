@@ -102,9 +102,9 @@ def fit(
     points = [flat(start), *further_starts(starts, start, coordinates, prior)]
     with jax.enable_x64(True):
         problem = Problem(_objective(predict, data, start), coordinates, prior, start)
-        minima = _minima(problem, points, optimizer, steps, progress)
+        minima, left_out = _minima(problem, points, optimizer, steps, progress)
         problem, minima = _with_sampling_errors(problem, minima, steps)
-        found = fit_from(problem, minima, intervals)
+        found = fit_from(problem, minima, intervals, left_out)
     for note in found.notes:
         warnings.warn(f"fit: {note}", stacklevel=2)
     return found
@@ -120,21 +120,29 @@ def _objective(predict: Callable[..., Any], data: Any, start: Any) -> Objective:
 
 def _minima(
     problem: Problem, points: list[np.ndarray], optimizer: Any, steps: int, progress: bool | None
-) -> list[Minimum]:
-    """The minimum that each of the starts (P,) leads to, until an interrupt."""
+) -> tuple[list[Minimum], list[str]]:
+    """The minimum that each of the starts (P,) leads to, until an interrupt, and notes of the starts left out."""
     names = parameter_names(problem.like)
     check_start(problem.own, points[0], names, problem.own(points[0]), problem.objective.hint)
     minima: list[Minimum] = []
+    left_out = 0
     with shown(names, problem.coordinates, progress) as show:
         for point in points:
             u = problem.coordinates.free(point)
+            local = problem.free(u)
+            if not local.finite:
+                left_out += 1
+                continue
             if optimizer is None:
-                minima.append(gauss_newton(problem.free, u, steps, show))
+                minima.append(gauss_newton(problem.free, u, steps, show, local))
             else:
                 minima.append(descend(problem.loss, problem.free, shaped(u, problem.like), optimizer, steps))
             if minima[-1].interrupted:
                 break
-    return minima
+    note = (
+        f"starts: the prediction is not finite at {left_out} of {len(points) - 1} further starts, which are left out."
+    )
+    return minima, [note] if left_out else []
 
 
 def _with_sampling_errors(problem: Problem, minima: list[Minimum], steps: int) -> tuple[Problem, list[Minimum]]:

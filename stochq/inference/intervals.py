@@ -77,6 +77,9 @@ class _Side:
             else:
                 outside = (distance, root)
             distance = _next(inside, outside, rise)
+        else:
+            if outside is None:
+                return self.bound
         return centre + self.sign * distance
 
     def _root(self, value: float) -> float:

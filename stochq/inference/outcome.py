@@ -8,7 +8,7 @@ from stochq.inference.edge import at_bound, from_bound, own_jacobian
 from stochq.inference.goodness import inflation
 from stochq.inference.minimize import Minimum
 from stochq.inference.problem import Problem
-from stochq.inference.result import Fit, History, OtherMinimum, parameter_names, shaped
+from stochq.inference.result import Determined, Fit, History, OtherMinimum, parameter_names, shaped
 
 # Below this, relative to the best known direction, the data do not determine a combination of parameters; above its
 # root, the share of a parameter in such a combination is more than rounding.
@@ -17,10 +17,14 @@ _UNDETERMINED = 1e-10
 _UNLIKELY = 1e-4
 # Minima this far from each other, in standard errors, are two.
 _APART = 1.0
+_MODEL_ALONE = (
+    "the second derivatives of the log-likelihood are not those of a maximum; the errors are from the scores alone, "
+    "right where the model is."
+)
 
 
-def fit_from(problem: Problem, minima: list[Minimum], intervals: Literal["wald", "profile"]) -> Fit:
-    """The fit at the lowest of the minima."""
+def fit_from(problem: Problem, minima: list[Minimum], intervals: Literal["wald", "profile"], notes: list[str]) -> Fit:
+    """The fit at the lowest of the minima; notes: what must be said of the search."""
     minimum = min(minima, key=lambda one: one.local.loss)
     names = parameter_names(problem.like)
     inside = problem.coordinates.bounded(minimum.vector)
@@ -30,13 +34,14 @@ def fit_from(problem: Problem, minima: list[Minimum], intervals: Literal["wald",
     known = _covariance(jacobian, minimum.local.residuals, held, names)
     is_chi2 = problem.objective.is_chi2
     dof = len(minimum.local.residuals) - known.rank if is_chi2 else 0
-    covariance = _sandwich(problem, inside, held, known.covariance) * inflation(dof, problem.objective.samples)
-    chi2 = 2 * minimum.local.loss if is_chi2 else np.nan
+    wider = inflation(dof, problem.objective.samples)
+    covariance, unusual = _sandwich(problem, inside, held, known.covariance)
+    chi2, log_likelihood = _misfit(problem, minimum)
     p_value = problem.objective.p_value(chi2, dof, inside)
     named = tuple(name for name, one in zip(names, held, strict=True) if one)
     return Fit(
         parameters=shaped(theta, problem.like),
-        covariance=covariance,
+        covariance=covariance * wider,
         history=History(minimum.losses, shaped(problem.coordinates.bounded(minimum.visited), problem.like)),
         names=names,
         chi2=chi2,
@@ -45,38 +50,53 @@ def fit_from(problem: Problem, minima: list[Minimum], intervals: Literal["wald",
         converged=minimum.converged,
         advice=minimum.advice,
         p_value=p_value,
-        notes=(*known.notes, *_notes(minimum, named, chi2, dof, p_value), *problem.notes(inside)),
+        notes=(*notes, *known.notes, *unusual, *_notes(minimum, named, chi2, dof, p_value), *problem.notes(inside)),
         at_bound=named,
         other_minima=_others(problem, minima, minimum),
         kind=intervals,
-        log_likelihood=np.nan if is_chi2 else -minimum.local.loss,
+        log_likelihood=log_likelihood,
         problem=problem,
         minimum=minimum,
+        determined=Determined(known.determined * wider, known.free),
     )
 
 
-def _sandwich(problem: Problem, theta: np.ndarray, held: np.ndarray, covariance: np.ndarray) -> np.ndarray:
+def _misfit(problem: Problem, minimum: Minimum) -> tuple[float, float]:
+    """χ², in which priors are further data, or the log-likelihood of records alone; the other is NaN."""
+    if problem.objective.is_chi2:
+        return 2 * minimum.local.loss, np.nan
+    rows = minimum.local.residuals[len(minimum.local.residuals) - len(problem.priors.known) :]
+    return np.nan, 0.5 * float(rows @ rows) - minimum.local.loss
+
+
+def _sandwich(
+    problem: Problem, theta: np.ndarray, held: np.ndarray, covariance: np.ndarray
+) -> tuple[np.ndarray, list[str]]:
     """H⁻¹JᵀJH⁻¹, for a misfit whose second derivatives H are not JᵀJ: right where the model is not, too.
 
-    The covariance as it is where H is not known, as next to a bound.
+    The covariance as it is where H is not known, as next to a bound, which is noted.
     """
     varied = np.ix_(~held, ~held)
     if not np.any(~held) or not np.all(np.isfinite(covariance[varied])):
-        return covariance
+        return covariance, []
     second = problem.second_derivatives(theta, covariance, ~held)
-    if second is None or not np.all(np.isfinite(second)) or np.linalg.eigvalsh(second)[0] <= 0:
-        return covariance
+    if second is None:
+        return covariance, []
+    if not np.all(np.isfinite(second)) or np.linalg.eigvalsh(second)[0] <= 0:
+        return covariance, [_MODEL_ALONE]
     inverse = np.linalg.inv(second)
     found = covariance.copy()
     found[varied] = inverse @ np.linalg.inv(covariance[varied]) @ inverse
-    return found
+    return found, []
 
 
 class _Known(NamedTuple):
-    """covariance (P, P), before what estimated weights add; rank: how many combinations of parameters the data
-    determine; notes: what must be said."""
+    """covariance (P, P), before what estimated weights add; determined (P, P), free (m, P): as of `Determined`; rank:
+    how many combinations of parameters the data determine; notes: what must be said."""
 
     covariance: np.ndarray
+    determined: np.ndarray
+    free: np.ndarray
     rank: int
     notes: list[str]
 
@@ -87,15 +107,18 @@ def _covariance(jacobian: np.ndarray, residuals: np.ndarray, held: np.ndarray, n
     Infinite for parameters that the data leave free, alone or in a combination.
     """
     varied = np.flatnonzero(~held)
-    found = np.zeros((len(held), len(held)))
-    inverse, rank, notes = _inverse(jacobian[:, varied], tuple(names[place] for place in varied))
-    found[np.ix_(varied, varied)] = inverse
+    inner = _inverse(jacobian[:, varied], tuple(names[place] for place in varied))
+    covariance, determined = np.zeros((2, len(held), len(held)))
+    covariance[np.ix_(varied, varied)], determined[np.ix_(varied, varied)] = inner.covariance, inner.determined
+    free = np.zeros((len(inner.free), len(held)))
+    free[:, varied] = inner.free
     for place in np.flatnonzero(held):
-        found[place, place] = from_bound(jacobian, residuals, held, int(place), 1.0) ** 2
-    return _Known(found, rank, notes)
+        distance = from_bound(jacobian, residuals, held, int(place), 1.0)
+        covariance[place, place] = determined[place, place] = distance**2
+    return inner._replace(covariance=covariance, determined=determined, free=free)
 
 
-def _inverse(jacobian: np.ndarray, names: tuple[str, ...]) -> tuple[np.ndarray, int, list[str]]:
+def _inverse(jacobian: np.ndarray, names: tuple[str, ...]) -> _Known:
     scale = np.linalg.norm(jacobian, axis=0)
     without = [name for name, size in zip(names, scale, strict=True) if size == 0]
     notes = [f"no effect on the prediction from {', '.join(without)}. Use it, or leave it out."] if without else []
@@ -110,9 +133,11 @@ def _inverse(jacobian: np.ndarray, names: tuple[str, ...]) -> tuple[np.ndarray, 
         direction = " ".join(f"{part:+.2g}·{name}" for part, name in parts)
         notes.append(f"the data do not determine all parameters; free direction {direction}.")
     inverse = (vectors[:, known] / values[known]) @ vectors[:, known].T / np.outer(scale, scale)
-    undetermined = np.any(np.abs(vectors[:, ~known]) > np.sqrt(_UNDETERMINED), axis=1)
-    inverse[undetermined, :] = inverse[:, undetermined] = np.inf
-    return inverse, int(known.sum()), notes
+    free = vectors[:, ~known].T
+    free = np.where(np.abs(free) > np.sqrt(_UNDETERMINED), free, 0.0)
+    undetermined, covariance = np.any(free, axis=0), inverse.copy()
+    covariance[undetermined, :] = covariance[:, undetermined] = np.inf
+    return _Known(covariance, inverse, free / scale, int(known.sum()), notes)
 
 
 def _notes(minimum: Minimum, at_bound: tuple[str, ...], chi2: float, dof: int, p_value: float) -> list[str]:
@@ -141,7 +166,7 @@ def _others(problem: Problem, minima: list[Minimum], best: Minimum) -> tuple[Oth
         if one.converged is not False and all(_apart(one, known) for known in found):
             found.append(one)
     return tuple(
-        OtherMinimum(shaped(problem.coordinates.bounded(one.vector), problem.like), 2 * one.local.loss)
+        OtherMinimum(shaped(problem.coordinates.bounded(one.vector), problem.like), *_misfit(problem, one))
         for one in found[1:]
     )
 

@@ -18,17 +18,23 @@ ONE_SIGMA = 0.682689492137086
 
 
 class History(NamedTuple):
-    """The course of a fit: loss (steps,) is χ²/2 and parameters have the steps as leading axis."""
+    """The course of a fit.
+
+    loss: (steps,) what is minimised: χ²/2, or of records minus the log-likelihood and half the squares of the priors.
+    parameters: with the steps as leading axis.
+    """
 
     loss: np.ndarray
     parameters: Any
 
 
 class OtherMinimum(NamedTuple):
-    """A minimum that a further start led to: its parameters and its χ², or −2 log-likelihood."""
+    """A minimum that a further start led to: its parameters and its χ², or the log-likelihood of records; the other is
+    NaN."""
 
     parameters: Any
     chi2: float
+    log_likelihood: float = np.nan
 
 
 class Intervals(NamedTuple):
@@ -36,6 +42,17 @@ class Intervals(NamedTuple):
 
     low: Any
     high: Any
+
+
+class Determined(NamedTuple):
+    """What the data determine of the parameters.
+
+    covariance: (P, P), finite, that of all combinations of parameters but the free ones. free: (m, P) directions in
+    which the data say nothing.
+    """
+
+    covariance: np.ndarray
+    free: np.ndarray
 
 
 class Band(NamedTuple):
@@ -75,6 +92,7 @@ class Fit:
     log_likelihood: float = np.nan
     problem: "Problem | None" = field(default=None, repr=False, compare=False)
     minimum: "Minimum | None" = field(default=None, repr=False, compare=False)
+    determined: Determined | None = field(default=None, repr=False, compare=False)
 
     @property
     def stderr(self) -> Any:
@@ -137,7 +155,9 @@ class Fit:
             told = ", ".join(
                 f"{name} {value:.5g}" for name, value in zip(self.names, flat(other.parameters), strict=True)
             )
-            lines.append(f"another minimum: {told} with chi2 = {other.chi2:.1f}")
+            known = np.isnan(other.log_likelihood)
+            misfit = f"chi2 = {other.chi2:.1f}" if known else f"log-likelihood = {other.log_likelihood:.2f}"
+            lines.append(f"another minimum: {told} with {misfit}")
         return "\n".join(lines)
 
     __repr__ = __str__

@@ -219,3 +219,55 @@ def test_bad_options(what):
     options, message = BAD[what]
     with pytest.raises(ValueError, match=message):
         sq.fit(decay, (2 * np.exp(-0.7 * T) + NOISE, ERROR), START, **options)
+
+
+@pytest.mark.parametrize("bounds", [None, (0.0, None)], ids=["free", "positive"])
+def test_an_interval_has_no_end_where_chi2_does_not_rise_so_far(bounds):
+    """1 − e^{−k} is 1 at most, one standard error above the data: √Δχ² < 1 for all larger k."""
+    fit = sq.fit(lambda k: 1 - jnp.exp(-k), (np.array(0.9), 0.1), 1.0, bounds=bounds, intervals="profile")
+    low, high = fit.intervals(0.95)
+    assert high == np.inf and low == pytest.approx(-np.log(0.1 + 0.196), rel=0.01)
+    assert fit.intervals(0.5).high == pytest.approx(-np.log(0.1 - 0.0674), rel=0.02)
+
+
+def test_bands_are_infinite_only_where_a_free_direction_counts():
+    """y = a + b + c t tells a + b and c; b alone and what depends on it is not known, their sum is."""
+    times = np.array([0.0, 1.0, 2.0, 4.0])
+
+    def line(p, times=times):
+        return {"y": p[0] + p[1] + p[2] * times, "one": p[1] * jnp.ones_like(times)}
+
+    data = {"y": (1.0 + 0.5 * times, 0.1), "one": (np.zeros(4), 1e9)}
+    with pytest.warns(UserWarning, match="free direction"):
+        fit = sq.fit(line, data, np.zeros(3))
+    later = np.array([0.5, 7.0])
+    band = fit.predict(later)
+    design = np.stack([np.ones(4), times], axis=1)
+    wanted = np.stack([np.ones(2), later])
+    variance = 0.01 * np.sum(wanted * np.linalg.solve(design.T @ design, wanted), axis=0)
+    np.testing.assert_allclose(band.stderr["y"], np.sqrt(variance), rtol=1e-6)
+    assert np.all(np.isinf(band.stderr["one"])) and np.isinf(fit.stderr[0]) and np.isfinite(fit.stderr[2])
+
+
+@pytest.mark.parametrize("pairs", [[(1.0, 0.1), (5.0, 0.5)], ((1.0, 0.1), [5.0, 0.5]), [(1.0, None), (0.0, 2.0)]])
+@pytest.mark.parametrize("name", ["priors", "bounds"])
+def test_pairs_for_two_elements_are_told_from_a_pair_of_two(name, pairs):
+    given = {name: pairs}
+    with pytest.raises(ValueError, match=rf"^{name}: expected a pair .* Write \(np.array"):
+        sq.fit(lambda p: p * jnp.ones(2), (np.ones(2), 0.1), np.array([1.5, 2.5]), **given)
+
+
+def test_a_pair_of_arrays_has_a_number_for_each_element():
+    priors = np.array([1.0, 5.0]), np.array([0.1, 0.5])
+    fit = sq.fit(lambda p: p * jnp.ones(2), (np.zeros(2), 5.0), np.array([1.5, 2.5]), priors=priors)
+    weights = 1 / np.array([0.1, 0.5]) ** 2
+    np.testing.assert_allclose(fit.parameters, weights * [1.0, 5.0] / (weights + 1 / 25), rtol=1e-6)
+
+
+def test_further_starts_without_a_prediction_are_left_out():
+    def root(x):
+        return jnp.sqrt(x) * jnp.ones(3)
+
+    with pytest.warns(UserWarning, match="^fit: starts: the prediction is not finite at 1 of 2 further starts") as told:
+        fit = sq.fit(root, (0.5 * np.ones(3), 0.01), 1.0, starts=[-1.0, 2.0])
+    assert len(told) == 1 and fit.parameters == pytest.approx(0.25, rel=1e-3) and fit.other_minima == ()

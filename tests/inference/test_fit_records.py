@@ -140,3 +140,39 @@ def test_a_fit_tells_of_bins_too_wide_for_kraus_maps():
             == wide
             == any("fit: data: expected bins short enough" in str(one.message) for one in told)
         )
+
+
+def test_a_prior_is_no_part_of_the_log_likelihood():
+    """A prior of both parameters, and a second minimum with the two states exchanged."""
+    y, record = drawn(3)
+    fit = sq.fit(model, record, START, bounds=BOUNDS, priors={"efficiency": (0.4, 0.02), "up": (0.6, 0.02)})
+    theta = np.array([fit.parameters["efficiency"], fit.parameters["up"]])
+    assert fit.log_likelihood == pytest.approx(log_likelihoods(theta, y).sum(), abs=0.05)
+
+    def penalised(theta):
+        return -log_likelihoods(theta, y).sum() + 0.5 * np.sum(((theta - [0.4, 0.6]) / 0.02) ** 2)
+
+    best = optimize.minimize(penalised, [0.5, 0.6], method="Nelder-Mead", tol=1e-10)
+    np.testing.assert_allclose(theta, best.x, atol=2e-3)
+    assert best.fun + fit.log_likelihood > 1  # what the prior takes
+    assert fit.history.loss[-1] == pytest.approx(best.fun, abs=0.05)
+
+
+def test_other_minima_of_records_have_a_log_likelihood():
+    """A signal whose sign the populations tell: at −a the populations are the other way round, which a prior of them
+    makes unlikely."""
+    y, record = drawn(3)
+
+    def signed(parameters):
+        watched = sq.measurement.homodyne(parameters["a"] * jnp.array([1.0, -1.0]))
+        state = jnp.diag(jnp.stack([parameters["up"], 1 - parameters["up"]]))
+        return sq.models.monitored(np.zeros((2, 2)), {"z": watched}), state
+
+    start = {"a": 1.0, "up": 0.6}
+    other = {"a": -1.0, "up": 0.4}
+    fit = sq.fit(signed, record, start, bounds={"up": (0.0, 1.0)}, priors={"up": (0.65, 0.1)}, starts=[other])
+    assert len(fit.other_minima) == 1
+    found = fit.other_minima[0]
+    theta = (found.parameters["a"] / STRENGTH) ** 2, 1 - found.parameters["up"]
+    assert np.isnan(found.chi2) and found.log_likelihood == pytest.approx(log_likelihoods(theta, y).sum(), abs=0.05)
+    assert "with log-likelihood = " in str(fit) and "chi2" not in str(fit)
