@@ -78,6 +78,7 @@ def from_dataset(dataset: "xr.Dataset") -> EnsembleResult:
         records=_read_records(dataset),
         clicks=_read_clicks(dataset),
         kept_values=_read_values(dataset, "values", names, observables),
+        kept_rows=dataset["kept_rows"].values if "kept_rows" in dataset else np.zeros(0, int),
         **header,
     )
 
@@ -180,9 +181,10 @@ def _statistics(result: EnsembleResult, names: list[str]) -> dict[str, Any]:
 
 
 def _states(result: EnsembleResult) -> dict[str, Any]:
-    return _complex("kept", result.kept, ("trajectory", "time", "dim")) | _complex(
-        "density", result.density, ("time", "row", "column")
-    )
+    kept = _complex("kept", result.kept, ("trajectory", "time", "dim"))
+    if len(result.kept_rows):
+        kept["kept_rows"] = (("kept_row",), result.kept_rows)
+    return kept | _complex("density", result.density, ("time", "row", "column"))
 
 
 def _covariance(result: EnsembleResult) -> dict[str, Any]:

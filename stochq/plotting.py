@@ -34,6 +34,8 @@ BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK = (
 PALETTE = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK)
 LINES = ("-", (0, (5, 2)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)), (0, (8, 2)), (0, (3, 1, 1, 1, 1, 1)), (0, (2, 2)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+# Of clicks, beside the colours of a trajectory and its filtered state.
+_CLICK_COLOURS = (BLACK, GREEN, PURPLE, ORANGE, SKY)
 # So many kept trajectories are drawn where nobody says which.
 MOST_TRAJECTORIES = 20
 # So many detectors of a record likewise.
@@ -157,6 +159,7 @@ def plot_trajectory(
 ) -> "Figure":
     """One panel per observable of one kept trajectory: its value, what its record tells of it, and its clicks as marks.
 
+    trajectory: which of those that were kept; its record and clicks are in row `result.kept_rows[trajectory]`;
     filtered: from `sq.inference.filter` of the result's records, whose conditional mean is drawn beside the trajectory;
     names: of the observables, None for all that are kept.
     Raises: ValueError for a trajectory that was not kept or filtered, and a name that the result does not hold.
@@ -166,14 +169,15 @@ def plot_trajectory(
     if not 0 <= trajectory < count:
         wanted = f"one of the {count} that were kept" if count else "a run with keep="
         raise ValueError(f"trajectory: expected {wanted}; got {trajectory!r}. Pass keep={trajectory + 1} to simulate.")
-    if filtered is not None and trajectory >= len(filtered.purity):
-        raise ValueError(f"filtered: expected the state given record {trajectory}; got {len(filtered.purity)} records.")
+    row = int(result.kept_rows[trajectory])
+    if filtered is not None and row >= len(filtered.purity):
+        raise ValueError(f"filtered: expected the state given record {row}; got {len(filtered.purity)} records.")
     for name in [] if names is None else names:
         if name not in kept:
             raise ValueError(f"names: expected names among {', '.join(kept)}; got {name!r}.")
     panels = _panels(result, list(kept) if names is None else list(names))
     values = in_rows({name: each[trajectory] for name, each in kept.items()})
-    means = {} if filtered is None else in_rows({name: each[trajectory] for name, each in filtered.mean.items()})
+    means = {} if filtered is None else in_rows({name: each[row] for name, each in filtered.mean.items()})
     with style():
         made, axes = figure(len(panels))
         for (name, text), (panel, *_) in zip(panels.items(), axes, strict=True):
@@ -182,7 +186,7 @@ def plot_trajectory(
                 panel.plot(
                     filtered.times, means[name], color=VERMILION, linestyle=(0, (5, 2)), label="given its record"
                 )
-            _mark_clicks(panel, result, trajectory)
+            _mark_clicks(panel, result, row)
             panel.set_ylabel(text)
             panel.set_xlabel(time_label(result))
             panel.margins(x=0.01)
@@ -192,9 +196,10 @@ def plot_trajectory(
 
 def _mark_clicks(axes: "Axes", result: EnsembleResult, trajectory: int) -> None:
     """A stroke at the lower edge for each click, those of every counter in a row of their own."""
-    for row, ((name, clicks), colour) in enumerate(zip(result.clicks.items(), (BLACK, GREEN, PURPLE), strict=False)):
-        times = clicks[trajectory]
-        height = np.full(len(times), 0.03 + 0.06 * row)
+    distance = min(0.06, 0.94 / max(1, len(result.clicks)))
+    for place, (name, clicks) in enumerate(result.clicks.items()):
+        times, colour = clicks[trajectory], _CLICK_COLOURS[place % len(_CLICK_COLOURS)]
+        height = np.full(len(times), 0.03 + distance * place)
         across = axes.get_xaxis_transform()
         axes.plot(
             times,

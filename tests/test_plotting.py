@@ -181,6 +181,31 @@ def test_a_trajectory_is_drawn_beside_what_its_record_tells_and_over_its_clicks(
     assert [axes.get_ylabel() for axes in only.axes] == ["$p_{0}$"]
 
 
+def test_the_clicks_of_every_counter_are_drawn():
+    result, _ = followed()
+    clicks = {f"counter {k}": Clicks(np.array([0]), np.array([0.1 * k]), 2) for k in range(20)}
+    (axes, _) = dataclasses.replace(result, clicks=clicks).plot_trajectory(0).axes
+    marks = axes.get_lines()[1:]
+    assert [line.get_label() for line in marks] == [f"clicks of counter {k}" for k in range(20)]
+    np.testing.assert_allclose([float(np.asarray(line.get_xdata())[0]) for line in marks], 0.1 * np.arange(20))
+    heights = [float(np.asarray(line.get_ydata())[0]) for line in marks]
+    assert np.all(np.diff(heights) > 0) and heights[-1] < 1
+
+
+def test_a_kept_trajectory_is_drawn_beside_its_own_record():
+    """After a merge the kept trajectories are not the first ones."""
+    result, filtered = followed()
+    far = dataclasses.replace(result, kept_rows=np.array([1, 3]))
+    four = np.arange(4.0)[:, None] + np.zeros(len(TIMES))
+    told = dataclasses.replace(filtered, mean={"energy": four}, purity=np.ones((4, len(TIMES))))
+    clicks = {"counter": Clicks(np.array([1, 3]), np.array([0.5, 2.7]), 4)}
+    axes = dataclasses.replace(far, clicks=clicks).plot_trajectory(1, filtered=told, names=["energy"]).axes[0]
+    lines = {line.get_label(): line for line in axes.get_lines()}
+    np.testing.assert_allclose(np.asarray(lines["trajectory 1"].get_ydata()), np.sin(TIMES))
+    np.testing.assert_allclose(np.asarray(lines["given its record"].get_ydata()), 3.0)
+    np.testing.assert_allclose(np.asarray(lines["clicks of counter"].get_xdata()), [2.7])
+
+
 def test_a_trajectory_that_is_not_there_is_not_drawn():
     result, filtered = followed()
     with pytest.raises(ValueError, match="^trajectory: expected one of the 2 that were kept; got 2.*keep=3"):

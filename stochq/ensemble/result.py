@@ -45,7 +45,8 @@ class EnsembleResult:
     a detector's efficiency is below 1, or an operator is unread, they know more than the records tell.
     clicks {name: `sq.measurement.Clicks`}: the times of all clicks of a counter, where records are asked for and
     trajectories are followed without a time step. kept_values {name: (trajectory, time)}: of the observables on the
-    kept states.
+    kept states. kept_rows (trajectory,): the row of records and clicks that each kept state belongs to, ascending; the
+    first ones unless runs were merged.
     """
 
     times: np.ndarray
@@ -75,8 +76,12 @@ class EnsembleResult:
     records: Record | None = None
     clicks: dict[str, Clicks] = field(default_factory=dict)
     kept_values: dict[str, np.ndarray] = field(default_factory=dict)
+    kept_rows: np.ndarray = field(default_factory=lambda: np.zeros(0, int))
 
     def __post_init__(self) -> None:
+        count = min(map(len, self.kept_values.values()), default=0) if self.kept is None else len(self.kept)
+        if len(self.kept_rows) != count:
+            object.__setattr__(self, "kept_rows", np.arange(count))
         object.__setattr__(self, "clicks", ClicksByName(self.clicks, _why_no_clicks(self)))
 
     @property
@@ -128,7 +133,7 @@ class EnsembleResult:
     def merge(self, other: "EnsembleResult") -> "EnsembleResult":
         """Both ensembles as one; the same equation, times and step, and no trajectory in both.
 
-        Records come in the order of `ranges`, kept states as they are: this result's first.
+        Records, clicks and kept states come in the order of `ranges`.
 
         Its info is what both have in common and their seconds together. It counts as a run that came to its end.
 
@@ -139,6 +144,9 @@ class EnsembleResult:
         mean, variance, stderr = {}, {}, {}
         summaries = _merged_summaries(self, other)
         one, two = self.in_real_rows(), other.in_real_rows()
+        ranges = sorted(self.ranges + other.ranges)
+        rows = np.concatenate([_rows_among(self, ranges), _rows_among(other, ranges)])
+        order = np.argsort(rows)
         moments = {
             row: merged_moments(_moments(one, row), _moments(two, row)) for row in one.kurtosis if row in two.kurtosis
         }
@@ -155,12 +163,13 @@ class EnsembleResult:
             kurtosis=by_observable({row: excess_kurtosis(each) for row, each in moments.items()}, self.kurtosis),
             trajectories=total,
             failed=self.failed + other.failed,
-            ranges=sorted(self.ranges + other.ranges),
+            ranges=ranges,
             covariance=_pool_covariance(self, other),
             statistics={name: statistic.finish(total) for name, (statistic, total) in summaries.items()},
             summaries=summaries,
-            kept=_join(self.kept, other.kept),
-            kept_values=_joined_values(self, other),
+            kept=_kept_of_both(self, other, self.kept, other.kept, order),
+            kept_values=_kept_values_of_both(self, other, order),
+            kept_rows=rows[order],
             records=_merged_records(self, other),
             clicks=_merged_clicks(self, other),
             density=_weighted(self, other, self.density, other.density),
@@ -361,13 +370,25 @@ def _merged_counter(a: EnsembleResult, b: EnsembleResult, first: Clicks, second:
     return reduce(Clicks.joined, ordered)
 
 
-def _joined_values(a: EnsembleResult, b: EnsembleResult) -> dict[str, np.ndarray]:
-    names = {**a.kept_values, **b.kept_values}
-    values = {name: [run.kept_values[name] for run in (a, b) if name in run.kept_values] for name in names}
-    return {name: np.concatenate(parts) for name, parts in values.items()}
+def _rows_among(run: EnsembleResult, ranges: list[tuple[int, int, int]]) -> np.ndarray:
+    """The rows of a run's kept states among all ranges of trajectories, of which its own are some."""
+    begins, new_begins = (np.cumsum([0, *(stop - start for _, start, stop in parts)]) for parts in (run.ranges, ranges))
+    moved = new_begins[[ranges.index(part) for part in run.ranges]] - begins[:-1]
+    return run.kept_rows + moved[np.searchsorted(begins, run.kept_rows, side="right") - 1]
 
 
-def _join(first: np.ndarray | None, second: np.ndarray | None) -> np.ndarray | None:
-    if first is None or second is None:
-        return first if second is None else second
-    return np.concatenate([first, second])
+def _kept_of_both(
+    a: EnsembleResult, b: EnsembleResult, first: np.ndarray | None, second: np.ndarray | None, order: np.ndarray
+) -> np.ndarray | None:
+    """What is kept of both in this order; None where one that keeps trajectories lacks it."""
+    parts = [part for run, part in ((a, first), (b, second)) if len(run.kept_rows)]
+    given = [part for part in parts if part is not None]
+    return np.concatenate(given)[order] if given and len(given) == len(parts) else None
+
+
+def _kept_values_of_both(a: EnsembleResult, b: EnsembleResult, order: np.ndarray) -> dict[str, np.ndarray]:
+    found = {
+        name: _kept_of_both(a, b, a.kept_values.get(name), b.kept_values.get(name), order)
+        for name in {**a.kept_values, **b.kept_values}
+    }
+    return {name: values for name, values in found.items() if values is not None}

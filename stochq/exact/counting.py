@@ -147,7 +147,7 @@ def stationary_counting(equation: Equation, *, operator: Any) -> StationaryCount
     equation, jumps = _checked(equation, operator)
     steady = steady_state(equation)
     after = _jumped(jumps, steady)
-    rate = float(np.trace(after).real)
+    rate = _rate(jumps, after)
     if rate == 0:
         return StationaryCounts(0.0, 0.0)
     excess = _jumped(jumps, integrated_response(equation, after - rate * steady))
@@ -203,10 +203,16 @@ def waiting_time(
 
 def _after_click(equation: Equation, jumps: np.ndarray) -> np.ndarray:
     after = _jumped(jumps, steady_state(equation))
-    rate = float(np.trace(after).real)
-    if not rate > _ROUNDING * float(np.sum(np.abs(jumps) ** 2)):
+    rate = _rate(jumps, after)
+    if rate == 0:
         raise ValueError("operator: expected one that clicks in the steady state; its rate is 0. Give psi0_or_rho0.")
     return after / rate
+
+
+def _rate(jumps: np.ndarray, after: np.ndarray) -> float:
+    """The rate of clicks Tr 𝒥ρ from 𝒥ρ, 0 where it is rounding."""
+    rate = float(np.trace(after).real)
+    return rate if rate > _ROUNDING * float(np.sum(np.abs(jumps) ** 2)) else 0.0
 
 
 def _checked(equation: Equation, operator: Any, times: ArrayLike = (0.0,)) -> tuple[Equation, np.ndarray]:

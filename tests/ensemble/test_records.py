@@ -1,5 +1,6 @@
 """Records of runs: what they sum up, their law against plain scipy, QuTiP driven by them, and what is refused."""
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -148,6 +149,27 @@ def test_merged_records_stand_in_the_order_of_their_trajectories():
     expected = np.concatenate([first.records.increments, second.records.increments])
     np.testing.assert_array_equal(merged.records.increments, expected)
     np.testing.assert_array_equal(merged.merge(run(30, seed=0)).records.increments[30:], expected)
+
+
+def test_kept_states_stay_with_their_records(tmp_path):
+    """Whatever the order of merging, also of runs that keep none."""
+    parts = {seed: run(20 + seed, seed=seed, keep=kept) for seed, kept in ((1, 2), (2, 0), (3, 4))}
+    rows = {1: (0, 2), 3: (43, 47)}  # after 21 and 22 trajectories
+    for order in ((1, 2, 3), (3, 1, 2), (2, 3, 1), (3, 2, 1)):
+        first, second, third = (parts[seed] for seed in order)
+        for merged in (first.merge(second).merge(third), first.merge(second.merge(third))):
+            loaded = sq.load(merged.save(tmp_path / "merged.nc"))
+            for result in (merged, loaded):
+                np.testing.assert_array_equal(result.kept_rows, [*range(*rows[1]), *range(*rows[3])])
+                np.testing.assert_array_equal(result.kept, np.concatenate([parts[1].kept, parts[3].kept]))
+                values = np.concatenate([parts[seed].kept_values["p"] for seed in (1, 3)])
+                np.testing.assert_array_equal(result.kept_values["p"], values)
+                for place, row in enumerate(result.kept_rows):
+                    seed, own = (1, place) if place < 2 else (3, place - 2)
+                    np.testing.assert_array_equal(result.records.increments[row], parts[seed].records.increments[own])
+    lighter = replace(parts[1], kept=None)
+    merged = parts[3].merge(lighter)
+    assert merged.kept is None and len(merged.kept_values["p"]) == len(merged.kept_rows) == 6
 
 
 def test_records_under_a_tolerance_are_those_of_single_trajectories():

@@ -137,6 +137,16 @@ def test_nothing_clicks():
         sq.exact.waiting_time(decay, None, [1.0], operator=LOWER)
 
 
+def test_a_rate_that_is_rounding_is_none():
+    """In a basis that is turned the dark state is known to rounding alone."""
+    turn = np.linalg.qr(np.random.default_rng(3).normal(size=(2, 2, 2)) @ [1, 1j])[0]
+    lower = turn @ LOWER @ turn.conj().T
+    decay = sq.models.unravel(sq.systems.levels(turn @ np.diag([0.3, 1.0]) @ turn.conj().T), [lower])
+    steady = sq.exact.steady_state(decay)
+    assert np.trace(lower @ steady @ lower.conj().T) != 0
+    assert sq.exact.stationary_counting(decay, operator=lower) == (0.0, 0.0)
+
+
 def test_counters_by_name():
     """Dark counts are a Poisson process of their own: they add the same to the mean and the variance."""
     counter = sq.measurement.counting(np.sqrt(RATE) * LOWER, efficiency=0.4, dark=0.3)
