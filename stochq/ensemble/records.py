@@ -163,7 +163,8 @@ def recording_of(
         written = _written(equation, line, kind)
         scales += [written[0]] * COLUMNS[kind]
         drifts += written[1]
-    means = _means(equation, lines) if equation.dim <= LARGEST_MEAN_MAP else {}
+    has_steps = equation.time_dependent or not all(channel.law.counts for channel in equation.channels)
+    means = _means(equation, lines) if has_steps and equation.dim <= LARGEST_MEAN_MAP else {}
     bins = _bins(saved, interval)
     return Recording(lines, kinds, bins, np.array(scales), np.array(drifts), means, scheme.feeds_back)
 
@@ -210,15 +211,19 @@ def _written(equation: Equation, line: Line, kind: Kind) -> tuple[float, list[fl
 
 
 def _means(equation: Equation, lines: tuple[Line, ...]) -> dict[str, np.ndarray]:
-    """c + c† of every operator c that is recorded, in the given basis."""
+    """c + c† of every operator c whose current is recorded, Σc†c where clicks are counted, in the given basis."""
     found: dict[str, np.ndarray] = {}
     for line in lines:
         for place, operator in line.sources:
             channel = equation.channels[place]
-            if channel.time_dependent or channel.law.counts:
+            if channel.time_dependent:
                 continue
             columns, one = equation.basis_matrix(channel), np.asarray(channel.operators()[operator])
             one = one if columns is None else columns @ one @ np.conj(columns).T
+            if channel.law.counts:
+                label = f"clicks of {line.name}"
+                found[label] = found.get(label, 0) + np.conj(one).T @ one
+                continue
             for factor in channel.law.variants:
                 found[f"record {line.name}, {place}, {operator}, {factor}"] = factor * one + np.conj(factor * one).T
     return found

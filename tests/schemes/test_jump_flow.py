@@ -41,24 +41,34 @@ def test_clicks_beside_currents_have_order_two():
     judge_mean(differences[-1], errors[-1] + abs(differences[0]) / 16, 0, "the right limit")
 
 
-def test_clicks_in_one_step_are_counted_up_to_two():
-    """Of L = diag(√g_i): a mixture of Poisson distributions, but for what is of third order in the step."""
-    rates, weights, count = np.array([0.2, 0.5]), np.array([0.3, 0.7]), 400_000
+def test_all_clicks_of_one_step_are_counted():
+    """Of L = diag(√g_i): a mixture of Poisson distributions, however long the step is."""
+    rates, weights, count, duration = np.array([2.0, 5.0]), np.array([0.3, 0.7]), 400_000, 0.8
     flow = sq.channels.DenseOperators([np.diag(np.sqrt(rates))]).with_law("jump").jump_flow()
-    assert flow.budget.uniforms == 4
-    uniforms = jnp.asarray(np.random.default_rng(11).uniform(2**-32, 1, (4, count)), jnp.float32)
-    nothing = jnp.zeros((0, count), jnp.float32)
+    uniforms = np.random.default_rng(11).uniform(2**-32, 1, (flow.budget.uniforms, count))
+    uniforms, nothing = jnp.asarray(uniforms, jnp.float32), jnp.zeros((0, count), jnp.float32)
     psi = jnp.asarray(np.repeat(np.sqrt(weights)[:, None], count, axis=1), jnp.complex64)
-    h = jnp.float32(0.6)
+    h = jnp.float32(duration)
     after, record = flow.step(jnp.float32(0), h, psi, StepNoise(nothing, nothing, uniforms), flow.terms(h), False)
-    poisson = stats.poisson.pmf(np.arange(3)[:, None], rates * 0.6) @ weights
-    seen = np.stack([record[0] == n for n in range(3)]).mean(axis=1)
-    judge_mean(seen[:2], np.sqrt(poisson[:2] / count) + np.array([0, 1e-4]), poisson[:2], "no click and one")
-    np.testing.assert_allclose(seen[2], 1 - poisson[0] - poisson[1], atol=2e-3)
+    most = 8
+    poisson = stats.poisson.pmf(np.arange(most)[:, None], rates * duration) @ weights
+    seen = np.stack([record[0] == n for n in range(most)]).mean(axis=1)
+    judge_mean(seen, np.sqrt(poisson * (1 - poisson) / count), poisson, "numbers of clicks")
     # Bayes' rule: which level it is, given the number of clicks.
-    for n in range(2):
-        given = stats.poisson.pmf(n, rates * 0.6) * weights / poisson[n]
-        np.testing.assert_allclose(np.abs(after[:, np.asarray(record[0]) == n][:, 0]) ** 2, given, atol=1e-3)
+    for n in range(most):
+        given = stats.poisson.pmf(n, rates * duration) * weights / poisson[n]
+        np.testing.assert_allclose(np.abs(after[:, np.asarray(record[0]) == n][:, 0]) ** 2, given, atol=1e-4)
+
+
+def test_modulated_counts_are_poisson_s_at_any_step():
+    """L = 5σz clicks at the rate 25, whatever the state is and however long the steps are."""
+    modulated = sq.channels.Modulated(sq.channels.Features([[5.0, -5.0]]), lambda t: jnp.ones_like(t))
+    equation = sq.Equation(sq.systems.levels([0.0, 0.0]), [modulated.with_law("jump")])
+    run = {"observables": {"z": np.array([1.0, -1.0])}, "trajectories": 4096, "records": True}
+    for dt in (None, 0.1, 1.0):
+        counts = sq.simulate(equation, [0.6, 0.8], [0.0, 1.0], dt=dt, **run).records.increments[:, 0, 0]
+        judge_mean(counts.mean(), np.sqrt(25 / 4096), 25, f"mean number of clicks, dt={dt}")
+        judge_mean(counts.var(ddof=1), 25 * np.sqrt((2 + 1 / 25) / 4095), 25, f"their variance, dt={dt}")
 
 
 def tilted(counting, current):
@@ -94,6 +104,15 @@ def test_clicks_and_currents_of_one_run_have_their_joint_law():
     error = sample.std(axis=1) / np.sqrt(size)
     # Steps of 1/32 err by a few 1e-4.
     judge_mean(sample.mean(axis=1), np.hypot(error, 3e-4), expected, "moments of clicks and currents")
+
+
+def test_a_step_serves_the_rates_of_clicks():
+    """No observable tells that the state turns, but the number of clicks does."""
+    result = sq.simulate(mixed(), PSI0, [0, 1.5], observables={}, trajectories=2**12, records=["clicks"])
+    number = result.records["clicks"][:, 0]
+    expected = moments(1.5)[0]
+    judge_mean(number.mean(), number.std() / 2**6 * 1.1, expected, "number of clicks at the step chosen")
+    assert result.dt < 0.2
 
 
 @pytest.mark.release

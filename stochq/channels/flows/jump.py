@@ -1,21 +1,31 @@
-r"""A step of one channel's jumps alone, with up to two clicks.
+r"""A step of one channel's jumps alone, with as many clicks as there are.
 
 Between clicks $\tilde\psi(\tau) = e^{-G\tau/2}\psi$ with $G=\sum_kL_k^\dagger L_k$. A click happens in what is left of
-the step, r, if ‖ψ̃(r)‖² has fallen below a uniform number; its time is taken where the straight line between ‖ψ̃(0)‖²
-and ‖ψ̃(r)‖² reaches it. That, and leaving out a third click, are errors of the order h³ in a step: weak order 2.
+the step if ‖ψ̃‖² falls below a uniform number u in it, at the time of ln ‖ψ̃‖² = ln u: a convex function, the search for
+whose root begins where the straight line between its ends has it, which is the root where all rates are alike.
 """
 
 from typing import Any, final
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax import lax
 
 from stochq.channels.flow import Flow, Stepped
 from stochq.channels.jumps import Jumps
-from stochq.noise import Budget, StepNoise
+from stochq.noise import Budget, StepNoise, threefry
+from stochq.noise.normals import uniform
 from stochq.systems.linear import apply_matrix, column, level_sum, populations, times_real
 
-_MOST_CLICKS = 2
+# So many clicks have random numbers of their own, and are made without asking whether anybody clicks.
+_DRAWN = 2
+# A trajectory with more clicks in one step counts as failed.
+_MOST_CLICKS = 2**16
+# Of Newton's method, from the straight line on, which alone errs by the third order in the step.
+_NEWTON_STEPS = 1
+# Eigenvalues of G below this part of the largest, in units of rounding, are zero: dark states do not click.
+_DARK = 8
 
 
 @final
@@ -28,7 +38,7 @@ class JumpFlow(Flow):
 
     @property
     def budget(self) -> Budget:
-        return Budget(uniforms=_MOST_CLICKS * (1 + self.jumps.uniforms))
+        return Budget(uniforms=_DRAWN * (1 + self.jumps.uniforms))
 
     @property
     def missing_record(self) -> str:
@@ -37,39 +47,67 @@ class JumpFlow(Flow):
     def terms(self, dt: jax.Array) -> Any:
         """The rates (dim,) in the basis where G is diagonal, and that basis as columns; None for the channel's own."""
         loss = jnp.asarray(self.jumps.loss())
-        return (loss, None) if loss.ndim == 1 else jnp.linalg.eigh(loss)
+        if loss.ndim == 1:
+            return loss, None
+        rates, vectors = jnp.linalg.eigh(loss)
+        return jnp.where(rates > _DARK * jnp.finfo(rates.dtype).eps * rates[-1], rates, 0), vectors
 
     def step(self, t: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoise, terms: Any, reverse: bool) -> Stepped:
-        rates, vectors = terms
         jumps, each = self.jumps, 1 + self.jumps.uniforms
-        left = jnp.broadcast_to(dt, psi.shape[1:])
         record = jnp.zeros((jumps.count, *psi.shape[1:]), psi.real.dtype)
         kinds = column(jnp.arange(jumps.count), record)
-        for click in range(_MOST_CLICKS):
-            uniforms = noise.uniforms[click * each : (click + 1) * each]
-            psi, left, clicks = _to_click(rates, vectors, psi, left, uniforms[0])
+
+        def click(uniforms: jax.Array, psi: jax.Array, left: jax.Array, record: jax.Array) -> tuple[jax.Array, ...]:
+            psi, left, clicks = _to_click(*terms, psi, left, uniforms[0])
             after, operator = jumps.click(psi, uniforms[1:])
             psi = jnp.where(clicks[None], after, psi)
-            record = record + (clicks[None] & (operator[None] == kinds)).astype(record.dtype)
-        psi = _damped(rates, vectors, psi, left)
+            return psi, left, record + (clicks[None] & (operator[None] == kinds)).astype(record.dtype), clicks
+
+        def again(carry: tuple) -> tuple:
+            number, psi, left, record, _ = carry
+            return number + np.uint32(1), *click(_later_uniforms(noise.uniforms, each, number), psi, left, record)
+
+        def goes_on(carry: tuple) -> jax.Array:
+            return jnp.any(carry[-1]) & (carry[0] < _MOST_CLICKS)
+
+        left, clicks = jnp.broadcast_to(dt, psi.shape[1:]), None
+        for number in range(_DRAWN):
+            uniforms = noise.uniforms[number * each : (number + 1) * each]
+            psi, left, record, clicks = click(uniforms, psi, left, record)
+        _, psi, _, record, clicks = lax.while_loop(goes_on, again, (jnp.uint32(_DRAWN), psi, left, record, clicks))
+        psi = jnp.where(clicks[None], jnp.nan, psi)
         return psi, record if jumps.count else None
+
+
+def _later_uniforms(drawn: jax.Array, count: int, number: jax.Array) -> jax.Array:
+    """The uniform numbers (count, *columns) of one of a step's later clicks, from those that were drawn, which are the
+    key of a cipher: a run cannot set aside as many as the most clicks take."""
+    key = (drawn[:2] * np.asarray(2.0**31, drawn.dtype)).astype(jnp.uint32)
+    counter, words = jnp.broadcast_to(number, drawn.shape[1:]), []
+    for slot in range(-(-count // 2)):
+        words.extend(threefry(key, counter, jnp.full_like(counter, slot)))
+    return jnp.stack([uniform(word, drawn.dtype) for word in words[:count]])
 
 
 def _to_click(
     rates: jax.Array, vectors: jax.Array | None, psi: jax.Array, left: jax.Array, uniform: jax.Array
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
     """The state just before a click, or at the end where there is none; the time left then; who clicks."""
-    weights = populations(psi if vectors is None else apply_matrix(vectors.conj().T, psi))
-    total = level_sum(weights)[0]
-    survives = level_sum(jnp.exp(-column(rates, psi) * left[None]) * weights)[0] / total
-    clicks = uniform > survives
-    elapsed = jnp.where(clicks, left * (1 - uniform) / jnp.where(clicks, 1 - survives, 1), left)
-    return _damped(rates, vectors, psi, elapsed), left - elapsed, clicks
-
-
-def _damped(rates: jax.Array, vectors: jax.Array | None, psi: jax.Array, time: jax.Array) -> jax.Array:
-    """e^{−Gt/2}ψ, normalised."""
     inside = psi if vectors is None else apply_matrix(vectors.conj().T, psi)
-    damped = times_real(jnp.exp(-0.5 * column(rates, psi) * time[None]), inside)
-    damped = times_real(jax.lax.rsqrt(level_sum(populations(damped))), damped)
-    return damped if vectors is None else apply_matrix(vectors, damped)
+    rates, weights = column(rates, psi), populations(inside)
+    weights = weights / level_sum(weights)
+    tiny = jnp.finfo(weights.dtype).tiny
+    survives = level_sum(jnp.exp(-rates * left[None]) * weights)[0]
+    clicks = uniform > survives
+    wanted = jnp.log(jnp.where(clicks, uniform, 1))
+    elapsed = left * wanted / jnp.where(clicks, jnp.log(jnp.maximum(survives, tiny)), -1)
+
+    for _ in range(_NEWTON_STEPS):
+        remaining = jnp.exp(-rates * elapsed[None]) * weights
+        total = jnp.maximum(level_sum(remaining)[0], tiny)
+        slope = jnp.maximum(level_sum(rates * remaining)[0] / total, tiny)
+        elapsed = jnp.clip(elapsed + (jnp.log(total) - wanted) / slope, 0, left)
+    elapsed = jnp.where(clicks, elapsed, left)
+    damped = times_real(jnp.exp(-0.5 * rates * elapsed[None]), inside)
+    damped = times_real(lax.rsqrt(level_sum(populations(damped))), damped)
+    return damped if vectors is None else apply_matrix(vectors, damped), left - elapsed, clicks
