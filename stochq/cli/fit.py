@@ -113,6 +113,10 @@ def _read(path: Path, config: Config) -> tuple[np.ndarray, list[str], dict[str, 
     """Times with the start, names, where each name's points are among the times, and data for `sq.fit`."""
     if path.suffix == ".nc":
         result = sq.load(path)
+        units = [name for name in result.info if name.startswith("unit:")]
+        if units:
+            expected = "a result without units, of a configuration without a [units] table, as the fitted one is"
+            raise ConfigError(report(str(path), "", expected, f"one with {', '.join(units)}"))
         return result.times, list(result.mean), None, result
     times = config.run.times
     start = times.start if isinstance(times, Times) else times[0]
@@ -219,8 +223,17 @@ def _write(found: sq.Fit, target: Path) -> None:
         "converged": found.converged,
         "notes": list(found.notes),
     }
-    text = json.dumps(numbers, indent=2, allow_nan=True) + "\n"
+    text = json.dumps(_with_nulls(numbers), indent=2, allow_nan=False) + "\n"
     replace_file(check_replaceable(target, "fit", _is_json), lambda file: file.write_text(text, encoding="utf-8"))
+
+
+def _with_nulls(value: Any) -> Any:
+    """The same with None in place of numbers that are not finite, which JSON does not have."""
+    if isinstance(value, dict):
+        return {name: _with_nulls(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_with_nulls(one) for one in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
 def _is_json(path: Path) -> bool:

@@ -13,7 +13,7 @@ from stochq.arrays import Array, ArrayLike, Number, as_complex, as_real, is_conc
 from stochq.ensemble.result import EnsembleResult
 from stochq.gaussian.checks import check_number, check_square, check_symmetric
 from stochq.gaussian.dynamics import Dynamics
-from stochq.gaussian.filtering import Filtered, check_double, checked_increments, kalman, with_record
+from stochq.gaussian.filtering import Filtered, check_double, checked_increments, kalman, largest_signal, with_record
 from stochq.gaussian.markov import Start, Steps
 from stochq.gaussian.observing import Observable
 from stochq.gaussian.paths import check_one_state, exact_steps, roots
@@ -22,6 +22,7 @@ from stochq.gaussian.propagation import distinct
 from stochq.gaussian.running import run_chains
 from stochq.gaussian.state import State
 from stochq.measurement import Record
+from stochq.measurement.spread import warn_of_currents
 from stochq.module import Module
 from stochq.systems.checks import check_finite, check_times
 
@@ -134,7 +135,11 @@ class Monitored(Module):
         with jax.enable_x64(True):
             system = with_record(dynamics.drift, dynamics.diffusion, self.read, self.noise, self.hbar)
             found = kalman(system, state.mean, state.covariance, increments, *distinct(record.times))
-        return Filtered(*map(np.asarray, found)) if is_concrete(found) else found
+            if not is_concrete(found):
+                return found
+            signal = largest_signal(system, dynamics, state, record.times)
+        warn_of_currents(increments, np.diff(record.times), signal, stacklevel=2)
+        return Filtered(*map(np.asarray, found))
 
     def log_likelihood(self, state: State, record: Record, *, per_record: bool = False) -> Number:
         """ln p(record) relative to Wiener noise, a JAX function of all parameters; arguments as of `filter`.

@@ -15,7 +15,7 @@ from stochq.compiling import compiled
 from stochq.ensemble.result import MEGABYTE
 from stochq.ensemble.runner import thread_pool, workers
 from stochq.equation import Equation
-from stochq.inference.likelihood.choose import Kind, Method, build
+from stochq.inference.likelihood.choose import Kind, Method, build, check_method
 from stochq.inference.likelihood.instrument import Instrument, Written
 from stochq.inference.likelihood.sweep import sweep
 from stochq.inference.observed import Observed, as_monitored
@@ -157,6 +157,11 @@ def log_likelihood(
     True
     """
     if not isinstance(equation, Equation) and (linear := _as_linear(equation)) is not None:
+        check_method(method)
+        if method != "auto":
+            raise ValueError(
+                f"method: expected 'auto' for a linear system in phase space, which is exact; got {method!r}."
+            )
         return linear.log_likelihood(state, record, per_record=per_record)
     concrete = is_concrete((equation, state))
     if not concrete and jnp.zeros(()).dtype != np.float64:

@@ -1,6 +1,5 @@
 """An equation and a record of it, brought together: which operators wrote which column."""
 
-import warnings
 from typing import Any, NamedTuple
 
 import jax
@@ -14,10 +13,9 @@ from stochq.inference.likelihood.instrument import Written
 from stochq.measurement import Record
 from stochq.measurement.line import WatchedParts
 from stochq.measurement.record import COLUMNS, Kind
+from stochq.measurement.spread import warn_of_currents
 from stochq.systems.states import check_state
 
-# So many increments whose spread is further from √length than this factor are likely to be currents.
-_UNLIKELY_SPREAD, _ENOUGH = 3.0, 30
 # A state whose second eigenvalue is below this is a ket.
 _PURE = 1e-12
 
@@ -199,20 +197,11 @@ def check_record(record: Any, known: dict[str, Slot]) -> None:
 
 
 def _warn_of_currents(observed: Observed) -> None:
-    """Increments have the spread √length, apart from what the signal adds, at most 2|c|√length."""
+    """⟨c + c†⟩ is at most 2|c|."""
     current = observed.written.current
-    if not is_concrete((current, observed.parts)) or np.size(current) < _ENOUGH:
-        return
-    widths = observed.lengths[observed.written.which][:, None]
-    spread = np.sqrt(np.mean(np.asarray(current) ** 2, axis=-1) / widths)
-    signal = 2 * np.linalg.norm(np.asarray(observed.parts.watched), axis=(-1, -2)).max() * np.sqrt(widths.max())
-    typical = float(np.sqrt(np.mean(spread**2)))
-    if not 1 / _UNLIKELY_SPREAD < typical < _UNLIKELY_SPREAD * (1 + signal):
-        warnings.warn(
-            f"record: expected increments with a spread near the root of the interval; theirs is {typical:.3g} times "
-            "that. Give currents through Record.from_current, and what the electronics do as gain of the detector.",
-            stacklevel=5,
-        )
+    if is_concrete((current, observed.parts)):
+        signal = 2 * np.linalg.norm(np.asarray(observed.parts.watched), axis=(-1, -2)).max(initial=0.0)
+        warn_of_currents(np.asarray(current), observed.lengths[observed.written.which], float(signal), stacklevel=5)
 
 
 def initial_state(state: Any, dim: int) -> Array:

@@ -1,6 +1,7 @@
 """`stochq fit` end to end, against closed forms and hand-made tables."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -102,3 +103,26 @@ def test_bad_input(tmp_path, what):
     config, data, message = BAD[what]
     found = run(tmp_path, config, table() if data is None else data)
     assert found.exit_code == 2 and message in found.output.replace("stochq: ", ""), found.output
+
+
+def test_a_result_with_units_is_refused(tmp_path):
+    equation = sq.models.oqt(sq.systems.levels([0.0, 1.0]), strength=0.6, equilibrium=[0.7, 0.3])
+    watched = {"population_0": np.array([1.0, 0.0])}
+    times = np.linspace(0, 3, 4)
+    result = sq.simulate(equation, np.sqrt([0.1, 0.9]), times, observables=watched, trajectories=50, dt=0.3)
+    replace(result, info=result.info | {"unit:time": "s"}).save(tmp_path / "data.nc")
+    found = run(tmp_path, name="data.nc")
+    assert found.exit_code == 2 and "a result without units" in found.output and "unit:time" in found.output
+
+
+def test_numbers_that_are_not_finite_are_null(tmp_path):
+    """One point and one parameter: no degrees of freedom, so no p-value."""
+    lines = table().splitlines()
+    found = run(tmp_path, data="\n".join(lines[:2]) + "\n")
+    assert found.exit_code == 0, found.output
+
+    def refused(name):
+        raise AssertionError(name)
+
+    numbers = json.loads((tmp_path / "fit.json").read_text(), parse_constant=refused)
+    assert numbers["p_value"] is None and numbers["dof"] == 0

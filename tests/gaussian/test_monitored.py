@@ -183,7 +183,8 @@ def test_the_likelihood_is_that_of_the_oscillator_in_a_fock_basis(noise):
 def test_the_filtered_covariance_is_riccati_s_and_bins_join():
     """The covariance given a record over short bins nears that of the continuous record; efficiencies included."""
     monitored, start = oscillator(), sq.gaussian.State([0.5, -0.2], np.diag([0.5, 0.7]))
-    record = sq.inference.Record(np.linspace(0, 1, 2001), np.zeros(2000))
+    increments = np.sqrt(1 / 2000) * (-1.0) ** np.arange(2000)
+    record = sq.inference.Record(np.linspace(0, 1, 2001), increments)
     found = monitored.filter(start, record).covariance[-1]
     np.testing.assert_allclose(found, monitored.conditional(start, [0.0, 1.0])[-1], atol=1e-6)
 
@@ -231,3 +232,24 @@ def test_a_record_of_an_oscillator_without_damping():
     start = 0.5 * (np.sin(h) ** 2 + (1 - np.cos(h)) ** 2)
     kicks = 1.5 * h - 2 * np.sin(h) + 0.25 * np.sin(2 * h)  # ∫ (1 − cos u)² du
     assert abs(value + 0.5 * np.log((h + 2 * (start + kicks)) / h)) < 1e-12
+
+
+def test_currents_given_as_increments_are_noticed_in_phase_space():
+    """A record of unit noise in bins of 0.01 is quiet, its current is not; a large signal is no error."""
+    times, start = np.linspace(0, 1, 101), sq.gaussian.State([0.5, -0.2], 0.5 * np.eye(2))
+    noise = 0.1 * np.random.default_rng(0).normal(size=100)
+    for read in (oscillator().filter, oscillator().log_likelihood):
+        read(start, sq.inference.Record(times, noise))
+    with pytest.warns(UserWarning, match="from_current") as told:
+        oscillator().filter(start, sq.inference.Record(times, noise / 0.01))
+    assert told[0].filename == __file__
+    # ⟨L + L†⟩√η = 2√(.35·.75)·q, of q = 200 some 205 at first, in bins of 0.01.
+    far = sq.gaussian.State([200.0, 0.0], 0.5 * np.eye(2))
+    mean = oscillator().dynamics.evolve(far, times).mean[:-1, 0]
+    oscillator().filter(far, sq.inference.Record(times, noise + 2 * np.sqrt(0.35 * 0.75) * mean * 0.01))
+
+
+def test_a_method_has_no_meaning_in_phase_space():
+    record, start = sq.inference.Record([0.0, 0.1], [0.3]), sq.gaussian.State([0, 0], 0.5 * np.eye(2))
+    with pytest.raises(ValueError, match="^method: expected 'auto' for a linear system.*got 'kraus'"):
+        sq.inference.log_likelihood(oscillator(), start, record, method="kraus")
