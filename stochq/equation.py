@@ -15,10 +15,14 @@ from stochq.channels import Channel
 from stochq.laws import ANY, LEFT_OPEN, REAL, Law, NoiseLaw, law_of
 from stochq.measurement.detector import Detector, as_stack, full
 from stochq.measurement.line import Line, WatchedParts
+from stochq.measurement.record import Kind
 from stochq.module import Module
 from stochq.noise import Coloured, SphericalBrownian
 from stochq.systems.hamiltonian import Hamiltonian
 from stochq.systems.levels import as_hamiltonian
+
+# What is written down of operators that no detector watches, by the law of their noise.
+_KINDS: dict[str, Kind] = {"real": "homodyne", "complex": "heterodyne", "jump": "counting"}
 
 
 @final
@@ -162,9 +166,8 @@ class Equation(Module):
     def _unwatched_parts(self, frequencies: Array, t: Number) -> WatchedParts:
         given = {}
         for place, channel in enumerate(self.channels):
-            columns = self.basis_matrix(channel)
-            for number, operator in enumerate(channel.operators_at(t)):
-                given[place, number] = operator if columns is None else columns @ operator @ columns.conj().T
+            operators = self.in_given_basis(channel, channel.operators_at(t))
+            given |= {(place, number): one for number, one in enumerate(operators)}
         watched, counted = [], []
         for line in self.lines:
             law, operator = self.channels[line.sources[0][0]].law, given.pop(line.sources[0])
@@ -185,6 +188,16 @@ class Equation(Module):
             functions |= {f"channels[{place}]: {name}": f for name, f in channel.time_functions.items()}
         found = [f.edges_within(name, float(times[0]), float(times[-1])) for name, f in functions.items()]
         return np.unique(np.concatenate([np.zeros(0), *found]))
+
+    def record_kind(self, line: Line) -> Kind:
+        """What a line writes: its detector's kind, or what belongs to the law of its channel."""
+        kind = self.detectors[line.detector].kind if line.detector >= 0 else None
+        return kind or _KINDS[self.channels[line.sources[0][0]].law.name]
+
+    def in_given_basis(self, channel: Channel, operators: Array) -> Array:
+        """Operators (..., dim, dim) of the channel, from its basis."""
+        columns = self.basis_matrix(channel)
+        return operators if columns is None else columns @ operators @ columns.conj().T
 
     def basis_matrix(self, channel: Channel) -> Any:
         """The columns of the channel's basis in the given basis, (dim, dim), or None for the given basis itself."""

@@ -21,7 +21,6 @@ from stochq.schemes import Scheme
 RECORDS = "records of detectors"
 # Intervals whose length is a whole number of the record's, up to this relative distance, count as exactly that.
 _SNAP = 1e-6
-_KINDS: dict[str, Kind] = {"real": "homodyne", "complex": "heterodyne", "jump": "counting"}
 # So many numbers of a trajectory's record make a summary that fills a device call alone.
 _MANY_NUMBERS = 64
 _ROOT_TWO = math.sqrt(2.0)
@@ -154,7 +153,7 @@ def recording_of(
             raise ValueError(f"interval: expected None without records; got {interval!r}. Pass records=True beside it.")
         return None
     lines = _chosen(equation, records)
-    kinds: tuple[Kind, ...] = tuple(_kind(equation, line) for line in lines)
+    kinds: tuple[Kind, ...] = tuple(equation.record_kind(line) for line in lines)
     for channel in {channel for line in lines for channel, _ in line.sources}:
         if problem := scheme.missing_record(equation.channels[channel]):
             raise ValueError(f"records: expected a scheme that returns them: {problem}.")
@@ -193,14 +192,6 @@ def _why_none(equation: Equation) -> str:
     return "; ".join(sorted(reasons)) if reasons else "nothing acts in it that a detector could watch"
 
 
-def _kind(equation: Equation, line: Line) -> Kind:
-    if line.detector >= 0:
-        kind = equation.detectors[line.detector].kind
-        assert kind is not None
-        return kind
-    return _KINDS[equation.channels[line.sources[0][0]].law.name]
-
-
 def _written(equation: Equation, line: Line, kind: Kind) -> tuple[float, list[float]]:
     """The factor of a line's increments, and what is added to each of its columns per time."""
     if line.detector < 0:
@@ -218,8 +209,7 @@ def _means(equation: Equation, lines: tuple[Line, ...]) -> dict[str, np.ndarray]
             channel = equation.channels[place]
             if channel.time_dependent:
                 continue
-            columns, one = equation.basis_matrix(channel), np.asarray(channel.operators()[operator])
-            one = one if columns is None else columns @ one @ np.conj(columns).T
+            one = np.asarray(equation.in_given_basis(channel, np.asarray(channel.operators()[operator])))
             if channel.law.counts:
                 label = f"clicks of {line.name}"
                 found[label] = found.get(label, 0) + np.conj(one).T @ one

@@ -98,6 +98,4 @@ def _counters(equation: Equation) -> dict[str, np.ndarray]:
 def _source(equation: Equation, place: int, operator: int, t: float) -> np.ndarray:
     """An operator (dim, dim) of a channel at time t, in the given basis."""
     channel = equation.channels[place]
-    columns = equation.basis_matrix(channel)
-    own = np.asarray(channel.operators_at(t))[operator]
-    return own if columns is None else np.asarray(columns) @ own @ np.asarray(columns).conj().T
+    return np.asarray(equation.in_given_basis(channel, np.asarray(channel.operators_at(t)[operator])))

@@ -20,8 +20,8 @@ _ERROR_SAFETY = 10.0
 _MAX_STEPS = 10_000_000
 # How far inside a span, in its lengths, its ends are looked at.
 _INSET = 1e-10
-# Steps that a run of an equation that depends on time has at least.
-_LEAST_STEPS = 256
+# Steps that a run of an equation that depends on time has at least: none leaps over a pulse.
+LEAST_STEPS = 256
 
 Slope = Callable[[Number, jax.Array], jax.Array]
 
@@ -49,7 +49,7 @@ def integrate(
     equation: from which the slope is made. Where it depends on time no step reaches over a jump of a coefficient, nor
     is longer than a small part of the run: one that has grown where nothing happens would leap over a pulse.
     """
-    longest = (times[-1] - times[0]) / _LEAST_STEPS if equation.time_dependent else np.inf
+    longest = (times[-1] - times[0]) / LEAST_STEPS if equation.time_dependent else np.inf
     fine = coarse = jnp.asarray(start)
     error, steps = 0.0, 0
     yield start, error, steps

@@ -14,6 +14,7 @@ from stochq.arrays import Array, Number
 from stochq.channels import Channel, Energy, Given
 from stochq.equation import Equation
 from stochq.exact.action import ChannelBases, generator, pack, packed_generator, unpack
+from stochq.exact.ode import LEAST_STEPS
 from stochq.exact.runge_kutta import Slope, Tolerance, find_common_steps, make_steps
 from stochq.systems.basis import into
 from stochq.systems.fourier import Spectral
@@ -23,8 +24,6 @@ from stochq.systems.linear import apply_matrix
 
 # Tolerances of the adaptive method, relative and absolute, by the precision.
 _TOLERANCES = {"float64": (1e-8, 1e-10), "float32": (1e-5, 1e-6)}
-# An equation that depends on time is looked at at least so often in a run: no step leaps over a pulse.
-_LEAST_STEPS = 256
 
 # Real observables: a diagonal (dim,), a matrix (dim, dim) or a quadratic function of ψ each.
 Rows = tuple[Any, ...]
@@ -206,7 +205,7 @@ def by_integration(equation: Equation, rho: jax.Array, rows: Rows, times: Times)
     arrays, rest = eqx.partition((equation, rho), eqx.is_array)
     leaves, structure = jax.tree_util.tree_flatten(arrays)
     relative, absolute = _TOLERANCES[str(stops.dtype)]
-    longest = (stops[-1] - stops[0]) / (_LEAST_STEPS if equation.time_dependent else 1)
+    longest = (stops[-1] - stops[0]) / (LEAST_STEPS if equation.time_dependent else 1)
 
     def problem(leaves: list[jax.Array], first: jax.Array) -> tuple[Slope, jax.Array]:
         one_equation, one_rho = eqx.combine(jax.tree_util.tree_unflatten(structure, leaves), rest)

@@ -44,7 +44,10 @@ class Controller(Module):
     def output(self, memory: Memory, t: jax.Array) -> Mapping[str, jax.Array]:
         """What acts in the step that begins at time t: coefficients of controls, by their names, in the unit of the
         coefficient; phases of the local oscillators of homodyne detectors, by the detectors' names, radians, which are
-        added to their own. What is not named is 0."""
+        added to their own. What is not named is 0.
+
+        A detector of a real diagonal operator at phase 0, whose steps are exact, takes phases where its own is a
+        function, phase=lambda t: 0 * t."""
 
 
 @final

@@ -149,11 +149,18 @@ def _shapes(method: str, function: Any, *arguments: Any) -> Any:
 
 
 def _check_outputs(loop: Loop, equation: Equation, outputs: Any) -> None:
-    detectors = [line.name for line in equation.lines if _takes_phases(equation, line)]
+    homodyne = [line for line in equation.lines if _is_homodyne(equation, line)]
+    detectors = [line.name for line in homodyne if _takes_phases(equation, line)]
+    fixed = [line.name for line in homodyne if line.name not in detectors]
     known = f"controls: {_listed(loop.controls)}; phases: {_listed(detectors)}"
     if not isinstance(outputs, Mapping):
         raise ValueError(f"controller: expected output to return {{name: number}}; got {type(outputs).__name__}.")
     for name, value in outputs.items():
+        if name in fixed:
+            raise ValueError(
+                f"controller: expected phases of detectors that can turn; {name!r} watches a real diagonal operator at "
+                "phase 0, whose steps are exact for that phase alone. Make it with homodyne(L, phase=lambda t: 0 * t)."
+            )
         if name not in loop.controls and name not in detectors:
             raise ValueError(f"controller: expected output to name what there is ({known}); got {name!r}.")
         if value.shape != () or jnp.issubdtype(value.dtype, jnp.complexfloating):
@@ -167,9 +174,11 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(map(repr, names)) or "none"
 
 
+def _is_homodyne(equation: Equation, line: Line) -> bool:
+    return line.detector >= 0 and isinstance(equation.detectors[line.detector], Homodyne)
+
+
 def _takes_phases(equation: Equation, line: Line) -> bool:
-    if line.detector < 0 or not isinstance(equation.detectors[line.detector], Homodyne):
-        return False
     ((channel, _),) = line.sources
     law = equation.channels[channel].law
     return equation.channels[channel].flow(law).takes_phases

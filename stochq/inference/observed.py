@@ -51,7 +51,7 @@ def slots(equation: Equation) -> list[Slot]:
     places = {True: 0, False: 0}
     for line in equation.lines:
         detector = equation.detectors[line.detector] if line.detector >= 0 else None
-        kind = detector.kind if detector is not None and detector.kind else _law_kind(equation, line.sources[0][0])
+        kind = equation.record_kind(line)
         counts = kind == "counting"
         found.append(Slot(line.name, kind, places[counts], detector))
         places[counts] += COLUMNS[kind]
@@ -62,11 +62,6 @@ def slots(equation: Equation) -> list[Slot]:
             "who watches: sq.models.monitored(hamiltonian, {'current': sq.measurement.homodyne(L)})."
         )
     return found
-
-
-def _law_kind(equation: Equation, place: int) -> Kind:
-    kinds: dict[str, Kind] = {"complex": "heterodyne", "jump": "counting"}
-    return kinds.get(equation.channels[place].law.name, "homodyne")
 
 
 def as_monitored(equation: Any) -> Equation:

@@ -302,7 +302,10 @@ FINE = Wrong(lambda memory: {})
             lambda: Loop(Wrong(lambda m: {"pull": m}), {"push": SIGMA_X}),
             "^controller: expected output to name what there is .*'push'; phases: 'current'.; got 'pull'",
         ),
-        (lambda: Loop(Wrong(lambda m: {"diagonal": m})), "got 'diagonal'"),
+        (
+            lambda: Loop(Wrong(lambda m: {"diagonal": m})),
+            "^controller: expected phases of detectors that can turn; 'diagonal' .*phase=lambda t: 0",
+        ),
         (lambda: Loop(Wrong(lambda m: m), {"push": SIGMA_X}), "^controller: expected output to return {name: number}"),
         (
             lambda: Loop(Wrong(lambda m: {"push": jnp.ones(2)}), {"push": SIGMA_X}),
