@@ -15,13 +15,13 @@ from stochq.compiling import compiled
 from stochq.ensemble.result import MEGABYTE
 from stochq.ensemble.runner import thread_pool, workers
 from stochq.equation import Equation
-from stochq.inference.likelihood.choose import Kind, Method, build, check_method
-from stochq.inference.likelihood.instrument import Instrument, Written
-from stochq.inference.likelihood.sweep import sweep
-from stochq.inference.observed import Observed, as_monitored
+from stochq.inference.observed import as_monitored
 from stochq.inference.operators import operator_rows
 from stochq.inference.reading import Reading, reading
 from stochq.inference.summary import summary
+from stochq.instruments.choose import Kind, Method, build, check_method
+from stochq.instruments.instrument import Instrument, Observed, Written
+from stochq.instruments.sweep import sweep
 from stochq.measurement import Record
 from stochq.real_parts import by_observable
 

@@ -9,7 +9,7 @@ import numpy as np
 from stochq.arrays import Array, Number, is_concrete
 from stochq.equation import Equation, as_equation
 from stochq.exact.inputs import initial_density, intervals
-from stochq.inference.likelihood.instrument import Written
+from stochq.instruments.instrument import Observed, Written
 from stochq.measurement import Record
 from stochq.measurement.line import WatchedParts
 from stochq.measurement.record import COLUMNS, Kind
@@ -28,18 +28,6 @@ class Slot(NamedTuple):
     kind: Kind
     place: int
     detector: Any
-
-
-class Observed(NamedTuple):
-    """parts: of all bins, or with a leading axis (bins, ...) where the equation depends on time; lengths: (bins,);
-    written: (T, ...) with unit noise; correction: (R,), what gain and offset add to the log-likelihood; most_clicks: of
-    one counter in one bin."""
-
-    parts: WatchedParts
-    lengths: np.ndarray
-    written: Written
-    correction: Array
-    most_clicks: int
 
 
 def slots(equation: Equation) -> list[Slot]:

@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from stochq.arrays import Array, is_concrete
-from stochq.inference.likelihood.choose import Kind, Method, choose
-from stochq.inference.likelihood.widths import error_of_width
-from stochq.inference.observed import Observed, as_monitored, initial_state, observe
+from stochq.inference.observed import as_monitored, initial_state, observe
+from stochq.instruments.choose import Kind, Method, choose
+from stochq.instruments.instrument import Observed
+from stochq.instruments.widths import error_of_width
 
 # Errors of the log-likelihood of a record from the width of its bins that are worth a warning.
 _LARGEST_ERROR = 0.1

@@ -10,10 +10,10 @@ import numpy as np
 
 from stochq.equation import Equation
 from stochq.inference.filtering import log_likelihood, traced_likelihood
-from stochq.inference.likelihood.choose import Kind
 from stochq.inference.minimize import Local
 from stochq.inference.reading import note_of_wide_bins, reading
 from stochq.inference.result import shaped
+from stochq.instruments.choose import Kind
 from stochq.measurement import Record
 
 # Compiled likelihoods that are kept.

@@ -13,12 +13,12 @@ from numpy.typing import ArrayLike
 from stochq.arrays import Array, check_numbers
 from stochq.compiling import compiled
 from stochq.equation import Equation
-from stochq.inference.likelihood.choose import LARGEST_EXACT, build
-from stochq.inference.likelihood.exact import ExactInstrument
-from stochq.inference.likelihood.hermite import hermite
-from stochq.inference.likelihood.instrument import Written
-from stochq.inference.likelihood.superoperators import total_loss, traces
-from stochq.inference.observed import Observed, as_monitored, electronics, initial_state, parts_of_bins, slots
+from stochq.inference.observed import as_monitored, electronics, initial_state, parts_of_bins, slots
+from stochq.instruments.choose import LARGEST_EXACT, build
+from stochq.instruments.exact import ExactInstrument
+from stochq.instruments.hermite import hermite
+from stochq.instruments.instrument import Observed, Written
+from stochq.instruments.superoperators import total_loss, traces
 from stochq.measurement import Record
 from stochq.measurement.line import WatchedParts
 from stochq.measurement.record import COLUMNS, Kind

@@ -16,12 +16,12 @@ from stochq.compiling import compiled
 from stochq.ensemble.result import MEGABYTE
 from stochq.equation import Equation
 from stochq.inference.filtering import check_possible, in_blocks
-from stochq.inference.likelihood.choose import Method, build
-from stochq.inference.likelihood.instrument import Instrument, Written
 from stochq.inference.observed import as_monitored
 from stochq.inference.operators import operator_rows
 from stochq.inference.reading import reading
 from stochq.inference.summary import summary
+from stochq.instruments.choose import Method, build
+from stochq.instruments.instrument import Instrument, Written
 from stochq.measurement import Record
 
 # Eigenvalues of an observable that are closer than this fraction of the largest are one outcome.

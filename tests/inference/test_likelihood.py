@@ -11,12 +11,13 @@ from scipy.linalg import expm
 from scipy.stats import poisson
 
 import stochq as sq
-from stochq.inference.likelihood.exact import exact_instrument
-from stochq.inference.likelihood.hermite import powers_up_to
-from stochq.inference.likelihood.kraus import kraus_instrument, mean_of_records
-from stochq.inference.likelihood.widths import error_of_width
-from stochq.inference.likelihood.words import words_of
 from stochq.inference.observed import observe
+from stochq.instruments.exact import exact_instrument
+from stochq.instruments.hermite import powers_up_to
+from stochq.instruments.instrument import Written
+from stochq.instruments.kraus import kraus_instrument, mean_of_records
+from stochq.instruments.widths import error_of_width
+from stochq.instruments.words import words_of
 from stochq.measurement import counting, heterodyne, homodyne, unread
 from stochq.measurement.line import WatchedParts
 from tests import liouville
@@ -184,9 +185,7 @@ def test_weights_of_kraus_maps_are_those_of_a_law():
         instrument, mean = jax.jit(
             lambda: (kraus_instrument(parts, np.array([step]), pure=False), mean_of_records(words_of(parts, step)))
         )()
-        data = sq.inference.likelihood.instrument.Written(
-            np.sqrt(step) * points[None, None], np.zeros((1, 0, 20)), np.zeros(1, int)
-        )
+        data = Written(np.sqrt(step) * points[None, None], np.zeros((1, 0, 20)), np.zeros(1, int))
         prepared = jax.tree.map(lambda array: array[0], instrument.prepare(data))
         weight, mean = np.asarray(instrument.step(instrument.start(rho, 20), prepared)[1]), np.asarray(mean)
     assert abs(weights @ weight / weights.sum() - 1) < 1e-12

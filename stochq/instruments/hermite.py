@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from stochq.arrays import Array
-from stochq.inference.likelihood.instrument import Written
+from stochq.instruments.instrument import Written
 
 # How often each column's variable occurs in a word: one number for each column, diffusive ones first.
 Powers = tuple[tuple[int, ...], ...]

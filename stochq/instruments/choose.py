@@ -10,14 +10,13 @@ import numpy as np
 
 from stochq.arrays import Array, is_concrete
 from stochq.compiling import compiled
-from stochq.inference.likelihood.commuting import commutes, commuting_instrument
-from stochq.inference.likelihood.exact import ExactInstrument, coefficients, doublings_of
-from stochq.inference.likelihood.hermite import Powers, powers_up_to
-from stochq.inference.likelihood.instrument import Instrument
-from stochq.inference.likelihood.kraus import kraus_instrument
-from stochq.inference.likelihood.low_rank import low_rank_instrument
-from stochq.inference.likelihood.words import moments
-from stochq.inference.observed import Observed
+from stochq.instruments.commuting import commutes, commuting_instrument
+from stochq.instruments.exact import ExactInstrument, coefficients, doublings_of
+from stochq.instruments.hermite import Powers, powers_up_to
+from stochq.instruments.instrument import Instrument, Observed
+from stochq.instruments.kraus import kraus_instrument
+from stochq.instruments.low_rank import low_rank_instrument
+from stochq.instruments.words import moments
 from stochq.measurement.line import WatchedParts
 from stochq.systems.checks import check_count
 

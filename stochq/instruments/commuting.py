@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from stochq.arrays import Array
-from stochq.inference.likelihood.instrument import Instrument, Written
+from stochq.instruments.instrument import Instrument, Written
 from stochq.measurement.line import WatchedParts
 
 

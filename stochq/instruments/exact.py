@@ -19,9 +19,9 @@ import numpy as np
 from jax import lax
 
 from stochq.arrays import Array
-from stochq.inference.likelihood.hermite import Powers, polynomials
-from stochq.inference.likelihood.instrument import Instrument, Written
-from stochq.inference.likelihood.superoperators import (
+from stochq.instruments.hermite import Powers, polynomials
+from stochq.instruments.instrument import Instrument, Written
+from stochq.instruments.superoperators import (
     click_maps,
     coordinates,
     current_maps,

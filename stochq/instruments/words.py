@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from stochq.arrays import Array
-from stochq.inference.likelihood.hermite import Powers, powers_up_to
-from stochq.inference.likelihood.superoperators import exponential, total_loss
+from stochq.instruments.hermite import Powers, powers_up_to
+from stochq.instruments.superoperators import exponential, total_loss
 from stochq.measurement.line import WatchedParts
 
 # A current's operator is of order ½ in the bin's width, the loss of order 1; words to order 2 have four halves.

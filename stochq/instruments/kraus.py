@@ -20,9 +20,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from stochq.arrays import Array
-from stochq.inference.likelihood.hermite import polynomials
-from stochq.inference.likelihood.instrument import Instrument, Written
-from stochq.inference.likelihood.words import Words, moments, word_powers, words_of
+from stochq.instruments.hermite import polynomials
+from stochq.instruments.instrument import Instrument, Written
+from stochq.instruments.words import Words, moments, word_powers, words_of
 from stochq.measurement.line import WatchedParts
 
 # Clicks in one bin that are counted in the mean over all records.

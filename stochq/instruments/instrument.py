@@ -5,8 +5,10 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from stochq.arrays import Array
+from stochq.measurement.line import WatchedParts
 from stochq.module import Module
 
 
@@ -20,6 +22,18 @@ class Written(NamedTuple):
     current: Array
     clicks: Array
     which: Array
+
+
+class Observed(NamedTuple):
+    """parts: of all bins, or with a leading axis (bins, ...) where the equation depends on time; lengths: (bins,);
+    written: (T, ...) with unit noise; correction: (R,), what gain and offset add to the log-likelihood; most_clicks: of
+    one counter in one bin."""
+
+    parts: WatchedParts
+    lengths: np.ndarray
+    written: Written
+    correction: Array
+    most_clicks: int
 
 
 class Instrument(Module):

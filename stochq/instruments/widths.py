@@ -6,8 +6,8 @@ import numpy as np
 
 from stochq.arrays import Array
 from stochq.compiling import compiled
-from stochq.inference.likelihood.hermite import Powers
-from stochq.inference.likelihood.words import Words, moments, word_powers, words_of
+from stochq.instruments.hermite import Powers
+from stochq.instruments.words import Words, moments, word_powers, words_of
 from stochq.measurement.line import WatchedParts
 
 # The mean state is followed over so many bins; over few of them where its dimension is above the limit.

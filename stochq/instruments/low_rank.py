@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from stochq.arrays import Array
-from stochq.inference.likelihood.kraus import (
+from stochq.instruments.kraus import (
     KrausInstrument,
     RealWords,
     apply_outcome,

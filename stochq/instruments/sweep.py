@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from stochq.inference.likelihood.instrument import Instrument, Written
+from stochq.instruments.instrument import Instrument, Written
 
 # Bins times records of one block: what is prepared for it stays in a core's cache, and a gradient keeps one state for
 # each block and makes the rest again.
