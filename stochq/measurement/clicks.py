@@ -13,7 +13,8 @@ class Clicks:
     """The clicks of one counter in all trajectories, in the order of trajectories and of time.
 
     trajectory (clicks,): which one clicked; time (clicks,): when; trajectories: how many there are, those without a
-    click included. `clicks[n]` are the times of trajectory n, `len(clicks)` is the number of trajectories.
+    click included. `clicks[n]` are the times of trajectory n, `len(clicks)` is the number of trajectories. One that
+    failed, whose record is NaN, has one time, NaN.
 
     >>> clicks = Clicks(np.array([0, 2, 2]), np.array([0.5, 0.1, 0.7]), 3)
     >>> clicks, clicks[2], clicks.waiting_times()
@@ -30,8 +31,8 @@ class Clicks:
 
     @property
     def total(self) -> int:
-        """How many clicks there are in all trajectories."""
-        return len(self.time)
+        """How many clicks there are in all trajectories that did not fail."""
+        return int(np.count_nonzero(~np.isnan(self.time)))
 
     def __iter__(self) -> Iterator[np.ndarray]:
         return (self[trajectory] for trajectory in range(self.trajectories))

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy import stats
@@ -161,3 +162,19 @@ def test_clicks_are_kept_in_files_and_merge(tmp_path):
         np.testing.assert_array_equal(both[3], clicks[3])
         np.testing.assert_array_equal(both[43], second.clicks["photon"][3])
     assert replace(first, clicks={}).merge(second).clicks == {}
+
+
+def test_clicks_of_trajectories_that_failed_are_no_numbers():
+    """As their records are: here those that clicked, as an observable has no value then."""
+    equation = sq.models.monitored(np.zeros((2, 2)), {"n": sq.measurement.counting(0.1 * LOWERING)})
+
+    def upper(psi):
+        return jnp.where(jnp.abs(psi[1]) > 0.5, 1.0, jnp.nan)
+
+    run = {"observables": {"p": upper}, "trajectories": 2048, "records": True}
+    result = sq.simulate(equation, [0.0, 1.0], [0.0, 0.2, 0.4], **run)
+    failed = np.isnan(result.records["n"]).all(axis=1)
+    clicks = result.clicks["n"]
+    assert 0 < failed.sum() < 20 and len(clicks) == 2048 and clicks.total == 0
+    for n in range(2048):
+        np.testing.assert_array_equal(clicks[n], [np.nan] if failed[n] else [])

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 import stochq as sq
+from stochq.ensemble.jumps.evolution import ExponentialClocks
 from tests import liouville
-from tests.judging import judge_ensemble
+from tests.judging import judge_ensemble, judge_mean
 from tests.problems import hermitian, projectors, state, transitions, unitary
 
 TIMES = np.array([0.0, 0.05, 0.4, 1.1, 1.2])
@@ -90,3 +91,55 @@ def test_a_tolerance_is_met_by_trajectories_alone():
     rho = liouville.density(np.array([[0.0, 1.0], [1.0, 0.0]]), [LOWERING], np.array([0.0, 1.0]), [0, 1, 2.5])
     assert result.info["reached"] <= 0.01 and result.trajectories < 10**5
     assert np.abs(result.mean["p"] - rho[:, 0, 0].real).max() < 0.01
+
+
+def test_dark_states_never_click():
+    """Their norm falls by rounding alone, which adds up over many saved times."""
+    ground = sq.models.unravel(np.diag([0.0, 1.3]), [LOWERING], noise="jump")
+    basis = unitary(3, 11)
+    bright = np.outer(basis[:, 2], basis[:, 0].conj())
+    dark = sq.models.unravel(basis @ np.diag([1.0, 0.3, 1.7]) @ basis.conj().T, [bright], noise="jump")
+    for equation, psi0 in ((ground, [1.0, 0.0]), (dark, basis[:, 1])):
+        run = {"observables": {}, "trajectories": 256, "records": True}
+        result = sq.simulate(equation, psi0, np.linspace(0, 20, 10_001), **run)
+        np.testing.assert_array_equal(result.records.increments, 0)
+
+
+def test_clicks_that_norms_do_not_resolve_come_at_their_rate():
+    """A decay of 2·10⁻⁶ between saved times, of which a norm in single precision knows three percent."""
+    equation = sq.models.unravel(np.diag([0.0, 1.0]), [np.sqrt(2e-5) * LOWERING], noise="jump")
+    run = {"observables": {"p": np.array([1.0, 0.0])}, "trajectories": 2**16}
+    result = sq.simulate(equation, [0.0, 1.0], np.linspace(0, 100, 1001), **run)
+    expected = -np.expm1(-2e-3)
+    judge_mean(result.mean["p"][-1], np.hypot(np.sqrt(expected / 2**16), 0.05 * expected), expected, "rare clicks")
+
+
+def test_a_clock_never_begins_at_its_end():
+    """Of the uniform number 1, which single precision draws once in 2²⁵ times."""
+    clocks = ExponentialClocks(np.float32(1e-30), np.zeros(1, np.float32), None)
+    assert float(clocks.clock(np.ones(1, np.float32))[0]) > 1e20
+
+
+def test_phases_that_single_precision_does_not_resolve_are_refused():
+    """⟨σx⟩ = cos(Et)e^{−γt/2} of a decaying superposition."""
+    equation = sq.models.unravel(np.diag([0.0, 1234.567]), [1e-3 * LOWERING], noise="jump")
+    times, run = [0.0, 20_000.0], {"observables": {"x": [[0.0, 1.0], [1.0, 0.0]]}, "trajectories": 8192}
+    with pytest.raises(ValueError, match="^precision: expected 'double' for levels"):
+        sq.simulate(equation, np.sqrt([0.5, 0.5]), times, **run)
+    result = sq.simulate(equation, np.sqrt([0.5, 0.5]), times, precision="double", **run)
+    expected = {"x": np.cos(1234.567 * np.array(times)) * np.exp(-0.5e-6 * np.array(times))}
+    judge_ensemble(result, expected, "phases in double precision")
+
+
+def test_hits_at_the_edge_of_the_box_warn():
+    particle = sq.systems.particle(64, 16.0, 1.0, None)
+    equation = sq.models.grw(particle, rate=0.1, length=1.0)
+    run = {"observables": {"x": particle.coordinates[0]}, "trajectories": 32}
+    with pytest.warns(UserWarning, match="reached the edge of the box"):
+        sq.simulate(equation, particle.gaussian(0.0, 1.0, 3.0), [0.0, 2.5], **run)
+
+
+def test_more_clicks_than_counters_hold_are_refused():
+    equation = sq.models.unravel(np.zeros((2, 2)), [1e3 * np.diag([1.0, -1.0])], noise="jump")
+    with pytest.raises(ValueError, match="^times: expected fewer than 1.07e\\+09 clicks"):
+        sq.simulate(equation, [0.6, 0.8], [0.0, 2000.0], observables={}, trajectories=32)

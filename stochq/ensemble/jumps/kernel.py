@@ -10,7 +10,7 @@ from jax import lax
 from stochq.channels.born import draw_one
 from stochq.channels.jumps import Jumps
 from stochq.ensemble.initial import starting_states
-from stochq.ensemble.jumps.evolution import Evolution
+from stochq.ensemble.jumps.evolution import Advanced, Evolution, excess
 from stochq.noise import threefry
 from stochq.noise.normals import uniform
 from stochq.schemes import Frame
@@ -48,13 +48,15 @@ class JumpGrid(NamedTuple):
 class Clicking(NamedTuple):
     """What clicks do: jumps of every channel; losses of each where there are several, to choose among them; columns:
     the record (operators,) that each operator of all channels writes, or −1; firsts: of each channel's operators among
-    all; records: how many there are."""
+    all; records: how many there are; root: of ΣL†L of all channels in the frame's basis, None where no click is thinned
+    out."""
 
     jumps: tuple[Jumps, ...]
     losses: tuple[Any, ...]
     columns: Any
     firsts: tuple[int, ...]
     records: int
+    root: Any = None
 
 
 class _Carry(NamedTuple):
@@ -160,8 +162,11 @@ def _advance_pending(
     events = taken(carry.events)
     after = events + moved.clicks.astype(jnp.uint32)
     uniforms = _uniforms(key, taken(trajectories), events + np.uint32(1), 2 * _SLOTS, moved.clock.dtype)
+    share = _real_share(clicking.root, moved)
+    clicks = moved.clicks & (uniforms[-1] <= share)
+    uniforms[-1] = uniforms[-1] / share
     psi, operator = _clicked(frame, evolution, clicking, moved.psi, uniforms[1:])
-    psi = jnp.where(moved.clicks[None], psi, moved.psi)
+    psi = jnp.where(clicks[None], psi, moved.psi)
     clock = jnp.where(moved.clicks, evolution.clock(uniforms[0]), moved.clock)
     settled = evolution.settle(psi, clock, moved.remaining)
     carry = carry._replace(
@@ -172,7 +177,7 @@ def _advance_pending(
     )
     if not clicking.records:
         return carry
-    record = jnp.where(moved.clicks, jnp.asarray(clicking.columns)[operator], -1)
+    record = jnp.where(clicks, jnp.asarray(clicking.columns)[operator], -1)
     ones = (record[None] == jnp.arange(clicking.records)[:, None]).astype(carry.counts.dtype)
     carry = carry._replace(counts=carry.counts.at[:, chosen].add(ones, mode="drop"))
     if not loop.clicks:
@@ -184,6 +189,16 @@ def _advance_pending(
         logged=put(carry.logged, logged + is_recorded.astype(jnp.uint32)),
         log=carry.log.at[:, place, chosen].set(entry.astype(carry.log.dtype), mode="drop"),
     )
+
+
+def _real_share(root: Any, moved: Advanced) -> jax.Array:
+    """The part (columns,) of the clicks that are found which is no excess: rate over rate and `EXCESS`. Zero in dark
+    states, whose norm falls by rounding alone, to rounding squared, as it is of √(ΣL†L)ψ."""
+    if root is None:
+        return jnp.ones_like(moved.clock)
+    bright = root[:, None] * moved.psi if root.ndim == 1 else apply_matrix(root, moved.psi)
+    expected = level_sum(populations(bright))[0] * moved.searched
+    return expected / (expected + excess(expected.dtype))
 
 
 def _uniforms(

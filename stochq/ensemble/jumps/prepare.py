@@ -27,8 +27,9 @@ _LEVELS = 2
 
 def evolution_of(
     frame: Frame, jumps: tuple[Jumps, ...], psi0: np.ndarray, lengths: np.ndarray, precision: str
-) -> tuple[Evolution, np.ndarray]:
-    """The evolution of a frame between clicks, and the index (T-1,) of each interval among the different ones.
+) -> tuple[Evolution, np.ndarray, float]:
+    """The evolution of a frame between clicks, the index (T-1,) of each interval among the different ones, and the rate
+    of clicks that is to be expected.
 
     psi0: as of `Task`, in the given basis.
     """
@@ -40,11 +41,11 @@ def evolution_of(
         held = None if isinstance(frame.hamiltonian, DiagonalHamiltonian) else vectors
         # A rate of zero never clicks: its clock must only outlast the run.
         rate = max(float(loss.mean()), np.finfo(np.float32).tiny * 1e3)
-        return ExponentialClocks(np.float64(rate), energies / hbar, held), index
+        return ExponentialClocks(np.float64(rate), energies / hbar, held), index, rate
     generator = _generator(frame, loss, hbar)
     start = psi0 if frame.columns is None else np.asarray(frame.columns).conj().T @ psi0
     rate = _usual_rate(generator, loss, start, lengths)
-    return _powers(generator, rate, distinct, precision), index
+    return _powers(generator, rate, distinct, precision), index, rate
 
 
 def _usual_rate(generator: np.ndarray, loss: np.ndarray, psi: np.ndarray, lengths: np.ndarray) -> float:
@@ -57,7 +58,8 @@ def _usual_rate(generator: np.ndarray, loss: np.ndarray, psi: np.ndarray, length
         psi = propagator * psi.T if propagator.ndim == 1 else (propagator @ psi).T
         psi = psi.T / np.linalg.norm(psi)
         rates.append(np.vdot(psi, (loss * psi.T).T if loss.ndim == 1 else loss @ psi).real)
-    return max(float(np.mean(rates)), np.finfo(float).tiny)
+    # No click is ever expected: a rate whose inverse is still a number.
+    return max(float(np.mean(rates)), 1e3 * np.finfo(float).tiny)
 
 
 def _distinct(lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -77,6 +79,14 @@ def total_loss(frame: Frame, jumps: tuple[Jumps, ...]) -> np.ndarray:
             loss, total = (np.diag(one) if one.ndim == 1 else one for one in (loss, total))
         total = total + loss
     return as_loss(total)
+
+
+def square_root(loss: np.ndarray) -> np.ndarray:
+    """√ of `total_loss`, in its form."""
+    if loss.ndim == 1:
+        return np.sqrt(loss)
+    rates, vectors = np.linalg.eigh(loss)
+    return (np.sqrt(np.maximum(rates, 0)) * vectors) @ vectors.conj().T
 
 
 def _generator(frame: Frame, loss: np.ndarray, hbar: float) -> np.ndarray:

@@ -5,10 +5,10 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from stochq.ensemble.jumps.evolution import Evolution
+from stochq.ensemble.jumps.evolution import Evolution, ExponentialClocks
 from stochq.ensemble.jumps.kernel import Clicking, JumpGrid, JumpLoop, run_block
 from stochq.ensemble.jumps.log import CLICKS, ClickLog
-from stochq.ensemble.jumps.prepare import evolution_of, total_loss
+from stochq.ensemble.jumps.prepare import evolution_of, square_root, total_loss
 from stochq.ensemble.observables import Readout, readout
 from stochq.ensemble.problem import block_size, cast, constant_phases, covariance_points
 from stochq.ensemble.records import RECORDS
@@ -99,9 +99,7 @@ def build_jump_problem(task: Task, clicks: int = 0) -> JumpProblem:
     frame, read = task.frame, readout(task.watched, task.dim)
     jumps = tuple(channel.jumps() for channel in frame.channels)
     lengths = np.diff(task.times)
-    evolution, index = evolution_of(frame, jumps, task.psi, lengths, task.precision)
-    loss = total_loss(frame, jumps)
-    rate = float(np.mean(loss if loss.ndim == 1 else np.diagonal(loss).real))
+    evolution, index, rate = evolution_of(frame, jumps, task.psi, lengths, task.precision)
     block = block_size(task.dim)
     loop = JumpLoop(block, int(np.clip(block // 4, *_GROUP)), clicks)
     points = covariance_points(len(read.names), len(task.times))
@@ -110,6 +108,8 @@ def build_jump_problem(task: Task, clicks: int = 0) -> JumpProblem:
     steps = np.maximum(np.ceil(rate * lengths), 1).astype(np.int64)
     grid = JumpGrid(task.times, lengths, index, steps, phases)
     clicking = _clicking(task.equation, jumps, records)
+    if not isinstance(evolution, ExponentialClocks):
+        clicking = clicking._replace(root=square_root(total_loss(frame, jumps)))
     parts = cast((frame, evolution, clicking, grid, task.psi, read, statistics), task.precision)
     frame, evolution, clicking, grid, psi, read, statistics = parts
     if task.recording is not None:

@@ -8,8 +8,10 @@ import numpy as np
 from stochq.accuracy.bias import StepPlan
 from stochq.accuracy.grid import longest_interval, time_grid
 from stochq.ensemble.assemble import assemble
+from stochq.ensemble.grid_checks import warn_about_grid
 from stochq.ensemble.jumps.problem import JumpProblem, build_jump_problem, has_exact_jumps
 from stochq.ensemble.kept import with_kept
+from stochq.ensemble.planning import check_phases
 from stochq.ensemble.problem import block_size, constant_phases
 from stochq.ensemble.records import RECORDS
 from stochq.ensemble.result import EnsembleResult
@@ -21,6 +23,8 @@ from stochq.equation import Equation
 _REASON = "no time step: between clicks the evolution is exact, and their times are found to rounding"
 # The log of clicks of a block of trajectories takes at most so much memory.
 _LOG_BYTES = 2**29
+# Each takes two numbers of a counter of 32 bits; twice as many as are expected fit.
+_MOST_EVENTS = 2**30
 
 
 def check_no_step(equation: Equation, scheme: Any, dt: Any, antithetic: Any, interval: Any) -> None:
@@ -44,8 +48,10 @@ def simulate_jumps(
     task: Task, trajectories: int, tolerance: float | None, keep: int, asked: list[str], execution: Execution
 ) -> EnsembleResult:
     """The ensemble of a task whose channels have clicks alone. asked: names in the order of the result."""
+    check_phases(task)
     # Steps of a grid are here the expected events, of which a progress bar and rounding take notice.
     problem = build_jump_problem(task)
+    _check_counters(int(np.sum(problem.grid.steps)), trajectories)
     grid = time_grid(task.times, longest_interval(task.times))._replace(steps=np.asarray(problem.grid.steps))
     plan = _plan(task)
     target = None if tolerance is None else target_of(task, plan, tolerance, grid.total_steps)
@@ -62,8 +68,19 @@ def simulate_jumps(
     result = assemble(problem, grid, totals, plan, asked, task.precision, task.seed)
     if target is not None:
         report_on(result, target, totals, trajectories)
+    warn_about_grid(result.info)
     phases = constant_phases(task, task.times) if problem.grid.phases is None else None
     return with_kept(result, problem, min(keep, totals.done), task.precision, phases, task.equation)
+
+
+def _check_counters(expected: int, trajectories: int) -> None:
+    """ValueError where the events of a trajectory, or the trajectories, would use up the counters of random numbers."""
+    if expected >= _MOST_EVENTS or trajectories >= 2**32:
+        raise ValueError(
+            f"times: expected fewer than {_MOST_EVENTS:.3g} clicks of a trajectory and 4.29e+09 trajectories, whose "
+            f"random numbers fit a counter of 32 bits; got about {expected:.3g} clicks and {trajectories:.3g} "
+            "trajectories. Go on from the kept final states with another seed."
+        )
 
 
 def _run_with_log(task: Task, expected: int, run_all: Callable[[JumpProblem], Totals]) -> tuple[JumpProblem, Totals]:
