@@ -70,8 +70,8 @@ class Directions(NamedTuple):
     rest: np.ndarray
 
 
-def known_directions(variance: np.ndarray, effective: int, rounding: float) -> Directions:
-    """The directions of values whose estimated covariance is `variance` (P, P), from `effective` samples.
+def known_directions(variance: np.ndarray, effective: float, rounding: float) -> Directions:
+    """The directions of values whose covariance `variance` (P, P) is from `effective` samples, infinite where known.
 
     rounding: relative error of the elements of the covariance.
     """

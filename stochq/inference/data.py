@@ -12,6 +12,9 @@ from stochq.ensemble import EnsembleResult
 from stochq.inference.coordinates import near
 from stochq.real_parts import in_rows, row_names
 
+# Points to a parameter that are fitted at least, however few the values are that tell their errors.
+_LEAST_POINTS = 4
+
 
 class Data(NamedTuple):
     """Means of the fitted points (n,) and how they are weighted; the parts of a complex mean are two points.
@@ -63,16 +66,35 @@ class Data(NamedTuple):
         ]
         return jax.tree_util.tree_unflatten(structure, filled)
 
-    def with_prediction(self, spread: np.ndarray) -> "Data":
-        """The same with the errors of a sampled prediction, from deviations (groups, n) whose squares add up."""
+    def with_prediction(self, spread: np.ndarray, parameters: int) -> "Data":
+        """The same with the errors of a sampled prediction, from deviations (groups, n) whose squares add up.
+
+        No more points than their errors are known for, as of an ensemble.
+        """
+        own = np.diag(self.stderr**2) if self.variance is None else self.variance
+        enough = max(effective_samples(own, self.samples, spread), _LEAST_POINTS * parameters / POINTS_PER_TRAJECTORY)
+        chosen = thinned(len(self.mean), min(enough, len(self.mean) / POINTS_PER_TRAJECTORY))
+        own, spread = own[np.ix_(chosen, chosen)], spread[:, chosen]
+        fewer = self._at(chosen)._replace(samples=effective_samples(own, self.samples, spread))
+        variance = own + spread.T @ spread
         if self.variance is None:
-            variance = np.diag(self.stderr**2) + spread.T @ spread
             # Errors of the data on the diagonal: all directions are known.
             root = np.linalg.cholesky(variance)
-            return self._replace(known=np.linalg.solve(root, np.eye(len(root))), variance=None)
-        variance = self.variance + spread.T @ spread
-        directions = known_directions(variance, int(self.samples), 16 * UNIT["single"])
-        return self._replace(known=directions.known, rest=directions.rest)
+            return fewer._replace(known=np.linalg.solve(root, np.eye(len(root))))
+        directions = known_directions(variance, int(fewer.samples), 16 * UNIT["single"])
+        return fewer._replace(known=directions.known, rest=directions.rest)
+
+    def _at(self, chosen: np.ndarray) -> "Data":
+        """Some of the points, (m,) sorted; without their combinations."""
+        starts = np.cumsum([0, *(len(index) for index in self.keep)])
+        keep = tuple(
+            index[chosen[(chosen >= first) & (chosen < last)] - first]
+            for index, first, last in zip(self.keep, starts[:-1], starts[1:], strict=True)
+        )
+        variance = None if self.variance is None else self.variance[np.ix_(chosen, chosen)]
+        return self._replace(
+            mean=self.mean[chosen], stderr=self.stderr[chosen], keep=keep, known=None, rest=None, variance=variance
+        )
 
     def off(self, predicted: Any) -> np.ndarray:
         """What the prediction is off by in the combinations that do not fluctuate, (m,)."""
@@ -85,6 +107,33 @@ class Data(NamedTuple):
         if self.known is None:
             return values / self.stderr.reshape(-1, *[1] * (values.ndim - 1))
         return self.known @ values
+
+
+def effective_samples(own: np.ndarray, samples: float, spread: np.ndarray) -> float:
+    r"""Gaussian values that would tell the sum of the data's covariance and a prediction's as well as they are told.
+
+    $$\nu = \frac{n + n^2}{\sum_i(\mathrm{Tr}\,W_i^2 + (\mathrm{Tr}\,W_i)^2)/\nu_i},\qquad
+      W_i = \Sigma^{-1/2}\Sigma_i\Sigma^{-1/2}$$
+
+    of all n directions together (Nel and van der Merwe 1986), or of the point that is known worst, where Σ is a number
+    (Satterthwaite 1946), whichever is less.
+
+    Args:
+        own: covariance (n, n) of the data.
+        samples: by which it is known, infinite where it is.
+        spread: (groups, n) deviations of the prediction.
+    """
+    predicted = spread.T @ spread
+    groups = np.count_nonzero(np.any(spread != 0, axis=1))
+    known = np.array([samples - 1, max(1, groups - 1)])
+    rows = known_directions(own + predicted, np.inf, 16 * UNIT["single"]).known
+    shares = [rows @ part @ rows.T for part in (own, predicted)]
+    traces = [np.sum(share**2) + np.trace(share) ** 2 for share in shares]
+    with np.errstate(divide="ignore"):
+        together = (len(rows) + len(rows) ** 2) / np.sum(traces / known)
+        each = np.stack([np.diagonal(own), np.diagonal(predicted)]) / np.diagonal(own + predicted)
+        alone = 1 / np.sum(each**2 / known[:, None], axis=0)
+    return 1 + float(min(together, alone.min()))
 
 
 def _parts(array: Any, last: tuple[int, ...] = ()) -> tuple[Any, ...]:
@@ -228,8 +277,6 @@ def _places(points: list[tuple[str, int]], rows: tuple[str, ...], times: int) ->
     return np.array([rows.index(row) * times + time for row, time in points if row in rows], dtype=int)
 
 
-# Points to a parameter that are fitted at least, however few the values are that tell their errors.
-_LEAST_POINTS = 4
 # Below this fraction of an observable's size its spread is rounding: the point is exact and has no weight to give.
 _ROUNDING = {"single": 1e-5, "double": 1e-11}
 

@@ -53,7 +53,8 @@ def fit(
     which is right for a model that is not, too (White 1982).
 
     Where the prediction is sampled (`sq.expectations` with trajectories), its own covariance at the minimum, from the
-    scatter of 64 groups of trajectories, is added to Σ: give it another seed than the data. An interrupt (Ctrl-C) ends
+    scatter of 64 groups of trajectories, is added to Σ, and points are thinned where they are too many for what 64
+    groups tell: give it another seed than the data. An interrupt (Ctrl-C) ends
     the search, and the best so far is returned.
 
     Args:

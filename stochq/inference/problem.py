@@ -98,7 +98,7 @@ class Means:
             np.asarray(self.data.deviations(predicted), np.float64)
             for predicted in Sampling().variations(lambda: self.predict(parameters))
         )
-        return Means(self.predict, self.prediction, self.data.with_prediction(np.stack(varied) - central))
+        return Means(self.predict, self.prediction, self.data.with_prediction(np.stack(varied) - central, theta.size))
 
     def p_value(self, chi2: float, dof: int, theta: np.ndarray) -> float:
         rest = chance_of_rest(self.data.off(self.prediction(theta)[0]))
