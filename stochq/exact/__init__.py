@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from stochq.exact import closed_forms as closed_forms
+from stochq.exact.binned import correlations as correlations
 from stochq.exact.closed_forms import coloured_decoherence as coloured_decoherence
 from stochq.exact.closed_forms import csl_decoherence_rate as csl_decoherence_rate
 from stochq.exact.closed_forms import csl_energy_gain as csl_energy_gain
@@ -13,8 +14,6 @@ from stochq.exact.closed_forms import qmupl_asymptotic_widths as qmupl_asymptoti
 from stochq.exact.closed_forms import sui_qubit_steady_z as sui_qubit_steady_z
 from stochq.exact.closed_forms import two_level_suv_mean_collapse_time as two_level_suv_mean_collapse_time
 from stochq.exact.closed_forms import white_suv_outcome as white_suv_outcome
-from stochq.exact.correlations import correlation as correlation
-from stochq.exact.correlations import record_correlation as record_correlation
 from stochq.exact.counting import Counts as Counts
 from stochq.exact.counting import StationaryCounts as StationaryCounts
 from stochq.exact.counting import counting as counting
@@ -22,6 +21,8 @@ from stochq.exact.counting import stationary_counting as stationary_counting
 from stochq.exact.counting import waiting_time as waiting_time
 from stochq.exact.evolve import evolve as evolve
 from stochq.exact.expectations import expectations as expectations
+from stochq.exact.regression import correlation as correlation
+from stochq.exact.regression import record_correlation as record_correlation
 from stochq.exact.result import ExactResult as ExactResult
 from stochq.exact.steady import steady_state as steady_state
 
@@ -46,6 +47,7 @@ __all__ = [
     "closed_forms",
     "coloured_decoherence",
     "correlation",
+    "correlations",
     "counting",
     "csl_decoherence_rate",
     "csl_energy_gain",

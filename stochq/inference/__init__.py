@@ -4,6 +4,8 @@ from stochq.inference.filtering import Filtered as Filtered
 from stochq.inference.filtering import filter as filter
 from stochq.inference.filtering import log_likelihood as log_likelihood
 from stochq.inference.fit import fit as fit
+from stochq.inference.long_records import Correlations as Correlations
+from stochq.inference.long_records import correlations as correlations
 from stochq.inference.result import Band as Band
 from stochq.inference.result import Fit as Fit
 from stochq.inference.result import History as History
@@ -16,6 +18,7 @@ from stochq.measurement import Record as Record
 
 __all__ = [
     "Band",
+    "Correlations",
     "Filtered",
     "Fit",
     "History",
@@ -23,6 +26,7 @@ __all__ = [
     "OtherMinimum",
     "Record",
     "Smoothed",
+    "correlations",
     "filter",
     "fit",
     "log_likelihood",

@@ -10,6 +10,7 @@ from stochq.arrays import UNIT, ArrayLike, rounding
 from stochq.compare.hotelling import POINTS_PER_TRAJECTORY, known_directions, thinned
 from stochq.ensemble import EnsembleResult
 from stochq.inference.coordinates import near
+from stochq.inference.long_records import Correlations
 from stochq.real_parts import in_rows, row_names
 
 # Points to a parameter that are fitted at least, however few the values are that tell their errors.
@@ -157,6 +158,8 @@ def read_data(data: Any, predicted: Any, parameters: int) -> Data:
     """The data for a prediction of the given shapes and number of parameters; ValueError where they do not match."""
     if isinstance(data, EnsembleResult):
         return _from_ensemble(data, predicted, parameters)
+    if isinstance(data, Correlations):
+        return _from_correlations(data, predicted)
     return _from_pairs(data, predicted)
 
 
@@ -272,11 +275,45 @@ def _from_ensemble(result: EnsembleResult, predicted: Any, parameters: int) -> D
     return Data(mean, stderr, keep, result.times, directions.known, directions.rest, samples, variance)
 
 
+def _from_correlations(found: Correlations, predicted: Any) -> Data:
+    """The means and correlations of the predicted names, with the covariance that blocks tell."""
+    if not isinstance(predicted, dict) or not predicted:
+        raise ValueError(
+            "predict: expected what sq.exact.correlations returns, to compare with sq.inference.correlations."
+        )
+    names = sorted(predicted)
+    for name in names:
+        if name not in found.mean:
+            known = ", ".join(found.mean)
+            raise ValueError(f"predict: expected names among {known}; got {name!r}.{near(name, found.mean)}")
+        if predicted[name].shape != np.shape(found.mean[name]):
+            raise ValueError(
+                f"predict: expected shape {np.shape(found.mean[name])} for {name!r}, as the data's lags are; got "
+                f"{predicted[name].shape}. Take sq.exact.correlations(equation, data.lags, interval=data.interval)."
+            )
+        _check_kind(repr(name), found.mean[name], predicted[name])
+    keep = tuple(np.arange(np.size(found.mean[name])) for name in names)
+    mean = np.concatenate([np.ravel(found.mean[name]) for name in names])
+    if len(mean) > found.blocks / _BLOCKS_PER_POINT:
+        raise ValueError(
+            f"data: expected at most {found.blocks // _BLOCKS_PER_POINT} means and correlations, whose covariance "
+            f"{found.blocks} blocks tell; got {len(mean)}. Take fewer lags, or more blocks."
+        )
+    chosen = np.concatenate([found.places[name] for name in names])
+    variance = found.covariance[np.ix_(chosen, chosen)]
+    directions = known_directions(variance, found.blocks, 16 * UNIT["double"])
+    stderr = np.sqrt(np.diagonal(variance))
+    times = found.lags * found.interval
+    return Data(mean, stderr, keep, times, directions.known, directions.rest, found.blocks, variance)
+
+
 def _places(points: list[tuple[str, int]], rows: tuple[str, ...], times: int) -> np.ndarray:
     """Where the points of these rows stand in the rows one after the other."""
     return np.array([rows.index(row) * times + time for row, time in points if row in rows], dtype=int)
 
 
+# Blocks of a record that are needed for each point: with fewer their covariance is too uncertain to weigh them by.
+_BLOCKS_PER_POINT = 4
 # Below this fraction of an observable's size its spread is rounding: the point is exact and has no weight to give.
 _ROUNDING = {"single": 1e-5, "double": 1e-11}
 
