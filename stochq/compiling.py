@@ -11,6 +11,8 @@ import equinox as eqx
 import jax
 from jax import lax
 from jax.experimental.xla_metadata import set_xla_metadata
+from jax.extend.core import Primitive
+from jax.interpreters import ad, batching, mlir
 
 # Rows from which a loop over them costs less than handing out the work.
 MANY_ROWS = 8
@@ -133,8 +135,47 @@ def fused_on_cpu(function: Callable[..., Any], *operands: Any) -> Any:
     if jax.default_backend() != "cpu":
         return function(*operands)
     # Large constants as operands end the process (jaxlib 0.10): the barrier keeps them from being seen as such.
-    operands = lax.optimization_barrier(operands)
-    return set_xla_metadata(jax.jit(function)(*operands), xla_cpu_small_call="true", inlineable="false")
+    operands = _marked_backwards(lax.optimization_barrier(operands), _ONE_KERNEL)
+    return set_xla_metadata(jax.jit(function)(*operands), **dict(_ONE_KERNEL))
+
+
+def apart_backwards(function: Callable[..., Any], *operands: Any) -> Any:
+    """function(*operands), a part of what `fused_on_cpu` runs, whose gradient is evaluated once.
+
+    XLA otherwise evaluates the gradient of all that follows anew for every operand: a cotangent is a result of a call
+    of its own, which is not inlined.
+
+    Args:
+        function: elementwise operations only.
+        operands: trees of arrays.
+
+    Returns: what the function returns.
+    """
+    if jax.default_backend() != "cpu":
+        return function(*operands)
+    return jax.jit(function)(*_marked_backwards(operands, _OWN_CALL))
+
+
+_ONE_KERNEL = (("inlineable", "false"), ("xla_cpu_small_call", "true"))
+_OWN_CALL = (("inlineable", "false"),)
+
+
+def _marked_backwards(operands: Any, marks: tuple[tuple[str, str], ...]) -> Any:
+    """The operands of a call whose transpose is to be marked: JAX marks the call alone."""
+    return jax.tree.map(lambda operand: _marked.bind(operand, marks=marks), operands)
+
+
+def _mark(cotangent: Any, operand: Any, *, marks: tuple[tuple[str, str], ...]) -> tuple[Any]:
+    return (cotangent if isinstance(cotangent, ad.Zero) else set_xla_metadata(cotangent, **dict(marks)),)
+
+
+# The identity, whose cotangent is a result of the transposed call.
+_marked = Primitive("marked_backwards")
+_marked.def_impl(lambda operand, *, marks: operand)
+_marked.def_abstract_eval(lambda operand, *, marks: operand)
+ad.deflinear2(_marked, _mark)
+batching.defvectorized(_marked)
+mlir.register_lowering(_marked, lambda context, operand, *, marks: [operand])
 
 
 def by_rows(function: Callable[..., Any], rows: jax.Array, *shared: Any) -> Any:

@@ -9,12 +9,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax import lax
 
 import stochq as sq
 from stochq import compiling
 from stochq.channels import Separable
 from stochq.channels.flows.arrivals import OwnCollapse
-from stochq.compiling import MANY_ROWS, CompiledPrograms, by_rows, compiled, fused_on_cpu
+from stochq.compiling import MANY_ROWS, CompiledPrograms, apart_backwards, by_rows, compiled, fused_on_cpu
 from stochq.laws import law_of
 from stochq.noise.counter import Budget, draw_step, seed_words
 from stochq.systems.states import normalize
@@ -90,6 +91,25 @@ def test_a_loop_is_handed_to_the_processor_fused_on_cpu():
     main = text[text.index("ENTRY") :]
     call = next(line for line in main.splitlines() if " call(" in line)
     assert 'xla_cpu_small_call="true"' in call and " while(" not in main
+
+
+def _squared_parts(x):
+    return apart_backwards(jnp.square, apart_backwards(jnp.sin, x))
+
+
+def test_gradients_are_handed_to_the_processor_fused_on_cpu_and_part_by_part():
+    def loop(x):
+        return lax.scan(lambda carry, _: (_squared_parts(carry), None), x, length=3)[0]
+
+    gradient = jax.grad(lambda x: jnp.sum(fused_on_cpu(loop, x)))
+    x, slope = np.linspace(0.1, 1.0, 5), 1.0
+    value = x
+    for _ in range(3):
+        value, slope = np.sin(value) ** 2, slope * np.sin(2 * value)
+    np.testing.assert_allclose(np.asarray(gradient(jnp.asarray(x))), slope, rtol=1e-5)
+    text = jax.jit(gradient).lower(jnp.asarray(x)).compile().as_text()
+    assert " while(" not in text[text.index("ENTRY") :]
+    assert sum('inlineable="false"' in line and "small_call" not in line for line in text.splitlines()) >= 2
 
 
 def _maps():

@@ -58,8 +58,8 @@ def expectations(
 
     Build the equation, or operators, from traced parameters inside the function that `jax.grad`, `jax.jvp` or `jax.jit`
     transforms: rates, strengths, weights, Hamiltonian parameters. Forward mode (jvp, jacfwd) costs about a second run
-    per parameter and compiles faster; reverse mode about three runs in all for collapse and ten or more for the level
-    by level steps of thermalization, and remembers about 2√n states of n steps. A parameter at which a rate is exactly
+    per parameter and compiles faster; reverse mode about three runs in all for collapse and five for the level by level
+    steps of thermalization, and remembers about 2√n states of n steps. A parameter at which a rate is exactly
     zero has no derivative in a mean over trajectories: it comes out huge or NaN. Trajectories that become non-finite
     are not left out: they make the mean NaN.
 

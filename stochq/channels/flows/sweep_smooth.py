@@ -19,7 +19,7 @@ from jax import lax
 
 from stochq.channels.flow import Flow, Stepped
 from stochq.channels.flows.sweep import downwards, visit_durations
-from stochq.compiling import fused_on_cpu
+from stochq.compiling import apart_backwards, fused_on_cpu
 from stochq.laws import Law
 from stochq.noise import Budget, StepNoise
 from stochq.noise.normals import correlated
@@ -47,7 +47,7 @@ def smooth_visit(x: jax.Array, h: jax.Array, sources: Sources, normals: tuple[ja
     else:
         factors = [jnp.exp(times_real(0.5 * root(h), z)) for z in multiplied]
     x = factors[0] * _half_drift(x, h, sources, law)
-    x = x + correlated(added, sources.variance, sources.relation if law.has_square else None)
+    x = x + apart_backwards(correlated, added, sources.variance, sources.relation if law.has_square else None)
     return _half_drift(factors[1] * x, h, sources, law)
 
 
@@ -55,14 +55,24 @@ def _half_drift(x: jax.Array, h: jax.Array, sources: Sources, law: Law) -> jax.A
     """Half a step of the drift by the midpoint rule."""
 
     def slope(x: jax.Array) -> jax.Array:
-        own = populations(x)
-        if law.has_square:
-            change = times_real(2 * h * own + sources.variance, x) + x.conj() * sources.relation
-        else:
-            change = times_real(h * own + sources.variance, x)
-        return times_real(0.5 / (own + sources.norm), change)
+        return apart_backwards(_half_of, *apart_backwards(partial(_change, law=law), x, h, sources))
 
     return x + slope(x + times_real(jnp.asarray(0.5, x.real.dtype), slope(x)))
+
+
+def _change(x: jax.Array, h: jax.Array, sources: Sources, law: Law) -> tuple[jax.Array, jax.Array]:
+    """What the drift adds in a step times |ψ|², and |ψ|²."""
+    own = populations(x)
+    if law.has_square:
+        change = times_real(2 * h * own + sources.variance, x) + x.conj() * sources.relation
+    else:
+        change = times_real(h * own + sources.variance, x)
+    return change, own + sources.norm
+
+
+def _half_of(change: jax.Array, norm: jax.Array) -> jax.Array:
+    """Half of what the drift adds in a step."""
+    return times_real(0.5 / norm, change)
 
 
 def _numbers(law: Law) -> int:
@@ -104,10 +114,16 @@ def _visit_all(psi: jax.Array, noise: StepNoise, durations: tuple[jax.Array, jax
     N and S of the others are sums over the levels before and over those behind. A difference from the sum over all
     would be rounding where nearly all is in one level, and the slope of its root anything.
     """
+    # Of the levels visited, gradients remember ψ and the sums alone.
+    remember_little = partial(jax.checkpoint, prevent_cse=False)
+    noise = lax.stop_gradient(noise)
     down, dim = downwards(noise), len(psi)
 
     def add(sums: tuple[jax.Array, ...], x: jax.Array) -> tuple[jax.Array, ...]:
         return sums[0] + populations(x), sums[1] + x * x
+
+    def add_behind(sums: tuple[jax.Array, ...], x: jax.Array) -> tuple[tuple[jax.Array, ...], tuple[jax.Array, ...]]:
+        return add(sums, x), sums
 
     def visit(carry: tuple, row: tuple) -> tuple[tuple, jax.Array]:
         # The sums without the last visited level, and that level: were the sums carried with it, XLA would evaluate
@@ -116,14 +132,14 @@ def _visit_all(psi: jax.Array, noise: StepNoise, durations: tuple[jax.Array, jax
         index, x, behind, up, other = row
         before = add(before, visited)
         n, s = before[0] + behind[0], before[1] + behind[1]
-        h = jnp.where(down, other, up)
+        h = apart_backwards(jnp.where, down, other, up)
         x = smooth_visit(x, h, Sources(n, h * n, times_real(h, s)), _normals_of(noise, index, dim), law)
         return (before, x), x
 
     nothing = (jnp.zeros_like(psi[0].real), jnp.zeros_like(psi[0]))
-    _, behind = lax.scan(lambda sums, x: (add(sums, x), sums), nothing, psi, reverse=True)
+    _, behind = lax.scan(remember_little(add_behind), nothing, psi, reverse=True)
     rows = (jnp.arange(dim), psi, behind, *durations)
-    return lax.scan(visit, (nothing, nothing[1]), rows)[1]
+    return lax.scan(remember_little(visit), (nothing, nothing[1]), rows)[1]
 
 
 @final
