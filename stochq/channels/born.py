@@ -15,20 +15,22 @@ def draw_level(probability: jax.Array, uniform: jax.Array) -> tuple[jax.Array, j
     """A level j with chance p_j/Σp, and how far into its share the uniform number falls, in (0, p_j].
 
     probability: (dim, *columns); uniform: in (0, 1], (*columns,). Level by level, its share is taken from what a
-    uniform part of the total leaves, as long as something is left.
+    uniform part of the total leaves, as long as something is left. What rounding leaves beyond the last level that has
+    a share is that level's; the first level is drawn where none has.
     """
 
     def take(level: jax.Array, carry: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
         left, inside, index = carry
-        inside = jnp.where(left > 0, left, inside)
-        left = left - probability[level]
-        return left, inside, index + (left > 0).astype(jnp.int32)
+        share = probability[level]
+        reached = (left > 0) & (share > 0)
+        inside, index = jnp.where(reached, jnp.minimum(left, share), inside), jnp.where(reached, level, index)
+        return left - share, inside, index
 
     start = uniform * level_sum(probability)[0]
     zero = jnp.zeros(uniform.shape, jnp.int32)
     # A loop: neither a triangular product nor XLA's cumulative sum is linear in the number of levels.
-    left, inside, index = lax.fori_loop(0, probability.shape[0] - 1, take, (start, start, zero))
-    return index, jnp.where(left > 0, left, inside)
+    _, inside, index = lax.fori_loop(0, probability.shape[0], take, (start, start, zero))
+    return index, inside
 
 
 def draw_one(weights: jax.Array, uniform: jax.Array) -> jax.Array:
@@ -44,4 +46,4 @@ def draw_one(weights: jax.Array, uniform: jax.Array) -> jax.Array:
     own = jnp.take_along_axis(groups, group[None, None], axis=0)[0]
     total = level_sum(own)[0]
     member = draw_level(own, jnp.minimum(inside / jnp.where(total > 0, total, 1), 1))[0]
-    return jnp.minimum(size * group + member, count - 1)
+    return size * group + member

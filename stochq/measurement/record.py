@@ -87,7 +87,7 @@ class Record:
                     f"current[{name!r}]: expected {len(widths)} intervals, one between neighbouring times; got "
                     f"{array.shape[-1]}."
                 )
-            columns += _columns(array, kind, widths)
+            columns += _columns(name, array, kind, widths)
         return cls(times, np.stack(columns, axis=-1), list(currents), kinds)
 
     @classmethod
@@ -216,8 +216,14 @@ def _check_counts(record: Record) -> None:
             )
 
 
-def _columns(current: np.ndarray, kind: Kind, widths: np.ndarray) -> list[np.ndarray]:
+def _columns(name: str, current: np.ndarray, kind: Kind, widths: np.ndarray) -> list[np.ndarray]:
     """The real columns of increments of a current."""
+    if np.iscomplexobj(current) != (kind == "heterodyne"):
+        expected, got = ("real", "complex") if np.iscomplexobj(current) else ("complex", "real")
+        raise ValueError(
+            f"current[{name!r}]: expected a {expected} array for {kind}; got a {got} one. A heterodyne current is "
+            "Z = (Y1 - 1j * Y2) / sqrt(2), of two real ones; the others are real."
+        )
     if kind == "counting":
         return [current]
     increments = current * widths

@@ -24,13 +24,14 @@ def grw(
       \int dz\,L_z(x)L_z(y) = \lambda\Big(\frac m{m_0}\Big)^2e^{-(x-y)^2/4r_C^2}$$
 
     (Ghirardi, Rimini and Weber 1986, eq. 2.11, with α = 1/r_C².) Hits come at the rate λ(m/m₀)² whatever the state is,
-    each centred on a point z of the grid with the density ‖L_zψ‖². It is `csl(..., noise="jump")`.
+    each centred on a point z of the grid with the density ‖L_zψ‖². It is `csl(..., noise="jump")`, whose rate grows
+    with the square of the mass; that of a body of N distinguishable particles, each hit for itself, is Nλ instead.
 
     Args:
         particle: sq.systems.particle(...), in any number of dimensions.
-        rate: λ, 1/time.
+        rate: λ, 1/time, of hits of a particle of the mass m₀; this one, of the mass m, is hit at λ(m/m₀)².
         length: r_C, the width of a hit.
-        reference_mass: m₀, the mass that is hit at the rate λ.
+        reference_mass: m₀, of a nucleon in most of the literature.
         hbar: None takes the particle's.
 
     Raises:
@@ -60,13 +61,13 @@ def dissipative_csl(
       w(Q|P) = \lambda\Big(\frac m{m_0}\Big)^2\frac{r_C}{\sqrt\pi\hbar}\,
       e^{-\frac{r_C^2}{\hbar^2}[(1+k)Q+2kP]^2}$$
 
-    Kicks come at the rate λ/(1+k) whatever the state is. ⟨P⟩ decays at 2kλ/(1+k)², ⟨P²⟩ relaxes at 4kλ/(1+k)³ to
-    ħ²/(8kr_C²), a temperature; k = 0 is CSL. The generator is completely positive. Kicks that would leave the grid of
-    momenta are left out, and the others take their place: the momenta of the state must stay inside.
+    With Λ = λ(m/m₀)², kicks come at the rate Λ/(1+k) whatever the state is. ⟨P⟩ decays at 2kΛ/(1+k)², ⟨P²⟩ relaxes at
+    4kΛ/(1+k)³ to ħ²/(8kr_C²), a temperature; k = 0 is CSL. The generator is completely positive. Kicks that would leave
+    the grid of momenta are left out, and the others take their place: the momenta of the state must stay inside.
 
     Args:
         particle: sq.systems.particle(...) in one dimension.
-        rate: λ, 1/time.
+        rate: λ, 1/time, of a particle of the mass m₀.
         length: r_C.
         dissipation: k, without a unit.
         reference_mass: m₀, as of `csl`.

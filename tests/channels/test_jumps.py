@@ -6,7 +6,9 @@ import pytest
 
 import stochq as sq
 from stochq.channels import BandedOperators, DenseOperators, Features, Kernel, Kicks, Projectors, RateMatrix, Separable
-from tests.judging import judge_sample
+from stochq.channels.born import draw_level, draw_one
+from tests import liouville
+from tests.judging import judge_ensemble, judge_sample
 from tests.problems import hermitian, state
 
 RATES = np.array([[0.0, 0.8, 0.3, 0.1], [0.2, 0.0, 1.4, 0.5], [0.1, 0.4, 0.0, 0.6], [0.3, 0.2, 0.9, 0.0]])
@@ -62,3 +64,27 @@ def test_clicks_are_those_of_the_operators(name):
         made = images[index].T
         overlap = np.abs(np.sum(made.conj() * after, axis=0)) / np.linalg.norm(made, axis=0)
         np.testing.assert_allclose(overlap, 1, atol=1e-4)
+
+
+@pytest.mark.parametrize("law", ["real", "complex", "any"])
+def test_kicks_diffuse_as_they_jump(law):
+    """Their operators are traced in a run of a diffusion: coherences and populations of the master equation."""
+    matrix, rates, psi0, times = hermitian(3, 1), RATES[:3, :3], state(3, 2), np.array([0.0, 0.8])
+    jumps = [np.diag(np.sqrt(np.diag(rates, -shift)), -shift) for shift in range(-2, 3)]
+    rho = liouville.density(matrix, jumps, psi0, times)
+    equation = sq.Equation(sq.systems.levels(matrix), [Kicks(rates)], law)
+    observables = {"o": hermitian(3, 3)}
+    result = sq.simulate(equation, psi0, times, observables=observables, trajectories=4096)
+    judge_ensemble(result, {"o": liouville.expectation(observables["o"], rho)}, f"kicks, {law}")
+
+
+@pytest.mark.parametrize("count", [5, 100])
+def test_levels_of_weight_zero_are_never_drawn(count):
+    """At the ends of (0, 1], of weights whose sum rounds up, with zeros before, among and after them."""
+    weights = np.random.default_rng(12).uniform(0, 1, (count, 4096)).astype(np.float32) ** 4
+    weights[[0, 2, -2, -1]] = 0
+    for uniform in (np.float32(1), np.nextafter(np.float32(1), np.float32(0)), np.float32(2**-32)):
+        chosen = np.asarray(draw_one(jnp.asarray(weights), jnp.full(4096, uniform)))
+        assert np.take_along_axis(weights, chosen[None], axis=0).min() > 0
+    level, inside = draw_level(jnp.asarray([[0.0], [0.25], [0.5], [0.0]]), jnp.asarray([0.75]))
+    assert (int(level[0]), float(inside[0])) == (2, 0.3125)

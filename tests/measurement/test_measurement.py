@@ -78,6 +78,10 @@ def test_currents_and_increments_are_one_record():
         np.testing.assert_allclose(record[name], values, atol=1e-15)
 
 
+def from_current(values, kind):
+    return sq.measurement.Record.from_current([0, 1, 2], {"y": values}, [kind])
+
+
 @pytest.mark.parametrize(
     "make, words",
     [
@@ -98,6 +102,9 @@ def test_currents_and_increments_are_one_record():
         (lambda: sq.measurement.Record([0, 1, 2], [[2, -1]], ["n"], ["counting"]), "'n'.*-1 in record 0, interval 1"),
         (lambda: sq.measurement.Record([0, 1, 2], [[0.5, 1]], ["n"], ["counting"]), "'n'.*0.5 in record 0, interval 0"),
         (lambda: sq.measurement.Record([0, 1, 2], [[0.1j, 0.2]]), "Record.from_current"),
+        (lambda: from_current([0.1, 0.2], "heterodyne"), r"current\['y'\]: expected a complex array for heterodyne"),
+        (lambda: from_current([0.1j, 0.2], "homodyne"), r"current\['y'\]: expected a real array for homodyne; got a"),
+        (lambda: from_current([1j, 2], "counting"), r"current\['y'\]: expected a real array for counting"),
         (lambda: sq.measurement.Record([0, 1], [[[0.1, 0.2]]], ["a", "a"]), "a name of its own"),
         (lambda: sq.measurement.Record([0, 1], [[0.1]], ["a"], ["heterodyne"]), "expected 2 columns"),
     ],

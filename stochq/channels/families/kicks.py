@@ -1,12 +1,13 @@
 """Random kicks whose distribution depends on the momentum: collapse that dissipates."""
 
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Any, final
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from stochq.arrays import Array, is_concrete
 from stochq.channels.channel import Channel
 from stochq.systems.basis import Basis, Given
 from stochq.systems.checks import check_rates
@@ -50,11 +51,12 @@ class Kicks(Channel):
     def count(self) -> int:
         return 2 * self.dim - 1
 
-    def operators(self) -> np.ndarray:
-        amplitudes, found = np.sqrt(np.asarray(self.rates)), np.zeros((self.count, self.dim, self.dim), complex)
+    def operators(self) -> Array:
+        library: Any = np if is_concrete(self.rates) else jnp
         to, left = np.indices((self.dim, self.dim))
-        found[to - left + self.dim - 1, to, left] = amplitudes
-        return found
+        # By masks: rates may be traced, and are not written into arrays of NumPy then.
+        kicks = to - left == np.arange(1 - self.dim, self.dim)[:, None, None]
+        return kicks * library.sqrt(self.rates)[None] + 0j
 
     def total_loss(self) -> np.ndarray:
         return np.asarray(self.rates).sum(axis=0)

@@ -40,7 +40,7 @@ def evolution_of(
         energies, vectors = spectrum_of(frame.hamiltonian)
         held = None if isinstance(frame.hamiltonian, DiagonalHamiltonian) else vectors
         # A rate of zero never clicks: its clock must only outlast the run.
-        rate = max(float(loss.mean()), np.finfo(np.float32).tiny * 1e3)
+        rate = max(float(loss.mean()), 1e3 * float(np.finfo(np.float32).tiny))
         return ExponentialClocks(np.float64(rate), energies / hbar, held), index, rate
     generator = _generator(frame, loss, hbar)
     start = psi0 if frame.columns is None else np.asarray(frame.columns).conj().T @ psi0
