@@ -3,6 +3,9 @@
 from stochq.inference.filtering import Filtered as Filtered
 from stochq.inference.filtering import filter as filter
 from stochq.inference.filtering import log_likelihood as log_likelihood
+from stochq.inference.fisher import Expected as Expected
+from stochq.inference.fisher import Information as Information
+from stochq.inference.fisher import information as information
 from stochq.inference.fit import fit as fit
 from stochq.inference.long_records import Correlations as Correlations
 from stochq.inference.long_records import correlations as correlations
@@ -19,9 +22,11 @@ from stochq.measurement import Record as Record
 __all__ = [
     "Band",
     "Correlations",
+    "Expected",
     "Filtered",
     "Fit",
     "History",
+    "Information",
     "Intervals",
     "OtherMinimum",
     "Record",
@@ -29,6 +34,7 @@ __all__ = [
     "correlations",
     "filter",
     "fit",
+    "information",
     "log_likelihood",
     "sample_records",
     "smooth",

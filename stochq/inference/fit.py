@@ -97,7 +97,7 @@ def fit(
     chi2/dof = 2.0/1 = 2.00, ... steps
     """
     check_numbers("Fit with numbers, outside grad, vmap and jit; predict alone is traced.", start=start, data=data)
-    start = _checked_start(start)
+    start = checked_parameters(start, "start")
     _check_options(steps, intervals)
     coordinates, prior = read_bounds(bounds, start), read_priors(priors, start)
     points = [flat(start), *further_starts(starts, start, coordinates, prior)]
@@ -164,19 +164,19 @@ def _with_sampling_errors(problem: Problem, minima: list[Minimum], steps: int) -
     return weighted, moved
 
 
-def _checked_start(start: Any) -> Any:
-    """The start as float64 arrays; ValueError for none, or for what is not a finite real number."""
-    if not jax.tree_util.tree_leaves(start):
-        raise ValueError("start: expected at least one parameter; got none.")
+def checked_parameters(parameters: Any, argument: str) -> Any:
+    """Parameters as float64 arrays; ValueError for none, or for what is not a finite real number."""
+    if not jax.tree_util.tree_leaves(parameters):
+        raise ValueError(f"{argument}: expected at least one parameter; got none.")
 
     def check(path: Any, leaf: Any) -> np.ndarray:
-        name = "start" + jax.tree_util.keystr(path)
+        name = argument + jax.tree_util.keystr(path)
         array = np.asarray(leaf)
         if array.dtype.kind not in "iuf" or not np.all(np.isfinite(array)):
             raise ValueError(f"{name}: expected finite real numbers; got {leaf!r}.")
         return array.astype(np.float64)
 
-    return jax.tree_util.tree_map_with_path(check, start)
+    return jax.tree_util.tree_map_with_path(check, parameters)
 
 
 def _check_options(steps: int, intervals: str) -> None:

@@ -8,11 +8,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from stochq.arrays import Array
 from stochq.equation import Equation
 from stochq.inference.filtering import log_likelihood, traced_likelihood
 from stochq.inference.minimize import Local
 from stochq.inference.reading import note_of_wide_bins, reading
-from stochq.inference.result import shaped
+from stochq.inference.result import flat, shaped
 from stochq.instruments.choose import Kind
 from stochq.measurement import Record
 
@@ -70,12 +71,23 @@ class Scores:
         self.kind: Kind = "exact"
         self._compiled = jax.jit(jax.jacfwd(twice, has_aux=True)).lower(*arguments).compile()
 
-    def __call__(self, vector: np.ndarray, increments: jax.Array) -> tuple[np.ndarray, np.ndarray]:
+    def __call__(self, vector: np.ndarray, increments: Array) -> tuple[np.ndarray, np.ndarray]:
         scores, values = jax.device_get(self._compiled(jnp.asarray(vector), increments))
         return values, scores
 
 
 _kept = functools.lru_cache(maxsize=_KEPT)(Scores)
+
+
+def scores_of(predict: Callable[[Any], Any], like: Any, layout: Layout) -> Scores:
+    """Scores at parameters like these, from the programs kept where they are among them."""
+    leaves, structure = jax.tree_util.tree_flatten(like)
+    shapes = tuple(np.shape(leaf) for leaf in leaves)
+    try:
+        hash(predict)
+    except TypeError:
+        return Scores(predict, structure, shapes, layout)
+    return _kept(predict, structure, shapes, layout)
 
 
 def _checked(predicted: Any) -> tuple[Equation, Any]:
@@ -97,21 +109,13 @@ class Records:
     )
 
     def __init__(self, predict: Callable[[Any], Any], record: Record, start: Any) -> None:
-        leaves, structure = jax.tree_util.tree_flatten(start)
-        shapes = tuple(np.shape(leaf) for leaf in leaves)
-        parameters = sum(int(np.prod(shape)) for shape in shapes)
+        parameters = flat(start).size
         if len(record) < _RECORDS_PER_PARAMETER * parameters:
             raise ValueError(
                 f"data: expected at least {_RECORDS_PER_PARAMETER * parameters} records for {parameters} parameters, "
                 f"from whose scatter the errors follow; got {len(record)}. Cut long records into pieces."
             )
-        layout = Layout.of(record)
-        try:
-            hash(predict)
-        except TypeError:
-            self._scores = Scores(predict, structure, shapes, layout)
-        else:
-            self._scores = _kept(predict, structure, shapes, layout)
+        self._scores = scores_of(predict, start, Layout.of(record))
         self._increments = jnp.asarray(np.asarray(record.increments, np.float64))
         self.predict, self.record = predict, record
 
