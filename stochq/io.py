@@ -18,7 +18,7 @@ from stochq.real_parts import by_observable, in_rows, row_names
 if TYPE_CHECKING:
     import xarray as xr
 
-FORMAT = "stochq ensemble"
+FORMAT, RECORD_FORMAT = "stochq ensemble", "stochq record"
 VERSION = 1
 STATISTICS = ("mean", "stderr", "variance")
 SHAPES = ("skewness", "kurtosis")
@@ -221,10 +221,35 @@ def _user_statistics(result: EnsembleResult) -> dict[str, Any]:
     return variables
 
 
+def record_to_dataset(record: Record) -> "xr.Dataset":
+    """A record as a dataset, with the variables that a result's has."""
+    import xarray as xr
+
+    return xr.Dataset(_record_variables(record), attrs={"format": RECORD_FORMAT, "format_version": VERSION})
+
+
+def load_record(path: str | os.PathLike[str]) -> Record | None:
+    """The record in a file that `save` or `Record.to_xarray().to_netcdf` wrote; None in a result without one.
+
+    Raises: as `load`.
+    """
+    return _read(path, _checked_record)
+
+
+def _checked_record(dataset: "xr.Dataset") -> Record | None:
+    if dataset.attrs.get("format") not in (FORMAT, RECORD_FORMAT):
+        raise ValueError(
+            f"dataset: expected the attribute format = {FORMAT!r} or {RECORD_FORMAT!r}; got "
+            f"{dataset.attrs.get('format')!r}."
+        )
+    return _read_records(dataset)
+
+
 def _records(result: EnsembleResult) -> dict[str, Any]:
-    record = result.records
-    if record is None:
-        return {}
+    return {} if result.records is None else _record_variables(result.records)
+
+
+def _record_variables(record: Record) -> dict[str, Any]:
     about = {"names": json.dumps(record.names), "kinds": json.dumps(record.kinds), "fed_back": int(record.fed_back)}
     dims = ("record", "record_interval", "record_column")
     return {"record_increments": (dims, record.increments, about), "record_times": (("record_time",), record.times)}

@@ -81,13 +81,13 @@ def fit(
         Path, typer.Argument(metavar="CONFIG.toml", help="What is fitted: its [fit] table says what of it.")
     ],
     data: Annotated[
-        Path, typer.Argument(metavar="DATA", help="A .csv of time, observable, value, stderr; or a result.")
+        Path, typer.Argument(metavar="DATA", help="A .csv of time, observable, value, stderr; a result; or records.")
     ],
     out: Annotated[
         Path | None, typer.Option(metavar="FIT.json", help="Where the numbers go; the picture beside.")
     ] = None,
 ) -> None:
-    """Fit parameters of a configuration to measured means.
+    """Fit parameters of a configuration to measured means, or to the records of its detectors.
 
     Exit code 1 if the model does not describe the data (p below 1e-4) or the search stopped early, 2 for wrong input.
     """

@@ -8,12 +8,15 @@ import numpy as np
 from scipy.constants import atomic_mass
 
 import stochq as sq
-from stochq.arrays import ArrayLike
+from stochq.arrays import ArrayLike, square_root
 from stochq.cli import models as sections
 from stochq.cli import systems
 from stochq.cli.errors import ConfigError, nearest, report
 from stochq.cli.fields import MASS, Section
 from stochq.cli.units import Scales, factor
+
+# What the table of a detector has beside the arguments of the detector.
+_OF_JUMPS = ("kind", "rate", "operator", "matrix")
 
 
 @dataclass(frozen=True)
@@ -137,10 +140,23 @@ def _(section: sections.Brownian, setting: Setting) -> sq.Equation:
 @build_model.register
 def _(section: sections.Unravel, setting: Setting) -> sq.Equation:
     jumps = [
-        np.sqrt(jump.rate) * factor(jump.operator or "", setting.scales) * _jump(jump, i, setting)
+        np.sqrt(jump.rate) * factor(jump.operator or "", setting.scales) * _jump(jump, f"jumps[{i}]", setting)
         for i, jump in enumerate(section.jumps)
     ]
     return sq.models.unravel(setting.hamiltonian, jumps, noise=section.noise, hbar=setting.scales.hbar)
+
+
+@build_model.register
+def _(section: sections.Monitored, setting: Setting) -> sq.Equation:
+    if setting.scales != Scales():
+        expected = "no [units] with detectors, whose records have the unit of a current: give all numbers in one system"
+        raise ConfigError(report(setting.place, "units", expected, "this table"))
+    detectors = {}
+    for name, one in section.detectors.items():
+        operator = square_root(one.rate) * _jump(one, f"detectors.{name}", setting)
+        known = {key: getattr(one, key) for key in type(one).model_fields if key not in _OF_JUMPS}
+        detectors[name] = getattr(sq.measurement, one.kind)(operator, **known)
+    return sq.models.monitored(setting.hamiltonian, detectors, hbar=setting.scales.hbar)
 
 
 def _require(section: Section, setting: Setting, *kinds: type) -> None:
@@ -198,7 +214,7 @@ def _occupations(section: sections.CslLattice, setting: Setting) -> np.ndarray:
     return np.stack([(1 - operators[name]) / 2 for name in spins], axis=1)
 
 
-def _jump(jump: sections.Jump, index: int, setting: Setting) -> np.ndarray:
+def _jump(jump: sections.Jump, table: str, setting: Setting) -> np.ndarray:
     """The operator of a jump (dim, dim) or (dim,), without its rate."""
     if jump.matrix is not None:
         return np.asarray(jump.matrix)
@@ -206,7 +222,7 @@ def _jump(jump: sections.Jump, index: int, setting: Setting) -> np.ndarray:
     if isinstance(setting.system, systems.Oscillator | systems.Kerr):
         lowering = np.diag(np.sqrt(np.arange(1.0, setting.hamiltonian.dim)), 1)
         known |= {"annihilation": lambda: lowering, "creation": lambda: lowering.T}
-    key = f"model.jumps[{index}].operator"
+    key = f"model.{table}.operator"
     if jump.operator not in known:
         expected = f"one of {', '.join(known)}{nearest(str(jump.operator), known)}"
         raise ConfigError(report(setting.place, key, expected, repr(jump.operator)))

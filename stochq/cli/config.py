@@ -56,6 +56,7 @@ class Run(Section):
     batch: Count | None = None
     keep: Annotated[int, Field(ge=0)] = 5
     exact: bool = True
+    records: bool = Field(False, description="whether what the detectors write down is kept, at the times")
 
 
 class Output(Section):

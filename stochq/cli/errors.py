@@ -116,7 +116,8 @@ def _follow(
             continue
         path.append(step)
         owners = members
-        if isinstance(step, str):
+        # The name of a table in a table of such is no key of theirs.
+        if isinstance(step, str) and any(step in owner.model_fields for owner in owners):
             members = [member for owner in owners for member in _members(owner, step)]
         here = here.get(step) if isinstance(here, dict) else here[step]
     return tuple(path), owners, members

@@ -1,6 +1,5 @@
-"""`stochq fit`: parameters of a configuration fitted to measured means."""
+"""`stochq fit`: parameters of a configuration fitted to measured means or to records."""
 
-import csv
 import json
 import warnings
 from collections.abc import Callable
@@ -9,16 +8,16 @@ from typing import Any
 
 import jax
 import numpy as np
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, Le
 
 import stochq as sq
 from stochq.cli.build import build
-from stochq.cli.config import Config, Times, load_config
+from stochq.cli.config import Config, load_config
 from stochq.cli.errors import ConfigError, nearest, report
 from stochq.cli.fields import FitParameter, Section
+from stochq.cli.fit_data import read_means, read_record
 from stochq.files import check_replaceable, is_picture, replace_file
 
-COLUMNS = ("time", "observable", "value", "stderr")
 # A fit worse than this, or one that did not end, is told of by the exit code.
 UNLIKELY = 1e-4
 LEVEL = 0.95
@@ -29,7 +28,8 @@ def fit_config(path: Path, data: Path, out: Path | None) -> int:
 
     Args:
         path: the configuration, with a [fit] table.
-        data: a table with the columns time, observable, value and stderr, or a result that `stochq run` wrote.
+        data: a table with the columns time, observable, value and stderr, or a result that `stochq run` wrote, of which
+            a model with detectors takes the records; or records alone, from `Record.to_xarray`.
         out: where the numbers go; default: results/NAME-fit.json. The picture stands beside.
 
     Returns: the exit code: 0, or 1 for a model that does not describe the data or a search that stopped early.
@@ -43,8 +43,13 @@ def fit_config(path: Path, data: Path, out: Path | None) -> int:
     target.parent.mkdir(parents=True, exist_ok=True)
     check_replaceable(target, "fit", _is_json)
     check_replaceable(picture, "picture", is_picture)
-    times, names, means, measured = _read(data, config)
-    predict = _prediction(config, str(path), parameters, names, means, times)
+    record = read_record(data, config)
+    if record is None:
+        times, names, means, measured = read_means(data, config)
+        predict = _prediction(config, str(path), parameters, names, means, times)
+    else:
+        predict, measured = _monitored(config, str(path), parameters), record
+        print(f"Data:    {record}", flush=True)
     start = {name: parameter.start for name, parameter in parameters.items()}
     bounds = {name: parameter.bounds for name, parameter in parameters.items()}
     priors = {name: parameter.prior for name, parameter in parameters.items() if parameter.prior}
@@ -82,12 +87,13 @@ def _parameters(config: Config, place: str) -> dict[str, FitParameter]:
         value = getattr(section, key)
         if isinstance(value, bool) or not isinstance(value, float | int):
             raise ConfigError(report(place, f"fit.parameters.{name}", "the key of a number", repr(value)))
-        limits = [item for item in type(section).model_fields[key].metadata if isinstance(item, Ge | Gt)]
-        lowest = 0.0 if limits else None
+        limits = type(section).model_fields[key].metadata
+        lowest = 0.0 if any(isinstance(item, Ge | Gt) for item in limits) else None
+        highest = 1.0 if any(isinstance(item, Le) for item in limits) else None
         found[name] = parameter.model_copy(
             update={
                 "start": float(value) if parameter.start is None else parameter.start,
-                "bounds": (lowest, None) if parameter.bounds is None else parameter.bounds,
+                "bounds": (lowest, highest) if parameter.bounds is None else parameter.bounds,
             }
         )
     return found
@@ -98,72 +104,42 @@ def _section(config: Config, name: str, place: str) -> tuple[Section, str]:
     here: Any = config
     *tables, key = name.split(".")
     for depth, part in enumerate([*tables, key]):
-        known = list(type(here).model_fields) if isinstance(here, Section) else []
+        known = list(type(here).model_fields) if isinstance(here, Section) else list(here)
         if part not in known:
             expected = f"one of the keys {', '.join(known)}{nearest(part, known)}"
             raise ConfigError(report(place, f"fit.parameters.{name}", expected, repr(part)))
         if depth < len(tables):
-            here = getattr(here, part)
+            here = _entry(here, part)
+        if depth < len(tables) and not isinstance(here, Section | dict):
+            expected = "the key of a number; this one is in something else than a table"
+            raise ConfigError(report(place, f"fit.parameters.{name}", expected, repr(part)))
     if tables[:1] not in (["model"], ["system"]):
         raise ConfigError(report(place, "fit.parameters", "keys of [model] and [system]", repr(name)))
+    if not isinstance(here, Section):
+        raise ConfigError(report(place, f"fit.parameters.{name}", "the key of a number", "a table"))
     return here, key
 
 
-def _read(path: Path, config: Config) -> tuple[np.ndarray, list[str], dict[str, np.ndarray] | None, Any]:
-    """Times with the start, names, where each name's points are among the times, and data for `sq.fit`."""
-    if path.suffix == ".nc":
-        result = sq.load(path)
-        units = [name for name in result.info if name.startswith("unit:")]
-        if units:
-            expected = "a result without units, of a configuration without a [units] table, as the fitted one is"
-            raise ConfigError(report(str(path), "", expected, f"one with {', '.join(units)}"))
-        return result.times, list(result.mean), None, result
-    times = config.run.times
-    start = times.start if isinstance(times, Times) else times[0]
-    rows = _rows(path, start)
-    grid = np.unique([start, *(time for time, *_ in rows)])
-    names = list(dict.fromkeys(name for _, name, *_ in rows))
-    places, data = {}, {}
-    for name in names:
-        own = [(time, value, error) for time, other, value, error in rows if other == name]
-        moments, values, errors = map(np.array, zip(*own, strict=True))
-        places[name], data[name] = np.searchsorted(grid, moments), (values, errors)
-    return grid, names, places, data
+def _entry(here: Any, part: str) -> Any:
+    return here[part] if isinstance(here, dict) else getattr(here, part)
 
 
-def _rows(path: Path, start: float) -> list[tuple[float, str, float, float]]:
-    """The lines of a table. Raises: ConfigError, naming the line and the column."""
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            lines = csv.DictReader(file)
-            missing = [name for name in COLUMNS if name not in (lines.fieldnames or [])]
-            if missing:
-                found = ", ".join(lines.fieldnames or []) or "nothing"
-                raise ConfigError(report(str(path), "line 1", f"the columns {', '.join(COLUMNS)}", found))
-            rows = [_row(path, number, line, start) for number, line in enumerate(lines, start=2)]
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(report(str(path), "", "a table that can be read", str(error))) from None
-    if not rows:
-        raise ConfigError(report(str(path), "", "a line for every measured mean", "none"))
-    return rows
+def _monitored(config: Config, place: str, parameters: dict[str, FitParameter]) -> Callable[..., Any]:
+    """The equation and its initial state as a function of the parameters."""
+    build(config, place)
+
+    def model(values: dict[str, Any]) -> tuple[sq.Equation, np.ndarray]:
+        job = build(_changed(config, parameters, values), place)
+        return job.equation, job.psi0
+
+    return model
 
 
-def _row(path: Path, number: int, line: dict[str, str], start: float) -> tuple[float, str, float, float]:
-    numbers = {}
-    for column in ("time", "value", "stderr"):
-        try:
-            numbers[column] = float(line[column])
-        except (TypeError, ValueError):
-            numbers[column] = np.nan
-        if not np.isfinite(numbers[column]):
-            raise ConfigError(report(f"{path}: line {number}", column, "a finite number", repr(line[column])))
-    if numbers["stderr"] <= 0:
-        raise ConfigError(report(f"{path}: line {number}", "stderr", "a positive number", line["stderr"]))
-    if numbers["time"] < start:
-        raise ConfigError(
-            report(f"{path}: line {number}", "time", f"at least run.times.start, {start:g}", line["time"])
-        )
-    return numbers["time"], line["observable"], numbers["value"], numbers["stderr"]
+def _changed(config: Config, parameters: dict[str, FitParameter], values: dict[str, Any]) -> Config:
+    """The configuration with these values of the parameters, which may be traced."""
+    for name in parameters:
+        config = _with(config, name.split("."), values[name])
+    return config
 
 
 def _prediction(
@@ -179,10 +155,7 @@ def _prediction(
     build(asked, place)  # Refuses unknown observables by name, before anything is traced.
 
     def means(values: dict[str, Any], times: np.ndarray) -> dict[str, jax.Array]:
-        changed = asked
-        for name in parameters:
-            changed = _with(changed, name.split("."), values[name])
-        job = build(changed, place)
+        job = build(_changed(asked, parameters, values), place)
         return sq.expectations(job.equation, job.psi0, times, observables=job.observables)
 
     if places is None:
@@ -199,9 +172,10 @@ def _prediction(
 
 
 def _with(section: Any, path: list[str], value: Any) -> Any:
-    """A section with one number replaced, which may be traced."""
+    """A section, or a table of such, with one number replaced, which may be traced."""
     key, *rest = path
-    return section.model_copy(update={key: _with(getattr(section, key), rest, value) if rest else value})
+    changed = {key: _with(_entry(section, key), rest, value) if rest else value}
+    return section | changed if isinstance(section, dict) else section.model_copy(update=changed)
 
 
 def _write(found: sq.Fit, target: Path) -> None:
@@ -220,6 +194,7 @@ def _write(found: sq.Fit, target: Path) -> None:
         "chi2": found.chi2,
         "dof": found.dof,
         "p_value": found.p_value,
+        "log_likelihood": found.log_likelihood,
         "converged": found.converged,
         "notes": list(found.notes),
     }

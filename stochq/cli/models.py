@@ -194,7 +194,53 @@ class Unravel(Section):
     noise: Noise = "real"
 
 
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+class Unread(Jump):
+    """A jump operator that nobody watches."""
+
+    kind: Literal["unread"]
+
+
+class Counting(Jump):
+    """A counter of the quanta that leave through a jump operator."""
+
+    kind: Literal["counting"]
+    efficiency: Fraction = 1.0
+    dark: Annotated[float, Field(ge=0)] = Field(0.0, description="the rate of clicks that nothing causes")
+
+
+class Heterodyne(Jump):
+    """Heterodyne detection of what leaves through a jump operator."""
+
+    kind: Literal["heterodyne"]
+    efficiency: Fraction = 1.0
+    gain: float = 1.0
+    offset: float = 0.0
+    noise: NonNegative = Field(0.0, description="electronic noise in units of the shot noise's power")
+
+
+class Homodyne(Heterodyne):
+    """Homodyne detection of one quadrature of what leaves through a jump operator."""
+
+    kind: Literal["homodyne"]  # pyright: ignore[reportIncompatibleVariableOverride]
+    phase: float = Field(0.0, description="that of the local oscillator, in radians")
+
+
+Detector = Annotated[Homodyne | Heterodyne | Counting | Unread, Discriminator("kind")]
+
+
+class Monitored(Section):
+    """Jump operators that detectors watch, each with a name; what they write down are records."""
+
+    kind: Literal["monitored"]
+    detectors: Annotated[dict[str, Detector], Field(min_length=1)] = Field(
+        description="tables such as [model.detectors.current], with the kind of the detector"
+    )
+
+
 Model = Annotated[
-    Suv | Oqt | Sui | Csl | CslLattice | Qmupl | DiosiPenrose | EnergyDriven | Brownian | Unravel,
+    Suv | Oqt | Sui | Csl | CslLattice | Qmupl | DiosiPenrose | EnergyDriven | Brownian | Unravel | Monitored,
     Discriminator("kind"),
 ]

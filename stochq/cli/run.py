@@ -119,6 +119,7 @@ def _simulate(job: Job, config: Config) -> EnsembleResult:
         batch=settings.batch,
         keep=min(kept, settings.trajectories),
         tolerance=settings.tolerance,
+        records=settings.records,
     )
 
 

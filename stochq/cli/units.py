@@ -73,6 +73,8 @@ def _scale(section: Section, name: str, scales: Scales) -> Any:
 def _divide(value: Any, factor: float, scales: Scales) -> Any:
     if isinstance(value, Section):
         return to_internal(value, scales)
+    if isinstance(value, dict):
+        return {name: _divide(item, factor, scales) for name, item in value.items()}
     if isinstance(value, list):
         return [_divide(item, factor, scales) for item in value]
     if isinstance(value, float | complex) and factor != 1.0:

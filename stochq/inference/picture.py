@@ -7,6 +7,7 @@ import numpy as np
 
 from stochq.inference.bands import band, default_times, means_of, residuals, takes_times
 from stochq.inference.problem import Means
+from stochq.inference.records import Records
 from stochq.inference.result import Fit
 
 if TYPE_CHECKING:
@@ -22,6 +23,11 @@ def draw(fit: Fit) -> "Figure":
     """A panel for each array that is predicted, the parts of a complex one in one, with its residuals below."""
     from stochq import plotting
 
+    if fit.problem is not None and isinstance(fit.problem.objective, Records):
+        from stochq.inference.record_picture import draw_records
+
+        return draw_records(fit, fit.problem.objective)
+
     means = means_of(fit)
     data, times = means.data, _times(means)
     predicted, off = band(fit, None), residuals(fit)
@@ -31,7 +37,7 @@ def draw(fit: Fit) -> "Figure":
     with plotting.style():
         made, axes = plotting.figure(len(paths), rows_each=_HEIGHTS)
         for path, (upper, lower), arrays in zip(paths, axes, zip(*leaves, strict=True), strict=True):
-            _draw_panel(upper, lower, times, [np.ravel(array) for array in arrays])
+            draw_panel(upper, lower, times, [np.ravel(array) for array in arrays])
             upper.set_ylabel(jax.tree_util.keystr(path, simple=True, separator=".") or "prediction")
             lower.set_xlabel("point" if times is None else "time $t$")
         made.legend(*axes[0][0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
@@ -48,7 +54,8 @@ def _times(means: Means) -> np.ndarray | None:
     return np.asarray(times, dtype=np.float64)
 
 
-def _draw_panel(upper: "Axes", lower: "Axes", times: np.ndarray | None, arrays: list[np.ndarray]) -> None:
+def draw_panel(upper: "Axes", lower: "Axes", times: np.ndarray | None, arrays: list[np.ndarray]) -> None:
+    """arrays: prediction, its error, data, theirs and the residuals, (T,) each."""
     from stochq.plotting import BLACK, BLUE, VERMILION
 
     mean = arrays[0]

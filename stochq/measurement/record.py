@@ -9,6 +9,7 @@ from stochq.arrays import ArrayLike
 from stochq.systems.checks import check_times
 
 if TYPE_CHECKING:
+    import xarray
     from matplotlib.figure import Figure
 
 Kind = Literal["homodyne", "heterodyne", "counting"]
@@ -135,6 +136,16 @@ class Record:
         if kind == "heterodyne":
             one = _HALF * (one - 1j * self.increments[..., first + 1])
         return one / np.diff(self.times)
+
+    def to_xarray(self) -> "xarray.Dataset":
+        """The record as a dataset; `.to_netcdf(path, engine="h5netcdf")` writes a file that `stochq fit` takes.
+
+        >>> dict(Record([0.0, 0.5, 1.0], [0.1, -0.2], ["x"]).to_xarray().sizes)
+        {'record': 1, 'record_interval': 2, 'record_column': 1, 'record_time': 3}
+        """
+        from stochq.io import record_to_dataset
+
+        return record_to_dataset(self)
 
     def plot(self, trajectory: int = 0, names: Sequence[str] | None = None) -> "Figure":
         """A figure of one record: the current of each detector with a moving mean, or its counts.

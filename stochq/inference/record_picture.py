@@ -1,0 +1,81 @@
+"""The picture of a fit of records: their mean over all records beside the mean that the fitted model predicts."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from stochq.equation import Equation
+from stochq.exact import evolve
+from stochq.inference.observed import electronics, slots
+from stochq.inference.picture import draw_panel
+from stochq.inference.records import Records
+from stochq.inference.result import Fit
+from stochq.measurement import Record
+from stochq.measurement.record import COLUMNS
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_HEIGHTS = (1.0, 0.35)
+# Simpson's weights of a bin's start, middle and end.
+_SIMPSON = np.array([1.0, 4.0, 1.0]) / 6
+
+
+def draw_records(fit: Fit, objective: Records) -> "Figure":
+    """A panel for each column of the records, the mean over them and its prediction, with residuals below."""
+    from stochq import plotting
+
+    record = objective.record
+    equation, state = objective.predict(fit.parameters)
+    predicted = mean_record(equation, state, record)
+    values = record.increments / np.where(_counts(record), 1.0, np.diff(record.times)[:, None])
+    measured, stderr = values.mean(axis=0), values.std(axis=0, ddof=1) / np.sqrt(len(record))
+    centres = 0.5 * (record.times[1:] + record.times[:-1])
+    with plotting.style():
+        made, axes = plotting.figure(len(record.columns), rows_each=_HEIGHTS)
+        for column, (name, (upper, lower)) in enumerate(zip(record.columns, axes, strict=True)):
+            mean, data, error = (array[:, column] for array in (predicted, measured, stderr))
+            off = np.divide(data - mean, error, out=np.zeros_like(error), where=error > 0)
+            draw_panel(upper, lower, centres, [mean, np.zeros_like(mean), data, error, off])
+            upper.set_ylabel(name)
+            lower.set_xlabel("time $t$")
+        made.legend(*axes[0][0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
+    return made
+
+
+def mean_record(equation: Equation, state: np.ndarray, record: Record) -> np.ndarray:
+    """The mean of each column over each bin, (T-1, column): of mean currents, and of counts where clicks are counted.
+
+    By Simpson's rule over the bin, with the density matrices at its ends and in its middle.
+    """
+    edges = record.times
+    times = np.sort(np.concatenate([edges, 0.5 * (edges[1:] + edges[:-1])]))
+    density = evolve(equation, state, times).density
+    if density is None:
+        raise ValueError("fit: expected density matrices that fit into the memory for a picture; take fewer bins.")
+    moments = times if equation.time_dependent else times[:1]
+    measured = np.stack([_measured(equation, record, float(t)) for t in moments])
+    means = np.einsum("tcij,tji->tc", np.broadcast_to(measured, (len(times), *measured.shape[1:])), density).real
+    of_bins = sum(weight * means[k : len(times) - 2 + k : 2] for k, weight in enumerate(_SIMPSON))
+    return of_bins * np.where(_counts(record), np.diff(edges)[:, None], 1.0)
+
+
+def _measured(equation: Equation, record: Record, t: float) -> np.ndarray:
+    """The operators (column, dim, dim) whose means are those of the record's columns per time."""
+    parts, known = equation.watched_parts(t), {slot.name: slot for slot in slots(equation)}
+    found = []
+    for name in record.names:
+        slot = known[name]
+        if slot.kind == "counting":
+            operator = np.asarray(parts.counted[slot.place])
+            found.append(operator.conj().T @ operator + np.asarray(parts.dark)[slot.place] * np.eye(equation.dim))
+            continue
+        for number, (scale, drift) in enumerate(zip(*electronics([slot]), strict=True)):
+            operator = np.asarray(parts.watched[slot.place + number])
+            found.append(scale * (operator + operator.conj().T) + drift * np.eye(equation.dim))
+    return np.stack(found)
+
+
+def _counts(record: Record) -> np.ndarray:
+    """Whether each column counts clicks."""
+    return np.array([kind == "counting" for kind in record.kinds for _ in range(COLUMNS[kind])])
