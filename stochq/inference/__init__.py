@@ -9,6 +9,8 @@ from stochq.inference.fisher import information as information
 from stochq.inference.fit import fit as fit
 from stochq.inference.long_records import Correlations as Correlations
 from stochq.inference.long_records import correlations as correlations
+from stochq.inference.ranking import Ranking as Ranking
+from stochq.inference.ranking import design as design
 from stochq.inference.result import Band as Band
 from stochq.inference.result import Fit as Fit
 from stochq.inference.result import History as History
@@ -29,9 +31,11 @@ __all__ = [
     "Information",
     "Intervals",
     "OtherMinimum",
+    "Ranking",
     "Record",
     "Smoothed",
     "correlations",
+    "design",
     "filter",
     "fit",
     "information",
