@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import equinox as eqx
@@ -13,20 +12,16 @@ import numpy as np
 from stochq.arrays import Array, ArrayLike, check_numbers, is_concrete
 from stochq.compiling import compiled
 from stochq.ensemble.result import MEGABYTE
-from stochq.ensemble.runner import thread_pool, workers
 from stochq.equation import Equation
 from stochq.inference.observed import as_monitored
 from stochq.inference.operators import operator_rows
 from stochq.inference.reading import Reading, reading
 from stochq.inference.summary import summary
-from stochq.instruments.choose import Kind, Method, build, check_method
-from stochq.instruments.instrument import Instrument, Observed, Written
+from stochq.instruments.choose import Method, check_method
+from stochq.instruments.instrument import Instrument, Written
 from stochq.instruments.sweep import sweep
 from stochq.measurement import Record
 from stochq.real_parts import by_observable
-
-# Records that one call of the device follows.
-_RECORDS = 256
 
 
 @dataclass(frozen=True)
@@ -111,16 +106,13 @@ def filter(
     check_numbers(instead, equation=equation, state=state)
     equation = as_monitored(equation)
     rows = operator_rows(observables, equation.dim)
-    with jax.enable_x64(True):
-        kind, initial, observed = reading(equation, state, record, method, rank=rank)
-        operators = np.stack(list(rows.values()))
-        follow = partial(_filtered, build(kind, observed), initial, operators, density)
-        log_likelihood, readings, first, discarded = in_blocks(follow, observed.written)
+    found = reading(equation, state, record, method, rank=rank)
+    operators = np.stack(list(rows.values()))
+    log_likelihood, readings, first, discarded = found.in_blocks(_filtered, operators, density)
     check_possible(log_likelihood)
     full = [np.concatenate([before[:, None], after], axis=1) for before, after in zip(first, readings, strict=True)]
     means = by_observable(dict(zip(rows, np.moveaxis(full[0], 2, 0), strict=True)), observables)
-    total = log_likelihood + np.asarray(observed.correction)
-    return Filtered(record.times, means, full[1], total, discarded, full[2] if density else None)
+    return Filtered(record.times, means, full[1], log_likelihood, discarded, full[2] if density else None)
 
 
 def log_likelihood(
@@ -169,19 +161,13 @@ def log_likelihood(
             "log_likelihood: expected double precision where JAX traces its arguments; differences of logarithms need "
             "it. Put the whole computation inside `with jax.enable_x64(True):`."
         )
-    with jax.enable_x64(True):
-        kind, initial, observed = reading(equation, state, record, method)
-        if concrete:
-            found, _, _ = in_blocks(partial(_likelihood, build(kind, observed), initial), observed.written)
-            found = found + np.asarray(observed.correction)
-        else:
-            found = _traced_likelihood(kind, initial, observed)
-    return found if per_record else found.sum(keepdims=False)
-
-
-def traced_likelihood(found: Reading) -> jax.Array:
-    """The log-likelihoods (record,) where JAX traces the record's numbers too; in double precision."""
-    return _traced_likelihood(*found)
+    found = reading(equation, state, record, method)
+    if concrete:
+        (values,) = found.in_blocks(_likelihood)
+    else:
+        with jax.enable_x64(True):
+            values = traced_likelihood(found)
+    return values if per_record else values.sum(keepdims=False)
 
 
 def _as_linear(equation: Any) -> Any:
@@ -192,16 +178,18 @@ def _as_linear(equation: Any) -> Any:
 
 
 @eqx.filter_jit
-def _traced_likelihood(kind: Kind, state: Array, observed: Observed) -> jax.Array:
-    instrument = build(kind, observed)
-    start = instrument.start(state, observed.written.current.shape[-1])
-    return sweep(instrument, start, observed.written).log_likelihood + observed.correction
+def traced_likelihood(found: Reading) -> jax.Array:
+    """The log-likelihoods (record,) where JAX traces the equation or the record; in double precision."""
+    written = found.observed.written
+    instrument = found.instrument
+    start = instrument.start(found.initial, written.current.shape[-1])
+    return sweep(instrument, start, written).log_likelihood + found.observed.correction
 
 
 @compiled
-def _likelihood(instrument: Instrument, state: Array, written: Written) -> Any:
+def _likelihood(instrument: Instrument, state: Array, written: Written) -> tuple[jax.Array]:
     start = instrument.start(state, written.current.shape[-1])
-    return sweep(instrument, start, written).log_likelihood, (), ()
+    return (sweep(instrument, start, written).log_likelihood,)
 
 
 @compiled
@@ -217,29 +205,6 @@ def _filtered(instrument: Instrument, state: Array, operators: Array, density: b
     readings = tuple(jnp.moveaxis(array, -1, 0) for array in swept.readings)
     first = tuple(jnp.moveaxis(array, -1, 0) for array in read(start))
     return swept.log_likelihood, readings, first, instrument.discarded(swept.state)
-
-
-def in_blocks(follow: Any, written: Written, most: int = _RECORDS) -> Any:
-    """What `follow` returns of all records, at most so many at a time on each core; its arrays have the records in
-    front."""
-    records = written.current.shape[-1]
-    size = min(most, records)
-
-    def call(first: int) -> Any:
-        current, clicks = (
-            _padded(np.asarray(array[..., first : first + size]), size) for array in (written.current, written.clicks)
-        )
-        with jax.enable_x64(True):
-            return jax.device_get(follow(Written(current, clicks, written.which)))
-
-    pool = thread_pool(workers())
-    found = list(pool.map(call, range(0, records, size)))
-    return jax.tree.map(lambda *arrays: np.concatenate(arrays)[:records], *found)
-
-
-def _padded(array: np.ndarray, size: int) -> np.ndarray:
-    """Zeros in place of the records that fill the last block."""
-    return np.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, size - array.shape[-1])])
 
 
 def check_possible(log_likelihood: np.ndarray) -> None:

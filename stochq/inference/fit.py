@@ -11,7 +11,7 @@ from stochq.arrays import check_numbers
 from stochq.inference.coordinates import read_bounds, read_priors
 from stochq.inference.data import read_data
 from stochq.inference.linearized import linearized
-from stochq.inference.minimize import Minimum, check_start, descend, gauss_newton
+from stochq.inference.minimize import Minimum, NotFinite, Show, check_start, descend, gauss_newton
 from stochq.inference.outcome import fit_from
 from stochq.inference.problem import Means, Objective, Problem
 from stochq.inference.progress import shown
@@ -129,21 +129,43 @@ def _minima(
     left_out = 0
     with shown(names, problem.coordinates, progress) as show:
         for point in points:
-            u = problem.coordinates.free(point)
-            local = problem.free(u)
-            if not local.finite:
+            try:
+                minima.append(_minimum(problem, point, optimizer, steps, show))
+            except NotFinite:
+                if not minima:
+                    raise
                 left_out += 1
-                continue
-            if optimizer is None:
-                minima.append(gauss_newton(problem.free, u, steps, show, local))
-            else:
-                minima.append(descend(problem.loss, problem.free, shaped(u, problem.like), optimizer, steps))
             if minima[-1].interrupted:
                 break
-    note = (
-        f"starts: the prediction is not finite at {left_out} of {len(points) - 1} further starts, which are left out."
-    )
-    return minima, [note] if left_out else []
+    return minima, _notes_of_starts(minima, len(points) - 1, left_out)
+
+
+def _minimum(problem: Problem, start: np.ndarray, optimizer: Any, steps: int, show: Show) -> Minimum:
+    """Where the search from one start (P,) ends; NotFinite where there is no prediction."""
+    u = problem.coordinates.free(start)
+    local = problem.free(u)
+    if not local.finite:
+        raise NotFinite("predict: the prediction is not finite at the start.")
+    if optimizer is None:
+        return gauss_newton(problem.free, u, steps, show, local)
+    return descend(problem.loss, problem.free, shaped(u, problem.like), optimizer, steps)
+
+
+def _notes_of_starts(minima: list[Minimum], further: int, left_out: int) -> list[str]:
+    """What must be said of the further starts; the first of the minima is that of the start itself."""
+    notes = []
+    if left_out:
+        notes.append(
+            f"starts: the prediction is not finite at {left_out} of {further} further starts, or where an optimizer "
+            "went from them; they are left out."
+        )
+    early = sum(one.converged is False and not one.interrupted for one in minima[1:])
+    if early:
+        notes.append(
+            f"starts: {early} of {further} searches from further starts stopped before a minimum, such as for want of "
+            "steps; what they may have led to is not among the other minima."
+        )
+    return notes
 
 
 def _with_sampling_errors(problem: Problem, minima: list[Minimum], steps: int) -> tuple[Problem, list[Minimum]]:

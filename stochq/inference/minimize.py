@@ -80,6 +80,12 @@ class Local(NamedTuple):
 
 
 Evaluate = Callable[[np.ndarray], Local]
+# Of the number of a step, the misfit and the coordinates.
+Show = Callable[[int, float, np.ndarray], None]
+
+
+class NotFinite(RuntimeError):
+    """A search begins or arrives where the prediction is not finite."""
 
 
 class Minimum(NamedTuple):
@@ -107,7 +113,7 @@ def gauss_newton(
     evaluate: Evaluate,
     start: np.ndarray,
     steps: int,
-    show: Callable[[int, float, np.ndarray], None] = quiet,
+    show: Show = quiet,
     local: Local | None = None,
 ) -> Minimum:
     """Levenberg and Marquardt's damped steps: −(JᵀJ + λ diag JᵀJ)⁻¹Jᵀr, λ lowered after each success.
@@ -168,7 +174,7 @@ def descend(loss: Callable[[Any], jax.Array], evaluate: Evaluate, start: Any, op
             losses.append(float(value))
             visited.append(flat(parameters))
             if not np.isfinite(losses[-1]):
-                raise RuntimeError(
+                raise NotFinite(
                     f"predict: the prediction became non-finite at step {number}, parameters {visited[-1]}. Take a "
                     "lower learning rate, or fit the logarithm of a parameter that must stay positive."
                 )

@@ -7,7 +7,7 @@ import numpy as np
 from stochq.inference.edge import at_bound, from_bound, own_jacobian
 from stochq.inference.goodness import inflation
 from stochq.inference.minimize import Minimum
-from stochq.inference.problem import Problem
+from stochq.inference.problem import Objective, Problem
 from stochq.inference.result import Determined, Fit, History, OtherMinimum, parameter_names, shaped
 
 # Below this, relative to the best known direction, the data do not determine a combination of parameters; above its
@@ -15,11 +15,17 @@ from stochq.inference.result import Determined, Fit, History, OtherMinimum, para
 _UNDETERMINED = 1e-10
 # A right model has so small a p-value once in ten thousand fits.
 _UNLIKELY = 1e-4
+# Values to a point below which the least eigenvalues of a covariance are far below the true ones, (1 − √½)² of them.
+_VALUES_PER_POINT = 2.0
 # Minima this far from each other, in standard errors, are two.
 _APART = 1.0
 _MODEL_ALONE = (
     "the second derivatives of the log-likelihood are not those of a maximum; the errors are from the scores alone, "
     "right where the model is."
+)
+_PARTLY_KNOWN = (
+    "as the data do not determine all parameters, the errors of the others are from the scores alone, right where the "
+    "model is."
 )
 
 
@@ -37,7 +43,8 @@ def fit_from(problem: Problem, minima: list[Minimum], intervals: Literal["wald",
     wider = inflation(dof, problem.objective.samples)
     covariance, unusual = _sandwich(problem, inside, held, known.covariance)
     chi2, log_likelihood = _misfit(problem, minimum)
-    p_value = problem.objective.p_value(chi2, dof, inside)
+    few = _too_few(problem.objective)
+    p_value = np.nan if few else problem.objective.p_value(chi2, dof, inside)
     named = tuple(name for name, one in zip(names, held, strict=True) if one)
     return Fit(
         parameters=shaped(theta, problem.like),
@@ -50,7 +57,14 @@ def fit_from(problem: Problem, minima: list[Minimum], intervals: Literal["wald",
         converged=minimum.converged,
         advice=minimum.advice,
         p_value=p_value,
-        notes=(*notes, *known.notes, *unusual, *_notes(minimum, named, chi2, dof, p_value), *problem.notes(inside)),
+        notes=(
+            *notes,
+            *few,
+            *known.notes,
+            *unusual,
+            *_notes(minimum, named, chi2, dof, p_value),
+            *problem.notes(inside),
+        ),
         at_bound=named,
         other_minima=_others(problem, minima, minimum),
         kind=intervals,
@@ -77,8 +91,10 @@ def _sandwich(
     The covariance as it is where H is not known, as next to a bound, which is noted.
     """
     varied = np.ix_(~held, ~held)
-    if not np.any(~held) or not np.all(np.isfinite(covariance[varied])):
+    if problem.objective.is_chi2 or not np.any(~held):
         return covariance, []
+    if not np.all(np.isfinite(covariance[varied])):
+        return covariance, [_PARTLY_KNOWN]
     second = problem.second_derivatives(theta, covariance, ~held)
     if second is None:
         return covariance, []
@@ -138,6 +154,16 @@ def _inverse(jacobian: np.ndarray, names: tuple[str, ...]) -> _Known:
     undetermined, covariance = np.any(free, axis=0), inverse.copy()
     covariance[undetermined, :] = covariance[:, undetermined] = np.inf
     return _Known(covariance, inverse, free / scale, int(known.sum()), notes)
+
+
+def _too_few(objective: Objective) -> list[str]:
+    """A note where so few values tell the covariance of the points that combinations seem not to fluctuate."""
+    if objective.samples >= _VALUES_PER_POINT * objective.points:
+        return []
+    return [
+        f"the errors of the {objective.points} points are from {objective.samples:.0f} Gaussian values, too few for a "
+        "p-value; the errors of parameters may be larger than told. Take more trajectories."
+    ]
 
 
 def _notes(minimum: Minimum, at_bound: tuple[str, ...], chi2: float, dof: int, p_value: float) -> list[str]:

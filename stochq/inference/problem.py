@@ -140,9 +140,11 @@ class Problem:
     def free(self, u: np.ndarray) -> Local:
         """The same near free coordinates u (P,), with what the coordinates bend a slope into."""
         theta = self.coordinates.bounded(u)
-        local = self.own(theta)
-        first, second = self.coordinates.slopes(theta)
-        bend = np.maximum(local.gradient * second, 0.0)
+        # A step may go to where the prediction overflows; it is taken back.
+        with np.errstate(over="ignore", invalid="ignore"):
+            local = self.own(theta)
+            first, second = self.coordinates.slopes(theta)
+            bend = np.maximum(local.gradient * second, 0.0)
         limited = np.isfinite(self.coordinates.low) | np.isfinite(self.coordinates.high)
         longest = np.where(limited, _LONGEST, np.inf)
         return local._replace(jacobian=local.jacobian * first, curvature=bend, longest=longest)

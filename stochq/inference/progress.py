@@ -1,22 +1,20 @@
 """A line on the terminal that tells how a fit goes."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
 
 from stochq.inference.coordinates import Coordinates
-from stochq.inference.minimize import quiet
+from stochq.inference.minimize import Show, quiet
 
 # More parameters than these do not fit a line.
 _SHOWN = 6
 
 
 @contextmanager
-def shown(
-    names: tuple[str, ...], coordinates: Coordinates, progress: bool | None
-) -> Iterator[Callable[[int, float, np.ndarray], None]]:
+def shown(names: tuple[str, ...], coordinates: Coordinates, progress: bool | None) -> Iterator[Show]:
     """A function that shows the number of a step, the misfit and the parameters; quiet off a terminal."""
     if not (sys.stderr.isatty() if progress is None else progress):
         yield quiet

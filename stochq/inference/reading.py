@@ -1,18 +1,24 @@
 """How a record is read: the equation beside it, the state it begins with, and the instrument for both."""
 
 import warnings
+from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 
 from stochq.arrays import Array, is_concrete
+from stochq.ensemble.runner import thread_pool, workers
 from stochq.inference.observed import as_monitored, initial_state, observe
-from stochq.instruments.choose import Kind, Method, choose
-from stochq.instruments.instrument import Observed
+from stochq.instruments.choose import Kind, Method, build, choose
+from stochq.instruments.instrument import Instrument, Observed, Written
 from stochq.instruments.widths import error_of_width
 
 # Errors of the log-likelihood of a record from the width of its bins that are worth a warning.
 _LARGEST_ERROR = 0.1
+# Records that one call of the device follows.
+_RECORDS = 256
 
 
 class Reading(NamedTuple):
@@ -21,6 +27,21 @@ class Reading(NamedTuple):
     kind: Kind
     initial: Array
     observed: Observed
+
+    @property
+    def instrument(self) -> Instrument:
+        """The instrument of the bins."""
+        return build(self.kind, self.observed)
+
+    def in_blocks(self, follow: Callable[..., Any], *arguments: Any, most: int = _RECORDS) -> Any:
+        """What follow(instrument, state, *arguments, written) returns of all records, the log-likelihood (R,) first.
+
+        At most so many records at a time on each core; arrays have the records in front.
+        """
+        with jax.enable_x64(True):
+            own = partial(follow, self.instrument, self.initial, *arguments)
+            total, *others = _in_blocks(own, self.observed.written, most)
+        return total + np.asarray(self.observed.correction), *others
 
 
 def reading(
@@ -38,11 +59,13 @@ def reading(
     rank, linear: as of `choose`. most_clicks: as of `observe`.
     """
     equation = as_monitored(equation)
-    initial = initial_state(state, equation.dim)
-    observed = observe(equation, record, most_clicks)
-    found = Reading(choose(observed, initial, method, rank=rank, linear=linear), initial, observed)
-    # A fit tells of the bins at the parameters that it finds.
-    if is_concrete((observed, initial)) and (problem := wide_bins(found)):
+    with jax.enable_x64(True):
+        initial = initial_state(state, equation.dim)
+        observed = observe(equation, record, most_clicks)
+        found = Reading(choose(observed, initial, method, rank=rank, linear=linear), initial, observed)
+        # A fit tells of the bins at the parameters that it finds.
+        problem = wide_bins(found) if is_concrete((observed, initial)) else ""
+    if problem:
         warnings.warn(f"record: {problem}", stacklevel=3)
     return found
 
@@ -69,3 +92,26 @@ def wide_bins(found: Reading) -> str:
         f"follow one after the other; over one record the log-likelihood may be off by {error:.2g}, which falls with "
         "the square of the bins' width. Take shorter bins, or method='exact' where it fits."
     )
+
+
+def _in_blocks(follow: Callable[[Written], Any], written: Written, most: int) -> Any:
+    """What `follow` returns of all records, at most so many at a time on each core; its arrays have the records in
+    front."""
+    records = written.current.shape[-1]
+    size = min(most, records)
+
+    def call(first: int) -> Any:
+        current, clicks = (
+            _padded(np.asarray(array[..., first : first + size]), size) for array in (written.current, written.clicks)
+        )
+        with jax.enable_x64(True):
+            return jax.device_get(follow(Written(current, clicks, written.which)))
+
+    pool = thread_pool(workers())
+    found = list(pool.map(call, range(0, records, size)))
+    return jax.tree.map(lambda *arrays: np.concatenate(arrays)[:records], *found)
+
+
+def _padded(array: np.ndarray, size: int) -> np.ndarray:
+    """Zeros in place of the records that fill the last block."""
+    return np.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, size - array.shape[-1])])

@@ -20,7 +20,8 @@ ONE_SIGMA = 0.682689492137086
 class History(NamedTuple):
     """The course of a fit.
 
-    loss: (steps,) what is minimised: χ²/2, or of records minus the log-likelihood and half the squares of the priors.
+    loss: (steps,) what is minimised: χ²/2, or of records −ℓ + ½Σ((θ − mean)/stderr)² with the log-likelihood ℓ and the
+    priors.
     parameters: with the steps as leading axis.
     """
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import jax
@@ -15,12 +14,12 @@ from stochq.arrays import Array, check_numbers
 from stochq.compiling import compiled
 from stochq.ensemble.result import MEGABYTE
 from stochq.equation import Equation
-from stochq.inference.filtering import check_possible, in_blocks
+from stochq.inference.filtering import check_possible
 from stochq.inference.observed import as_monitored
 from stochq.inference.operators import operator_rows
 from stochq.inference.reading import reading
 from stochq.inference.summary import summary
-from stochq.instruments.choose import Method, build
+from stochq.instruments.choose import Method
 from stochq.instruments.instrument import Instrument, Written
 from stochq.measurement import Record
 
@@ -95,10 +94,8 @@ def smooth(
     if list(rows) != list(observables):
         wrong = next(name for name in observables if name not in rows)
         raise ValueError(f"observables[{wrong!r}]: expected a Hermitian operator, which can be measured; it is not.")
-    with jax.enable_x64(True):
-        kind, initial, observed = reading(equation, state, record, method, linear=True)
-        follow = partial(_smoothed, build(kind, observed), initial)
-        total, density, effect = in_blocks(follow, observed.written, _RECORDS)
+    found = reading(equation, state, record, method, linear=True)
+    total, density, effect = found.in_blocks(_smoothed, most=_RECORDS)
     check_possible(total)
     effect = effect / np.einsum("rtij,rtji->rt", effect, density).real[..., None, None]
     means = {name: _past_mean(row, density, effect) for name, row in rows.items()}

@@ -107,14 +107,6 @@ class ExactInstrument(Instrument):
         return jnp.sum(jnp.square(state), axis=0)
 
 
-def exact_instrument(parts: WatchedParts, lengths: Array, powers: Powers) -> ExactInstrument:
-    """The instrument of bins of these lengths (bins,); parts: of all bins, or with a leading axis (bins, ...)."""
-    axes = 0 if np.ndim(parts.hamiltonian) == 3 else None
-    build = jax.vmap(lambda parts, length: coefficients(parts, length, powers), in_axes=(axes, 0))
-    lengths = jnp.asarray(lengths)
-    return ExactInstrument(build(parts, lengths), lengths, powers)
-
-
 def doublings_of(currents: int, counters: int, rate: float, most_clicks: int) -> int:
     """How often a bin is cut in two halves, so that coefficients of its parts have their digits.
 

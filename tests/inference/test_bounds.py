@@ -4,6 +4,7 @@ import warnings
 
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from scipy import optimize, stats
 
@@ -271,3 +272,20 @@ def test_further_starts_without_a_prediction_are_left_out():
     with pytest.warns(UserWarning, match="^fit: starts: the prediction is not finite at 1 of 2 further starts") as told:
         fit = sq.fit(root, (0.5 * np.ones(3), 0.01), 1.0, starts=[-1.0, 2.0])
     assert len(told) == 1 and fit.parameters == pytest.approx(0.25, rel=1e-3) and fit.other_minima == ()
+
+
+def test_further_starts_from_which_an_optimizer_leaves_the_prediction_or_does_not_end_are_told_of():
+    """Steps that overshoot to −0.9 times the distance: from −2.5 beyond 3, where there is no prediction."""
+
+    def limited(x):
+        return x * jnp.ones(3) + 0 * jnp.sqrt(3 - x)
+
+    data, step = (0.5 * np.ones(3), 0.01), 1.9 * 0.01**2 / 3
+    with pytest.warns(UserWarning, match="^fit: starts: the prediction is not finite at 1 of 1 further starts") as told:
+        fit = sq.fit(limited, data, 0.0, optimizer=optax.sgd(step), starts=[-2.5])
+    assert len(told) == 1 and fit.parameters == pytest.approx(0.5, abs=1e-4)
+    with pytest.raises(RuntimeError, match="non-finite at step 1"):
+        sq.fit(limited, data, -2.5, optimizer=optax.sgd(step))
+    with pytest.warns(UserWarning, match="^fit: starts: 1 of 1 searches from further starts stopped") as told:
+        sq.fit(lambda x: jnp.exp(-x) * jnp.ones(3), data, 0.7, steps=4, starts=[9.0])
+    assert len(told) == 1

@@ -77,6 +77,20 @@ def test_errors_of_an_ensemble_count_the_correlation_of_its_times():
     assert independent.stderr == pytest.approx(result.stderr["a"][1] / np.sqrt(8))
 
 
+def test_too_few_values_for_the_errors_of_the_data_are_told_of():
+    """Three parameters take twelve of the points at least, whose covariance twelve trajectories do not tell."""
+    result = ensemble(0.3 + np.random.default_rng(4).normal(size=(12, 1, 13)))
+
+    def cubic(x):
+        return {"a": jnp.concatenate([jnp.ones(1), jnp.stack([x[0], x[1], x[2]] * 4)])}
+
+    with pytest.warns(
+        UserWarning, match=r"^fit: the errors of the 12 points are from 1\d Gaussian values, too few"
+    ) as told:
+        fit = sq.fit(cubic, result, np.zeros(3))
+    assert len(told) == 1 and np.isnan(fit.p_value)
+
+
 def test_only_the_predicted_names_that_fluctuate_are_fitted():
     values = np.random.default_rng(2).normal(size=(100, 2, 4))
     values[:, 1, 2] = 7.0

@@ -116,6 +116,19 @@ def test_what_records_cannot_be_fitted_with():
         sq.fit(model, sq.inference.Record([0.0, T], np.ones((20, 1)), ["x"]), START)
 
 
+def test_errors_beside_a_free_parameter_are_said_to_be_those_of_a_right_model():
+    """The inverse of the scores' squares stands where there are no second derivatives."""
+    y, record = drawn(3)
+    start = {**START, "unused": 1.0}
+    with pytest.warns(UserWarning) as told:
+        fit = sq.fit(model, record, start, bounds=BOUNDS)
+    texts = [str(one.message) for one in told]
+    assert len(texts) == 2 and "no effect on the prediction from unused" in texts[0]
+    assert "the errors of the others are from the scores alone" in texts[1]
+    known = np.linalg.inv(expected(y)[2])
+    np.testing.assert_allclose(fit.covariance[np.ix_([0, 2], [0, 2])], known, rtol=0.02)
+
+
 def test_a_fit_tells_of_bins_too_wide_for_kraus_maps():
     """Four columns are beyond the exact maps. At 3 rad/time the bins are wide, at 0.02 they are not."""
     x, z = np.array([[0.0, 1.0], [1.0, 0.0]]), np.array([[1.0, 0.0], [0.0, -1.0]])
