@@ -66,7 +66,7 @@ def _test_states(psi: np.ndarray) -> np.ndarray:
 
 
 def extremes_without_rarest(
-    function: Callable[..., Any], psi: np.ndarray, occupied: OccupiedStates, evaluate: Evaluate
+    function: Callable[..., object], psi: np.ndarray, occupied: OccupiedStates, evaluate: Evaluate
 ) -> tuple[np.ndarray, np.ndarray]:
     """The smallest and the largest value of a function, (chances,) each, on what is left of the test states without
     the states rarer than each of CHANCES; zeros where it has none."""

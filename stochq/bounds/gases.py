@@ -1,7 +1,6 @@
 """Occupations of momentum: what a gas averages eq. 13 over. No momentum is blocked, as the paper shows (eqs. 9-10)."""
 
 import functools
-from typing import Any
 
 import equinox as eqx
 import jax
@@ -28,7 +27,7 @@ class MaxwellGas(Module):
     300.0
     """
 
-    temperature: Any
+    temperature: Number
 
     def check(self) -> None:
         """Raises: ValueError for a temperature that is not positive."""
@@ -52,8 +51,8 @@ class FermiGas(Module):
     2
     """
 
-    density: Any
-    temperature: Any = 0.0
+    density: Number
+    temperature: Number = 0.0
     spins: int = eqx.field(default=2, static=True)
 
     def fermi_momentum(self) -> jax.Array:

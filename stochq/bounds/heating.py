@@ -40,10 +40,12 @@ class Phonons(Module):
     4760.0
     """
 
-    speed: Any
+    speed: Number
 
 
 Matter = MaxwellGas | FermiGas | Phonons
+# Arguments by name; of those that are numbers, and of the rest, None stands for the others.
+Inputs = dict[str, Any]
 
 
 def heating_power(
@@ -159,7 +161,7 @@ def heating_gradient(
     *,
     gas: MaxwellGas | FermiGas | None = None,
     phonons: Phonons | None = None,
-) -> dict[str, Any]:
+) -> dict[str, float | Module]:
     """Derivatives of `heating_power` with respect to "mass", "rate", "length", and the parameters of "spectrum", "gas"
     and "phonons", in watts per their SI unit; those of modules are modules of the same kind.
 
@@ -207,18 +209,18 @@ def rate_from_power(
     return rates if lengths.ndim else float(rates)
 
 
-def _split(given: dict[str, object]) -> tuple[Any, Any]:
+def _split(given: Inputs) -> tuple[Inputs, Inputs]:
     """Numbers, as arrays, and the rest. A zero temperature is of the rest: at it the occupation has no derivative."""
     numbers, rest = eqx.partition(given, lambda leaf: isinstance(leaf, float | np.floating) and leaf != 0.0)
     return jax.tree.map(jnp.asarray, numbers), rest
 
 
 @eqx.filter_jit
-def _slopes(numbers: Any, rest: Any) -> Any:
+def _slopes(numbers: Inputs, rest: Inputs) -> Inputs:
     return jax.grad(lambda numbers: heating_power(**eqx.combine(numbers, rest)))(numbers)
 
 
-def _evaluated(given: dict[str, Any], order: int) -> tuple[jax.Array, jax.Array]:
+def _evaluated(given: Inputs, order: int) -> tuple[jax.Array, jax.Array]:
     """Compiled for the spectra of this package; others may be any function of arrays, and are called as they are."""
     if isinstance(given["spectrum"], tuple(NAMED.values())):
         return _compiled(*_split(given), order)
@@ -226,12 +228,12 @@ def _evaluated(given: dict[str, Any], order: int) -> tuple[jax.Array, jax.Array]
 
 
 @eqx.filter_jit
-def _compiled(numbers: Any, rest: Any, order: int) -> tuple[jax.Array, jax.Array]:
+def _compiled(numbers: Inputs, rest: Inputs, order: int) -> tuple[jax.Array, jax.Array]:
     return _ratio(**eqx.combine(numbers, rest), order=order)
 
 
 @eqx.filter_jit
-def _mapped(numbers: Any, rest: Any, lengths: jax.Array) -> jax.Array:
+def _mapped(numbers: Inputs, rest: Inputs, lengths: jax.Array) -> jax.Array:
     given = eqx.combine(numbers, rest)
     return jax.lax.map(lambda length: _ratio(**given, length=length, order=quadrature.FINE)[0], lengths)
 

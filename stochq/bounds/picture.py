@@ -168,7 +168,12 @@ def _darker(color: str) -> tuple[float, ...]:
 
 
 def _room(
-    axes: "Axes", path: np.ndarray, others: list[np.ndarray], taken: list[Any], letters: int, sides: Sequence[int]
+    axes: "Axes",
+    path: np.ndarray,
+    others: list[np.ndarray],
+    taken: list[np.ndarray],
+    letters: int,
+    sides: Sequence[int],
 ) -> Any:
     """Middle, angle, extent and side of the freest stretch of a curve for so many letters, in pixels; None: no room."""
     half = 0.31 * FONT * letters / 72 * axes.figure.dpi
@@ -192,7 +197,7 @@ def _inside(axes: "Axes", span: np.ndarray) -> bool:
     return bool(np.all((span > (box.x0 + 6, box.y0 + 16)) & (span < (box.x1 - 6, box.y1 - 14))))
 
 
-def _gap(letters: np.ndarray, others: list[np.ndarray], taken: list[Any]) -> float:
+def _gap(letters: np.ndarray, others: list[np.ndarray], taken: list[np.ndarray]) -> float:
     """How far the nearest curve and the nearest label or point are. Parallel lines may leave no room between curves:
     then the labels at least stand apart."""
     curves = np.concatenate([*others, np.full((1, 2), np.inf)])

@@ -7,7 +7,6 @@ All results are relative to white noise: they are 1 for a spectrum that is 1, wh
 
 import functools
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -26,7 +25,7 @@ NORM = 8 / (3 * np.sqrt(np.pi))
 COARSE, FINE = 7, 10
 
 # Takes v, which may be of any shape, and gives the spectrum there.
-Reduced = Callable[[Any], Any]
+Reduced = Callable[[jax.Array], jax.Array]
 
 
 @functools.cache

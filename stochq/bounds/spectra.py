@@ -6,17 +6,16 @@ callable, if it is an equinox module.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from stochq.arrays import Array
+from stochq.arrays import Array, Number
 from stochq.module import Module
 
-Spectrum = Callable[[Any], Any]
+Spectrum = Callable[[Array], Array]
 
 
 class Lorentzian(Module):
@@ -26,7 +25,7 @@ class Lorentzian(Module):
     0.5
     """
 
-    cutoff: Any
+    cutoff: Number
 
     def __call__(self, frequency: Array) -> jax.Array:
         return 1 / (1 + (frequency / self.cutoff) ** 2)
@@ -39,7 +38,7 @@ class Exponential(Module):
     1.0
     """
 
-    cutoff: Any
+    cutoff: Number
 
     def __call__(self, frequency: Array) -> jax.Array:
         return jnp.exp(-jnp.abs(frequency) / self.cutoff)
@@ -52,7 +51,7 @@ class GaussianCutoff(Module):
     1.0
     """
 
-    cutoff: Any
+    cutoff: Number
 
     def __call__(self, frequency: Array) -> jax.Array:
         return jnp.exp(-((frequency / self.cutoff) ** 2) / 2)
@@ -71,10 +70,9 @@ def check_spectrum(spectrum: Spectrum | None) -> None:
         return
     if not callable(spectrum):
         raise ValueError(f"spectrum: expected a callable of ω in rad/s, or None for white noise; got {spectrum!r}.")
-    cutoff: Any = getattr(spectrum, "cutoff", None)
-    if isinstance(spectrum, Lorentzian | Exponential | GaussianCutoff) and not isinstance(cutoff, Tracer):
-        if np.ndim(cutoff) or not 0 < float(cutoff) < np.inf:
-            raise ValueError(f"spectrum: expected a positive cut-off in rad/s; got {cutoff!r}.")
+    if isinstance(spectrum, Lorentzian | Exponential | GaussianCutoff) and not isinstance(spectrum.cutoff, Tracer):
+        if np.ndim(spectrum.cutoff) or not 0 < float(spectrum.cutoff) < np.inf:
+            raise ValueError(f"spectrum: expected a positive cut-off in rad/s; got {spectrum.cutoff!r}.")
     start = spectrum(jnp.zeros(()))
     if not isinstance(start, Tracer) and not np.isclose(float(start), 1.0, rtol=1e-6):
         raise ValueError(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 import stochq as sq
+from stochq.arrays import Array
 from stochq.cli import config as configuration
 from stochq.cli.build_model import Setting, build_model
 from stochq.cli.build_state import build_state, state_operators
@@ -21,7 +22,7 @@ class Job:
     equation: sq.Equation
     psi0: np.ndarray
     times: np.ndarray
-    observables: dict[str, np.ndarray]
+    observables: dict[str, Array]
     scheme: sq.schemes.Scheme | None
     dt: float | None
     scales: Scales

@@ -28,7 +28,7 @@ class Times(Section):
         return self
 
 
-def _times_tag(value: Any) -> str:
+def _times_tag(value: object) -> str:
     return "list" if isinstance(value, list) else "spaced"
 
 

@@ -139,7 +139,7 @@ def _members(section: type[BaseModel], key: str) -> Sections:
     return [] if field is None else list(_flatten(field.annotation))
 
 
-def _flatten(annotation: Any) -> Iterator[type[BaseModel]]:
+def _flatten(annotation: object) -> Iterator[type[BaseModel]]:
     if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
         if issubclass(annotation, BaseModel):
             yield annotation

@@ -1,7 +1,7 @@
 """Building blocks of the configuration: strict sections, complex numbers without expressions, physical dimensions."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeGuard
+from typing import Annotated, TypeGuard
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, field_validator
 from pydantic_core import PydanticCustomError
@@ -31,7 +31,7 @@ ENERGY = Dimension(mass=1, length=2, time=-2)
 INVERSE_ENERGY = Dimension(mass=-1, length=-2, time=2)
 
 
-def _complex(value: Any) -> Any:
+def _complex(value: object) -> complex:
     if _is_number(value):
         return complex(value)
     if isinstance(value, list) and len(value) == 2:
@@ -41,7 +41,7 @@ def _complex(value: Any) -> Any:
     raise PydanticCustomError("complex", "a number, or a pair [real, imaginary] of numbers")
 
 
-def _numbers(value: Any) -> Any:
+def _numbers(value: object) -> object:
     return [value] if _is_number(value) else value
 
 
@@ -49,7 +49,7 @@ def _is_number(value: object) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def parse_matrix(value: Any) -> list[list[complex]]:
+def parse_matrix(value: object) -> list[list[complex]]:
     """A square matrix from lists of numbers and pairs."""
     rows = value if isinstance(value, list) else []
     if rows and all(isinstance(row, list) and len(row) == len(rows) for row in rows):
@@ -74,7 +74,7 @@ class FitParameter(Section):
 
     @field_validator("bounds", "prior", mode="before")
     @classmethod
-    def _pair(cls, value: Any) -> Any:
+    def _pair(cls, value: object) -> object:
         return tuple(value) if isinstance(value, list) else value
 
 

@@ -1,6 +1,6 @@
 """The [model] table: which stochastic equation."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, PlainValidator, Tag, model_validator
 from pydantic_core import PydanticCustomError
@@ -40,14 +40,14 @@ class Canonical(Section):
 EQUILIBRIA = ("microcanonical", "canonical")
 
 
-def _equilibrium_tag(value: Any) -> str:
+def _equilibrium_tag(value: object) -> str:
     if isinstance(value, list):
         return "weights"
     named = isinstance(value, dict) and value.get("kind") == "microcanonical"
     return "microcanonical" if named or isinstance(value, Microcanonical) else "canonical"
 
 
-def _equilibrium(value: Any) -> Any:
+def _equilibrium(value: object) -> object:
     if value == "microcanonical":
         return {"kind": "microcanonical"}
     if isinstance(value, list) or isinstance(value, dict) and value.get("kind") in (None, *EQUILIBRIA):
@@ -65,7 +65,7 @@ Equilibrium = Annotated[
 ]
 
 
-def _basis(value: Any) -> Any:
+def _basis(value: object) -> object:
     if isinstance(value, list):
         return parse_matrix(value)
     if value in ("given", "energy", "x"):

@@ -4,10 +4,13 @@ import importlib
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stochq.cli.errors import ConfigError, nearest, report
 from stochq.papers.checks import Check
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 def reproduce_papers(paper: str | None, figure: str | None, out: Path) -> bool:
@@ -35,7 +38,7 @@ def reproduce_papers(paper: str | None, figure: str | None, out: Path) -> bool:
     return passed
 
 
-def _table(paper: str, checks: list[Check]) -> Any:
+def _table(paper: str, checks: list[Check]) -> "Table":
     from rich.table import Table
 
     table = Table(title=paper)

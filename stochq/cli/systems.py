@@ -1,6 +1,6 @@
 """The [system] table: where it happens."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -68,7 +68,7 @@ class DoubleWell(Section):
     transverse_frequency: Annotated[NonNegative, RATE] = 0.0
 
 
-def _named(value: Any) -> Any:
+def _named(value: object) -> object:
     return {"kind": value} if isinstance(value, str) else value
 
 

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from scipy.constants import hbar as HBAR_SI
@@ -64,13 +64,13 @@ def internal(config: Config) -> tuple[Config, Scales]:
     return config.model_copy(update=sections), scales
 
 
-def _scale(section: Section, name: str, scales: Scales) -> Any:
+def _scale(section: Section, name: str, scales: Scales) -> object:
     dimensions = [item for item in type(section).model_fields[name].metadata if isinstance(item, Dimension)]
     factor = scales.of(dimensions[0]) if dimensions else 1.0
     return _divide(getattr(section, name), factor, scales)
 
 
-def _divide(value: Any, factor: float, scales: Scales) -> Any:
+def _divide(value: object, factor: float, scales: Scales) -> object:
     if isinstance(value, Section):
         return to_internal(value, scales)
     if isinstance(value, dict):

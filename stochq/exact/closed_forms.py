@@ -1,18 +1,18 @@
 """Formulas of the papers, for checks and figures. Rates are inverse times."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Complex
 
-from stochq.arrays import ArrayLike
+from stochq.arrays import ArrayLike, Number
 from stochq.noise import Coloured
 from stochq.systems.basis import energy_columns, into, out_of
 from stochq.systems.equilibrium import with_eigenvectors_of
 from stochq.systems.hamiltonian import Hamiltonian
 
 # A number or an array of them, for which type checkers know no arithmetic.
-Numbers = Any
+Numbers = Number
 
 
 def oqt_closed_form(

@@ -8,7 +8,7 @@ $$\\mathcal L_z = \\mathcal L + (z-1)\\mathcal J,\\quad \\mathcal J\\rho = \\sum
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -68,7 +68,7 @@ def counting(
     psi0_or_rho0: ArrayLike,
     times: ArrayLike,
     *,
-    operator: Any,
+    operator: str | ArrayLike,
     most: int | None = None,
 ) -> Counts:
     r"""Statistics of the number N of clicks of a counter from times[0] on, in double precision.
@@ -117,7 +117,7 @@ def counting(
     return Counts(times, mean, variance, mandel_q, probabilities)
 
 
-def stationary_counting(equation: Equation, *, operator: Any) -> StationaryCounts:
+def stationary_counting(equation: Equation, *, operator: str | ArrayLike) -> StationaryCounts:
     r"""The rate of clicks in the steady state, and Mandel's Q of their number in a long time.
 
     $$j = \mathrm{Tr}\,\mathcal J\rho_s,\qquad
@@ -159,7 +159,7 @@ def waiting_time(
     psi0_or_rho0: ArrayLike | None,
     lags: ArrayLike,
     *,
-    operator: Any,
+    operator: str | ArrayLike,
     time: float = 0.0,
 ) -> np.ndarray:
     r"""The probability density of the time until the next click of a counter.
@@ -215,7 +215,7 @@ def _rate(jumps: np.ndarray, after: np.ndarray) -> float:
     return rate if rate > _ROUNDING * float(np.sum(np.abs(jumps) ** 2)) else 0.0
 
 
-def _checked(equation: Equation, operator: Any, times: ArrayLike = (0.0,)) -> tuple[Equation, np.ndarray]:
+def _checked(equation: Equation, operator: str | ArrayLike, times: ArrayLike = (0.0,)) -> tuple[Equation, np.ndarray]:
     """The equation and the counted operators (K, dim, dim), which must be among its jumps at the times."""
     equation = as_equation(equation)
     if equation.colour is not None:

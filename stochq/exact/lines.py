@@ -1,9 +1,11 @@
 """What an equation's records and clicks are made of: operators, given as such or by the name of a record."""
 
-from typing import Any, NamedTuple
+from collections.abc import Collection
+from typing import NamedTuple
 
 import numpy as np
 
+from stochq.arrays import ArrayLike
 from stochq.equation import Equation
 from stochq.exact.inputs import operator_matrix
 
@@ -25,7 +27,7 @@ class Current(NamedTuple):
         return self.scale * (self.operator + self.operator.conj().T) + self.offset * np.eye(len(self.operator))
 
 
-def current_of(equation: Equation, argument: str, value: Any, t: float) -> Current:
+def current_of(equation: Equation, argument: str, value: str | ArrayLike, t: float) -> Current:
     """The current that a name or a watched operator stands for, at time t."""
     if not isinstance(value, str):
         return Current(operator_matrix(argument, value, equation.dim))
@@ -35,7 +37,7 @@ def current_of(equation: Equation, argument: str, value: Any, t: float) -> Curre
     return currents[value]
 
 
-def jumps_of(equation: Equation, value: Any) -> np.ndarray:
+def jumps_of(equation: Equation, value: str | ArrayLike) -> np.ndarray:
     """The operators (K, dim, dim) whose clicks a name stands for, or that are given: one, or a list of them."""
     if isinstance(value, str):
         counters = _counters(equation)
@@ -47,7 +49,7 @@ def jumps_of(equation: Equation, value: Any) -> np.ndarray:
     return operator_matrix("operator", value, equation.dim)[None]
 
 
-def _one_of(known: dict[str, Any]) -> str:
+def _one_of(known: Collection[str]) -> str:
     names = f"one of {', '.join(map(repr, known))}, or " if known else ""
     return f"{names}an operator"
 

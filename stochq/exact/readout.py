@@ -1,7 +1,6 @@
 """Observables on a density matrix."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import equinox as eqx
 import jax
@@ -58,7 +57,7 @@ class Readout:
         return {name: (v if name in self._complex else np.real(v)).copy() for name, v in columns.items()}
 
 
-def _function(name: str, value: Any, dim: int) -> Any:
+def _function(name: str, value: Observable, dim: int) -> Observable:
     """A function as one that may be called in double precision; an array as it is."""
     if not callable(value):
         return value
@@ -66,11 +65,11 @@ def _function(name: str, value: Any, dim: int) -> Any:
     return user_function(value)
 
 
-def _is_statistic(value: Any) -> bool:
+def _is_statistic(value: object) -> bool:
     return isinstance(value, eqx.Module) and not callable(value)
 
 
-def _is_complex(value: Any, dim: int) -> bool:
+def _is_complex(value: Observable, dim: int) -> bool:
     return has_complex_values(value, dim) if callable(value) else not is_hermitian(np.asarray(value))
 
 
@@ -86,7 +85,7 @@ class _OnStates:
         return (weights @ np.asarray(self._function(vectors))).item()
 
 
-def _rule(name: str, value: Any, dim: int) -> Callable[[np.ndarray, Mixture | None], complex]:
+def _rule(name: str, value: Observable, dim: int) -> Callable[[np.ndarray, Mixture | None], complex]:
     """The function (ρ, its eigenvalues and eigenvectors) -> expectation value."""
     if isinstance(value, Spectral):
         return lambda rho, mixture: float(value.of_density(rho))

@@ -9,7 +9,7 @@ import numpy as np
 
 from stochq.arrays import ArrayLike
 from stochq.exact.action import conjugate, pack, unpack
-from stochq.systems.basis import overlap
+from stochq.systems.eigen import dagger
 from stochq.systems.linear import multiply
 
 
@@ -87,7 +87,9 @@ class Momentum(Rotation):
 
         return self._transform(cast(Any, ifftn), cast(Any, fftn), rho)
 
-    def _transform(self, on_rows: Callable[..., Any], on_columns: Callable[..., Any], rho: np.ndarray) -> np.ndarray:
+    def _transform(
+        self, on_rows: Callable[..., np.ndarray], on_columns: Callable[..., np.ndarray], rho: np.ndarray
+    ) -> np.ndarray:
         tensor = on_rows(rho.reshape(self._shape * 2), axes=self._rows, norm="ortho")
         return on_columns(tensor, axes=self._columns, norm="ortho", overwrite_x=True).reshape(rho.shape)
 
@@ -99,7 +101,7 @@ def relative(first: Rotation, second: Rotation) -> Rotation:
     if isinstance(first, Same):
         return second
     if isinstance(first, Unitary) and isinstance(second, Same):
-        return Unitary(overlap(first.matrix, None))
+        return Unitary(dagger(first.matrix))
     if isinstance(first, Unitary) and isinstance(second, Unitary):
-        return Unitary(overlap(first.matrix, second.matrix))
+        return Unitary(dagger(first.matrix) @ second.matrix)
     raise TypeError("A Fourier transform can be combined with the given basis only.")

@@ -10,7 +10,7 @@ import numpy as np
 from jax import lax
 from jax.scipy.linalg import expm
 
-from stochq.arrays import Array, Number
+from stochq.arrays import Array, ArrayLike, Number
 from stochq.channels import Channel, Energy, Given
 from stochq.equation import Equation
 from stochq.exact.action import ChannelBases, generator, pack, packed_generator, unpack
@@ -26,7 +26,10 @@ from stochq.systems.linear import apply_matrix
 _TOLERANCES = {"float64": (1e-8, 1e-10), "float32": (1e-5, 1e-6)}
 
 # Real observables: a diagonal (dim,), a matrix (dim, dim) or a quadratic function of ψ each.
-Rows = tuple[Any, ...]
+
+# A quadratic form, an array, or a function of the state.
+Row = Array | Callable[[jax.Array], ArrayLike]
+Rows = tuple[Row, ...]
 
 
 class Times(NamedTuple):
@@ -48,7 +51,7 @@ def bases_of(equation: Equation) -> ChannelBases:
     return tuple(equation.basis_matrix(channel) for channel in equation.channels)
 
 
-def matrix_of(row: Any, dim: int) -> jax.Array:
+def matrix_of(row: Row, dim: int) -> jax.Array:
     """A row as a diagonal (dim,) or a matrix (dim, dim)."""
     if not callable(row):
         return jnp.asarray(row)
@@ -71,7 +74,7 @@ def reader(rows: Rows, dim: int) -> Callable[[jax.Array], jax.Array]:
     return read
 
 
-def _mean(row: Any, rho: jax.Array) -> jax.Array:
+def _mean(row: Row, rho: jax.Array) -> jax.Array:
     if isinstance(row, Spectral):
         return row.of_density(rho)
     if row.ndim == 1:

@@ -4,7 +4,7 @@ One realisation of the noise moves all N orbitals of a trajectory. Their energy 
 exchange between them, so that no determinant is ever evaluated.
 """
 
-from typing import Any, NamedTuple, final
+from typing import NamedTuple, final
 
 import equinox as eqx
 import jax
@@ -16,6 +16,7 @@ from stochq.ensemble.kernel import GridArrays
 from stochq.ensemble.statistics import Statistic
 from stochq.module import Module
 from stochq.noise import Budget
+from stochq.noise.coloured import Increments
 from stochq.noise.counter import draw_complex_normals
 from stochq.systems.linear import MATMUL_PRECISION, multiply
 
@@ -61,7 +62,7 @@ class Determinants(NamedTuple):
     occupied: jax.Array | np.ndarray
     half: jax.Array | np.ndarray
     pattern: jax.Array | np.ndarray
-    increments: Any
+    increments: WhiteIncrements | Increments
     key: jax.Array | np.ndarray
     names: tuple[str, ...]
     read: OneBody

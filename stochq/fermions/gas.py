@@ -1,6 +1,6 @@
 """Free fermions in a periodic box under the noise of spontaneous localization, taken as a random potential."""
 
-from typing import Any, final
+from typing import final
 
 import numpy as np
 
@@ -9,6 +9,7 @@ from stochq.fermions import heating
 from stochq.fermions.canonical import draw_occupied
 from stochq.models.checks import positive, rate
 from stochq.module import Module
+from stochq.noise import Coloured
 from stochq.systems.checks import check_count, check_number, shape_of
 from stochq.systems.fourier import wave_numbers
 from stochq.systems.grid import Particle
@@ -37,7 +38,7 @@ class FermionGas(Module):
     box: float
     mass: float
     hbar: float
-    colour: Any
+    colour: Coloured | None
 
     @property
     def modes(self) -> int:
@@ -165,7 +166,7 @@ class FermionGas(Module):
 
 
 def fermion_gas(
-    particle: Particle, *, rate: float, length: float, reference_mass: float = 1.0, colour: Any = None
+    particle: Particle, *, rate: float, length: float, reference_mass: float = 1.0, colour: Coloured | None = None
 ) -> FermionGas:
     r"""Fermions under the unitary noise of continuous spontaneous localization (`fermi-heating` eqs. 2–4, A3).
 

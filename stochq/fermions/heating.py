@@ -87,8 +87,11 @@ def _growth(gas: "FermionGas", frequencies: np.ndarray, elapsed: np.ndarray) -> 
     """2∫₀ᵗ(t − s) C(s) cos ωs ds, (T, frequencies)."""
     from scipy.integrate import quad_vec  # half a second to import
 
+    colour = gas.colour
+    assert colour is not None
+
     def moments(s: float) -> np.ndarray:
-        waves = float(gas.colour.correlation(s)) * np.cos(frequencies * s)
+        waves = float(colour.correlation(s)) * np.cos(frequencies * s)
         return np.stack([waves, s * waves])
 
     parts = [quad_vec(moments, a, b, epsrel=1e-9, limit=4000)[0] for a, b in zip(elapsed, elapsed[1:], strict=False)]

@@ -8,7 +8,7 @@ $$C = 2\sqrt\eta\,\mathrm{Re}\,c,\qquad s = -\sqrt\eta\,\hbar\,\Omega\,\mathrm{I
 It is integrated exactly and then conditioned on the record's increment.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -161,7 +161,7 @@ def checked_increments(record: Record, noise: str, count: int) -> np.ndarray:
     return np.moveaxis(record.increments, 0, -1)
 
 
-def check_double(*arguments: Any) -> None:
+def check_double(*arguments: object) -> None:
     """ValueError for traced numbers in single precision."""
     if not is_concrete(arguments) and jnp.zeros(()).dtype != np.float64:
         raise ValueError(

@@ -1,6 +1,7 @@
 """The geometry every formula here needs. Coordinates are ordered (q1..qn, p1..pn), matrices stand on the last axes."""
 
 from collections.abc import Sequence
+from types import ModuleType
 from typing import Any
 
 import jax
@@ -15,7 +16,7 @@ Array = np.ndarray | jax.Array
 Real = Any
 
 
-def array_namespace(*values: Any) -> Any:
+def array_namespace(*values: object) -> ModuleType:
     """numpy, which computes in double precision, or jax.numpy where a value is traced."""
     return np if is_concrete(values) else jnp
 

@@ -2,7 +2,7 @@
 
 import abc
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, final
+from typing import ClassVar, Literal, final
 
 import jax
 import jax.numpy as jnp
@@ -179,7 +179,7 @@ REAL, COMPLEX, UNITARY, JUMP, ANY = Real(), Complex(), Unitary(), Jump(), AnyLaw
 _LAWS: dict[str, Law] = {law.name: law for law in (REAL, COMPLEX, UNITARY, JUMP, ANY)}
 
 
-def law_of(noise: Any) -> Law:
+def law_of(noise: object) -> Law:
     """The law that a user's word names; a law is itself.
 
     Raises: ValueError for a word that names none.

@@ -177,7 +177,7 @@ def unravel(
     return Equation(hamiltonian, tuple(channels), noise, hbar, colour, order=order)
 
 
-def _order(given: list[Any], groups: dict[int, list[int]], channels: int) -> list[tuple[int, int | None]]:
+def _order(given: Sequence[object], groups: dict[int, list[int]], channels: int) -> list[tuple[int, int | None]]:
     """(channel, operator) of what was given, in its order: channels first, then those of the groups that are there."""
     places: dict[int, tuple[int, int]] = {}
     for place, members in enumerate(filter(None, groups.values()), channels):

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import count
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -54,7 +53,7 @@ def markovian_feedback(equation: Equation, feedback: Mapping[str, ArrayLike]) ->
     detectors = {name: _detector(equation, name) for name in names}
     unseen = [one for one in equation.detectors if one.kind is None]
     changed: dict[str, Detector] = {}
-    added: Any = np.zeros((equation.dim, equation.dim))
+    added: np.ndarray = np.zeros((equation.dim, equation.dim))
     _check_feedback(feedback, detectors, equation.dim)
     for name, detector in detectors.items():
         if name not in feedback:
@@ -84,7 +83,7 @@ def _with_term(hamiltonian: Hamiltonian, term: Array) -> Hamiltonian:
     return levels(full(hamiltonian.matrix()) + term)
 
 
-def _check_feedback(feedback: Any, detectors: dict[str, Detector], dim: int) -> None:
+def _check_feedback(feedback: object, detectors: dict[str, Detector], dim: int) -> None:
     suited = [name for name, detector in detectors.items() if isinstance(detector, Homodyne)]
     if not suited:
         raise ValueError(

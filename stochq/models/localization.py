@@ -1,6 +1,7 @@
 """Localization in space: CSL on a grid and on a lattice, QMUPL, Diósi and Penrose."""
 
-from typing import Any
+from collections.abc import Callable
+from types import ModuleType
 
 import jax
 import jax.numpy as jnp
@@ -222,7 +223,7 @@ def diosi_penrose(
     return Equation(particle, (Kernel(profile, scaled),), noise, hbar, colour)
 
 
-def _numpy_and_erf(concrete: bool) -> tuple[Any, Any]:
+def _numpy_and_erf(concrete: bool) -> tuple[ModuleType, Callable[[Array], Array]]:
     if not concrete:
         return jnp, jax.scipy.special.erf
     from scipy.special import erf  # half a second to import, needed here alone

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import jax
 import numpy as np
@@ -144,7 +143,7 @@ def _moments(operator: np.ndarray, psi: np.ndarray) -> tuple[float, float]:
     return mean, float(np.linalg.norm(after - mean * psi) ** 2)
 
 
-def _conserved_operators(hamiltonian: Hamiltonian, conserved: Any) -> dict[str, np.ndarray]:
+def _conserved_operators(hamiltonian: Hamiltonian, conserved: object) -> dict[str, np.ndarray]:
     """The operators by the names under which errors speak of them."""
     known = {**hamiltonian.operators, **hamiltonian.conserved}
     operators = {}
@@ -159,7 +158,7 @@ def _conserved_operators(hamiltonian: Hamiltonian, conserved: Any) -> dict[str, 
     return operators
 
 
-def _checked_operator(name: str, operator: Any, dim: int) -> np.ndarray:
+def _checked_operator(name: str, operator: ArrayLike, dim: int) -> np.ndarray:
     if shape_of(name, operator) not in ((dim,), (dim, dim)):
         raise ValueError(f"{name}: expected shape ({dim},) or ({dim}, {dim}); got {np.shape(operator)}.")
     check = check_diagonal if np.ndim(operator) == 1 else check_hermitian

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from stochq.arrays import ArrayLike, is_concrete
+from stochq.arrays import Array, ArrayLike, Number, is_concrete
 from stochq.module import Module
 
 # Numbers, or arrays of them.
@@ -82,10 +82,10 @@ class GaussianIncrements(Increments):
     autoregressive moving average that the integrals form. decay: a; gain: g; scale: s; root: of the covariance of m.
     """
 
-    decay: Any
-    gain: Any
-    scale: Any
-    root: Any
+    decay: Array
+    gain: Array
+    scale: Number
+    root: Array
     memory: int = eqx.field(static=True)
     draws: int = eqx.field(static=True, default=1)
 

@@ -1,11 +1,12 @@
 """White normals of a run turned into the normals of a coloured process, step by step."""
 
-from typing import Any, final
+from typing import final
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from stochq.arrays import Number
 from stochq.module import Module
 from stochq.noise.coloured import Increments
 from stochq.noise.counter import Budget, StepNoise, StepPairNoise, slot_words
@@ -21,7 +22,7 @@ class Colouring(Module):
     """
 
     increments: Increments
-    length: Any
+    length: Number
 
     def budget(self, budget: Budget) -> Budget:
         """What is drawn so that `budget` is there after the filter."""

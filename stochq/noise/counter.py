@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from stochq.arrays import Array
 from stochq.compiling import by_rows
 from stochq.noise.normals import normal_pair, uniform
 from stochq.noise.threefry import threefry
@@ -63,7 +64,7 @@ class StepNoise(NamedTuple):
     complex_normals: jax.Array
     uniforms: jax.Array
     words: Any = None
-    uniform_pairs: Any = np.zeros((0, 1), np.complex64)
+    uniform_pairs: Array = np.zeros((0, 1), np.complex64)
 
     def split(self, budget: Budget) -> tuple["StepNoise", "StepNoise"]:
         """The first numbers, as many as `budget` says, and the rest."""
@@ -103,8 +104,8 @@ class StepPairNoise(NamedTuple):
     odd_complex_normals: jax.Array
     even_words: Any = None
     odd_words: Any = None
-    even_uniforms: Any = np.zeros((0, 1), np.complex64)
-    odd_uniforms: Any = np.zeros((0, 1), np.complex64)
+    even_uniforms: Array = np.zeros((0, 1), np.complex64)
+    odd_uniforms: Array = np.zeros((0, 1), np.complex64)
 
     def even(self) -> StepNoise:
         return StepNoise(

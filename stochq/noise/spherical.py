@@ -1,13 +1,13 @@
 """Bounded noise: the height of a Brownian motion on the sphere."""
 
-from typing import Any, final
+from typing import final
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import ArrayLike
+from stochq.arrays import ArrayLike, Number
 from stochq.module import Module
 from stochq.noise.coloured import Increments
 
@@ -73,8 +73,8 @@ class SphericalIncrements(Increments):
     its variance over many steps is right at any h as well. concentration: κ of the law; scale: length of a step.
     """
 
-    concentration: Any
-    scale: Any
+    concentration: Number
+    scale: Number
     memory: int = eqx.field(static=True, default=3)
     draws: int = eqx.field(static=True, default=3)
 

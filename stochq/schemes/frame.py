@@ -4,7 +4,7 @@ from typing import Any, final
 
 import jax
 
-from stochq.arrays import Array
+from stochq.arrays import Array, Number
 from stochq.channels import Channel, Columns, Energy, Given
 from stochq.equation import Equation
 from stochq.module import Module
@@ -26,10 +26,10 @@ class Frame(Module):
 
     hamiltonian: Hamiltonian
     channels: tuple[Channel, ...]
-    columns: Any
-    changes: tuple[Any, ...]
-    hbar: Any
-    energy: Any = 0.0
+    columns: Array | None
+    changes: tuple[Array | None, ...]
+    hbar: Number
+    energy: Number = 0.0
 
     @property
     def dim(self) -> int:

@@ -5,7 +5,6 @@ meant before a Hamiltonian is at hand.
 """
 
 import abc
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -81,7 +80,7 @@ def into(columns: SameArray, operator: SameArray) -> SameArray:
     return dagger(columns) @ (operator[:, None] * columns if operator.ndim == 1 else operator @ columns)
 
 
-def overlap(first: Array | None, second: Array | None) -> Any:
+def overlap(first: Array | None, second: Array | None) -> Array | None:
     """The vectors of the second basis written in the first, as columns (dim, dim); None where both are the given one.
 
     It takes amplitudes from the second basis to the first.

@@ -136,7 +136,7 @@ def is_hermitian(matrix: ArrayLike) -> bool:
     return bool(violation <= tolerance * max(np.max(np.abs(array)), np.finfo(float).tiny))
 
 
-def check_times(times: Any) -> np.ndarray:
+def check_times(times: ArrayLike) -> np.ndarray:
     """The times as float64 (T,), at least two, finite and increasing; ValueError otherwise."""
     try:
         times = np.asarray(times, dtype=np.float64)

@@ -1,7 +1,6 @@
 """Hamiltonians that depend on time through given functions."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -76,7 +75,7 @@ class Driven(Hamiltonian):
         return named | {f"hamiltonian: {name}": function for name, function in self.static.time_functions.items()}
 
     @property
-    def operators(self) -> Mapping[str, Any]:
+    def operators(self) -> Mapping[str, Array]:
         """Observables of H_0; "energy" is that of H_0."""
         return self.static.operators
 
@@ -132,7 +131,7 @@ def _combine(coefficients: Coefficients, terms: tuple[Array, ...], t: Number) ->
     """Sum of f_j(t) H_j, + h.c. where f_j is complex, in the precision of the terms; None if there is none."""
     total = None
     for coefficient, term in zip(coefficients, terms, strict=True):
-        factor: Any = coefficient(t)
+        factor: Number = coefficient(t)
         concrete = is_concrete((factor, term))
         term = np.asarray(term) if concrete else jnp.asarray(term)
         kind = np.result_type(term, np.complex64) if jnp.iscomplexobj(factor) else np.real(term).dtype
@@ -152,8 +151,8 @@ def _act(diagonal: Array | None, matrix: Array | None, psi: Array) -> Array:
 
 def driven(
     hamiltonian: Hamiltonian | ArrayLike,
-    terms: ArrayLike | Sequence[Any],
-    coefficients: Coefficient | Sequence[Any] | None = None,
+    terms: ArrayLike | Sequence[ArrayLike] | Sequence[tuple[ArrayLike, Coefficient]],
+    coefficients: Coefficient | Sequence[Coefficient] | None = None,
 ) -> Driven:
     """Hamiltonian that depends on time.
 
@@ -204,7 +203,7 @@ def driven(
     return Driven(hamiltonian, checked, functions)
 
 
-def _pairs(terms: Any) -> tuple[list[Any], list[Any]]:
+def _pairs(terms: object) -> tuple[list[ArrayLike], list[Coefficient]]:
     """Operators and coefficients of [(H_j, f_j), ...]."""
     entries = list(terms) if isinstance(terms, (list, tuple)) else []
     if not entries or not all(isinstance(pair, tuple) and len(pair) == 2 and callable(pair[1]) for pair in entries):
@@ -215,7 +214,7 @@ def _pairs(terms: Any) -> tuple[list[Any], list[Any]]:
     return [operator for operator, _ in entries], [function for _, function in entries]
 
 
-def _term(index: int, term: Any, function: TimeFunction, dim: int) -> Array:
+def _term(index: int, term: ArrayLike, function: TimeFunction, dim: int) -> Array:
     name = f"terms[{index}]"
     if shape_of(name, term) not in ((dim,), (dim, dim)):
         raise ValueError(f"{name}: expected shape ({dim},) or ({dim}, {dim}); got {np.shape(term)}.")
@@ -234,7 +233,7 @@ def _term(index: int, term: Any, function: TimeFunction, dim: int) -> Array:
     return as_matrix(term)
 
 
-def _check_lowering(index: int, term: Any) -> None:
+def _check_lowering(index: int, term: ArrayLike) -> None:
     """ValueError for an operator that is its own Hermitian conjugate, with a complex coefficient."""
     check_finite(f"terms[{index}]", term)
     if np.ndim(term) == 1 or (is_concrete(term) and is_hermitian(term)):

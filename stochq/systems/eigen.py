@@ -1,7 +1,7 @@
 """Eigenvectors and propagators whose derivatives exist for degenerate levels too."""
 
 from collections.abc import Sequence
-from typing import Any
+from types import ModuleType
 
 import jax
 import jax.numpy as jnp
@@ -77,7 +77,7 @@ def sector_eigh(
     return energies[order], vectors
 
 
-def _block_diagonal(xp: Any, blocks: list[Array]) -> Array:
+def _block_diagonal(xp: ModuleType, blocks: list[Array]) -> Array:
     size, start, lines = sum(len(block) for block in blocks), 0, []
     for block in blocks:
         lines.append(xp.pad(block, ((0, 0), (start, size - start - len(block)))))

@@ -27,7 +27,7 @@ class Weights(np.ndarray):
         self.window = getattr(source, "window", None)
         self.eigenvectors = getattr(source, "eigenvectors", None)
 
-    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: object, **options: Any) -> Any:
         """Arithmetic keeps the eigenvectors; weights over different ones have no common ones to keep."""
         weights = [value for value in inputs if isinstance(value, Weights)]
         if any(value.eigenvectors is not weights[0].eigenvectors for value in weights):

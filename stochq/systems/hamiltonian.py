@@ -2,7 +2,6 @@
 
 import abc
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import equinox as eqx
 import jax
@@ -88,11 +87,11 @@ class Hamiltonian(Module):
 
     @property
     @abc.abstractmethod
-    def operators(self) -> Mapping[str, Any]:
+    def operators(self) -> Mapping[str, Array]:
         """Named observables: a diagonal (dim,), a matrix (dim, dim) or a callable psi -> float each."""
 
     @property
-    def conserved(self) -> Mapping[str, Any]:
+    def conserved(self) -> Mapping[str, Array]:
         """Named observables that commute with H, besides the energy, though not always with each other."""
         return LazyMapping({})
 
@@ -209,11 +208,11 @@ class Diagonal(DiagonalHamiltonian):
         return self.elements
 
     @property
-    def operators(self) -> Mapping[str, Any]:
+    def operators(self) -> Mapping[str, Array]:
         return named(self.catalogue, lambda: self.elements)
 
     @property
-    def conserved(self) -> Mapping[str, Any]:
+    def conserved(self) -> Mapping[str, Array]:
         return LazyMapping(self.catalogue.conserved() if self.catalogue else {})
 
     def with_eigenvectors(self, vectors: ArrayLike) -> "Dense":
@@ -255,11 +254,11 @@ class Dense(Hamiltonian):
         return self.vectors
 
     @property
-    def operators(self) -> Mapping[str, Any]:
+    def operators(self) -> Mapping[str, Array]:
         return named(self.catalogue, lambda: self.elements)
 
     @property
-    def conserved(self) -> Mapping[str, Any]:
+    def conserved(self) -> Mapping[str, Array]:
         return LazyMapping(self.catalogue.conserved() if self.catalogue else {})
 
     def with_eigenvectors(self, vectors: ArrayLike) -> "Dense":

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import jax
 import numpy as np
@@ -48,12 +47,12 @@ def levels(matrix: ArrayLike) -> Diagonal | Dense:
     return _levels("matrix", matrix)
 
 
-def _levels(name: str, matrix: Any) -> Diagonal | Dense:
+def _levels(name: str, matrix: ArrayLike) -> Diagonal | Dense:
     if len(shape_of(name, matrix)) == 1:
         check_diagonal(name, matrix)
-        return Diagonal(matrix, LevelCatalogue(len(matrix)))
+        return Diagonal(matrix, LevelCatalogue(np.shape(matrix)[0]))
     check_hermitian(name, matrix)
-    catalogue = LevelCatalogue(len(matrix))
+    catalogue = LevelCatalogue(np.shape(matrix)[0])
     if is_concrete(matrix):
         diagonal = np.diagonal(np.asarray(matrix))
         if np.array_equal(np.asarray(matrix), np.diag(diagonal)):

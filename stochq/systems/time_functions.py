@@ -1,6 +1,7 @@
 """Functions of the time: a user's own, with stated jumps, or interpolated between samples."""
 
-from typing import Any, Literal, final, get_args
+from collections.abc import Callable
+from typing import Literal, final, get_args
 
 import jax
 import jax.numpy as jnp
@@ -26,7 +27,7 @@ class TimeFunction(Module):
     no step of a run reaches over one. span: (2,) the first and the last time at which it is known.
     """
 
-    function: Any
+    function: Callable[[Number], ArrayLike]
     edges: Array
     span: Array
 
@@ -78,7 +79,7 @@ class _Polynomials(Module):
     """Σ_p c_p (t − t_i)^p in the piece from t_i to t_{i+1}; coefficients (degree + 1, pieces), the highest first."""
 
     times: Array
-    coefficients: Any
+    coefficients: Array
 
     def __call__(self, t: Number) -> jax.Array:
         times, coefficients = jnp.asarray(self.times), jnp.asarray(self.coefficients)
@@ -141,7 +142,7 @@ def _coefficients(times: np.ndarray, values: Array, interpolation: Interpolation
     return rows.tensordot(CubicSpline(times, np.eye(len(times))).c, values, axes=1)
 
 
-def piecewise(function: Any, edges: ArrayLike) -> TimeFunction:
+def piecewise(function: Callable[[Number], ArrayLike], edges: ArrayLike) -> TimeFunction:
     """A function of the time that jumps at stated times and is smooth between them.
 
     A step over a jump would be of first order only, whatever the scheme: steps of a run end at the edges instead.
@@ -183,7 +184,7 @@ def phase_factor(phase: TimeFunction) -> TimeFunction:
     return TimeFunction(_PhaseFactor(phase), phase.edges, phase.span)
 
 
-def time_function(name: str, coefficient: Any, *, complex_values: bool = False, instead: str = "") -> TimeFunction:
+def time_function(name: str, coefficient: object, *, complex_values: bool = False, instead: str = "") -> TimeFunction:
     """A user's function of the time, checked: one number that JAX can compile, real unless complex ones are allowed.
 
     instead: what to write where complex values come but are not allowed.

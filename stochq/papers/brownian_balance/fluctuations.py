@@ -116,7 +116,7 @@ def _draw(middle: np.ndarray, ends: Ends, series: list[Series]) -> "Figure":
         lower.axhline(1.0, color="grey", linewidth=1)
         lower.set(xlabel=r"entropy of a path $\Sigma$", ylabel="ratio", ylim=(0.5, 1.5))
         mean, produced = series[3], series[4]
-        look: Any = {"color": plotting.BLUE, "fmt": "o", "markersize": 4}
+        look: dict[str, Any] = {"color": plotting.BLUE, "fmt": "o", "markersize": 4}
         above.errorbar(mean.x, mean.y, 2 * mean.stderr, label=r"$E[\Sigma]$ ± 2 s.e.", **look)
         above.plot(produced.x, produced.y, color=plotting.VERMILION, linestyle="--", label=r"$\Pi_St$")
         above.set(ylabel=r"mean entropy")

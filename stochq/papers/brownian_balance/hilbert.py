@@ -6,7 +6,7 @@ import numpy as np
 
 import stochq as sq
 from stochq import plotting
-from stochq.arrays import Array
+from stochq.arrays import Array, Observable
 from stochq.papers import checks
 from stochq.papers.brownian_balance import setting
 from stochq.papers.checks import Check
@@ -48,11 +48,14 @@ def _units(name: str) -> tuple[str, str]:
     return ("1/ω", setting.MOMENTS[name])
 
 
-def _watched(oscillator: sq.systems.Hamiltonian) -> dict[str, np.ndarray]:
+def _watched(oscillator: sq.systems.Hamiltonian) -> dict[str, Observable]:
     q, p = (oscillator.operators[name] for name in ("position", "momentum"))
     # The truncated product is right below the last level, where nothing is.
     product = 0.5 * (q @ p + p @ q)
-    watched = {"qq": oscillator.operators["position_squared"], "pp": oscillator.operators["momentum_squared"]}
+    watched: dict[str, Observable] = {
+        "qq": oscillator.operators["position_squared"],
+        "pp": oscillator.operators["momentum_squared"],
+    }
     return watched | {"qp": product}
 
 
@@ -78,7 +81,7 @@ def _draw(series: list[Series], steady: sq.gaussian.State) -> "Figure":
         for index, name in enumerate(labels):
             panel = right if name == "qp" else left
             points, curve = series[index], series[index + 3]
-            look: Any = {"color": plotting.PALETTE[index], "markersize": 4}
+            look: dict[str, Any] = {"color": plotting.PALETTE[index], "markersize": 4}
             panel.errorbar(
                 points.x, points.y, 2 * points.stderr, fmt=plotting.MARKERS[index], label=labels[name], **look
             )

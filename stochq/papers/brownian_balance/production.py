@@ -77,14 +77,16 @@ def _apart(betas: np.ndarray, alphas: np.ndarray, plane: np.ndarray) -> float:
     return worst
 
 
-def _draw_squeezing(alphas: np.ndarray, betas: np.ndarray, curves: Any, plane: np.ndarray) -> "Figure":
+def _draw_squeezing(
+    alphas: np.ndarray, betas: np.ndarray, curves: dict[float, np.ndarray], plane: np.ndarray
+) -> "Figure":
     from matplotlib.colors import LogNorm
 
     with plotting.style():
         made, axes = plotting.figure(2)
         left, right = axes[0][0], axes[1][0]
         for index, (beta, curve) in enumerate(curves.items()):
-            look: Any = {"color": plotting.PALETTE[index], "linestyle": plotting.LINES[index]}
+            look: dict[str, Any] = {"color": plotting.PALETTE[index], "linestyle": plotting.LINES[index]}
             left.semilogy(alphas, curve, label=rf"$\beta\hbar\omega={beta:g}$", **look)
             left.plot(_balance(beta), 1.5e-6, marker="v", color=look["color"], markersize=6, clip_on=False)
         left.plot([], [], marker="v", color="grey", linestyle="none", label=r"$\alpha_{DB}$")
@@ -131,7 +133,7 @@ def _with_misprint(beta: float) -> float:
     return float(model.entropy_production(sq.gaussian.State(np.zeros(2), covariance)))
 
 
-def _draw_printed(betas: np.ndarray, exact: Any, printed: Any) -> "Figure":
+def _draw_printed(betas: np.ndarray, exact: np.ndarray, printed: np.ndarray) -> "Figure":
     with plotting.style():
         made, axes = plotting.figure(1, rows_each=(1.0, 0.4))
         upper, lower = axes[0]

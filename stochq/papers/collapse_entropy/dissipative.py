@@ -1,7 +1,7 @@
 """Figures 2, 7 and 8: friction beside the collapse, which brings a steady state."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -51,7 +51,7 @@ def fig2(effort: float = 1.0) -> Claim:
 _SIGMA = {"sigma_qq": r"$\sigma_{qq}$", "sigma_pp": r"$\sigma_{pp}$", "sigma_qp": r"$\sigma_{qp}$"}
 
 
-def _draw_moments(times: np.ndarray, shown: Any, diffusion: float) -> "Figure":
+def _draw_moments(times: np.ndarray, shown: dict[float, dict[str, np.ndarray]], diffusion: float) -> "Figure":
     with plotting.style():
         made, axes = plotting.figure(2)
         for panel, (friction, moments), letter in zip(axes, shown.items(), "ab", strict=True):
@@ -79,7 +79,7 @@ def fig8(effort: float = 1.0) -> Claim:
     return _production(0.5, [0.1 * k for k in range(6, 11)], None)
 
 
-def _production(diffusion: float, frictions: Sequence[float], known: Any) -> Claim:
+def _production(diffusion: float, frictions: Sequence[float], known: tuple[float, float] | None) -> Claim:
     times = np.linspace(0, 15, 6001)
     columns: dict[str, np.ndarray] = {}
     checks: list[Check] = []

@@ -1,11 +1,12 @@
 """The same oscillator as CSL trajectories on a grid of positions: the full kernel, not its Gaussian limit."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 import stochq as sq
 from stochq import plotting
+from stochq.arrays import Array
 from stochq.papers import checks
 from stochq.papers.output import Claim, Series
 
@@ -44,7 +45,7 @@ def trajectories(effort: float = 1.0) -> Claim:
     return Claim(series, found, _draw(series))
 
 
-def _curves(times: np.ndarray) -> dict[str, Any]:
+def _curves(times: np.ndarray) -> dict[str, Array]:
     exact = sq.gaussian.csl_oscillator(DIFFUSION).evolve(sq.gaussian.vacuum(), times).covariance
     return {"qq": exact[:, 0, 0], "pp": exact[:, 1, 1], "H": 0.5 + DIFFUSION * times}
 

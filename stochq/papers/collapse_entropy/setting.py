@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -73,7 +73,7 @@ def largest(difference: ArrayLike) -> float:
     return float(np.max(np.abs(difference)))
 
 
-def shades(count: int) -> list[Any]:
+def shades(count: int) -> list[tuple[float, ...]]:
     """Colours from dark to light, which stay in order in grey."""
     from matplotlib import colormaps
 

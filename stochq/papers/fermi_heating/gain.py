@@ -1,12 +1,13 @@
 """The energy that CSL gives a free particle, by trajectories: in 1 to 3 dimensions, and with a cut-off in the noise."""
 
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 import stochq as sq
 from stochq import plotting
+from stochq.arrays import Number
 from stochq.papers import checks
 from stochq.papers.checks import Check
 from stochq.papers.fermi_heating.spectra import gain_ratio
@@ -48,7 +49,7 @@ def white_gain(effort: float = 1.0) -> Claim:
     return Claim(Table(rows, UNITS), found, _draw_white(rows))
 
 
-def _white(dimensions: int, noise: Any, points: int, trajectories: int) -> tuple[float, float]:
+def _white(dimensions: int, noise: Literal["real", "unitary"], points: int, trajectories: int) -> tuple[float, float]:
     """The gain per unit of time and its standard error. Kicks add to the kinetic energy whatever the step."""
     particle = sq.systems.particle(points, BOX, 1.0, None, dimensions=dimensions)
     equation = sq.models.csl(particle, rate=RATE, length=1.0, noise=noise)
@@ -83,7 +84,7 @@ def coloured_gain(effort: float = 1.0) -> Claim:
     return Claim(series, found, _draw_coloured(series))
 
 
-def lorentzian(scaled: Any) -> Any:
+def lorentzian(scaled: Number) -> Number:
     """S at ω = scaled·Ω, of the Ornstein-Uhlenbeck process."""
     return 1 / (1 + scaled**2)
 

@@ -59,7 +59,7 @@ def _draw(rows: list[tuple[str, Check]]) -> "Figure":
             checks = [rows[number][1] for number in chosen]
             ratio = np.array([check.value / check.reference for check in checks])
             error = np.array([2 * (check.stderr or 0.0) / check.reference for check in checks])
-            look: Any = {"color": plotting.PALETTE[index], "fmt": plotting.MARKERS[index], "markersize": 4}
+            look: dict[str, Any] = {"color": plotting.PALETTE[index], "fmt": plotting.MARKERS[index], "markersize": 4}
             panel.errorbar(ratio, places[chosen], xerr=error, label=part, **look)
         panel.axvline(1.0, color=plotting.BLACK, linewidth=0.8)
         panel.set_yticks(places, [check.name for _, check in rows])

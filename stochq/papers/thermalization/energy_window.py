@@ -1,6 +1,6 @@
 """Eqs. 3 and 4: what the window [E - √V, E + √V] does to the energy and its variance."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -108,7 +108,7 @@ def _variance(result: sq.EnsembleResult) -> tuple[np.ndarray, np.ndarray]:
     return result.mean["square"] - mean**2 + result.stderr["energy"] ** 2, error
 
 
-def _draw(even: Series, chains: Series, drift: list[Any]) -> "Figure":
+def _draw(even: Series, chains: Series, drift: list[tuple[list[Series], list[Check]]]) -> "Figure":
     with plotting.style():
         made, axes = plotting.figure(3)
         panel = axes[0][0]

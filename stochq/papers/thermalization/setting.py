@@ -7,7 +7,7 @@ import numpy as np
 
 import stochq as sq
 from stochq import plotting
-from stochq.arrays import ArrayLike
+from stochq.arrays import ArrayLike, Observable
 from stochq.papers.output import PURE, Series
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ INTEGRATED = 1e-8
 
 
 def integrated(
-    equation: sq.Equation, start: ArrayLike, times: ArrayLike, observables: Any = None
+    equation: sq.Equation, start: ArrayLike, times: ArrayLike, observables: Mapping[str, Observable] | None = None
 ) -> sq.exact.ExactResult:
     """The master equation by a Runge-Kutta method, which knows none of the closed forms that it is to judge."""
     return sq.exact.evolve(equation, start, times, observables=observables, method="ode")
@@ -52,7 +52,7 @@ def grouped(
     equation: sq.Equation,
     psi0: ArrayLike,
     times: ArrayLike,
-    observables: Mapping[str, Any],
+    observables: Mapping[str, Observable | sq.Statistic],
     *,
     trajectories: int,
     groups: int,
