@@ -26,7 +26,6 @@ from stochq.systems.linear import apply_matrix
 _TOLERANCES = {"float64": (1e-8, 1e-10), "float32": (1e-5, 1e-6)}
 
 # Real observables: a diagonal (dim,), a matrix (dim, dim) or a quadratic function of ψ each.
-
 # A quadratic form, an array, or a function of the state.
 Row = Array | Callable[[jax.Array], ArrayLike]
 Rows = tuple[Row, ...]

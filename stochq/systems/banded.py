@@ -1,6 +1,7 @@
 """Hamiltonians with a few diagonals, such as those made of ladder operators."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -80,7 +81,7 @@ class Banded(Hamiltonian):
         return (centres + radii).max() - (centres - radii).min()
 
     @property
-    def operators(self) -> Mapping[str, Array]:
+    def operators(self) -> Mapping[str, Any]:
         return named(self.catalogue, self._elements)
 
     def with_eigenvectors(self, vectors: ArrayLike) -> "Banded":

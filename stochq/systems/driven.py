@@ -1,6 +1,7 @@
 """Hamiltonians that depend on time through given functions."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -75,7 +76,7 @@ class Driven(Hamiltonian):
         return named | {f"hamiltonian: {name}": function for name, function in self.static.time_functions.items()}
 
     @property
-    def operators(self) -> Mapping[str, Array]:
+    def operators(self) -> Mapping[str, Any]:
         """Observables of H_0; "energy" is that of H_0."""
         return self.static.operators
 
@@ -151,8 +152,8 @@ def _act(diagonal: Array | None, matrix: Array | None, psi: Array) -> Array:
 
 def driven(
     hamiltonian: Hamiltonian | ArrayLike,
-    terms: ArrayLike | Sequence[ArrayLike] | Sequence[tuple[ArrayLike, Coefficient]],
-    coefficients: Coefficient | Sequence[Coefficient] | None = None,
+    terms: ArrayLike | Sequence[Any],
+    coefficients: Coefficient | Sequence[Any] | None = None,
 ) -> Driven:
     """Hamiltonian that depends on time.
 
@@ -203,7 +204,7 @@ def driven(
     return Driven(hamiltonian, checked, functions)
 
 
-def _pairs(terms: object) -> tuple[list[ArrayLike], list[Coefficient]]:
+def _pairs(terms: Any) -> tuple[list[Any], list[Any]]:
     """Operators and coefficients of [(H_j, f_j), ...]."""
     entries = list(terms) if isinstance(terms, (list, tuple)) else []
     if not entries or not all(isinstance(pair, tuple) and len(pair) == 2 and callable(pair[1]) for pair in entries):

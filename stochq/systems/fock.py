@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -61,14 +62,14 @@ class Oscillator(DiagonalHamiltonian):
         return self.levels
 
     @property
-    def operators(self) -> Mapping[str, Array]:
+    def operators(self) -> Mapping[str, Any]:
         """Observables "number", "position", "momentum", "position_squared", "momentum_squared" and "energy"."""
         unit = self.mass * self.frequency
         makers = quadratures(self.cutoff, (self.hbar / (2 * unit)) ** 0.5, (self.hbar * unit / 2) ** 0.5)
         return LazyMapping({**makers, "energy": lambda: self.levels})
 
     @property
-    def conserved(self) -> Mapping[str, Array]:
+    def conserved(self) -> Mapping[str, Any]:
         return LazyMapping({"number": lambda: np.arange(float(self.cutoff))})
 
     @property

@@ -88,7 +88,7 @@ class Particle(Hamiltonian):
         return _total_energy(self.points, self.dimensions, self.kinetic, self.potential)
 
     @property
-    def operators(self) -> Mapping[str, Array]:
+    def operators(self) -> Mapping[str, Any]:
         """Position (arrays), momentum and energy (callables psi -> float), one set per dimension."""
         makers = {}
         for axis in range(self.dimensions):

@@ -2,6 +2,7 @@
 
 import abc
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -87,11 +88,11 @@ class Hamiltonian(Module):
 
     @property
     @abc.abstractmethod
-    def operators(self) -> Mapping[str, Array]:
+    def operators(self) -> Mapping[str, Any]:
         """Named observables: a diagonal (dim,), a matrix (dim, dim) or a callable psi -> float each."""
 
     @property
-    def conserved(self) -> Mapping[str, Array]:
+    def conserved(self) -> Mapping[str, Any]:
         """Named observables that commute with H, besides the energy, though not always with each other."""
         return LazyMapping({})
 
@@ -208,11 +209,11 @@ class Diagonal(DiagonalHamiltonian):
         return self.elements
 
     @property
-    def operators(self) -> Mapping[str, Array]:
+    def operators(self) -> Mapping[str, Any]:
         return named(self.catalogue, lambda: self.elements)
 
     @property
-    def conserved(self) -> Mapping[str, Array]:
+    def conserved(self) -> Mapping[str, Any]:
         return LazyMapping(self.catalogue.conserved() if self.catalogue else {})
 
     def with_eigenvectors(self, vectors: ArrayLike) -> "Dense":
@@ -254,11 +255,11 @@ class Dense(Hamiltonian):
         return self.vectors
 
     @property
-    def operators(self) -> Mapping[str, Array]:
+    def operators(self) -> Mapping[str, Any]:
         return named(self.catalogue, lambda: self.elements)
 
     @property
-    def conserved(self) -> Mapping[str, Array]:
+    def conserved(self) -> Mapping[str, Any]:
         return LazyMapping(self.catalogue.conserved() if self.catalogue else {})
 
     def with_eigenvectors(self, vectors: ArrayLike) -> "Dense":

@@ -2,11 +2,10 @@
 
 import abc
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
-from stochq.arrays import Array
 
-
-class LazyMapping(Mapping[str, Array]):
+class LazyMapping(Mapping[str, Any]):
     """A read-only mapping whose values are computed on first use and then kept.
 
     >>> squares = LazyMapping({"three": lambda: 3**2})
@@ -14,11 +13,11 @@ class LazyMapping(Mapping[str, Array]):
     (9, ['three'])
     """
 
-    def __init__(self, makers: Mapping[str, Callable[[], Array]]):
+    def __init__(self, makers: Mapping[str, Callable[[], Any]]):
         self._makers = dict(makers)
-        self._made: dict[str, Array] = {}
+        self._made: dict[str, Any] = {}
 
-    def __getitem__(self, name: str) -> Array:
+    def __getitem__(self, name: str) -> Any:
         if name not in self._made:
             if name not in self._makers:
                 raise KeyError(f"no observable {name!r}; there are {', '.join(self._makers)}")
@@ -43,9 +42,9 @@ class Catalogue(abc.ABC):
     """
 
     @abc.abstractmethod
-    def operators(self) -> dict[str, Callable[[], Array]]:
+    def operators(self) -> dict[str, Callable[[], Any]]:
         """Makers of the observables: a diagonal (dim,) or a matrix (dim, dim) each."""
 
-    def conserved(self) -> dict[str, Callable[[], Array]]:
+    def conserved(self) -> dict[str, Callable[[], Any]]:
         """Makers of the observables that commute with the Hamiltonian, besides the energy."""
         return {}

@@ -6,7 +6,7 @@ import numpy as np
 
 import stochq as sq
 from stochq import plotting
-from stochq.arrays import Array, Observable
+from stochq.arrays import Array
 from stochq.papers import checks
 from stochq.papers.brownian_balance import setting
 from stochq.papers.checks import Check
@@ -48,14 +48,11 @@ def _units(name: str) -> tuple[str, str]:
     return ("1/ω", setting.MOMENTS[name])
 
 
-def _watched(oscillator: sq.systems.Hamiltonian) -> dict[str, Observable]:
+def _watched(oscillator: sq.systems.Hamiltonian) -> dict[str, np.ndarray]:
     q, p = (oscillator.operators[name] for name in ("position", "momentum"))
     # The truncated product is right below the last level, where nothing is.
     product = 0.5 * (q @ p + p @ q)
-    watched: dict[str, Observable] = {
-        "qq": oscillator.operators["position_squared"],
-        "pp": oscillator.operators["momentum_squared"],
-    }
+    watched = {"qq": oscillator.operators["position_squared"], "pp": oscillator.operators["momentum_squared"]}
     return watched | {"qp": product}
 
 
