@@ -121,6 +121,11 @@ class Channel(Module):
         flow = self.flow(law)
         return flow if flow.is_differentiable else self.dense().flow(law)
 
+    def held(self) -> "Channel | None":
+        """The same operators with steps whose states have no derivative and |ψ|² has that of their probability, times
+        its value: for gradients by likelihood ratios. None where the density of a step is not known."""
+        return None
+
     def discrete_flow(self, law: Law) -> Flow:
         """As `flow`, or one whose noise takes few values with a Gaussian's first moments: right for averages only."""
         return self.flow(law).for_averages()

@@ -13,6 +13,7 @@ from jax import lax
 from stochq.accuracy.grid import TimeGrid, check_step, time_grid
 from stochq.arrays import ArrayLike, Observable, is_concrete
 from stochq.ensemble.batch import Problem, observer
+from stochq.ensemble.events import Scored, held_frame, mean_with_score, refusing_jumps
 from stochq.ensemble.grid_checks import check_grid_state
 from stochq.ensemble.kernel import run_block
 from stochq.ensemble.problem import build_problem, check_counters
@@ -27,7 +28,7 @@ from stochq.exact.inputs import LARGEST_DIM
 from stochq.feedback import Loop, closed_loop
 from stochq.operators import check_state_function
 from stochq.real_parts import by_observable, real_rows
-from stochq.schemes import Scheme, check_scheme, default_differentiable_scheme, frame_of
+from stochq.schemes import Scheme, Strang, check_scheme, default_differentiable_scheme, frame_of
 from stochq.systems.checks import check_count, check_times
 from stochq.systems.states import check_state
 
@@ -47,6 +48,7 @@ def expectations(
     dt: float | None = None,
     precision: Literal["single", "double"] = "single",
     feedback: Loop | None = None,
+    gradient: Literal["pathwise", "likelihood-ratio"] = "pathwise",
 ) -> dict[str, jax.Array]:
     r"""Ensemble means as a JAX function of the equation's parameters, with derivatives: exact, or those of `simulate`.
 
@@ -77,13 +79,19 @@ def expectations(
         dt: the step, in units of the times; a number, as `times` are. None, like trajectories, for exact means.
         precision: "double" needs `jax.enable_x64(True)`.
         feedback: as for `sq.simulate`; the controller's numbers may be traced.
+        gradient: "pathwise", along each trajectory, of smooth functions. "likelihood-ratio" for means over trajectories
+            of any functions, indicators and histograms too: trajectories are held, and their probability has the
+            derivative, $\partial\,\mathrm Ef = \mathrm E[(f-\bar f)\,\partial\ln p_\theta]$ (Glynn 1990), by rates
+            of collapse onto levels (SUV). Without bias, but its variance grows with the number of steps: take the
+            longest dt that serves; without a Hamiltonian any does.
 
     Returns:
         {name: (T,)} in the order of observables.
 
     Raises:
-        ValueError: as `sq.simulate` does, for traced times or dt, for a scheme whose flow draws an index, and for
-            observables or noise of which exact means do not exist, without trajectories and dt.
+        ValueError: as `sq.simulate` does, for traced times or dt, for a scheme whose flow draws an index, for
+            observables or noise of which exact means do not exist, without trajectories and dt, for likelihood ratios
+            that are not known; and, where a pathwise gradient is taken, for functions that are constant but for jumps.
 
     >>> import jax, numpy as np, stochq as sq
     >>> qubit = sq.systems.levels([0.0, 1.0])
@@ -101,13 +109,14 @@ def expectations(
                 "Scale the equation's energies and rates instead of the time."
             )
     _check_precision(precision)
+    _check_gradient(gradient)
     equation = as_equation(equation)
-    if trajectories is None and dt is None and scheme is None and feedback is None:
+    if trajectories is None and dt is None and scheme is None and feedback is None and gradient == "pathwise":
         _check_exact(equation, observables)
         return exact_expectations(equation, psi0, times, observables=observables)
     if trajectories is None or dt is None:
         missing, given = (
-            ("trajectories", "dt or scheme or feedback") if trajectories is None else ("dt", "trajectories")
+            ("trajectories", "dt or scheme or feedback or gradient") if trajectories is None else ("dt", "trajectories")
         )
         raise ValueError(f"{missing}: expected a number beside {given}, for means over trajectories; got None.")
     check_law_is_named(equation)
@@ -115,9 +124,10 @@ def expectations(
     grid = time_grid(times, check_step(times, dt), edges=equation.edges(times))
     trajectories = check_count("trajectories", trajectories, 1)
     seed = check_count("seed", seed, 0, most=2**63 - 1)
-    scheme = default_differentiable_scheme(equation) if scheme is None else scheme
-    check_scheme(scheme, equation)
-    check_differentiable(scheme, equation)
+    scored = gradient == "likelihood-ratio"
+    if scored:
+        _check_scored(scheme, feedback)
+    scheme = _scheme(equation, scheme, scored)
     if feedback is not None:
         scheme = closed_loop(equation, scheme, feedback)
     for name, value in observables.items():
@@ -129,13 +139,42 @@ def expectations(
         psi = check_state(psi0, equation.dim)
         with jax.ensure_compile_time_eval():
             check_grid_state(equation, psi)
-    rows = real_rows(observables, equation.dim)
-    task = Task(equation, frame_of(equation), psi, times, rows, scheme, precision, seed)
+    rows = real_rows(observables if scored else refusing_jumps(observables, equation.dim), equation.dim)
+    frame = held_frame(frame_of(equation), psi, trajectories) if scored else frame_of(equation)
+    task = Task(equation, frame, psi, times, rows, scheme, precision, seed)
     problem = build_problem(task, grid)
     check_counters(problem, grid, trajectories)
+    if scored:
+        problem = problem._replace(read=Scored(problem.read))
     with precision_context(precision):
-        means = _sampled(_unrolled(problem, grid, trajectories), trajectories)
+        means = _sampled(_unrolled(problem, grid, trajectories), trajectories, scored)
     return by_observable(dict(zip(problem.read.names, means.T, strict=True)), observables)
+
+
+def _scheme(equation: Equation, scheme: Scheme | None, scored: bool) -> Scheme:
+    """The scheme that is given, checked, or the default."""
+    if scheme is None:
+        scheme = Strang() if scored else default_differentiable_scheme(equation)
+    check_scheme(scheme, equation)
+    if not scored:
+        check_differentiable(scheme, equation)
+    return scheme
+
+
+def _check_gradient(gradient: str) -> None:
+    if gradient not in ("pathwise", "likelihood-ratio"):
+        raise ValueError(f"gradient: expected 'pathwise' or 'likelihood-ratio'; got {gradient!r}.")
+
+
+def _check_scored(scheme: Scheme | None, feedback: Loop | None) -> None:
+    """ValueError for what has no likelihood ratio."""
+    if feedback is not None:
+        raise ValueError("gradient: expected 'pathwise' with feedback, whose steps have no likelihood ratio.")
+    if scheme is not None and scheme != Strang():
+        raise ValueError(
+            "scheme: expected None or sq.schemes.Strang() with gradient='likelihood-ratio', whose steps have a known "
+            f"probability density; got {scheme.name}. Leave out scheme, or take gradient='pathwise'."
+        )
 
 
 def _check_ket(psi0: ArrayLike, dim: int) -> None:
@@ -191,21 +230,21 @@ def _unrolled(problem: Problem, grid: TimeGrid, trajectories: int) -> Problem:
     return problem._replace(loop=loop, statistics={})
 
 
-def _sampled(problem: Problem, trajectories: int) -> jax.Array:
+def _sampled(problem: Problem, trajectories: int, scored: bool) -> jax.Array:
     """Means over trajectories 0 .. trajectories-1, (T, observables), seen by whoever watches."""
     sampling = current()
-    if sampling is None:
-        return _sums(problem, trajectories, 1)[0] / trajectories
-    sampling.sampled = True
-    if not is_concrete(problem) or not is_concrete(jnp.zeros(())):
-        return _sums(problem, trajectories, 1)[0] / trajectories
+    if sampling is not None:
+        sampling.sampled = True
+    if sampling is None or not is_concrete(problem) or not is_concrete(jnp.zeros(())):
+        sums = _sums(problem, trajectories, 1)[0]
+        return mean_with_score(sums, trajectories) if scored else sums / trajectories
     size = problem.loop.block
     parts = math.gcd(size, GROUPS)
     firsts = np.arange(0, -(-trajectories // size) * size, size // parts)
     counts = np.clip(trajectories - firsts, 0, size // parts)
 
     def run() -> tuple[jax.Array, jax.Array]:
-        sums = np.asarray(_sums(problem, trajectories, parts), np.float64)
+        sums = np.asarray(_sums(problem, trajectories, parts)[..., : len(problem.names)], np.float64)
         mean, off = deviations(sums, counts, trajectories)
         return jnp.asarray(mean), jnp.asarray(off)
 

@@ -14,6 +14,7 @@ from stochq.systems.checks import check_rates
 from stochq.systems.linear import column
 
 if TYPE_CHECKING:
+    from stochq.channels.channel import Channel
     from stochq.channels.jumps import Jumps
 
 
@@ -56,6 +57,11 @@ class Projectors(DiagonalCollapse):
         from stochq.channels.jumps import ProjectionJumps
 
         return ProjectionJumps(self.rates)
+
+    def held(self) -> "Channel":
+        from stochq.channels.flows.held import HeldProjectors
+
+        return HeldProjectors(self)
 
     def kernel(self) -> jax.Array:
         return jnp.diag(self.rates)

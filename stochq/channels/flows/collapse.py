@@ -103,7 +103,7 @@ class ExactCollapse(Collapse):
     def step(self, t: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoise, terms: Any, reverse: bool) -> Stepped:
         if not self.law.collapses:
             return self.turned(dt, psi, noise.real_normals), None
-        return self.collapsed(dt, psi, noise, _draw_index(populations(psi), noise.uniforms[0]))
+        return self.collapsed(dt, psi, noise, draw_index(populations(psi), noise.uniforms[0]))
 
 
 @final
@@ -124,12 +124,12 @@ class SmoothCollapse(Collapse):
 
 
 def _gaussian_index(probability: jax.Array, normals: jax.Array) -> jax.Array:
-    """Gaussian vectors with the mean p and the covariance diag(p) − ppᵀ of `_draw_index`, but smooth in p."""
+    """Gaussian vectors with the mean p and the covariance diag(p) − ppᵀ of `draw_index`, but smooth in p."""
     amplitude = root(probability)
     return probability + amplitude * normals - probability * level_sum(amplitude * normals)
 
 
-def _draw_index(probability: jax.Array, uniform: jax.Array) -> jax.Array:
+def draw_index(probability: jax.Array, uniform: jax.Array) -> jax.Array:
     """Unit vectors e_j, one for each column, with j drawn from `probability`."""
     levels = column(jnp.arange(probability.shape[0], dtype=jnp.int32), probability)
     return (levels == draw_level(probability, uniform)[0][None]).astype(probability.dtype)
