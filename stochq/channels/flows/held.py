@@ -40,8 +40,9 @@ class HeldCollapse(Flow):
     $$p_r(\varphi) = \sum_j|\psi_j|^2\prod_k\mathcal N(\varphi_k;\,2r_k\,dt\,\delta_{jk},\,r_k\,dt)
       \propto \prod_k\frac{e^{-\varphi_k^2/2r_k\,dt}}{\sqrt{r_k}}\;\sum_j|\psi_j|^2e^{2\varphi_j-2r_j\,dt}$$
 
-    which for a random phase is the Gaussian alone. Held is φ − r dt, by which ψ changes, and |ψ|² is multiplied by p_r(φ)
-    over its value. The record would not do: with it held ψ still moves with r, and so does where a function jumps.
+    which for a random phase is the Gaussian alone. Held is φ − r dt, by which ψ changes, and |ψ|² is multiplied by
+    p_r(φ) over its value. The record would not do: with it held ψ still moves with r,
+    and so does where a function jumps.
     """
 
     channel: Projectors
