@@ -1,9 +1,12 @@
 """`noise="any"`: averages of operators do not depend on the law of the noise, so the cheapest one is taken."""
 
 import time
-from collections.abc import Mapping
+from collections import OrderedDict
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
 
+import equinox as eqx
+import jax
 import numpy as np
 
 from stochq.accuracy.bias import SHARE_OF_TOLERANCE, StepPlan
@@ -34,6 +37,9 @@ _WORTH_A_PILOT = 5.0
 _LONG, _LEAST_SHARE = 0.02, 0.1
 # Variances below this part of the largest are no smaller for a run, which has some other error.
 _LEAST_VARIANCE = 1e-6
+# What was asked before, and the law that was chosen with what to tell of it: so many are remembered.
+_CHOSEN: "OrderedDict[Hashable, tuple[Law, dict[str, str]]]" = OrderedDict()
+_MOST_REMEMBERED = 256
 
 
 def check_linear(observables: Mapping[str, object], single: str) -> None:
@@ -56,7 +62,7 @@ class Trial:
     times N; seconds for a trajectory."""
 
     task: Task
-    law: str
+    law: Law
     variance: np.ndarray
     seconds: float
 
@@ -93,8 +99,39 @@ class Question:
 def choose_law(task: Task, question: Question, execution: Execution) -> tuple[Task, StepPlan | None, dict[str, str]]:
     """The task under the law with the least time times variance, its step where it is known, and what to tell of it.
 
-    Diffusive laws are compared at one step; the best of them, at its own step, with exact jumps.
+    The law is that of the same call earlier in this process, whatever its seed. Else pilots are made: diffusive laws
+    are compared at one step; the best of them, at its own step, with exact jumps.
     """
+    asked = _values(task, question)
+    law, told = _CHOSEN.get(asked, (None, {}))
+    if law is not None and (under := _under(task, law, question)) is not None:
+        return under, None, {**told, "law_reason": f"{told['law_reason']}; by an earlier call"}
+    best, plan, told = _chosen_by_pilots(task, question, execution)
+    _CHOSEN[asked] = best.law, told
+    while len(_CHOSEN) > _MOST_REMEMBERED:
+        _CHOSEN.popitem(last=False)
+    return best.task, plan, told
+
+
+def forget_laws() -> None:
+    """Let every call make pilots again."""
+    _CHOSEN.clear()
+
+
+def _values(task: Task, question: Question) -> Hashable:
+    """All that decides which law is the best but the machine: what is asked of which equation, with its numbers."""
+    parts = task.equation, task.psi, task.times, dict(task.observables), dict(task.statistics), question.scheme
+    leaves, structure = jax.tree.flatten(parts)
+    arrays, constants = eqx.partition(leaves, eqx.is_array)
+    numbers = tuple(
+        None if array is None else (array.shape, str(array.dtype), np.asarray(array).tobytes()) for array in arrays
+    )
+    return structure, tuple(constants), numbers, replace(question, scheme=None), task.precision, jax.default_backend()
+
+
+def _chosen_by_pilots(
+    task: Task, question: Question, execution: Execution
+) -> tuple[Trial, StepPlan | None, dict[str, str]]:
     trials = _trials(task, question, replace(execution, progress=False))
     work, plan = question.work(trials), None
     best = trials[int(np.argmin(work))]
@@ -104,9 +141,9 @@ def choose_law(task: Task, question: Question, execution: Execution) -> tuple[Ta
         longer = steps / _pilot_grid(best.task, question).total_steps
         work = [cost if trial.exact else cost * longer for cost, trial in zip(work, trials, strict=True)]
         best = trials[int(np.argmin(work))]
-    costs = ", ".join(f"{trial.law} {cost / min(work):.3g}" for trial, cost in zip(trials, work, strict=True))
-    told = {"law": best.law, "law_reason": f"least time × variance by pilots, relative: {costs}"}
-    return best.task, None if best.exact else plan, told
+    costs = ", ".join(f"{trial.law.name} {cost / min(work):.3g}" for trial, cost in zip(trials, work, strict=True))
+    told = {"law": best.law.name, "law_reason": f"least time × variance by pilots, relative: {costs}"}
+    return best, None if best.exact else plan, told
 
 
 def _trials(task: Task, question: Question, execution: Execution) -> list[Trial]:
@@ -118,9 +155,9 @@ def _trials(task: Task, question: Question, execution: Execution) -> list[Trial]
         if one is None or (laws := tuple(channel.law for channel in one.equation.channels)) in seen:
             continue
         seen.add(laws)
-        begun = time.process_time()
+        begun = _seconds()
         trials.append(_pilot(one, law, question, execution))
-        spent = (time.process_time() - begun) / workers()
+        spent = _seconds() - begun
         if min(question.work(trials)) < _WORTH_A_PILOT * spent:
             break
     if not trials:
@@ -196,14 +233,21 @@ def _pilot_problem(task: Task, question: Question) -> tuple[Runnable, int]:
     return build_problem(task, grid, question.pairs is not False), grid.total_steps
 
 
+def _seconds() -> float:
+    """Of a processor its own time over its cores, so that other work on the machine does not count; what an accelerator
+    takes is known by the wall clock, once its numbers have arrived."""
+    if jax.default_backend() == "cpu":
+        return time.process_time() / workers()
+    return time.perf_counter()
+
+
 def _trial(task: Task, law: Law, problem: Runnable, size: int, steps: int, execution: Execution) -> Trial:
-    # Processor time: other work on the machine does not count.
-    start = time.process_time()
+    start = _seconds()
     summaries = run(problem, size, steps, execution).summaries
-    seconds = (time.process_time() - start) / workers()
+    seconds = _seconds() - start
     moments = summaries[MEAN]
     variance = moments.squares / max(float(moments.count) - 1.0, 1.0)
     if PAIR_SPREAD in summaries:
         count, squares = summaries[PAIR_SPREAD]
         variance = np.minimum(2 * variance, variance + squares / max(float(count), 1.0))
-    return Trial(task, law.name, variance.max(axis=0), seconds / size)
+    return Trial(task, law, variance.max(axis=0), seconds / size)

@@ -67,7 +67,11 @@ def simulate(
     The numbers depend on seed, scheme and dt only, never on batch, cores or saved times.
 
     Args:
-        equation: from `sq.models`. A Hamiltonian alone has no noise, and a warning says so.
+        equation: from `sq.models`. A Hamiltonian alone has no noise, and a warning says so. With noise="any" the law
+            with the least time × variance is taken, by short runs that are timed: on another machine, or another day,
+            the same call may take another law, whose numbers are other draws of the same averages. `result.info` says
+            which was taken and why; where the numbers of a seed matter, name the law. The same call with another seed,
+            in this process, takes the same law without trying again.
         psi0: the initial state, (dim,), normalised; or a density matrix (dim, dim), from whose spectrum each trajectory
             draws its state.
         times: (T,), increasing, the start included.

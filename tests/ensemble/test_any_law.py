@@ -1,5 +1,7 @@
 """`noise="any"`: the law that is cheapest for averages, and refusals of all that depends on the law."""
 
+from typing import Any
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -13,6 +15,11 @@ from tests import liouville
 FLIP = np.array([[0.0, 1.0], [1.0, 0.0]])
 LOWERING = np.array([[0.0, 1.0], [0.0, 0.0]])
 UP, TIMES = np.array([1.0, 0.0]), np.array([0.0, 0.5, 1.0])
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_remembered():
+    any_law.forget_laws()
 
 
 def _run(equation, observables, **options):
@@ -83,14 +90,48 @@ def test_gradients_and_records_need_a_law():
 def test_the_work_of_a_law_is_its_time_for_what_is_asked():
     """By hand. To a tolerance .3: .75 of it is 2.2 standard errors, n = v (2.2/.225)² = 95.6 v, at least 2048. For so
     many trajectories: n times the variance, relative to the largest of each observable, averaged."""
+    no_task: Any = None
     trials = [
-        Trial(None, "real", np.array([100.0, 1.0]), 1e-3),
-        Trial(None, "complex", np.array([0.01, 2.0]), 2e-3),
+        Trial(no_task, sq.laws.REAL, np.array([100.0, 1.0]), 1e-3),
+        Trial(no_task, sq.laws.COMPLEX, np.array([0.01, 2.0]), 2e-3),
     ]
     to_tolerance = Question(10**8, 0.3, None, None, None, True).work(trials)
     np.testing.assert_allclose(to_tolerance, [1e-3 * 100 * (2.2 / 0.225) ** 2, 2e-3 * 2048])
     of_so_many = Question(1000, None, None, None, None, True).work(trials)
     np.testing.assert_allclose(of_so_many, [1e-3 * 1000 * 0.75, 2e-3 * 1000 * 0.50005])
+
+
+def test_a_repeated_call_makes_no_pilots(monkeypatch):
+    """One seed beside another takes the law that was chosen; another number in the call has pilots of its own."""
+    asked = []
+
+    def pilot(task, law, question, execution):
+        asked.append(law.name)
+        return Trial(task, law, np.array([1.0]), {"real": 1.0}.get(law.name, 2.0))
+
+    monkeypatch.setattr(any_law, "_pilot", pilot)
+
+    def laws_tried(**changed: Any) -> tuple[int, bool]:
+        asked.clear()
+        options: dict[str, Any] = {
+            "strength": 1.0,
+            "psi": [0.6, 0.8],
+            "up": UP,
+            "trajectories": 64,
+            "dt": 0.5,
+        } | changed
+        strength, psi, up = (options.pop(name) for name in ("strength", "psi", "up"))
+        equation = sq.models.suv(sq.systems.levels([0.0, 0.0]), strength=strength, noise="any")
+        run = sq.simulate(equation, psi, TIMES, observables={"p": up}, **options)
+        assert run.info["law"] == "real"
+        return len(asked), "by an earlier call" in run.info["law_reason"]
+
+    assert laws_tried() == (3, False)
+    assert laws_tried() == laws_tried(seed=5) == laws_tried(progress=False) == (0, True)
+    for changed in ({"strength": 1.5}, {"psi": (0.8, 0.6)}, {"up": 2 * UP}, {"trajectories": 65}, {"dt": 0.25}):
+        assert laws_tried(**changed) == (3, False)
+    any_law.forget_laws()
+    assert laws_tried() == (3, False)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +146,7 @@ def test_the_least_work_is_chosen_at_the_steps_of_the_run(monkeypatch, seconds, 
     """Pilots of two steps between saved times, a run of 20: what is made in steps takes ten times as long."""
 
     def pilot(task, law, question, execution):
-        return Trial(task, law.name, np.array([1.0]), seconds[law.name])
+        return Trial(task, law, np.array([1.0]), seconds[law.name])
 
     monkeypatch.setattr(any_law, "_pilot", pilot)
     monkeypatch.setattr(any_law, "plan_step", lambda *arguments: any_law.StepPlan(0.025))
