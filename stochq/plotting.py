@@ -146,7 +146,7 @@ def plot_result(
                 _draw_residuals(column[1], result, name, curves.get(name))
                 column[0].tick_params(labelbottom=False)
             column[-1].set_xlabel(time_label(result))
-        _draw_legend(made, axes)
+        draw_legend(made, axes)
     return made
 
 
@@ -190,7 +190,7 @@ def plot_trajectory(
             panel.set_ylabel(text)
             panel.set_xlabel(time_label(result))
             panel.margins(x=0.01)
-        _draw_legend(made, axes)
+        draw_legend(made, axes)
     return made
 
 
@@ -243,7 +243,7 @@ def plot_record(record: "Record", trajectory: int = 0, names: Sequence[str] | No
             panel.margins(x=0.01)
         left_out = 0 if names is not None else len(record.names) - len(shown)
         title = f"{left_out} more detectors are left out; choose with names=[...]" if left_out else None
-        _draw_legend(made, axes, title)
+        draw_legend(made, axes, title)
     return made
 
 
@@ -300,9 +300,13 @@ def _panels(result: EnsembleResult, names: Sequence[str]) -> dict[str, str]:
 
 def label(result: EnsembleResult, name: str) -> str:
     """The axis label of an observable: its symbol and, if the result carries one, its unit."""
+    return _with_unit(symbol(name), result.info.get(f"unit:{name}"))
+
+
+def symbol(name: str) -> str:
+    """What an observable is called in a picture."""
     family, _, number = name.rpartition("_")
-    symbol = NUMBERED[family] % number if family in NUMBERED else SYMBOLS.get(name, name.replace("_", " "))
-    return _with_unit(symbol, result.info.get(f"unit:{name}"))
+    return NUMBERED[family] % number if family in NUMBERED else SYMBOLS.get(name, name.replace("_", " "))
 
 
 def time_label(result: EnsembleResult) -> str:
@@ -348,8 +352,8 @@ def _draw_residuals(axes: "Axes", result: EnsembleResult, name: str, exact: np.n
     axes.set_ylabel("$z$")
 
 
-def _draw_legend(made: "Figure", axes: "list[list[Axes]]", title: str | None = None) -> None:
-    # Above all panels, where it can cover no curve. One entry per kind of line, from whichever panel has it.
+def draw_legend(made: "Figure", axes: "list[list[Axes]]", title: str | None = None) -> None:
+    """Above all panels, where it can cover no curve: one entry per kind of line, from whichever panel has it."""
     entries: dict[str, Any] = {}
     for column in axes:
         handles, labels = column[0].get_legend_handles_labels()

@@ -10,6 +10,7 @@ import pytest
 from stochq import io, plotting
 from stochq.ensemble.result import EnsembleResult
 from stochq.inference.filtering import Filtered
+from stochq.inference.smoothing import Smoothed
 from stochq.measurement import Clicks, Record
 
 TIMES = np.linspace(0.0, 3.0, 31)
@@ -217,3 +218,35 @@ def test_a_trajectory_that_is_not_there_is_not_drawn():
     short = dataclasses.replace(filtered, purity=filtered.purity[:1])
     with pytest.raises(ValueError, match="^filtered: expected the state given record 1; got 1 records"):
         result.plot_trajectory(1, filtered=short)
+
+
+def test_conditional_means_are_drawn_in_their_spread_beside_the_trajectory():
+    """Record 3 of four, whose trajectory is the second of those that were kept."""
+    result, _ = followed()
+    result = dataclasses.replace(result, kept_rows=np.array([1, 3]))
+    mean = {"energy": np.arange(4.0)[:, None] + np.zeros(len(TIMES)), "a": np.full((4, len(TIMES)), 1 + 2j)}
+    variance = {"energy": np.full((4, len(TIMES)), 0.25), "a": np.full((4, len(TIMES)), 0.04 + 0.09j)}
+    told = [np.zeros(4)] * 3
+    nothing = np.zeros(0)
+    for found, kind in (
+        (Filtered(TIMES, mean, *told, variance=variance), "given the record so far"),
+        (Smoothed(TIMES, mean, nothing, nothing, variance), "given the whole record"),
+    ):
+        figure = found.plot(record=3, truth=result)
+        first, real, imaginary = figure.axes
+        lines = {line.get_label(): np.asarray(line.get_ydata()) for line in first.get_lines()}
+        np.testing.assert_allclose(lines[kind], 3.0)
+        np.testing.assert_allclose(lines["the trajectory itself"], np.sin(TIMES))
+        for axes, low, high in ((first, 2.5, 3.5), (real, 0.8, 1.2), (imaginary, 1.7, 2.3)):
+            heights = axes.collections[0].get_paths()[0].vertices[:, 1]
+            assert heights.min() == pytest.approx(low) and heights.max() == pytest.approx(high)
+        assert [axes.get_ylabel() for axes in figure.axes] == [r"$\langle H\rangle$", "Re a", "Im a"]
+        assert legend_texts(figure) == ["± standard deviation", kind, "the trajectory itself"]
+        (only,) = found.plot("energy").axes
+        assert len(only.get_lines()) == 1
+        with pytest.raises(ValueError, match="^observables: expected some of energy, a; got 'energi'.*'energy'"):
+            found.plot("energi")
+        with pytest.raises(ValueError, match="^record: expected one of the 4 records; got 4"):
+            found.plot(record=4)
+        with pytest.raises(ValueError, match="^truth: expected a result that kept the trajectory of record 2"):
+            found.plot(record=2, truth=result)

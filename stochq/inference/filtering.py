@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
 import jax
@@ -11,7 +11,7 @@ import numpy as np
 
 from stochq.arrays import Array, ArrayLike, check_numbers, is_concrete
 from stochq.compiling import compiled
-from stochq.ensemble.result import MEGABYTE
+from stochq.ensemble.result import MEGABYTE, EnsembleResult
 from stochq.equation import Equation
 from stochq.inference.observed import as_monitored
 from stochq.inference.operators import operator_rows
@@ -22,6 +22,9 @@ from stochq.instruments.instrument import Instrument, Written
 from stochq.instruments.sweep import sweep
 from stochq.measurement import Record
 from stochq.real_parts import by_observable
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,8 @@ class Filtered:
         log_likelihood: (record,), relative to Wiener noise.
         discarded: (record,) the weight that states of limited rank have cut off in all, a share of 1 each time.
         density: ρ_c (record, T, dim, dim), or None.
+        variance: {name: (record, T)} conditional variances ⟨O²⟩ − ⟨O⟩²; where O is not Hermitian those of both parts,
+            as one complex number.
     """
 
     times: np.ndarray
@@ -43,6 +48,23 @@ class Filtered:
     log_likelihood: np.ndarray
     discarded: np.ndarray
     density: np.ndarray | None = field(default=None, repr=False)
+    variance: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
+
+    def plot(self, *observables: str, record: int = 0, truth: EnsembleResult | None = None) -> "Figure":
+        """A panel for each observable: its mean given a record up to each time, in a band of ± a standard deviation.
+
+        Args:
+            observables: names; all where none are given.
+            record: which.
+            truth: the simulation that wrote the record, whose trajectory is drawn beside it where it was kept.
+
+        Raises:
+            ValueError: for a name or a record that there is none of, and a trajectory that was not kept.
+        """
+        from stochq.inference.conditional_picture import draw_conditional
+
+        kind = "given the record so far"
+        return draw_conditional(kind, self.times, self.mean, self.variance, observables, record, truth)
 
     def __str__(self) -> str:
         known = f", log-likelihood {np.sum(self.log_likelihood):.5g} in all"
@@ -108,11 +130,17 @@ def filter(
     rows = operator_rows(observables, equation.dim)
     found = reading(equation, state, record, method, rank=rank)
     operators = np.stack(list(rows.values()))
-    log_likelihood, readings, first, discarded = found.in_blocks(_filtered, operators, density)
+    both = np.concatenate([operators, operators @ operators])
+    log_likelihood, readings, first, discarded = found.in_blocks(_filtered, both, density)
     check_possible(log_likelihood)
     full = [np.concatenate([before[:, None], after], axis=1) for before, after in zip(first, readings, strict=True)]
-    means = by_observable(dict(zip(rows, np.moveaxis(full[0], 2, 0), strict=True)), observables)
-    return Filtered(record.times, means, full[1], log_likelihood, discarded, full[2] if density else None)
+    moments = np.moveaxis(full[0], 2, 0)
+    spread = np.maximum(moments[len(rows) :] - np.square(moments[: len(rows)]), 0.0)
+    mean, variance = (
+        by_observable(dict(zip(rows, values, strict=True)), observables) for values in (moments[: len(rows)], spread)
+    )
+    kept = full[2] if density else None
+    return Filtered(record.times, mean, full[1], log_likelihood, discarded, kept, variance)
 
 
 def log_likelihood(

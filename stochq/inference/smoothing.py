@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from stochq.arrays import Array, check_numbers
 from stochq.compiling import compiled
-from stochq.ensemble.result import MEGABYTE
+from stochq.ensemble.result import MEGABYTE, EnsembleResult
 from stochq.equation import Equation
 from stochq.inference.filtering import check_possible
 from stochq.inference.observed import as_monitored
@@ -22,6 +22,9 @@ from stochq.inference.summary import summary
 from stochq.instruments.choose import Method
 from stochq.instruments.instrument import Instrument, Written
 from stochq.measurement import Record
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 # Eigenvalues of an observable that are closer than this fraction of the largest are one outcome.
 _SAME_OUTCOME = 1e-10
@@ -38,12 +41,28 @@ class Smoothed:
         mean: {name: (record, T)} means of what a measurement of the observable at that time gave.
         density: ρ (record, T, dim, dim), conditioned on the record before; of trace 1.
         effect: E (record, T, dim, dim), of the record after, Tr(Eρ) = 1.
+        variance: {name: (record, T)} of what a measurement of the observable at that time gave.
     """
 
     times: np.ndarray
     mean: dict[str, np.ndarray]
     density: np.ndarray = field(repr=False)
     effect: np.ndarray = field(repr=False)
+    variance: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
+
+    def plot(self, *observables: str, record: int = 0, truth: EnsembleResult | None = None) -> "Figure":
+        """A panel for each observable: its mean given the whole record, in a band of ± a standard deviation.
+
+        Args:
+            observables, record, truth: as of `Filtered.plot`.
+
+        Raises:
+            ValueError: for a name or a record that there is none of, and a trajectory that was not kept.
+        """
+        from stochq.inference.conditional_picture import draw_conditional
+
+        kind = "given the whole record"
+        return draw_conditional(kind, self.times, self.mean, self.variance, observables, record, truth)
 
     def __str__(self) -> str:
         size = (self.density.nbytes + self.effect.nbytes) / MEGABYTE
@@ -98,8 +117,9 @@ def smooth(
     total, density, effect = found.in_blocks(_smoothed, most=_RECORDS)
     check_possible(total)
     effect = effect / np.einsum("rtij,rtji->rt", effect, density).real[..., None, None]
-    means = {name: _past_mean(row, density, effect) for name, row in rows.items()}
-    return Smoothed(record.times, means, density, effect)
+    moments = {name: _past_moments(row, density, effect) for name, row in rows.items()}
+    mean, variance = ({name: both[place] for name, both in moments.items()} for place in (0, 1))
+    return Smoothed(record.times, mean, density, effect, variance)
 
 
 @compiled
@@ -139,10 +159,12 @@ def _dual(instrument: Instrument, effect: jax.Array, prepared: Any) -> jax.Array
     return jax.grad(value)(effect)
 
 
-def _past_mean(operator: np.ndarray, density: np.ndarray, effect: np.ndarray) -> np.ndarray:
-    """Σ o_m p_m (record, T)."""
+def _past_moments(operator: np.ndarray, density: np.ndarray, effect: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Σ o_m p_m and Σ o_m² p_m less its square, (record, T) each."""
     outcomes, vectors = np.linalg.eigh(operator)
     same = np.abs(outcomes[:, None] - outcomes[None]) <= _SAME_OUTCOME * max(np.abs(outcomes).max(), 1e-300)
     rho, late = (np.einsum("ia,rtij,jb->rtab", vectors.conj(), each, vectors) for each in (density, effect))
     shares = (rho * np.swapaxes(late, -1, -2)).real * same
-    return np.einsum("rtab,a->rt", shares, outcomes) / shares.sum(axis=(-1, -2))
+    chances = shares.sum(axis=-1) / shares.sum(axis=(-1, -2))[..., None]
+    mean = chances @ outcomes
+    return mean, np.maximum(chances @ outcomes**2 - mean**2, 0.0)

@@ -92,6 +92,8 @@ def test_filtered_means_average_to_the_master_equation():
         assert np.all(np.abs(values.mean(axis=0) - exact.expect[name][1:]) < 4.5 * error)
     bloch = sum(found.mean[name] ** 2 for name in ("x", "z")) + (2 * found.mean["low"].imag) ** 2
     np.testing.assert_allclose(found.purity, 0.5 * (1 + bloch), atol=1e-12)
+    np.testing.assert_allclose(found.variance["z"], 1 - found.mean["z"] ** 2, atol=1e-12)
+    np.testing.assert_allclose(found.variance["low"].imag, 0.25 - found.mean["low"].imag ** 2, atol=1e-12)
 
 
 def test_a_detector_that_is_not_read_loses_its_part():
@@ -111,7 +113,8 @@ def test_smoothed_means_are_those_of_a_measurement_in_between():
     equation = driven()
     record = sq.inference.sample_records(equation, GROUND, np.linspace(0, 1, 11), records=4, seed=7)
     for method, atol in (("exact", 1e-10), ("kraus", 2e-3)):
-        found = sq.inference.smooth(equation, GROUND, record, observables={"x": X}, method=method)
+        both = {"x": X, "n": np.array([0.0, 2.0])}
+        found = sq.inference.smooth(equation, GROUND, record, observables=both, method=method)
         before = sq.inference.filter(equation, GROUND, record, observables={"x": X}, method=method)
         middle = 6
         later = sq.inference.Record(record.times[middle:], record.increments[:, middle:], ["out"])
@@ -124,6 +127,9 @@ def test_smoothed_means_are_those_of_a_measurement_in_between():
         want = (chances[0] - chances[1]) / (chances[0] + chances[1])
         np.testing.assert_allclose(found.mean["x"][:, middle], want, atol=atol)
         np.testing.assert_allclose(found.mean["x"][:, -1], before.mean["x"][:, -1], atol=1e-10)
+        np.testing.assert_allclose(found.variance["x"], 1 - found.mean["x"] ** 2, atol=1e-10)
+        # Of two outcomes, 0 and 2, the squares are twice the outcomes.
+        np.testing.assert_allclose(found.variance["n"], found.mean["n"] * (2 - found.mean["n"]), atol=1e-10)
 
 
 RECORD = sq.inference.Record([0.0, 0.1, 0.2], [[0.1, 0.2]], ["out"])
