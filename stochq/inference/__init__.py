@@ -19,6 +19,8 @@ from stochq.inference.result import OtherMinimum as OtherMinimum
 from stochq.inference.sampling import sample_records as sample_records
 from stochq.inference.smoothing import Smoothed as Smoothed
 from stochq.inference.smoothing import smooth as smooth
+from stochq.inference.tracking import Tracked as Tracked
+from stochq.inference.tracking import track as track
 from stochq.measurement import Record as Record
 
 __all__ = [
@@ -34,6 +36,7 @@ __all__ = [
     "Ranking",
     "Record",
     "Smoothed",
+    "Tracked",
     "correlations",
     "design",
     "filter",
@@ -42,4 +45,5 @@ __all__ = [
     "log_likelihood",
     "sample_records",
     "smooth",
+    "track",
 ]

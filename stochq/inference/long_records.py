@@ -95,7 +95,7 @@ def correlations(
     >>> bool(np.all(np.abs(found.mean["x*x"] - [10, 0, 0]) < 4 * found.stderr["x*x"]))
     True
     """
-    interval = _checked_interval(record)
+    interval = checked_interval(record)
     checked = checked_lags(lags)
     chosen = checked_pairs(record.columns, pairs)
     cut = _cut(record, int(checked[-1]), blocks)
@@ -166,7 +166,7 @@ def _products(first: np.ndarray, second: np.ndarray, lags: np.ndarray, cut: _Cut
     return found.reshape(len(lags), -1) / cut.length
 
 
-def _checked_interval(record: Record) -> float:
+def checked_interval(record: Record) -> float:
     if not isinstance(record, Record):
         raise ValueError(
             f"record: expected a sq.inference.Record(times, increments, names); got {type(record).__name__}."

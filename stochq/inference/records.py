@@ -60,7 +60,7 @@ class Scores:
         like = jax.tree_util.tree_unflatten(structure, [np.zeros(shape) for shape in shapes])
 
         def twice(vector: jax.Array, increments: jax.Array) -> tuple[jax.Array, jax.Array]:
-            equation, state = _checked(predict(shaped(vector, like)))
+            equation, state = checked_prediction(predict(shaped(vector, like)))
             found = reading(equation, state, layout.record(increments), most_clicks=layout.most_clicks)
             self.kind = found.kind
             value = traced_likelihood(found)
@@ -90,7 +90,7 @@ def scores_of(predict: Callable[[Any], Any], like: Any, layout: Layout) -> Score
     return _kept(predict, structure, shapes, layout)
 
 
-def _checked(predicted: Any) -> tuple[Equation, Any]:
+def checked_prediction(predicted: Any) -> tuple[Equation, Any]:
     """The equation and the state of a prediction for records."""
     if not isinstance(predicted, tuple) or len(predicted) != 2 or not isinstance(predicted[0], Equation):
         raise ValueError(
@@ -137,7 +137,7 @@ class Records:
     def notes(self, parameters: Any) -> list[str]:
         if self._scores.kind == "exact":
             return []
-        equation, state = _checked(self.predict(parameters))
+        equation, state = checked_prediction(self.predict(parameters))
         note = note_of_wide_bins(self._scores.kind, equation, state, self.record)
         return [f"data: {note}"] if note else []
 
@@ -147,7 +147,7 @@ class Records:
         return Local.of_squares(-np.ones(len(values)), scores)._replace(loss=-float(values.sum()))
 
     def loss(self, parameters: Any) -> jax.Array:
-        equation, state = _checked(self.predict(parameters))
+        equation, state = checked_prediction(self.predict(parameters))
         return -log_likelihood(equation, state, self.record)
 
     def second_derivatives(self, theta: np.ndarray, covariance: np.ndarray, varied: np.ndarray) -> np.ndarray:
