@@ -67,7 +67,9 @@ class Recursion:
         self._coordinates = Coordinates(*(np.frombuffer(end) for end in bounds))
         self.course = jax.jit(self._course)
 
-    def _course(self, start: Array, information: Array, forgetting: Array, increments: Array, count: Array) -> Course:
+    def _course(
+        self, start: jax.Array, information: jax.Array, forgetting: jax.Array, increments: jax.Array, count: jax.Array
+    ) -> Course:
         """increments: (blocks, record, bin, column), of which so many bins (blocks,) of each are data."""
         identity = jnp.eye(len(start))
         state, slopes = _with_slopes(self._start, start, identity)
@@ -76,7 +78,7 @@ class Recursion:
         return lax.scan(step, carried, (increments, count))[1]
 
     def _block(
-        self, forgetting: Array, identity: Array, carried: _Carried, block: tuple[jax.Array, jax.Array]
+        self, forgetting: jax.Array, identity: jax.Array, carried: _Carried, block: tuple[jax.Array, jax.Array]
     ) -> tuple[_Carried, Course]:
         increments, count = block
 
@@ -99,7 +101,7 @@ class Recursion:
         after = _Carried(vector, known, scatter, state, slopes, total)
         return after, Course(vector, covariance @ scatter @ covariance, total)
 
-    def _read(self, vector: jax.Array, increments: Array) -> Any:
+    def _read(self, vector: jax.Array, increments: jax.Array) -> Any:
         equation, state = checked_prediction(self._predict(shaped(self._coordinates.bounded(vector), self._like)))
         record = self._layout.record(increments)
         return equation, reading(equation, state, record, most_clicks=self._layout.most_clicks)
@@ -109,14 +111,14 @@ class Recursion:
         _, found = self._read(vector, jnp.zeros(self._layout.shape))
         return _started(found, records)
 
-    def _follow(self, increments: Array, count: Array, vector: jax.Array, state: Any) -> tuple[Any, jax.Array]:
+    def _follow(self, increments: jax.Array, count: jax.Array, vector: jax.Array, state: Any) -> tuple[Any, jax.Array]:
         """The state after a block, and the log-likelihood of each bin, (bin, record)."""
         equation, found = self._read(vector, increments)
         state, values = _followed(found, state, count)
         inside = jnp.arange(len(values)) < count
         return state, values + jnp.where(inside[:, None], self._electronics(equation, increments).T, 0.0)
 
-    def _electronics(self, equation: Any, increments: Array) -> jax.Array:
+    def _electronics(self, equation: Any, increments: jax.Array) -> jax.Array:
         """What gain and offset add to the log-likelihood of each bin, (record, bin)."""
         records, bins, columns = increments.shape
         alone = self._layout._replace(times=self._layout.times[: 2 * 8], shape=(records * bins, 1, columns))
@@ -131,7 +133,7 @@ def _started(found: Reading, records: int) -> Any:
 
 
 @eqx.filter_jit
-def _followed(found: Reading, state: Any, count: Array) -> tuple[Any, jax.Array]:
+def _followed(found: Reading, state: Any, count: jax.Array) -> tuple[Any, jax.Array]:
     """The state after `count` bins, and the log-likelihood of each bin, (bin, record), 0 of those beyond."""
     instrument = build(found.kind, found.observed)
     prepared = instrument.prepare(found.observed.written)

@@ -11,8 +11,8 @@ from stochq.arrays import check_numbers
 from stochq.inference.coordinates import read_bounds
 from stochq.inference.fit import checked_parameters
 from stochq.inference.long_records import checked_interval
-from stochq.inference.recursion import Course, recursion
 from stochq.inference.records import Layout, checked_prediction
+from stochq.inference.recursion import Course, recursion
 from stochq.inference.result import flat, number, parameter_names, shaped
 from stochq.measurement import Record
 from stochq.systems.checks import check_count, check_number
@@ -91,9 +91,9 @@ def track(
 
     $$\theta_k = \arg\max_\theta \sum_{j\le k}\lambda^{k-j}\ln p_\theta(y_j\mid y_1\dots y_{j-1})$$
 
-    to first order at every step: the filter is followed once, with the derivatives of its state, and the parameters move
-    by the natural gradient. The memory is 1/(1−λ) bins, and so is the lag behind a parameter that drifts; with λ = 1
-    nothing is forgotten, and the end is as good as the maximum of the likelihood.
+    to first order at every step: the filter is followed once, with the derivatives of its state, and the parameters
+    move by the natural gradient. The memory is 1/(1−λ) bins, and so is the lag behind a parameter that drifts; with
+    λ = 1 nothing is forgotten, and the end is as good as the maximum of the likelihood.
 
     Args:
         predict: a JAX function from parameters to (equation of `sq.models.monitored`, initial state), as of `sq.fit`,
