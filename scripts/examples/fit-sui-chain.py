@@ -11,13 +11,9 @@ import sys
 from functools import reduce
 
 import jax.numpy as jnp
-import matplotlib
 import numpy as np
 
 import stochq as sq
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt  # noqa: E402
 
 SITES, TIMES = 4, np.linspace(0.0, 4.0, 17)
 TRUTH = {"reduction": 0.25, "thermalization": 0.4}
@@ -53,16 +49,8 @@ def report(fit):
         print(f"{name:<16} {value:7.4f} ± {error:.4f}   {truth:7.4f}   {(value - truth) / error:+.1f} errors")
 
 
-def draw(data, fit, path):
-    start, best = (predict({k: jnp.asarray(v) for k, v in values.items()}) for values in (logs(START), fit.parameters))
-    figure, axes = plt.subplots(1, len(OBSERVABLES), figsize=(3.2 * len(OBSERVABLES), 3.0), constrained_layout=True)
-    for axis, name in zip(axes, OBSERVABLES, strict=True):
-        axis.errorbar(TIMES, data.mean[name], 2 * data.stderr[name], fmt="o", ms=3, color="black", label="data ± 2σ")
-        axis.plot(TIMES, best[name], color="tab:red", label="fit")
-        axis.plot(TIMES, start[name], color="0.7", ls="--", label="start")
-        axis.set(title=name.replace("_", " "), xlabel="t")
-    axes[0].legend(frameon=False)
-    figure.savefig(path, dpi=150)
+def draw(fit, path):
+    fit.plot().savefig(path, dpi=150)
     print(f"\npicture: {path}")
 
 
@@ -74,4 +62,4 @@ if __name__ == "__main__":
     measured = measure()
     found = sq.fit(predict, measured, logs(START))
     report(found)
-    draw(measured, found, sys.argv[1] if len(sys.argv) > 1 else "fit-sui-chain.png")
+    draw(found, sys.argv[1] if len(sys.argv) > 1 else "fit-sui-chain.png")

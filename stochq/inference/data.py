@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import UNIT, ArrayLike, rounding
+from stochq.arrays import UNIT, Array, ArrayLike, is_concrete, rounding
 from stochq.compare.hotelling import POINTS_PER_TRAJECTORY, known_directions, thinned
 from stochq.ensemble import EnsembleResult
 from stochq.inference.coordinates import near
@@ -36,17 +36,19 @@ class Data(NamedTuple):
     samples: float = np.inf
     variance: np.ndarray | None = None
 
-    def residuals(self, predicted: Any) -> jax.Array:
+    def residuals(self, predicted: Any) -> Array:
         """What the prediction is off by in each independent combination, in units of its error, (k,)."""
         return self._weighted(self.deviations(predicted))
 
-    def deviations(self, predicted: Any) -> jax.Array:
+    def deviations(self, predicted: Any) -> Array:
         """prediction − mean at each point, (n,)."""
         leaves = jax.tree_util.tree_leaves(predicted)
+        # Of numbers by NumPy: JAX would compile each of these operations.
+        xp: Any = np if is_concrete(leaves) else jnp
         chosen = [
-            jnp.concatenate(_parts(jnp.asarray(leaf)))[index] for leaf, index in zip(leaves, self.keep, strict=True)
+            xp.concatenate(_parts(xp.asarray(leaf)))[index] for leaf, index in zip(leaves, self.keep, strict=True)
         ]
-        return jnp.concatenate(chosen) - self.mean
+        return xp.concatenate(chosen) - self.mean
 
     def linearized(self, predicted: Any, derivatives: Any) -> tuple[np.ndarray, np.ndarray]:
         """Residuals (k,) and their Jacobian (k, P), of a prediction and derivatives with an axis (P,) at their end."""

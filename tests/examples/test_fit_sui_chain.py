@@ -35,7 +35,7 @@ def test_both_strengths_are_found_and_the_model_describes_the_data(example, meas
     # Times of one trajectory are correlated: χ² spreads more than that of independent points.
     assert 0.5 < fit.chi2 / fit.dof < 1.6
     example.report(fit)
-    example.draw(measured, fit, tmp_path / "fit.png")
+    example.draw(fit, tmp_path / "fit.png")
     assert "reduction" in capsys.readouterr().out and (tmp_path / "fit.png").stat().st_size > 10_000
 
 
