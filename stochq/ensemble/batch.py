@@ -10,6 +10,7 @@ import numpy as np
 from jax import lax
 
 from stochq.compiling import Program, compiled
+from stochq.ensemble.jumps.log import CLICKS
 from stochq.ensemble.kernel import GridArrays, Loop, run_block
 from stochq.ensemble.observables import Readout
 from stochq.ensemble.records import RECORDS
@@ -113,7 +114,7 @@ class Problem(NamedTuple):
         }
         weights = jax.ShapeDtypeStruct((1,), self.psi0.real.dtype)
         for name, statistic in self.statistics.items():
-            if name not in (MEAN, COVARIANCE, PAIR_SPREAD, RECORDS):
+            if name not in (MEAN, COVARIANCE, PAIR_SPREAD, RECORDS, CLICKS):
                 yield digest_of_program(statistic.block, data[statistic.needs], weights)
 
 

@@ -8,7 +8,8 @@ import numpy as np
 from jax import lax
 
 from stochq.ensemble.initial import starting_states
-from stochq.ensemble.records import RecordColumn, sum_columns
+from stochq.ensemble.jumps.tape import Tape, blank_tape, with_clicks
+from stochq.ensemble.records import RecordColumn, counters, sum_columns
 from stochq.noise import Budget, Colouring
 from stochq.noise.counter import draw_step, draw_step_pair
 from stochq.schemes import Frame, Scheme, Stepper
@@ -22,7 +23,8 @@ class Loop(NamedTuple):
     leaves the number of steps to the grid, so that it triggers no compilation. segment: how many steps, of one interval
     or of several, are then made again at a time from the state before them. block: trajectories that draw their own
     noise. antithetic: whether each has a mirror image, a second trajectory with antithetic noise. record: the columns
-    of the record that is summed over each of `bins` intervals in all; none where nothing is recorded.
+    of the record that is summed over each of `bins` intervals in all; none where nothing is recorded. clicks: of how
+    many clicks of a trajectory the times are remembered.
     """
 
     scheme: Scheme
@@ -34,6 +36,7 @@ class Loop(NamedTuple):
     antithetic: bool = False
     record: tuple[RecordColumn, ...] = ()
     bins: int = 0
+    clicks: int = 0
 
     @property
     def columns(self) -> int:
@@ -99,11 +102,12 @@ def _intervals_together(most: int, segment: int) -> int:
     return max(1, segment // most)
 
 
-def _steps(loop: Loop, stepper: Stepper, colouring: Colouring | None) -> Any:
+def _steps(loop: Loop, stepper: Stepper, colouring: Colouring | None, key: jax.Array, trajectories: jax.Array) -> Any:
     """The function (carried, t, dt, noise) -> carried that makes the steps of what is drawn at a time.
 
     carried: (state, memory, record). memory: what coloured noise carries from step to step; None for white noise.
-    record: the sum of its increments so far, (column, block); None where there is none.
+    record: the sum of its increments so far, (column, block), and the tape of clicks, None without one; None where
+    there is none.
     """
 
     def one_step(carried: tuple, t: jax.Array, dt: jax.Array, noise: Any) -> tuple:
@@ -115,7 +119,10 @@ def _steps(loop: Loop, stepper: Stepper, colouring: Colouring | None) -> Any:
         if record is None:
             return stepper.step(t, state, noise), memory, None
         state, increments = stepper.step_with_record(t, state, noise)
-        return state, memory, record + sum_columns(loop.record, increments)
+        (sums, tape), columns = record, sum_columns(loop.record, increments)
+        if tape is not None:
+            tape = with_clicks(tape, columns[np.asarray(counters(loop.record))], dt, key, trajectories)
+        return state, memory, (sums + columns, tape)
 
     def two_steps(carried: tuple, t: jax.Array, dt: jax.Array, noise: Any) -> tuple:
         return one_step(one_step(carried, t, dt, noise.even()), t + dt, dt, noise.odd())
@@ -147,7 +154,7 @@ def _advance(
     well: XLA would otherwise evaluate the generator once for every place where a number is used.
     """
     draw, stride = _drawing(loop)
-    body = _steps(loop, stepper, colouring)
+    body = _steps(loop, stepper, colouring, key, trajectories)
 
     def interval(carry: tuple, t: jax.Array, first: jax.Array, steps: jax.Array, dt: jax.Array) -> Any:
         def step(index: jax.Array, carried: Any, noise: Any) -> Any:
@@ -170,26 +177,27 @@ def _advance(
 
 
 def _through_bins(
-    advance: Any, carry: tuple, sums: jax.Array, interval: tuple, bins: jax.Array, slot: jax.Array
+    advance: Any, carry: tuple, written: tuple, interval: tuple, bins: jax.Array, slot: jax.Array
 ) -> tuple:
-    """(((state, memory), noise), sums) after one interval, whose record is summed over so many equal parts.
+    """(((state, memory), noise), written) after one interval, whose record is summed over so many equal parts.
 
-    sums: (bins, column, block) of the whole run; slot: of the first part in it. Where an edge divides a part, what is
-    written down on both its sides adds up.
+    written: sums (bins, column, block) of the whole run, and the tape of clicks; slot: of the first part in it. Where
+    an edge divides a part, what is written down on both its sides adds up.
     """
     t, first, steps, dt = interval
     each = steps // bins
 
     def one_bin(index: jax.Array, carry: tuple) -> tuple:
-        ((state, memory), noise), sums = carry
+        ((state, memory), noise), (sums, tape) = carry
         done = index * each
-        carried = state, memory, jnp.zeros_like(sums[0])
-        (state, memory, record), noise = advance(
+        carried = state, memory, (jnp.zeros_like(sums[0]), tape)
+        (state, memory, (record, tape)), noise = advance(
             (carried, noise), t + done.astype(dt.dtype) * dt, first + done, each, dt
         )
-        return ((state, memory), noise), sums.at[slot + index].add(record)
+        return ((state, memory), noise), (sums.at[slot + index].add(record), tape)
 
-    return lax.fori_loop(0, bins, one_bin, (carry, sums))
+    sums, tape = written
+    return lax.fori_loop(0, bins, one_bin, (carry, (sums, None if tape is None else tape.next_interval())))
 
 
 def run_block(
@@ -206,8 +214,9 @@ def run_block(
 
     psi0: as of `starting_states`. first: index of the first trajectory that draws noise. observe: from the tuple of
     states in the given basis, each (dim, loop.columns), one for each of the scheme's weights; where something is
-    recorded to a dictionary, to which "records" (bins, column, block) are added. reduce: of what is observed at one
-    time of all columns, what is kept.
+    recorded to a dictionary, to which "records" (bins, column, block) are added, and "clicks" (3, loop.clicks, block)
+    where their times are remembered, as of `jumps.kernel.run_block`, the intervals those of the grid. reduce: of what
+    is observed at one time of all columns, what is kept.
     """
     dtype = psi0.real.dtype
     trajectories = first.astype(jnp.uint32) + jnp.arange(loop.block, dtype=jnp.uint32)
@@ -247,13 +256,23 @@ def run_block(
     intervals = (grid.ends[:-1], grid.ends[1:], grid.steps, grid.lengths, phases, grid.bins, grid.slots)
     step = jnp.zeros((), grid.steps.dtype)
     noise = _drawing(loop)[0](key, trajectories, step, drawn, dtype)
-    written = jnp.zeros((loop.bins, len(loop.record), loop.block), dtype) if loop.record else None
+    written = _nothing_written(loop, dtype)
     (*_, written), later = _scan_intervals(loop, visit, (start, memory, noise, step, written), intervals)
     if grid.saved is not None:
         later = jax.tree.map(lambda each: each[grid.saved], later)
     at_start = reduce(jax.tree.map(spread, give(states, start_phase)))
     seen = jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), at_start, later)
-    return seen if written is None else {**seen, "records": written}
+    if written is None:
+        return seen
+    sums, tape = written
+    return {**seen, "records": sums} | ({} if tape is None else {"clicks": tape.log})
+
+
+def _nothing_written(loop: Loop, dtype: np.dtype) -> tuple[jax.Array, Tape | None] | None:
+    if not loop.record:
+        return None
+    tape = blank_tape(loop.clicks, loop.block, dtype) if loop.clicks else None
+    return jnp.zeros((loop.bins, len(loop.record), loop.block), dtype), tape
 
 
 def _scan_intervals(loop: Loop, visit: Any, carry: tuple, intervals: tuple) -> tuple[tuple, Any]:

@@ -11,6 +11,7 @@ from stochq.accuracy.grid import TimeGrid
 from stochq.accuracy.search import MOST_STEPS
 from stochq.arrays import Array, is_concrete
 from stochq.ensemble.batch import Problem
+from stochq.ensemble.jumps.log import CLICKS, ClickLog
 from stochq.ensemble.kernel import GridArrays, Loop
 from stochq.ensemble.observables import readout
 from stochq.ensemble.records import RECORDS
@@ -24,8 +25,9 @@ from stochq.schemes import Scheme, shares_draws
 COVARIANCE_POINTS = 192
 
 
-def build_problem(task: Task, grid: TimeGrid, antithetic: bool = False) -> Problem:
-    """The arguments of a device call, in the run's precision. antithetic: each trajectory beside its mirror image."""
+def build_problem(task: Task, grid: TimeGrid, antithetic: bool = False, clicks: int = 0) -> Problem:
+    """The arguments of a device call, in the run's precision. antithetic: each trajectory beside its mirror image;
+    clicks: of how many of a trajectory the times are remembered."""
     equation, scheme, frame = task.equation, task.scheme, task.frame
     read = readout(task.watched, task.dim)
     block = block_size(task.dim, scheme.smallest_block(equation))
@@ -33,7 +35,7 @@ def build_problem(task: Task, grid: TimeGrid, antithetic: bool = False) -> Probl
     loop = Loop(scheme, block // 2 if antithetic else block, grid.uniform, paired, antithetic=antithetic)
     recording = task.recording
     if recording is not None:
-        loop = loop._replace(record=recording.columns, bins=int(recording.bins.sum()))
+        loop = loop._replace(record=recording.columns, bins=int(recording.bins.sum()), clicks=clicks)
     points = covariance_points(len(read.names), len(grid.times))
     statistics: dict[str, Statistic] = {MEAN: Mean(), COVARIANCE: Covariance(points)}
     statistics |= {name: statistic.combining(scheme.weights) for name, statistic in task.statistics.items()}
@@ -49,6 +51,8 @@ def build_problem(task: Task, grid: TimeGrid, antithetic: bool = False) -> Probl
     loop, frame, arrays, psi, read, statistics = parts
     if recording is not None:
         statistics[RECORDS] = recording.statistic(grid.times)
+        if clicks:
+            statistics[CLICKS] = ClickLog(recording.counters, grid.ends)
     return Problem(loop, frame, arrays, psi, seed_words(int(task.seed)), read, statistics)
 
 

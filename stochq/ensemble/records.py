@@ -24,16 +24,24 @@ _SNAP = 1e-6
 # So many numbers of a trajectory's record make a summary that fills a device call alone.
 _MANY_NUMBERS = 64
 _ROOT_TWO = math.sqrt(2.0)
+# Of `RecordColumn`, by the kind of a record.
+_PARTS: dict[Kind, tuple[str, ...]] = {"homodyne": ("Y",), "heterodyne": ("Y1", "Y2"), "counting": ("N",)}
 
 
 class RecordColumn(NamedTuple):
     """One real column of a record: a sum over operators, each by its (channel, place in it).
 
-    part: "Y", the increments themselves, or one of the two of complex ones, "Y1" = √2 Re Z and "Y2" = −√2 Im Z.
+    part: "Y", the increments themselves, or one of the two of complex ones, "Y1" = √2 Re Z and "Y2" = −√2 Im Z; "N",
+    clicks.
     """
 
     sources: tuple[tuple[int, int], ...]
     part: str = "Y"
+
+
+def counters(columns: tuple[RecordColumn, ...]) -> list[int]:
+    """The places of the columns that count clicks."""
+    return [place for place, column in enumerate(columns) if column.part == "N"]
 
 
 def sum_columns(columns: tuple[RecordColumn, ...], increments: tuple[jax.Array | None, ...]) -> jax.Array:
@@ -48,7 +56,7 @@ def sum_columns(columns: tuple[RecordColumn, ...], increments: tuple[jax.Array |
 def _part(part: str, increments: jax.Array | None, operator: int) -> jax.Array:
     assert increments is not None
     one = increments[operator]
-    if part == "Y":
+    if part in ("Y", "N"):
         return one
     scale = np.asarray(_ROOT_TWO, one.real.dtype)
     return one.real * scale if part == "Y1" else -one.imag * scale
@@ -77,9 +85,13 @@ class Recording:
     def columns(self) -> tuple[RecordColumn, ...]:
         found: list[RecordColumn] = []
         for line, kind in zip(self.lines, self.kinds, strict=True):
-            parts = ("Y1", "Y2") if kind == "heterodyne" else ("Y",)
-            found += [RecordColumn(line.sources, part) for part in parts]
+            found += [RecordColumn(line.sources, part) for part in _PARTS[kind]]
         return tuple(found)
+
+    @property
+    def counters(self) -> tuple[str, ...]:
+        """The names of those that count clicks."""
+        return tuple(line.name for line, kind in zip(self.lines, self.kinds, strict=True) if kind == "counting")
 
     def times(self, saved: np.ndarray) -> np.ndarray:
         """The ends of the record's intervals, the start included, from the saved times."""

@@ -43,10 +43,10 @@ class EnsembleResult:
     records: what the detectors wrote down, a `sq.measurement.Record` of all trajectories in their order (failed ones
     are NaN), `records[name]` (trajectory, interval), or None. The kept states are those of one who loses nothing: where
     a detector's efficiency is below 1, or an operator is unread, they know more than the records tell.
-    clicks {name: `sq.measurement.Clicks`}: the times of all clicks of a counter, where records are asked for and
-    trajectories are followed without a time step. kept_values {name: (trajectory, time)}: of the observables on the
-    kept states. kept_rows (trajectory,): the row of records and clicks that each kept state belongs to, ascending; the
-    first ones unless runs were merged.
+    clicks {name: `sq.measurement.Clicks`}: the times of all clicks of a counter, where records are asked for; uniform
+    over the step in which they are counted where steps are made. kept_values {name: (trajectory, time)}: of the
+    observables on the kept states. kept_rows (trajectory,): the row of records and clicks that each kept state belongs
+    to, ascending; the first ones unless runs were merged.
     """
 
     times: np.ndarray
@@ -235,11 +235,6 @@ class EnsembleResult:
 
 def _why_no_clicks(result: EnsembleResult) -> str:
     """Why a result has no times of clicks, were there counters."""
-    if result.dt:
-        asked = "" if result.records is not None else "simulate with records=True, then "
-        return (
-            f"times of clicks are not known where steps are made; {asked}the counts per interval are in result.records"
-        )
     if result.records is None:
         return "no times of clicks were kept, as records were not asked for; simulate with records=True"
     return "this run has no counters"

@@ -14,15 +14,17 @@ from stochq.ensemble.any_law import Question, check_linear, choose_law
 from stochq.ensemble.assemble import assemble
 from stochq.ensemble.batch import Problem
 from stochq.ensemble.grid_checks import check_grid_state, grid_monitors, warn_about_grid
+from stochq.ensemble.jumps.log import CLICKS
 from stochq.ensemble.jumps.problem import has_exact_jumps
+from stochq.ensemble.jumps.room import run_with_room
 from stochq.ensemble.jumps.simulate import check_no_step, simulate_jumps
 from stochq.ensemble.kept import with_kept
 from stochq.ensemble.observables import readout
 from stochq.ensemble.planning import plan_step, warn_about_time
-from stochq.ensemble.problem import build_problem, check_counters, constant_phases
-from stochq.ensemble.records import RECORDS, recording_of
+from stochq.ensemble.problem import block_size, build_problem, check_counters, constant_phases
+from stochq.ensemble.records import RECORDS, counters, recording_of
 from stochq.ensemble.result import EnsembleResult
-from stochq.ensemble.runner import Execution, run
+from stochq.ensemble.runner import Execution, Totals, run
 from stochq.ensemble.statistics import COVARIANCE, MEAN, PAIR_SPREAD, Histogram, Statistic
 from stochq.ensemble.task import Task
 from stochq.ensemble.to_tolerance import check_tolerance, report_on, run_to, target_of
@@ -93,8 +95,9 @@ def simulate(
         records: True, or names among `equation.lines`, for what the detectors wrote down: `result.records[name]` is
             (trajectory, interval), the mean current over each interval, made of the very noise that drove the
             trajectory. All of them are held in memory, 4 bytes (8 in double precision) for each interval and trajectory
-            of a homodyne record, twice as many for heterodyne. For jumps without a time step `result.clicks[name]` are
-            the times of the clicks as well.
+            of a homodyne record, twice as many for heterodyne. Of counters `result.clicks[name]` are the times of the
+            clicks as well: to rounding for jumps without a time step, else drawn uniformly over the step that counts
+            them, which keeps distributions of times right to the second order in dt.
         interval: of the records, where it is shorter than those between the saved times, each of which it divides.
         feedback: `sq.feedback.Loop(controller, {name: operator})`, which drives every trajectory by its own record; of
             first order in dt.
@@ -167,13 +170,21 @@ def _simulate_steps(
     grid = time_grid(task.times, plan.dt, 1 if task.recording is None else task.recording.bins, task.edges)
     plan = _as_made(plan, grid)
     warn_about_time(task.equation, grid, task.precision)
-    if tolerance is None:
-        problem, target = _checked_problem(task, grid, trajectories, bool(pairs)), None
-        totals = run(problem, trajectories, grid.total_steps, execution)
+    target = None if tolerance is None else target_of(task, plan, tolerance, grid.total_steps)
+
+    def run_all(clicks: int) -> tuple[Problem, Totals]:
+        build = partial(_checked_problem, task, grid, trajectories, clicks)
+        if target is not None:
+            return run_to(target, build, pairs, trajectories, execution)
+        problem = build(bool(pairs))
+        return problem, run(problem, trajectories, grid.total_steps, execution)
+
+    counted = [] if task.recording is None else counters(task.recording.columns)
+    if counted:
+        block = block_size(task.dim, task.scheme.smallest_block(task.equation))
+        problem, totals = run_with_room(run_all, _usual_clicks(task), counted, block, task.precision)
     else:
-        target = target_of(task, plan, tolerance, grid.total_steps)
-        build = partial(_checked_problem, task, grid, trajectories)
-        problem, totals = run_to(target, build, pairs, trajectories, execution)
+        problem, totals = run_all(0)
     result = assemble(problem, grid, totals, plan, asked, task.precision, task.seed)
     if target is not None:
         report_on(result, target, totals, trajectories)
@@ -190,8 +201,19 @@ def _as_made(plan: StepPlan, grid: TimeGrid) -> StepPlan:
     return replace(plan, dt=longest, reason=f"{plan.reason}; steps cut to fit the intervals")
 
 
-def _checked_problem(task: Task, grid: TimeGrid, trajectories: int, antithetic: bool) -> Problem:
-    problem = build_problem(task, grid, antithetic)
+def _usual_clicks(task: Task) -> float:
+    """How many clicks a trajectory has where all levels are occupied alike."""
+    counted = [channel for channel in task.equation.channels if channel.law.counts]
+    rates = [channel.strongest(task.times) * _mean_loss(np.asarray(channel.total_loss())) for channel in counted]
+    return float(task.times[-1] - task.times[0]) * sum(rates)
+
+
+def _mean_loss(loss: np.ndarray) -> float:
+    return float(np.mean(loss if loss.ndim == 1 else np.diagonal(loss).real))
+
+
+def _checked_problem(task: Task, grid: TimeGrid, trajectories: int, clicks: int, antithetic: bool) -> Problem:
+    problem = build_problem(task, grid, antithetic, clicks)
     check_counters(problem, grid, trajectories)
     return problem
 
@@ -261,7 +283,7 @@ def _split_observables(
         name: value for name, value in observables.items() if isinstance(value, Statistic)
     }
     for name, value in statistics.items():
-        if name in (MEAN, COVARIANCE, PAIR_SPREAD, RECORDS):
+        if name in (MEAN, COVARIANCE, PAIR_SPREAD, RECORDS, CLICKS):
             raise ValueError(f"observables: expected names other than {name!r}, which every run has; rename it.")
         if isinstance(value, Histogram):
             operator: Any = value.operator

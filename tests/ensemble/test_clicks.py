@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy import stats
+from scipy.integrate import solve_ivp
 
 import stochq as sq
 from tests.judging import judge, judge_mean
@@ -135,18 +136,71 @@ def test_no_click_is_forgotten_where_there_are_more_than_expected():
     judge(stats.kstest(result.clicks["n"].waiting_times()[:2000], "expon", (0, 1 / 20)).pvalue, "its waiting times")
 
 
-def test_a_run_without_times_of_clicks_says_why(tmp_path):
-    result = counted(fluorescence(), [0.0, 1.0], 40)
-    unasked = replace(result, records=None, clicks={})
-    stepped = replace(result, dt=0.01, clicks={})
-    for run, words in (
-        (unasked, "'photon': no times of clicks were kept, as records were not asked for.*records=True"),
-        (stepped, "'photon': times of clicks are not known where steps are made; the counts .* in result.records"),
-        (sq.load(stepped.save(tmp_path / "steps.nc")), "where steps are made"),
-        (replace(unasked, dt=0.01), "where steps are made; simulate with records=True"),
-    ):
-        with pytest.raises(KeyError, match=words):
-            run.clicks["photon"]
+def test_a_run_without_times_of_clicks_says_why():
+    unasked = replace(counted(fluorescence(), [0.0, 1.0], 40), records=None, clicks={})
+    with pytest.raises(KeyError, match="'photon': no times of clicks were kept, as records were not.*records=True"):
+        unasked.clicks["photon"]
+
+
+def driven(t):
+    return 2.0 + 1.5 * np.sin(2.5 * t)
+
+
+def click_times_under_a_drive(times):
+    """P(the first and the second click come before t), (2, T), from ρ̇_n = L₀(t)ρ_n + Jρ_{n−1} with scipy."""
+    jump, one = np.kron(LOWERING, LOWERING), np.eye(2)
+    loss = 0.5 * LOWERING.T @ LOWERING
+
+    def change(t, rho):
+        effective = -0.5j * driven(t) * np.array([[0, 1], [1, 0]]) - loss
+        still = np.kron(effective, one) + np.kron(one, effective.conj())
+        none, once = rho.reshape(2, 4)
+        return np.concatenate([still @ none, still @ once + jump @ none])
+
+    start = np.zeros(8, complex)
+    start[0] = 1
+    rho = solve_ivp(change, (0, times[-1]), start, t_eval=times, rtol=1e-9, atol=1e-12).y.reshape(2, 2, 2, -1)
+    chances = np.einsum("niit->nt", rho).real
+    return 1 - np.cumsum(chances, axis=0)
+
+
+def test_times_of_clicks_that_are_made_in_steps():
+    """Steps of a tenth of a waiting time: at their ends instead, the distribution would be off by 0.02."""
+    flip = np.array([[0.0, 0.5], [0.5, 0.0]])
+    hamiltonian = sq.systems.driven(
+        sq.systems.levels(np.zeros((2, 2))), [flip], [lambda t: 2.0 + 1.5 * jnp.sin(2.5 * t)]
+    )
+    detectors = {"none": sq.measurement.counting(np.diag([0.3, 0.3])), "photon": sq.measurement.counting(LOWERING)}
+    equation = sq.models.monitored(hamiltonian, detectors)
+    size, times = 2**15, np.array([0.0, 1.3, 4.0])
+    result = counted(equation, times, size, dt=0.1, batch=4096)
+    clicks, fine = result.clicks["photon"], np.linspace(0, 4, 801)
+    first = np.searchsorted(clicks.trajectory, np.arange(size))
+    number = np.diff(np.append(first, clicks.total))
+    for place, cumulative in enumerate(click_times_under_a_drive(fine)):
+        seen = clicks.time[first[number > place] + place]
+        judge_mean(len(seen) / size, np.sqrt(0.25 / size) + 1e-3, cumulative[-1], f"clicks, at least {place + 1}")
+        waiting = stats.kstest(seen, lambda t, c=cumulative: np.interp(t, fine, c) / c[-1])
+        judge(waiting.pvalue, f"time of click {place + 1}")
+    other = result.clicks["none"]
+    judge(stats.kstest(other.time, "uniform", (0, 4)).pvalue, "clicks at any time")
+    for n in (0, 17, size - 1):
+        np.testing.assert_array_equal(np.histogram(clicks[n], times)[0], result.records["photon"][n])
+        assert np.all(np.diff(clicks[n]) > 0)
+    again = counted(equation, times, 64, dt=0.1, batch=32)
+    np.testing.assert_array_equal(again.clicks["photon"].time, clicks.part(0, 64).time)
+
+
+def test_all_clicks_of_a_step_have_a_time_of_their_own():
+    """A Poisson process of a dozen clicks in every step."""
+    channel = sq.channels.Modulated(sq.channels.Features([[5.0, 0.0]]), lambda t: jnp.ones_like(t))
+    equation = sq.Equation(sq.systems.levels([0.0, 0.0]), [channel.with_law("jump")])
+    result = counted(equation, [0.0, 0.5, 2.0], 256, dt=0.5)
+    clicks = result.clicks["L0"]
+    assert clicks.total == result.records.increments.sum()
+    judge_mean(clicks.total, 5 * np.sqrt(512), 25 * 512, "number of clicks")
+    judge(stats.kstest(clicks.time, "uniform", (0, 2)).pvalue, "their times")
+    judge(stats.kstest(clicks.waiting_times(), "expon", (0, 1 / 25)).pvalue, "the times between them")
 
 
 def test_clicks_are_kept_in_files_and_merge(tmp_path):

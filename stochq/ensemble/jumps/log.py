@@ -72,7 +72,8 @@ class ClickLog(Statistic):
         found = {}
         for place, name in enumerate(self.names):
             own = np.append(trajectory[record == place], failed)
-            order = np.argsort(own, kind="stable")
             marked = np.append(time[record == place], np.full(len(failed), np.nan))
+            # Those of one step are in no order.
+            order = np.lexsort((marked, own))
             found[name] = Clicks(own[order], marked[order], count)
         return found

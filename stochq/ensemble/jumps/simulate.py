@@ -1,6 +1,5 @@
 """A run of jumps: no step to choose, no error but that of sampling."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,10 +9,10 @@ from stochq.accuracy.grid import longest_interval, time_grid
 from stochq.ensemble.assemble import assemble
 from stochq.ensemble.grid_checks import warn_about_grid
 from stochq.ensemble.jumps.problem import JumpProblem, build_jump_problem, has_exact_jumps
+from stochq.ensemble.jumps.room import run_with_room
 from stochq.ensemble.kept import with_kept
 from stochq.ensemble.planning import check_phases
-from stochq.ensemble.problem import block_size, constant_phases
-from stochq.ensemble.records import RECORDS
+from stochq.ensemble.problem import constant_phases
 from stochq.ensemble.result import EnsembleResult
 from stochq.ensemble.runner import Execution, Totals, run
 from stochq.ensemble.task import Task
@@ -21,8 +20,6 @@ from stochq.ensemble.to_tolerance import report_on, run_to, target_of
 from stochq.equation import Equation
 
 _REASON = "no time step: between clicks the evolution is exact, and their times are found to rounding"
-# The log of clicks of a block of trajectories takes at most so much memory.
-_LOG_BYTES = 2**29
 # Each takes two numbers of a counter of 32 bits; twice as many as are expected fit.
 _MOST_EVENTS = 2**30
 
@@ -56,15 +53,17 @@ def simulate_jumps(
     plan = _plan(task)
     target = None if tolerance is None else target_of(task, plan, tolerance, grid.total_steps)
 
-    def run_all(problem: JumpProblem) -> Totals:
+    def run_all(clicks: int) -> tuple[JumpProblem, Totals]:
+        own = build_jump_problem(task, clicks) if clicks else problem
         if target is None:
-            return run(problem, trajectories, grid.total_steps, execution)
-        return run_to(target, lambda _: problem, False, trajectories, execution)[1]
+            return own, run(own, trajectories, grid.total_steps, execution)
+        return run_to(target, lambda _: own, False, trajectories, execution)
 
     if task.recording is None:
-        totals = run_all(problem)
+        problem, totals = run_all(0)
     else:
-        problem, totals = _run_with_log(task, grid.total_steps, run_all)
+        counters = list(range(len(task.recording.lines)))
+        problem, totals = run_with_room(run_all, grid.total_steps, counters, problem.block, task.precision)
     result = assemble(problem, grid, totals, plan, asked, task.precision, task.seed)
     if target is not None:
         report_on(result, target, totals, trajectories)
@@ -81,33 +80,6 @@ def _check_counters(expected: int, trajectories: int) -> None:
             f"random numbers fit a counter of 32 bits; got about {expected:.3g} clicks and {trajectories:.3g} "
             "trajectories. Go on from the kept final states with another seed."
         )
-
-
-def _run_with_log(task: Task, expected: int, run_all: Callable[[JumpProblem], Totals]) -> tuple[JumpProblem, Totals]:
-    """A run that remembers the times of all recorded clicks: again, with more room, where a trajectory has more."""
-    room = _power_of_two(expected + 8 * np.sqrt(expected) + 8)
-    while True:
-        problem = build_jump_problem(task, min(room, _most_clicks(task)))
-        totals = run_all(problem)
-        counts = max(float(np.nanmax(part.sum(axis=(1, 2)), initial=0)) for part in totals.summaries[RECORDS])
-        if counts <= problem.loop.clicks:
-            return problem, totals
-        if problem.loop.clicks < room:
-            raise ValueError(
-                f"records: expected at most {problem.loop.clicks} clicks of a trajectory, whose times fit the memory; "
-                f"got {counts:.0f}. Go on from the kept final states in runs over shorter times."
-            )
-        room = _power_of_two(counts)
-
-
-def _most_clicks(task: Task) -> int:
-    """How many clicks of a trajectory are remembered at most."""
-    each = 3 * block_size(task.dim) * (8 if task.precision == "double" else 4)
-    return _LOG_BYTES // each
-
-
-def _power_of_two(count: float) -> int:
-    return 2 ** int(np.ceil(np.log2(max(count, 1))))
 
 
 def _plan(task: Task) -> StepPlan:
