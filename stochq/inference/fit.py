@@ -62,10 +62,11 @@ def fit(
             with `jax.jit` it must depend on its argument alone, so with one seed throughout: it is compiled once, and
             the program is kept for later fits with the same function and the same shapes. A second argument `times`
             with a default lets the result predict at other times. For records: to (equation of sq.models.monitored,
-            initial state).
+            initial state), or (sq.gaussian.Monitored, sq.gaussian.State).
         data: pairs (mean, stderr) in the structure predict returns, independent of each other, the stderr of a complex
             mean complex, with the error of the real part as its real part; or an EnsembleResult, of which the predicted
-            names are fitted; or a Record, of at least five records to a parameter.
+            names are fitted; or what `sq.inference.correlations` finds in long records; or a Record, of at least five
+            records to a parameter.
         start: pytree of numbers where the search begins.
         optimizer: None for damped Gauss-Newton steps, which stop when they are below a twentieth of a standard error;
             or one of optax, run for all steps with gradients in reverse mode.

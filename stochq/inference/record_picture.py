@@ -6,6 +6,8 @@ import numpy as np
 
 from stochq.equation import Equation
 from stochq.exact import evolve
+from stochq.gaussian import Monitored, State
+from stochq.gaussian.filtering import with_record
 from stochq.inference.observed import electronics, slots
 from stochq.inference.picture import draw_panel
 from stochq.inference.records import Records
@@ -27,7 +29,10 @@ def draw_records(fit: Fit, objective: Records) -> "Figure":
 
     record = objective.record
     equation, state = objective.predict(fit.parameters)
-    predicted = mean_record(equation, state, record)
+    if isinstance(equation, Monitored):
+        predicted = _mean_of_linear(equation, state, record)
+    else:
+        predicted = mean_record(equation, state, record)
     values = record.increments / np.where(_counts(record), 1.0, np.diff(record.times)[:, None])
     measured, stderr = values.mean(axis=0), values.std(axis=0, ddof=1) / np.sqrt(len(record))
     centres = 0.5 * (record.times[1:] + record.times[:-1])
@@ -48,16 +53,32 @@ def mean_record(equation: Equation, state: np.ndarray, record: Record) -> np.nda
 
     By Simpson's rule over the bin, with the density matrices at its ends and in its middle.
     """
-    edges = record.times
-    times = np.sort(np.concatenate([edges, 0.5 * (edges[1:] + edges[:-1])]))
+    times = _with_middles(record.times)
     density = evolve(equation, state, times).density
     if density is None:
         raise ValueError("fit: expected density matrices that fit into the memory for a picture; take fewer bins.")
     moments = times if equation.time_dependent else times[:1]
     measured = np.stack([_measured(equation, record, float(t)) for t in moments])
     means = np.einsum("tcij,tji->tc", np.broadcast_to(measured, (len(times), *measured.shape[1:])), density).real
-    of_bins = sum(weight * means[k : len(times) - 2 + k : 2] for k, weight in enumerate(_SIMPSON))
-    return of_bins * np.where(_counts(record), np.diff(edges)[:, None], 1.0)
+    return _over_bins(means) * np.where(_counts(record), np.diff(record.times)[:, None], 1.0)
+
+
+def _mean_of_linear(system: Monitored, state: State, record: Record) -> np.ndarray:
+    """The same of a linear system, whose currents are Cx of its coordinates."""
+    dynamics = system.dynamics
+    gain = with_record(dynamics.drift, dynamics.diffusion, system.read, system.noise, system.hbar).gain
+    states = dynamics.evolve(state, _with_middles(record.times))
+    return _over_bins(np.asarray(states.mean) @ np.asarray(gain).T)
+
+
+def _with_middles(edges: np.ndarray) -> np.ndarray:
+    """Ends and middles of bins, in their order."""
+    return np.sort(np.concatenate([edges, 0.5 * (edges[1:] + edges[:-1])]))
+
+
+def _over_bins(means: np.ndarray) -> np.ndarray:
+    """Averages (T-1, column) over bins of what has these values at their ends and middles."""
+    return np.tensordot(_SIMPSON, np.stack([means[k : len(means) - 2 + k : 2] for k in range(3)]), axes=1)
 
 
 def _measured(equation: Equation, record: Record, t: float) -> np.ndarray:

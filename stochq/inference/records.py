@@ -10,6 +10,7 @@ import numpy as np
 
 from stochq.arrays import Array
 from stochq.equation import Equation
+from stochq.gaussian import Monitored
 from stochq.inference.filtering import log_likelihood, traced_likelihood
 from stochq.inference.minimize import Local
 from stochq.inference.reading import note_of_wide_bins, reading
@@ -60,7 +61,10 @@ class Scores:
         like = jax.tree_util.tree_unflatten(structure, [np.zeros(shape) for shape in shapes])
 
         def twice(vector: jax.Array, increments: jax.Array) -> tuple[jax.Array, jax.Array]:
-            equation, state = checked_prediction(predict(shaped(vector, like)))
+            equation, state = _checked(predict(shaped(vector, like)))
+            if isinstance(equation, Monitored):
+                value = equation.log_likelihood(state, layout.record(increments), per_record=True)
+                return value, value
             found = reading(equation, state, layout.record(increments), most_clicks=layout.most_clicks)
             self.kind = found.kind
             value = traced_likelihood(found)
@@ -98,6 +102,13 @@ def checked_prediction(predicted: Any) -> tuple[Equation, Any]:
             f"sq.models.monitored; got {type(predicted).__name__}."
         )
     return predicted
+
+
+def _checked(predicted: Any) -> tuple[Any, Any]:
+    """As `checked_prediction`, or a linear system in phase space with its state."""
+    if isinstance(predicted, tuple) and len(predicted) == 2 and isinstance(predicted[0], Monitored):
+        return predicted
+    return checked_prediction(predicted)
 
 
 class Records:
@@ -147,7 +158,7 @@ class Records:
         return Local.of_squares(-np.ones(len(values)), scores)._replace(loss=-float(values.sum()))
 
     def loss(self, parameters: Any) -> jax.Array:
-        equation, state = checked_prediction(self.predict(parameters))
+        equation, state = _checked(self.predict(parameters))
         return -log_likelihood(equation, state, self.record)
 
     def second_derivatives(self, theta: np.ndarray, covariance: np.ndarray, varied: np.ndarray) -> np.ndarray:
