@@ -88,6 +88,20 @@ def square_root(value: Number) -> Number:
     return np.sqrt(value) if is_concrete(value) else jnp.sqrt(value)
 
 
+# Below the rounding of one in double precision.
+_INVISIBLE = 1e-17
+
+
+def square_root_of_pairs(value: Number) -> Number:
+    """The square root s of a number that goes into products s·s alone, whose derivative exists where s = 0, too.
+
+    Traced, the root of zero is one too small to be seen, so that 2s·s' is finite.
+    """
+    if is_concrete(value):
+        return np.sqrt(value)
+    return jnp.sqrt(jnp.where(value == 0, _INVISIBLE + value, value))
+
+
 # A rounding error of one operation, relative.
 UNIT = {"single": 2.0**-24, "double": 2.0**-53}
 

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import Array, ArrayLike, Number, as_real, is_concrete, stacked
+from stochq.arrays import Array, ArrayLike, Number, as_real, is_concrete, square_root_of_pairs, stacked
 from stochq.channels import Channel
 from stochq.laws import ANY, LEFT_OPEN, REAL, Law, NoiseLaw, law_of
 from stochq.measurement.detector import Detector, as_stack, full
@@ -160,7 +160,8 @@ class Equation(Module):
         counters = [each for each in self.detectors if each.kind == "counting"]
         counted = [one for each in counters for one in each.watched(t)]
         dark = stacked([each.dark for each in counters]) if counters else np.zeros(0)
-        lost = [one for each in self.detectors for one in each.lost()]
+        # Only ℓρℓ† and ℓ†ℓ are made of them.
+        lost = [one for each in self.detectors for one in each.lost(square_root_of_pairs)]
         return WatchedParts(frequencies, as_stack(watched, dim), as_stack(counted, dim), dark, as_stack(lost, dim))
 
     def _unwatched_parts(self, frequencies: Array, t: Number) -> WatchedParts:

@@ -16,6 +16,10 @@ _RATIO = 10.0
 # A derivative is believed where the step that should change χ by 1 changes it by this at least.
 _DERIVATIVE_RTOL = 0.1
 _NOT_SMOOTH = "no step however short lowers chi2; predict may not be smooth here, or not use one seed throughout"
+_BEYOND = (
+    "the misfit falls towards where there is no prediction any more; give bounds to parameters that have them, such as "
+    "(0, 1) to an efficiency"
+)
 _INTERRUPTED = "interrupted; start again from these parameters"
 
 
@@ -122,7 +126,7 @@ def gauss_newton(
     it returns the best so far. local: the misfit at the start, where it is known.
     """
     best, local = start, evaluate(start) if local is None else local
-    damping, converged, interrupted = _DAMPING, _negligible(local), False
+    damping, converged, interrupted, beyond = _DAMPING, _negligible(local), False, False
     losses, visited = [local.loss], [best]
     try:
         while len(losses) < steps and not converged and damping < _LARGEST_DAMPING:
@@ -133,7 +137,7 @@ def gauss_newton(
                 best, local = trial, new
                 damping, converged = max(damping / _RATIO, _LEAST_DAMPING), _negligible(local)
             else:
-                damping *= _RATIO
+                damping, beyond = damping * _RATIO, not new.finite
             losses.append(local.loss)
             visited.append(best)
     except KeyboardInterrupt:
@@ -143,7 +147,8 @@ def gauss_newton(
         rest = local.step(_LEAST_DAMPING)
         best, local = best + rest, local.after(rest)
     elif not interrupted:
-        advice = _NOT_SMOOTH if damping >= _LARGEST_DAMPING else "take more steps"
+        stuck = _BEYOND if beyond else _NOT_SMOOTH
+        advice = stuck if damping >= _LARGEST_DAMPING or beyond else "take more steps"
     advice = _INTERRUPTED if interrupted else advice
     return Minimum(best, local, at, np.array(losses), np.stack(visited), converged, advice, interrupted)
 

@@ -59,9 +59,9 @@ class Detector(Module):
         """The channel of what is watched where that depends on time, which is then no source; None elsewhere."""
         return None
 
-    def lost(self) -> list[Array]:
-        """√(1−η) L, or nothing where nothing is lost."""
-        return [] if is_concrete(self.share) and self.share >= 1 else [square_root(1 - self.share) * self.operator]
+    def lost(self, root: Callable[[Number], Number] = square_root) -> list[Array]:
+        """√(1−η) L, or nothing where nothing is lost; root: the square root to take."""
+        return [] if is_concrete(self.share) and self.share >= 1 else [root(1 - self.share) * self.operator]
 
     def watched(self, t: Number = 0.0) -> list[Array]:
         """The operators (dim, dim) of the record's real columns, each with unit noise, at time t."""

@@ -129,6 +129,20 @@ def test_errors_beside_a_free_parameter_are_said_to_be_those_of_a_right_model():
     np.testing.assert_allclose(fit.covariance[np.ix_([0, 2], [0, 2])], known, rtol=0.02)
 
 
+def test_a_fit_that_runs_to_full_efficiency_says_so():
+    """A signal as of an efficiency of 1.3: on the bound the derivatives are there, beyond it there is no prediction."""
+    rng = np.random.default_rng(2)
+    signal = 2 * STRENGTH * np.sqrt(1.3) * T / BINS * np.where(rng.random(300) < 0.7, 1.0, -1.0)[:, None]
+    record = sq.inference.Record(TIMES, signal + np.sqrt(T / BINS) * rng.normal(size=(300, BINS)), ["z"])
+    with pytest.warns(UserWarning, match="^fit: efficiency at the bound, where the data would go further") as told:
+        fit = sq.fit(model, record, START, bounds=BOUNDS)
+    assert len(told) == 1 and fit.converged and fit.at_bound == ("efficiency",)
+    assert fit.parameters["efficiency"] == 1.0 and 0 < fit.stderr["efficiency"] < 0.1
+    with pytest.warns(UserWarning):
+        fit = sq.fit(model, record, START)
+    assert not fit.converged and "give bounds to parameters" in fit.advice
+
+
 def test_a_fit_tells_of_bins_too_wide_for_kraus_maps():
     """Four columns are beyond the exact maps. At 3 rad/time the bins are wide, at 0.02 they are not."""
     x, z = np.array([[0.0, 1.0], [1.0, 0.0]]), np.array([[1.0, 0.0], [0.0, -1.0]])
