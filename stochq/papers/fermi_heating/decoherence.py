@@ -36,7 +36,7 @@ def decoherence_claim(effort: float = 1.0) -> Claim:
     return Claim(series, found, _draw(series))
 
 
-def _run(colour: sq.noise.Coloured, trajectories: int, seed: int) -> tuple[sq.EnsembleResult, sq.ExactResult]:
+def _run(colour: sq.noise.Coloured, trajectories: int, seed: int) -> tuple[sq.EnsembleResult, sq.exact.ExactResult]:
     """A superposition of two eigenvalues of A that differ by 1, [A, H] = 0; the step does not matter."""
     places = np.array([0.0, 1.0]) * np.sqrt(RATE)
     still = sq.systems.levels([0.0, 0.0])
