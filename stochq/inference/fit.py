@@ -1,5 +1,6 @@
 """Fitting parameters to measured means by least squares."""
 
+import os
 import warnings
 from collections.abc import Callable
 from typing import Any, Literal
@@ -8,6 +9,7 @@ import jax
 import numpy as np
 
 from stochq.arrays import check_numbers
+from stochq.inference.checkpoint import Checkpoint, Log
 from stochq.inference.coordinates import read_bounds, read_priors
 from stochq.inference.data import read_data
 from stochq.inference.linearized import linearized
@@ -33,6 +35,7 @@ def fit(
     starts: Any = None,
     intervals: Literal["wald", "profile"] = "wald",
     progress: bool | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
 ) -> Fit:
     r"""The parameters θ whose predicted means fit the measured ones best, and their uncertainty.
 
@@ -79,13 +82,18 @@ def fit(
         intervals: "wald", from the covariance, or "profile": where χ² rises by what the level asks for, all other
             parameters following.
         progress: whether steps are shown; None shows them on a terminal.
+        checkpoint: a file (JSON), replaced whole after each step down. Where it exists the search goes on from there,
+            its steps counted among `steps`: of the same prediction, data, start, bounds and priors alone, and without
+            an optimizer.
 
     Returns:
         The parameters with their covariance, χ² and its p-value.
 
     Raises:
-        ValueError: for data that do not match the prediction, are not finite or have no error, and for a start at which
-            the prediction is not finite or a derivative means nothing, as at a rate of exactly zero.
+        ValueError: for data that do not match the prediction, are not finite or have no error, for a start at which
+            the prediction is not finite or a derivative means nothing, as at a rate of exactly zero, and for a
+            checkpoint of another fit.
+        FileExistsError: for a checkpoint that would replace another kind of file.
         RuntimeError: when an optimizer runs to where the prediction is not finite.
 
     Warns of a p-value below 10⁻⁴, of parameters that the data do not determine or that end at a bound, and of a search
@@ -100,11 +108,14 @@ def fit(
     check_numbers("Fit with numbers, outside grad, vmap and jit; predict alone is traced.", start=start, data=data)
     start = checked_parameters(start, "start")
     _check_options(steps, intervals)
+    if checkpoint is not None and optimizer is not None:
+        raise ValueError("checkpoint: expected None with an optimizer, whose own state is not written down.")
     coordinates, prior = read_bounds(bounds, start), read_priors(priors, start)
     points = [flat(start), *further_starts(starts, start, coordinates, prior)]
     with jax.enable_x64(True):
         problem = Problem(_objective(predict, data, start), coordinates, prior, start)
-        minima, left_out = _minima(problem, points, optimizer, steps, progress)
+        written = None if checkpoint is None else Checkpoint(checkpoint, problem, points)
+        minima, left_out = _minima(problem, points, optimizer, steps, progress, written)
         problem, minima = _with_sampling_errors(problem, minima, steps)
         found = fit_from(problem, minima, intervals, left_out)
     for note in found.notes:
@@ -121,7 +132,12 @@ def _objective(predict: Callable[..., Any], data: Any, start: Any) -> Objective:
 
 
 def _minima(
-    problem: Problem, points: list[np.ndarray], optimizer: Any, steps: int, progress: bool | None
+    problem: Problem,
+    points: list[np.ndarray],
+    optimizer: Any,
+    steps: int,
+    progress: bool | None,
+    written: Checkpoint | None,
 ) -> tuple[list[Minimum], list[str]]:
     """The minimum that each of the starts (P,) leads to, until an interrupt, and notes of the starts left out."""
     names = parameter_names(problem.like)
@@ -129,9 +145,9 @@ def _minima(
     minima: list[Minimum] = []
     left_out = 0
     with shown(names, problem.coordinates, progress) as show:
-        for point in points:
+        for place, point in enumerate(points):
             try:
-                minima.append(_minimum(problem, point, optimizer, steps, show))
+                minima.append(_minimum(problem, point, optimizer, steps, show, Log(written, place)))
             except NotFinite:
                 if not minima:
                     raise
@@ -141,14 +157,15 @@ def _minima(
     return minima, _notes_of_starts(minima, len(points) - 1, left_out)
 
 
-def _minimum(problem: Problem, start: np.ndarray, optimizer: Any, steps: int, show: Show) -> Minimum:
+def _minimum(problem: Problem, start: np.ndarray, optimizer: Any, steps: int, show: Show, log: Log) -> Minimum:
     """Where the search from one start (P,) ends; NotFinite where there is no prediction."""
-    u = problem.coordinates.free(start)
+    trail = log.trail
+    u = problem.coordinates.free(start) if trail is None else trail.visited[-1]
     local = problem.free(u)
     if not local.finite:
         raise NotFinite("predict: the prediction is not finite at the start.")
     if optimizer is None:
-        return gauss_newton(problem.free, u, steps, show, local)
+        return gauss_newton(problem.free, u, steps, show, local, trail, log.keep)
     return descend(problem.loss, problem.free, shaped(u, problem.like), optimizer, steps)
 
 

@@ -109,8 +109,24 @@ class Minimum(NamedTuple):
     interrupted: bool = False
 
 
+class Trail(NamedTuple):
+    """How far a search has come: the damping of its next step; misfits and parameters (P,) of every step, the best at
+    the end."""
+
+    damping: float
+    losses: list[float]
+    visited: list[np.ndarray]
+
+
+Keep = Callable[[Trail], None]
+
+
 def quiet(step: int, loss: float, vector: np.ndarray) -> None:
     """Shows no progress."""
+
+
+def forget(trail: Trail) -> None:
+    """Writes down no trail."""
 
 
 def gauss_newton(
@@ -119,15 +135,19 @@ def gauss_newton(
     steps: int,
     show: Show = quiet,
     local: Local | None = None,
+    trail: Trail | None = None,
+    keep: Keep = forget,
 ) -> Minimum:
     """Levenberg and Marquardt's damped steps: −(JᵀJ + λ diag JᵀJ)⁻¹Jᵀr, λ lowered after each success.
 
     A step to where the prediction is not finite, such as a negative rate, fails like one that raises χ². Interrupted,
-    it returns the best so far. local: the misfit at the start, where it is known.
+    it returns the best so far. local: the misfit at the start, where it is known. trail: of an earlier search that is
+    to go on from its end, which is then the start; keep: called with the trail after each step down.
     """
     best, local = start, evaluate(start) if local is None else local
-    damping, converged, interrupted, beyond = _DAMPING, _negligible(local), False, False
-    losses, visited = [local.loss], [best]
+    damping, losses, visited = Trail(_DAMPING, [local.loss], [best]) if trail is None else trail
+    losses, visited = list(losses), list(visited)
+    converged, interrupted, beyond = _negligible(local), False, False
     try:
         while len(losses) < steps and not converged and damping < _LARGEST_DAMPING:
             show(len(losses), local.loss, best)
@@ -140,6 +160,8 @@ def gauss_newton(
                 damping, beyond = damping * _RATIO, not new.finite
             losses.append(local.loss)
             visited.append(best)
+            if best is trial:
+                keep(Trail(damping, losses, visited))
     except KeyboardInterrupt:
         interrupted = True
     advice, at = "", best
