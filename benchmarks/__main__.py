@@ -23,6 +23,9 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser("phase-space", help="ten thousand dissipative-CSL oscillators in one call")
     commands.add_parser("likelihood", help="records: likelihoods, gradients and conditional states, beside QuTiP")
     commands.add_parser("fitting", help="gradients against forward runs, their memory, and coverage of intervals")
+    coverage = commands.add_parser("coverage", help="how often intervals of fits of the four examples hold the truth")
+    coverage.add_argument("--sets", type=int, default=200, help="of synthetic data; another number is not written")
+    commands.add_parser("long-records", help="ten million samples fitted by their correlations")
     commands.add_parser("coloured", help="noise with a spectrum against white noise, per step")
     commands.add_parser("noise-share", help="a step beside its random numbers alone")
     commands.add_parser("records", help="runs with their records beside the same without")
@@ -73,6 +76,8 @@ CALLS = {
     "phase-space": ("phase_space", "phase_space", ()),
     "likelihood": ("likelihood", "likelihood", ()),
     "fitting": ("fitting", "fitting", ()),
+    "coverage": ("coverage", "coverage", ("sets",)),
+    "long-records": ("long_records", "long_records", ()),
     "coloured": ("coloured", "coloured", ()),
     "noise-share": ("noise_share", "noise_share", ()),
     "records": ("records", "records", ()),

@@ -1,0 +1,175 @@
+"""Whether the intervals of fits hold what they say: synthetic data of the four examples, and of long records."""
+
+import importlib.util
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from scipy import stats
+
+import stochq as sq
+from benchmarks import long_records, machine, report
+from benchmarks.results import save
+from benchmarks.targets import check
+from stochq.inference.goodness import inflation
+
+SETS = 200
+EXAMPLES = Path(__file__).parents[1] / "scripts" / "examples"
+LEVELS = (0.683, 0.95)
+# Three standard errors of a share of 200 sets.
+ALLOWED = (0.10, 0.05)
+
+
+class Case(NamedTuple):
+    """predict, start and bounds as of `sq.fit`; truth in the coordinates of the fit; measure: data of a seed."""
+
+    predict: Callable[[Any], Any]
+    measure: Callable[[int], Any]
+    start: dict[str, float]
+    truth: dict[str, float]
+    bounds: dict[str, tuple[float | None, float | None]]
+
+
+def coverage(sets: int = SETS) -> dict[str, Any]:
+    """Fit so many sets of every case, print a table and write benchmarks/results/coverage.json."""
+    where = machine.describe()
+    print(report.heading(where), flush=True)
+    rows, checks = [], []
+    for name, make in CASES.items():
+        found = _covered(make(), sets)
+        rows += [{"case": name, **row} for row in found["rows"]]
+        checks += [check(f"{name}, {text}", value, bound, at_least) for text, value, bound, at_least in found["checks"]]
+        print(report.table(("parameter", "within 68 %", "within 95 %"), _cells(found["rows"])), flush=True)
+        print(f"{name}: {found['seconds']:.2f} s a set, {found['not_converged']} not converged", flush=True)
+    entries = [entry._asdict() for entry in checks]
+    print("\n".join(report.verdicts([{"title": "coverage", "checks": entries}])))
+    results = {"machine": where, "sets": sets, "rows": rows, "checks": entries}
+    if sets == SETS:
+        save(results, "coverage")
+    return results
+
+
+def _covered(case: Case, sets: int) -> dict[str, Any]:
+    """Shares of the truths within the intervals, and of the joint region by the ratio of likelihoods."""
+    inside = {name: np.zeros((sets, 2), bool) for name in (*case.truth, "jointly")}
+    p_values, not_converged, started = [], 0, time.perf_counter()
+    for seed in range(sets):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            fit = sq.fit(case.predict, case.measure(seed), case.start, bounds=case.bounds)
+        not_converged += fit.converged is not True
+        p_values.append(fit.p_value)
+        rise = _rise(fit, case.truth)
+        for place, level in enumerate(LEVELS):
+            low, high = fit.intervals(level)
+            for name, value in case.truth.items():
+                inside[name][seed, place] = low[name] <= value <= high[name]
+            inside["jointly"][seed, place] = rise < stats.chi2.ppf(level, len(case.truth))
+    shares = {name: held.mean(axis=0) for name, held in inside.items()}
+    rows = [{"parameter": name, "shares": share.tolist()} for name, share in shares.items()]
+    checks = [
+        (f"{name} within {level:.0%}, off by", abs(share[place] - level), ALLOWED[place], False)
+        for name, share in shares.items()
+        for place, level in enumerate(LEVELS)
+    ]
+    if np.all(np.isfinite(p_values)):
+        checks.append(("p-values, Kolmogorov and Smirnov", float(stats.kstest(p_values, "uniform").pvalue), 0.01, True))
+    seconds = (time.perf_counter() - started) / sets
+    return {"rows": rows, "checks": checks, "seconds": seconds, "not_converged": not_converged}
+
+
+def _rise(fit: sq.Fit, truth: dict[str, float]) -> float:
+    """χ² at the truth above that of the fit, or twice the fall of the log-likelihood."""
+    assert fit.problem is not None and fit.minimum is not None
+    with jax.enable_x64(True):
+        at_truth = fit.problem.objective.local(np.array([truth[name] for name in fit.names])).loss
+    return 2 * (at_truth - fit.minimum.local.loss) / inflation(fit.dof, fit.problem.objective.samples)
+
+
+def _cells(rows: list[dict[str, Any]]) -> list[list[str]]:
+    return [[row["parameter"], *(f"{share:.1%}" for share in row["shares"])] for row in rows]
+
+
+def _example(name: str) -> Any:
+    """A script of scripts/examples as a module."""
+    spec = importlib.util.spec_from_file_location(name.replace("-", "_"), EXAMPLES / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _csl() -> Case:
+    example = _example("fit-csl")
+    exact = {name: pattern for name, (pattern, _) in example.measure().items()}
+    noise = _noise(example, exact, 1)
+    clean = {name: pattern - off for (name, pattern), off in zip(exact.items(), noise, strict=True)}
+
+    def measure(seed: int) -> dict[str, Any]:
+        noise = _noise(example, clean, 1000 + seed)
+        return {
+            name: (pattern + off, np.full(pattern.shape, example.ERROR))
+            for (name, pattern), off in zip(clean.items(), noise, strict=True)
+        }
+
+    return Case(example.predict, measure, example.logs(example.START), example.logs(example.TRUTH), {})
+
+
+def _noise(example: Any, patterns: dict[str, np.ndarray], seed: int) -> list[np.ndarray]:
+    """The errors that `measure` of the example adds with this seed."""
+    rng = np.random.default_rng(seed)
+    return [example.ERROR * rng.normal(size=pattern.shape) for pattern in patterns.values()]
+
+
+def _chain() -> Case:
+    example = _example("fit-sui-chain")
+    equation = example.equation(example.TRUTH)
+
+    def measure(seed: int) -> sq.EnsembleResult:
+        run = {"observables": example.OBSERVABLES, "trajectories": 1000, "seed": 1000 + seed}
+        return sq.simulate(equation, example.PSI0, example.TIMES, **run)
+
+    return Case(example.predict, measure, example.logs(example.START), example.logs(example.TRUTH), {})
+
+
+def _homodyne() -> Case:
+    example = _example("fit-homodyne-qubit")
+    equation, state = example.model(example.TRUTH)
+
+    def measure(seed: int) -> Any:
+        return sq.inference.sample_records(equation, state, example.TIMES, records=200, seed=1000 + seed)
+
+    return Case(example.model, measure, example.START, example.TRUTH, example.BOUNDS)
+
+
+def _oscillator() -> Case:
+    example = _example("fit-oscillator")
+
+    def measure(seed: int) -> Any:
+        return example.measure(seed=1000 + seed)
+
+    return Case(example.model, measure, example.START, example.TRUTH, example.BOUNDS)
+
+
+def _long_record() -> Case:
+    equation = long_records.atom(long_records.TRUTH)
+    steady, times = sq.exact.steady_state(equation), np.arange(1001) * long_records.INTERVAL
+
+    def measure(seed: int) -> Any:
+        record = sq.inference.sample_records(equation, steady, times, records=200, seed=1000 + seed)
+        return sq.inference.correlations(record, long_records.LAGS)
+
+    return Case(long_records.correlations_of, measure, long_records.START, long_records.TRUTH, long_records.BOUNDS)
+
+
+CASES: dict[str, Callable[[], Case]] = {
+    "λ and r_C of CSL": _csl,
+    "SUI chain": _chain,
+    "homodyne qubit": _homodyne,
+    "oscillator": _oscillator,
+    "correlations of a long record": _long_record,
+}
