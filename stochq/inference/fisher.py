@@ -68,15 +68,13 @@ class Information:
         Raises:
             ValueError: for an unknown parameter.
         """
-        if parameter not in self.names:
-            known = ", ".join(self.names)
-            raise ValueError(f"parameter: expected one of {known}; got {parameter!r}.{near(parameter, self.names)}")
-        row = _inverse_row(self.classical, self.names.index(parameter))
+        place = place_of(parameter, self.names)
+        row = _inverse_row(self.classical, place)
         if row is None:
             return Expected(np.inf, 0.0)
         # Of the inverse: −F⁻¹ dF F⁻¹, with F the mean of the scores' squares.
         influences = np.square(self.scores @ row)
-        variance = row[self.names.index(parameter)]
+        variance = row[place]
         spread = np.std(influences) / np.sqrt(len(influences)) if np.any(self.stderr) else 0.0
         value = np.sqrt(variance / records)
         return Expected(float(value), float(value * 0.5 * spread / variance))
@@ -164,6 +162,13 @@ def classical_information(
         times = _checked_times(times, stderr)
         scores = _scores(predict, theta, times, records, seed)
     return _of_scores(parameter_names(theta), scores, times)
+
+
+def place_of(parameter: str, names: tuple[str, ...]) -> int:
+    """Where a parameter stands among the names; ValueError for an unknown one."""
+    if parameter not in names:
+        raise ValueError(f"parameter: expected one of {', '.join(names)}; got {parameter!r}.{near(parameter, names)}")
+    return names.index(parameter)
 
 
 def is_of_records(predicted: Any) -> bool:

@@ -53,7 +53,10 @@ def fit(
     $$\mathrm{cov}\,\theta = H^{-1}\Big(\sum_r s_rs_r^T\Big)H^{-1},\quad
       H = -\frac{\partial^2\ell}{\partial\theta^2}$$
 
-    which is right for a model that is not, too (White 1982).
+    which is right for a model that is not, too (White 1982). Their p-value is that of the innovations: what each bin
+    says beyond the past, as a standard normal number, has a mean, a variance and correlations that are known if the
+    model is right. Their law is exact for bins of any width where the likelihood is, at up to 8 levels; for more levels
+    p is NaN. The χ² of their sums is exact for many records.
 
     Where the prediction is sampled (`sq.expectations` with trajectories), its own covariance at the minimum, from the
     scatter of 64 groups of trajectories, is added to Σ, and points are thinned where they are too many for what 64

@@ -43,8 +43,9 @@ def fit_from(problem: Problem, minima: list[Minimum], intervals: Literal["wald",
     wider = inflation(dof, problem.objective.samples)
     covariance, unusual = _sandwich(problem, inside, held, known.covariance)
     chi2, log_likelihood = _misfit(problem, minimum)
+    estimated = known.determined * np.outer(~held, ~held)
     few = _too_few(problem.objective)
-    p_value = np.nan if few else problem.objective.p_value(chi2, dof, inside)
+    p_value = np.nan if few else problem.objective.p_value(chi2, dof, inside, estimated)
     named = tuple(name for name, one in zip(names, held, strict=True) if one)
     return Fit(
         parameters=shaped(theta, problem.like),
@@ -176,6 +177,11 @@ def _notes(minimum: Minimum, at_bound: tuple[str, ...], chi2: float, dof: int, p
         )
     if minimum.converged is False:
         notes.append(f"stopped before a minimum: {minimum.advice}.")
+    elif p_value < _UNLIKELY and np.isnan(chi2):
+        notes.append(
+            f"p = {p_value:.1g}: what the records say beyond the past is not the white noise that it is of the right "
+            "model. The model does not describe the data."
+        )
     elif p_value < _UNLIKELY:
         notes.append(
             f"chi2 = {chi2:.4g} with {dof} degrees of freedom (p = {p_value:.1g}). The model does not describe the "

@@ -48,8 +48,8 @@ class Objective(Protocol):
         """Whether twice the misfit is a χ²."""
         ...
 
-    def p_value(self, chi2: float, dof: int, theta: np.ndarray) -> float:
-        """The chance that data of the right model fit worse."""
+    def p_value(self, chi2: float, dof: int, theta: np.ndarray, covariance: np.ndarray) -> float:
+        """The chance that data of the right model fit worse; covariance (P, P): of θ, zero for what is held."""
         ...
 
     def notes(self, parameters: Any) -> list[str]:
@@ -100,7 +100,7 @@ class Means:
         )
         return Means(self.predict, self.prediction, self.data.with_prediction(np.stack(varied) - central, theta.size))
 
-    def p_value(self, chi2: float, dof: int, theta: np.ndarray) -> float:
+    def p_value(self, chi2: float, dof: int, theta: np.ndarray, covariance: np.ndarray) -> float:
         rest = chance_of_rest(self.data.off(self.prediction(theta)[0]))
         return min(p_value(chi2, dof, self.samples), rest)
 

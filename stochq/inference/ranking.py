@@ -10,9 +10,9 @@ import numpy as np
 
 from stochq.arrays import ArrayLike, check_numbers
 from stochq.inference.bands import takes_times
-from stochq.inference.fisher import Information, classical_information
+from stochq.inference.fisher import Information, classical_information, place_of
 from stochq.inference.fit import checked_parameters
-from stochq.inference.result import number
+from stochq.inference.result import number, parameter_names
 
 # Errors that differ by fewer of their own standard errors are not told apart.
 _APART = 2.0
@@ -113,6 +113,7 @@ def design(
     """
     check_numbers("Ask with numbers, outside grad, vmap and jit; predict alone is traced.", theta=theta)
     theta = checked_parameters(theta, "theta")
+    place_of(parameter, parameter_names(theta))
     shared = {"times": times, "stderr": stderr, "records": records}
     if not isinstance(candidates, Mapping) or not candidates:
         raise ValueError("candidates: expected {name: {argument: value}} with at least one experiment.")

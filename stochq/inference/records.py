@@ -12,9 +12,11 @@ from stochq.arrays import Array
 from stochq.equation import Equation
 from stochq.gaussian import Monitored
 from stochq.inference.filtering import log_likelihood, traced_likelihood
+from stochq.inference.innovations import innovations
 from stochq.inference.minimize import Local
 from stochq.inference.reading import note_of_wide_bins, reading
 from stochq.inference.result import flat, shaped
+from stochq.inference.whiteness import chance_of_innovations
 from stochq.instruments.choose import Kind
 from stochq.measurement import Record
 
@@ -128,7 +130,7 @@ class Records:
             )
         self._scores = scores_of(predict, start, Layout.of(record))
         self._increments = jnp.asarray(np.asarray(record.increments, np.float64))
-        self.predict, self.record = predict, record
+        self.predict, self.record, self.start = predict, record, start
 
     @property
     def points(self) -> int:
@@ -142,8 +144,16 @@ class Records:
     def is_chi2(self) -> bool:
         return False
 
-    def p_value(self, chi2: float, dof: int, theta: np.ndarray) -> float:
-        return np.nan
+    def p_value(self, chi2: float, dof: int, theta: np.ndarray, covariance: np.ndarray) -> float:
+        """By the innovations of the records; NaN for Kraus maps, which do not know their law, and in phase space."""
+        if self._scores.kind != "exact":
+            return np.nan
+        equation, state = _checked(self.predict(jax.tree.map(jnp.asarray, shaped(theta, self.start))))
+        if isinstance(equation, Monitored):
+            return np.nan
+        z = innovations(reading(equation, state, self.record))
+        _, scores = self._scores(theta, self._increments)
+        return np.nan if z is None else chance_of_innovations(z, scores, covariance)
 
     def notes(self, parameters: Any) -> list[str]:
         if self._scores.kind == "exact":

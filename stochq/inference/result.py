@@ -70,10 +70,11 @@ class Fit:
     parameters, stderr: as `start`; covariance (P, P) over the parameters in the order of `names`; chi2: of the
     independent combinations of the `points`; dof: their number less that of parameters; history: loss and parameters of
     every step; converged: whether the last step was far below the standard errors (None for an optimizer that does not
-    tell); advice: what to do if not; p_value: the chance that data of the right model have a larger chi2; notes: what
+    tell); advice: what to do if not; p_value: the chance that data of the right model have a larger chi2, or
+    records of it innovations further from white noise; notes: what
     the fit warned of; at_bound: names of parameters that end at a bound, whose standard error is how far χ² lets them
     from it and whose correlations are none; other_minima: where further starts led, the lowest first; log_likelihood:
-    of records, relative to Wiener noise, which have no chi2, dof and p_value.
+    of records, relative to Wiener noise, which have no chi2 and dof.
     """
 
     parameters: Any
@@ -165,7 +166,8 @@ class Fit:
 
     def _quality(self) -> str:
         if not np.isnan(self.log_likelihood):
-            return f"log-likelihood = {self.log_likelihood:.2f} of {self.points} records"
+            chance = "" if np.isnan(self.p_value) else f", p = {self.p_value:.2g}"
+            return f"log-likelihood = {self.log_likelihood:.2f} of {self.points} records{chance}"
         ratio = f" = {self.chi2 / self.dof:.2f}, p = {self.p_value:.2g}" if self.dof > 0 else ""
         return f"chi2/dof = {self.chi2:.1f}/{self.dof}{ratio}"
 

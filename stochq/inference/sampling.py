@@ -1,5 +1,6 @@
 """Records drawn by their own law, without following trajectories."""
 
+from collections.abc import Callable
 from functools import partial
 
 import jax
@@ -138,30 +139,45 @@ def _drawn(
 def _outcomes(
     traced: dict[tuple[int, ...], jax.Array], currents: int, uniform: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
-    """Currents x (K, R) and clicks (C, R) from traces (R,) by power and uniform numbers (K + C, R).
+    """Currents x (K, R) and clicks (C, R) from traces (R,) by power and uniform numbers (K + C, R)."""
+
+    def draw(column: int, rows: list[jax.Array]) -> jax.Array:
+        return (_inverted if column < currents else _clicks)(rows, uniform[column])
+
+    outcomes = jnp.stack(in_turn(traced, currents, len(uniform), draw))
+    return outcomes[:currents], outcomes[currents:]
+
+
+def in_turn(
+    traced: dict[tuple[int, ...], jax.Array],
+    currents: int,
+    columns: int,
+    outcome: Callable[[int, list[jax.Array]], jax.Array],
+) -> list[jax.Array]:
+    """What is written in each column, from traces (R,) by power: x (R,) of currents, and then clicks (R,).
 
     One column after another by its law given those before: once it is known, its polynomials are summed over, and the
     columns after it were summed over by taking their He_0, or all of their clicks.
+
+    outcome: of a column, from the coefficients of its law, in proportion to a_n or to the chances of n clicks.
     """
-    drawn: list[jax.Array] = []
-    for column, mark in enumerate(uniform):
+    found: list[jax.Array] = []
+    for column in range(columns):
         marginal: dict[int, jax.Array] = {}
         for power, value in traced.items():
             if not any(power[1 : max(1, currents - column)]):
                 marginal[power[0]] = marginal.get(power[0], 0.0) + value
         rows = [marginal[n] for n in range(len(marginal))]
+        found.append(outcome(column, rows))
         if column < currents:
-            drawn.append(_inverted(rows, mark))
-            factors = hermite(drawn[-1], len(rows))
+            factors = hermite(found[-1], len(rows))
         else:
-            drawn.append(_clicks(rows, mark))
-            factors = [jnp.where(drawn[-1] == n, 1.0, 0.0) for n in range(len(rows))]
+            factors = [jnp.where(found[-1] == n, 1.0, 0.0) for n in range(len(rows))]
         rest: dict[tuple[int, ...], jax.Array] = {}
         for power, value in traced.items():
             rest[power[1:]] = rest.get(power[1:], 0.0) + factors[power[0]] * value
         traced = rest
-    outcomes = jnp.stack(drawn)
-    return outcomes[:currents], outcomes[currents:]
+    return found
 
 
 def _inverted(coefficients: list[jax.Array], uniform: jax.Array) -> jax.Array:

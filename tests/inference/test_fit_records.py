@@ -1,7 +1,9 @@
 """Fits of records: likelihoods in closed form, minimised and differentiated by SciPy and NumPy."""
 
 import warnings
+from contextlib import nullcontext
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -54,7 +56,9 @@ def expected(y):
 @pytest.mark.parametrize("spread", [1.0, 1.3], ids=["right", "noisier than the model says"])
 def test_estimate_and_sandwich_are_those_of_the_closed_form(spread):
     y, record = drawn(3, spread=spread)
-    fit = sq.fit(model, record, START, bounds=BOUNDS)
+    with pytest.warns(match="not the white noise") if spread > 1 else nullcontext():
+        fit = sq.fit(model, record, START, bounds=BOUNDS)
+    assert (fit.p_value < 1e-4) == (spread > 1)
     best, second, squares = expected(y)
     inverse = np.linalg.inv(second)
     sandwich = inverse @ squares @ inverse
@@ -89,7 +93,8 @@ def test_intervals_of_records_hold_the_truth():
     traced, scores = [], []
 
     def counted(parameters):
-        traced.append(parameters)
+        if isinstance(parameters["up"], jax.core.Tracer):
+            traced.append(parameters)
         return model(parameters)
 
     for seed in range(120):
@@ -110,8 +115,6 @@ def test_what_records_cannot_be_fitted_with():
         sq.fit(lambda p: model(p)[0], record, START)
     with pytest.raises(ValueError, match="^fit: expected one of means"):
         _ = sq.fit(model, record, START).residuals
-    with pytest.raises(ValueError, match="^fit: expected one of means"):
-        sq.fit(model, record, START).plot()
     with pytest.raises(ValueError, match="^record: expected detectors among 'z'"):
         sq.fit(model, sq.inference.Record([0.0, T], np.ones((20, 1)), ["x"]), START)
 
@@ -162,6 +165,8 @@ def test_a_fit_tells_of_bins_too_wide_for_kraus_maps():
         with warnings.catch_warnings(record=True) as told:
             warnings.simplefilter("always")
             fit = sq.fit(turned, record, rate, bounds=(0.0, 10.0))
+        # Kraus maps do not know the law of a bin.
+        assert np.isnan(fit.p_value) and "p =" not in str(fit)
         assert (
             ("data: expected bins short enough for Kraus maps" in str(fit))
             == wide

@@ -1,0 +1,111 @@
+r"""What each bin of a record says beyond what was known before it: a standard normal number, if the model is right.
+
+$$z = \Phi^{-1}(F(y\,|\,\text{all before})),\qquad F = \Phi(x) - \varphi(x)\sum_{n\ge1}a_nHe_{n-1}(x),\; x=y/\sqrt h$$
+
+with the distribution function F of the bin as the instrument has it, which for short bins makes z the innovation
+$(y-\langle c+c^\dagger\rangle h)/\sqrt h$; of several columns each given those before it. Counts are spread over their
+step of the distribution function at random. So z are independent and normal exactly, for bins of any width (Rosenblatt,
+Ann. Math. Stat. 23, 470 (1952)).
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.scipy.special import ndtri
+from jax.scipy.stats import norm
+
+from stochq.arrays import Array
+from stochq.compiling import compiled
+from stochq.inference.reading import Reading
+from stochq.inference.sampling import in_turn
+from stochq.instruments.choose import build
+from stochq.instruments.commuting import CommutingInstrument, Exponents
+from stochq.instruments.exact import ExactInstrument
+from stochq.instruments.hermite import hermite
+from stochq.instruments.instrument import Written
+from stochq.instruments.superoperators import traces
+
+# Chances nearer to 0 or 1 are rounding.
+_RAREST = 1e-15
+_SEED = 0
+
+
+def innovations(found: Reading) -> np.ndarray | None:
+    """Standard normal numbers (record, interval, column), currents before counters; None where the instrument is not
+    exact, and knows no distribution function."""
+    observed = found.observed
+    written = Written(*(jnp.asarray(part) for part in observed.written))
+    if found.kind == "commuting":
+        lengths = np.asarray(observed.lengths)[np.asarray(written.which)]
+        z = _of_commuting(build("commuting", observed), found.initial, written, lengths)
+    elif found.kind == "exact":
+        uniform = np.random.default_rng(_SEED).random(written.clicks.shape)
+        z = _of_exact(build("exact", observed), found.initial, written, uniform)
+    else:
+        return None
+    return np.moveaxis(np.asarray(z), -1, 0)
+
+
+@compiled
+def _of_exact(instrument: ExactInstrument, state: Array, written: Written, uniform: Array) -> jax.Array:
+    """(T, K + C, R); uniform: (T, C, R) that spread the counts."""
+    currents = written.current.shape[1]
+
+    def step(state: jax.Array, bin: tuple[Written, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        now, spread = bin
+        outcomes = jnp.concatenate([now.current / jnp.sqrt(instrument.lengths[now.which]), now.clicks])
+        chances = []
+
+        def read(column: int, rows: list[jax.Array]) -> jax.Array:
+            outcome = outcomes[column]
+            of_current = column < currents
+            chances.append(_below(rows, outcome) if of_current else _spread(rows, outcome, spread[column - currents]))
+            return outcome
+
+        traced = jnp.einsum("i,pij,jr->pr", traces(instrument.dim), instrument.coefficients[now.which], state)
+        in_turn(dict(zip(instrument.powers, traced, strict=True)), currents, len(outcomes), read)
+        prepared = instrument.prepare(jax.tree.map(lambda array: array[None], now))
+        after, _ = instrument.step(state, jax.tree.map(lambda array: array[0], prepared))
+        return after, _normal(jnp.stack(chances))
+
+    start = instrument.start(state, written.current.shape[-1])
+    return lax.scan(step, start, (written, jnp.asarray(uniform)))[1]
+
+
+def _below(rows: list[jax.Array], x: jax.Array) -> jax.Array:
+    """The chance of less than x, of a current whose a_n are in proportion to the rows."""
+    terms = zip(rows[1:], hermite(x, len(rows)), strict=False)
+    return norm.cdf(x) - norm.pdf(x) * sum((a / rows[0] * he for a, he in terms), jnp.zeros_like(x))
+
+
+def _spread(rows: list[jax.Array], count: jax.Array, uniform: jax.Array) -> jax.Array:
+    """The chance of fewer clicks, and a part of the chance of as many; rows: of 0, 1, … clicks."""
+    own = sum((jnp.where(count == n, row, 0.0) for n, row in enumerate(rows)), jnp.zeros_like(count))
+    fewer = sum((jnp.where(count > n, row, 0.0) for n, row in enumerate(rows)), jnp.zeros_like(count))
+    return fewer + uniform * own
+
+
+@compiled
+def _of_commuting(instrument: CommutingInstrument, state: Array, written: Written, lengths: Array) -> jax.Array:
+    """(T, K, R): a mixture of normal laws, one for each level."""
+
+    def step(state: Exponents, bin: tuple[Written, jax.Array]) -> tuple[Exponents, jax.Array]:
+        now, length = bin
+        weights = jnp.diagonal(instrument.density(state)).real.T
+        place = 0 if len(instrument.currents) == 1 else now.which
+        chances = []
+        for operator, y in zip(instrument.currents[place], now.current, strict=True):
+            mean = 2 * operator.real[:, None]
+            shares = weights / jnp.sum(weights, axis=0, keepdims=True)
+            chances.append(jnp.sum(shares * norm.cdf((y[None] - mean * length) / jnp.sqrt(length)), axis=0))
+            weights = shares * jnp.exp(mean * y[None] - 0.5 * jnp.square(mean) * length)
+        after, _ = instrument.step(state, (now.current, now.which))
+        return after, _normal(jnp.stack(chances))
+
+    start = instrument.start(state, written.current.shape[-1])
+    return lax.scan(step, start, (written, jnp.asarray(lengths)))[1]
+
+
+def _normal(chances: jax.Array) -> jax.Array:
+    return ndtri(jnp.clip(chances, _RAREST, 1 - _RAREST))

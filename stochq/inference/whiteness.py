@@ -1,0 +1,58 @@
+r"""Whether innovations are the white noise that they are of the right model.
+
+Of each record t holds means over parts of its time, the mean square, products of neighbours at some lags, and of
+columns, each of mean 0 and variance 1 and uncorrelated with all others if the model is right. An estimate of parameters
+takes part of what they are off by with it (Newey, Econometrica 53, 1047 (1985)): over R records
+
+$$\tau = \frac1{\sqrt R}\sum_rt_r,\quad C = 1 - A\,\mathrm{cov}(\theta)A^T,\quad
+  A = \frac1{\sqrt R}\sum_rt_rs_r^T,\quad \tau^TC^{-1}\tau\sim\chi^2$$
+
+with the scores s.
+"""
+
+import numpy as np
+
+# Parts of the time with means of their own, and lags in bins.
+_PARTS = 6
+_LAGS = (1, 2, 4, 8, 16)
+# Directions of which the estimate takes more than the rest of this share say nothing.
+_LEFT = 0.3
+
+
+def chance_of_innovations(z: np.ndarray, scores: np.ndarray, covariance: np.ndarray) -> float:
+    """The chance that those of the right model are further from white noise.
+
+    Args:
+        z: (record, interval, column) standard normal numbers, if the model is right.
+        scores: (record, P) at the estimate.
+        covariance: (P, P) of the estimate, zero for parameters that were not estimated.
+    """
+    from scipy import stats
+
+    t = features(z)
+    total = t.sum(axis=0) / np.sqrt(len(t))
+    with_scores = t.T @ scores / np.sqrt(len(t))
+    taken = with_scores @ covariance @ with_scores.T
+    # By chance alone as much as this share of each direction lies along the scores.
+    share = np.sum(covariance * (scores.T @ scores)) / len(t)
+    left, axes = np.linalg.eigh(np.eye(len(total)) - (taken - share * np.eye(len(total))) / (1 - share))
+    known = left > _LEFT
+    squares = np.square(axes.T @ total)[known] / np.minimum(left[known], 1.0)
+    return float(stats.chi2.sf(squares.sum(), known.sum()))
+
+
+def features(z: np.ndarray) -> np.ndarray:
+    """t (record, features) of innovations (record, interval, column)."""
+    columns = np.moveaxis(z, 2, 0)
+    bins = columns.shape[2]
+    found = []
+    for column in columns:
+        parts = np.array_split(column, min(_PARTS, bins), axis=1)
+        found += [part.sum(axis=1) / np.sqrt(part.shape[1]) for part in parts]
+        found.append((np.square(column) - 1).sum(axis=1) / np.sqrt(2 * bins))
+        for lag in _LAGS:
+            if lag < bins:
+                found.append((column[:, lag:] * column[:, :-lag]).sum(axis=1) / np.sqrt(bins - lag))
+    for first in range(len(columns)):
+        found += [(columns[first] * other).sum(axis=1) / np.sqrt(bins) for other in columns[:first]]
+    return np.stack(found, axis=1)

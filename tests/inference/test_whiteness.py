@@ -1,0 +1,109 @@
+"""Goodness of fit of records: innovations against closed forms, p-values of right models and of wrong ones."""
+
+import warnings
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import stats
+
+import stochq as sq
+from stochq.inference.innovations import innovations
+from stochq.inference.reading import Reading, reading
+from stochq.inference.whiteness import chance_of_innovations
+from stochq.measurement import counting, homodyne
+from tests.inference.qubits import GROUND, LOWERING, SIGMA_X, SIGMA_Z
+
+TIMES = np.linspace(0, 3, 25)
+TRUTH = {"decay": 1.0, "rabi": 2.5}
+
+
+def fluorescence(parameters, detuning=0.0, efficiency=0.8):
+    hamiltonian = 0.5 * parameters["rabi"] * SIGMA_X + 0.5 * detuning * SIGMA_Z
+    watched = homodyne(jnp.sqrt(parameters["decay"]) * LOWERING, phase=0.6, efficiency=efficiency)
+    return sq.models.monitored(hamiltonian, {"current": watched}), GROUND
+
+
+def drawn(records, seed, **options):
+    return sq.inference.sample_records(*fluorescence(TRUTH, **options), TIMES, records=records, seed=seed)
+
+
+def test_currents_that_tell_two_levels_apart_against_the_closed_form():
+    """Two packets for each bin, Φ⁻¹ Σ p_i Φ((y − m_ih)/√h), with the populations that all before it left."""
+    strengths, up = (0.7, -0.4), 0.3
+    detectors = {str(k): homodyne(strength * SIGMA_Z) for k, strength in enumerate(strengths)}
+    equation, state = sq.models.monitored(0.3 * SIGMA_Z, detectors), np.sqrt([up, 1 - up])
+    times = np.array([0.0, 0.3, 0.8, 0.9])
+    y = np.random.default_rng(1).normal(scale=0.5, size=(20, 3, 2))
+    want, chances = np.empty_like(y), np.repeat([[up, 1 - up]], 20, axis=0)
+    for k, width in enumerate(np.diff(times)):
+        for column, strength in enumerate(strengths):
+            mean = 2 * strength * np.array([1.0, -1.0])
+            below = stats.norm.cdf((y[:, k, column, None] - mean * width) / np.sqrt(width))
+            want[:, k, column] = stats.norm.ppf(np.sum(chances * below, axis=1))
+            chances = chances * np.exp(mean * y[:, k, column, None] - 0.5 * mean**2 * width)
+            chances /= chances.sum(axis=1, keepdims=True)
+    with jax.enable_x64(True):
+        found = reading(equation, state, sq.inference.Record(times, y, ["0", "1"]))
+        assert found.kind == "commuting"
+        for kind in ("commuting", "exact"):
+            np.testing.assert_allclose(innovations(Reading(kind, *found[1:])), want, rtol=0, atol=1e-7)
+
+
+def test_counts_lie_within_the_step_of_their_chance():
+    """One photon at most: no click has the chance 1 − ηp(1 − e^{−γh}), p the chance that the atom is still excited."""
+    decay, efficiency, width, bins = 0.7, 0.6, 0.5, 8
+    detector = counting(np.sqrt(decay) * LOWERING, efficiency=efficiency)
+    equation, excited = sq.models.monitored(np.zeros((2, 2)), {"photon": detector}), np.array([1.0, 0.0])
+    record = sq.inference.sample_records(equation, excited, width * np.arange(bins + 1), records=3000, seed=2)
+    with jax.enable_x64(True):
+        z = innovations(reading(equation, excited, record))[..., 0]
+    counts, stays = record["photon"], np.exp(-decay * width)
+    still = np.ones(3000)
+    for k in range(bins):
+        none = 1 - efficiency * still * (1 - stays)
+        chances = stats.norm.cdf(z[:, k])
+        assert np.all(np.where(counts[:, k] == 0, chances <= none + 1e-12, chances >= none - 1e-12))
+        still = np.where(counts[:, k] == 0, still * stays / none, 0.0)
+    assert stats.kstest(z.ravel(), "norm").pvalue > 0.001
+
+
+def test_estimates_take_their_share_of_what_is_off():
+    """Noise with a mean that is estimated, in NumPy alone: p is uniform only if that is counted."""
+    rng, shape = np.random.default_rng(3), (40, 20)
+    counted, ignored = [], []
+    for _ in range(400):
+        noise = rng.normal(size=shape)
+        z = noise - noise.mean()
+        # The score of a constant shift in each record.
+        scores = z.sum(axis=1, keepdims=True)
+        counted.append(chance_of_innovations(z[..., None], scores, np.array([[1 / noise.size]])))
+        ignored.append(chance_of_innovations(z[..., None], scores, np.zeros((1, 1))))
+    assert stats.kstest(counted, "uniform").pvalue > 0.01
+    assert stats.kstest(ignored, "uniform").pvalue < 1e-3
+
+
+def test_right_models_have_uniform_p_values():
+    """100 sets of 60 records, two parameters fitted to each; and a gain of 1.25 that is not in the model."""
+    chances = []
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="fit: ")
+        for seed in range(100):
+            chances.append(sq.fit(fluorescence, drawn(60, 100 + seed), TRUTH).p_value)
+    assert stats.kstest(chances, "uniform").pvalue > 0.01
+    record = drawn(60, 0)
+    louder = sq.inference.Record(record.times, 1.25 * record.increments, record.names)
+    with pytest.warns(UserWarning, match="^fit: p = .*not the white noise"):
+        fit = sq.fit(fluorescence, louder, TRUTH)
+    assert fit.p_value < 1e-4 and "not the white noise" in str(fit) and f"p = {fit.p_value:.2g}" in str(fit)
+
+
+def test_wrong_models_are_caught():
+    """A detuning that the model lacks, and a fixed efficiency that is twice the true one; parameters make up for what
+    they can."""
+    for options in ({"detuning": 0.8}, {"efficiency": 0.4}):
+        with pytest.warns(UserWarning, match="not the white noise"):
+            fit = sq.fit(fluorescence, drawn(3000, 5, **options), TRUTH)
+        assert fit.p_value < 1e-4, options
+    assert sq.fit(fluorescence, drawn(3000, 5), TRUTH).p_value > 0.01
