@@ -34,8 +34,8 @@ BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK = (
 PALETTE = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK)
 LINES = ("-", (0, (5, 2)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)), (0, (8, 2)), (0, (3, 1, 1, 1, 1, 1)), (0, (2, 2)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-# Of clicks, beside the colours of a trajectory and its filtered state.
-_CLICK_COLOURS = (BLACK, GREEN, PURPLE, ORANGE, SKY)
+# Of clicks: none is near those of a trajectory and its filtered state, as sky blue and orange are.
+_CLICK_COLOURS = (BLACK, GREEN, PURPLE, "0.6")
 # So many kept trajectories are drawn where nobody says which.
 MOST_TRAJECTORIES = 20
 # So many detectors of a record likewise.

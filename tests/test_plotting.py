@@ -188,6 +188,8 @@ def test_the_clicks_of_every_counter_are_drawn():
     (axes, _) = dataclasses.replace(result, clicks=clicks).plot_trajectory(0).axes
     marks = axes.get_lines()[1:]
     assert [line.get_label() for line in marks] == [f"clicks of counter {k}" for k in range(20)]
+    near = {plotting.BLUE, plotting.SKY, plotting.VERMILION, plotting.ORANGE}
+    assert not near & {line.get_color() for line in marks}
     np.testing.assert_allclose([float(np.asarray(line.get_xdata())[0]) for line in marks], 0.1 * np.arange(20))
     heights = [float(np.asarray(line.get_ydata())[0]) for line in marks]
     assert np.all(np.diff(heights) > 0) and heights[-1] < 1

@@ -28,6 +28,8 @@ from stochq.systems.checks import check_count, check_number, check_times
 _DIFFERENTIABLE = "Use differences at two values of the parameter."
 # Below this, relative to the largest, an eigenvalue that should not be negative is rounding.
 _ROUNDING = 1e-9
+# Rates in the steady state below this, relative to the generator's, are rounding.
+_DARK = 1e-12
 
 
 @dataclass(frozen=True)
@@ -147,7 +149,7 @@ def stationary_counting(equation: Equation, *, operator: str | ArrayLike) -> Sta
     equation, jumps = _checked(equation, operator)
     steady = steady_state(equation)
     after = _jumped(jumps, steady)
-    rate = _rate(jumps, after)
+    rate = _rate(equation, jumps, after)
     if rate == 0:
         return StationaryCounts(0.0, 0.0)
     excess = _jumped(jumps, integrated_response(equation, after - rate * steady))
@@ -203,16 +205,17 @@ def waiting_time(
 
 def _after_click(equation: Equation, jumps: np.ndarray) -> np.ndarray:
     after = _jumped(jumps, steady_state(equation))
-    rate = _rate(jumps, after)
+    rate = _rate(equation, jumps, after)
     if rate == 0:
         raise ValueError("operator: expected one that clicks in the steady state; its rate is 0. Give psi0_or_rho0.")
     return after / rate
 
 
-def _rate(jumps: np.ndarray, after: np.ndarray) -> float:
-    """The rate of clicks Tr 𝒥ρ from 𝒥ρ, 0 where it is rounding."""
+def _rate(equation: Equation, jumps: np.ndarray, after: np.ndarray) -> float:
+    """The rate of clicks Tr 𝒥ρ from 𝒥ρ, 0 where it is rounding of a steady state of the generator."""
     rate = float(np.trace(after).real)
-    return rate if rate > _ROUNDING * float(np.sum(np.abs(jumps) ** 2)) else 0.0
+    scale = float(equation.hamiltonian.bandwidth / equation.hbar) + float(np.sum(np.abs(jumps) ** 2))
+    return rate if rate > _DARK * scale else 0.0
 
 
 def _checked(equation: Equation, operator: str | ArrayLike, times: ArrayLike = (0.0,)) -> tuple[Equation, np.ndarray]:

@@ -147,6 +147,19 @@ def test_a_rate_that_is_rounding_is_none():
     assert sq.exact.stationary_counting(decay, operator=lower) == (0.0, 0.0)
 
 
+def test_a_rate_that_is_small_is_not_rounding():
+    """Resonance fluorescence at Ω = 10⁻⁵γ: γΩ²/(γ² + 2Ω²); and nothing from a dark state, however fast H is."""
+    drive = 1e-5 * RATE
+    weak = sq.models.unravel(sq.systems.levels([[0.0, drive / 2], [drive / 2, 0.0]]), [np.sqrt(RATE) * LOWER])
+    rate, mandel_q = sq.exact.stationary_counting(weak, operator=np.sqrt(RATE) * LOWER)
+    assert rate == pytest.approx(RATE * 1e-10, rel=1e-5) and abs(mandel_q) < 1e-6
+    matrix = 1e8 * np.array([[0.0, 0.0, 0.5], [0.0, 0.0, 0.5], [0.5, 0.5, 0.3]])
+    jumps = [np.eye(3)[:, [0]] @ np.eye(3)[[2]], 0.7 * np.eye(3)[:, [1]] @ np.eye(3)[[2]]]
+    dark = sq.models.unravel(sq.systems.levels(matrix), jumps)
+    assert np.trace(jumps[0] @ sq.exact.steady_state(dark) @ jumps[0].T).real > 1e-9
+    assert sq.exact.stationary_counting(dark, operator=jumps) == (0.0, 0.0)
+
+
 def test_counters_by_name():
     """Dark counts are a Poisson process of their own: they add the same to the mean and the variance."""
     counter = sq.measurement.counting(np.sqrt(RATE) * LOWER, efficiency=0.4, dark=0.3)
