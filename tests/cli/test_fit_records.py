@@ -151,6 +151,7 @@ BAD = {
     "inside": ('"system.drive"', '"system.drive.x"', "in something else than a table"),
     "key": ("phase = 1.57", "phas = 1.57", "did you mean 'phase'?"),
     "kind": ('kind = "unread"', 'kind = "unred"', "did you mean"),
+    "bounds": ("start = 0.6", "start = 1.2", "within its bounds, between 0 and 1"),
     "range": ("efficiency = 0.8", "efficiency = 1.8", "less than or equal to 1"),
     "detector": ("detectors.current", "detectors.light", "expected detectors among 'light' (homodyne)"),
     "model": ('kind = "monitored"', 'kind = "suv"\nstrength = 1.0', "detectors"),
