@@ -58,6 +58,9 @@ def fit(
     model is right. Their law is exact for bins of any width where the likelihood is, at up to 8 levels; for more levels
     p is NaN. The χ² of their sums is exact for many records.
 
+    Where Kraus maps serve mixed states and the bins are too wide for them at the start, they are halved inside, once or
+    twice, as by `halvings` of `log_likelihood`.
+
     Where the prediction is sampled (`sq.expectations` with trajectories), its own covariance at the minimum, from the
     scatter of 64 groups of trajectories, is added to Σ, and points are thinned where they are too many for what 64
     groups tell: give it another seed than the data. An interrupt (Ctrl-C) ends

@@ -11,27 +11,33 @@ import numpy as np
 from stochq.arrays import Array, is_concrete
 from stochq.ensemble.runner import thread_pool, workers
 from stochq.inference.observed import as_monitored, initial_state, observe
-from stochq.instruments.choose import Kind, Method, build, choose
+from stochq.instruments.choose import Kind, Method, build, can_be_halved, checked_halvings, choose
 from stochq.instruments.instrument import Instrument, Observed, Written
 from stochq.instruments.widths import error_of_width
 
 # Errors of the log-likelihood of a record from the width of its bins that are worth a warning.
 _LARGEST_ERROR = 0.1
+# A fit halves bins so often at most, for 16 times the work.
+_HALVINGS_OF_FITS = 2
 # Records that one call of the device follows.
 _RECORDS = 256
 
 
 class Reading(NamedTuple):
-    """What `build` needs for an instrument, and the state (dim,) or (dim, dim) at the start."""
+    """What `build` needs for an instrument, and the state (dim,) or (dim, dim) at the start.
+
+    halvings: how often the bins are halved inside.
+    """
 
     kind: Kind
     initial: Array
     observed: Observed
+    halvings: int = 0
 
     @property
     def instrument(self) -> Instrument:
         """The instrument of the bins."""
-        return build(self.kind, self.observed)
+        return build(self.kind, self.observed, self.halvings)
 
     def in_blocks(self, follow: Callable[..., Any], *arguments: Any, most: int = _RECORDS) -> Any:
         """What follow(instrument, state, *arguments, written) returns of all records, the log-likelihood (R,) first.
@@ -53,16 +59,18 @@ def reading(
     rank: int | None = None,
     linear: bool = False,
     most_clicks: int | None = None,
+    halvings: int = 0,
 ) -> Reading:
     """Everything checked, in double precision; with a warning where bins are too wide for the instrument.
 
-    rank, linear: as of `choose`. most_clicks: as of `observe`.
+    rank, linear: as of `choose`. most_clicks: as of `observe`. halvings: as of `filter`.
     """
     equation = as_monitored(equation)
     with jax.enable_x64(True):
         initial = initial_state(state, equation.dim)
         observed = observe(equation, record, most_clicks)
-        found = Reading(choose(observed, initial, method, rank=rank, linear=linear), initial, observed)
+        kind = choose(observed, initial, method, rank=rank, linear=linear)
+        found = Reading(kind, initial, observed, checked_halvings(halvings, kind, observed))
         # A fit tells of the bins at the parameters that it finds.
         problem = wide_bins(found) if is_concrete((observed, initial)) else ""
     if problem:
@@ -70,27 +78,49 @@ def reading(
     return found
 
 
-def note_of_wide_bins(kind: Kind, equation: Any, state: Any, record: Any) -> str:
+def note_of_wide_bins(kind: Kind, halvings: int, equation: Any, state: Any, record: Any) -> str:
     """What `wide_bins` says of an instrument built where JAX traced, with numbers in place of what it traced."""
     equation = as_monitored(equation)
     initial = initial_state(state, equation.dim)
-    return wide_bins(Reading(kind, initial, observe(equation, record)))
+    return wide_bins(Reading(kind, initial, observe(equation, record), halvings))
+
+
+def halvings_for(equation: Any, state: Any, record: Any) -> int:
+    """How often a fit halves bins so that the log-likelihood of a record is off by less than a tenth, or twice.
+
+    Only where maps are Kraus maps of mixed states and can be halved: other states would become mixed, and far slower.
+    """
+    equation = as_monitored(equation)
+    initial = initial_state(state, equation.dim)
+    observed = observe(equation, record)
+    found = Reading(choose(observed, initial, "auto"), initial, observed)
+    if found.kind != "mixed" or not can_be_halved(observed):
+        return 0
+    error = _error(found)
+    return next(
+        (halvings for halvings in range(_HALVINGS_OF_FITS) if error / 4**halvings <= _LARGEST_ERROR), _HALVINGS_OF_FITS
+    )
+
+
+def _error(found: Reading) -> float:
+    """By how much the width of the bins may make the log-likelihood of a record wrong: of second order in it."""
+    observed = found.observed
+    lengths, which = np.asarray(observed.lengths), np.asarray(observed.written.which)
+    return error_of_width(observed.parts, lengths, which, found.initial) / 4**found.halvings
 
 
 def wide_bins(found: Reading) -> str:
     """What to say of bins whose width costs more than a tenth of the log-likelihood of a record; empty for others."""
     if found.kind in ("exact", "commuting"):
         return ""
-    observed = found.observed
-    error = error_of_width(
-        observed.parts, np.asarray(observed.lengths), np.asarray(observed.written.which), found.initial
-    )
+    error = _error(found)
     if not error > _LARGEST_ERROR:
         return ""
     return (
         "expected bins short enough for Kraus maps of second order, in which the Hamiltonian and what is written down "
         f"follow one after the other; over one record the log-likelihood may be off by {error:.2g}, which falls with "
-        "the square of the bins' width. Take shorter bins, or method='exact' where it fits."
+        "the square of the bins' width. Take shorter bins, or method='exact' where it fits, or halve the bins inside "
+        "(halvings=1, or 2), which makes the error four times smaller each time."
     )
 
 

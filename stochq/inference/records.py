@@ -14,7 +14,7 @@ from stochq.gaussian import Monitored
 from stochq.inference.filtering import log_likelihood, traced_likelihood
 from stochq.inference.innovations import innovations
 from stochq.inference.minimize import Local
-from stochq.inference.reading import note_of_wide_bins, reading
+from stochq.inference.reading import halvings_for, note_of_wide_bins, reading
 from stochq.inference.result import flat, shaped
 from stochq.inference.whiteness import chance_of_innovations
 from stochq.instruments.choose import Kind
@@ -54,11 +54,16 @@ class Layout(NamedTuple):
 class Scores:
     """Log-likelihoods (R,) and their derivatives (R, P), compiled once for all records of a layout.
 
-    kind: of the instrument.
+    kind: of the instrument. halvings: as of `Reading`.
     """
 
     def __init__(
-        self, predict: Callable[[Any], Any], structure: Any, shapes: tuple[tuple[int, ...], ...], layout: Layout
+        self,
+        predict: Callable[[Any], Any],
+        structure: Any,
+        shapes: tuple[tuple[int, ...], ...],
+        layout: Layout,
+        halvings: int = 0,
     ) -> None:
         like = jax.tree_util.tree_unflatten(structure, [np.zeros(shape) for shape in shapes])
 
@@ -69,12 +74,15 @@ class Scores:
                 return value, value
             found = reading(equation, state, layout.record(increments), most_clicks=layout.most_clicks)
             self.kind = found.kind
+            if found.kind == "mixed":
+                found = found._replace(halvings=halvings)
             value = traced_likelihood(found)
             return value, value
 
         size = sum(int(np.prod(shape)) for shape in shapes)
         arguments = (jax.ShapeDtypeStruct(shape, np.float64) for shape in ((size,), layout.shape))
         self.kind: Kind = "exact"
+        self.halvings = halvings
         self._compiled = jax.jit(jax.jacfwd(twice, has_aux=True)).lower(*arguments).compile()
 
     def __call__(self, vector: np.ndarray, increments: Array) -> tuple[np.ndarray, np.ndarray]:
@@ -85,15 +93,15 @@ class Scores:
 _kept = functools.lru_cache(maxsize=_KEPT)(Scores)
 
 
-def scores_of(predict: Callable[[Any], Any], like: Any, layout: Layout) -> Scores:
+def scores_of(predict: Callable[[Any], Any], like: Any, layout: Layout, halvings: int = 0) -> Scores:
     """Scores at parameters like these, from the programs kept where they are among them."""
     leaves, structure = jax.tree_util.tree_flatten(like)
     shapes = tuple(np.shape(leaf) for leaf in leaves)
     try:
         hash(predict)
     except TypeError:
-        return Scores(predict, structure, shapes, layout)
-    return _kept(predict, structure, shapes, layout)
+        return Scores(predict, structure, shapes, layout, halvings)
+    return _kept(predict, structure, shapes, layout, halvings)
 
 
 def checked_prediction(predicted: Any) -> tuple[Equation, Any]:
@@ -128,7 +136,9 @@ class Records:
                 f"data: expected at least {_RECORDS_PER_PARAMETER * parameters} records for {parameters} parameters, "
                 f"from whose scatter the errors follow; got {len(record)}. Cut long records into pieces."
             )
-        self._scores = scores_of(predict, start, Layout.of(record))
+        equation, state = _checked(predict(jax.tree.map(jnp.asarray, start)))
+        halvings = 0 if isinstance(equation, Monitored) else halvings_for(equation, state, record)
+        self._scores = scores_of(predict, start, Layout.of(record), halvings)
         self._increments = jnp.asarray(np.asarray(record.increments, np.float64))
         self.predict, self.record, self.start = predict, record, start
 
@@ -159,7 +169,7 @@ class Records:
         if self._scores.kind == "exact":
             return []
         equation, state = checked_prediction(self.predict(parameters))
-        note = note_of_wide_bins(self._scores.kind, equation, state, self.record)
+        note = note_of_wide_bins(self._scores.kind, self._scores.halvings, equation, state, self.record)
         return [f"data: {note}"] if note else []
 
     def local(self, theta: np.ndarray) -> Local:
@@ -169,7 +179,7 @@ class Records:
 
     def loss(self, parameters: Any) -> jax.Array:
         equation, state = _checked(self.predict(parameters))
-        return -log_likelihood(equation, state, self.record)
+        return -log_likelihood(equation, state, self.record, halvings=self._scores.halvings)
 
     def second_derivatives(self, theta: np.ndarray, covariance: np.ndarray, varied: np.ndarray) -> np.ndarray:
         """From differences of the scores along the covariance's axes."""

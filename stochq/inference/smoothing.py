@@ -79,6 +79,7 @@ def smooth(
     *,
     observables: Mapping[str, ArrayLike],
     method: Method = "auto",
+    halvings: int = 0,
 ) -> Smoothed:
     r"""What a measurement at each time gave, given the record before and after it (past quantum states).
 
@@ -93,6 +94,7 @@ def smooth(
         equation, state, record: as of `filter`.
         observables: {name: Hermitian operator (dim, dim) or real diagonal (dim,)}.
         method: "exact", "kraus" or "auto", as of `filter`.
+        halvings: as of `filter`.
 
     Returns:
         Means, states and effects at the record's times.
@@ -113,7 +115,7 @@ def smooth(
     if list(rows) != list(observables):
         wrong = next(name for name in observables if name not in rows)
         raise ValueError(f"observables[{wrong!r}]: expected a Hermitian operator, which can be measured; it is not.")
-    found = reading(equation, state, record, method, linear=True)
+    found = reading(equation, state, record, method, linear=True, halvings=halvings)
     total, density, effect = found.in_blocks(_smoothed, most=_RECORDS)
     check_possible(total)
     effect = effect / np.einsum("rtij,rtji->rt", effect, density).real[..., None, None]

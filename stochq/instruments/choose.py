@@ -12,6 +12,7 @@ from stochq.arrays import Array, is_concrete
 from stochq.compiling import compiled
 from stochq.instruments.commuting import commutes, commuting_instrument
 from stochq.instruments.exact import ExactInstrument, coefficients, doublings_of
+from stochq.instruments.halved import MOST_CURRENTS, halved_instrument
 from stochq.instruments.hermite import Powers, powers_up_to
 from stochq.instruments.instrument import Instrument, Observed
 from stochq.instruments.kraus import kraus_instrument
@@ -30,6 +31,8 @@ _MOST, _TRACED = {0: 0, 1: 42, 2: 30, 3: 16}, {0: 0, 1: 16, 2: 12, 3: 9}
 _DEGREES = (4, 6, 8, 10, 12, 14, 16, 20, 24, 28, 40)
 # What the first terms left out may be, for typical records, and what is refused.
 _NEGLIGIBLE, _TOO_MUCH = 1e-13, 1e-6
+# With the fourth the work is 256 times that of the bin itself.
+_MOST_HALVINGS = 4
 
 
 def check_method(method: str) -> None:
@@ -82,10 +85,32 @@ def _checked_rank(rank: Any, observed: Observed, method: str) -> int:
     return rank
 
 
-def build(kind: Kind, observed: Observed) -> Instrument:
-    """The instrument of the observed equation's bins."""
+def can_be_halved(observed: Observed) -> bool:
+    """Whether the bins of Kraus maps can be halved inside: for clicks and many currents there are too many ways."""
+    currents, counters = (stack.shape[-3] for stack in (observed.parts.watched, observed.parts.counted))
+    return not counters and currents <= MOST_CURRENTS
+
+
+def checked_halvings(halvings: Any, kind: Kind, observed: Observed) -> int:
+    """How often bins are halved inside, as an int; ValueError unless the instrument has states that are mixed."""
+    halvings = check_count("halvings", halvings, 0, most=_MOST_HALVINGS)
+    if halvings and kind not in ("pure", "mixed"):
+        what = "a rank" if isinstance(kind, int) else f"method={kind!r}, which has no error of the bins' width"
+        raise ValueError(f"halvings: expected 0 with {what}; got {halvings}.")
+    if halvings and not can_be_halved(observed):
+        raise ValueError(
+            f"halvings: expected 0 for counters and for more than {MOST_CURRENTS} real columns; got {halvings}."
+        )
+    return halvings
+
+
+def build(kind: Kind, observed: Observed, halvings: int = 0) -> Instrument:
+    """The instrument of the observed equation's bins; halvings: how often they are halved inside."""
     if kind == "exact":
         return _exact(observed)
+    if halvings:
+        make = halved_instrument if not is_concrete(observed.parts) else _compiled_halved
+        return make(observed.parts, observed.lengths, halvings)
     if isinstance(kind, int):
         return _compiled_low_rank(observed.parts, observed.lengths, kind)
     traced = not is_concrete(observed.parts)
@@ -109,7 +134,7 @@ def _kraus(parts: WatchedParts, lengths: Array, pure: bool, most_clicks: int) ->
 
 
 _compiled_kraus, _compiled_commuting = compiled(_kraus), compiled(commuting_instrument)
-_compiled_low_rank = compiled(low_rank_instrument)
+_compiled_low_rank, _compiled_halved = compiled(low_rank_instrument), compiled(halved_instrument)
 
 
 def _exact(observed: Observed) -> ExactInstrument:

@@ -132,8 +132,7 @@ class MixedKraus(KrausInstrument):
         expected = jnp.sum(self._bin(prepared[2])[1][:, :dim, None] * state, axis=(0, 1))
         after = self.linear(state, prepared)
         weight = jnp.trace(after[:dim])
-        # Rounding must not add up to an anti-Hermitian part.
-        return 0.5 * (after + _dagger(after)) / weight[None, None], weight / expected
+        return hermitian(after) / weight[None, None], weight / expected
 
     def _clicked(self, words: RealWords, clicks: jax.Array, rho: jax.Array) -> jax.Array:
         for counter, operator in enumerate(words.clicks):
@@ -236,6 +235,11 @@ def _sandwich(rows: jax.Array, columns: jax.Array, rho: jax.Array) -> jax.Array:
     """Σ_k A_kρA_k† of Hermitian ρ (2 dim, dim, R); A_k one below the other and side by side."""
     left = (rows @ rho.reshape(len(rho), -1)).reshape(-1, *rho.shape)
     return (columns @ jax.vmap(_dagger)(left).reshape(columns.shape[1], -1)).reshape(rho.shape)
+
+
+def hermitian(rho: jax.Array) -> jax.Array:
+    """The Hermitian part of (2 dim, dim, R): rounding must not add up to another one."""
+    return 0.5 * (rho + _dagger(rho))
 
 
 def _dagger(rho: jax.Array) -> jax.Array:
