@@ -11,7 +11,7 @@ import numpy as np
 from stochq.arrays import Array, is_concrete
 from stochq.channels.born import draw_one
 from stochq.module import Module
-from stochq.systems.linear import column, level_sum, multiply, normalized, populations, times_real
+from stochq.systems.linear import column, level_sum, multiply, normalized, populations, shift, times_real
 
 # Off-diagonal elements of a sum of L†L below this part of its largest element are rounding.
 _ROUNDING = 1e-14
@@ -59,6 +59,32 @@ class OperatorJumps(Jumps):
         weights = jax.vmap(level_sum)(populations(images))[:, 0]
         chosen = draw_one(weights, uniforms[0])
         return normalized(jnp.take_along_axis(images, chosen[None, None], axis=0)[0]), chosen
+
+
+@final
+class BandJumps(Jumps):
+    """Of several operators that have one diagonal each: the operator is drawn by its rates, and it alone acts.
+
+    bands (K, bands, dim), offsets: as of `BandedOperators`; rates: the diagonals of L_k†L_k, (K, dim).
+    """
+
+    bands: Any
+    rates: Any
+    offsets: tuple[int, ...] = eqx.field(static=True)
+
+    @property
+    def count(self) -> int:
+        return len(self.rates)
+
+    def loss(self) -> Array:
+        return self.rates.sum(axis=0)
+
+    def click(self, psi: jax.Array, uniforms: jax.Array) -> tuple[jax.Array, jax.Array]:
+        chosen = draw_one(multiply(self.rates, populations(psi)), uniforms[0])
+        bands, total = jnp.asarray(self.bands), jnp.zeros_like(psi)
+        for place, offset in enumerate(self.offsets):
+            total = total + jnp.take(bands[:, place].T, chosen, axis=1) * shift(psi, offset)
+        return normalized(total), chosen
 
 
 @final

@@ -28,6 +28,9 @@ def diosi_penrose():
 FAMILIES = {
     "dense": lambda: DenseOperators([hermitian(4, 1), 1j * hermitian(4, 2) + hermitian(4, 3)]),
     "bands": lambda: BandedOperators((1, -1), np.stack([hermitian(4, seed)[:2] for seed in (4, 5)])),
+    "bands of one diagonal each": lambda: BandedOperators(
+        (1, 0, -1), np.eye(3)[:, :, None] * hermitian(4, 4)[:3, None]
+    ),
     "projectors": lambda: Projectors([0.5, 1.0, 2.0, 0.0]),
     "many projectors": lambda: Projectors(np.linspace(0, 2, 100)),
     "features": lambda: Features(np.random.default_rng(6).normal(size=(3, 4)), 0.4),

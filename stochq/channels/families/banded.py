@@ -1,6 +1,6 @@
 """Jump operators of which only a few diagonals are not zero."""
 
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import equinox as eqx
 import jax
@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from stochq.arrays import Array, ArrayLike, as_matrix
+from stochq.arrays import Array, ArrayLike, as_matrix, is_concrete
 from stochq.channels.families.kraus_terms import (
     Terms,
     apply_band_kraus,
@@ -22,6 +22,9 @@ from stochq.channels.families.operators import Operators, weighted_sum
 from stochq.channels.flow import LARGEST_MEAN_MAP
 from stochq.systems.basis import Basis, Given
 from stochq.systems.linear import apply_bands, level_sum, scale, shift
+
+if TYPE_CHECKING:
+    from stochq.channels.jumps import Jumps
 
 
 @final
@@ -94,6 +97,24 @@ class BandedOperators(Operators):
         if len(self.offsets) == 1:
             return apply_band_kraus(self.offsets[0], terms, psi, square)
         return apply_taylor_kraus(*self.actions(terms, 1 + 0j), dt, psi, square)
+
+    def jumps(self) -> "Jumps":
+        from stochq.channels.jumps import BandJumps
+
+        if self.count == 1 or not is_concrete(self.bands):
+            return super().jumps()
+        used = np.any(np.asarray(self.bands) != 0, axis=2)
+        if used.sum(axis=1).max() > 1:
+            return super().jumps()
+        return BandJumps(self.bands, self._rates(), self.offsets)
+
+    def _rates(self) -> np.ndarray:
+        """The diagonals of L_k†L_k of operators of one diagonal each, (K, dim)."""
+        rates, squares = np.zeros((self.count, self.dim)), np.abs(np.asarray(self.bands)) ** 2
+        for place, offset in enumerate(self.offsets):
+            inside = np.arange(max(0, -offset), min(self.dim, self.dim - offset))
+            rates[:, inside + offset] += squares[:, place, inside]
+        return rates
 
     def total_loss(self) -> np.ndarray:
         """Exact for operators of one diagonal, else the row sums of |L_k|†|L_k|, a diagonal that is never less."""

@@ -1,5 +1,6 @@
 """The evolution between clicks of an equation, worked out once in double precision on the host."""
 
+from math import factorial
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,8 @@ from stochq.systems.hamiltonian import DiagonalHamiltonian
 
 # ΣL†L that varies by less than this part of itself is a multiple of 1.
 _EVEN = 1e-12
-# Terms of the series, m, and how large ‖H_eff‖ times its interval may be, θ: θ^(m+1)/(m+1)! is below rounding.
-_SERIES = {"single": (5, 0.15), "double": (8, 0.03)}
+# The most terms of the series, and its remainder θ^(m+1)/(m+1)! where ‖H_eff‖ times its interval is θ: rounding.
+_SERIES = {"single": (5, 1.6e-8), "double": (8, 5e-20)}
 # Propagators over whole intervals are kept for at most so many different ones.
 _MOST_INTERVALS = 16
 # One search reaches as far as so many mean waiting times.
@@ -98,12 +99,14 @@ def _generator(frame: Frame, loss: np.ndarray, hbar: float) -> np.ndarray:
 
 
 def _powers(generator: np.ndarray, rate: float, lengths: np.ndarray, precision: str) -> Powers:
-    order, size = _SERIES[precision]
+    most, remainder = _SERIES[precision]
+    size = (remainder * factorial(most + 1)) ** (1 / (most + 1))
     norm = float(np.abs(generator).max() if generator.ndim == 1 else np.linalg.norm(generator, 2))
     reach = min(float(lengths.max()), _WAITING_TIMES / rate)
     unit = min(size / norm, reach)
     levels = _LEVELS * max(1, int(np.ceil(np.log2(max(reach / unit, 1.0)) / _LEVELS)))
     unit = reach / 2.0**levels
+    order = next(m for m in range(1, most + 1) if (unit * norm) ** (m + 1) <= remainder * factorial(m + 1) or m == most)
     powers = [exponential(generator * unit)]
     for _ in range(levels - 1):
         powers.append(powers[-1] ** 2 if generator.ndim == 1 else powers[-1] @ powers[-1])
