@@ -103,6 +103,19 @@ def test_independent_errors_are_those_of_least_squares():
     assert fit.stderr == pytest.approx(1 / np.sqrt(150_000), rel=0.2)
 
 
+def test_names_in_any_order_are_weighed_by_their_own_errors():
+    """Two columns that see one level, the one that comes first in the record last by its name and ten times noisier."""
+    rng = np.random.default_rng(4)
+    columns = 0.5 + rng.normal(size=(1, 20_000, 2)) * np.array([1.0, 0.1])
+    record = sq.inference.Record(np.arange(20_001) * 1.0, columns, ["z", "a"])
+    data = sq.inference.correlations(record, [1])
+    fit = sq.fit(lambda level: {"a": level, "z": level}, data, 0.3)
+    weights = np.linalg.inv(data.covariance[:2, :2]).sum(axis=0)
+    expected = weights @ [data.mean["z"], data.mean["a"]] / weights.sum()
+    assert fit.parameters == pytest.approx(expected, abs=1e-6)
+    assert abs(fit.parameters - columns[0, :, 1].mean()) < 1e-4
+
+
 def test_blocks_that_are_not_independent_are_told():
     drift = np.sin(np.arange(40_000) / 3000)
     increments = drift + np.random.default_rng(3).normal(size=40_000)

@@ -173,6 +173,13 @@ def test_a_picture_has_a_panel_for_each_parameter(tracks):
     assert [axis.get_ylabel() for axis in tracks[0][1][1].plot().axes] == ["decay", "rabi"]
 
 
+def test_a_prediction_that_stops_to_be_finite_is_told_with_the_time():
+    """The record pulls the level down, to where its root is none."""
+    record = sq.inference.Record(np.arange(41) * H, np.full(40, -1.0), ["z"])
+    with pytest.raises(ValueError, match="its likelihood is not finite before t = "):
+        sq.inference.track(lambda x: level(jnp.sqrt(x)), record, start=0.5, uncertainty=1.0, forgetting=1.0, every=2)
+
+
 def moving(values):
     turning = sq.measurement.homodyne(LOWERING, phase=lambda t: t)
     return sq.models.monitored(values["rabi"] * SIGMA_X, {"x": turning}), GROUND
