@@ -58,7 +58,8 @@ def test_parameters_that_hardly_move_add_up_the_score_of_the_whole_record():
     the derivatives of the state must have come through all blocks."""
     record = draw(50, seed=3, records=2)
     start, sharp = {"decay": 0.8, "rabi": 2.3}, 1e-4
-    found = sq.inference.track(model, record, start=start, uncertainty={"decay": sharp, "rabi": sharp}, forgetting=1.0)
+    settings = {"start": start, "uncertainty": {"decay": sharp, "rabi": sharp}, "every": 8}
+    found = sq.inference.track(model, record, forgetting=1.0, **settings)
 
     def log_likelihood(values):
         return sq.inference.log_likelihood(*model(values), record)
