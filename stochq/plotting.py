@@ -34,6 +34,8 @@ BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK = (
 PALETTE = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK)
 LINES = ("-", (0, (5, 2)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)), (0, (8, 2)), (0, (3, 1, 1, 1, 1, 1)), (0, (2, 2)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+# Of more counters than this one panel of its own shows which clicked: rows of strokes would fill the others.
+_MOST_COUNTERS = 20
 # Of clicks: none is near those of a trajectory and its filtered state, as sky blue and orange are.
 _CLICK_COLOURS = (BLACK, GREEN, PURPLE, "0.6")
 # So many kept trajectories are drawn where nobody says which.
@@ -159,6 +161,9 @@ def plot_trajectory(
 ) -> "Figure":
     """One panel per observable of one kept trajectory: its value, what its record tells of it, and its clicks as marks.
 
+    Of many counters, such as the points of space in `sq.models.grw`, one more panel shows which clicked, by its place
+    among all, over time.
+
     trajectory: which of those that were kept; its record and clicks are in row `result.kept_rows[trajectory]`;
     filtered: from `sq.inference.filter` of the result's records, whose conditional mean is drawn beside the trajectory;
     names: of the observables, None for all that are kept.
@@ -179,7 +184,10 @@ def plot_trajectory(
     values = in_rows({name: each[trajectory] for name, each in kept.items()})
     means = {} if filtered is None else in_rows({name: each[row] for name, each in filtered.mean.items()})
     with style():
-        made, axes = figure(len(panels))
+        many = len(result.clicks) > _MOST_COUNTERS
+        made, axes = figure(len(panels) + many)
+        if many:
+            _draw_counters(axes.pop()[0], result, row)
         for (name, text), (panel, *_) in zip(panels.items(), axes, strict=True):
             panel.plot(result.times, values[name], color=BLUE, label=f"trajectory {trajectory}")
             if filtered is not None and name in means:
@@ -195,10 +203,13 @@ def plot_trajectory(
 
 
 def _mark_clicks(axes: "Axes", result: EnsembleResult, trajectory: int) -> None:
-    """A stroke at the lower edge for each click, those of every counter in a row of their own."""
-    distance = min(0.06, 0.94 / max(1, len(result.clicks)))
-    for place, (name, clicks) in enumerate(result.clicks.items()):
-        times, colour = clicks[trajectory], _CLICK_COLOURS[place % len(_CLICK_COLOURS)]
+    """A stroke at the lower edge for each click, those of every counter in a row of their own unless there are many."""
+    rows = {f"clicks of {name}": clicks[trajectory] for name, clicks in result.clicks.items()}
+    if len(rows) > _MOST_COUNTERS:
+        rows = {f"clicks of {len(rows)} counters": np.concatenate(list(rows.values()))}
+    distance = min(0.06, 0.94 / max(1, len(rows)))
+    for place, (name, times) in enumerate(rows.items()):
+        colour = _CLICK_COLOURS[place % len(_CLICK_COLOURS)]
         height = np.full(len(times), 0.03 + distance * place)
         across = axes.get_xaxis_transform()
         axes.plot(
@@ -209,8 +220,21 @@ def _mark_clicks(axes: "Axes", result: EnsembleResult, trajectory: int) -> None:
             color=colour,
             markersize=9,
             markeredgewidth=1.5,
-            label=f"clicks of {name}",
+            label=name,
         )
+
+
+def _draw_counters(axes: "Axes", result: EnsembleResult, trajectory: int) -> None:
+    """A mark at the time of each click and at its counter's place among all."""
+    for place, clicks in enumerate(result.clicks.values()):
+        times = clicks[trajectory]
+        if len(times):
+            axes.plot(times, np.full(len(times), place), "o", color=_CLICK_COLOURS[0], markersize=4)
+    names = list(result.clicks)
+    axes.set(xlim=(result.times[0], result.times[-1]), ylim=(-0.5, len(names) - 0.5))
+    axes.set_yticks([0, len(names) - 1], [names[0], names[-1]])
+    axes.set_ylabel("counter that clicks")
+    axes.set_xlabel(time_label(result))
 
 
 def plot_record(record: "Record", trajectory: int = 0, names: Sequence[str] | None = None) -> "Figure":

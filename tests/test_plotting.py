@@ -195,6 +195,18 @@ def test_the_clicks_of_every_counter_are_drawn():
     assert np.all(np.diff(heights) > 0) and heights[-1] < 1
 
 
+def test_of_many_counters_a_panel_shows_which_clicked():
+    result, _ = followed()
+    clicks = {f"L{k}": Clicks(np.array([0, 1]), np.array([0.1 * k, 0.2]), 2) for k in range(64)}
+    axes, _, counters = dataclasses.replace(result, clicks=clicks).plot_trajectory(0).axes
+    (marks,) = axes.get_lines()[1:]
+    np.testing.assert_allclose(np.asarray(marks.get_xdata()), 0.1 * np.arange(64))
+    assert marks.get_label() == "clicks of 64 counters"
+    points = np.array([np.ravel(line.get_xydata()) for line in counters.get_lines()])
+    np.testing.assert_allclose(points, np.stack([0.1 * np.arange(64), np.arange(64)], axis=1))
+    assert [text.get_text() for text in counters.get_yticklabels()] == ["L0", "L63"]
+
+
 def test_a_kept_trajectory_is_drawn_beside_its_own_record():
     """After a merge the kept trajectories are not the first ones."""
     result, filtered = followed()
