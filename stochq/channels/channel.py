@@ -99,6 +99,12 @@ class Channel(Module):
         certain."""
         return False
 
+    @property
+    def is_hermitian(self) -> bool:
+        """Whether all operators are Hermitian whatever their numbers, so that unitary noise exists: say True only where
+        it is certain."""
+        return False
+
     def budget(self, law: Law) -> Budget:
         """Random numbers of one `diffuse`."""
         return self.dense().budget(law)

@@ -14,6 +14,8 @@ from stochq.accuracy.grid import TimeGrid, longest_interval, time_grid
 from stochq.accuracy.resolution import JumpRate, explicit_limit, jump_rate_of
 from stochq.accuracy.search import JUMPS_PER_STEP
 from stochq.accuracy.trajectories import ERRORS, FEWEST
+from stochq.arrays import is_concrete
+from stochq.channels import Channel
 from stochq.compiling import PROGRAMS
 from stochq.ensemble.batch import Runnable
 from stochq.ensemble.jumps.problem import build_jump_problem, has_exact_jumps
@@ -54,6 +56,22 @@ def check_linear(observables: Mapping[str, object], single: str) -> None:
             f"noise: expected a law that is named for {nonlinear}, which is another under each; 'any' is for averages "
             "of operators, and for densities. Take 'real', 'complex', 'unitary' or 'jump'."
         )
+
+
+def under_smooth_law(equation: Equation, observables: Mapping[str, object]) -> Equation:
+    """The equation with the laws that are left open unitary where that surely exists and real elsewhere, for means
+    through which gradients pass: they vary least over the trajectories of a random potential."""
+    check_linear(observables, "")
+
+    def named(channel: Channel) -> Channel:
+        if channel.law != ANY:
+            return channel
+        # Traced operators do not tell whether they are Hermitian.
+        known = channel.is_hermitian or (is_concrete(channel) and not channel.unsupported(UNITARY))
+        return channel.with_law(UNITARY if known else REAL)
+
+    channels = [named(channel) for channel in equation.channels]
+    return Equation(equation.hamiltonian, channels, None, equation.hbar, equation.colour, equation.detectors)
 
 
 @dataclass(frozen=True)

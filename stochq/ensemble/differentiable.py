@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Literal
 
 import equinox as eqx
@@ -12,6 +13,7 @@ from jax import lax
 
 from stochq.accuracy.grid import TimeGrid, check_step, time_grid
 from stochq.arrays import ArrayLike, Observable, is_concrete
+from stochq.ensemble.any_law import under_smooth_law
 from stochq.ensemble.batch import Problem, observer
 from stochq.ensemble.events import Scored, held_frame, mean_with_score, refusing_jumps
 from stochq.ensemble.grid_checks import check_grid_state
@@ -20,8 +22,9 @@ from stochq.ensemble.problem import build_problem, check_counters
 from stochq.ensemble.runner import precision_context
 from stochq.ensemble.sampling import GROUPS, current, deviations
 from stochq.ensemble.simulate import check_options
+from stochq.ensemble.step_at_hand import check_given_step, found_step
 from stochq.ensemble.task import Task
-from stochq.equation import Equation, as_equation, check_law_is_named
+from stochq.equation import Equation, as_equation, is_left_open
 from stochq.exact.expectations import expectations as exact_expectations
 from stochq.exact.expectations import is_linear
 from stochq.exact.inputs import LARGEST_DIM
@@ -53,7 +56,7 @@ def expectations(
     r"""Ensemble means as a JAX function of the equation's parameters, with derivatives: exact, or those of `simulate`.
 
     Without `trajectories` and `dt` they are exact, by the master equation as in `sq.exact.expectations`, for all
-    observables that are operators. With both they are means over trajectories:
+    observables that are operators. With trajectories they are means over them:
 
     $$\bar f(t;\theta) = \frac1N\sum_{n=1}^N f\big(\psi_n(t;\theta)\big),\qquad
       \frac{\partial\bar f}{\partial\theta}\ \text{on the same noise, unbiased for}\ \partial_\theta\,\mathrm E f$$
@@ -65,18 +68,18 @@ def expectations(
     zero has no derivative in a mean over trajectories: it comes out huge or NaN. Trajectories that become non-finite
     are not left out: they make the mean NaN.
 
-    Nothing here estimates the bias of a step. Compare once, at parameters of interest, with `sq.exact.evolve`, or
-    where that is too large with the same call at dt/2 (the noise is another, so take enough trajectories): the
-    differences must be well below the standard errors of your data.
-
     Args:
-        equation, times, observables, seed: as for `sq.simulate`.
+        equation, times, observables, seed: as for `sq.simulate`; noise="any" is unitary where that exists, whose
+            gradients vary least, and real elsewhere.
         psi0: a ket (dim,), which may be traced and then has to be normalised; without trajectories and dt a density
             matrix (dim, dim) too.
-        trajectories: how many are averaged; blocks of them are in memory at a time. None, like dt, for exact means.
+        trajectories: how many are averaged; blocks of them are in memory at a time. None for exact means.
         scheme: None takes the best through which gradients pass, Strang(), with diffusive=True where its flow would
             draw an index: of weak order 2, the Hamiltonian by its exact propagator.
-        dt: the step, in units of the times; a number, as `times` are. None, like trajectories, for exact means.
+        dt: the step, in units of the times; a number, as `times` are. None, with trajectories: the longest whose bias
+            stays below a tenth of the standard error at the parameters at hand, as `sq.simulate` finds it; inside jit,
+            and so in `sq.fit`, these are not known. A given dt whose bias is certainly larger is warned of where all
+            parameters are numbers, as at the end of `sq.fit`.
         precision: "double" needs `jax.enable_x64(True)`.
         feedback: as for `sq.simulate`; the controller's numbers may be traced.
         gradient: "pathwise", along each trajectory, of smooth functions. "likelihood-ratio" for means over trajectories
@@ -114,14 +117,14 @@ def expectations(
     if trajectories is None and dt is None and scheme is None and feedback is None and gradient == "pathwise":
         _check_exact(equation, observables)
         return exact_expectations(equation, psi0, times, observables=observables)
-    if trajectories is None or dt is None:
-        missing, given = (
-            ("trajectories", "dt or scheme or feedback or gradient") if trajectories is None else ("dt", "trajectories")
+    if trajectories is None:
+        raise ValueError(
+            "trajectories: expected a number beside dt or scheme or feedback or gradient, for means over trajectories; "
+            "got None."
         )
-        raise ValueError(f"{missing}: expected a number beside {given}, for means over trajectories; got None.")
-    check_law_is_named(equation)
+    if is_left_open(equation):
+        equation = under_smooth_law(equation, observables)
     times = check_times(times)
-    grid = time_grid(times, check_step(times, dt), edges=equation.edges(times))
     trajectories = check_count("trajectories", trajectories, 1)
     seed = check_count("seed", seed, 0, most=2**63 - 1)
     scored = gradient == "likelihood-ratio"
@@ -140,8 +143,10 @@ def expectations(
         with jax.ensure_compile_time_eval():
             check_grid_state(equation, psi)
     rows = real_rows(observables if scored else refusing_jumps(observables, equation.dim), equation.dim)
-    frame = held_frame(frame_of(equation), psi, trajectories) if scored else frame_of(equation)
-    task = Task(equation, frame, psi, times, rows, scheme, precision, seed)
+    task = Task(equation, frame_of(equation), psi, times, rows, scheme, precision, seed)
+    grid = time_grid(times, _step(task, trajectories, dt), edges=equation.edges(times))
+    if scored:
+        task = replace(task, frame=held_frame(task.frame, psi, trajectories))
     problem = build_problem(task, grid)
     check_counters(problem, grid, trajectories)
     if scored:
@@ -149,6 +154,16 @@ def expectations(
     with precision_context(precision):
         means = _sampled(_unrolled(problem, grid, trajectories), trajectories, scored)
     return by_observable(dict(zip(problem.read.names, means.T, strict=True)), observables)
+
+
+def _step(task: Task, trajectories: int, dt: float | None) -> float:
+    """The step that is given, checked where all parameters are numbers, or one whose bias is small enough."""
+    if dt is None:
+        return found_step(task, trajectories)
+    dt = check_step(task.times, dt)
+    if is_concrete((task.equation, task.psi, task.observables, task.scheme, jnp.zeros(()))):
+        check_given_step(task, trajectories, dt)
+    return dt
 
 
 def _scheme(equation: Equation, scheme: Scheme | None, scored: bool) -> Scheme:

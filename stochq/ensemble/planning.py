@@ -4,13 +4,13 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.accuracy.bias import Allowance, StepPlan
+from stochq.accuracy.bias import Allowance, StepPlan, total_steps
 from stochq.accuracy.grid import TimeGrid, check_step, longest_interval, refined, time_grid
 from stochq.accuracy.mean_map import MeanMapEstimator, mean_map_estimator
 from stochq.accuracy.pilots import PilotEstimator, PilotSample
@@ -37,6 +37,8 @@ PILOT_SHARE, PILOT_MINIMUM, PILOT_TRAJECTORIES = 0.25, 256, 2048
 PILOT_SEED = 2**63 + 7
 # With a tolerance pilots grow up to this many trajectories and bytes: their values are held at all times.
 LARGEST_PILOT, _PILOT_BYTES = 65_536, 2**30
+# A bias is certain beyond so many standard errors of its estimate, of which there is one for each time and observable.
+_CERTAIN = 4.0
 # The share of a step by which the time may be rounded before a driven run says so.
 _BLURRED = 0.01
 # Levels of which a state has more than this count as occupied; phases may be uncertain by so much.
@@ -69,6 +71,34 @@ def plan_step(task: Task, trajectories: int, dt: float | None, tolerance: float 
         plan = find_step(mean, task.times, names, allowance, dt)
         return replace(plan, moments=mean.moments(plan.dt, MOMENTS))
     return find_step(pilots(asked, _pilot_sizes(asked, trajectories, tolerance)), task.times, names, allowance, dt)
+
+
+class Coarse(NamedTuple):
+    """The observable and the saved time at which a step is coarsest, its bias and the standard error of the mean."""
+
+    name: str
+    time: float
+    bias: float
+    stderr: float
+
+
+def too_coarse(task: Task, trajectories: int, dt: float) -> Coarse | None:
+    """Where the bias of a step is certainly beyond what `plan_step` allows; None where it is so nowhere."""
+    if _without_bias(task) is not None:
+        return None
+    estimator = _mean_map(task, dt) or pilots(task, _pilot_sizes(task, trajectories, None))
+    allowance = Allowance(trajectories, None, task.precision, task.scheme.rounding_per_step)
+    bias = estimator.bias(dt, allowance)
+    limit = allowance.limit(bias, total_steps(task.times, dt))
+    share = (np.abs(bias.value) - _CERTAIN * bias.error) / limit
+    # What does not fluctuate has no standard error to compare with.
+    stderr = np.broadcast_to(bias.spread / np.sqrt(trajectories), share.shape)
+    share = np.where(stderr > allowance.rounding(bias, total_steps(task.times, dt)), np.nan_to_num(share), 0.0)
+    time, place = np.unravel_index(int(np.argmax(share)), share.shape)
+    if share[time, place] <= 1:
+        return None
+    name = ordered_names(task.observables)[place]
+    return Coarse(name, float(task.times[time]), float(bias.value[time, place]), float(stderr[time, place]))
 
 
 def _probed(task: Task) -> Task:

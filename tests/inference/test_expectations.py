@@ -245,7 +245,6 @@ def test_means_without_trajectories_are_exact():
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ({"trajectories": 8}, "^dt: expected a number beside trajectories"),
         ({"dt": 0.1}, "^trajectories: expected a number beside dt"),
         ({"scheme": sq.schemes.Strang()}, "^trajectories: expected a number beside dt or scheme"),
         ({"observables": {"f": lambda psi: jnp.abs(psi[0]) ** 4}}, "^trajectories: .* not quadratic in ψ"),

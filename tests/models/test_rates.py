@@ -37,7 +37,7 @@ def test_rates_multiply_the_dissipators():
 
 
 def test_traced_runs_have_the_noise_of_untraced_ones():
-    psi, run = np.ones(12) / np.sqrt(12), {"trajectories": 16, "dt": 0.05, "scheme": sq.schemes.EulerMaruyama()}
+    psi, run = np.ones(12) / np.sqrt(12), {"trajectories": 16, "dt": 0.005, "scheme": sq.schemes.EulerMaruyama()}
 
     def mean(rates):
         return sq.expectations(model(rates), psi, [0.0, 0.1], observables={"n": NUMBER}, **run)["n"]

@@ -36,6 +36,10 @@ class DiagonalCollapse(Channel):
         return True
 
     @property
+    def is_hermitian(self) -> bool:
+        return True
+
+    @property
     @abc.abstractmethod
     def noises(self) -> int:
         """Number of real Wiener processes."""
