@@ -181,7 +181,7 @@ def _statistics(result: EnsembleResult, names: list[str]) -> dict[str, Any]:
 
 
 def _states(result: EnsembleResult) -> dict[str, Any]:
-    kept = _complex("kept", result.kept, ("trajectory", "time", "dim"))
+    kept = _complex("kept", result.kept, ("trajectory", "time", "dim", "other_dim")[: np.ndim(result.kept)])
     if len(result.kept_rows):
         kept["kept_rows"] = (("kept_row",), result.kept_rows)
     return kept | _complex("density", result.density, ("time", "row", "column"))

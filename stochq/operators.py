@@ -71,11 +71,12 @@ def refuse_qutip(name: str, value: object) -> None:
         )
 
 
-def check_state_function(name: str, function: Callable[..., Any], dim: int) -> None:
-    """ValueError unless JAX can trace a function of one state (dim,)."""
+def check_state_function(name: str, function: Callable[..., Any], *shape: int) -> None:
+    """ValueError unless JAX can trace a function of one state (dim,), or (dim, dim)."""
     refuse_qutip(name, function)
-    state = jax.ShapeDtypeStruct((dim,), jnp.result_type(np.complex64 if not jax.config.jax_enable_x64 else complex))
-    _check_traceable(name, function, state, "psi", "Write it with jax.numpy: jnp.abs(psi), jnp.vdot(psi, A @ psi).")
+    state = jax.ShapeDtypeStruct(shape, jnp.result_type(np.complex64 if not jax.config.jax_enable_x64 else complex))
+    variable, example = ("psi", "jnp.vdot(psi, A @ psi)") if len(shape) == 1 else ("rho", "jnp.trace(A @ rho)")
+    _check_traceable(name, function, state, variable, f"Write it with jax.numpy: jnp.abs({variable}), {example}.")
 
 
 def check_time_function(name: str, function: Callable[..., Any]) -> None:

@@ -35,14 +35,15 @@ class Part(Module):
         return value.imag if self.imaginary else value.real
 
 
-def real_rows(observables: Mapping[str, Observable], dim: int) -> dict[str, Any]:
+def real_rows(observables: Mapping[str, Observable], *shape: int) -> dict[str, Any]:
     """Observables with real values: each as it is, or in two parts where its values are complex.
 
-    Traced matrices count as Hermitian. Raises: ValueError where a part would have the name of another observable.
+    shape: of a state, (dim,), or (dim, dim) where functions are of density matrices. Traced matrices count as
+    Hermitian. Raises: ValueError where a part would have the name of another observable.
     """
     rows: dict[str, Any] = {}
     for name, observable in observables.items():
-        parts = _parts(observable, dim)
+        parts = _parts(observable, shape)
         for row, part in zip(row_names(name, len(parts) == 2), parts, strict=True):
             if row in rows or (row != name and row in observables):
                 raise ValueError(
@@ -58,27 +59,37 @@ def row_names(name: str, is_complex: bool) -> tuple[str, ...]:
     return (f"Re {name}", f"Im {name}") if is_complex else (name,)
 
 
-def has_complex_values(function: Callable[..., Any], dim: int) -> bool:
-    """Whether a function of a state (dim,) returns complex numbers with imaginary parts.
+def has_complex_values(function: Callable[..., Any], *shape: int) -> bool:
+    """Whether a function of a state (dim,), or of a density matrix (dim, dim), returns complex numbers with imaginary
+    parts.
 
     One with a complex type, such as `jnp.vdot(psi, H @ psi)`, is real where its imaginary part vanishes on random
     states, as a matrix is that has a complex type and is Hermitian.
     """
-    state = jax.ShapeDtypeStruct((dim,), jnp.result_type(np.complex64, jnp.zeros(())))
+    state = jax.ShapeDtypeStruct(shape, jnp.result_type(np.complex64, jnp.zeros(())))
     if not jnp.iscomplexobj(jax.eval_shape(lambda psi: jnp.asarray(function(psi)), state)):
         return False
-    rng = np.random.default_rng(0)
-    states = rng.normal(size=(_PROBES, dim)) + 1j * rng.normal(size=(_PROBES, dim))
-    states /= np.linalg.norm(states, axis=1, keepdims=True)
+    states = _random_states(shape)
     with jax.enable_x64(True), jax.ensure_compile_time_eval():
         values = jax.vmap(lambda psi: jnp.asarray(function(psi)))(jnp.asarray(states))
     return not is_concrete(values) or bool(np.abs(values.imag).max() > _REAL_RTOL * np.abs(values).max())
 
 
-def _parts(observable: Observable, dim: int) -> tuple[Observable, ...]:
+def _random_states(shape: tuple[int, ...]) -> np.ndarray:
+    """So many normalised states, or density matrices of them mixed with one another."""
+    rng, dim = np.random.default_rng(0), shape[0]
+    states = rng.normal(size=(_PROBES, dim)) + 1j * rng.normal(size=(_PROBES, dim))
+    states /= np.linalg.norm(states, axis=1, keepdims=True)
+    if len(shape) == 1:
+        return states
+    pure = states[:, :, None] * states[:, None].conj()
+    return 0.5 * (pure + np.roll(pure, 1, axis=0))
+
+
+def _parts(observable: Observable, shape: tuple[int, ...]) -> tuple[Observable, ...]:
     if callable(observable):
         function = user_function(as_tree(observable))
-        if not has_complex_values(function, dim):
+        if not has_complex_values(function, *shape):
             return (function,)
         return Part(function, False), Part(function, True)
     if not is_concrete(observable):

@@ -1,5 +1,6 @@
 """One device call: some blocks of trajectories, each reduced to its summaries."""
 
+import math
 from collections.abc import Iterator
 from functools import partial
 from typing import Any, NamedTuple, Protocol, final
@@ -69,8 +70,14 @@ class Problem(NamedTuple):
         return self.loop.columns
 
     @property
+    def state_shape(self) -> tuple[int, ...]:
+        """Of one state that is looked at: of a density matrix where it is conditioned on records."""
+        dim = self.psi0.shape[0]
+        return (dim,) if self.loop.conditioning is None else (dim, dim)
+
+    @property
     def size(self) -> int:
-        return self.psi0.shape[0]
+        return math.prod(self.state_shape)
 
     @property
     def label(self) -> str:
@@ -91,7 +98,7 @@ class Problem(NamedTuple):
 
     def programs(self) -> dict[str, str]:
         """What functions compute of a state, and what of the equation depends on time."""
-        state = jax.ShapeDtypeStruct(self.psi0.shape[:1], self.psi0.dtype)
+        state = jax.ShapeDtypeStruct(self.state_shape, self.psi0.dtype)
         time = jax.ShapeDtypeStruct((), self.grid.ends.dtype)
         read = [digest_of_program(function, state) for function in self.read.callables]
         found = {"read": " ".join(read), "statistics": " ".join(self._digests_of_statistics())}
@@ -100,7 +107,8 @@ class Problem(NamedTuple):
         changing = [frame.hamiltonian.apply] if frame.hamiltonian.time_dependent else []
         changing += [partial(each.drift, law=each.law) for each in frame.channels if each.time_dependent]
         if changing:
-            found["frame"] = " ".join(digest_of_program(function, time, state) for function in changing)
+            psi = jax.ShapeDtypeStruct(self.psi0.shape[:1], self.psi0.dtype)
+            found["frame"] = " ".join(digest_of_program(function, time, psi) for function in changing)
         return found
 
     def _digests_of_statistics(self) -> Iterator[str]:
@@ -109,8 +117,8 @@ class Problem(NamedTuple):
         times, runs = self.grid.times, len(self.loop.scheme.weights)
         data = {
             "values": jax.ShapeDtypeStruct((times, len(self.names), 1), self.psi0.real.dtype),
-            "states": jax.ShapeDtypeStruct((times, self.size, 1), dtype),
-            "runs": jax.ShapeDtypeStruct((times, runs, self.size, 1), dtype),
+            "states": jax.ShapeDtypeStruct((times, *self.state_shape, 1), dtype),
+            "runs": jax.ShapeDtypeStruct((times, runs, *self.state_shape, 1), dtype),
         }
         weights = jax.ShapeDtypeStruct((1,), self.psi0.real.dtype)
         for name, statistic in self.statistics.items():
@@ -120,7 +128,7 @@ class Problem(NamedTuple):
 
 def observer(problem: Problem, states: bool) -> Any:
     """The `observe` of `run_block`: {"values": (observables, block)} and, on request, {"states": (dim, block)} and
-    {"runs": (runs, dim, block)} of all runs that the scheme combines."""
+    {"runs": (runs, dim, block)} of all runs that the scheme combines; of density matrices with one more axis."""
     weights = problem.loop.scheme.weights
 
     def observe(closed: tuple[jax.Array, ...]) -> dict[str, jax.Array]:

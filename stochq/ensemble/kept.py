@@ -6,6 +6,7 @@ import numpy as np
 
 from stochq.arrays import Array
 from stochq.ensemble.batch import Runnable, run_states
+from stochq.ensemble.conditional import GIVEN_RECORDS
 from stochq.ensemble.result import EnsembleResult
 from stochq.ensemble.runner import precision_context
 from stochq.equation import Equation
@@ -35,14 +36,16 @@ def with_kept(
     precision: str,
     phases: Array | None = None,
     equation: Equation | None = None,
+    conditional: bool = False,
 ) -> EnsembleResult:
     """The result with its first trajectories, as many as `keep` says, and in its info what their states know beyond the
-    records. phases: (T,), that the states are to have."""
+    records. phases: (T,), that the states are to have. conditional: whether they are density matrices given these."""
     if not keep:
         return result
     lossy = equation is not None and any(detector.lost() for detector in equation.detectors)
-    info = result.info | ({"kept": BEYOND_RECORDS} if lossy else {})
+    told = GIVEN_RECORDS if conditional else BEYOND_RECORDS
+    info = result.info | ({"kept": told} if lossy or conditional else {})
     states, values = kept_states(problem, keep, precision)
-    if phases is not None:
+    if phases is not None and not conditional:
         states = (states * np.asarray(phases)[:, None]).astype(states.dtype)
     return replace(result, info=info, kept=states, kept_values=by_observable(values, result.mean))

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from stochq.ensemble.conditional import Conditioning, Follower, TwoFollowers
 from stochq.ensemble.initial import starting_states
 from stochq.ensemble.jumps.tape import Tape, blank_tape, with_clicks
 from stochq.ensemble.records import RecordColumn, counters, sum_columns
@@ -24,7 +25,8 @@ class Loop(NamedTuple):
     or of several, are then made again at a time from the state before them. block: trajectories that draw their own
     noise. antithetic: whether each has a mirror image, a second trajectory with antithetic noise. record: the columns
     of the record that is summed over each of `bins` intervals in all; none where nothing is recorded. clicks: of how
-    many clicks of a trajectory the times are remembered.
+    many clicks of a trajectory the times are remembered. conditioning: of the density matrices that are looked at in
+    place of the trajectories' own states; None where these are.
     """
 
     scheme: Scheme
@@ -37,6 +39,7 @@ class Loop(NamedTuple):
     record: tuple[RecordColumn, ...] = ()
     bins: int = 0
     clicks: int = 0
+    conditioning: Conditioning | None = None
 
     @property
     def columns(self) -> int:
@@ -102,27 +105,37 @@ def _intervals_together(most: int, segment: int) -> int:
     return max(1, segment // most)
 
 
-def _steps(loop: Loop, stepper: Stepper, colouring: Colouring | None, key: jax.Array, trajectories: jax.Array) -> Any:
+def _steps(
+    loop: Loop,
+    stepper: Stepper,
+    follower: Follower | TwoFollowers | None,
+    colouring: Colouring | None,
+    key: jax.Array,
+    trajectories: jax.Array,
+) -> Any:
     """The function (carried, t, dt, noise) -> carried that makes the steps of what is drawn at a time.
 
-    carried: (state, memory, record). memory: what coloured noise carries from step to step; None for white noise.
-    record: the sum of its increments so far, (column, block), and the tape of clicks, None without one; None where
-    there is none.
+    carried: (state, memory, known, record). memory: what coloured noise carries from step to step; None for white
+    noise. known: what the follower carries; None where there is none. record: the sum of its increments so far,
+    (column, block), and the tape of clicks, None without one; None where there is none.
     """
 
     def one_step(carried: tuple, t: jax.Array, dt: jax.Array, noise: Any) -> tuple:
-        state, memory, record = carried
+        state, memory, known, record = carried
         if colouring is not None:
             noise, memory = (colouring.pair if loop.scheme.doubles_steps else colouring.step)(memory, noise)
         if loop.antithetic:
             noise = noise.with_antithetic()
-        if record is None:
-            return stepper.step(t, state, noise), memory, None
+        if record is None and follower is None:
+            return stepper.step(t, state, noise), memory, None, None
         state, increments = stepper.step_with_record(t, state, noise)
+        known = None if follower is None else follower.step(t, known, increments)
+        if record is None:
+            return state, memory, known, None
         (sums, tape), columns = record, sum_columns(loop.record, increments)
         if tape is not None:
             tape = with_clicks(tape, columns[np.asarray(counters(loop.record))], dt, key, trajectories)
-        return state, memory, (sums + columns, tape)
+        return state, memory, known, (sums + columns, tape)
 
     def two_steps(carried: tuple, t: jax.Array, dt: jax.Array, noise: Any) -> tuple:
         return one_step(one_step(carried, t, dt, noise.even()), t + dt, dt, noise.odd())
@@ -140,6 +153,7 @@ def _drawing(loop: Loop) -> tuple[Any, int]:
 def _advance(
     loop: Loop,
     stepper: Stepper,
+    follower: Follower | TwoFollowers | None,
     colouring: Colouring | None,
     budget: Budget,
     key: jax.Array,
@@ -154,7 +168,7 @@ def _advance(
     well: XLA would otherwise evaluate the generator once for every place where a number is used.
     """
     draw, stride = _drawing(loop)
-    body = _steps(loop, stepper, colouring, key, trajectories)
+    body = _steps(loop, stepper, follower, colouring, key, trajectories)
 
     def interval(carry: tuple, t: jax.Array, first: jax.Array, steps: jax.Array, dt: jax.Array) -> Any:
         def step(index: jax.Array, carried: Any, noise: Any) -> Any:
@@ -179,7 +193,7 @@ def _advance(
 def _through_bins(
     advance: Any, carry: tuple, written: tuple, interval: tuple, bins: jax.Array, slot: jax.Array
 ) -> tuple:
-    """(((state, memory), noise), written) after one interval, whose record is summed over so many equal parts.
+    """(((state, memory, known), noise), written) after one interval, whose record is summed over so many equal parts.
 
     written: sums (bins, column, block) of the whole run, and the tape of clicks; slot: of the first part in it. Where
     an edge divides a part, what is written down on both its sides adds up.
@@ -188,13 +202,12 @@ def _through_bins(
     each = steps // bins
 
     def one_bin(index: jax.Array, carry: tuple) -> tuple:
-        ((state, memory), noise), (sums, tape) = carry
+        (carried, noise), (sums, tape) = carry
         done = index * each
-        carried = state, memory, (jnp.zeros_like(sums[0]), tape)
-        (state, memory, (record, tape)), noise = advance(
-            (carried, noise), t + done.astype(dt.dtype) * dt, first + done, each, dt
+        (*carried, (record, tape)), noise = advance(
+            ((*carried, (jnp.zeros_like(sums[0]), tape)), noise), t + done.astype(dt.dtype) * dt, first + done, each, dt
         )
-        return ((state, memory), noise), (sums.at[slot + index].add(record), tape)
+        return (tuple(carried), noise), (sums.at[slot + index].add(record), tape)
 
     sums, tape = written
     return lax.fori_loop(0, bins, one_bin, (carry, (sums, None if tape is None else tape.next_interval())))
@@ -213,10 +226,11 @@ def run_block(
     """`observe` of one block at every saved time, stacked on a leading time axis.
 
     psi0: as of `starting_states`. first: index of the first trajectory that draws noise. observe: from the tuple of
-    states in the given basis, each (dim, loop.columns), one for each of the scheme's weights; where something is
-    recorded to a dictionary, to which "records" (bins, column, block) are added, and "clicks" (3, loop.clicks, block)
-    where their times are remembered, as of `jumps.kernel.run_block`, the intervals those of the grid. reduce: of what
-    is observed at one time of all columns, what is kept.
+    states in the given basis, each (dim, loop.columns), one for each of the scheme's weights, or of the one conditional
+    density matrix (dim, dim, loop.columns); where something is recorded to a dictionary, to which "records" (bins,
+    column, block) are added, and "clicks" (3, loop.clicks, block) where their times are remembered, as of
+    `jumps.kernel.run_block`, the intervals those of the grid. reduce: of what is observed at one time of all columns,
+    what is kept.
     """
     dtype = psi0.real.dtype
     trajectories = first.astype(jnp.uint32) + jnp.arange(loop.block, dtype=jnp.uint32)
@@ -224,25 +238,29 @@ def run_block(
     memory = None if colouring is None else colouring.start(key, trajectories, budget.real_normals, dtype)
     drawn = budget if colouring is None else colouring.budget(budget)
     shared = loop.scheme.prepare(frame, grid.lengths[0]) if loop.uniform else None
+    first_follower = _follower(loop, grid.ends[0], grid.lengths[0])
 
-    def give(states: States, phase: jax.Array | None) -> Any:
+    def give(states: States, known: Any, phase: jax.Array | None) -> Any:
+        if first_follower is not None:
+            return observe(first_follower.densities(known))
         given = tuple(frame.from_frame(psi) for psi in states)
         return observe(given if phase is None else tuple(phase * psi for psi in given))
 
     def visit(carry: tuple, interval: tuple) -> tuple:
-        state, memory, noise, step, written = carry
+        state, memory, known, noise, step, written = carry
         t, t_next, steps, dt, phase, bins, slot = interval
         stepper = loop.scheme.prepare(frame, dt) if shared is None else shared
         state = stepper.resume(t, state) if shared is None else state
-        advance = _advance(loop, stepper, colouring, drawn, key, trajectories, dtype)
+        follower = first_follower if shared is not None else _follower(loop, t, dt)
+        advance = _advance(loop, stepper, follower, colouring, drawn, key, trajectories, dtype)
         if written is None:
-            (state, memory, _), noise = advance(((state, memory, None), noise), t, step, steps, dt)
+            (state, memory, known, _), noise = advance(((state, memory, known, None), noise), t, step, steps, dt)
         else:
-            carried, place = ((state, memory), noise), (t, step, steps, dt)
-            ((state, memory), noise), written = _through_bins(advance, carried, written, place, bins, slot)
-        seen = give(stepper.extract(t_next, state), phase)
+            carried, place = ((state, memory, known), noise), (t, step, steps, dt)
+            ((state, memory, known), noise), written = _through_bins(advance, carried, written, place, bins, slot)
+        seen = give(stepper.extract(t_next, state), known, phase)
         state = stepper.suspend(t_next, state) if shared is None else state
-        return (state, memory, noise, step + steps, written), reduce(seen)
+        return (state, memory, known, noise, step + steps, written), reduce(seen)
 
     # One column until all is done that trajectories share. XLA's processor backend (jaxlib 0.10) also reads beyond
     # the operand in a product of a matrix and a broadcast vector that is summed afterwards.
@@ -257,10 +275,12 @@ def run_block(
     step = jnp.zeros((), grid.steps.dtype)
     noise = _drawing(loop)[0](key, trajectories, step, drawn, dtype)
     written = _nothing_written(loop, dtype)
-    (*_, written), later = _scan_intervals(loop, visit, (start, memory, noise, step, written), intervals)
+    known = None if first_follower is None else first_follower.start(loop.columns)
+    (*_, written), later = _scan_intervals(loop, visit, (start, memory, known, noise, step, written), intervals)
     if grid.saved is not None:
         later = jax.tree.map(lambda each: each[grid.saved], later)
-    at_start = reduce(jax.tree.map(spread, give(states, start_phase)))
+    seen = give(states, known, start_phase)
+    at_start = reduce(seen if known is not None else jax.tree.map(spread, seen))
     seen = jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), at_start, later)
     if written is None:
         return seen
@@ -273,6 +293,11 @@ def _nothing_written(loop: Loop, dtype: np.dtype) -> tuple[jax.Array, Tape | Non
         return None
     tape = blank_tape(loop.clicks, loop.block, dtype) if loop.clicks else None
     return jnp.zeros((loop.bins, len(loop.record), loop.block), dtype), tape
+
+
+def _follower(loop: Loop, t: jax.Array, dt: jax.Array) -> Follower | TwoFollowers | None:
+    """The filter of steps of this length; None where nothing is conditioned."""
+    return None if loop.conditioning is None else loop.conditioning.follow(t, dt)
 
 
 def _scan_intervals(loop: Loop, visit: Any, carry: tuple, intervals: tuple) -> tuple[tuple, Any]:

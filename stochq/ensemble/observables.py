@@ -20,6 +20,8 @@ _HERMITICITY = 1e-8
 class Readout(Module):
     """The values of all observables on states: diagonals (n1, dim), dense operators (n2, dim, dim), callables.
 
+    of_densities: whether states are density matrices.
+
     Values come in the order diagonals, dense, callables; `names` is in that order.
     """
 
@@ -27,22 +29,36 @@ class Readout(Module):
     dense: Any
     callables: tuple[Callable, ...]
     names: tuple[str, ...] = eqx.field(static=True)
+    of_densities: bool = eqx.field(static=True, default=False)
 
     def __call__(self, psi: jax.Array) -> jax.Array:
-        """The values (observables, trajectories) on states (dim, trajectories); callables see one state at a time."""
+        """The values (observables, trajectories) on states (dim, trajectories) or density matrices (dim, dim,
+        trajectories); callables see one state at a time."""
         parts = []
         if self.diagonals is not None:
-            parts.append(multiply(self.diagonals, populations(psi)))
+            levels = jnp.diagonal(psi).T.real if self.of_densities else populations(psi)
+            parts.append(multiply(self.diagonals, levels))
         if self.dense is not None:
-            count, dim = self.dense.shape[:2]
-            images = apply_matrix(self.dense.reshape(-1, dim), psi).reshape(count, *psi.shape)
-            parts.append(jax.vmap(inner, in_axes=(None, 0))(psi, images)[:, 0].real)
+            parts.append(traces_of_products(self.dense, psi) if self.of_densities else _expectations(self.dense, psi))
         names = self.names[len(self.names) - len(self.callables) :]
         parts.extend(
             jax.vmap(lambda state, f=f, name=name: _value(name, f(state)), -1, -1)(psi)
             for name, f in zip(names, self.callables, strict=True)
         )
         return jnp.concatenate(parts)
+
+
+def _expectations(operators: Array, psi: jax.Array) -> jax.Array:
+    """⟨O⟩ of operators (n, dim, dim), (n, trajectories)."""
+    count, dim = operators.shape[:2]
+    images = apply_matrix(operators.reshape(-1, dim), psi).reshape(count, *psi.shape)
+    return jax.vmap(inner, in_axes=(None, 0))(psi, images)[:, 0].real
+
+
+def traces_of_products(operators: Array, rho: jax.Array) -> jax.Array:
+    """Tr(Oρ) of Hermitian operators (n, dim, dim) and matrices (dim, dim, *columns), real, (n, *columns)."""
+    rows, flat = operators.reshape(len(operators), -1), rho.reshape(-1, *rho.shape[2:])
+    return multiply(rows.real, flat.real) + multiply(rows.imag, flat.imag)
 
 
 def _value(name: str, value: Array | Number) -> jax.Array:
@@ -54,8 +70,11 @@ def _value(name: str, value: Array | Number) -> jax.Array:
     return jnp.reshape(jnp.asarray(value).real, (1,))
 
 
-def readout(observables: Mapping[str, Observable], dim: int) -> Readout:
-    """Check and sort observables by kind: {name: (dim,) | (dim, dim) | callable(psi) -> float}."""
+def readout(observables: Mapping[str, Observable], dim: int, of_densities: bool = False) -> Readout:
+    """Check and sort observables by kind: {name: (dim,) | (dim, dim) | callable(psi) -> float}.
+
+    of_densities: whether they are read from density matrices.
+    """
     if not observables:
         raise ValueError("observables: expected at least one {name: operator}; got none.")
     kinds: dict[str, dict[str, Any]] = {"diagonal": {}, "dense": {}, "callable": {}}
@@ -69,7 +88,7 @@ def readout(observables: Mapping[str, Observable], dim: int) -> Readout:
     names = tuple(name for kind in kinds.values() for name in kind)
     diagonals = stacked(list(kinds["diagonal"].values())) if kinds["diagonal"] else None
     dense = _stack_dense(list(kinds["dense"].values())) if kinds["dense"] else None
-    return Readout(diagonals, dense, tuple(kinds["callable"].values()), names)
+    return Readout(diagonals, dense, tuple(kinds["callable"].values()), names, of_densities)
 
 
 def _stack_dense(matrices: list[Array]) -> Array:

@@ -244,7 +244,11 @@ def pilot_run(task: Task, grid: TimeGrid, size: int, jump_rate: JumpRate | None 
     watched = replace(
         task, scheme=pair, observables=observables, statistics={}, monitors={}, recording=None, seed=PILOT_SEED
     )
-    problem = build_problem(watched, grid)
+    return sample_of(task, build_problem(watched, grid), size, jump_rate)
+
+
+def sample_of(task: Task, problem: Problem, size: int, jump_rate: JumpRate | None = None) -> PilotSample:
+    """What at least `size` trajectories of a problem show at its two levels, the finer one first."""
     seen = list(
         thread_pool(workers()).map(
             partial(_levels_of_block, problem, task.precision), range(-(-size // problem.loop.block))

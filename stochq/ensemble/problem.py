@@ -11,6 +11,7 @@ from stochq.accuracy.grid import TimeGrid
 from stochq.accuracy.search import MOST_STEPS
 from stochq.arrays import Array, is_concrete
 from stochq.ensemble.batch import Problem
+from stochq.ensemble.conditional import conditioning_of
 from stochq.ensemble.jumps.log import CLICKS, ClickLog
 from stochq.ensemble.kernel import GridArrays, Loop
 from stochq.ensemble.observables import readout
@@ -29,13 +30,16 @@ def build_problem(task: Task, grid: TimeGrid, antithetic: bool = False, clicks: 
     """The arguments of a device call, in the run's precision. antithetic: each trajectory beside its mirror image;
     clicks: of how many of a trajectory the times are remembered."""
     equation, scheme, frame = task.equation, task.scheme, task.frame
-    read = readout(task.watched, task.dim)
-    block = block_size(task.dim, scheme.smallest_block(equation))
+    read = readout(task.watched, task.dim, task.conditional)
+    block = block_size(task.dim**2 if task.conditional else task.dim, scheme.smallest_block(equation))
     paired = grid.even and not scheme.doubles_steps and shares_draws(scheme, frame)
     loop = Loop(scheme, block // 2 if antithetic else block, grid.uniform, paired, antithetic=antithetic)
     recording = task.recording
     if recording is not None:
         loop = loop._replace(record=recording.columns, bins=int(recording.bins.sum()), clicks=clicks)
+    if task.conditional:
+        longest = float(grid.lengths.max())
+        loop = loop._replace(conditioning=conditioning_of(equation, task.psi, grid.ends, longest))
     points = covariance_points(len(read.names), len(grid.times))
     statistics: dict[str, Statistic] = {MEAN: Mean(), COVARIANCE: Covariance(points)}
     statistics |= {name: statistic.combining(scheme.weights) for name, statistic in task.statistics.items()}

@@ -44,6 +44,11 @@ def counters(columns: tuple[RecordColumn, ...]) -> list[int]:
     return [place for place, column in enumerate(columns) if column.part == "N"]
 
 
+def columns_of(line: Line, kind: Kind) -> list[RecordColumn]:
+    """The columns of one record."""
+    return [RecordColumn(line.sources, part) for part in _PARTS[kind]]
+
+
 def sum_columns(columns: tuple[RecordColumn, ...], increments: tuple[jax.Array | None, ...]) -> jax.Array:
     """The increments of the columns, (column, block), from those of all channels, (K, block) each."""
     rows = []
@@ -83,10 +88,8 @@ class Recording:
 
     @property
     def columns(self) -> tuple[RecordColumn, ...]:
-        found: list[RecordColumn] = []
-        for line, kind in zip(self.lines, self.kinds, strict=True):
-            found += [RecordColumn(line.sources, part) for part in _PARTS[kind]]
-        return tuple(found)
+        lines = zip(self.lines, self.kinds, strict=True)
+        return tuple(column for line, kind in lines for column in columns_of(line, kind))
 
     @property
     def counters(self) -> tuple[str, ...]:
@@ -153,22 +156,32 @@ class Records(Statistic):
 
 
 def recording_of(
-    equation: Equation, scheme: Scheme, saved: np.ndarray, records: bool | Sequence[str], interval: float | None
+    equation: Equation,
+    scheme: Scheme,
+    saved: np.ndarray,
+    records: bool | Sequence[str],
+    interval: float | None,
+    asked: str = "records",
 ) -> Recording | None:
     """What is to be recorded, checked; None where nothing is.
 
     records: True for all of the equation's lines, or their names. interval: the length of the record's intervals; None
-    takes those between saved times.
+    takes those between saved times. asked: the argument that asks for them.
     """
     if records is False:
         if interval is not None:
             raise ValueError(f"interval: expected None without records; got {interval!r}. Pass records=True beside it.")
         return None
-    lines = _chosen(equation, records)
+    lines = _chosen(equation, records, asked)
     kinds: tuple[Kind, ...] = tuple(equation.record_kind(line) for line in lines)
     for channel in {channel for line in lines for channel, _ in line.sources}:
         if problem := scheme.missing_record(equation.channels[channel]):
-            raise ValueError(f"records: expected a scheme that returns them: {problem}.")
+            raise ValueError(f"{asked}: expected a scheme that returns records: {problem}.")
+    if scheme.feeds_back and equation.fed_back:
+        raise ValueError(
+            f"{asked}: expected False with feedback= on an equation from markovian_feedback: no filter knows both. Let "
+            "one controller do both."
+        )
     scales, drifts = [], []
     for line, kind in zip(lines, kinds, strict=True):
         written = _written(equation, line, kind)
@@ -180,11 +193,11 @@ def recording_of(
     return Recording(lines, kinds, bins, np.array(scales), np.array(drifts), means, scheme.feeds_back)
 
 
-def _chosen(equation: Equation, records: bool | Sequence[str]) -> tuple[Line, ...]:
+def _chosen(equation: Equation, records: bool | Sequence[str], asked: str) -> tuple[Line, ...]:
     lines = equation.lines
     known = ", ".join(repr(line.name) for line in lines)
     if not lines:
-        raise ValueError(f"records: expected an equation that has some; {_why_none(equation)}.")
+        raise ValueError(f"{asked}: expected an equation that has records; {_why_none(equation)}.")
     if isinstance(records, bool):
         return lines
     if isinstance(records, str) or not isinstance(records, Sequence) or not records:

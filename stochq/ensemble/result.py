@@ -42,7 +42,8 @@ class EnsembleResult:
     came in pairs with opposite noise; stderr then comes from the means over pairs, and the covariance is twice theirs.
     records: what the detectors wrote down, a `sq.measurement.Record` of all trajectories in their order (failed ones
     are NaN), `records[name]` (trajectory, interval), or None. The kept states are those of one who loses nothing: where
-    a detector's efficiency is below 1, or an operator is unread, they know more than the records tell.
+    a detector's efficiency is below 1, or an operator is unread, they know more than the records tell. Of a run with
+    conditional=True they are density matrices given the records, (trajectory, time, dim, dim).
     clicks {name: `sq.measurement.Clicks`}: the times of all clicks of a counter, where records are asked for; uniform
     over the step in which they are counted where steps are made. kept_values {name: (trajectory, time)}: of the
     observables on the kept states. kept_rows (trajectory,): the row of records and clicks that each kept state belongs
@@ -242,7 +243,7 @@ def _why_no_clicks(result: EnsembleResult) -> str:
 
 # What the parts of a problem are made of, in the words of who runs it.
 PARTS = {
-    "loop": "the scheme or antithetic pairs",
+    "loop": "the scheme, antithetic pairs or conditional",
     "frame": "the equation",
     "grid": "times or dt",
     "psi0": "psi0",

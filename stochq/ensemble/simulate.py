@@ -13,6 +13,8 @@ from stochq.arrays import ArrayLike, Observable, check_numbers
 from stochq.ensemble.any_law import Question, check_linear, choose_law
 from stochq.ensemble.assemble import assemble
 from stochq.ensemble.batch import Problem
+from stochq.ensemble.conditional import check_conditional
+from stochq.ensemble.conditional_step import plan_conditional
 from stochq.ensemble.grid_checks import check_grid_state, grid_monitors, warn_about_grid
 from stochq.ensemble.jumps.log import CLICKS
 from stochq.ensemble.jumps.problem import has_exact_jumps
@@ -60,6 +62,7 @@ def simulate(
     keep: int = 0,
     records: bool | Sequence[str] = False,
     interval: float | None = None,
+    conditional: bool = False,
     feedback: Loop | None = None,
     antithetic: bool | None = None,
     progress: bool | None = None,
@@ -90,7 +93,7 @@ def simulate(
         precision: of the states; statistics are double in any case.
         batch: trajectories per device call.
         keep: so many first trajectories are returned whole, as `result.kept`: the states of one who loses nothing,
-            whatever the detectors' efficiency.
+            whatever the detectors' efficiency; with `conditional` density matrices.
         antithetic: trajectories in pairs with opposite noise. None: with a tolerance, as long as it helps.
         records: True, or names among `equation.lines`, for what the detectors wrote down: `result.records[name]` is
             (trajectory, interval), the mean current over each interval, made of the very noise that drove the
@@ -99,6 +102,11 @@ def simulate(
             clicks as well: to rounding for jumps without a time step, else drawn uniformly over the step that counts
             them, which keeps distributions of times right to the second order in dt.
         interval: of the records, where it is shorter than those between the saved times, each of which it divides.
+        conditional: whether what is looked at is, instead of the trajectory's own state, the density matrix ρ_c given
+            what all detectors wrote down on it, at the resolution of the steps. Means of operators have the same
+            expectation; functions among the observables are of ρ_c (dim, dim), such as its purity
+            `lambda rho: jnp.vdot(rho, rho).real`; `result.kept` is (trajectory, T, dim, dim). A step of ρ_c is a
+            completely positive map of second order in dt.
         feedback: `sq.feedback.Loop(controller, {name: operator})`, which drives every trajectory by its own record; of
             first order in dt.
         progress: whether a bar is shown. None: on a terminal.
@@ -124,11 +132,13 @@ def simulate(
     keep = check_count("keep", keep, 0, most=trajectories)
     seed = check_count("seed", seed, 0, most=2**63 - 1)
     check_options(precision, batch)
-    asked, plain, statistics = _split_observables(observables, equation.dim)
-    single = _asks_for_single_trajectories(keep, records, statistics)
+    shape = (equation.dim,) * (2 if conditional else 1)
+    asked, plain, statistics = _split_observables(observables, shape)
+    single = "conditional=True" if conditional else _asks_for_single_trajectories(keep, records, statistics)
     if is_left_open(equation):
         check_linear(plain, single or ("" if feedback is None else "feedback"))
-    check_no_step(equation, scheme, dt, antithetic, interval)
+    if not conditional:
+        check_no_step(equation, scheme, dt, antithetic, interval)
     averages = tolerance is not None and dt is None and not single
     given = scheme
     if feedback is None:
@@ -141,15 +151,20 @@ def simulate(
     pairs = _pairs(antithetic, trajectories, single, statistics, tolerance, dt)
     monitors = grid_monitors(equation)
     recording = recording_of(equation, scheme, times, records, interval)
+    if conditional:
+        check_conditional(equation, scheme, times, tolerance)
     task = Task(
-        equation, frame_of(equation), psi, times, plain, scheme, precision, seed, statistics, monitors, recording
-    )
+        equation, frame_of(equation), psi, times, plain, scheme, precision, seed, statistics, monitors, recording,
+        conditional,
+    )  # fmt: skip
     execution, plan, told = Execution(precision, batch, progress), None, {}
     if is_left_open(equation):
         task, plan, told = choose_law(task, Question(trajectories, tolerance, dt, pairs, given, averages), execution)
-    if has_exact_jumps(task.equation):
+    if has_exact_jumps(task.equation) and not conditional:
         result = simulate_jumps(task, trajectories, tolerance, keep, asked, execution)
     else:
+        if conditional:
+            plan = plan_conditional(task, trajectories, dt)
         plan = plan or plan_step(task, trajectories, dt, tolerance)
         result = _simulate_steps(task, plan, trajectories, tolerance, pairs, keep, asked, execution)
     result.info.update(told)
@@ -190,7 +205,8 @@ def _simulate_steps(
         report_on(result, target, totals, trajectories)
     warn_about_grid(result.info)
     phases = constant_phases(task, task.times) if problem.grid.phases is None else None
-    return with_kept(result, problem, min(keep, totals.done), task.precision, phases, task.equation)
+    done = min(keep, totals.done)
+    return with_kept(result, problem, done, task.precision, phases, task.equation, task.conditional)
 
 
 def _as_made(plan: StepPlan, grid: TimeGrid) -> StepPlan:
@@ -274,9 +290,13 @@ def check_options(precision: str, batch: int | None) -> None:
 
 
 def _split_observables(
-    observables: Mapping[str, Observable | Statistic], dim: int
+    observables: Mapping[str, Observable | Statistic], shape: tuple[int, ...]
 ) -> tuple[list[str], dict[str, Any], dict[str, Statistic]]:
-    """All names in the user's order, real rows of the observables whose mean is wanted, and statistics by name."""
+    """All names in the user's order, real rows of the observables whose mean is wanted, and statistics by name.
+
+    shape: of a state, (dim,) or (dim, dim).
+    """
+    dim = shape[0]
     if not isinstance(observables, Mapping):
         raise ValueError(f"observables: expected a mapping {{name: operator}}; got {type(observables).__name__}.")
     statistics: dict[str, Statistic] = {
@@ -289,8 +309,8 @@ def _split_observables(
             operator: Any = value.operator
             readout({name: operator}, dim)
             if callable(operator):
-                check_state_function(f"observables[{name!r}]", operator, dim)
-                if has_complex_values(operator, dim):
+                check_state_function(f"observables[{name!r}]", operator, *shape)
+                if has_complex_values(operator, *shape):
                     raise ValueError(
                         f"observables[{name!r}]: expected a function with real values for a histogram; got complex "
                         "ones. Take jnp.real(...) of them."
@@ -298,7 +318,7 @@ def _split_observables(
     plain: dict[str, Any] = {name: value for name, value in observables.items() if name not in statistics}
     for name, value in plain.items():
         if callable(value):
-            check_state_function(f"observables[{name!r}]", value, dim)
+            check_state_function(f"observables[{name!r}]", value, *shape)
     if not plain:
         plain = {"norm": np.ones(dim)}
-    return list({**observables, **plain}), real_rows(plain, dim), statistics
+    return list({**observables, **plain}), real_rows(plain, *shape), statistics

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from stochq.arrays import ArrayLike, Observable, as_matrix
+from stochq.ensemble.observables import traces_of_products
 from stochq.functions import user_function
 from stochq.module import Module, as_tree
 from stochq.systems.linear import apply_matrix, populations
@@ -26,7 +27,7 @@ class Statistic(Module):
     Give one among the observables, `observables={"name": Largest(), ...}`; it appears as `result.statistics["name"]`.
     `needs` says what it is made from:
 
-    "states": (time, dim, block), the default;
+    "states": (time, dim, block), the default; density matrices (time, dim, dim, block) of `conditional=True`;
     "values": of the observables, (time, observables, block), diagonals first, then matrices, then functions;
     "runs": states of all runs that a scheme combines, (time, runs, dim, block);
     "differences": where trajectories run in antithetic pairs, half the differences of values within each.
@@ -237,7 +238,7 @@ class Density(Statistic):
         return Density(shares)
 
     def block(self, data: jax.Array, weights: jax.Array) -> tuple[jax.Array, jax.Array]:
-        parts = [share * _outer(data[:, run], weights) for run, share in enumerate(self.shares)]
+        parts = [share * _mean_density(data[:, run], weights) for run, share in enumerate(self.shares)]
         total = sum(parts[1:], parts[0])
         return jnp.sum(weights), total
 
@@ -248,8 +249,10 @@ class Density(Statistic):
         return total[1] / max(float(total[0]), 1.0)
 
 
-def _outer(states: jax.Array, weights: jax.Array) -> jax.Array:
-    """Σ weight ψψ†, (time, dim, dim)."""
+def _mean_density(states: jax.Array, weights: jax.Array) -> jax.Array:
+    """Σ weight ψψ†, (time, dim, dim), or Σ weight ρ of density matrices."""
+    if states.ndim == 4:
+        return jnp.sum(states * weights[None, None, None], axis=-1)
     return jnp.einsum("tib,tjb->tij", states * weights[None, None], states.conj(), precision=jax.lax.Precision.HIGHEST)
 
 
@@ -279,9 +282,12 @@ class Histogram(Statistic):
         return self.edges.size - 1
 
     def value(self, psi: jax.Array) -> jax.Array:
-        """The observable's value on one state."""
+        """The observable's value on one state, ψ (dim,) or ρ (dim, dim)."""
         if callable(self.operator):
             return jnp.reshape(self.operator(psi).real, ())
+        if psi.ndim == 2:
+            rows = self.operator if self.operator.ndim == 2 else jnp.diag(self.operator)
+            return traces_of_products(rows[None], psi)[0]
         if self.operator.ndim == 1:
             return jnp.sum(self.operator * populations(psi))
         return jnp.sum(psi.conj() * apply_matrix(self.operator, psi)).real

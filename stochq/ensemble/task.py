@@ -21,7 +21,7 @@ class Task:
     psi: the initial state (dim,), or a mixed one's eigenvectors times the roots of their weights (dim, rank);
     times (T,); observables: whose means are wanted, in the order of a readout; monitors: functions that the run watches
     besides; statistics: of states, by name; frame: the basis in which it is stepped; recording: what is written down,
-    None where nothing is.
+    None where nothing is; conditional: whether what is looked at are density matrices given the records.
     """
 
     equation: Equation
@@ -35,6 +35,7 @@ class Task:
     statistics: Mapping[str, Statistic] = field(default_factory=dict)
     monitors: Mapping[str, Any] = field(default_factory=dict)
     recording: Recording | None = None
+    conditional: bool = False
 
     @cached_property
     def edges(self) -> np.ndarray:

@@ -15,20 +15,17 @@ from stochq.arrays import Array, check_numbers
 from stochq.compiling import compiled
 from stochq.equation import Equation
 from stochq.inference.observed import as_monitored, electronics, initial_state, parts_of_bins, slots
-from stochq.instruments.choose import LARGEST_EXACT, build
+from stochq.instruments.choose import LARGEST_EXACT, build, most_clicks
 from stochq.instruments.exact import ExactInstrument
 from stochq.instruments.hermite import hermite
 from stochq.instruments.instrument import Observed, Written
-from stochq.instruments.superoperators import total_loss, traces
+from stochq.instruments.superoperators import traces
 from stochq.measurement import Record
-from stochq.measurement.line import WatchedParts
 from stochq.measurement.record import COLUMNS, Kind
 from stochq.systems.checks import check_count, check_times
 
 # Newton's steps, each at most one standard deviation; from Φ⁻¹(u) a handful is enough.
 _STEPS = 12
-# The chance of more clicks in a bin than are drawn.
-_RARE = 1e-12
 # Records that one call of the device draws.
 _RECORDS = 4096
 
@@ -77,24 +74,14 @@ def sample_records(equation: Equation, state: ArrayLike, times: ArrayLike, *, re
         initial = initial_state(state, equation.dim)
         parts, lengths, which = parts_of_bins(equation, known, times)
         nothing = Written(np.zeros((0, 0, 0)), np.zeros((0, 0, 0)), which)
-        instrument = build("exact", Observed(parts, lengths, nothing, np.zeros(0), _most_clicks(parts, lengths)))
+        most = most_clicks(parts, float(np.max(lengths)))
+        instrument = build("exact", Observed(parts, lengths, nothing, np.zeros(0), most))
         key = jax.random.key_data(jax.random.key(seed))
         counters, size = parts.counted.shape[-3], min(records, _RECORDS)
         draw = partial(_drawn, instrument, counters, initial, key, which, size)
         blocks = [jax.device_get(draw(np.int64(first))) for first in range(0, records, _RECORDS)]
     current, clicks = (np.concatenate(parts, axis=-1)[..., :records] for parts in zip(*blocks, strict=True))
     return Record(times, _raw(known, current, clicks, np.diff(times)), names, kinds)
-
-
-def _most_clicks(parts: WatchedParts, lengths: np.ndarray) -> int:
-    """Clicks of one counter in the longest bin, of which more are as rare as a rounding error."""
-    if not parts.counted.shape[-3]:
-        return 0
-    from scipy.stats import poisson
-
-    loss = np.asarray(total_loss(np.asarray(parts.counted).reshape(-1, *parts.counted.shape[-2:])))
-    rate = np.linalg.norm(loss, 2) + np.max(parts.dark)
-    return int(poisson.isf(_RARE, rate * np.max(lengths)))
 
 
 def _raw(known: list, current: np.ndarray, clicks: np.ndarray, widths: np.ndarray) -> np.ndarray:

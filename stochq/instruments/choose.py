@@ -17,7 +17,7 @@ from stochq.instruments.hermite import Powers, powers_up_to
 from stochq.instruments.instrument import Instrument, Observed
 from stochq.instruments.kraus import kraus_instrument
 from stochq.instruments.low_rank import low_rank_instrument
-from stochq.instruments.words import moments
+from stochq.instruments.words import Pairs, moments, not_commuting, unordered
 from stochq.measurement.line import WatchedParts
 from stochq.systems.checks import check_count
 
@@ -29,6 +29,8 @@ LARGEST_EXACT = {0: 8, 1: 8, 2: 8, 3: 4}
 # JAX traces the parameters, where their size is not known.
 _MOST, _TRACED = {0: 0, 1: 42, 2: 30, 3: 16}, {0: 0, 1: 16, 2: 12, 3: 9}
 _DEGREES = (4, 6, 8, 10, 12, 14, 16, 20, 24, 28, 40)
+# The chance of more clicks in a bin than are counted.
+_RARE = 1e-12
 # What the first terms left out may be, for typical records, and what is refused.
 _NEGLIGIBLE, _TOO_MUCH = 1e-13, 1e-6
 # With the fourth the work is 256 times that of the bin itself.
@@ -71,6 +73,9 @@ def choose(observed: Observed, state: Array, method: str, *, rank: int | None = 
     dark = counters and not (is_concrete(observed.parts.dark) and not np.any(observed.parts.dark))
     # Clicks at unknown times beside a current leave a mixture, and so do dark ones.
     lossless = observed.parts.lost.shape[-3] == 0 and np.ndim(state) == 1 and not linear
+    # So does the unknown order of what is written down within a bin.
+    if is_concrete(observed.parts):
+        lossless = lossless and not unordered(observed.parts) and not not_commuting(observed.parts.counted)
     return "pure" if lossless and not dark and not (counters and currents) else "mixed"
 
 
@@ -108,16 +113,17 @@ def build(kind: Kind, observed: Observed, halvings: int = 0) -> Instrument:
     """The instrument of the observed equation's bins; halvings: how often they are halved inside."""
     if kind == "exact":
         return _exact(observed)
+    pairs = unordered(observed.parts)
     if halvings:
         make = halved_instrument if not is_concrete(observed.parts) else _compiled_halved
-        return make(observed.parts, observed.lengths, halvings)
+        return make(observed.parts, observed.lengths, halvings, pairs)
     if isinstance(kind, int):
-        return _compiled_low_rank(observed.parts, observed.lengths, kind)
+        return _compiled_low_rank(observed.parts, observed.lengths, kind, pairs)
     traced = not is_concrete(observed.parts)
     if kind == "commuting":
         return (commuting_instrument if traced else _compiled_commuting)(observed.parts, observed.lengths)
     make = _kraus if traced else _compiled_kraus
-    return make(observed.parts, observed.lengths, kind == "pure", observed.most_clicks)
+    return make(observed.parts, observed.lengths, kind == "pure", observed.most_clicks, pairs)
 
 
 def _why_not_commuting(parts: WatchedParts) -> str:
@@ -129,8 +135,8 @@ def _why_not_commuting(parts: WatchedParts) -> str:
     return ""
 
 
-def _kraus(parts: WatchedParts, lengths: Array, pure: bool, most_clicks: int) -> Instrument:
-    return kraus_instrument(parts, lengths, pure=pure, most_clicks=most_clicks)
+def _kraus(parts: WatchedParts, lengths: Array, pure: bool, most_clicks: int, pairs: Pairs) -> Instrument:
+    return kraus_instrument(parts, lengths, pure=pure, most_clicks=most_clicks, pairs=pairs)
 
 
 _compiled_kraus, _compiled_commuting = compiled(_kraus), compiled(commuting_instrument)
@@ -166,6 +172,18 @@ def _enough(left_out: np.ndarray, longest: float) -> int:
             f"what was written down converges; the longest is {longest:.3g}. Take shorter bins."
         )
     return next((degree for degree in degrees if left_out[degree] < _NEGLIGIBLE), degrees[-1])
+
+
+def most_clicks(parts: WatchedParts, longest: float) -> int:
+    """Clicks in the longest bin, of which more are as rare as a rounding error.
+
+    parts: of all bins, or with a leading axis (bins, ...).
+    """
+    if not parts.counted.shape[-3]:
+        return 0
+    from scipy.stats import poisson
+
+    return int(poisson.isf(_RARE, _largest_rate(parts) * longest))
 
 
 def _largest_rate(parts: WatchedParts) -> float:

@@ -20,6 +20,7 @@ import numpy as np
 from stochq.arrays import Array
 from stochq.instruments.instrument import Instrument, Written
 from stochq.instruments.kraus import MixedKraus, hermitian, kraus_instrument
+from stochq.instruments.words import Pairs
 from stochq.measurement.line import WatchedParts
 
 # More currents than these have too many values of z.
@@ -61,13 +62,13 @@ class HalvedKraus(Instrument):
         return self.inner.density(state)
 
 
-def halved_instrument(parts: WatchedParts, lengths: Array, halvings: int) -> HalvedKraus:
+def halved_instrument(parts: WatchedParts, lengths: Array, halvings: int, pairs: Pairs = ()) -> HalvedKraus:
     """The instrument of bins of these lengths (bins,), each halved so often.
 
-    parts: of all bins, or with a leading axis (bins, ...); without counters.
+    parts: of all bins, or with a leading axis (bins, ...); without counters. pairs: as of `kraus_instrument`.
     """
     lengths = jnp.asarray(lengths)
-    inner = kraus_instrument(parts, lengths / 2**halvings, pure=False)
+    inner = kraus_instrument(parts, lengths / 2**halvings, pure=False, pairs=pairs)
     assert isinstance(inner, MixedKraus)
     currents = parts.watched.shape[-3]
     mean = jax.vmap(lambda which: _mean_of_records(inner, which, currents, halvings))(jnp.arange(len(lengths)))

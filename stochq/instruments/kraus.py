@@ -12,6 +12,7 @@ States are held as real arrays, real parts above imaginary ones, and matrices as
 of a step is several times faster than complex ones.
 """
 
+from functools import partial
 from typing import Any, NamedTuple, final
 
 import equinox as eqx
@@ -22,7 +23,7 @@ import numpy as np
 from stochq.arrays import Array
 from stochq.instruments.hermite import polynomials
 from stochq.instruments.instrument import Instrument, Written
-from stochq.instruments.words import Words, moments, word_powers, words_of
+from stochq.instruments.words import Pairs, Words, moments, word_powers, words_of
 from stochq.measurement.line import WatchedParts
 
 # Clicks in one bin that are counted in the mean over all records.
@@ -121,7 +122,7 @@ class MixedKraus(KrausInstrument):
         after = _between_clicks(words, values, inside)
         if self.most_clicks:
             after = 0.5 * (
-                self._clicked(words, clicks, after)
+                self._clicked(words, clicks, after, reverse=True)
                 + _between_clicks(words, values, self._clicked(words, clicks, inside))
             )
         return _sandwich(words.half, words.half, after)
@@ -134,8 +135,10 @@ class MixedKraus(KrausInstrument):
         weight = jnp.trace(after[:dim])
         return hermitian(after) / weight[None, None], weight / expected
 
-    def _clicked(self, words: RealWords, clicks: jax.Array, rho: jax.Array) -> jax.Array:
-        for counter, operator in enumerate(words.clicks):
+    def _clicked(self, words: RealWords, clicks: jax.Array, rho: jax.Array, reverse: bool = False) -> jax.Array:
+        """After the clicks of one counter after the other; reverse: the last one first."""
+        counters = list(enumerate(words.clicks))
+        for counter, operator in reversed(counters) if reverse else counters:
             for number in range(1, self.most_clicks + 1):
                 has = clicks[counter] >= number
                 after = (_sandwich(operator, operator, rho) + words.dark[counter] * rho) / number
@@ -146,7 +149,9 @@ class MixedKraus(KrausInstrument):
         return unstacked(state)
 
 
-def kraus_instrument(parts: WatchedParts, lengths: Array, *, pure: bool, most_clicks: int = 0) -> KrausInstrument:
+def kraus_instrument(
+    parts: WatchedParts, lengths: Array, *, pure: bool, most_clicks: int = 0, pairs: Pairs = ()
+) -> KrausInstrument:
     """The instrument of bins of these lengths (bins,).
 
     Args:
@@ -154,16 +159,19 @@ def kraus_instrument(parts: WatchedParts, lengths: Array, *, pure: bool, most_cl
         lengths: (bins,).
         pure: whether states stay kets: nothing is lost, and there are no clicks beside currents and no dark ones.
         most_clicks: of one counter in one bin.
+        pairs: of currents whose order within a bin matters, as `words.unordered` finds them.
     """
-    words, means, lengths = kraus_parts(parts, lengths, merged=pure)
+    words, means, lengths = kraus_parts(parts, lengths, merged=pure, pairs=() if pure else pairs)
     return (PureKraus if pure else MixedKraus)(words, means, lengths, most_clicks)
 
 
-def kraus_parts(parts: WatchedParts, lengths: Array, *, merged: bool) -> tuple[RealWords, jax.Array, jax.Array]:
+def kraus_parts(
+    parts: WatchedParts, lengths: Array, *, merged: bool, pairs: Pairs
+) -> tuple[RealWords, jax.Array, jax.Array]:
     """Words, S and lengths of an instrument; merged: whether the words of the currents hold the half steps."""
     axes = 0 if np.ndim(parts.hamiltonian) == 3 else None
     lengths = jnp.asarray(lengths)
-    words = jax.vmap(words_of, in_axes=(axes, 0))(parts, lengths)
+    words = jax.vmap(partial(words_of, pairs=pairs), in_axes=(axes, 0))(parts, lengths)
     means = _matrices(jax.vmap(mean_of_records)(words))
     return jax.vmap(lambda one: _real(one, merged))(words), means, lengths
 
@@ -188,9 +196,10 @@ def mean_of_records(words: Words) -> jax.Array:
         kept = _dual(jnp.sqrt(weights)[:, None, None] * words.kraus, effect + 0.5 * lost)
         return kept + 0.5 * _dual(words.lost, kept) + 0.25 * _dual(words.lost, lost)
 
-    def clicked(effect: jax.Array) -> jax.Array:
-        """Of any number of clicks, each with its chance."""
-        for counter, operator in reversed(list(enumerate(words.clicks))):
+    def clicked(effect: jax.Array, reverse: bool = False) -> jax.Array:
+        """Of any number of clicks, each with its chance; reverse: the dual of the last counter first."""
+        counters = list(enumerate(words.clicks))
+        for counter, operator in counters if reverse else reversed(counters):
             term = effect
             for number in range(1, _MOST_CLICKS + 1):
                 term = (_dual(operator[None], term) + words.dark[counter] * term) / number
@@ -198,7 +207,7 @@ def mean_of_records(words: Words) -> jax.Array:
         return effect
 
     effect = _dual(words.half[None], identity)
-    effect = 0.5 * (between(clicked(effect)) + clicked(between(effect)))
+    effect = 0.5 * (between(clicked(effect, reverse=True)) + clicked(between(effect)))
     return _dual(words.half[None], effect)
 
 

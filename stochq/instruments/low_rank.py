@@ -16,6 +16,7 @@ from stochq.instruments.kraus import (
     stacked,
     unstacked,
 )
+from stochq.instruments.words import Pairs
 from stochq.measurement.line import WatchedParts
 
 _SQRT_HALF = np.sqrt(0.5)
@@ -80,9 +81,12 @@ class LowRankKraus(KrausInstrument):
         return state.discarded
 
 
-def low_rank_instrument(parts: WatchedParts, lengths: Array, rank: int) -> LowRankKraus:
-    """The instrument of bins of these lengths (bins,); parts: of all bins, or with a leading axis (bins, ...)."""
-    words, means, lengths = kraus_parts(parts, lengths, merged=False)
+def low_rank_instrument(parts: WatchedParts, lengths: Array, rank: int, pairs: Pairs = ()) -> LowRankKraus:
+    """The instrument of bins of these lengths (bins,); parts: of all bins, or with a leading axis (bins, ...).
+
+    pairs: as of `kraus_instrument`.
+    """
+    words, means, lengths = kraus_parts(parts, lengths, merged=False, pairs=pairs)
     return LowRankKraus(words, means, lengths, 0, rank)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from stochq.arrays import Array
 from stochq.compiling import compiled
 from stochq.instruments.hermite import Powers
-from stochq.instruments.words import Words, moments, word_powers, words_of
+from stochq.instruments.words import Pairs, Words, moments, unordered, word_powers, words_of
 from stochq.measurement.line import WatchedParts
 
 # The mean state is followed over so many bins; over few of them where its dimension is above the limit.
@@ -32,20 +32,20 @@ def error_of_width(parts: WatchedParts, lengths: np.ndarray, which: np.ndarray, 
     chosen = np.linspace(0, len(lengths) - 1, min(len(lengths), _KINDS)).astype(int)
     rho = jnp.asarray(state, complex)
     rho = jnp.outer(rho, rho.conj()) if rho.ndim == 1 else rho
-    steps = _FOLLOWED if len(rho) <= _LARGE else _FEW
+    steps, pairs = _FOLLOWED if len(rho) <= _LARGE else _FEW, unordered(parts)
     found = []
     for place in chosen:
         one = WatchedParts(*(np.asarray(part)[place] for part in parts)) if of_time else parts
-        found.append(np.asarray(_largest(one, np.float64(lengths[place]), rho, steps)))
+        found.append(np.asarray(_largest(one, np.float64(lengths[place]), rho, steps, pairs)))
     nearest = np.abs(which[:, None] - chosen).argmin(axis=1)
     errors = np.stack(found)[nearest]
     return float(errors[:, 0].sum() + np.sqrt(np.square(errors[:, 1:]).sum()))
 
 
 @compiled
-def _largest(parts: WatchedParts, length: Array, rho: jax.Array, steps: int) -> jax.Array:
+def _largest(parts: WatchedParts, length: Array, rho: jax.Array, steps: int, pairs: Pairs) -> jax.Array:
     """The errors (1 + K,) of a bin in the worst of the states on the way of the mean, if all bins are like it."""
-    whole, half = words_of(parts, length), words_of(parts, 0.5 * length)
+    whole, half = words_of(parts, length, pairs), words_of(parts, 0.5 * length, pairs)
     root_half = np.sqrt(0.5)
 
     def bin(rho: jax.Array, _: None) -> tuple[jax.Array, jax.Array]:
@@ -62,7 +62,7 @@ def _parts(words: Words, rho: jax.Array) -> jax.Array:
     """The mean state after a bin over all that may be written down, and its parts in proportion to each current,
     (1 + K, dim, dim)."""
     inside = words.half @ rho @ words.half.conj().T
-    early, late = _between(words, _clicked(words, inside)), jax.vmap(lambda one: _clicked(words, one))
+    early, late = _between(words, _clicked(words, inside)), jax.vmap(lambda one: _clicked(words, one, reverse=True))
     after = 0.5 * (early + late(_between(words, inside)))
     return words.half @ after @ words.half.conj().T
 
@@ -80,9 +80,10 @@ def _lost(words: Words, rho: jax.Array) -> jax.Array:
     return jnp.einsum("mab,bc,mdc->ad", words.lost, rho, words.lost.conj())
 
 
-def _clicked(words: Words, rho: jax.Array) -> jax.Array:
-    """Of any number of clicks, each with its chance."""
-    for counter, operator in enumerate(words.clicks):
+def _clicked(words: Words, rho: jax.Array, reverse: bool = False) -> jax.Array:
+    """Of any number of clicks, each with its chance, of one counter after the other; reverse: the last one first."""
+    counters = list(enumerate(words.clicks))
+    for counter, operator in reversed(counters) if reverse else counters:
         term = rho
         for number in range(1, _MOST_CLICKS + 1):
             term = (operator @ term @ operator.conj().T + words.dark[counter] * term) / number

@@ -1,5 +1,6 @@
 """Words: products of the operators of a bin up to second order in its width, gathered by Hermite's polynomials."""
 
+from itertools import combinations
 from math import factorial, prod
 from typing import NamedTuple
 
@@ -7,21 +8,25 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import Array
+from stochq.arrays import Array, is_concrete
 from stochq.instruments.hermite import Powers, powers_up_to
 from stochq.instruments.superoperators import exponential, total_loss
 from stochq.measurement.line import WatchedParts
 
+# Operators whose commutator is smaller than this part of their product commute.
+_ROUNDING = 1e-12
 # A current's operator is of order ½ in the bin's width, the loss of order 1; words to order 2 have four halves.
 _HALVES = 4
+# Pairs of currents, by their columns.
+Pairs = tuple[tuple[int, int], ...]
 
 
 class Words(NamedTuple):
     r"""One bin: ρ ↦ U(…)U† with U half of the Hamiltonian's step, and between them words up to second order.
 
     half: U (dim, dim); where no current is written it holds the loss as well, and waiting for a click is exact.
-    kraus: B_n (powers, dim, dim) of K(y) = Σ_n He_n B_n. lost: √h ℓ (M, dim, dim). clicks: √h L (C, dim, dim).
-    dark: h·d (C,).
+    kraus: B_n (powers, dim, dim) of K(y) = Σ_n He_n B_n. lost: √h ℓ (M, dim, dim), and ½h[c_k, c_l].
+    clicks: √h L (C, dim, dim). dark: h·d (C,).
     """
 
     half: jax.Array
@@ -36,8 +41,34 @@ def word_powers(columns: int) -> Powers:
     return powers_up_to(columns, _HALVES if columns else 0)
 
 
-def words_of(parts: WatchedParts, length: Array) -> Words:
-    """The words of a bin of this length."""
+def unordered(parts: WatchedParts) -> Pairs:
+    """The pairs of currents whose operators do not commute; all pairs while JAX traces them.
+
+    Which of the two was first within a bin is written down nowhere, and makes a difference.
+    """
+    return not_commuting(parts.watched)
+
+
+def not_commuting(operators: Array) -> Pairs:
+    """The pairs among operators (..., K, dim, dim) that do not commute; all pairs while JAX traces them."""
+    pairs = combinations(range(operators.shape[-3]), 2)
+    if not is_concrete(operators):
+        return tuple(pairs)
+    each = np.moveaxis(np.asarray(operators), -3, 0)
+    return tuple(pair for pair in pairs if not _commute(*(each[k] for k in pair)))
+
+
+def _commute(a: np.ndarray, b: np.ndarray) -> bool:
+    size = np.abs(a).max() * np.abs(b).max() * a.shape[-1]
+    return bool(np.abs(a @ b - b @ a).max() <= _ROUNDING * size)
+
+
+def words_of(parts: WatchedParts, length: Array, pairs: Pairs = ()) -> Words:
+    r"""The words of a bin of this length.
+
+    pairs: as `unordered` finds them. $\tfrac h2[c_k,c_l]$ is what the area between two currents adds to K, which their
+    sums over the bin do not tell: it acts like something lost.
+    """
     columns = len(parts.watched)
     loss = -0.5 * total_loss(parts.watched, parts.counted, parts.lost)
     dark = jnp.asarray(length * parts.dark)
@@ -49,7 +80,11 @@ def words_of(parts: WatchedParts, length: Array) -> Words:
         half, kraus = exponential(0.5 * length * turn), _gathered(length * loss + silence, root * parts.watched)
     else:
         half, kraus = exponential(0.5 * (length * (turn + loss) + silence)), identity[None]
-    return Words(half, kraus, root * parts.lost, root * parts.counted, dark)
+    lost = root * jnp.asarray(parts.lost)
+    if pairs:
+        first, second = (jnp.asarray(parts.watched)[np.array(places)] for places in zip(*pairs, strict=True))
+        lost = jnp.concatenate([lost, 0.5 * length * (first @ second - second @ first)])
+    return Words(half, kraus, lost, root * parts.counted, dark)
 
 
 def _gathered(loss: Array, operators: Array) -> jax.Array:

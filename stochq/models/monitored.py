@@ -23,7 +23,8 @@ def monitored(
       + \sum_k\sqrt{\eta_k}\,(L_k\rho_c+\rho_cL_k^\dagger - \langle L_k+L_k^\dagger\rangle\rho_c)\,dW_k$$
 
     for homodyne detection of all (Wiseman and Milburn 2010, eq. 4.238). `sq.simulate(..., records=True)` returns what
-    they write down; its states are those of one who loses nothing, `sq.inference.filter` has the ρ_c of the records.
+    they write down; its states are those of one who loses nothing. `conditional=True` has the ρ_c of the records, as
+    `sq.inference.filter` has.
 
     Args:
         hamiltonian: from `sq.systems`, or a Hermitian matrix (dim, dim).

@@ -300,7 +300,7 @@ def test_what_cannot_be_recorded_is_refused(options, message):
     ],
 )
 def test_an_equation_without_records_says_why(equation, message):
-    with pytest.raises(ValueError, match=f"records: expected an equation that has some; {message}"):
+    with pytest.raises(ValueError, match=f"records: expected an equation that has records; {message}"):
         sq.simulate(equation, DOWN, TIMES, observables={"p": DOWN}, trajectories=10, records=True)
 
 

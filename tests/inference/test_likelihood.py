@@ -17,7 +17,7 @@ from stochq.instruments.hermite import powers_up_to
 from stochq.instruments.instrument import Written
 from stochq.instruments.kraus import kraus_instrument, mean_of_records
 from stochq.instruments.widths import error_of_width
-from stochq.instruments.words import words_of
+from stochq.instruments.words import unordered, words_of
 from stochq.measurement import counting, heterodyne, homodyne, unread
 from stochq.measurement.line import WatchedParts
 from tests import liouville
@@ -212,6 +212,39 @@ def test_weights_of_kraus_maps_are_those_of_a_law():
         weight, mean = np.asarray(instrument.step(instrument.start(rho, 20), prepared)[1]), np.asarray(mean)
     assert abs(weights @ weight / weights.sum() - 1) < 1e-12
     assert 1e-5 < abs(np.trace(mean @ rho) - 1) < 1e-2
+
+
+@pytest.mark.parametrize("kind", ["currents", "counters"])
+def test_kraus_maps_of_operators_that_do_not_commute_average_to_the_master_equation(kind):
+    """Over all that one bin can write down, to second order: which of the two came first is unknown."""
+    watch = homodyne if kind == "currents" else counting
+    equation = sq.models.monitored(0.5 * X, {"x": watch(LOWERING, efficiency=0.7), "z": watch(Z, efficiency=0.7)})
+    parts, rho = equation.watched_parts(), np.array([[0.3, 0.1 + 0.2j], [0.1 - 0.2j, 0.7]])
+    generator = liouville.superoperator((0.5 * X).astype(complex), [LOWERING, Z])
+    if kind == "currents":
+        x, weight = np.polynomial.hermite_e.hermegauss(12)
+        weight = weight / weight.sum()
+    else:
+        x, weight = np.arange(6.0), np.ones(6)
+    columns = np.stack([each.reshape(-1) for each in np.meshgrid(x, x)])
+    nothing, weights, off = np.zeros((1, 0, columns.shape[1])), np.outer(weight, weight).reshape(-1), []
+    for h in (0.1, 0.05):
+        current, clicks = (np.sqrt(h) * columns[None], nothing) if kind == "currents" else (nothing, columns[None])
+        data = Written(current, clicks, np.zeros(1, int))
+
+        def mean(parts, h=h, data=data):
+            instrument = kraus_instrument(
+                parts, jnp.array([h]), pure=False, most_clicks=5, pairs=unordered(equation.watched_parts())
+            )
+            prepared = jax.tree.map(lambda array: array[0], instrument.prepare(data))
+            after = instrument.linear(instrument.start(rho, columns.shape[1]), prepared)
+            return instrument.density(after) @ weights
+
+        with jax.enable_x64(True):
+            found = np.asarray(jax.jit(mean)(parts))
+        off.append(np.abs(found - (expm(h * generator) @ rho.reshape(-1)).reshape(2, 2)).max())
+    assert off[0] < 1e-3
+    assert off[0] / off[1] > 6.5
 
 
 def test_words_of_one_operator():

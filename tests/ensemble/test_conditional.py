@@ -1,0 +1,252 @@
+"""Conditional density matrices beside trajectories: against plain numpy, QuTiP, and states and records of the same run.
+
+The numbers of QuTiP 5.3.1 are those of this script:
+
+    c = np.exp(-0.5j * np.pi) * Qobj([[0, 0], [1, 0]])
+    run = smesolve(Qobj([[0, 1.5], [1.5, 0]]), basis(2, 1), np.linspace(0, 2, 401), c_ops=[np.sqrt(0.4) * c],
+        sc_ops=[np.sqrt(0.6) * c], e_ops=[sigmax(), sigmay(), sigmaz()], ntraj=1500, seeds=7,
+        options={"dt": 0.0025, "method": "taylor1.5", "keep_runs_results": True, "map": "serial"})
+    x, y, z = (np.array(run.runs_expect[k]).real[:, [200, 400]] for k in range(3))
+    for v in ((1 + x**2 + y**2 + z**2) / 2, ((1 + z) / 2) ** 2, y**2):
+        print(v.mean(0), v.std(0) / np.sqrt(len(v)))
+"""
+
+from functools import cache
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import stochq as sq
+from stochq.measurement import counting, heterodyne, homodyne, unread
+from tests import liouville
+from tests.judging import judge_chi2, judge_mean
+
+LOWERING = np.array([[0.0, 0.0], [1.0, 0.0]])
+DRIVE = np.array([[0.0, 1.5], [1.5, 0.0]])
+Y = np.array([[0.0, -1j], [1j, 0.0]])
+DOWN = np.array([0.0, 1.0])
+EFFICIENCY, TIMES, DT = 0.6, np.array([0.0, 1.0, 2.0]), 0.01
+QUTIP = {
+    "purity": ([0.87008949, 0.77154368], [0.00201513, 0.00323005]),
+    "excited²": ([0.49513421, 0.19331695], [0.00476314, 0.0052593]),
+    "y²": ([0.516793, 0.26005925], [0.00827393, 0.00647467]),
+}
+OPERATORS = {"excited": np.array([1.0, 0.0]), "y": Y}
+OBSERVABLES = OPERATORS | {
+    "purity": lambda rho: jnp.vdot(rho, rho).real,
+    "excited²": lambda rho: rho[0, 0].real ** 2,
+    "y²": lambda rho: jnp.trace(jnp.asarray(Y) @ rho).real ** 2,
+}
+
+
+def watched(efficiency):
+    """A driven qubit, of whose light a part is lost; electronics that have to be seen through hide another."""
+    share, electronics = 1.25 * efficiency, {"noise": 0.25, "gain": -2.0, "offset": 1.0}
+    return sq.models.monitored(DRIVE, {"current": homodyne(LOWERING, phase=np.pi / 2, efficiency=share, **electronics)})
+
+
+@cache
+def run(efficiency=EFFICIENCY, trajectories=10_000, seed=1):
+    options = {"dt": DT, "seed": seed, "keep": 4, "records": True, "interval": DT, "conditional": True}
+    equation = watched(efficiency)
+    return sq.simulate(equation, DOWN, TIMES, observables=OBSERVABLES, trajectories=trajectories, **options)
+
+
+def judge_operators(result, rho, what):
+    """Means of operators against density matrices (T, 2, 2), by point and by χ² with their covariance."""
+    want = {"excited": rho[:, 0, 0].real, "y": np.trace(Y @ rho, axis1=1, axis2=2).real}
+    for name, value in want.items():
+        judge_mean(result.mean[name], result.stderr[name], value, f"{what} {name}")
+    chosen = [k for k, (name, _) in enumerate(result.covariance_points) if name in want]
+    points = [result.covariance_points[k] for k in chosen]
+    off = np.array([result.mean[name][time] - want[name][time] for name, time in points])
+    judge_chi2(off, result.covariance[np.ix_(chosen, chosen)] / result.trajectories, what)
+
+
+def step(rho, hamiltonian, watched, lost, increments, dt):
+    """Rouchon and Ralph's map (PRA 91, 012118) of strong order 1, of density matrices (R, 2, 2); increments (K, R)."""
+    loss = sum(c.conj().T @ c for c in (*watched, *lost))
+    kraus = np.eye(2) - (1j * hamiltonian + 0.5 * loss) * dt + np.zeros((len(rho), 1, 1))
+    for k, c in enumerate(watched):
+        kraus = kraus + c * increments[k][:, None, None]
+        for m, other in enumerate(watched):
+            area = increments[k] * increments[m] - dt * (k == m)
+            kraus = kraus + 0.5 * (c @ other) * area[:, None, None]
+    rho = kraus @ rho @ kraus.conj().swapaxes(1, 2) + sum(c @ rho @ c.conj().T for c in lost) * dt
+    return rho / np.trace(rho, axis1=1, axis2=2)[:, None, None]
+
+
+def test_conditional_means_average_to_the_master_equation():
+    exact = liouville.density(DRIVE.astype(complex), [LOWERING], DOWN, TIMES)
+    judge_operators(run(), exact, "qubit")
+
+
+def test_second_moments_and_purity_are_those_of_qutip():
+    for name, (value, error) in QUTIP.items():
+        both = np.hypot(error, run().stderr[name][1:])
+        judge_mean(run().mean[name][1:], both, value, name)
+
+
+def test_second_moments_and_purity_are_those_of_numpy():
+    """The same stochastic master equation with noise of its own."""
+    rng, dt, paths = np.random.default_rng(5), 0.0025, 4000
+    c = np.exp(-0.5j * np.pi) * LOWERING
+    watched, lost = [np.sqrt(EFFICIENCY) * c], [np.sqrt(1 - EFFICIENCY) * c]
+    rho = np.repeat(np.outer(DOWN, DOWN).astype(complex)[None], paths, axis=0)
+    for _ in range(round(2 / dt)):
+        mean = np.trace((watched[0] + watched[0].conj().T) @ rho, axis1=1, axis2=2).real
+        rho = step(rho, DRIVE, watched, lost, [mean * dt + np.sqrt(dt) * rng.normal(size=paths)], dt)
+    y = np.trace(Y @ rho, axis1=1, axis2=2).real
+    for name, value in {
+        "purity": np.sum(np.abs(rho) ** 2, axis=(1, 2)),
+        "excited²": rho[:, 0, 0].real ** 2,
+        "y²": y**2,
+    }.items():
+        both = np.hypot(value.std() / np.sqrt(paths), run().stderr[name][-1])
+        judge_mean(run().mean[name][-1], both, value.mean(), name)
+
+
+def test_kept_states_are_those_given_the_records_of_their_trajectories():
+    """By plain numpy from what was written down, without gain, offset and electronic noise."""
+    result, c = run(), np.exp(-0.5j * np.pi) * LOWERING
+    assert result.kept.shape == (4, 3, 2, 2)
+    assert result.records is not None
+    written = (result.records.increments[:4, :, 0] - 1.0 * DT) / (-2 * np.sqrt(1.25))
+    rho = np.repeat(np.outer(DOWN, DOWN).astype(complex)[None], 4, axis=0)
+    for n, increment in enumerate(written.T, 1):
+        rho = step(rho, DRIVE, [np.sqrt(EFFICIENCY) * c], [np.sqrt(1 - EFFICIENCY) * c], [increment], DT)
+        if n in (100, 200):
+            np.testing.assert_allclose(result.kept[:, n // 100], rho, atol=0.02)
+    np.testing.assert_allclose(result.kept_values["purity"][:, -1], np.sum(np.abs(rho) ** 2, axis=(1, 2)), atol=0.02)
+    known = sq.inference.filter(
+        watched(EFFICIENCY), DOWN, result.records, observables=OPERATORS, method="kraus",
+    )  # fmt: skip
+    np.testing.assert_allclose(result.kept_values["y"], known.mean["y"][:4, ::100], atol=2e-5)
+
+
+def test_conditional_runs_merge_and_are_read_back(tmp_path):
+    both = run(trajectories=100).merge(run(trajectories=100, seed=2))
+    assert both.kept.shape == (8, 3, 2, 2) and both.records is not None and len(both.records) == 200
+    loaded = sq.load(both.save(tmp_path / "run.nc"))
+    np.testing.assert_array_equal(loaded.kept, both.kept)
+    assert "density matrices given the records" in str(loaded)
+
+
+def test_nothing_written_down_leaves_the_master_equation():
+    """All trajectories alike, and no error but that of the step, of second order."""
+    result = run(efficiency=0.0, trajectories=100)
+    exact = liouville.density(DRIVE.astype(complex), [LOWERING], DOWN, TIMES)
+    np.testing.assert_allclose(result.kept, np.broadcast_to(exact, (4, 3, 2, 2)), atol=2e-5)
+    assert np.all(result.variance["excited"] < 1e-12)
+
+
+def test_everything_written_down_leaves_the_pure_state():
+    """ρ_c of the run is |ψ⟩⟨ψ| of the run without, as the step becomes shorter."""
+    equation = sq.models.monitored(DRIVE, {"current": homodyne(LOWERING, phase=0.4)})
+    off = []
+    for dt in (0.02, 0.01):
+        options = {"observables": {"e": OPERATORS["excited"]}, "trajectories": 200, "keep": 200, "seed": 3, "dt": dt}
+        psi = sq.simulate(equation, DOWN, TIMES, **options).kept
+        rho = sq.simulate(equation, DOWN, TIMES, conditional=True, **options).kept
+        assert np.abs(np.einsum("rtab,rtba->rt", rho, rho).real - 1).max() < 1e-5
+        off.append(1 - np.einsum("rta,rtab,rtb->rt", psi.conj(), rho, psi).real.mean())
+    assert off[0] < 1e-4
+    assert off[1] < 0.5 * off[0]
+
+
+def test_diagonal_operators_need_no_step():
+    """⟨z⟩_c from the mixed state depends on ∫dY alone, whose law is two Gaussians; a step as long as an interval."""
+    rate, efficiency, times = 0.5, 0.7, np.array([0.0, 1.5])
+    equation = sq.models.monitored(
+        np.diag([0.3, -0.3]), {"z": homodyne(np.sqrt(rate) * np.array([1.0, -1.0]), efficiency=efficiency)}
+    )
+    rho = np.array([[0.6, 0.3j], [-0.3j, 0.4]])
+    functions = {"z²": lambda rho: (rho[0, 0] - rho[1, 1]).real ** 2, "purity": OBSERVABLES["purity"]}
+    result = sq.simulate(equation, rho, times, observables=functions, trajectories=20_000, conditional=True, seed=2)
+    assert result.dt == 1.5
+    x, weight = np.polynomial.hermite_e.hermegauss(60)
+    signal, span = 2 * np.sqrt(efficiency * rate), times[1]
+    value = {"z²": 0.0, "purity": 0.0}
+    for sign, share in ((1, 0.6), (-1, 0.4)):
+        current = sign * signal * span + np.sqrt(span) * x
+        up, down = 0.6 * np.exp(signal * current), 0.4 * np.exp(-signal * current)
+        z = (up - down) / (up + down)
+        coherence = 2 * 0.3**2 * np.exp(-4 * rate * (1 - efficiency) * span) / (up + down) ** 2
+        for name, each in {"z²": z**2, "purity": 0.5 * (1 + z**2) + coherence}.items():
+            value[name] += share * np.sum(weight * each) / weight.sum()
+    for name, expected in value.items():
+        judge_mean(result.mean[name][-1], result.stderr[name][-1], expected, name)
+
+
+def test_both_quadratures_under_a_drive():
+    """Heterodyne detection of a driven qubit with an operator that nobody reads, by plain numpy."""
+    dt, times, sign = 0.005, np.array([0.0, 1.0]), np.diag([1.0, -1.0])
+    drive = sq.systems.driven(sq.systems.levels(DRIVE), [(sign, lambda t: 2 * jnp.cos(3 * t))])
+    equation = sq.models.monitored(drive, {"z": heterodyne(LOWERING, efficiency=0.7), "lost": unread([0.3, -0.3])})
+    observables = {"rho": sq.Density(), "h": sq.Histogram(OPERATORS["excited"], [0.0, 0.4, 1.0])}
+    options = {"dt": dt, "interval": dt, "records": True, "keep": 1000, "seed": 6, "trajectories": 1000}
+    result = sq.simulate(equation, DOWN, times, observables=observables, conditional=True, **options)
+    assert result.records is not None
+    watched = [np.sqrt(0.35) * LOWERING, 1j * np.sqrt(0.35) * LOWERING]
+    lost = [np.sqrt(0.3) * LOWERING, 0.3 * sign]
+    rho = np.repeat(np.outer(DOWN, DOWN).astype(complex)[None], 1000, axis=0)
+    for n, increments in enumerate(np.moveaxis(result.records.increments, 0, 2)):
+        rho = step(rho, DRIVE + 2 * np.cos(3 * (n + 0.5) * dt) * sign, watched, lost, increments, dt)
+    assert np.abs(result.kept[:, -1] - rho).mean() < 4e-3
+    np.testing.assert_allclose(result.density[-1], result.kept[:, -1].mean(0), atol=1e-5)
+    low = np.sum(result.kept[:, -1, 0, 0].real < 0.4)
+    assert result.histograms["h"][1][-1].tolist() == [low, 1000 - low]
+
+
+def test_clicks_that_are_missed_and_dark_ones():
+    """Against jumps of ρ_c in short steps of numpy: half of the light is counted, among dark counts."""
+    dark, counted, lost, times = 0.3, np.sqrt(0.5) * LOWERING, np.sqrt(0.5) * LOWERING, np.array([0.0, 2.0])
+    equation = sq.models.monitored(DRIVE, {"n": counting(LOWERING, efficiency=0.5, dark=dark)})
+    observables = {name: OBSERVABLES[name] for name in ("excited", "y", "purity", "excited²")}
+    options = {"trajectories": 10_000, "dt": 0.02, "conditional": True, "records": True, "seed": 8}
+    result = sq.simulate(equation, DOWN, times, observables=observables, **options)
+    exact = liouville.density(DRIVE.astype(complex), [LOWERING], DOWN, times)
+    judge_operators(result, exact, "clicks")
+    rng, dt, paths = np.random.default_rng(9), 0.001, 4000
+    rho = np.repeat(np.outer(DOWN, DOWN).astype(complex)[None], paths, axis=0)
+    for _ in range(round(2 / dt)):
+        after = counted @ rho @ counted.conj().T + dark * rho
+        rate = np.trace(after, axis1=1, axis2=2).real
+        kraus = np.eye(2) - dt * (1j * DRIVE + 0.5 * LOWERING.T @ LOWERING)
+        silent = kraus @ rho @ kraus.conj().T + dt * lost @ rho @ lost.conj().T
+        clicks = (rng.random(paths) < rate * dt)[:, None, None]
+        rho = np.where(clicks, after, silent)
+        rho = rho / np.trace(rho, axis1=1, axis2=2)[:, None, None]
+    for name, value in {"purity": np.sum(np.abs(rho) ** 2, axis=(1, 2)), "excited²": rho[:, 0, 0].real ** 2}.items():
+        both = np.hypot(value.std() / np.sqrt(paths), result.stderr[name][-1])
+        judge_mean(result.mean[name][-1], both, value.mean(), name)
+
+
+MONITORED = sq.models.monitored(DRIVE, {"current": homodyne(LOWERING)})
+UNITARY = sq.models.unravel(DRIVE, [np.array([1.0, -1.0])], noise="unitary")
+OPEN = sq.models.unravel(DRIVE, [LOWERING], noise="any")
+TWO_RUNS = sq.schemes.Extrapolated(sq.schemes.Strang())
+FEEDBACK = sq.feedback.Loop(sq.feedback.Proportional("current", "push", gain=1.0), {"push": DRIVE})
+VECTOR = {"p": lambda psi: jnp.abs(psi) ** 2}
+REFUSED = {
+    "no record": (UNITARY, {}, "conditional: expected an equation that has records"),
+    "any law": (OPEN, {}, "noise: expected a law that is named"),
+    "two runs": (MONITORED, {"scheme": TWO_RUNS}, "conditional: expected a scheme of one"),
+    "tolerance": (
+        MONITORED,
+        {"tolerance": 0.1, "trajectories": 4000},
+        "tolerance: expected None with conditional=True",
+    ),
+    "pairs": (MONITORED, {"antithetic": True, "dt": 0.1}, "antithetic: expected False or None with conditional"),
+    "feedback": (MONITORED, {"feedback": FEEDBACK, "dt": 0.1}, "conditional: expected False with feedback="),
+    "a ket's function": (MONITORED, {"observables": VECTOR, "dt": 0.1}, "function of one state"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_has_no_conditional_states_is_refused(case):
+    equation, options, message = REFUSED[case]
+    options = {"observables": {"e": OPERATORS["excited"]}, "trajectories": 200} | options
+    with pytest.raises(ValueError, match=message):
+        sq.simulate(equation, DOWN, TIMES, conditional=True, **options)
