@@ -117,13 +117,14 @@ def _run(**options):
 
 
 def test_standard_errors_are_those_of_the_means():
-    """Means of 200 runs scatter as each one says, and single trajectories as those of independent runs."""
-    runs = [_run(seed=seed, trajectories=1024) for seed in range(200)]
+    """Means of 100 runs scatter as each one says, and single trajectories as those of independent runs."""
+    runs = [_run(seed=seed, trajectories=1024) for seed in range(100)]
+    independent = _run(antithetic=False, trajectories=2**16)
     for name in WATCHED:
         means = np.array([run.mean[name][-1] for run in runs])
         chi2 = np.sum((means - means.mean()) ** 2) / np.mean([run.stderr[name][-1] ** 2 for run in runs])
-        judge(2 * min(stats.chi2.sf(chi2, 199), stats.chi2.cdf(chi2, 199)), f"scatter of means of {name}")
-        alone = _run(antithetic=False, trajectories=2**17).variance[name][-1]
+        judge(2 * min(stats.chi2.sf(chi2, 99), stats.chi2.cdf(chi2, 99)), f"scatter of means of {name}")
+        alone = independent.variance[name][-1]
         variances = np.array([run.variance[name][-1] for run in runs])
         error = variances.std(ddof=1) / np.sqrt(len(runs))
         judge(2 * stats.norm.sf(abs(variances.mean() - alone) / (1.2 * error)), f"variance of {name}")

@@ -9,6 +9,7 @@ from stochq.papers.collapse_entropy import CLAIMS, reproduce
 from tests.gaussian import oracles
 from tests.papers.reading import columns, numbers
 
+
 START = [1 / 1.01, 1 / 1.01, 0.0]
 
 
@@ -139,8 +140,9 @@ def test_where_the_steady_state_is_pure_the_momentum_decides(made):
     times = np.concatenate([np.linspace(0, 2, 101), np.linspace(2.1, 30, 280)])
     rows = np.flatnonzero(np.isclose(friction, 2 * delta, rtol=1e-9))
     assert len(rows) == 108
+    moves_at = {f: expm(np.array([[0, 1], [-1, -f]]) * times[:, None, None]) for f in np.unique(friction[rows])}
     for index in rows:
-        moves = np.stack([expm(np.array([[0, 1], [-1, -friction[index]]]) * time) for time in times])
+        moves = moves_at[friction[index]]
         axes = np.array([[np.cos(angle[index]), -np.sin(angle[index])], [np.sin(angle[index]), np.cos(angle[index])]])
         start = 0.505 * axes @ np.diag(np.exp([-2 * r[index], 2 * r[index]])) @ axes.T
         v = 0.5 * np.eye(2) + moves @ (start - 0.5 * np.eye(2)) @ moves.swapaxes(1, 2)

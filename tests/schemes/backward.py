@@ -11,6 +11,7 @@ from math import factorial
 
 import numpy as np
 from scipy import linalg
+from scipy.sparse.linalg import expm_multiply
 
 # Random states for each monomial.
 OVERSAMPLING = 4
@@ -79,4 +80,4 @@ class Backward:
     def average(self, function, psi0, time):
         """E function(ψ_time) from ψ_0; function: (dim, points) -> (points,), a polynomial of at most this degree."""
         start = self._fit(function(self.psi))
-        return (self._monomials(psi0[:, None]) @ (linalg.expm(time * self.generator) @ start)).real[0]
+        return (self._monomials(psi0[:, None]) @ expm_multiply(time * self.generator, start)).real[0]
