@@ -9,7 +9,6 @@ from stochq.papers.collapse_entropy import CLAIMS, reproduce
 from tests.gaussian import oracles
 from tests.papers.reading import columns, numbers
 
-
 START = [1 / 1.01, 1 / 1.01, 0.0]
 
 
