@@ -171,14 +171,14 @@ def _judge_order(steps, values, errors, order, what):
     assert slope - 3 * error > order - 1, f"{found} may be of order {order - 1}"
 
 
-# Case, scheme, steps over the duration, log2 of the trajectories.
-SHARED: list[tuple[str, Any, tuple[int, ...], int]] = [
+# Case, scheme, steps over the duration, log2 of the trajectories. Of one operator `test_orders` tells in short.
+SHARED: list[Any] = [
     ("collapse", Strang(), (2, 4, 8), 18),
     ("collapse of two qubits", Strang(), (1, 2, 4), 18),
-    ("one operator", Strang(), (2, 4, 8), 14),
+    pytest.param("one operator", Strang(), (2, 4, 8), 14, marks=pytest.mark.release),
     ("two operators", Strang(), (2, 4, 8), 14),
-    ("one operator", EulerMaruyama(), (8, 16, 32), 15),
-    ("one operator", Strang(increments="discrete"), (2, 4, 8), 16),
+    pytest.param("one operator", EulerMaruyama(), (8, 16, 32), 15, marks=pytest.mark.release),
+    pytest.param("one operator", Strang(increments="discrete"), (2, 4, 8), 16, marks=pytest.mark.release),
     ("two operators", Strang(increments="discrete"), (2, 4, 8), 16),
 ]
 
@@ -203,9 +203,9 @@ def test_on_shared_paths(name, scheme, steps, doublings):
 
 
 # The same; the functional whose bias at these steps is large enough to show an order.
-INDEPENDENT: list[tuple[str, Any, tuple[int, ...], int, str]] = [
+INDEPENDENT: list[Any] = [
     ("collapse", Extrapolated(EulerMaruyama()), (6, 12, 16), 20, "⟨O⟩²"),
-    ("one operator", Extrapolated(EulerMaruyama()), (4, 8, 16), 18, "purity"),
+    pytest.param("one operator", Extrapolated(EulerMaruyama()), (4, 8, 16), 18, "purity", marks=pytest.mark.release),
     ("oqt", Strang(), (1, 2, 4), 19, "⟨O⟩²"),
     ("rates", Strang(), (1, 2, 4), 21, "⟨O⟩²"),
 ]
