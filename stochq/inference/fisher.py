@@ -17,6 +17,7 @@ from stochq.inference.linearized import linearized
 from stochq.inference.records import Layout, scores_of
 from stochq.inference.result import flat, number, parameter_names
 from stochq.inference.sampling import sample_records
+from stochq.module import Module
 from stochq.systems.checks import check_times
 
 # A combination of parameters with less than this share of the best known one's information is not determined.
@@ -172,8 +173,15 @@ def place_of(parameter: str, names: tuple[str, ...]) -> int:
 
 
 def is_of_records(predicted: Any) -> bool:
-    """Whether a prediction is (equation, initial state), and not means."""
-    return isinstance(predicted, tuple) and len(predicted) == 2 and isinstance(predicted[0], Equation)
+    """Whether a prediction is (equation, initial state), and not means; ValueError for systems of another kind."""
+    if not isinstance(predicted, tuple) or not isinstance(predicted[0], Module):
+        return False
+    if not isinstance(predicted[0], Equation):
+        raise ValueError(
+            "predict: expected (equation of sq.models.monitored, initial state), or means; got "
+            f"{type(predicted[0]).__name__}, of which no records are drawn."
+        )
+    return True
 
 
 def _checked_times(times: ArrayLike | None, stderr: Any) -> np.ndarray:

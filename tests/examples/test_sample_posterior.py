@@ -48,6 +48,7 @@ def test_the_density_is_the_likelihood_times_the_priors(example):
     np.testing.assert_allclose(slopes.T @ slopes, covariance, rtol=1e-3)
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_draws_spread_as_the_information_says(example):
     pytest.importorskip("blackjax", reason="the example needs blackjax, of the extra [bayes]")
     record = example.measure()
