@@ -30,7 +30,7 @@ def command(*arguments, **settings):
 
 
 def test_a_second_run_compiles_nothing_anew(tmp_path):
-    words = ("run", write(tmp_path, QUBIT), "--out", tmp_path / "r.nc")
+    words = ("run", write(tmp_path, QUBIT.replace("keep = 3\n", "")), "--out", tmp_path / "r.nc")
     folder, hits = command(*words, XDG_CACHE_HOME=str(tmp_path / "cache"))
     assert Path(folder).is_relative_to(tmp_path / "cache" / "stochq") and hits == 0
     kept = sorted(path.name for path in Path(folder).iterdir() if path.name.endswith("-cache"))
