@@ -15,6 +15,7 @@ from stochq.ensemble.assemble import assemble
 from stochq.ensemble.batch import Problem
 from stochq.ensemble.conditional import check_conditional
 from stochq.ensemble.conditional_step import plan_conditional
+from stochq.ensemble.faithful import with_faithful_states
 from stochq.ensemble.grid_checks import check_grid_state, grid_monitors, warn_about_grid
 from stochq.ensemble.jumps.log import CLICKS
 from stochq.ensemble.jumps.problem import has_exact_jumps
@@ -93,7 +94,9 @@ def simulate(
         precision: of the states; statistics are double in any case.
         batch: trajectories per device call.
         keep: so many first trajectories are returned whole, as `result.kept`: the states of one who loses nothing,
-            whatever the detectors' efficiency; with `conditional` density matrices.
+            whatever the detectors' efficiency; with `conditional` density matrices. Where a single operator writes a
+            record beside them, the step, unless dt is given, is so short that a filter of one bin a step returns them
+            within an infidelity of 10⁻⁴.
         antithetic: trajectories in pairs with opposite noise. None: with a tolerance, as long as it helps.
         records: True, or names among `equation.lines`, for what the detectors wrote down: `result.records[name]` is
             (trajectory, interval), the mean current over each interval, made of the very noise that drove the
@@ -166,6 +169,8 @@ def simulate(
         if conditional:
             plan = plan_conditional(task, trajectories, dt)
         plan = plan or plan_step(task, trajectories, dt, tolerance)
+        if keep and task.recording is not None and dt is None and not conditional:
+            plan = with_faithful_states(plan, task)
         result = _simulate_steps(task, plan, trajectories, tolerance, pairs, keep, asked, execution)
     result.info.update(told)
     return result

@@ -1,5 +1,7 @@
 """Filtering, sampling and smoothing of records through the public functions."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy.stats import kstest, norm
@@ -214,6 +216,25 @@ def test_the_filter_of_a_trajectory_s_record_returns_the_trajectory(detector, or
         overlap = np.einsum("ri,rij,rj->r", run.kept[:, -1].conj(), found.density[:, -1], run.kept[:, -1]).real
         infidelity.append(np.mean(1 - overlap))
     assert infidelity[1] < infidelity[0] / 2**order and infidelity[1] < 3e-4
+
+
+@pytest.mark.parametrize(
+    "detector", [homodyne(LOWERING), pytest.param(heterodyne(LOWERING), marks=pytest.mark.release)]
+)
+def test_the_filter_returns_the_trajectory_at_the_step_that_is_chosen(detector):
+    """Within an infidelity of 1e-4, the mean over trajectories; without kept states no step is shorter for it."""
+    equation, times = driven(out=detector), np.linspace(0, 1, 11)
+    options: dict[str, Any] = {"observables": {"z": Z}, "trajectories": 256, "records": True, "precision": "double"}
+    plain = sq.simulate(equation, GROUND, times, **options)
+    chosen = sq.simulate(equation, GROUND, times, keep=2, **options)
+    assert plain.dt / 8 < chosen.dt <= plain.dt
+    assert ("kept states" in chosen.info["dt_reason"]) == (chosen.dt < plain.dt) == (detector.kind == "homodyne")
+    run = sq.simulate(equation, GROUND, times, keep=256, dt=chosen.dt, interval=chosen.dt, seed=3, **options)
+    found = sq.inference.filter(equation, GROUND, run.records, observables={"z": Z}, density=True, method="kraus")
+    assert found.density is not None and run.kept is not None
+    density = found.density[:, :: round(0.1 / chosen.dt)]
+    overlap = np.einsum("rti,rtij,rtj->rt", run.kept.conj(), density, run.kept).real
+    assert np.mean(1 - overlap, axis=0).max() < 1e-4
 
 
 @pytest.mark.release
