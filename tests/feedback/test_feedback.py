@@ -191,6 +191,15 @@ def test_a_record_that_was_fed_back_is_known_as_such(tmp_path):
         linear.log_likelihood(sq.gaussian.State([0, 0], np.eye(2) / 2), result.records)
 
 
+def test_a_record_that_drives_in_two_ways_is_refused():
+    """Nothing that reads it would know of both."""
+    fed = sq.models.markovian_feedback(sq.models.monitored(0.3 * SIGMA_X, WATCHED), {"current": -0.5 * SIGMA_Y})
+    loop = Loop(Proportional("current", "push", gain=-0.5), {"push": SIGMA_Y})
+    options = {"trajectories": 16, "dt": 0.1, "feedback": loop, "records": True}
+    with pytest.raises(ValueError, match="^records: expected False with feedback= on an equation from markovian"):
+        sq.simulate(fed, EVEN, [0.0, 0.5], observables=BLOCH, **options)
+
+
 def test_runs_under_other_controllers_do_not_merge():
     """Of one class and shape, known by what they compute."""
     equation = sq.models.monitored([0.0, 0.0], {"current": sq.measurement.homodyne(0.8 * SIGMA_Z)})

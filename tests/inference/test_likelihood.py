@@ -218,9 +218,10 @@ def test_weights_of_kraus_maps_are_those_of_a_law():
 def test_kraus_maps_of_operators_that_do_not_commute_average_to_the_master_equation(kind):
     """Over all that one bin can write down, to second order: which of the two came first is unknown."""
     watch = homodyne if kind == "currents" else counting
-    equation = sq.models.monitored(0.5 * X, {"x": watch(LOWERING, efficiency=0.7), "z": watch(Z, efficiency=0.7)})
+    other = 0.6 * X + 0.8 * Z
+    equation = sq.models.monitored(0.5 * X, {"x": watch(LOWERING, efficiency=0.7), "z": watch(other, efficiency=0.7)})
     parts, rho = equation.watched_parts(), np.array([[0.3, 0.1 + 0.2j], [0.1 - 0.2j, 0.7]])
-    generator = liouville.superoperator((0.5 * X).astype(complex), [LOWERING, Z])
+    generator = liouville.superoperator((0.5 * X).astype(complex), [LOWERING, other])
     if kind == "currents":
         x, weight = np.polynomial.hermite_e.hermegauss(12)
         weight = weight / weight.sum()
