@@ -19,8 +19,8 @@ _LAGS_IN_BLOCK, _MOST_BLOCKS, _LEAST_BLOCKS = 20, 4096, 20
 _AT_ONCE = 32768
 # Standard errors by which neighbouring blocks are correlated if they are not independent.
 _CORRELATED = 6.0
-# Differences of times by rounding, relative to the times.
-_SAME = 1e-9
+# Differences of widths by the rounding of whoever wrote the times, relative to the widths.
+_SAME = 1e-6
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def correlations(
     checked = checked_lags(lags)
     chosen = checked_pairs(record.columns, pairs)
     cut = _cut(record, int(checked[-1]), blocks)
-    values = _block_means(record, checked, chosen, cut)
+    values = _block_means(record, interval, checked, chosen, cut)
     stacked = np.concatenate(list(values.values()))
     _warn_of_memory(stacked.reshape(len(stacked), len(record), cut.blocks))
     mean = {name: blocks.mean(axis=-1) for name, blocks in values.items()}
@@ -132,10 +132,10 @@ def _cut(record: Record, largest: int, blocks: int | None) -> _Cut:
     return _Cut(each, length)
 
 
-def _block_means(record: Record, lags: np.ndarray, pairs: Pairs, cut: _Cut) -> dict[str, np.ndarray]:
+def _block_means(record: Record, interval: float, lags: np.ndarray, pairs: Pairs, cut: _Cut) -> dict[str, np.ndarray]:
     """Means over each block, (1, N) of the columns and (L, N) of the pairs."""
     used = dict.fromkeys(name for pair in pairs for name in pair)
-    series = {name: _series(record, name) for name in used}
+    series = {name: _series(record, name, interval) for name in used}
     inside = cut.blocks * cut.length
     found = {name: series[name][:, :inside].reshape(1, -1, cut.length).mean(axis=-1) for name in used}
     for first, second in pairs:
@@ -143,12 +143,12 @@ def _block_means(record: Record, lags: np.ndarray, pairs: Pairs, cut: _Cut) -> d
     return found
 
 
-def _series(record: Record, column: str) -> np.ndarray:
+def _series(record: Record, column: str, interval: float) -> np.ndarray:
     """Mean currents (record, T) of a real column; counts of one that counts."""
     place = record.columns.index(column)
     kinds = [kind for kind in record.kinds for _ in range(COLUMNS[kind])]
     values = np.ascontiguousarray(record.increments[..., place], float)
-    return values if kinds[place] == "counting" else values / np.diff(record.times)[0]
+    return values if kinds[place] == "counting" else values / interval
 
 
 def _products(first: np.ndarray, second: np.ndarray, lags: np.ndarray, cut: _Cut) -> np.ndarray:
@@ -174,7 +174,8 @@ def checked_interval(record: Record) -> float:
     if record.fed_back:
         raise ValueError("record: expected one that nobody fed back; the equation does not know the controller.")
     widths = np.diff(record.times)
-    if np.ptp(widths) > _SAME * np.max(np.abs(record.times)):
+    rounding = 4 * np.spacing(np.max(np.abs(record.times)))
+    if np.ptp(widths) > _SAME * np.mean(widths) + rounding:
         raise ValueError(
             f"record: expected bins of one width, of which lags are whole numbers; got widths from {widths.min():.6g} "
             f"to {widths.max():.6g}. sq.inference.log_likelihood takes any."
@@ -193,7 +194,9 @@ def _warn_of_memory(values: np.ndarray) -> None:
     if values.shape[-1] < 2:
         return
     off = values - values.mean(axis=(1, 2), keepdims=True)
-    shares = np.mean(off[..., 1:] * off[..., :-1], axis=(1, 2)) / np.mean(off**2, axis=(1, 2))
+    variances = np.mean(off**2, axis=(1, 2))
+    # What never changes, such as the counts of a dead detector, is correlated with nothing.
+    shares = np.mean(off[..., 1:] * off[..., :-1], axis=(1, 2)) / np.where(variances > 0, variances, np.inf)
     count = values.shape[1] * (values.shape[2] - 1)
     if np.max(shares) * np.sqrt(count) > _CORRELATED:
         warnings.warn(

@@ -124,6 +124,27 @@ def test_blocks_that_are_not_independent_are_told():
         sq.inference.correlations(record, range(10))
 
 
+def test_a_column_that_never_changes_hides_no_drift():
+    drift = 3 * np.sin(np.arange(4000) / 600) + np.random.default_rng(3).normal(size=4000)
+    columns = np.stack([drift, np.zeros(4000)], axis=-1)[None]
+    record = sq.inference.Record(np.arange(4001.0), columns, ["x", "dead"], ["homodyne", "counting"])
+    with pytest.warns(UserWarning, match="neighbours are correlated by 0"):
+        sq.inference.correlations(record, [1])
+
+
+def test_widths_are_compared_with_each_other_and_not_with_the_calendar():
+    """Times in seconds since 1970: bins of 0.1 s are of one width though rounding moves their ends."""
+    start, level = 1.7e9, 3.0
+    widths = np.r_[np.full(2000, 0.1), np.full(2000, 1.0)]
+    gap = sq.inference.Record(start + np.r_[0, np.cumsum(widths)], level * widths, ["x"])
+    with pytest.raises(ValueError, match="expected bins of one width.* to 1\."):
+        sq.inference.correlations(gap, [1])
+    noise = 1e-3 * np.random.default_rng(1).normal(size=4000)
+    even = sq.inference.Record(start + np.arange(4001) * 0.1, 0.1 * level + noise, ["x"])
+    found = sq.inference.correlations(even, [1])
+    assert found.mean["x"] == pytest.approx(0.1 * level / 0.1 + noise[:3800].mean() / 0.1, rel=1e-4)
+
+
 def test_bad_records(records):
     uneven = sq.inference.Record([0.0, 1.0, 3.0], [0.1, 0.2])
     for record, message in (
