@@ -137,7 +137,7 @@ def test_widths_are_compared_with_each_other_and_not_with_the_calendar():
     start, level = 1.7e9, 3.0
     widths = np.r_[np.full(2000, 0.1), np.full(2000, 1.0)]
     gap = sq.inference.Record(start + np.r_[0, np.cumsum(widths)], level * widths, ["x"])
-    with pytest.raises(ValueError, match="expected bins of one width.* to 1\."):
+    with pytest.raises(ValueError, match=r"expected bins of one width.* to 1\."):
         sq.inference.correlations(gap, [1])
     noise = 1e-3 * np.random.default_rng(1).normal(size=4000)
     even = sq.inference.Record(start + np.arange(4001) * 0.1, 0.1 * level + noise, ["x"])
