@@ -31,7 +31,7 @@ def band(fit: Fit, times: Any) -> Band:
         mean, slopes = prediction(theta)
     assert fit.determined is not None
     determined = fit.determined
-    return Band(mean, jax.tree.map(lambda slope: _stderr(slope, determined), slopes))
+    return Band(mean, jax.tree.map(lambda slope: stderr_of(slope, determined), slopes))
 
 
 def residuals(fit: Fit) -> Any:
@@ -76,7 +76,7 @@ def _theta(fit: Fit) -> np.ndarray:
     return fit.problem.coordinates.bounded(fit.minimum.vector) if fit.at_bound else flat(fit.parameters)
 
 
-def _stderr(slopes: np.ndarray, determined: Determined) -> np.ndarray:
+def stderr_of(slopes: np.ndarray, determined: Determined) -> np.ndarray:
     """Standard errors (...) of what has the derivatives (..., P); those of the parts of complex values apart.
 
     Infinite where a step in a free direction changes it.

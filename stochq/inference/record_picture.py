@@ -1,17 +1,19 @@
 """The picture of a fit of records: their mean over all records beside the mean that the fitted model predicts."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import jax
 import numpy as np
 
 from stochq.equation import Equation
 from stochq.exact import evolve
 from stochq.gaussian import Monitored, State
 from stochq.gaussian.filtering import with_record
+from stochq.inference.bands import stderr_of
 from stochq.inference.observed import electronics, slots
 from stochq.inference.picture import draw_panel
 from stochq.inference.records import Records
-from stochq.inference.result import Fit
+from stochq.inference.result import Band, Fit, shaped
 from stochq.measurement import Record
 from stochq.measurement.record import COLUMNS
 
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _HEIGHTS = (1.0, 0.35)
+# Means are differenced over this part of a standard error of a parameter.
+_STEP = 0.05
 # Simpson's weights of a bin's start, middle and end.
 _SIMPSON = np.array([1.0, 4.0, 1.0]) / 6
 
@@ -28,24 +32,62 @@ def draw_records(fit: Fit, objective: Records) -> "Figure":
     from stochq import plotting
 
     record = objective.record
-    equation, state = objective.predict(fit.parameters)
-    if isinstance(equation, Monitored):
-        predicted = _mean_of_linear(equation, state, record)
-    else:
-        predicted = mean_record(equation, state, record)
-    values = record.increments / np.where(_counts(record), 1.0, np.diff(record.times)[:, None])
-    measured, stderr = values.mean(axis=0), values.std(axis=0, ddof=1) / np.sqrt(len(record))
+    predicted = mean_of_fit(fit, objective)
+    counted = _counts(record)
+    values = record.increments / np.where(counted, 1.0, np.diff(record.times)[:, None])
+    measured, scatter = values.mean(axis=0), values.std(axis=0, ddof=1) / np.sqrt(len(record))
+    stderr = np.where(counted, counting_errors(measured, scatter, predicted.mean), scatter)
     centres = 0.5 * (record.times[1:] + record.times[:-1])
     with plotting.style():
         made, axes = plotting.figure(len(record.columns), rows_each=_HEIGHTS)
         for column, (name, (upper, lower)) in enumerate(zip(record.columns, axes, strict=True)):
-            mean, data, error = (array[:, column] for array in (predicted, measured, stderr))
-            off = np.divide(data - mean, error, out=np.zeros_like(error), where=error > 0)
-            draw_panel(upper, lower, centres, [mean, np.zeros_like(mean), data, error, off])
-            upper.set_ylabel(name)
+            mean, off, data, error = (array[:, column] for array in (*predicted, measured, stderr))
+            residuals = np.divide(data - mean, error, out=np.zeros_like(error), where=error > 0)
+            draw_panel(upper, lower, centres, [mean, off, data, error, residuals])
+            upper.set_ylabel(f"{name}: clicks per interval" if counted[column] else name)
             lower.set_xlabel("time $t$")
         made.legend(*axes[0][0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
     return made
+
+
+def mean_of_fit(fit: Fit, objective: Records) -> Band:
+    """The mean record (T-1, column) at the fitted parameters, and its error by differences along each of them."""
+    assert fit.problem is not None and fit.minimum is not None and fit.determined is not None
+    coordinates, free = fit.problem.coordinates, fit.minimum.vector
+    theta = coordinates.bounded(free)
+    steps = _STEP * np.minimum(np.sqrt(np.diagonal(fit.determined.covariance)) / coordinates.slopes(theta)[0], 1.0)
+
+    def mean_at(vector: np.ndarray) -> np.ndarray:
+        with jax.enable_x64(True):
+            equation, state = objective.predict(shaped(coordinates.bounded(vector), fit.parameters))
+            return _mean(equation, state, objective.record)
+
+    slopes = []
+    for place, step in enumerate(steps):
+        ahead, behind = (free + sign * step * np.eye(len(free))[place] for sign in (1.0, -1.0))
+        width = (coordinates.bounded(ahead) - coordinates.bounded(behind))[place]
+        slopes.append((mean_at(ahead) - mean_at(behind)) / width)
+    known = fit.determined
+    if np.all(np.isfinite(fit.covariance)):
+        known = known._replace(covariance=fit.covariance)
+    return Band(mean_at(free), stderr_of(np.stack(slopes, axis=-1), known))
+
+
+def counting_errors(measured: np.ndarray, scatter: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    """Standard errors (T-1, column) of mean counts where the model's mean is right.
+
+    The variance is that mean times the ratio of both over all bins (Fano's): the scatter in a bin that saw no click
+    says nothing.
+    """
+    total = np.sum(measured, axis=0)
+    ratio = np.divide(np.sum(scatter**2, axis=0), total, out=np.zeros_like(total), where=total > 0)
+    return np.sqrt(ratio * np.maximum(mean, 0.0))
+
+
+def _mean(equation: Equation | Monitored, state: Any, record: Record) -> np.ndarray:
+    if isinstance(equation, Monitored):
+        return _mean_of_linear(equation, state, record)
+    return mean_record(equation, state, record)
 
 
 def mean_record(equation: Equation, state: np.ndarray, record: Record) -> np.ndarray:
