@@ -24,7 +24,8 @@ class Data(NamedTuple):
     their real parts followed by their imaginary ones. times: (T,) of the points, where they have such. known: (k, n)
     combinations of points whose errors are independent, in units of them; None where the points are themselves. rest:
     (m, n) combinations that do not fluctuate, in units of the error that they may have. samples: Gaussian values by
-    which the errors are known. variance: (n, n) of the means; None where the points are independent.
+    which the errors are known. variance: (n, n) of the means; None where the points are independent. axis: what times
+    are called in a picture.
     """
 
     mean: np.ndarray
@@ -35,6 +36,7 @@ class Data(NamedTuple):
     rest: np.ndarray | None = None
     samples: float = np.inf
     variance: np.ndarray | None = None
+    axis: str = "time $t$"
 
     def residuals(self, predicted: Any) -> Array:
         """What the prediction is off by in each independent combination, in units of its error, (k,)."""
@@ -306,7 +308,9 @@ def _from_correlations(found: Correlations, predicted: Any) -> Data:
     directions = known_directions(variance, found.blocks, 16 * UNIT["double"])
     stderr = np.sqrt(np.diagonal(variance))
     times = found.lags * found.interval
-    return Data(mean, stderr, keep, times, directions.known, directions.rest, found.blocks, variance)
+    return Data(
+        mean, stderr, keep, times, directions.known, directions.rest, found.blocks, variance, axis=r"lag $\tau$"
+    )
 
 
 def _places(points: list[tuple[str, int]], rows: tuple[str, ...], times: int) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 from stochq.inference.bands import band, default_times, means_of, residuals, takes_times
 from stochq.inference.problem import Means
 from stochq.inference.records import Records
-from stochq.inference.result import Fit
+from stochq.inference.result import Fit, number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,15 +33,31 @@ def draw(fit: Fit) -> "Figure":
     predicted, off = band(fit, None), residuals(fit)
     measured, errors = (data.by_point(predicted.mean, values) for values in (data.mean, data.stderr))
     leaves = [jax.tree_util.tree_leaves(tree) for tree in (*predicted, measured, errors, off)]
-    paths = [path for path, _ in jax.tree_util.tree_leaves_with_path(predicted.mean)]
+    names = [
+        jax.tree_util.keystr(path, simple=True, separator=".") or "prediction"
+        for path, _ in jax.tree_util.tree_leaves_with_path(predicted.mean)
+    ]
+    rows = list(zip(names, zip(*leaves, strict=True), strict=True))
+    # A single number has no course: beside arrays it is told in words.
+    panels = [row for row in rows if np.ndim(row[1][0]) > 0] or rows
+    told = [] if len(panels) == len(rows) else [_told(*row) for row in rows if np.ndim(row[1][0]) == 0]
     with plotting.style():
-        made, axes = plotting.figure(len(paths), rows_each=_HEIGHTS)
-        for path, (upper, lower), arrays in zip(paths, axes, zip(*leaves, strict=True), strict=True):
+        made, axes = plotting.figure(len(panels), rows_each=_HEIGHTS)
+        for (name, arrays), (upper, lower) in zip(panels, axes, strict=True):
             draw_panel(upper, lower, times, [np.ravel(array) for array in arrays])
-            upper.set_ylabel(jax.tree_util.keystr(path, simple=True, separator=".") or "prediction")
-            lower.set_xlabel("point" if times is None else "time $t$")
-        made.legend(*axes[0][0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
+            upper.set_ylabel(name)
+            lower.set_xlabel("point" if times is None else data.axis)
+        handles, labels = axes[0][0].get_legend_handles_labels()
+        made.legend(handles, labels, loc="outside upper center", ncols=2, title="\n".join(told) or None)
     return made
+
+
+def _told(name: str, arrays: tuple[Any, ...]) -> str:
+    """A single number in words; arrays: as of `draw_panel`, (1,) each or numbers."""
+    mean, off, measured, error = (np.ravel(array)[0] for array in arrays[:4])
+    if np.iscomplexobj(mean):
+        return f"{name}: fit {mean:.4g} ± {off:.2g}, data {measured:.4g} ± {error:.2g}"
+    return f"{name}: fit {number(mean, off)}, data {number(measured, error)}"
 
 
 def _times(means: Means) -> np.ndarray | None:

@@ -53,6 +53,17 @@ def test_means_and_covariance_are_those_of_blocks():
     np.testing.assert_allclose(found.stderr["z:2*z:2"], np.std(values[6:], axis=1, ddof=1) / np.sqrt(22))
 
 
+def test_picture_of_a_fit_tells_the_mean_in_words_and_draws_correlations_over_the_lag():
+    """A current of the known mean 0.4 with noise alone: C(n) = 0.16 at all lags above zero."""
+    noise = np.random.default_rng(2).normal(size=20_000) * np.sqrt(0.5) + 0.4 * 0.5
+    data = sq.inference.correlations(sq.inference.Record(np.arange(20_001) * 0.5, noise, ["x"]), [1, 2, 3])
+    fit = sq.fit(lambda mean: {"x": mean, "x*x": jnp.full(3, mean**2)}, data, 0.3)
+    upper, lower = (made := fit.plot()).axes
+    assert upper.get_ylabel() == "x*x" and lower.get_xlabel() == r"lag $\tau$"
+    np.testing.assert_allclose(upper.get_lines()[0].get_xdata(), [0.5, 1.0, 1.5])
+    assert made.legends[0].get_title().get_text().startswith("x: fit 0.4")
+
+
 @pytest.fixture(scope="module")
 def records():
     """Four records of 2·10⁵ bins in all, each in the steady state throughout."""
