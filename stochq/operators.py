@@ -74,9 +74,39 @@ def refuse_qutip(name: str, value: object) -> None:
 def check_state_function(name: str, function: Callable[..., Any], *shape: int) -> None:
     """ValueError unless JAX can trace a function of one state (dim,), or (dim, dim)."""
     refuse_qutip(name, function)
-    state = jax.ShapeDtypeStruct(shape, jnp.result_type(np.complex64 if not jax.config.jax_enable_x64 else complex))
     variable, example = ("psi", "jnp.vdot(psi, A @ psi)") if len(shape) == 1 else ("rho", "jnp.trace(A @ rho)")
-    _check_traceable(name, function, state, variable, f"Write it with jax.numpy: jnp.abs({variable}), {example}.")
+    repair = f"Write it with jax.numpy: jnp.abs({variable}), {example}."
+    try:
+        value = _check_traceable(name, function, _state(shape), variable, repair)
+    except Exception:
+        _refuse_other_states(name, function, shape)
+        raise
+    if getattr(value, "size", 0) != 1:
+        _refuse_other_states(name, function, shape)
+
+
+def _state(shape: tuple[int, ...]) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(shape, jnp.result_type(np.complex64 if not jax.config.jax_enable_x64 else complex))
+
+
+def _refuse_other_states(name: str, function: Callable[..., Any], shape: tuple[int, ...]) -> None:
+    """ValueError for a function of kets where states are density matrices, and the reverse."""
+    dim, of_densities = shape[0], len(shape) == 2
+    try:
+        value = jax.eval_shape(lambda state: function(state), _state((dim,) if of_densities else (dim, dim)))
+    except Exception:
+        return
+    if getattr(value, "size", 0) != 1:
+        return
+    if of_densities:
+        raise ValueError(
+            f"{name}: expected a function of a density matrix ({dim}, {dim}), which conditional=True looks at; got one "
+            "of a ket. The overlap with a ket k is jnp.vdot(k, rho @ k).real."
+        ) from None
+    raise ValueError(
+        f"{name}: expected a function of a ket ({dim},); got one of a density matrix. With conditional=True functions "
+        "are of ρ; the overlap of a ket psi with a ket k is jnp.abs(jnp.vdot(k, psi)) ** 2."
+    ) from None
 
 
 def check_time_function(name: str, function: Callable[..., Any]) -> None:
@@ -88,10 +118,11 @@ def check_time_function(name: str, function: Callable[..., Any]) -> None:
 
 def _check_traceable(
     name: str, function: Callable[..., Any], argument: jax.ShapeDtypeStruct, variable: str, repair: str
-) -> None:
+) -> Any:
+    """The shape and type of its value."""
     try:
         # A new function each time: what JAX remembers of one was traced under one setting of 64-bit mode.
-        jax.eval_shape(lambda value: function(value), argument)
+        return jax.eval_shape(lambda value: function(value), argument)
     except TRACING_ERRORS as error:
         raise ValueError(
             f"{name}: expected a function of {variable} that JAX can compile; got one that needs the numbers in "

@@ -108,8 +108,9 @@ def simulate(
         conditional: whether what is looked at is, instead of the trajectory's own state, the density matrix ρ_c given
             what all detectors wrote down on it, at the resolution of the steps. Means of operators have the same
             expectation; functions among the observables are of ρ_c (dim, dim), such as its purity
-            `lambda rho: jnp.vdot(rho, rho).real`; `result.kept` is (trajectory, T, dim, dim). A step of ρ_c is a
-            completely positive map of second order in dt.
+            `lambda rho: jnp.vdot(rho, rho).real`, and one of kets that JAX can compute of a matrix, too, gives another
+            number unseen, such as `jnp.vdot(psi, A @ psi)`, here Tr ρAρ; `result.kept` is (trajectory, T, dim, dim). A
+            step of ρ_c is a completely positive map of second order in dt.
         feedback: `sq.feedback.Loop(controller, {name: operator})`, which drives every trajectory by its own record; of
             first order in dt.
         progress: whether a bar is shown. None: on a terminal.

@@ -239,6 +239,16 @@ REFUSED = {
         "tolerance: expected None with conditional=True",
     ),
     "pairs": (MONITORED, {"antithetic": True, "dt": 0.1}, "antithetic: expected False or None with conditional"),
+    "ket": (
+        MONITORED,
+        {"observables": {"f": lambda psi: jnp.abs(jnp.vdot(jnp.asarray(DOWN), psi)) ** 2}},
+        r"observables\['f'\]: expected a function of a density matrix \(2, 2\).*jnp.vdot\(k, rho @ k\).real",
+    ),
+    "level": (
+        MONITORED,
+        {"observables": {"f": lambda psi: jnp.abs(psi[0]) ** 2}},
+        r"observables\['f'\]: expected a function of a density matrix",
+    ),
     "feedback": (MONITORED, {"feedback": FEEDBACK, "dt": 0.1}, "conditional: expected False with feedback="),
     "a ket's function": (MONITORED, {"observables": VECTOR, "dt": 0.1}, "function of one state"),
 }
@@ -250,3 +260,9 @@ def test_what_has_no_conditional_states_is_refused(case):
     options = {"observables": {"e": OPERATORS["excited"]}, "trajectories": 200} | options
     with pytest.raises(ValueError, match=message):
         sq.simulate(equation, DOWN, TIMES, conditional=True, **options)
+
+
+def test_a_function_of_density_matrices_is_refused_where_states_are_kets():
+    options = {"observables": {"f": lambda rho: jnp.trace(rho @ Y).real}, "trajectories": 200}
+    with pytest.raises(ValueError, match=r"observables\['f'\]: expected a function of a ket \(2,\)"):
+        sq.simulate(MONITORED, DOWN, TIMES, **options)
