@@ -22,6 +22,8 @@ from stochq.inference.result import Fit, flat, parameter_names, shaped
 from stochq.inference.starts import further_starts
 from stochq.measurement import Record
 
+_GOES_ON = "interrupted; call again with the same arguments, start included, and it goes on from the checkpoint"
+
 
 def fit(
     predict: Callable[..., Any],
@@ -64,7 +66,7 @@ def fit(
     Where the prediction is sampled (`sq.expectations` with trajectories), its own covariance at the minimum, from the
     scatter of 64 groups of trajectories, is added to Σ, and points are thinned where they are too many for what 64
     groups tell: give it another seed than the data. An interrupt (Ctrl-C) ends
-    the search, and the best so far is returned.
+    the search, and the best so far is returned; one after the search leaves out the p-value, or what is in work.
 
     Args:
         predict: a JAX function from parameters to means, such as `sq.expectations` of an equation built from them. As
@@ -90,7 +92,7 @@ def fit(
         progress: whether steps are shown; None shows them on a terminal.
         checkpoint: a file (JSON), replaced whole after each step down. Where it exists the search goes on from there,
             its steps counted among `steps`: of the same prediction, data, start, bounds and priors alone, and without
-            an optimizer.
+            an optimizer. To go on, call again with the same arguments.
 
     Returns:
         The parameters with their covariance, χ² and its p-value.
@@ -171,7 +173,8 @@ def _minimum(problem: Problem, start: np.ndarray, optimizer: Any, steps: int, sh
     if not local.finite:
         raise NotFinite("predict: the prediction is not finite at the start.")
     if optimizer is None:
-        return gauss_newton(problem.free, u, steps, show, local, trail, log.keep)
+        found = gauss_newton(problem.free, u, steps, show, local, trail, log.keep)
+        return found._replace(advice=_GOES_ON) if found.interrupted and log.checkpoint is not None else found
     return descend(problem.loss, problem.free, shaped(u, problem.like), optimizer, steps)
 
 

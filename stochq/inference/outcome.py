@@ -28,6 +28,9 @@ _PARTLY_KNOWN = (
     "model is."
 )
 
+_NO_P_VALUE = "interrupted after the search, before the p-value was known."
+_NO_SECOND_DERIVATIVES = "interrupted after the search: the errors are from the scores alone, right where the model is."
+
 
 def fit_from(problem: Problem, minima: list[Minimum], intervals: Literal["wald", "profile"], notes: list[str]) -> Fit:
     """The fit at the lowest of the minima; notes: what must be said of the search."""
@@ -45,7 +48,13 @@ def fit_from(problem: Problem, minima: list[Minimum], intervals: Literal["wald",
     chi2, log_likelihood = _misfit(problem, minimum)
     estimated = known.determined * np.outer(~held, ~held)
     few = _too_few(problem.objective)
-    p_value = np.nan if few else problem.objective.p_value(chi2, dof, inside, estimated)
+    late: list[str] = []
+    p_value = np.nan
+    if not few and (is_chi2 or not minimum.interrupted):
+        try:
+            p_value = problem.objective.p_value(chi2, dof, inside, estimated)
+        except KeyboardInterrupt:
+            late = [_NO_P_VALUE]
     named = tuple(name for name, one in zip(names, held, strict=True) if one)
     return Fit(
         parameters=shaped(theta, problem.like),
@@ -63,6 +72,7 @@ def fit_from(problem: Problem, minima: list[Minimum], intervals: Literal["wald",
             *few,
             *known.notes,
             *unusual,
+            *late,
             *_notes(minimum, named, chi2, dof, p_value),
             *problem.notes(inside),
         ),
@@ -96,7 +106,10 @@ def _sandwich(
         return covariance, []
     if not np.all(np.isfinite(covariance[varied])):
         return covariance, [_PARTLY_KNOWN]
-    second = problem.second_derivatives(theta, covariance, ~held)
+    try:
+        second = problem.second_derivatives(theta, covariance, ~held)
+    except KeyboardInterrupt:
+        return covariance, [_NO_SECOND_DERIVATIVES]
     if second is None:
         return covariance, []
     if not np.all(np.isfinite(second)) or np.linalg.eigvalsh(second)[0] <= 0:

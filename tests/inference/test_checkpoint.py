@@ -54,7 +54,7 @@ def test_an_interrupted_fit_goes_on_where_it_was(interrupted, tmp_path):
     path, whole = tmp_path / "fit.json", fitted()
     # At the start and after each step down it is asked how far there is to go.
     first = interrupted(8, checkpoint=path)
-    assert first.converged is False and "interrupted" in first.advice
+    assert first.converged is False and "call again with the same arguments" in first.advice
     written = json.loads(path.read_text())["searches"]["0"]
     assert 1 < len(written["losses"]) < len(whole.history.loss)
     np.testing.assert_array_equal(written["losses"], whole.history.loss[: len(written["losses"])])

@@ -10,6 +10,7 @@ import pytest
 from scipy import optimize, stats
 
 import stochq as sq
+from stochq.inference.records import Records
 
 T, STRENGTH, BINS = 0.5, 1.5, 10
 TIMES = np.linspace(0.0, T, BINS + 1)
@@ -69,6 +70,21 @@ def test_estimate_and_sandwich_are_those_of_the_closed_form(spread):
     np.testing.assert_allclose(fit.covariance, sandwich, rtol=0.02, atol=0.02 * np.abs(sandwich).min())
     assert fit.log_likelihood == pytest.approx(log_likelihoods(best, y).sum(), abs=1e-3)
     assert np.isnan(fit.chi2) and "of 300 records" in str(fit) and fit.converged
+
+
+@pytest.mark.parametrize(("method", "told"), [("p_value", "p-value"), ("second_derivatives", "scores alone")])
+def test_an_interrupt_after_the_search_leaves_the_fit(monkeypatch, method, told):
+    y, record = drawn(1)
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Records, method, interrupted)
+    with pytest.warns(UserWarning, match=f"^fit: interrupted after the search.*{told}"):
+        found = sq.fit(model, record, START, bounds=BOUNDS)
+    best = expected(y)[0]
+    assert found.converged and (np.isnan(found.p_value) == (method == "p_value"))
+    np.testing.assert_allclose([found.parameters["efficiency"], found.parameters["up"]], best, atol=0.01)
 
 
 def test_profile_intervals_are_where_the_likelihood_has_fallen():
