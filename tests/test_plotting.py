@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from stochq import io, plotting
+from stochq.ensemble.conditional import GIVEN_RECORDS
 from stochq.ensemble.result import EnsembleResult
 from stochq.inference.filtering import Filtered
 from stochq.inference.smoothing import Smoothed
@@ -246,7 +247,7 @@ def test_conditional_means_are_drawn_in_their_spread_beside_the_trajectory():
         (Filtered(TIMES, mean, *told, variance=variance), "given the record so far"),
         (Smoothed(TIMES, mean, nothing, nothing, variance), "given the whole record"),
     ):
-        figure = found.plot(record=3, truth=result)
+        figure = found.plot(record=3, truth=result, spread=True)
         first, real, imaginary = figure.axes
         lines = {line.get_label(): np.asarray(line.get_ydata()) for line in first.get_lines()}
         np.testing.assert_allclose(lines[kind], 3.0)
@@ -255,9 +256,12 @@ def test_conditional_means_are_drawn_in_their_spread_beside_the_trajectory():
             heights = axes.collections[0].get_paths()[0].vertices[:, 1]
             assert heights.min() == pytest.approx(low) and heights.max() == pytest.approx(high)
         assert [axes.get_ylabel() for axes in figure.axes] == [r"$\langle H\rangle$", "Re a", "Im a"]
-        assert legend_texts(figure) == ["± standard deviation", kind, "the trajectory itself"]
+        assert legend_texts(figure) == ["± spread of single outcomes", kind, "the trajectory itself"]
         (only,) = found.plot("energy").axes
-        assert len(only.get_lines()) == 1
+        assert len(only.get_lines()) == 1 and not only.collections
+        conditional = dataclasses.replace(result, info=result.info | {"kept": GIVEN_RECORDS})
+        seen = legend_texts(found.plot("energy", record=3, truth=conditional))
+        assert seen == [kind, "conditional state of the simulation"]
         with pytest.raises(ValueError, match="^observables: expected some of energy, a; got 'energi'.*'energy'"):
             found.plot("energi")
         with pytest.raises(ValueError, match="^record: expected one of the 4 records; got 4"):

@@ -1,16 +1,20 @@
-"""The picture of what one record tells of a system: means of observables with their spread, beside the truth."""
+"""The picture of what one record tells of a system: means of observables beside the truth."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from stochq.ensemble.conditional import GIVEN_RECORDS
 from stochq.ensemble.result import EnsembleResult
 from stochq.inference.coordinates import near
 from stochq.real_parts import in_rows, row_names
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+_SPREAD = "± spread of single outcomes"
+_ITSELF, _CONDITIONAL = "the trajectory itself", "conditional state of the simulation"
 
 
 def draw_conditional(
@@ -21,8 +25,10 @@ def draw_conditional(
     observables: Sequence[str],
     record: int,
     truth: EnsembleResult | None,
+    spread: bool,
 ) -> "Figure":
-    """A panel for each observable: its mean given the record with a band of ± a standard deviation, and the truth.
+    """A panel for each observable: its mean given the record, with `spread` in a band of ± the standard deviation of
+    a measurement's outcomes, and the truth.
 
     kind: what the mean is called; mean, variance: {name: (record, T)}, the parts of a complex observable in two panels.
     """
@@ -37,18 +43,18 @@ def draw_conditional(
         raise ValueError(f"record: expected one of the {records} records; got {record!r}.")
     means, spreads = (in_rows({name: one[name][record] for name in names}) for one in (mean, variance))
     true_times, values = _truth(truth, record)
+    true_name = _CONDITIONAL if truth is not None and truth.info.get("kept") == GIVEN_RECORDS else _ITSELF
     rows = [row for name in names for row in row_names(name, np.iscomplexobj(mean[name]))]
     with plotting.style():
         made, axes = plotting.figure(len(rows))
         for row, (panel, *_) in zip(rows, axes, strict=True):
-            spread = np.sqrt(spreads[row])
-            low, high = means[row] - spread, means[row] + spread
-            panel.fill_between(
-                times, low, high, color=plotting.VERMILION, alpha=0.2, linewidth=0, label="± standard deviation"
-            )
+            if spread:
+                error = np.sqrt(spreads[row])
+                style: Any = {"color": plotting.VERMILION, "alpha": 0.2, "linewidth": 0}
+                panel.fill_between(times, means[row] - error, means[row] + error, label=_SPREAD, **style)
             panel.plot(times, means[row], color=plotting.VERMILION, linestyle=(0, (5, 2)), label=kind)
             if row in values:
-                panel.plot(true_times, values[row], color=plotting.BLUE, linestyle="-", label="the trajectory itself")
+                panel.plot(true_times, values[row], color=plotting.BLUE, linestyle="-", label=true_name)
             panel.set_ylabel(plotting.symbol(row))
             panel.set_xlabel("time $t$")
             panel.margins(x=0.01)

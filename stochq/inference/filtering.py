@@ -50,13 +50,17 @@ class Filtered:
     density: np.ndarray | None = field(default=None, repr=False)
     variance: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
 
-    def plot(self, *observables: str, record: int = 0, truth: EnsembleResult | None = None) -> "Figure":
-        """A panel for each observable: its mean given a record up to each time, in a band of ± a standard deviation.
+    def plot(
+        self, *observables: str, record: int = 0, truth: EnsembleResult | None = None, spread: bool = False
+    ) -> "Figure":
+        """A panel for each observable: its mean given a record up to each time.
 
         Args:
             observables: names; all where none are given.
             record: which.
             truth: the simulation that wrote the record, whose trajectory is drawn beside it where it was kept.
+            spread: whether a band shows ± the standard deviation of a measurement's outcomes, √`variance`; the mean
+                itself has no error but those of the model.
 
         Raises:
             ValueError: for a name or a record that there is none of, and a trajectory that was not kept.
@@ -64,7 +68,7 @@ class Filtered:
         from stochq.inference.conditional_picture import draw_conditional
 
         kind = "given the record so far"
-        return draw_conditional(kind, self.times, self.mean, self.variance, observables, record, truth)
+        return draw_conditional(kind, self.times, self.mean, self.variance, observables, record, truth, spread)
 
     def __str__(self) -> str:
         known = f", log-likelihood {np.sum(self.log_likelihood):.5g} in all"

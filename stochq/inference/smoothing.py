@@ -50,11 +50,13 @@ class Smoothed:
     effect: np.ndarray = field(repr=False)
     variance: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
 
-    def plot(self, *observables: str, record: int = 0, truth: EnsembleResult | None = None) -> "Figure":
-        """A panel for each observable: its mean given the whole record, in a band of ± a standard deviation.
+    def plot(
+        self, *observables: str, record: int = 0, truth: EnsembleResult | None = None, spread: bool = False
+    ) -> "Figure":
+        """A panel for each observable: its mean given the whole record.
 
         Args:
-            observables, record, truth: as of `Filtered.plot`.
+            observables, record, truth, spread: as of `Filtered.plot`.
 
         Raises:
             ValueError: for a name or a record that there is none of, and a trajectory that was not kept.
@@ -62,7 +64,7 @@ class Smoothed:
         from stochq.inference.conditional_picture import draw_conditional
 
         kind = "given the whole record"
-        return draw_conditional(kind, self.times, self.mean, self.variance, observables, record, truth)
+        return draw_conditional(kind, self.times, self.mean, self.variance, observables, record, truth, spread)
 
     def __str__(self) -> str:
         size = (self.density.nbytes + self.effect.nbytes) / MEGABYTE
