@@ -8,6 +8,8 @@ step of the distribution function at random. So z are independent and normal exa
 Ann. Math. Stat. 23, 470 (1952)).
 """
 
+from zlib import crc32
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -18,17 +20,17 @@ from jax.scipy.stats import norm
 from stochq.arrays import Array
 from stochq.compiling import compiled
 from stochq.inference.reading import Reading
-from stochq.inference.sampling import in_turn
-from stochq.instruments.choose import build
+from stochq.inference.sampling import chance_below, chances_up_to, in_turn
+from stochq.instruments.choose import build, most_clicks
 from stochq.instruments.commuting import CommutingInstrument, Exponents
 from stochq.instruments.exact import ExactInstrument
-from stochq.instruments.hermite import hermite
 from stochq.instruments.instrument import Written
 from stochq.instruments.superoperators import traces
 
 # Chances nearer to 0 or 1 are rounding.
 _RAREST = 1e-15
-_SEED = 0
+# More clicks than come in a bin with this chance are left out of the law, unless they came.
+_LEFT_OUT = 1e-7
 
 
 def innovations(found: Reading) -> np.ndarray | None:
@@ -40,11 +42,19 @@ def innovations(found: Reading) -> np.ndarray | None:
         lengths = np.asarray(observed.lengths)[np.asarray(written.which)]
         z = _of_commuting(build("commuting", observed), found.initial, written, lengths)
     elif found.kind == "exact":
-        uniform = np.random.default_rng(_SEED).random(written.clicks.shape)
-        z = _of_exact(build("exact", observed), found.initial, written, uniform)
+        # Chances are of all numbers of clicks, not only of those that came.
+        most = max(observed.most_clicks, most_clicks(observed.parts, float(np.max(observed.lengths)), _LEFT_OUT))
+        uniform = _uniform(observed.written)
+        z = _of_exact(build("exact", observed._replace(most_clicks=most)), found.initial, written, uniform)
     else:
         return None
     return np.moveaxis(np.asarray(z), -1, 0)
+
+
+def _uniform(written: Written) -> np.ndarray:
+    """Uniform numbers (T, C, R), the same for the same record, and others for any other."""
+    clicks, current = np.asarray(written.clicks), np.asarray(written.current)
+    return np.random.default_rng(crc32(current.tobytes(), crc32(clicks.tobytes()))).random(clicks.shape)
 
 
 @compiled
@@ -60,7 +70,9 @@ def _of_exact(instrument: ExactInstrument, state: Array, written: Written, unifo
         def read(column: int, rows: list[jax.Array]) -> jax.Array:
             outcome = outcomes[column]
             of_current = column < currents
-            chances.append(_below(rows, outcome) if of_current else _spread(rows, outcome, spread[column - currents]))
+            chances.append(
+                chance_below(rows, outcome) if of_current else _spread(rows, outcome, spread[column - currents])
+            )
             return outcome
 
         traced = jnp.einsum("i,pij,jr->pr", traces(instrument.dim), instrument.coefficients[now.which], state)
@@ -73,17 +85,13 @@ def _of_exact(instrument: ExactInstrument, state: Array, written: Written, unifo
     return lax.scan(step, start, (written, jnp.asarray(uniform)))[1]
 
 
-def _below(rows: list[jax.Array], x: jax.Array) -> jax.Array:
-    """The chance of less than x, of a current whose a_n are in proportion to the rows."""
-    terms = zip(rows[1:], hermite(x, len(rows)), strict=False)
-    return norm.cdf(x) - norm.pdf(x) * sum((a / rows[0] * he for a, he in terms), jnp.zeros_like(x))
-
-
 def _spread(rows: list[jax.Array], count: jax.Array, uniform: jax.Array) -> jax.Array:
     """The chance of fewer clicks, and a part of the chance of as many; rows: of 0, 1, … clicks."""
-    own = sum((jnp.where(count == n, row, 0.0) for n, row in enumerate(rows)), jnp.zeros_like(count))
-    fewer = sum((jnp.where(count > n, row, 0.0) for n, row in enumerate(rows)), jnp.zeros_like(count))
-    return fewer + uniform * own
+    chances = chances_up_to(rows)
+    numbers = jnp.arange(len(rows))[:, None]
+    upper = jnp.sum(jnp.where(numbers == count[None], chances, 0.0), axis=0)
+    lower = jnp.sum(jnp.where(numbers == count[None] - 1, chances, 0.0), axis=0)
+    return lower + uniform * (upper - lower)
 
 
 @compiled

@@ -167,20 +167,29 @@ def in_turn(
     return found
 
 
+def chance_below(coefficients: list[jax.Array], x: jax.Array) -> jax.Array:
+    """Φ(x) − φ(x) Σ_{n≥1} a_nHe_{n−1}(x) for a_n in proportion to the coefficients."""
+    terms = zip(coefficients[1:], hermite(x, len(coefficients)), strict=False)
+    return norm.cdf(x) - norm.pdf(x) * sum((a / coefficients[0] * he for a, he in terms), jnp.zeros_like(x))
+
+
+def chances_up_to(chances: list[jax.Array]) -> jax.Array:
+    """The chances (N, R) of at most 0, 1, … clicks, from numbers in proportion to those of 0, 1, … clicks."""
+    sums = jnp.cumsum(jnp.stack(chances), axis=0)
+    return sums / sums[-1:]
+
+
 def _inverted(coefficients: list[jax.Array], uniform: jax.Array) -> jax.Array:
-    """x with Φ(x) − φ(x) Σ_{n≥1} a_nHe_{n−1}(x) = u, for a_n in proportion to the coefficients."""
-    shares = [one / coefficients[0] for one in coefficients]
+    """x with a chance u of less."""
 
     def newton(_: int, x: jax.Array) -> jax.Array:
-        polynomials = hermite(x, len(shares) + 1)
-        excess = sum((a * he for a, he in zip(shares[1:], polynomials, strict=False)), jnp.zeros_like(x))
-        density = sum((a * he for a, he in zip(shares, polynomials, strict=False)), jnp.zeros_like(x))
-        off = norm.cdf(x) - norm.pdf(x) * excess - uniform
+        terms = zip(coefficients, hermite(x, len(coefficients)), strict=True)
+        density = sum((a / coefficients[0] * he for a, he in terms), jnp.zeros_like(x))
+        off = chance_below(coefficients, x) - uniform
         return x - jnp.clip(off / (norm.pdf(x) * jnp.maximum(density, 1e-12)), -1, 1)
 
     return lax.fori_loop(0, _STEPS, newton, ndtri(uniform))
 
 
 def _clicks(chances: list[jax.Array], uniform: jax.Array) -> jax.Array:
-    bounds = jnp.cumsum(jnp.stack(chances), axis=0)
-    return jnp.sum(uniform[None] * bounds[-1:] > bounds[:-1], axis=0).astype(uniform.dtype)
+    return jnp.sum(uniform[None] > chances_up_to(chances)[:-1], axis=0).astype(uniform.dtype)

@@ -174,8 +174,8 @@ def _enough(left_out: np.ndarray, longest: float) -> int:
     return next((degree for degree in degrees if left_out[degree] < _NEGLIGIBLE), degrees[-1])
 
 
-def most_clicks(parts: WatchedParts, longest: float) -> int:
-    """Clicks in the longest bin, of which more are as rare as a rounding error.
+def most_clicks(parts: WatchedParts, longest: float, rare: float = _RARE) -> int:
+    """Clicks in the longest bin, of which more are as rare as this, or as a rounding error.
 
     parts: of all bins, or with a leading axis (bins, ...).
     """
@@ -183,7 +183,7 @@ def most_clicks(parts: WatchedParts, longest: float) -> int:
         return 0
     from scipy.stats import poisson
 
-    return int(poisson.isf(_RARE, _largest_rate(parts) * longest))
+    return int(poisson.isf(rare, _largest_rate(parts) * longest))
 
 
 def _largest_rate(parts: WatchedParts) -> float:

@@ -69,6 +69,49 @@ def test_counts_lie_within_the_step_of_their_chance():
     assert stats.kstest(z.ravel(), "norm").pvalue > 0.001
 
 
+@pytest.mark.parametrize("first", ["homodyne", "counting"])
+def test_a_counter_beside_another_column_is_given_what_that_wrote(first):
+    """Two levels, each with its current or its rates of clicks: mixtures of normal and of Poisson laws."""
+    up, width, strength, rates = 0.4, 0.5, 0.6, np.array([[1.5, 0.2], [0.3, 2.0]])
+    counters = [counting(np.diag(np.sqrt(row))) for row in rates]
+    detector = homodyne(strength * SIGMA_Z) if first == "homodyne" else counters[0]
+    equation = sq.models.monitored(np.zeros((2, 2)), {"a": detector, "b": counters[1]})
+    rng = np.random.default_rng(6)
+    level = rng.choice(2, size=500, p=[up, 1 - up])
+    currents = stats.norm(2 * strength * np.array([1.0, -1.0]) * width, np.sqrt(width))
+    laws = [currents if first == "homodyne" else stats.poisson(width * rates[0]), stats.poisson(width * rates[1])]
+    written = np.stack([law.rvs((500, 4, 2), random_state=rng)[np.arange(500), :, level] for law in laws], axis=-1)
+    record = sq.inference.Record(width * np.arange(5), written, ["a", "b"], [first, "counting"])
+    with jax.enable_x64(True):
+        z = innovations(reading(equation, np.sqrt([up, 1 - up]), record))
+    weights = np.repeat([[up, 1 - up]], 500, axis=0)
+    for k, column in np.ndindex(4, 2):
+        law, outcome, chance = laws[column], written[:, k, column, None], stats.norm.cdf(z[:, k, column])
+        upto = np.sum(weights * law.cdf(outcome), axis=1)
+        if law is currents:
+            np.testing.assert_allclose(chance, upto, rtol=0, atol=1e-6)
+        else:
+            share = 1 - (upto - chance) / np.sum(weights * law.pmf(outcome), axis=1)
+            assert np.all((share > -1e-4) & (share < 1 + 1e-4))
+            assert stats.kstest(share, "uniform").pvalue > 1e-3
+        weights = weights * (law.pdf(outcome) if law is currents else law.pmf(outcome))
+        weights /= weights.sum(axis=1, keepdims=True)
+
+
+def test_counters_that_are_silent_are_as_unlikely_as_they_are():
+    """No click in any bin has the chance e^{−dh}, a part of which is drawn: by other numbers for other records."""
+    equation = sq.models.monitored(np.zeros((2, 2)), {"n": counting(np.zeros((2, 2)), dark=1.4)})
+    counts, found = np.zeros((100, 6, 1)), []
+    for clicks in (0.0, 1.0, 0.0):
+        counts[0, 0] = clicks
+        record = sq.inference.Record(0.5 * np.arange(7), counts, ["n"], ["counting"])
+        with jax.enable_x64(True):
+            found.append(stats.norm.cdf(innovations(reading(equation, GROUND, record)))[1:])
+    assert 0.98 * np.exp(-0.7) < found[0].max() <= np.exp(-0.7)
+    np.testing.assert_array_equal(found[0], found[2])
+    assert np.mean(np.abs(found[0] - found[1])) > 0.05
+
+
 def test_estimates_take_their_share_of_what_is_off():
     """Noise with a mean that is estimated, in NumPy alone: p is uniform only if that is counted."""
     rng, shape = np.random.default_rng(3), (40, 20)
