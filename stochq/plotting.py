@@ -161,6 +161,7 @@ def plot_trajectory(
 ) -> "Figure":
     """One panel per observable of one kept trajectory: its value, what its record tells of it, and its clicks as marks.
 
+    The line is broken between saved times with a click between them: the state jumped there.
     Of many counters, such as the points of space in `sq.models.grw`, one more panel shows which clicked, by its place
     among all, over time.
 
@@ -189,7 +190,7 @@ def plot_trajectory(
         if many:
             _draw_counters(axes.pop()[0], result, row)
         for (name, text), (panel, *_) in zip(panels.items(), axes, strict=True):
-            panel.plot(result.times, values[name], color=BLUE, label=f"trajectory {trajectory}")
+            _draw_between_clicks(panel, result, row, values[name], f"trajectory {trajectory}")
             if filtered is not None and name in means:
                 panel.plot(
                     filtered.times, means[name], color=VERMILION, linestyle=(0, (5, 2)), label="given its record"
@@ -200,6 +201,19 @@ def plot_trajectory(
             panel.margins(x=0.01)
         draw_legend(made, axes)
     return made
+
+
+def _draw_between_clicks(axes: "Axes", result: EnsembleResult, row: int, values: np.ndarray, label: str) -> None:
+    """A line broken between saved times with a click between them, where the state jumped; lone points as dots."""
+    clicks = np.concatenate([np.zeros(0), *(times[row] for times in result.clicks.values())])
+    # A click at a saved time is seen at it.
+    places = np.unique(np.searchsorted(result.times, clicks, side="left"))
+    places = places[(places > 0) & (places < len(result.times))]
+    ends = np.concatenate([[0], places, [len(values)]])
+    lone = np.flatnonzero(np.diff(ends) == 1)
+    dots: dict[str, Any] = {"marker": ".", "markevery": (ends[lone] + lone).tolist()} if len(lone) else {}
+    times, values = (np.insert(array, places, np.nan) for array in (result.times, values))
+    axes.plot(times, values, color=BLUE, label=label, **dots)
 
 
 def _mark_clicks(axes: "Axes", result: EnsembleResult, trajectory: int) -> None:
