@@ -12,6 +12,7 @@ with H/ħ for H.
 """
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import jax
@@ -26,6 +27,9 @@ from stochq.measurement.line import WatchedParts
 
 # Levels less occupied than this share have no weight in the state's information.
 _EMPTY = 1e-12
+# Parts of each interval where operators depend on time: two and three are blind to different periods. The information
+# extrapolated from two divisions is taken where that of the next differs by less than this share.
+_DIVISIONS, _SETTLED = (2, 3, 6, 12, 24, 48, 96), 1e-3
 
 
 class QuantumInformation(NamedTuple):
@@ -40,15 +44,42 @@ def quantum_information(
 ) -> QuantumInformation:
     """That of parameters θ (P,) after the last of the times; in double precision.
 
-    What depends on time is taken in the middle of each interval. A mixed initial state is purified by what is not
-    looked at, so that what is found for the field is the most that it can know.
+    What depends on time is taken in the middle of parts of the intervals, finer and finer until it settles. A mixed
+    initial state is purified by what is not looked at, so that what is found for the field is the most that it can
+    know.
     """
     equation, _ = predict(shaped(jnp.asarray(theta), like))
     widths = intervals(times)
-    if equation.time_dependent:
-        middles = times[:-1] + 0.5 * widths
-    else:
-        middles, widths = np.zeros(1), np.array([np.sum(widths)])
+    if not equation.time_dependent:
+        return _information(predict, theta, like, np.zeros(1), np.array([np.sum(widths)]))
+
+    def divided(parts: int) -> QuantumInformation:
+        own = np.repeat(widths / parts, parts)
+        middles = np.repeat(times[:-1], parts) + own * np.tile(np.arange(parts) + 0.5, len(widths))
+        return _information(predict, theta, like, middles, own)
+
+    before, known = divided(_DIVISIONS[0]), None
+    for coarse, fine in pairwise(_DIVISIONS):
+        after = divided(fine)
+        # Of second order in the width of a part.
+        limit = [b + (b - a) / ((fine / coarse) ** 2 - 1) for a, b in zip(before, after, strict=True)]
+        if known is not None and all(_is_settled(a, b) for a, b in zip(known, limit, strict=True)):
+            return QuantumInformation(*limit)
+        before, known = after, limit
+    raise ValueError(
+        "times: expected intervals in which what depends on time changes little; the information does not settle with "
+        f"{_DIVISIONS[-1]} parts in each of them. Give finer times."
+    )
+
+
+def _is_settled(before: np.ndarray, found: np.ndarray) -> bool:
+    return bool(np.all(np.abs(found - before) <= _SETTLED * np.abs(found).max()))
+
+
+def _information(
+    predict: Callable[[Any], Any], theta: np.ndarray, like: Any, middles: np.ndarray, widths: np.ndarray
+) -> QuantumInformation:
+    """That after all of these widths, with the operators of their middles."""
 
     def density(vector: jax.Array) -> jax.Array:
         state = jnp.asarray(predict(shaped(vector, like))[1], complex)

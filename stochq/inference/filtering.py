@@ -109,7 +109,7 @@ def filter(
         method: "exact" for up to 8 levels and bins in which the state does not become known for certain, which is
             told; "kraus" for any number, of second order in the bins' width; "commuting" where all operators are
             diagonal, exact; "auto" the first that fits. A warning says where bins are too wide for "kraus". What
-            depends on time is taken in the middle of each bin, which is of second order too: give narrow bins.
+            depends on time is taken in the middle of each bin, which is of second order too, and warned of likewise.
         density: whether the density matrices are returned.
         rank: of the conditional states, for dimensions whose square is too much; None for whole ones. Kraus maps make
             them, and `discarded` says what they miss.

@@ -121,7 +121,8 @@ def information(
     Args:
         predict: as of `sq.fit`: from parameters to (equation of sq.models.monitored, initial state), or to means.
         theta: pytree of numbers, the parameters at which it is asked.
-        times: (T,) ends of the record's bins, the start included; for records only.
+        times: (T,) ends of the record's bins, the start included; for records only. Of the record, what depends on time
+            is taken in the middle of each bin, with a warning where it changes too much there.
         records: how many are drawn; the information in one is known to some √(2/records).
         seed: of the records.
         stderr: for means only, their standard errors: a number, or in the structure that predict returns.

@@ -10,6 +10,7 @@ import numpy as np
 
 from stochq.arrays import Array, is_concrete
 from stochq.ensemble.runner import thread_pool, workers
+from stochq.inference.middles import note_of_middles
 from stochq.inference.observed import as_monitored, initial_state, observe
 from stochq.instruments.choose import Kind, Method, build, can_be_halved, checked_halvings, choose
 from stochq.instruments.instrument import Instrument, Observed, Written
@@ -72,8 +73,9 @@ def reading(
         kind = choose(observed, initial, method, rank=rank, linear=linear)
         found = Reading(kind, initial, observed, checked_halvings(halvings, kind, observed))
         # A fit tells of the bins at the parameters that it finds.
-        problem = wide_bins(found) if is_concrete((observed, initial)) else ""
-    if problem:
+        numbers = is_concrete((observed, initial, equation))
+        problems = [wide_bins(found), note_of_middles(equation, record.times)] if numbers else []
+    for problem in filter(None, problems):
         warnings.warn(f"record: {problem}", stacklevel=3)
     return found
 

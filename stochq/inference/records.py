@@ -13,6 +13,7 @@ from stochq.equation import Equation
 from stochq.gaussian import Monitored
 from stochq.inference.filtering import log_likelihood, traced_likelihood
 from stochq.inference.innovations import innovations
+from stochq.inference.middles import note_of_middles
 from stochq.inference.minimize import Local
 from stochq.inference.reading import halvings_for, note_of_wide_bins, reading
 from stochq.inference.result import flat, shaped
@@ -166,11 +167,13 @@ class Records:
         return np.nan if z is None else chance_of_innovations(z, scores, covariance)
 
     def notes(self, parameters: Any) -> list[str]:
-        if self._scores.kind == "exact":
+        equation, state = _checked(self.predict(parameters))
+        if isinstance(equation, Monitored):
             return []
-        equation, state = checked_prediction(self.predict(parameters))
-        note = note_of_wide_bins(self._scores.kind, self._scores.halvings, equation, state, self.record)
-        return [f"data: {note}"] if note else []
+        notes = [note_of_middles(equation, self.record.times)]
+        if self._scores.kind != "exact":
+            notes.append(note_of_wide_bins(self._scores.kind, self._scores.halvings, equation, state, self.record))
+        return [f"data: {note}" for note in notes if note]
 
     def local(self, theta: np.ndarray) -> Local:
         """The information is the sum of squares of the scores, and the residuals are all −1."""

@@ -1,5 +1,6 @@
 """Records drawn by their own law, without following trajectories."""
 
+import warnings
 from collections.abc import Callable
 from functools import partial
 
@@ -14,6 +15,7 @@ from numpy.typing import ArrayLike
 from stochq.arrays import Array, check_numbers
 from stochq.compiling import compiled
 from stochq.equation import Equation
+from stochq.inference.middles import note_of_middles
 from stochq.inference.observed import as_monitored, electronics, initial_state, parts_of_bins, slots
 from stochq.instruments.choose import LARGEST_EXACT, build, most_clicks
 from stochq.instruments.exact import ExactInstrument
@@ -40,7 +42,8 @@ def sample_records(equation: Equation, state: ArrayLike, times: ArrayLike, *, re
     Args:
         equation: from `sq.models.monitored`, of at most 8 levels and two columns, or 4 levels and three.
         state: at the first time, a ket (dim,) or a density matrix (dim, dim).
-        times: (T,) ends of the bins, the start included.
+        times: (T,) ends of the bins, the start included. What depends on time is taken in the middle of each bin, and
+            a warning says where it changes too much in them.
         records: how many.
         seed: of the random numbers.
 
@@ -68,6 +71,9 @@ def sample_records(equation: Equation, state: ArrayLike, times: ArrayLike, *, re
             f"equation: expected at most {LARGEST_EXACT.get(columns, 0)} levels with {columns} columns of records; got "
             f"{equation.dim}. Take sq.simulate(..., records=True), whose records have the bias of its step."
         )
+    note = note_of_middles(equation, times)
+    if note:
+        warnings.warn(f"times: {note}", stacklevel=2)
     names = [slot.name for slot in known]
     kinds: list[Kind] = [slot.kind for slot in known]
     with jax.enable_x64(True):

@@ -72,6 +72,52 @@ def test_dephasing_hides_a_frequency_from_the_state_but_not_from_its_surrounding
         assert found.state[0, 0] == pytest.approx(phase**2 * np.exp(-4 * rate * end), rel=1e-9)
 
 
+def oscillating(strength):
+    """H = s cos(2πt)σ_x, which comes back after its period, beside a measurement of σ_z."""
+    drive = sq.systems.driven(np.zeros((2, 2)), [(strength * SIGMA_X, lambda t: jnp.cos(2 * jnp.pi * t))])
+    return sq.models.monitored(drive, {"z": homodyne(0.3 * SIGMA_Z, efficiency=0.7)}), EXCITED
+
+
+def two_sided_of_oscillation(one, other, steps=800):
+    """Tr ρ₁₂ after one period, by Strang steps with the exact angle of each half of a step."""
+    rho, kept = np.diag([1.0, 0.0]).astype(complex), np.exp(-2 * 0.3**2 / steps)
+    ends = np.sin(2 * np.pi * np.arange(2 * steps + 1) / (2 * steps)) / (2 * np.pi)
+    for number, angle in enumerate(np.diff(ends)):
+        left, right = (np.cos(s * angle) * np.eye(2) - 1j * np.sin(s * angle) * SIGMA_X for s in (one, other))
+        rho = left @ rho @ right.conj().T
+        if number % 2 == 0:
+            rho = rho * np.array([[1.0, kept], [kept, 1.0]])
+    return np.trace(rho)
+
+
+@pytest.mark.parametrize("times", [[0.0, 1.0], [0.0, 0.3, 1.0]])
+def test_what_is_emitted_while_operators_change_does_not_depend_on_the_bins(times):
+    step = 1e-2
+    corners = [
+        a * b * np.log(abs(two_sided_of_oscillation(1.5 + a * step, 1.5 + b * step))) for a in (1, -1) for b in (1, -1)
+    ]
+    assert beyond(oscillating, 1.5, times).emitted[0, 0] == pytest.approx(sum(corners) / step**2, rel=1e-3)
+
+
+@pytest.mark.parametrize("bins", [1, 2, 3, 4])
+def test_records_of_bins_in_which_operators_change_are_warned_of(bins):
+    equation, state = oscillating(1.5)
+    times = np.linspace(0, 1, bins + 1)
+    with pytest.warns(UserWarning, match="^times: expected bins in which what depends on time hardly changes") as told:
+        sq.inference.sample_records(equation, state, times, records=1)
+    assert told[0].filename == __file__
+    record = sq.inference.Record(times, np.full(bins, 0.1), ["z"])
+    with pytest.warns(UserWarning, match="^record: expected bins in which what depends on time hardly changes"):
+        sq.inference.log_likelihood(equation, state, record)
+
+
+def test_records_of_narrow_bins_are_not_warned_of():
+    """Their mean is that of the state on its way, of a program with 2000 steps in plain NumPy."""
+    equation, state = oscillating(1.5)
+    mean = sq.inference.sample_records(equation, state, np.linspace(0, 1, 21), records=20_000).increments.sum((1, 2))
+    assert abs(mean.mean() - 0.4694) < 4 * mean.std() / np.sqrt(20_000)
+
+
 def test_resonance_fluorescence_has_four_over_gamma_per_time():
     """In the steady state (Gammelmark and Mølmer 2014), for Ω at no detuning."""
     decay = 1.3
