@@ -1,5 +1,6 @@
 """Conditional density matrices beside trajectories: what the detectors' records tell of each, one step at a time."""
 
+from itertools import combinations
 from typing import Any, NamedTuple, final
 
 import equinox as eqx
@@ -9,7 +10,7 @@ import numpy as np
 
 from stochq.ensemble.records import RecordColumn, columns_of, recording_of, sum_columns
 from stochq.equation import Equation
-from stochq.instruments.choose import most_clicks
+from stochq.instruments.choose import largest_rate, most_clicks
 from stochq.instruments.commuting import commutes, commuting_instrument
 from stochq.instruments.instrument import Instrument, Written
 from stochq.instruments.kraus import kraus_instrument
@@ -89,7 +90,10 @@ class Follower(NamedTuple):
         own = self.conditioning
         instrument = self.instrument if own.equation is None else own.instrument(t + 0.5 * self.dt, self.dt)
         prepared = instrument.prepare(Written(reading.current[None], reading.clicks[None], np.zeros(1, np.int32)))
-        return instrument.step(known, jax.tree.map(lambda array: array[0], prepared))[0]
+        after = instrument.step(known, jax.tree.map(lambda array: array[0], prepared))[0]
+        # More clicks than the instrument counts: no number is better than a wrong one.
+        beyond = jnp.any(reading.clicks > own.most_clicks, axis=0)
+        return jax.tree.map(lambda array: jnp.where(beyond, jnp.nan, array), after) if own.counters else after
 
     def densities(self, known: Any) -> tuple[jax.Array, ...]:
         """ρ_c (dim, dim, columns)."""
@@ -144,25 +148,41 @@ def conditioning_of(equation: Equation, psi: np.ndarray, times: np.ndarray, dt: 
     columns = [column for line in equation.lines for column in columns_of(line, equation.record_kind(line))]
     currents = tuple(column for column in columns if column.part != "N")
     counters = tuple(column for column in columns if column.part == "N")
-    parts, fixed = parts_at(equation, times), not equation.time_dependent
+    parts, fixed = _parts_at_start(equation, times), not equation.time_dependent
     return Conditioning(
         None if fixed else equation,
         parts if fixed else None,
         starts @ starts.conj().T,
         currents,
         counters,
-        most_clicks(parts, dt),
-        unordered(parts),
+        most_clicks(_rate_of_clicks(equation, parts, times), dt),
+        tuple(combinations(range(len(currents)), 2)) if _varies(equation) else unordered(parts),
         diagonal=fixed and commutes(parts),
     )
 
 
-def parts_at(equation: Equation, times: np.ndarray) -> WatchedParts:
-    """The equation's operators, with a leading axis of these times where they depend on them."""
-    if not equation.time_dependent:
-        return equation.watched_parts()
+def _parts_at_start(equation: Equation, times: np.ndarray) -> WatchedParts:
+    """The equation's operators at the first of these times, which are those of all times unless it `_varies`."""
     with jax.enable_x64(True):
-        return jax.tree.map(np.asarray, jax.vmap(equation.watched_parts)(jnp.asarray(times)))
+        return jax.tree.map(np.asarray, equation.watched_parts(float(times[0])))
+
+
+def _varies(equation: Equation) -> bool:
+    """Whether what is watched depends on time: operators at a few times may be zero, or commute, and at others not."""
+    return any(channel.time_dependent for channel in equation.channels)
+
+
+def _rate_of_clicks(equation: Equation, parts: WatchedParts, times: np.ndarray) -> float:
+    """At most, in any state at any time of a run."""
+    if not _varies(equation):
+        return largest_rate(parts)
+    counted = [channel for channel in equation.channels if channel.law.counts]
+    return sum(channel.strongest(times) * _largest(channel.total_loss()) for channel in counted)
+
+
+def _largest(loss: np.ndarray) -> float:
+    """The largest eigenvalue of a diagonal (dim,) or a matrix (dim, dim)."""
+    return float(np.max(loss) if loss.ndim == 1 else np.linalg.norm(loss, 2))
 
 
 def check_conditional(equation: Equation, scheme: Scheme, times: np.ndarray, tolerance: float | None) -> None:
@@ -195,6 +215,6 @@ def is_ordered(equation: Equation, times: np.ndarray) -> bool:
 
     Elsewhere the order in which things happened within a step matters, and is unknown.
     """
-    parts = parts_at(equation, times)
+    parts = _parts_at_start(equation, times)
     seen = np.concatenate([parts.watched, parts.counted], axis=-3)
-    return not not_commuting(seen)
+    return len(seen) < 2 if _varies(equation) else not not_commuting(seen)

@@ -21,7 +21,7 @@ from stochq.arrays import Array
 from stochq.compiling import compiled
 from stochq.inference.reading import Reading
 from stochq.inference.sampling import chance_below, chances_up_to, in_turn
-from stochq.instruments.choose import build, most_clicks
+from stochq.instruments.choose import build, largest_rate, most_clicks
 from stochq.instruments.commuting import CommutingInstrument, Exponents
 from stochq.instruments.exact import ExactInstrument
 from stochq.instruments.instrument import Written
@@ -43,7 +43,8 @@ def innovations(found: Reading) -> np.ndarray | None:
         z = _of_commuting(build("commuting", observed), found.initial, written, lengths)
     elif found.kind == "exact":
         # Chances are of all numbers of clicks, not only of those that came.
-        most = max(observed.most_clicks, most_clicks(observed.parts, float(np.max(observed.lengths)), _LEFT_OUT))
+        rate, longest = largest_rate(observed.parts), float(np.max(observed.lengths))
+        most = max(observed.most_clicks, most_clicks(rate, longest, _LEFT_OUT))
         uniform = _uniform(observed.written)
         z = _of_exact(build("exact", observed._replace(most_clicks=most)), found.initial, written, uniform)
     else:

@@ -17,7 +17,7 @@ from stochq.compiling import compiled
 from stochq.equation import Equation
 from stochq.inference.middles import note_of_middles
 from stochq.inference.observed import as_monitored, electronics, initial_state, parts_of_bins, slots
-from stochq.instruments.choose import LARGEST_EXACT, build, most_clicks
+from stochq.instruments.choose import LARGEST_EXACT, build, largest_rate, most_clicks
 from stochq.instruments.exact import ExactInstrument
 from stochq.instruments.hermite import hermite
 from stochq.instruments.instrument import Observed, Written
@@ -80,7 +80,7 @@ def sample_records(equation: Equation, state: ArrayLike, times: ArrayLike, *, re
         initial = initial_state(state, equation.dim)
         parts, lengths, which = parts_of_bins(equation, known, times)
         nothing = Written(np.zeros((0, 0, 0)), np.zeros((0, 0, 0)), which)
-        most = most_clicks(parts, float(np.max(lengths)))
+        most = most_clicks(largest_rate(parts), float(np.max(lengths)))
         instrument = build("exact", Observed(parts, lengths, nothing, np.zeros(0), most))
         key = jax.random.key_data(jax.random.key(seed))
         counters, size = parts.counted.shape[-3], min(records, _RECORDS)

@@ -149,7 +149,7 @@ def _exact(observed: Observed) -> ExactInstrument:
     degree = _TRACED[currents] if traced else _MOST[currents]
     # Two degrees more, to see how much is left out.
     powers = _powers(currents, degree + 2 * traced, counters, observed.most_clicks)
-    rate = 0.0 if traced else _largest_rate(observed.parts) * float(np.max(observed.lengths))
+    rate = 0.0 if traced else largest_rate(observed.parts) * float(np.max(observed.lengths))
     doublings = doublings_of(currents, counters, rate, observed.most_clicks) if counters else 0
     if traced:
         found = _coefficients(observed.parts, jnp.asarray(observed.lengths), powers, doublings)
@@ -174,20 +174,22 @@ def _enough(left_out: np.ndarray, longest: float) -> int:
     return next((degree for degree in degrees if left_out[degree] < _NEGLIGIBLE), degrees[-1])
 
 
-def most_clicks(parts: WatchedParts, longest: float, rare: float = _RARE) -> int:
+def most_clicks(rate: float, longest: float, rare: float = _RARE) -> int:
     """Clicks in the longest bin, of which more are as rare as this, or as a rounding error.
 
-    parts: of all bins, or with a leading axis (bins, ...).
+    rate: of clicks, at most.
     """
-    if not parts.counted.shape[-3]:
+    if not rate:
         return 0
     from scipy.stats import poisson
 
-    return int(poisson.isf(rare, _largest_rate(parts) * longest))
+    return int(poisson.isf(rare, rate * longest))
 
 
-def _largest_rate(parts: WatchedParts) -> float:
-    """The rate of all clicks in any state, at most."""
+def largest_rate(parts: WatchedParts) -> float:
+    """The rate of all clicks in any state, at most; parts: of all bins, or with a leading axis (bins, ...)."""
+    if not parts.counted.shape[-3]:
+        return 0.0
     loss = np.einsum("...cki,...ckj->...ij", np.conj(parts.counted), np.asarray(parts.counted))
     return float(np.max(np.linalg.norm(loss, 2, axis=(-2, -1))) + np.max(np.sum(parts.dark, axis=-1)))
 

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 import stochq as sq
+from stochq.ensemble.conditional import conditioning_of, is_ordered
 from stochq.measurement import counting, heterodyne, homodyne, unread
 from tests import liouville
 from tests.judging import judge_chi2, judge_mean
@@ -266,3 +267,38 @@ def test_a_function_of_density_matrices_is_refused_where_states_are_kets():
     options = {"observables": {"f": lambda rho: jnp.trace(rho @ Y).real}, "trajectories": 200}
     with pytest.raises(ValueError, match=r"observables\['f'\]: expected a function of a ket \(2,\)"):
         sq.simulate(MONITORED, DOWN, TIMES, **options)
+
+
+def run_of_pulsed_decay(law, envelope, **options):
+    """Decay at the rate f(t)², from 0.6|0⟩ + 0.8|1⟩, with the level 0 on top."""
+    channel = sq.channels.TimeDependentOperator([(LOWERING, envelope)]).with_law(law)
+    equation = sq.Equation(sq.systems.levels([0.0, 0.0]), [channel])
+    observables = {"excited": OPERATORS["excited"]}
+    return sq.simulate(
+        equation, [0.6, 0.8], TIMES, observables=observables, trajectories=500, dt=0.02, seed=1, conditional=True,
+        **options,
+    )  # fmt: skip
+
+
+def test_clicks_of_an_operator_that_vanishes_at_the_saved_times():
+    """f = 2 sin πt: ∫f² dt = 2 in each interval. Its click leaves nobody excited."""
+    result = run_of_pulsed_decay("jump", lambda t: 2 * jnp.sin(jnp.pi * t), keep=500, records=True)
+    judge_mean(result.mean["excited"], result.stderr["excited"], 0.36 * np.exp(-2 * TIMES), "pulses")
+    assert result.failed == 0 and result.records is not None
+    clicked = result.records["L0"].cumsum(axis=1) > 0
+    assert clicked.any() and np.all(result.kept[:, 1:, 0, 0].real[clicked] < 1e-6)
+
+
+def test_more_clicks_than_are_counted_are_no_state(monkeypatch):
+    monkeypatch.setattr("stochq.ensemble.conditional.most_clicks", lambda rate, longest: 0)
+    with pytest.raises(RuntimeError, match="non-finite"):
+        run_of_pulsed_decay("jump", lambda t: 2 * jnp.sin(jnp.pi * t))
+
+
+def test_order_of_operators_that_commute_at_the_saved_times_alone():
+    """X t(1 − t) beside Z: which of the two was first within a step is not written down."""
+    x, z, times = np.array([[0.0, 1.0], [1.0, 0.0]]), np.diag([1.0, -1.0]), np.array([0.0, 1.0])
+    pulsed = sq.channels.TimeDependentOperator([(x, lambda t: t * (1 - t))])
+    equation = sq.Equation(sq.systems.levels([0.0, 0.0]), [pulsed, sq.channels.DenseOperators(0.8 * z[None])], "real")
+    assert not is_ordered(equation, times)
+    assert conditioning_of(equation, np.array([0.6, 0.8]), times, 0.1).pairs == ((0, 1),)
