@@ -7,7 +7,7 @@ takes part of what they are off by with it (Newey, Econometrica 53, 1047 (1985))
 $$\tau = \frac1{\sqrt R}\sum_rt_r,\quad C = 1 - A\,\mathrm{cov}(\theta)A^T,\quad
   A = \frac1{\sqrt R}\sum_rt_rs_r^T,\quad \tau^TC^{-1}\tau\sim\chi^2$$
 
-with the scores s.
+with the scores s. τ is taken in units in which few short records, too, have it Gaussian (`totals`).
 """
 
 import numpy as np
@@ -29,8 +29,7 @@ def chance_of_innovations(z: np.ndarray, scores: np.ndarray, covariance: np.ndar
     """
     from scipy import stats
 
-    t = features(z)
-    total = t.sum(axis=0) / np.sqrt(len(t))
+    t, total = features(z), totals(z)
     with_scores = t.T @ scores / np.sqrt(len(t))
     taken = with_scores @ covariance @ with_scores.T
     # By chance alone as much as this share of each direction lies along the scores.
@@ -56,3 +55,30 @@ def features(z: np.ndarray) -> np.ndarray:
     for first in range(len(columns)):
         found += [(columns[first] * other).sum(axis=1) / np.sqrt(bins) for other in columns[:first]]
     return np.stack(found, axis=1)
+
+
+def totals(z: np.ndarray) -> np.ndarray:
+    """τ (features,) of innovations (record, interval, column), with tails that are Gaussian for few of them, too.
+
+    Means are as they are. The square about them is independent of them and has the law of χ², of which the third root
+    is normal (Wilson and Hilferty 1931); products go with the squares, by which they do not have their heavy tails.
+    """
+    columns = np.moveaxis(z, 2, 0)
+    bins, count = columns.shape[2], columns[0].size
+    squares = np.square(columns).sum(axis=(1, 2))
+    found = []
+    for column, square in zip(columns, squares, strict=True):
+        parts = np.array_split(column, min(_PARTS, bins), axis=1)
+        means = [part.sum() / np.sqrt(part.size) for part in parts]
+        dof = count - len(means)
+        width = 2 / (9 * dof)
+        found += [*means, (np.cbrt((square - np.square(means).sum()) / dof) - (1 - width)) / np.sqrt(width)]
+        for lag in _LAGS:
+            if lag < bins:
+                product = (column[:, lag:] * column[:, :-lag]).sum()
+                found.append(product / square * np.sqrt(count * (count + 2) / (len(column) * (bins - lag))))
+    for first in range(len(columns)):
+        for other in range(first):
+            product = (columns[first] * columns[other]).sum()
+            found.append(product * np.sqrt(count / (squares[first] * squares[other])))
+    return np.array(found)

@@ -127,6 +127,14 @@ def test_estimates_take_their_share_of_what_is_off():
     assert stats.kstest(ignored, "uniform").pvalue < 1e-3
 
 
+def test_few_short_records_are_unlikely_as_rarely_as_is_said():
+    """White noise of NumPy, five records of five bins and two columns: p < 10⁻³ in three of 3000, not in fifty."""
+    rng, nothing = np.random.default_rng(4), (np.zeros((5, 1)), np.zeros((1, 1)))
+    found = np.array([chance_of_innovations(rng.normal(size=(5, 5, 2)), *nothing) for _ in range(3000)])
+    assert np.sum(found < 1e-3) < 12
+    assert stats.kstest(found, "uniform").pvalue > 1e-3
+
+
 def test_right_models_have_uniform_p_values():
     """100 sets of 60 records, two parameters fitted to each; and a gain of 1.25 that is not in the model."""
     chances = []
