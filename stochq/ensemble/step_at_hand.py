@@ -1,5 +1,6 @@
 """The step of means through which gradients pass: found, or checked, at the numbers that parameters have."""
 
+import hashlib
 import warnings
 from dataclasses import replace
 from typing import Any
@@ -13,9 +14,10 @@ from stochq.ensemble.task import Task
 from stochq.functions import without_addresses
 from stochq.operators import TRACING_ERRORS
 
-# Runs whose given step was checked already: what they are compiled for, the step and the number of trajectories.
+# Runs whose given step was warned of, whatever their parameters, and those that were checked with all their numbers.
+_WARNED: set[tuple] = set()
 _CHECKED: set[tuple] = set()
-_MOST_CHECKED = 1024
+_MOST_KNOWN = 1024
 
 
 def found_step(task: Task, trajectories: int) -> float:
@@ -40,21 +42,33 @@ def found_step(task: Task, trajectories: int) -> float:
 
 
 def check_given_step(task: Task, trajectories: int, dt: float) -> None:
-    """Warn of a given step whose bias is certainly beyond a tenth of the standard error; once for all values."""
-    run = (without_addresses(jax.tree.structure((task.equation, task.observables))), task.scheme.name, dt, trajectories)
-    if run in _CHECKED:
+    """Warn of a given step whose bias is certainly beyond a tenth of the standard error; once for all parameters."""
+    structure = without_addresses(jax.tree.structure((task.equation, task.observables)))
+    run = (structure, task.scheme.name, dt, trajectories, task.times.tobytes(), np.asarray(task.psi).tobytes())
+    checked = (*run, _values((task.equation, task.observables)))
+    if run in _WARNED or checked in _CHECKED:
         return
-    if len(_CHECKED) >= _MOST_CHECKED:
-        _CHECKED.clear()
-    _CHECKED.add(run)
+    for known in (_CHECKED, _WARNED):
+        if len(known) >= _MOST_KNOWN:
+            known.clear()
+    _CHECKED.add(checked)
     found = too_coarse(task, trajectories, dt)
     if found is not None:
+        _WARNED.add(run)
         warnings.warn(
             f"dt: a step of {dt:g} moves the mean of {found.name!r} at t = {found.time:g} by {found.bias:.2g}, more "
             f"than a tenth of its standard error over {trajectories} trajectories, {found.stderr:.2g}. Take a shorter "
             "dt, or leave it out.",
             stacklevel=4,
         )
+
+
+def _values(tree: Any) -> str:
+    """A digest of all numbers in a tree."""
+    digest = hashlib.sha256()
+    for leaf in jax.tree.leaves(tree):
+        digest.update(np.asarray(leaf).tobytes() if isinstance(leaf, np.ndarray | jax.Array) else repr(leaf).encode())
+    return digest.hexdigest()
 
 
 def _numbers(tree: Any) -> Any:

@@ -27,10 +27,6 @@ from stochq.measurement.line import WatchedParts
 from stochq.measurement.record import COLUMNS
 from stochq.systems.checks import check_number
 
-# Singular values of the generator below this share of the largest count as zero.
-_ZERO = 1e-12
-
-
 Pairs = tuple[tuple[str, str], ...]
 
 
@@ -65,7 +61,7 @@ def correlations(
         equation: with one steady state, from `sq.models.monitored` or with records of its operators; at most 16 levels,
             nothing that depends on time. All its numbers may be traced.
         lags: n (L,), whole numbers of bins, increasing, none negative.
-        interval: h, the width of all bins, in units of time.
+        interval: h, the width of all bins, in units of time; a number that is not traced.
         pairs: names of records, the earlier one first; "name:1" and "name:2" for the columns of heterodyne detection.
             None takes each with itself.
 
@@ -88,6 +84,11 @@ def correlations(
     [10.874, 0.846, 0.0]
     """
     equation = _checked(as_equation(equation))
+    if not is_concrete(interval):
+        raise ValueError(
+            "interval: expected a number; JAX is tracing it, as grad, vmap and jit do. Only what is in the equation "
+            "may be traced."
+        )
     check_number("interval", interval)
     if not interval > 0:
         raise ValueError(f"interval: expected the width of the bins, positive; got {interval}.")
@@ -234,7 +235,9 @@ def _stationary(generator: jax.Array, dim: int) -> jax.Array:
     """The packed steady state (dim²,); NaN where there are several."""
     trace = jnp.eye(dim).reshape(-1)
     values = jnp.linalg.svd(lax.stop_gradient(generator), compute_uv=False)
-    single = values[-2] > _ZERO * values[0] if dim > 1 else True
+    # Singular values below the rounding of the largest count as zero.
+    rounding = 4 * jnp.finfo(generator.dtype).eps * len(generator)
+    single = values[-2] > rounding * values[0] if dim > 1 else True
     pinned = generator + values[0] * trace[:, None] * trace[None] / dim
     return jnp.where(single, jnp.linalg.solve(pinned, values[0] * trace / dim), jnp.nan)
 

@@ -132,6 +132,29 @@ def test_records_of_an_equation_without_detectors():
         jax.grad(traced)(1.0)
 
 
+@pytest.mark.parametrize("dim", [2, 3, 4])
+@pytest.mark.parametrize("double", [False, True])
+def test_several_steady_states_are_told_in_either_precision(dim, double):
+    """Two blocks that stand still, in a basis turned at random."""
+    random = np.random.default_rng(dim).normal(size=(2, dim, dim))
+    turned = np.linalg.qr(random[0] + 1j * random[1])[0]
+    signs = np.where(np.arange(dim) < dim // 2, 1.0, -1.0)
+    watched = turned * signs @ turned.conj().T
+
+    def traced(rate):
+        detector = sq.measurement.homodyne(jnp.sqrt(rate) * watched, efficiency=0.5)
+        equation = sq.models.monitored(np.zeros((dim, dim)), {"z": detector})
+        return sq.exact.correlations(equation, [0, 1, 5], interval=0.1)["z*z"]
+
+    with jax.enable_x64(double):
+        assert np.all(np.isnan(jax.jit(traced)(0.7)))
+
+
+def test_a_traced_width_of_bins_is_refused():
+    with pytest.raises(ValueError, match="^interval: expected a number; JAX is tracing it"):
+        jax.grad(lambda h: sq.exact.correlations(atom(), [1], interval=h)["x*x"][0])(0.1)
+
+
 def test_what_has_several_steady_states():
     watched = sq.measurement.homodyne([1.0, -1.0])
     with pytest.raises(ValueError, match="steady state"):

@@ -47,6 +47,7 @@ def populations(dt):
 @pytest.fixture(autouse=True)
 def unchecked(monkeypatch):
     monkeypatch.setattr(step_at_hand, "_CHECKED", set())
+    monkeypatch.setattr(step_at_hand, "_WARNED", set())
 
 
 def test_the_step_is_that_of_simulate():
@@ -86,6 +87,13 @@ def test_a_given_step_that_is_too_long_is_told_of_once_with_both_numbers():
 
 def test_a_step_that_serves_is_not_told_of():
     means(RATE, 0.02)
+
+
+def test_a_harmless_run_silences_nobody():
+    """The rate 10⁻⁶, whose bias is nothing, before one that is too coarse."""
+    means(1e-6, 0.5)
+    with pytest.warns(UserWarning, match="^dt: a step of 0.5 moves the mean of 'p'"):
+        means(RATE, 0.5)
 
 
 def test_a_fit_tells_of_the_step_of_its_prediction():
