@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from stochq.arrays import ArrayLike
 from stochq.ensemble.result import EnsembleResult
 from stochq.files import check_replaceable, is_picture, replace_file
 from stochq.real_parts import in_rows, row_names
@@ -158,6 +159,7 @@ def plot_trajectory(
     *,
     filtered: "Filtered | None" = None,
     names: Sequence[str] | None = None,
+    places: ArrayLike | None = None,
 ) -> "Figure":
     """One panel per observable of one kept trajectory: its value, what its record tells of it, and its clicks as marks.
 
@@ -167,8 +169,10 @@ def plot_trajectory(
 
     trajectory: which of those that were kept; its record and clicks are in row `result.kept_rows[trajectory]`;
     filtered: from `sq.inference.filter` of the result's records, whose conditional mean is drawn beside the trajectory;
-    names: of the observables, None for all that are kept.
-    Raises: ValueError for a trajectory that was not kept or filtered, and a name that the result does not hold.
+    names: of the observables, None for all that are kept; places: where each of many counters is, (counters,), such as
+    `particle.coordinates[0]` for the hits of `sq.models.grw`, None for their numbers.
+    Raises: ValueError for a trajectory that was not kept or filtered, a name that the result does not hold, and places
+        of other counters than there are.
     """
     kept = result.kept_values
     count = min(map(len, kept.values()), default=0)
@@ -181,14 +185,20 @@ def plot_trajectory(
     for name in [] if names is None else names:
         if name not in kept:
             raise ValueError(f"names: expected names among {', '.join(kept)}; got {name!r}.")
+    many = len(result.clicks) > _MOST_COUNTERS
+    if places is not None and not (many and np.shape(places) == (len(result.clicks),)):
+        raise ValueError(
+            f"places: expected a number for each of more than {_MOST_COUNTERS} counters, which have a panel of their "
+            f"own; got shape {np.shape(places)} for {len(result.clicks)} counters."
+        )
     panels = _panels(result, list(kept) if names is None else list(names))
     values = in_rows({name: each[trajectory] for name, each in kept.items()})
     means = {} if filtered is None else in_rows({name: each[row] for name, each in filtered.mean.items()})
     with style():
-        many = len(result.clicks) > _MOST_COUNTERS
         made, axes = figure(len(panels) + many)
         if many:
-            _draw_counters(axes.pop()[0], result, row)
+            clicks = [times[row] for times in result.clicks.values()]
+            _draw_counters(axes.pop()[0], result.times, clicks, list(result.clicks), places, time_label(result))
         for (name, text), (panel, *_) in zip(panels.items(), axes, strict=True):
             _draw_between_clicks(panel, result, row, values[name], f"trajectory {trajectory}")
             if filtered is not None and name in means:
@@ -238,17 +248,24 @@ def _mark_clicks(axes: "Axes", result: EnsembleResult, trajectory: int) -> None:
         )
 
 
-def _draw_counters(axes: "Axes", result: EnsembleResult, trajectory: int) -> None:
-    """A mark at the time of each click and at its counter's place among all."""
-    for place, clicks in enumerate(result.clicks.values()):
-        times = clicks[trajectory]
-        if len(times):
-            axes.plot(times, np.full(len(times), place), "o", color=_CLICK_COLOURS[0], markersize=4)
-    names = list(result.clicks)
-    axes.set(xlim=(result.times[0], result.times[-1]), ylim=(-0.5, len(names) - 0.5))
-    axes.set_yticks([0, len(names) - 1], [names[0], names[-1]])
-    axes.set_ylabel("counter that clicks")
-    axes.set_xlabel(time_label(result))
+def _draw_counters(
+    axes: "Axes",
+    times: np.ndarray,
+    clicks: Sequence[np.ndarray],
+    names: Sequence[str],
+    places: ArrayLike | None,
+    label: str,
+) -> None:
+    """A mark at the time of each click and at its counter's place, of none given that among all."""
+    heights = np.arange(len(names)) if places is None else np.asarray(places, float)
+    for height, own in zip(heights, clicks, strict=True):
+        if len(own):
+            axes.plot(own, np.full(len(own), height), "o", color=_CLICK_COLOURS[0], markersize=4)
+    margin = 0.5 * np.ptp(heights) / max(len(heights) - 1, 1)
+    axes.set(xlim=(times[0], times[-1]), ylim=(heights.min() - margin, heights.max() + margin), xlabel=label)
+    if places is None:
+        axes.set_yticks([0, len(names) - 1], [names[0], names[-1]])
+    axes.set_ylabel("counter that clicks" if places is None else "place of the counter")
 
 
 def plot_record(record: "Record", trajectory: int = 0, names: Sequence[str] | None = None) -> "Figure":
@@ -257,18 +274,25 @@ def plot_record(record: "Record", trajectory: int = 0, names: Sequence[str] | No
 
     Currents are in units of the noise, whose spread over an interval is 1/√length; of heterodyne detection both
     quadratures are drawn, of counters the clicks in each interval.
-    names: of the detectors; None for the first eight.
+    names: of the detectors; None for the first eight, with all counters in one panel where there are more of them.
     Raises: ValueError for a trajectory that has no record and a name of no detector.
     """
     if not 0 <= trajectory < len(record):
         raise ValueError(f"trajectory: expected one of the {len(record)} records; got {trajectory!r}.")
-    shown = list(record.names[:_MOST_DETECTORS] if names is None else names)
-    for name in shown:
+    for name in [] if names is None else names:
         if name not in record:
             raise ValueError(f"names: expected names among {', '.join(record.names)}; got {name!r}.")
     kinds = dict(zip(record.names, record.kinds, strict=True))
+    counters = [name for name in record.names if kinds[name] == "counting"]
+    together = counters if names is None and len(counters) > _MOST_DETECTORS else []
+    chosen = [name for name in record.names if name not in together] if names is None else list(names)
+    shown = chosen[:_MOST_DETECTORS] if names is None else chosen
     with style():
-        made, axes = figure(len(shown))
+        made, axes = figure(len(shown) + bool(together))
+        if together:
+            centres = 0.5 * (record.times[1:] + record.times[:-1])
+            clicks = [centres[record[name][trajectory] > 0] for name in together]
+            _draw_counters(axes.pop()[0], record.times, clicks, together, None, "time $t$")
         for name, (panel, *_) in zip(shown, axes, strict=True):
             values = record[name][trajectory]
             if kinds[name] == "counting":
@@ -279,7 +303,7 @@ def plot_record(record: "Record", trajectory: int = 0, names: Sequence[str] | No
                 panel.set_ylabel(f"{name}: current  [time$^{{-1/2}}$]")
             panel.set_xlabel("time $t$")
             panel.margins(x=0.01)
-        left_out = 0 if names is not None else len(record.names) - len(shown)
+        left_out = len(chosen) - len(shown)
         title = f"{left_out} more detectors are left out; choose with names=[...]" if left_out else None
         draw_legend(made, axes, title)
     return made

@@ -210,6 +210,21 @@ def test_of_many_counters_a_panel_shows_which_clicked():
     points = np.array([np.ravel(line.get_xydata()) for line in counters.get_lines()])
     np.testing.assert_allclose(points, np.stack([0.1 * np.arange(64), np.arange(64)], axis=1))
     assert [text.get_text() for text in counters.get_yticklabels()] == ["L0", "L63"]
+    at = np.linspace(-8.0, 7.75, 64)
+    _, _, counters = dataclasses.replace(result, clicks=clicks).plot_trajectory(0, places=at).axes
+    assert [float(np.ravel(line.get_ydata())[0]) for line in counters.get_lines()] == at.tolist()
+    with pytest.raises(ValueError, match="^places: expected a number for each of more than 20 counters"):
+        dataclasses.replace(result, clicks=clicks).plot_trajectory(0, places=at[1:])
+
+
+def test_the_record_of_many_counters_is_drawn_in_one_panel_and_told_in_short():
+    counts = np.zeros((1, 4, 30))
+    counts[0, 2, 7] = counts[0, 3, 29] = 1.0
+    record = Record([0.0, 1.0, 2.0, 3.0, 5.0], counts, [f"L{k}" for k in range(30)], ["counting"] * 30)
+    (axes,) = record.plot().axes
+    assert [tuple(np.ravel(line.get_xydata())) for line in axes.get_lines()] == [(2.5, 7.0), (4.0, 29.0)]
+    start = "Record of L0 (counting), L1 (counting), L2 (counting), …, L29 (counting), 30 detectors: 1 times"
+    assert repr(record).startswith(start)
 
 
 def test_a_kept_trajectory_is_drawn_beside_its_own_record():

@@ -16,6 +16,8 @@ Kind = Literal["homodyne", "heterodyne", "counting"]
 # Real columns of each kind of record.
 COLUMNS: dict[Kind, int] = {"homodyne": 1, "heterodyne": 2, "counting": 1}
 _HALF = np.sqrt(0.5)
+# Of more detectors than these a record does not tell all names.
+_MOST_TOLD = 8
 
 
 @final
@@ -152,7 +154,8 @@ class Record:
 
         Args:
             trajectory: which of the records.
-            names: of the detectors that are drawn; None takes the first eight.
+            names: of the detectors that are drawn; None takes the first eight, and one panel for all counters
+                where there are more of them.
 
         Raises:
             ValueError: for a trajectory that has no record and a name of no detector.
@@ -162,7 +165,10 @@ class Record:
         return plot_record(self, trajectory, names)
 
     def __repr__(self) -> str:
-        watched = ", ".join(f"{name} ({kind})" for name, kind in zip(self.names, self.kinds, strict=True))
+        each = [f"{name} ({kind})" for name, kind in zip(self.names, self.kinds, strict=True)]
+        if len(each) > _MOST_TOLD:
+            each = [*each[:3], "…", f"{each[-1]}, {len(each)} detectors"]
+        watched = ", ".join(each)
         span = f"{self.times[0]:g} to {self.times[-1]:g}"
         told = ", fed back" if self.fed_back else ""
         return f"Record of {watched}{told}: {len(self)} times {len(self.times) - 1} intervals from {span}"

@@ -27,6 +27,11 @@ def grw(
     each centred on a point z of the grid with the density ‖L_zψ‖². It is `csl(..., noise="jump")`, whose rate grows
     with the square of the mass; that of a body of N distinguishable particles, each hit for itself, is Nλ instead.
 
+    With `records=True` a run counts the hits: the counter "L0", "L1", … is z at the point of that number of the grid,
+    in one dimension `particle.coordinates[0]`. Time and place of all hits of trajectory n are
+    `[(t, x) for x, own in zip(particle.coordinates[0], run.clicks.values()) for t in own[n]]`, and
+    `run.plot_trajectory(places=particle.coordinates[0])` draws them.
+
     Args:
         particle: sq.systems.particle(...), in any number of dimensions.
         rate: λ, 1/time, of hits of a particle of the mass m₀; this one, of the mass m, is hit at λ(m/m₀)².
