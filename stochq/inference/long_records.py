@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from stochq.exact.binned import Pairs, checked_lags, checked_pairs
+from stochq.inference.result import number
 from stochq.measurement import Record
 from stochq.measurement.record import COLUMNS
 from stochq.systems.checks import check_count
@@ -23,9 +24,9 @@ _CORRELATED = 6.0
 _SAME = 1e-6
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Correlations:
-    """Means and two-time correlations of a stationary record, data for `sq.fit`.
+    """Means and two-time correlations of a stationary record, data for `sq.fit`. Prints as a table.
 
     Attributes:
         lags: (L,) whole numbers of bins.
@@ -54,6 +55,25 @@ class Correlations:
         """Where the numbers of each name stand in the covariance."""
         ends = np.cumsum([np.size(value) for value in self.mean.values()])
         return {name: np.arange(end - np.size(self.mean[name]), end) for name, end in zip(self.mean, ends, strict=True)}
+
+    def __str__(self) -> str:
+        errors = self.stderr
+        lines = [
+            f"Correlations at {len(self.lags)} lags in bins of {self.interval:g}, errors from {self.blocks} blocks"
+        ]
+        for name, value in self.mean.items():
+            if np.ndim(value) == 0:
+                lines.append(f"{name}  {number(float(value), float(errors[name]))}")
+        pairs = [name for name, value in self.mean.items() if np.ndim(value)]
+        rows = [["lag", *pairs]]
+        for place, lag in enumerate(self.lags):
+            told = [number(self.mean[name][place], errors[name][place]) for name in pairs]
+            rows.append([f"{lag * self.interval:g}", *told])
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines += ["  ".join(one.ljust(width) for one, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+        return "\n".join(lines)
+
+    __repr__ = __str__
 
 
 def correlations(

@@ -35,6 +35,8 @@ class Tracked:
         stderr: their standard errors, as of parameters that stand still within the memory.
         covariance: (K, P, P) in the order of `names`.
         log_likelihood: of the whole record, each bin predicted with the parameters known before it.
+        memory: the time over which the record is forgotten, and by which the parameters lag behind a drift; infinite
+            where nothing is forgotten.
     """
 
     times: np.ndarray
@@ -42,6 +44,7 @@ class Tracked:
     covariance: np.ndarray = field(repr=False)
     names: tuple[str, ...]
     log_likelihood: float
+    memory: float = np.inf
 
     @property
     def stderr(self) -> Any:
@@ -56,9 +59,12 @@ class Tracked:
             made, axes = plotting.figure(len(self.names))
             errors = np.sqrt(np.diagonal(self.covariance, axis1=1, axis2=2)).T
             for (axis,), name, values, error in zip(axes, self.names, self._rows(), errors, strict=True):
-                axis.fill_between(self.times, values - 2 * error, values + 2 * error, alpha=0.25, linewidth=0)
-                axis.plot(self.times, values)
+                low, high = values - 2 * error, values + 2 * error
+                axis.fill_between(self.times, low, high, alpha=0.25, linewidth=0, label="±2 standard errors")
+                axis.plot(self.times, values, label="given the record so far")
                 axis.set(xlabel="time $t$", ylabel=name)
+            told = f"memory and lag: {self.memory:g} in time" if np.isfinite(self.memory) else None
+            plotting.draw_legend(made, axes, told)
         return made
 
     def _rows(self) -> np.ndarray:
@@ -72,6 +78,10 @@ class Tracked:
         lines = [f"Tracked: {len(self.times)} times in [{self.times[0]:g}, {self.times[-1]:g}], at the last"]
         rows = zip(self.names, values, errors, strict=True)
         lines += [f"{name:<{width}}  {number(value, error)}" for name, value, error in rows]
+        if np.isfinite(self.memory):
+            lines.append(
+                f"what drifts is followed with a lag of {self.memory:g} in time, the memory 1/(1 - forgetting)"
+            )
         return "\n".join(lines)
 
     __repr__ = __str__
@@ -142,10 +152,11 @@ def track(
         program = recursion(predict, start, layout, coordinates)
         course = jax.device_get(program.course(free, information, np.float64(forgetting), increments, counts))
     ends = record.times[np.cumsum(counts)]
-    return _tracked(course, coordinates, start, ends)
+    memory = np.inf if forgetting == 1 else interval / (1 - forgetting)
+    return _tracked(course, coordinates, start, ends, float(memory))
 
 
-def _tracked(course: Course, coordinates: Any, start: Any, times: np.ndarray) -> Tracked:
+def _tracked(course: Course, coordinates: Any, start: Any, times: np.ndarray, memory: float) -> Tracked:
     vector = np.asarray(course.vector)
     bad = np.flatnonzero(~np.isfinite(vector).all(axis=1))
     if len(bad):
@@ -157,7 +168,8 @@ def _tracked(course: Course, coordinates: Any, start: Any, times: np.ndarray) ->
     slopes = coordinates.slopes(values)[0]
     covariance = slopes[:, :, None] * np.asarray(course.covariance) * slopes[:, None, :]
     parameters = shaped(values, start)
-    return Tracked(times, parameters, covariance, parameter_names(start), float(course.log_likelihood[-1]))
+    likelihood = float(course.log_likelihood[-1])
+    return Tracked(times, parameters, covariance, parameter_names(start), likelihood, memory)
 
 
 def _default(forgetting: float) -> int:

@@ -57,6 +57,9 @@ def test_picture_of_a_fit_tells_the_mean_in_words_and_draws_correlations_over_th
     """A current of the known mean 0.4 with noise alone: C(n) = 0.16 at all lags above zero."""
     noise = np.random.default_rng(2).normal(size=20_000) * np.sqrt(0.5) + 0.4 * 0.5
     data = sq.inference.correlations(sq.inference.Record(np.arange(20_001) * 0.5, noise, ["x"]), [1, 2, 3])
+    told = str(data).splitlines()
+    assert told[1].startswith("x  0.4") and told[2].split() == ["lag", "x*x"] and len(told) == 6
+    assert told[3].split()[0] == "0.5" and "±" in told[3]
     fit = sq.fit(lambda mean: {"x": mean, "x*x": jnp.full(3, mean**2)}, data, 0.3)
     upper, lower = (made := fit.plot()).axes
     assert upper.get_ylabel() == "x*x" and lower.get_xlabel() == r"lag $\tau$"

@@ -154,6 +154,12 @@ def test_a_drift_is_followed_with_the_lag_of_the_memory():
     record = drifting_records(bins, slope, records=32, seed=5)
     settings = {"start": TRUTH, "uncertainty": {"decay": 0.2, "rabi": 0.2}, "bounds": BOUNDS, "every": 1}
     found = sq.inference.track(model, record, forgetting=forgetting, **settings)
+    assert found.memory == pytest.approx(H / 0.02) and f"a lag of {H / 0.02:g} in time" in str(found)
+    (made := found.plot()).draw_without_rendering()
+    assert [text.get_text() for text in made.legends[0].get_texts()] == [
+        "±2 standard errors",
+        "given the record so far",
+    ]
     later = np.arange(bins) >= 200
     behind = (2.0 + slope * np.arange(1, bins + 1) - found.parameters["rabi"])[later]
     # The mean age of a bin's middle; sixteen memories, each with the error that is told.
