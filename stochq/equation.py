@@ -18,6 +18,7 @@ from stochq.measurement.line import Line, WatchedParts
 from stochq.measurement.record import Kind
 from stochq.module import Module
 from stochq.noise import Coloured, SphericalBrownian
+from stochq.systems.basis import given_from
 from stochq.systems.hamiltonian import Hamiltonian
 from stochq.systems.levels import as_hamiltonian
 
@@ -127,7 +128,7 @@ class Equation(Module):
         """Which operators write which record: the detectors' names, or "L0", "L1", … for the operators in the order in
         which they were given, of channels that tell single records."""
         check_law_is_named(self)
-        if self.detectors:
+        if self.detectors or self._lines:
             return self._lines
         sources = list(self._sources())
         counts = [channel.record_count(channel.law) for channel in self.channels]
@@ -197,8 +198,7 @@ class Equation(Module):
 
     def in_given_basis(self, channel: Channel, operators: Array) -> Array:
         """Operators (..., dim, dim) of the channel, from its basis."""
-        columns = self.basis_matrix(channel)
-        return operators if columns is None else columns @ operators @ columns.conj().T
+        return given_from(self.basis_matrix(channel), operators)
 
     def basis_matrix(self, channel: Channel) -> Any:
         """The columns of the channel's basis in the given basis, (dim, dim), or None for the given basis itself."""

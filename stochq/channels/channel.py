@@ -15,7 +15,7 @@ from stochq.channels.flow import Flow
 from stochq.laws import JUMP, REAL, Law, NoiseLaw, law_of
 from stochq.module import Module
 from stochq.noise import Budget, StepNoise
-from stochq.systems.basis import Basis, Given, into
+from stochq.systems.basis import Basis, Given, given_from, into
 from stochq.systems.time_functions import TimeFunction
 
 if TYPE_CHECKING:
@@ -74,6 +74,15 @@ class Channel(Module):
                 f"channels: expected {type(self).__name__}.operators to build its matrices with jax.numpy, since a run "
                 "traces it; it used NumPy on numbers of the channel. Write jnp for np there."
             ) from error
+
+    def written_out(self, columns: Array | None) -> "Channel":
+        """The same operators as matrices in the given basis, which a compiled run can put together at any time.
+
+        columns: this channel's basis, (dim, dim) in the given basis, None for the given basis itself.
+        """
+        from stochq.channels.families.dense import DenseOperators
+
+        return DenseOperators(given_from(columns, self.operators())).with_law(self.law)
 
     @property
     def time_dependent(self) -> bool:

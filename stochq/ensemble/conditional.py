@@ -148,6 +148,7 @@ def conditioning_of(equation: Equation, psi: np.ndarray, times: np.ndarray, dt: 
     columns = [column for line in equation.lines for column in columns_of(line, equation.record_kind(line))]
     currents = tuple(column for column in columns if column.part != "N")
     counters = tuple(column for column in columns if column.part == "N")
+    equation = _prepared(equation)
     parts, fixed = _parts_at_start(equation, times), not equation.time_dependent
     return Conditioning(
         None if fixed else equation,
@@ -159,6 +160,18 @@ def conditioning_of(equation: Equation, psi: np.ndarray, times: np.ndarray, dt: 
         tuple(combinations(range(len(currents)), 2)) if _varies(equation) else unordered(parts),
         diagonal=fixed and commutes(parts),
     )
+
+
+def _prepared(equation: Equation) -> Equation:
+    """The equation less a constant energy, which takes digits from the gaps in single precision, as from a run's frame;
+    its channels as matrices where a compiled run puts them together anew at each time."""
+    channels = equation.channels
+    if equation.time_dependent and not equation.detectors:
+        channels = [channel.written_out(equation.basis_matrix(channel)) for channel in channels]
+    return Equation(
+        equation.hamiltonian.centred(), channels, None, equation.hbar, detectors=equation.detectors,
+        lines=equation.lines,
+    )  # fmt: skip
 
 
 def _parts_at_start(equation: Equation, times: np.ndarray) -> WatchedParts:

@@ -90,6 +90,11 @@ def overlap(first: Array | None, second: Array | None) -> Array | None:
     return dagger(first) @ second
 
 
-def out_of(columns: np.ndarray, operator: np.ndarray) -> np.ndarray:
+def out_of(columns: SameArray, operator: SameArray) -> SameArray:
     """The operator in the given basis of one written in the basis, (..., dim, dim)."""
     return columns @ operator @ dagger(columns)
+
+
+def given_from(columns: Array | None, operators: Array) -> Array:
+    """Operators (..., dim, dim) in the given basis of some that are written in a basis, None for the given one."""
+    return operators if columns is None else out_of(columns, operators)

@@ -25,7 +25,9 @@ from tests.judging import judge_chi2, judge_mean
 
 LOWERING = np.array([[0.0, 0.0], [1.0, 0.0]])
 DRIVE = np.array([[0.0, 1.5], [1.5, 0.0]])
+X = np.array([[0.0, 1.0], [1.0, 0.0]])
 Y = np.array([[0.0, -1j], [1j, 0.0]])
+HADAMARD = np.sqrt(0.5) * np.array([[1.0, 1.0], [1.0, -1.0]])
 DOWN = np.array([0.0, 1.0])
 EFFICIENCY, TIMES, DT = 0.6, np.array([0.0, 1.0, 2.0]), 0.01
 QUTIP = {
@@ -297,8 +299,43 @@ def test_more_clicks_than_are_counted_are_no_state(monkeypatch):
 
 def test_order_of_operators_that_commute_at_the_saved_times_alone():
     """X t(1 − t) beside Z: which of the two was first within a step is not written down."""
-    x, z, times = np.array([[0.0, 1.0], [1.0, 0.0]]), np.diag([1.0, -1.0]), np.array([0.0, 1.0])
-    pulsed = sq.channels.TimeDependentOperator([(x, lambda t: t * (1 - t))])
+    z, times = np.diag([1.0, -1.0]), np.array([0.0, 1.0])
+    pulsed = sq.channels.TimeDependentOperator([(X, lambda t: t * (1 - t))])
     equation = sq.Equation(sq.systems.levels([0.0, 0.0]), [pulsed, sq.channels.DenseOperators(0.8 * z[None])], "real")
     assert not is_ordered(equation, times)
     assert conditioning_of(equation, np.array([0.6, 0.8]), times, 0.1).pairs == ((0, 1),)
+
+
+@pytest.mark.parametrize("driven", [False, True], ids=["fixed", "driven"])
+@pytest.mark.parametrize("offset", [0.0, 1e5])
+def test_an_energy_that_all_levels_share_costs_no_digits(offset, driven):
+    """ρ_c of single precision: on average the coherence of levels one apart, e^{−it − γt/2} with γ = 0.04."""
+    hamiltonian = sq.systems.levels([offset, offset + 1.0])
+    if driven:
+        hamiltonian = sq.systems.driven(hamiltonian, [(np.array([0.0, 0.5]), lambda t: 1.0 + 0 * t)])
+    equation = sq.models.monitored(hamiltonian, {"n": homodyne([0.0, 0.2], efficiency=0.5)})
+    options = {"observables": {"x": X}, "trajectories": 200, "dt": 0.05, "seed": 1, "conditional": True}
+    result = sq.simulate(equation, [0.6, 0.8], [0.0, 5.0], **options)
+    want = 0.96 * np.cos(5 * (1.5 if driven else 1.0)) * np.exp(-0.5 * 0.04 * 5)
+    judge_mean(result.mean["x"][-1], result.stderr["x"][-1], want, "coherence")
+
+
+@pytest.mark.parametrize("what", ["driven", "modulated matrices", "modulated features"])
+def test_channels_of_equations_that_depend_on_time(what):
+    """Means are those of the master equation, at rates f(t)² where f = 1 + t."""
+    envelope, hamiltonian = (lambda t: 1.0 + t), np.zeros((2, 2))
+    if what == "driven":
+        half = sq.systems.driven(hamiltonian, [(X, lambda t: t)])
+        equation = sq.models.unravel(half, [0.2 * np.array([1.0, 1.0])], noise="real")
+        want = np.sin(0.5) ** 2
+    elif what == "modulated matrices":
+        channel = sq.channels.Modulated(sq.channels.DenseOperators(LOWERING.T[None]), envelope)
+        equation, want = sq.Equation(hamiltonian, [channel]), 1 - np.exp(-7 / 3)
+    else:
+        channel = sq.channels.Modulated(
+            sq.channels.Features([[1.0, 0.0]], basis=sq.channels.Columns(HADAMARD)), envelope
+        )
+        equation, want = sq.Equation(hamiltonian, [channel]), 0.5 - 0.5 * np.exp(-0.5 * 7 / 3)
+    options = {"observables": {"up": OPERATORS["excited"]}, "trajectories": 400, "dt": 0.02, "seed": 1}
+    result = sq.simulate(equation, DOWN, [0.0, 1.0], conditional=True, **options)
+    assert abs(result.mean["up"][-1] - want) < 5 * result.stderr["up"][-1] + 2e-4

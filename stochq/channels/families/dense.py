@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from stochq.arrays import Array, ArrayLike, as_matrix
+from stochq.arrays import Array, ArrayLike, as_complex, as_matrix
 from stochq.channels.families.kraus_terms import Terms, apply_dense_kraus, dense_terms
 from stochq.channels.families.operators import Operators, weighted_sum
 from stochq.systems.basis import Basis, Given
@@ -79,5 +79,5 @@ class DenseOperators(Operators):
         start = -0.5 * (self.square @ rho + rho @ self.square)
         return lax.scan(add, start, jnp.asarray(self.matrices))[0]
 
-    def operators(self) -> np.ndarray:
-        return np.asarray(self.matrices).astype(complex)
+    def operators(self) -> Array:
+        return as_complex(self.matrices)

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import Number
+from stochq.arrays import Array, Number
 from stochq.channels.channel import Channel
 from stochq.channels.flow import Flow
 from stochq.laws import Law
@@ -93,6 +93,9 @@ class Modulated(Channel):
 
     def operators_at(self, t: Number) -> jax.Array:
         return self.envelope(t) * jnp.asarray(self.channel.operators_at(t))
+
+    def written_out(self, columns: Array | None) -> Channel:
+        return Modulated(self.channel.written_out(columns), self.envelope)
 
     def elapsed(self, t: jax.Array, dt: jax.Array) -> jax.Array:
         """f(t)² dt, the time that passes for the channel without the envelope, in the precision of dt."""

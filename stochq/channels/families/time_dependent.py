@@ -14,7 +14,7 @@ from stochq.channels.families.structure import structured
 from stochq.channels.flow import Flow
 from stochq.laws import JUMP, Law
 from stochq.noise import Budget, StepNoise
-from stochq.systems.basis import Basis
+from stochq.systems.basis import Basis, given_from
 from stochq.systems.checks import check_finite, is_hermitian, shape_of
 from stochq.systems.time_functions import TimeFunction, time_function
 
@@ -86,6 +86,10 @@ class TimeDependentOperator(Channel):
 
     def operators_at(self, t: Number) -> jax.Array:
         return self.at(t).apply_all(jnp.eye(self.dim, dtype=complex))
+
+    def written_out(self, columns: Array | None) -> Channel:
+        terms = given_from(columns, self.terms.operators())
+        return TimeDependentOperator(list(zip(terms, self.coefficients, strict=True))).with_law(self.law)
 
     @property
     def count(self) -> int:
