@@ -110,13 +110,21 @@ def _next(inside: tuple[float, float], outside: tuple[float, float] | None, rise
     return near + (far - near) * min(max(share, 0.05), 0.95)
 
 
+def _reach(fit: Fit, problem: Problem, level: float) -> float:
+    """The quantile of a fit; errors from the scatter of R records at the estimate of P parameters have R − P values."""
+    objective = problem.objective
+    if objective.is_chi2 or fit.kind == "profile":
+        return quantile(level, objective.samples, fit.dof)
+    return quantile(level, objective.points, len(fit.names) - len(fit.at_bound) - 1)
+
+
 def intervals_of(fit: Fit, level: float) -> tuple[np.ndarray, np.ndarray]:
     """The ends (P,) of a fit's intervals."""
     problem, minimum = fit.problem, fit.minimum
     assert problem is not None and minimum is not None
     theta, stderr = flat(fit.parameters), np.sqrt(np.diagonal(fit.covariance))
     samples = problem.objective.samples
-    reach = quantile(level, samples, fit.dof)
+    reach = _reach(fit, problem, level)
     held = np.isin(fit.names, fit.at_bound)
     rise = reach * np.sqrt(inflation(fit.dof, samples))
     if fit.kind == "wald":

@@ -17,6 +17,8 @@ _UNDETERMINED = 1e-10
 _UNLIKELY = 1e-4
 # Values to a point below which the least eigenvalues of a covariance are far below the true ones, (1 − √½)² of them.
 _VALUES_PER_POINT = 2.0
+# Records to a parameter below which what their scatter says of errors is noted to be rough.
+_RECORDS_PER_PARAMETER = 20
 # Minima this far from each other, in standard errors, are two.
 _APART = 1.0
 _MODEL_ALONE = (
@@ -48,6 +50,7 @@ def fit_from(problem: Problem, minima: list[Minimum], intervals: Literal["wald",
     chi2, log_likelihood = _misfit(problem, minimum)
     estimated = known.determined * np.outer(~held, ~held)
     few = _too_few(problem.objective)
+    rough = _few_records(problem.objective, int(np.sum(~held))) if intervals == "wald" else []
     late: list[str] = []
     p_value = np.nan
     if not few and (is_chi2 or not minimum.interrupted):
@@ -70,6 +73,7 @@ def fit_from(problem: Problem, minima: list[Minimum], intervals: Literal["wald",
         notes=(
             *notes,
             *few,
+            *rough,
             *known.notes,
             *unusual,
             *late,
@@ -97,9 +101,13 @@ def _misfit(problem: Problem, minimum: Minimum) -> tuple[float, float]:
 def _sandwich(
     problem: Problem, theta: np.ndarray, held: np.ndarray, covariance: np.ndarray
 ) -> tuple[np.ndarray, list[str]]:
-    """H⁻¹JᵀJH⁻¹, for a misfit whose second derivatives H are not JᵀJ: right where the model is not, too.
+    r"""The sandwich, for a misfit whose second derivatives H are not JᵀJ: right where the model is not, too.
 
-    The covariance as it is where H is not known, as next to a bound, which is noted.
+    $$\left(\frac R{R-P}\right)^2H^{-1}J^TJH^{-1}$$
+
+    of R records and P parameters: that of the jackknife, as an estimate without one record is off by R/(R − P) times
+    that record's score, in the mean over records (MacKinnon and White, J. Econometrics 29, 305 (1985)). The covariance
+    as it is where H is not known, as next to a bound, which is noted.
     """
     varied = np.ix_(~held, ~held)
     if problem.objective.is_chi2 or not np.any(~held):
@@ -115,8 +123,9 @@ def _sandwich(
     if not np.all(np.isfinite(second)) or np.linalg.eigvalsh(second)[0] <= 0:
         return covariance, [_MODEL_ALONE]
     inverse = np.linalg.inv(second)
+    records = problem.objective.points
     found = covariance.copy()
-    found[varied] = inverse @ np.linalg.inv(covariance[varied]) @ inverse
+    found[varied] = inverse @ np.linalg.inv(covariance[varied]) @ inverse * (records / (records - np.sum(~held))) ** 2
     return found, []
 
 
@@ -177,6 +186,17 @@ def _too_few(objective: Objective) -> list[str]:
     return [
         f"the errors of the {objective.points} points are from {objective.samples:.0f} Gaussian values, too few for a "
         "p-value; the errors of parameters may be larger than told. Take more trajectories."
+    ]
+
+
+def _few_records(objective: Objective, varied: int) -> list[str]:
+    """A note where so few records to each parameter that varied tell the errors from their scatter."""
+    if objective.is_chi2 or objective.points >= _RECORDS_PER_PARAMETER * varied:
+        return []
+    return [
+        f"the errors are from the scatter of {objective.points} records, and uncertain by "
+        f"{100 / np.sqrt(2 * (objective.points - varied)):.0f} %. Take "
+        f"{_RECORDS_PER_PARAMETER * varied} records, or cut long ones into pieces."
     ]
 
 

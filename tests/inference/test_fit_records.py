@@ -62,7 +62,7 @@ def test_estimate_and_sandwich_are_those_of_the_closed_form(spread):
     assert (fit.p_value < 1e-4) == (spread > 1)
     best, second, squares = expected(y)
     inverse = np.linalg.inv(second)
-    sandwich = inverse @ squares @ inverse
+    sandwich = (300 / 298) ** 2 * inverse @ squares @ inverse
     # Ends within a twentieth of a standard error.
     np.testing.assert_allclose(
         [fit.parameters["efficiency"], fit.parameters["up"]], best, atol=0.04 * np.sqrt(sandwich.diagonal().min())
@@ -70,6 +70,19 @@ def test_estimate_and_sandwich_are_those_of_the_closed_form(spread):
     np.testing.assert_allclose(fit.covariance, sandwich, rtol=0.02, atol=0.02 * np.abs(sandwich).min())
     assert fit.log_likelihood == pytest.approx(log_likelihoods(best, y).sum(), abs=1e-3)
     assert np.isnan(fit.chi2) and "of 300 records" in str(fit) and fit.converged
+
+
+def test_errors_of_few_records_are_wider_and_their_intervals_are_students():
+    """20 records for two parameters: the jackknife's (R/(R − P))² and Student's t with R − P degrees of freedom."""
+    y, record = drawn(5, count=20)
+    with pytest.warns(UserWarning, match="scatter of 20 records, and uncertain by 17 %.*Take 40 records"):
+        fit = sq.fit(model, record, START, bounds=BOUNDS)
+    best, second, squares = expected(y)
+    inverse = np.linalg.inv(second)
+    np.testing.assert_allclose(fit.covariance, (20 / 18) ** 2 * inverse @ squares @ inverse, rtol=0.03, atol=1e-5)
+    low, high = fit.intervals(0.9)
+    assert (high["up"] - low["up"]) / (2 * fit.stderr["up"]) == pytest.approx(stats.t.isf(0.05, 18), rel=1e-6)
+    assert not sq.fit(model, record, START, bounds=BOUNDS, intervals="profile").notes
 
 
 @pytest.mark.parametrize(("method", "told"), [("p_value", "p-value"), ("second_derivatives", "scores alone")])

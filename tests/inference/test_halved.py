@@ -73,7 +73,7 @@ def test_smoothed_states_of_halved_bins_are_nearer_to_the_exact_ones():
 def test_fits_halve_bins_that_are_too_wide():
     """Idle levels beside the qubit are beyond the exact maps, which serve the qubit alone."""
     times = np.linspace(0, 3, 13)
-    record = sq.inference.sample_records(driven(homodyne), GROUND, times, records=16, seed=3)
+    record = sq.inference.sample_records(driven(homodyne), GROUND, times, records=20, seed=3)
 
     def predict(rabi, copies=5):
         return driven(homodyne, rabi=rabi, copies=copies), np.kron(GROUND, np.eye(copies)[0])
