@@ -23,7 +23,7 @@ from stochq.inference.observed import observe
 from stochq.inference.reading import Reading, reading
 from stochq.inference.records import Layout, checked_prediction
 from stochq.inference.result import shaped
-from stochq.instruments.choose import build
+from stochq.instruments.choose import Kind
 
 # A step goes no farther than so many standard errors, as of the estimate so far.
 _LONGEST = 3.0
@@ -61,8 +61,12 @@ class Recursion:
         shapes: tuple[tuple[int, ...], ...],
         layout: Layout,
         bounds: tuple[bytes, bytes],
+        halvings: int,
     ) -> None:
         self._predict, self._layout = predict, layout
+        # Of the instrument, known once the course is compiled; halvings as of `Reading`.
+        self.kind: Kind = "exact"
+        self.halvings = halvings
         self._like = jax.tree_util.tree_unflatten(structure, [np.zeros(shape) for shape in shapes])
         self._coordinates = Coordinates(*(np.frombuffer(end) for end in bounds))
         self.course = jax.jit(self._course)
@@ -104,7 +108,9 @@ class Recursion:
     def _read(self, vector: jax.Array, increments: jax.Array) -> Any:
         equation, state = checked_prediction(self._predict(shaped(self._coordinates.bounded(vector), self._like)))
         record = self._layout.record(increments)
-        return equation, reading(equation, state, record, most_clicks=self._layout.most_clicks)
+        found = reading(equation, state, record, most_clicks=self._layout.most_clicks)
+        self.kind = found.kind
+        return equation, found._replace(halvings=self.halvings if found.kind == "mixed" else 0)
 
     def _start(self, vector: jax.Array) -> Any:
         records = self._layout.shape[0]
@@ -129,13 +135,13 @@ class Recursion:
 # Within programs of their own, so that what does not depend on the parameters is traced too, as `build` needs it.
 @eqx.filter_jit
 def _started(found: Reading, records: int) -> Any:
-    return build(found.kind, found.observed).start(found.initial, records)
+    return found.instrument.start(found.initial, records)
 
 
 @eqx.filter_jit
 def _followed(found: Reading, state: Any, count: jax.Array) -> tuple[Any, jax.Array]:
     """The state after `count` bins, and the log-likelihood of each bin, (bin, record), 0 of those beyond."""
-    instrument = build(found.kind, found.observed)
+    instrument = found.instrument
     prepared = instrument.prepare(found.observed.written)
 
     def step(state: Any, inputs: Any) -> tuple[Any, jax.Array]:
@@ -155,7 +161,9 @@ def _with_slopes(function: Callable[[Any], Any], at: jax.Array, directions: jax.
 _kept = functools.lru_cache(maxsize=_KEPT)(Recursion)
 
 
-def recursion(predict: Callable[[Any], Any], like: Any, layout: Layout, coordinates: Coordinates) -> Recursion:
+def recursion(
+    predict: Callable[[Any], Any], like: Any, layout: Layout, coordinates: Coordinates, halvings: int
+) -> Recursion:
     """The recursion at parameters like these, from those kept where it is among them."""
     leaves, structure = jax.tree_util.tree_flatten(like)
     shapes = tuple(np.shape(leaf) for leaf in leaves)
@@ -163,5 +171,5 @@ def recursion(predict: Callable[[Any], Any], like: Any, layout: Layout, coordina
     try:
         hash(predict)
     except TypeError:
-        return Recursion(predict, structure, shapes, layout, bounds)
-    return _kept(predict, structure, shapes, layout, bounds)
+        return Recursion(predict, structure, shapes, layout, bounds, halvings)
+    return _kept(predict, structure, shapes, layout, bounds, halvings)

@@ -1,5 +1,6 @@
 """Parameters that drift, followed along a record."""
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -8,11 +9,13 @@ import jax
 import numpy as np
 
 from stochq.arrays import check_numbers
+from stochq.equation import Equation
 from stochq.inference.coordinates import read_bounds
 from stochq.inference.fit import checked_parameters
 from stochq.inference.long_records import checked_interval
+from stochq.inference.reading import halvings_for, note_of_wide_bins
 from stochq.inference.records import Layout, checked_prediction
-from stochq.inference.recursion import Course, recursion
+from stochq.inference.recursion import Course, Recursion, recursion
 from stochq.inference.result import flat, number, parameter_names, shaped
 from stochq.measurement import Record
 from stochq.systems.checks import check_count, check_number
@@ -119,6 +122,8 @@ def track(
     Returns:
         The parameters at the end of every block, with their errors.
 
+    Warns where bins are too wide for Kraus maps, which are halved inside at most twice, as those of fits.
+
     Raises:
         ValueError: for what `sq.fit` refuses, uncertainties that are not positive, bins of several widths, an equation
             that depends on time, and where the prediction stops to be finite on the way.
@@ -141,7 +146,9 @@ def track(
         raise ValueError(f"forgetting: expected a number above 0 and at most 1, of one bin; got {forgetting}.")
     spread = _checked_uncertainty(uncertainty, start)
     coordinates = read_bounds(bounds, start)
-    _check_standing(predict, start)
+    remembered = _remembered(record, interval, forgetting)
+    with jax.enable_x64(True):
+        halvings = halvings_for(*_check_standing(predict, start), remembered)
     bins = len(record.times) - 1
     length = min(bins, _default(forgetting) if every is None else check_count("every", every, 1))
     increments, counts = _in_blocks(record, length)
@@ -149,11 +156,12 @@ def track(
     free = coordinates.free(flat(start))
     information = np.diag((coordinates.slopes(flat(start))[0] / spread) ** 2)
     with jax.enable_x64(True):
-        program = recursion(predict, start, layout, coordinates)
+        program = recursion(predict, start, layout, coordinates, halvings)
         course = jax.device_get(program.course(free, information, np.float64(forgetting), increments, counts))
-    ends = record.times[np.cumsum(counts)]
-    memory = np.inf if forgetting == 1 else interval / (1 - forgetting)
-    return _tracked(course, coordinates, start, ends, float(memory))
+    memory = interval * _memory(forgetting)
+    found = _tracked(course, coordinates, start, record.times[np.cumsum(counts)], float(memory))
+    _warn_of_wide_bins(program, predict, jax.tree.map(lambda leaf: leaf[-1], found.parameters), remembered)
+    return found
 
 
 def _tracked(course: Course, coordinates: Any, start: Any, times: np.ndarray, memory: float) -> Tracked:
@@ -172,10 +180,31 @@ def _tracked(course: Course, coordinates: Any, start: Any, times: np.ndarray, me
     return Tracked(times, parameters, covariance, parameter_names(start), likelihood, memory)
 
 
+def _remembered(record: Record, interval: float, forgetting: float) -> Record:
+    """So much of a record as the estimate has in its memory."""
+    bins = int(min(len(record.times) - 1, np.ceil(_memory(forgetting))))
+    return Record.of_run(np.arange(bins + 1) * interval, record.increments[:, :bins], record.names, record.kinds, False)
+
+
+def _warn_of_wide_bins(program: Recursion, predict: Callable[[Any], Any], parameters: Any, remembered: Record) -> None:
+    if program.kind in ("exact", "commuting"):
+        return
+    with jax.enable_x64(True):
+        equation, state = checked_prediction(predict(parameters))
+        note = note_of_wide_bins(program.kind, program.halvings, equation, state, remembered)
+    if note:
+        bins = len(remembered.times) - 1
+        warnings.warn(f"record: within a memory of {bins} bins, parameters are biased; {note}", stacklevel=3)
+
+
+def _memory(forgetting: float) -> float:
+    """In bins."""
+    return np.inf if forgetting == 1 else 1 / (1 - forgetting)
+
+
 def _default(forgetting: float) -> int:
     """Bins of a block: a share of the memory."""
-    memory = np.inf if forgetting == 1 else 1 / (1 - forgetting)
-    return int(max(1, min(_MOST_BINS, memory // _WITHIN_MEMORY)))
+    return int(max(1, min(_MOST_BINS, _memory(forgetting) // _WITHIN_MEMORY)))
 
 
 def _in_blocks(record: Record, length: int) -> tuple[np.ndarray, np.ndarray]:
@@ -202,9 +231,10 @@ def _checked_uncertainty(uncertainty: Any, start: Any) -> np.ndarray:
     return spread
 
 
-def _check_standing(predict: Callable[[Any], Any], start: Any) -> None:
-    equation, _ = checked_prediction(predict(start))
+def _check_standing(predict: Callable[[Any], Any], start: Any) -> tuple[Equation, Any]:
+    equation, state = checked_prediction(predict(start))
     if equation.time_dependent:
         raise ValueError(
             "predict: expected an equation that does not depend on time, whose parameters are tracked; this one does."
         )
+    return equation, state

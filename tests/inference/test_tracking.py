@@ -168,6 +168,27 @@ def test_a_drift_is_followed_with_the_lag_of_the_memory():
     assert abs(behind.mean() - expected) < 4 * error and expected > 8 * error
 
 
+def test_kraus_maps_halve_wide_bins_and_tell_of_those_that_are_too_wide():
+    """A qubit beside a system of five levels that does nothing, against the exact maps of the qubit alone."""
+
+    def beside(levels):
+        def predict(rabi):
+            lowering, drive = (np.kron(one, np.eye(levels)) for one in (LOWERING, SIGMA_X))
+            watched = sq.measurement.homodyne(lowering, phase=np.pi / 2, efficiency=0.8)
+            return sq.models.monitored(0.5 * rabi * drive, {"x": watched}), np.repeat(GROUND, levels) / levels**0.5
+
+        return predict
+
+    width = 0.4
+    record = sq.inference.sample_records(*beside(1)(3.0), np.arange(301) * width, records=1, seed=2)
+    settings = {"start": 3.0, "uncertainty": 0.2, "every": 50, "forgetting": 1.0}
+    exact = sq.inference.track(beside(1), record, **settings)
+    with pytest.warns(UserWarning, match="^record: within a memory of 300 bins, parameters are biased") as told:
+        halved = sq.inference.track(beside(5), record, **settings)
+    assert told[0].filename == __file__
+    assert abs(halved.parameters[-1] - exact.parameters[-1]) < 0.05 * exact.stderr[-1]
+
+
 def test_one_program_serves_all_records_of_a_shape(tracks):
     before = RECURSIONS.cache_info()
     settings = {"start": {"decay": 0.9, "rabi": 1.9}, "uncertainty": {"decay": 0.1, "rabi": 0.1}, "every": 16}
