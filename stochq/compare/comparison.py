@@ -75,6 +75,11 @@ def compare(ensemble: EnsembleResult, exact: ExactResult) -> Comparison:
     >>> sq.compare(ensemble, sq.exact.evolve(equation, [0.6, 0.8], [0, 1], observables={"x": x})).p_value > 1e-3
     True
     """
+    if isinstance(ensemble, ExactResult) or isinstance(exact, EnsembleResult):
+        raise ValueError(
+            "ensemble, exact: expected sq.compare(result of sq.simulate, result of sq.exact.evolve), in this order; "
+            f"got {type(ensemble).__name__} and {type(exact).__name__}."
+        )
     names = _common(ensemble, exact)
     if ensemble.covariance is None:
         raise ValueError("ensemble: expected one with the covariance between times; it has none. Simulate it again.")

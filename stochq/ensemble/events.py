@@ -61,13 +61,11 @@ def held_frame(frame: Frame, psi: Any, trajectories: int) -> Frame:
                 "Take gradient='pathwise' and smooth functions."
             )
     held = tuple(channel.held() for channel in frame.channels)
-    for channel, other in zip(frame.channels, held, strict=True):
-        if other is None:
-            raise ValueError(
-                "gradient: 'likelihood-ratio' needs steps of which the probability density is known, as "
-                f"sq.channels.Projectors has them (SUV); {type(channel).__name__} has none. Take gradient='pathwise' "
-                "and smooth functions."
-            )
+    if any(other is None for other in held):
+        raise ValueError(
+            "gradient: 'likelihood-ratio' needs steps of which the probability density is known, as those of "
+            "sq.models.suv have it; another model's do not. Take gradient='pathwise' and smooth functions."
+        )
     return eqx.tree_at(lambda one: one.channels, frame, held)
 
 

@@ -195,10 +195,16 @@ class EnsembleResult:
 
         return save(self, path)
 
-    def plot(self, exact: Any = None, **options: Any) -> "matplotlib.figure.Figure":
-        """A figure of every observable: mean, error band, kept trajectories and, if given, the exact curve."""
+    def plot(self, exact: Any = None, *names: str, **options: Any) -> "matplotlib.figure.Figure":
+        """A figure of every observable, or of those named: mean, error band, kept trajectories and, if given, the exact
+        curve, which may come before the names. options: as of `stochq.plotting.plot_result`."""
         from stochq.plotting import plot_result
 
+        if isinstance(exact, str):
+            exact, names = None, (exact, *names)
+        if names and "names" in options:
+            raise ValueError(f"names: expected them once; got {', '.join(names)} and names=.")
+        options |= {"names": names} if names else {}
         return plot_result(self, exact, **options)
 
     def plot_trajectory(self, trajectory: int = 0, **options: Any) -> "matplotlib.figure.Figure":

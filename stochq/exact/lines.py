@@ -41,6 +41,12 @@ def jumps_of(equation: Equation, value: str | ArrayLike) -> np.ndarray:
     """The operators (K, dim, dim) whose clicks a name stands for, or that are given: one, or a list of them."""
     if isinstance(value, str):
         counters = _counters(equation)
+        if not counters:
+            names = ", ".join(line.name for line in equation.lines) or "none"
+            raise ValueError(
+                f"operator: expected an operator, as there is no counter among the equation's records ({names}); got "
+                f"{value!r}. A counter is a detector sq.measurement.counting(L)."
+            )
         if value not in counters:
             raise ValueError(f"operator: expected {_one_of(counters)}; got {value!r}.")
         return counters[value]

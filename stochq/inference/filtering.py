@@ -87,7 +87,7 @@ def filter(
     state: ArrayLike,
     record: Record,
     *,
-    observables: Mapping[str, ArrayLike],
+    observables: Mapping[str, ArrayLike] | None = None,
     method: Method = "auto",
     density: bool = False,
     rank: int | None = None,
@@ -105,7 +105,7 @@ def filter(
         equation: from `sq.models.monitored`, or one whose operators have records of their own.
         state: at the first time, a ket (dim,) or a density matrix (dim, dim).
         record: simulated or measured, of all detectors or some; what the others write is lost.
-        observables: {name: operator (dim, dim) or diagonal (dim,)}.
+        observables: {name: operator (dim, dim) or diagonal (dim,)}; None for purity and likelihood alone.
         method: "exact" for up to 8 levels and bins in which the state does not become known for certain, which is
             told; "kraus" for any number, of second order in the bins' width; "commuting" where all operators are
             diagonal, exact; "auto" the first that fits. A warning says where bins are too wide for "kraus". What
@@ -135,9 +135,9 @@ def filter(
     instead = "Filter with numbers, outside grad, vmap and jit; sq.inference.log_likelihood has derivatives."
     check_numbers(instead, equation=equation, state=state)
     equation = as_monitored(equation)
-    rows = operator_rows(observables, equation.dim)
+    rows = {} if observables is None else operator_rows(observables, equation.dim)
     found = reading(equation, state, record, method, rank=rank, halvings=halvings)
-    operators = np.stack(list(rows.values()))
+    operators = np.stack([*rows.values(), np.eye(equation.dim, dtype=complex)])[: len(rows)]
     both = np.concatenate([operators, operators @ operators])
     log_likelihood, readings, first, discarded = found.in_blocks(_filtered, both, density)
     check_possible(log_likelihood)
@@ -145,7 +145,8 @@ def filter(
     moments = np.moveaxis(full[0], 2, 0)
     spread = np.maximum(moments[len(rows) :] - np.square(moments[: len(rows)]), 0.0)
     mean, variance = (
-        by_observable(dict(zip(rows, values, strict=True)), observables) for values in (moments[: len(rows)], spread)
+        by_observable(dict(zip(rows, values, strict=True)), observables or {})
+        for values in (moments[: len(rows)], spread)
     )
     kept = full[2] if density else None
     return Filtered(record.times, mean, full[1], log_likelihood, discarded, kept, variance)

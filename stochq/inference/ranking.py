@@ -10,6 +10,7 @@ import numpy as np
 
 from stochq.arrays import ArrayLike, check_numbers
 from stochq.inference.bands import takes_times
+from stochq.inference.coordinates import near
 from stochq.inference.fisher import Information, classical_information, place_of
 from stochq.inference.fit import checked_parameters
 from stochq.inference.result import number, parameter_names
@@ -145,5 +146,7 @@ def _sorted_out(
     try:
         inspect.signature(predict).bind(theta, **chosen)
     except TypeError as problem:
-        raise ValueError(f"candidates[{name!r}]: expected the arguments of predict; {problem}.") from None
+        known = [*list(inspect.signature(predict).parameters)[1:], *shared]
+        hints = "".join(near(key, known) for key in chosen if key not in known)
+        raise ValueError(f"candidates[{name!r}]: expected the arguments of predict; {problem}.{hints}") from None
     return chosen, options

@@ -47,6 +47,7 @@ def grw(
     >>> sq.models.grw(particle, rate=0.5, length=1.0).noise
     'jump'
     """
+    require_particle(particle, "grw")
     return csl(particle, rate=rate, length=length, reference_mass=reference_mass, hbar=hbar, noise="jump")
 
 

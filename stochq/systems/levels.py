@@ -8,6 +8,7 @@ import jax
 import numpy as np
 
 from stochq.arrays import Array, ArrayLike, is_concrete
+from stochq.operators import refuse_qutip
 from stochq.systems.checks import check_diagonal, check_hermitian, shape_of
 from stochq.systems.hamiltonian import Dense, Diagonal, Hamiltonian
 from stochq.systems.observables import Catalogue
@@ -72,6 +73,7 @@ def as_hamiltonian(hamiltonian: object, name: str = "hamiltonian") -> Hamiltonia
         return hamiltonian
     if isinstance(hamiltonian, (list, tuple, np.ndarray, jax.Array)):
         return _levels(name, hamiltonian)
+    refuse_qutip(name, hamiltonian)
     raise ValueError(
         f"{name}: expected a system such as sq.systems.ising(...), a Hermitian matrix (dim, dim) or energies "
         f"(dim,); got {type(hamiltonian).__name__}."

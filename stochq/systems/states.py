@@ -32,6 +32,7 @@ def check_state(psi0: ArrayLike, dim: int) -> np.ndarray:
     """psi0 as complex128 (dim,), finite and normalised; ValueError otherwise."""
     refuse_qutip("psi0", psi0)
     psi = np.asarray(psi0)
+    _refuse_column("psi0", psi, dim)
     if psi.shape != (dim,):
         raise ValueError(f"psi0: expected shape ({dim},), one ket of the equation's dimension; got {psi.shape}.")
     psi = psi.astype(np.complex128)
@@ -46,10 +47,17 @@ def check_state(psi0: ArrayLike, dim: int) -> np.ndarray:
     return psi / norm
 
 
+def _refuse_column(name: str, array: np.ndarray, dim: int) -> None:
+    """ValueError for a ket as a column, as textbooks and QuTiP write it."""
+    if dim > 1 and array.shape == (dim, 1):
+        raise ValueError(f"{name}: expected a ket of shape ({dim},); got a column ({dim}, 1). Write [:, 0] behind it.")
+
+
 def check_density(name: str, rho: ArrayLike, dim: int) -> np.ndarray:
     """A density matrix as complex128 (dim, dim), Hermitian and of trace 1; ValueError otherwise. name: the argument."""
     refuse_qutip(name, rho)
     array = np.asarray(rho)
+    _refuse_column(name, array, dim)
     if array.shape != (dim, dim):
         raise ValueError(f"{name}: expected shape ({dim}, {dim}), or a ket of shape ({dim},); got {array.shape}.")
     check_finite(name, array)

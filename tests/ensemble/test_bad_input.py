@@ -39,6 +39,7 @@ def test_psi0_not_finite(bad):
 def test_psi0_as_matrix():
     refused("^psi0: expected shape", psi0=np.eye(3))
     refused("^psi0: expected trace 1", psi0=np.eye(2))
+    refused(r"^psi0: expected a ket of shape \(2,\); got a column.*\[:, 0\]", psi0=PSI[:, None])
 
 
 @given(st.lists(st.floats(-5, 5), min_size=2, max_size=6).filter(lambda t: np.any(np.diff(t) <= 0)))
