@@ -300,7 +300,8 @@ def plot_record(record: "Record", trajectory: int = 0, names: Sequence[str] | No
                 panel.set_ylabel(f"{name}: clicks per interval")
             else:
                 _draw_current(panel, record.times, values)
-                panel.set_ylabel(f"{name}: current  [time$^{{-1/2}}$]")
+                text = name if "current" in name else f"{name}: current"
+                panel.set_ylabel(f"{text}  [time$^{{-1/2}}$]")
             panel.set_xlabel("time $t$")
             panel.margins(x=0.01)
         left_out = len(chosen) - len(shown)

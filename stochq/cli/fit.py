@@ -40,9 +40,6 @@ def fit_config(path: Path, data: Path, out: Path | None) -> int:
     parameters = _parameters(config, str(path))
     target = Path("results") / f"{path.stem}-fit.json" if out is None else out
     picture = target.with_suffix(".png")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    check_replaceable(target, "fit", _is_json)
-    check_replaceable(picture, "picture", is_picture)
     record = read_record(data, config)
     if record is None:
         times, names, means, measured = read_means(data, config)
@@ -50,6 +47,10 @@ def fit_config(path: Path, data: Path, out: Path | None) -> int:
     else:
         predict, measured = _monitored(config, str(path), parameters), record
         print(f"Data:    {record}", flush=True)
+    # Only now, so that input that cannot be read leaves no empty folder.
+    target.parent.mkdir(parents=True, exist_ok=True)
+    check_replaceable(target, "fit", _is_json)
+    check_replaceable(picture, "picture", is_picture)
     start = {name: parameter.start for name, parameter in parameters.items()}
     bounds = {name: parameter.bounds for name, parameter in parameters.items()}
     priors = {name: parameter.prior for name, parameter in parameters.items() if parameter.prior}

@@ -1,6 +1,8 @@
 """`stochq fit` end to end, against closed forms and hand-made tables."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -103,6 +105,21 @@ def test_bad_input(tmp_path, what):
     config, data, message = BAD[what]
     found = run(tmp_path, config, table() if data is None else data)
     assert found.exit_code == 2 and message in found.output.replace("stochq: ", ""), found.output
+
+
+def test_data_that_are_not_there_leave_no_folder(tmp_path):
+    (tmp_path / "q.toml").write_text(CONFIG)
+    arguments = [str(tmp_path / name) for name in ("q.toml", "missing.nc")] + [
+        "--out",
+        str(tmp_path / "new" / "f.json"),
+    ]
+    assert CliRunner().invoke(app, ["fit", *arguments]).exit_code == 2
+    assert not (tmp_path / "new").exists()
+
+
+def test_the_package_runs_as_a_module():
+    told = subprocess.run([sys.executable, "-m", "stochq", "fit", "--help"], capture_output=True, text=True, check=True)
+    assert "CONFIG" in told.stdout
 
 
 def test_a_result_with_units_is_refused(tmp_path):
