@@ -17,6 +17,7 @@ from stochq.cli.errors import ConfigError, nearest, report
 from stochq.cli.fields import FitParameter, Section
 from stochq.cli.fit_data import read_means, read_record
 from stochq.files import check_replaceable, is_picture, replace_file
+from stochq.inference.programs import NotTraceable
 
 # A fit worse than this, or one that did not end, is told of by the exit code.
 UNLIKELY = 1e-4
@@ -59,7 +60,7 @@ def fit_config(path: Path, data: Path, out: Path | None) -> int:
             # What a fit warns of stands in its table.
             warnings.filterwarnings("ignore", message="fit: ")
             found = sq.fit(predict, measured, start, bounds=bounds, priors=priors)
-    except (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError) as error:
+    except NotTraceable as error:
         expected = "parameters of the model or the system on which nothing depends that must be a number"
         raise ConfigError(report(str(path), "fit.parameters", expected, ", ".join(parameters))) from error
     except ValueError as error:

@@ -21,6 +21,7 @@ import numpy as np
 from scipy.linalg import expm
 
 from stochq.exact.inputs import intervals
+from stochq.inference.programs import tracing_predict
 from stochq.inference.result import parameter_names, shaped
 from stochq.instruments.superoperators import total_loss
 from stochq.measurement.line import WatchedParts
@@ -90,7 +91,9 @@ def _information(
         built, _ = predict(shaped(vector, like))
         return jax.vmap(lambda time: _operators(built.watched_parts(time)))(jnp.asarray(middles))
 
-    (rho, slopes), parts = jax.device_get(jax.jit(lambda one: (_slopes(density, one), _slopes(operators, one)))(theta))
+    with tracing_predict():
+        found = jax.jit(lambda one: (_slopes(density, one), _slopes(operators, one)))(theta)
+    (rho, slopes), parts = jax.device_get(found)
     check_derivatives(like, slopes, *parts[1])
     turns = 0.5 * logarithmic_derivatives(rho, slopes)
     emitted, rho_slopes = np.empty((len(theta), len(theta))), np.empty_like(turns)

@@ -11,14 +11,14 @@ from stochq.arrays import ArrayLike, check_numbers
 from stochq.equation import Equation
 from stochq.inference.coordinates import near
 from stochq.inference.data import read_data
-from stochq.inference.emitted import QuantumInformation, check_derivatives, quantum_information
+from stochq.inference.emitted import check_derivatives, quantum_information
 from stochq.inference.fit import checked_parameters
 from stochq.inference.linearized import linearized
 from stochq.inference.records import Layout, scores_of
 from stochq.inference.result import flat, number, parameter_names
 from stochq.inference.sampling import sample_records
 from stochq.module import Module
-from stochq.systems.checks import check_times
+from stochq.systems.checks import check_count, check_times
 
 # A combination of parameters with less than this share of the best known one's information is not determined.
 _UNDETERMINED = 1e-10
@@ -67,8 +67,9 @@ class Information:
         Infinite where the data do not determine it. By Cramér and Rao no unbiased estimate has a smaller one.
 
         Raises:
-            ValueError: for an unknown parameter.
+            ValueError: for an unknown parameter, and less than one record.
         """
+        check_count("records", records, 1)
         place = place_of(parameter, self.names)
         row = _inverse_row(self.classical, place)
         if row is None:
@@ -123,7 +124,8 @@ def information(
         theta: pytree of numbers, the parameters at which it is asked.
         times: (T,) ends of the record's bins, the start included; for records only. Of the record, what depends on time
             is taken in the middle of each bin, with a warning where it changes too much there.
-        records: how many are drawn; the information in one is known to some √(2/records).
+        records: how many are drawn, at least two, and more than parameters; the information in one is known to some
+            √(2/records).
         seed: of the records.
         stderr: for means only, their standard errors: a number, or in the structure that predict returns.
 
@@ -145,13 +147,12 @@ def information(
     """
     check_numbers("Ask with numbers, outside grad, vmap and jit; predict alone is traced.", theta=theta, times=times)
     theta = checked_parameters(theta, "theta")
+    found = classical_information(predict, theta, times, records=records, seed=seed, stderr=stderr)
+    if times is None:
+        return found
     with jax.enable_x64(True):
-        if not is_of_records(predict(theta)):
-            return _of_means(predict, theta, times, stderr)
-        times = _checked_times(times, stderr)
-        quantum = quantum_information(predict, flat(theta), theta, times)
-        scores = _scores(predict, theta, times, records, seed)
-    return _of_scores(parameter_names(theta), scores, times, quantum)
+        emitted, state = quantum_information(predict, flat(theta), theta, check_times(times))
+    return replace(found, quantum=emitted, state=state)
 
 
 def classical_information(
@@ -195,6 +196,12 @@ def _checked_times(times: ArrayLike | None, stderr: Any) -> np.ndarray:
 
 def _scores(predict: Callable[[Any], Any], theta: Any, times: np.ndarray, records: int, seed: int) -> np.ndarray:
     """∂ℓ/∂θ (records, P) of drawn records."""
+    least = max(2, flat(theta).size + 1)
+    if check_count("records", records, 1) < least:
+        raise ValueError(
+            f"records: expected at least {least} for {flat(theta).size} parameters, from whose scatter the errors "
+            f"follow; got {records}. Some hundreds tell the information to ten per cent."
+        )
     equation, state = predict(theta)
     record = sample_records(equation, state, times, records=records, seed=seed)
     _, scores = scores_of(predict, theta, Layout.of(record))(flat(theta), record.increments)
@@ -202,13 +209,10 @@ def _scores(predict: Callable[[Any], Any], theta: Any, times: np.ndarray, record
     return scores
 
 
-def _of_scores(
-    names: tuple[str, ...], scores: np.ndarray, times: np.ndarray, quantum: QuantumInformation | None = None
-) -> Information:
+def _of_scores(names: tuple[str, ...], scores: np.ndarray, times: np.ndarray) -> Information:
     squares = scores[:, :, None] * scores[:, None]
     stderr = np.std(squares, axis=0) / np.sqrt(len(scores))
-    beyond = (None, None) if quantum is None else quantum
-    return Information(names, squares.mean(axis=0), stderr, *beyond, float(times[-1] - times[0]), scores)
+    return Information(names, squares.mean(axis=0), stderr, None, None, float(times[-1] - times[0]), scores)
 
 
 def _of_means(predict: Callable[[Any], Any], theta: Any, times: Any, stderr: Any) -> Information:
@@ -218,6 +222,9 @@ def _of_means(predict: Callable[[Any], Any], theta: Any, times: Any, stderr: Any
         raise ValueError(
             "stderr: expected the standard errors, and no times, where predict returns means; got " + given + "."
         )
+    for error in jax.tree_util.tree_leaves(stderr):
+        if not np.all(np.isfinite(np.asarray(error))) or not np.all(np.real(error) > 0):
+            raise ValueError(f"stderr: expected positive, finite standard errors; got {error}.")
     prediction = linearized(predict, theta)
     mean, slopes = prediction(flat(theta))
     data = read_data(_pairs(mean, stderr), prediction.predicted, flat(theta).size)

@@ -1,6 +1,5 @@
 """A prediction and its derivatives, compiled once for each function and shapes of its parameters."""
 
-import functools
 from collections.abc import Callable
 from typing import Any, final
 
@@ -9,10 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from stochq.ensemble.sampling import Sampling, watched
+from stochq.inference.programs import Programs, tracing_predict
 from stochq.inference.result import shaped
-
-# Functions whose programs are kept: those of a session at work, each with some megabytes of code.
-_KEPT = 8
 
 
 @final
@@ -32,7 +29,7 @@ class Linearized:
 
         sampling = Sampling()
         size = sum(int(np.prod(shape)) for shape in shapes)
-        with watched(sampling):
+        with watched(sampling), tracing_predict():
             traced = jax.jit(jax.jacfwd(twice, has_aux=True)).trace(jax.ShapeDtypeStruct((size,), np.float64))
         self.sampled = sampling.sampled
         self._lowered, self._compiled = traced.lower(), None
@@ -47,16 +44,10 @@ class Linearized:
 
 def linearized(predict: Callable[[Any], Any], start: Any) -> Linearized:
     """predict at parameters like `start`, from the programs kept where it is among them."""
-    leaves, structure = jax.tree_util.tree_flatten(start)
-    shapes = tuple(np.shape(leaf) for leaf in leaves)
-    try:
-        hash(predict)
-    except TypeError:
-        return Linearized(predict, structure, shapes)
-    return _kept(predict, structure, shapes)
+    return _kept.of(predict, start)
 
 
-_kept = functools.lru_cache(maxsize=_KEPT)(Linearized)
+_kept = Programs(Linearized)
 
 
 def _check_inexact(predicted: Any) -> None:

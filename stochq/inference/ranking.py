@@ -40,14 +40,16 @@ class Ranking:
 
     @property
     def best(self) -> tuple[str, ...]:
-        """The first, and all that cannot be told apart from it."""
-        return tuple(name for name, off in zip(self.names, self._off, strict=True) if not off > _APART)
+        """The first, and all that cannot be told apart from it; none where no experiment determines the parameter."""
+        told = zip(self.names, self.error, self._off, strict=True)
+        return tuple(name for name, error, off in told if np.isfinite(error) and not off > _APART)
 
     @property
     def _off(self) -> np.ndarray:
         """By how many standard errors of both each error is above the first, (n,)."""
         spread = np.hypot(self.stderr, self.stderr[0])
-        above = np.where(self.error > self.error[0], self.error - self.error[0], 0.0)
+        above = np.zeros(len(self.error))
+        np.subtract(self.error, self.error[0], out=above, where=self.error > self.error[0])
         return np.where(above > 0, above / np.maximum(spread, 1e-300), 0.0)
 
     def __str__(self) -> str:
@@ -56,6 +58,8 @@ class Ranking:
         for name, error, stderr, off in zip(self.names, self.error, self.stderr, self._off, strict=True):
             told = number(error, stderr) if stderr > 0 else f"{error:.4g}"
             lines.append(f"{name:<{width}}  {told:<20}  {self._against(error, off)}")
+        if not self.best:
+            return "\n".join([*lines, f"no experiment determines {self.parameter}"])
         lines[1] = lines[1][: lines[1].rindex("  ")].rstrip()
         return "\n".join(lines)
 

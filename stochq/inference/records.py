@@ -1,6 +1,5 @@
 """The likelihood of records as a misfit: Fisher scoring from the score of each record."""
 
-import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -15,14 +14,13 @@ from stochq.inference.filtering import log_likelihood, traced_likelihood
 from stochq.inference.innovations import innovations
 from stochq.inference.middles import note_of_middles
 from stochq.inference.minimize import Local
+from stochq.inference.programs import Programs, tracing_predict
 from stochq.inference.reading import halvings_for, note_of_wide_bins, reading
 from stochq.inference.result import flat, shaped
 from stochq.inference.whiteness import chance_of_innovations
 from stochq.instruments.choose import Kind
 from stochq.measurement import Record
 
-# Compiled likelihoods that are kept.
-_KEPT = 8
 # Scores are differenced over this part of a standard error for their second derivatives.
 _STEP = 0.1
 # Fewer records than these to a parameter do not tell the information in one.
@@ -84,25 +82,21 @@ class Scores:
         arguments = (jax.ShapeDtypeStruct(shape, np.float64) for shape in ((size,), layout.shape))
         self.kind: Kind = "exact"
         self.halvings = halvings
-        self._compiled = jax.jit(jax.jacfwd(twice, has_aux=True)).lower(*arguments).compile()
+        with tracing_predict():
+            lowered = jax.jit(jax.jacfwd(twice, has_aux=True)).lower(*arguments)
+        self._compiled = lowered.compile()
 
     def __call__(self, vector: np.ndarray, increments: Array) -> tuple[np.ndarray, np.ndarray]:
         scores, values = jax.device_get(self._compiled(jnp.asarray(vector), increments))
         return values, scores
 
 
-_kept = functools.lru_cache(maxsize=_KEPT)(Scores)
+_kept = Programs(Scores)
 
 
 def scores_of(predict: Callable[[Any], Any], like: Any, layout: Layout, halvings: int = 0) -> Scores:
     """Scores at parameters like these, from the programs kept where they are among them."""
-    leaves, structure = jax.tree_util.tree_flatten(like)
-    shapes = tuple(np.shape(leaf) for leaf in leaves)
-    try:
-        hash(predict)
-    except TypeError:
-        return Scores(predict, structure, shapes, layout, halvings)
-    return _kept(predict, structure, shapes, layout, halvings)
+    return _kept.of(predict, like, layout, halvings)
 
 
 def checked_prediction(predicted: Any) -> tuple[Equation, Any]:

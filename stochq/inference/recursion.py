@@ -20,6 +20,7 @@ from jax import lax
 from stochq.arrays import Array
 from stochq.inference.coordinates import Coordinates
 from stochq.inference.observed import observe
+from stochq.inference.programs import Programs
 from stochq.inference.reading import Reading, reading
 from stochq.inference.records import Layout, checked_prediction
 from stochq.inference.result import shaped
@@ -27,8 +28,6 @@ from stochq.instruments.choose import Kind
 
 # A step goes no farther than so many standard errors, as of the estimate so far.
 _LONGEST = 3.0
-# Compiled recursions that are kept.
-_KEPT = 8
 
 
 class Course(NamedTuple):
@@ -158,18 +157,12 @@ def _with_slopes(function: Callable[[Any], Any], at: jax.Array, directions: jax.
     return jax.vmap(lambda one: jax.jvp(function, (at,), (one,)), out_axes=(None, 0))(directions)
 
 
-_kept = functools.lru_cache(maxsize=_KEPT)(Recursion)
+_kept = Programs(Recursion)
 
 
 def recursion(
     predict: Callable[[Any], Any], like: Any, layout: Layout, coordinates: Coordinates, halvings: int
 ) -> Recursion:
     """The recursion at parameters like these, from those kept where it is among them."""
-    leaves, structure = jax.tree_util.tree_flatten(like)
-    shapes = tuple(np.shape(leaf) for leaf in leaves)
     bounds = (coordinates.low.tobytes(), coordinates.high.tobytes())
-    try:
-        hash(predict)
-    except TypeError:
-        return Recursion(predict, structure, shapes, layout, bounds, halvings)
-    return _kept(predict, structure, shapes, layout, bounds, halvings)
+    return _kept.of(predict, like, layout, bounds, halvings)

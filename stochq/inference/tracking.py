@@ -13,6 +13,7 @@ from stochq.equation import Equation
 from stochq.inference.coordinates import read_bounds
 from stochq.inference.fit import checked_parameters
 from stochq.inference.long_records import checked_interval
+from stochq.inference.programs import tracing_predict
 from stochq.inference.reading import halvings_for, note_of_wide_bins
 from stochq.inference.records import Layout, checked_prediction
 from stochq.inference.recursion import Course, Recursion, recursion
@@ -157,7 +158,9 @@ def track(
     information = np.diag((coordinates.slopes(flat(start))[0] / spread) ** 2)
     with jax.enable_x64(True):
         program = recursion(predict, start, layout, coordinates, halvings)
-        course = jax.device_get(program.course(free, information, np.float64(forgetting), increments, counts))
+        with tracing_predict():
+            course = program.course(free, information, np.float64(forgetting), increments, counts)
+        course = jax.device_get(course)
     memory = interval * _memory(forgetting)
     found = _tracked(course, coordinates, start, record.times[np.cumsum(counts)], float(memory))
     _warn_of_wide_bins(program, predict, jax.tree.map(lambda leaf: leaf[-1], found.parameters), remembered)
@@ -168,6 +171,8 @@ def _tracked(course: Course, coordinates: Any, start: Any, times: np.ndarray, me
     vector = np.asarray(course.vector)
     bad = np.flatnonzero(~np.isfinite(vector).all(axis=1))
     if len(bad):
+        if bad[0] > 1:
+            _check_told(vector[: bad[0]], start)
         raise ValueError(
             f"record: expected what the model can write down; its likelihood is not finite before t = "
             f"{times[bad[0]]:.6g}. Give bounds, a start nearer to the truth, or a smaller uncertainty."
@@ -200,6 +205,19 @@ def _warn_of_wide_bins(program: Recursion, predict: Callable[[Any], Any], parame
 def _memory(forgetting: float) -> float:
     """In bins."""
     return np.inf if forgetting == 1 else 1 / (1 - forgetting)
+
+
+def _check_told(vector: np.ndarray, start: Any) -> None:
+    """ValueError for parameters that (K, P) never moved: the record says nothing of them, and what was known is
+    forgotten."""
+    names = parameter_names(start)
+    untold = [name for name, still in zip(names, np.ptp(vector, axis=0) == 0, strict=True) if still]
+    if untold:
+        raise ValueError(
+            "forgetting: expected a record that tells of every parameter within its memory; it tells nothing of "
+            f"{', '.join(untold)}, and what was known at the start is forgotten. Leave it out of the parameters, or "
+            "take forgetting=1."
+        )
 
 
 def _default(forgetting: float) -> int:

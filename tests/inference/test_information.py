@@ -237,3 +237,12 @@ def test_means_have_the_inverse_covariance_of_a_fit():
 def test_what_is_refused(model, theta, options, message):
     with pytest.raises(ValueError, match=message):
         information(model, theta, records=20, **options)
+
+
+def test_too_few_records_and_errors_that_are_none_are_refused():
+    with pytest.raises(ValueError, match="^records: expected at least 3 for 2 parameters"):
+        information(fluorescence, {"decay": 1.0, "rabi": 3.0}, TIMES, records=2)
+    with pytest.raises(ValueError, match="^stderr: expected positive, finite standard errors; got 0.0"):
+        information(lambda level: level * jnp.ones(2), 1.0, stderr=0.0)
+    with pytest.raises(ValueError, match="^records: "):
+        information(lambda level: level * jnp.ones(2), 1.0, stderr=0.1).error("parameter", records=0)

@@ -74,3 +74,14 @@ def test_what_is_refused():
         design({"a": {"phase": 0.3}}, theta={"decay": 1.0, "rabi": np.inf})
     with pytest.raises(ValueError, match="^parameter: expected one of decay, rabi; got 'rabbi'"):
         design({"a": {"phase": 0.3, "records": 10, "times": [0.0, 0.1]}}, parameter="rabbi")
+
+
+def test_where_nothing_determines_the_parameter_none_is_best():
+    """Means of p + q alone."""
+    scales = {"one": {"scale": 1.0}, "two": {"scale": 2.0}}
+    theta = {"p": 1.0, "q": 2.0}
+    found = sq.inference.design(
+        lambda v, scale: scale * (v["p"] + v["q"]) * np.ones(3), theta, scales, parameter="p", stderr=0.1
+    )
+    assert found.best == () and np.all(np.isinf(found.error))
+    assert str(found).endswith("no experiment determines p") and str(found).count("not determined") == 2

@@ -231,3 +231,32 @@ def test_bad_input(message):
     settings |= {"uncertainty": {"decay": 0.1, "rabi": 0.1}, "forgetting": 1.0, "bounds": BOUNDS} | BAD[message]
     with pytest.raises(ValueError, match=message):
         sq.inference.track(settings.pop("predict"), settings.pop("record"), **settings)
+
+
+def test_a_parameter_of_which_nothing_is_told_is_named():
+    """Its information, λᵗ of the start's, underflows."""
+    record = sq.inference.Record(np.arange(2001) * H, np.full(2000, 0.1), ["z"])
+    settings = {"start": {"a": 0.5, "b": 1.0}, "uncertainty": {"a": 1.0, "b": 1.0}}
+    with pytest.raises(ValueError, match="^forgetting: expected .* it tells nothing of b, and"):
+        sq.inference.track(lambda v: level(v["a"] + 0 * v["b"]), record, forgetting=0.6, every=8, **settings)
+
+
+def test_a_prediction_that_cannot_be_compiled_is_told_in_words():
+    def predict(offset):
+        return level(offset if offset > 0 else 1.0)
+
+    times = np.arange(6) * H
+    record = sq.inference.Record(times, np.random.default_rng(1).normal(size=(8, 5)), ["z"])
+    message = "predict: expected a function of the parameters that JAX can compile"
+    calls = (
+        lambda: sq.inference.track(predict, record, start=0.5, uncertainty=1.0, forgetting=1.0),
+        lambda: sq.fit(predict, record, 0.5),
+        lambda: sq.inference.information(predict, 0.5, times, records=8),
+        lambda: sq.inference.design(
+            lambda v, gain: predict(v), 0.5, {"a": {"gain": 1}}, times=times, records=8, parameter="parameter"
+        ),
+        lambda: sq.inference.information(lambda v: v if v > 0 else 2 * v, 0.5, stderr=0.1),
+    )
+    for call in calls:
+        with pytest.raises(ValueError, match=message):
+            call()
