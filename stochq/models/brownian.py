@@ -190,6 +190,7 @@ def _roots(rates: ArrayLike, operators: int, channels: bool) -> Array:
     """√γ_k of the operators, by numpy unless they are traced."""
     if channels:
         raise ValueError("rates: expected none beside channels, which have rates of their own.")
+    rates = rates if is_concrete(rates) else jnp.asarray(rates)
     if np.shape(rates) != (operators,):
         raise ValueError(f"rates: expected shape ({operators},), one for each operator; got {np.shape(rates)}.")
     if not is_concrete(rates):

@@ -53,3 +53,13 @@ def test_bad_rates():
         model([0.5, -0.1, 0.2])
     with pytest.raises(ValueError, match="^rates: expected none beside channels"):
         sq.models.unravel(sq.systems.levels(NUMBER), [model([1, 1, 1]).channels[0]], rates=[1.0])
+
+
+def test_traced_rates_in_a_list_are_those_of_an_array():
+    def mean(rate, together):
+        equation = sq.models.unravel(np.zeros((2, 2)), [np.array([[0.0, 1.0], [0.0, 0.0]])], rates=together([rate]))
+        observables = {"upper": np.array([0.0, 1.0])}
+        return sq.exact.expectations(equation, [0.0, 1.0], [0.0, 1.0], observables=observables)["upper"][-1]
+
+    for together in (list, jnp.asarray):
+        assert jax.grad(mean)(0.7, together) == pytest.approx(-np.exp(-0.7), rel=1e-4)
