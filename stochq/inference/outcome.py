@@ -126,7 +126,23 @@ def _sandwich(
     records = problem.objective.points
     found = covariance.copy()
     found[varied] = inverse @ np.linalg.inv(covariance[varied]) @ inverse * (records / (records - np.sum(~held))) ** 2
-    return found, []
+    names = [name for name, one in zip(parameter_names(problem.like), held, strict=True) if not one]
+    return found, _note_of_scatter(names, covariance[varied], inverse)
+
+
+def _note_of_scatter(names: list[str], scores: np.ndarray, curvature: np.ndarray) -> list[str]:
+    """A note where the scatter of the scores and the second derivatives tell standard errors that are far apart.
+
+    scores, curvature: the covariances by either alone, which agree for a model that is right and records enough.
+    """
+    ratios = np.sqrt(np.diagonal(curvature) / np.diagonal(scores))
+    apart = [f"{name} by {ratio:.2g}" for name, ratio in zip(names, ratios, strict=True) if not 0.5 <= ratio <= 2]
+    if not apart:
+        return []
+    return [
+        "standard errors by the second derivatives, over those by the scatter of the scores, are far from 1: "
+        f"{', '.join(apart)}. The model does not describe the data, or the records are too few for either."
+    ]
 
 
 class _Known(NamedTuple):

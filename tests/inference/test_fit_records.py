@@ -85,6 +85,23 @@ def test_errors_of_few_records_are_wider_and_their_intervals_are_students():
     assert not sq.fit(model, record, START, bounds=BOUNDS, intervals="profile").notes
 
 
+@pytest.mark.parametrize("clicks", [(12, 0), (7, 5)], ids=["bunched", "even"])
+def test_scores_and_second_derivatives_that_disagree_are_told(clicks):
+    """Of a counter with a rate alone their errors are as √(variance/mean) of the clicks in a record: √6, and √(1/6)."""
+    counts = np.repeat(np.array(clicks, float), 12)[:, None, None]
+    record = sq.inference.Record([0.0, 6.0], counts, ["c"], ["counting"])
+
+    def counted(rate):
+        return sq.models.monitored(np.zeros((2, 2)), {"c": sq.measurement.counting(jnp.sqrt(rate) * np.eye(2))}), [1, 0]
+
+    with pytest.warns(UserWarning) as warned:
+        fit = sq.fit(counted, record, 0.8, bounds=(0, None))
+    assert fit.parameters == pytest.approx(1.0, rel=1e-2)
+    (told,) = (text for one in warned if "are far from 1" in (text := str(one.message)))
+    ratio = float(told.split("parameter by ")[1].split(". ")[0])
+    assert ratio == pytest.approx(np.sqrt(counts.var() / counts.mean()), rel=0.05)
+
+
 @pytest.mark.parametrize(("method", "told"), [("p_value", "p-value"), ("second_derivatives", "scores alone")])
 def test_an_interrupt_after_the_search_leaves_the_fit(monkeypatch, method, told):
     y, record = drawn(1)
