@@ -108,10 +108,20 @@ def _is_array(value: object) -> bool:
     return isinstance(getattr(value, "dtype", None), np.dtype) and hasattr(value, "__array__")
 
 
-def user_function(value: Any) -> Any:
-    """A plain function as a `UserFunction`; a tree of numbers that can be called (its leaves are cast) as it is."""
+def user_function(value: Any, name: str = "function") -> Any:
+    """A plain function as a `UserFunction`; a tree of numbers that can be called (its leaves are cast) as it is.
+
+    name: for the message. Raises: ValueError for an object without a hash, by which its program is remembered.
+    """
     if isinstance(value, UserFunction) or not jax.tree_util.all_leaves([value]):
         return value
+    try:
+        hash(value)
+    except TypeError as error:
+        raise ValueError(
+            f"{name}: expected a function that can be hashed; got {type(value).__name__}, whose numbers may change. "
+            "Write @dataclass(frozen=True), with eq=False where it holds arrays."
+        ) from error
     return UserFunction(value)
 
 

@@ -1,5 +1,7 @@
 """A user's function is evaluated alike in single and double precision, whatever arrays it holds."""
 
+from dataclasses import dataclass
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -104,3 +106,16 @@ def test_drives_of_tables():
         np.testing.assert_allclose(run.mean["p"], np.sin(angles) ** 2, atol=2e-4)
         exact = sq.exact.evolve(equation, [1.0, 0.0], TIMES, observables={"p": [0.0, 1.0]})
         np.testing.assert_allclose(exact.expect["p"], np.sin(angles) ** 2, atol=1e-5)
+
+
+@dataclass
+class Pulse:
+    height: float
+
+    def __call__(self, t):
+        return self.height * jnp.cos(t)
+
+
+def test_functions_without_a_hash_are_refused_by_name():
+    with pytest.raises(ValueError, match=r"coefficients\[0\]: expected a function that can be hashed; got Pulse"):
+        sq.systems.driven(QUBIT, [(np.eye(2), Pulse(1.0))])

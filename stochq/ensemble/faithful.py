@@ -34,11 +34,13 @@ def with_faithful_states(plan: StepPlan, task: Task) -> StepPlan:
 
     A step that is right in law may be off trajectory by trajectory, of strong order 1 for one operator: increments do
     not tell what the noise did between their ends (Clark and Cameron 1980), which leaves an infidelity of the second
-    order of the step. For several operators, whose order is ½, mixed states, under a drive and in large dimensions the
-    plan stays as it is.
+    order of the step. For several operators, whose order is ½, the plan stays as it is, and in other cases that its
+    reason then tells.
     """
-    if task.psi.ndim > 1 or task.dim > _LARGEST_DIM or task.equation.time_dependent:
+    if not _writes_one(task):
         return plan
+    if exception := _exception(task):
+        return replace(plan, reason=f"{plan.reason}; not by what a filter returns, as {exception}")
     columns = _columns(task)
     if not columns:
         return plan
@@ -68,14 +70,27 @@ def _wanted(task: Task, columns: tuple[RecordColumn, ...], steps: np.ndarray) ->
     return h * float(np.sqrt(LARGEST_INFIDELITY / max(infidelity, np.finfo(float).tiny)))
 
 
-def _columns(task: Task) -> tuple[RecordColumn, ...]:
-    """What the only operator of an equation writes; none where there are more, or it is counted."""
+def _writes_one(task: Task) -> bool:
+    """Whether a single operator writes a current, and no other channel is there."""
     sources = [source for line in task.equation.lines for source in line.sources]
     channel, *others = task.equation.channels
-    if others or len(sources) > 1 or task.equation.watched_parts().lost.shape[0]:
+    return not (others or len(sources) > 1 or channel.law.counts or task.scheme.feeds_back)
+
+
+def _exception(task: Task) -> str:
+    """What a filter's states are not compared for; empty where they are."""
+    if task.equation.time_dependent:
+        return "the equation depends on time"
+    if task.psi.ndim > 1:
+        return "psi0 is mixed"
+    return f"there are more than {_LARGEST_DIM} levels" if task.dim > _LARGEST_DIM else ""
+
+
+def _columns(task: Task) -> tuple[RecordColumn, ...]:
+    """What the only operator of an equation writes; none where others are lost."""
+    if task.equation.watched_parts().lost.shape[0]:
         return ()
-    if channel.law.counts or task.scheme.feeds_back:
-        return ()
+    channel = task.equation.channels[0]
     parts = ("Y",) if len(channel.law.variants) == 1 else ("Y1", "Y2")
     return tuple(RecordColumn(((0, 0),), part) for part in parts)
 

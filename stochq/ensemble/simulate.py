@@ -36,7 +36,7 @@ from stochq.feedback import Loop, closed_loop
 from stochq.operators import check_state_function
 from stochq.real_parts import has_complex_values, real_rows
 from stochq.schemes import Scheme, check_scheme, default_scheme, frame_of
-from stochq.systems.checks import check_count, check_times
+from stochq.systems.checks import check_count, check_flag, check_times
 from stochq.systems.states import weighted_states
 
 # Steps shorter than planned by more than this fraction are told.
@@ -96,7 +96,8 @@ def simulate(
         keep: so many first trajectories are returned whole, as `result.kept`: the states of one who loses nothing,
             whatever the detectors' efficiency; with `conditional` density matrices. Where a single operator writes a
             record beside them, the step, unless dt is given, is so short that a filter of one bin a step returns them
-            within an infidelity of 10⁻⁴.
+            within an infidelity of 10⁻⁴; not so for an equation that depends on time, a mixed psi0 or more than 64
+            levels, which `result.info["dt_reason"]` tells.
         antithetic: trajectories in pairs with opposite noise. None: with a tolerance, as long as it helps.
         records: True, or names among `equation.lines`, for what the detectors wrote down: `result.records[name]` is
             (trajectory, interval), the mean current over each interval, made of the very noise that drove the
@@ -136,6 +137,7 @@ def simulate(
     keep = check_count("keep", keep, 0, most=trajectories)
     seed = check_count("seed", seed, 0, most=2**63 - 1)
     check_options(precision, batch)
+    conditional = check_flag("conditional", conditional)
     shape = (equation.dim,) * (2 if conditional else 1)
     asked, plain, statistics = _split_observables(observables, shape)
     single = "conditional=True" if conditional else _asks_for_single_trajectories(keep, records, statistics)

@@ -50,6 +50,13 @@ def check_count(name: str, value: Any, least: int, *, most: int | None = None) -
     return count
 
 
+def check_flag(name: str, value: Any) -> bool:
+    """A value as a bool; ValueError for anything else, which may be true by accident as "no" is."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise ValueError(f"{name}: expected True or False; got {value!r}.")
+    return bool(value)
+
+
 def check_finite(name: str, value: Any) -> None:
     """Raise ValueError if an array has a NaN, an infinity or something that is not a number."""
     if not is_concrete(value):

@@ -195,7 +195,7 @@ def time_function(name: str, coefficient: object, *, complex_values: bool = Fals
         if not callable(coefficient):
             raise ValueError(f"{name}: expected a function of the time t; got {coefficient!r}. Write lambda t: ... .")
         check_time_function(name, coefficient)
-        function = TimeFunction(user_function(coefficient), np.zeros(0), ALWAYS)
+        function = TimeFunction(user_function(coefficient, name), np.zeros(0), ALWAYS)
     start = float(np.clip(0.0, *function.span))
     value = function(start)
     kind = "finite number" if complex_values else "finite real number"

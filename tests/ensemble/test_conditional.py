@@ -253,6 +253,7 @@ REFUSED = {
         r"observables\['f'\]: expected a function of a density matrix",
     ),
     "feedback": (MONITORED, {"feedback": FEEDBACK, "dt": 0.1}, "conditional: expected False with feedback="),
+    "no bool": (MONITORED, {"conditional": "no"}, "conditional: expected True or False; got 'no'"),
     "a ket's function": (MONITORED, {"observables": VECTOR, "dt": 0.1}, "function of one state"),
 }
 
@@ -260,9 +261,9 @@ REFUSED = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_has_no_conditional_states_is_refused(case):
     equation, options, message = REFUSED[case]
-    options = {"observables": {"e": OPERATORS["excited"]}, "trajectories": 200} | options
+    options = {"observables": {"e": OPERATORS["excited"]}, "trajectories": 200, "conditional": True} | options
     with pytest.raises(ValueError, match=message):
-        sq.simulate(equation, DOWN, TIMES, conditional=True, **options)
+        sq.simulate(equation, DOWN, TIMES, **options)
 
 
 def test_a_function_of_density_matrices_is_refused_where_states_are_kets():

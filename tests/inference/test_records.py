@@ -312,3 +312,10 @@ def test_many_sampled_clicks_in_a_bin_are_poissonian():
     drawn = sq.inference.sample_records(equation, GROUND, [0.0, 1.0], records=4000, seed=4)["n"][:, 0]
     assert abs(drawn.mean() - 50) < 4 * np.sqrt(50 / 4000)
     assert abs(drawn.var() - 50) < 4 * 50 * np.sqrt(2 / 4000)
+
+
+def test_kept_states_that_no_filter_was_asked_for_are_told():
+    equation = sq.models.monitored(np.zeros((2, 2)), {"z": sq.measurement.homodyne([0.3, -0.3])})
+    options = {"observables": {"up": [1.0, 0.0]}, "trajectories": 64, "keep": 2, "records": True}
+    mixed = sq.simulate(equation, np.diag([0.5, 0.5]), [0.0, 0.1], **options)
+    assert "not by what a filter returns, as psi0 is mixed" in mixed.info["dt_reason"]

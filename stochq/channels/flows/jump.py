@@ -53,12 +53,14 @@ class JumpFlow(Flow):
         return jnp.where(rates > _DARK * jnp.finfo(rates.dtype).eps * rates[-1], rates, 0), vectors
 
     def step(self, t: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoise, terms: Any, reverse: bool) -> Stepped:
-        jumps, each = self.jumps, 1 + self.jumps.uniforms
+        jumps, each, (rates, vectors) = self.jumps, 1 + self.jumps.uniforms, terms
         record = jnp.zeros((jumps.count, *psi.shape[1:]), psi.real.dtype)
         kinds = column(jnp.arange(jumps.count), record)
 
-        def click(uniforms: jax.Array, psi: jax.Array, left: jax.Array, record: jax.Array) -> tuple[jax.Array, ...]:
-            psi, left, clicks = _to_click(*terms, psi, left, uniforms[0])
+        def click(
+            uniforms: jax.Array, psi: jax.Array, left: jax.Array, record: jax.Array
+        ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
+            psi, left, clicks = _to_click(rates, vectors, psi, left, uniforms[0])
             after, operator = jumps.click(psi, uniforms[1:])
             psi = jnp.where(clicks[None], after, psi)
             return psi, left, record + (clicks[None] & (operator[None] == kinds)).astype(record.dtype), clicks
@@ -70,7 +72,8 @@ class JumpFlow(Flow):
         def goes_on(carry: tuple) -> jax.Array:
             return jnp.any(carry[-1]) & (carry[0] < _MOST_CLICKS)
 
-        left, clicks = jnp.broadcast_to(dt, psi.shape[1:]), None
+        left = jnp.broadcast_to(dt, psi.shape[1:])
+        clicks = jnp.ones(psi.shape[1:], bool)
         for number in range(_DRAWN):
             uniforms = noise.uniforms[number * each : (number + 1) * each]
             psi, left, record, clicks = click(uniforms, psi, left, record)
