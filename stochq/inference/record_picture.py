@@ -53,24 +53,26 @@ def draw_records(fit: Fit, objective: Records) -> "Figure":
 def mean_of_fit(fit: Fit, objective: Records) -> Band:
     """The mean record (T-1, column) at the fitted parameters, and its error by differences along each of them."""
     assert fit.problem is not None and fit.minimum is not None and fit.determined is not None
-    coordinates, free = fit.problem.coordinates, fit.minimum.vector
-    theta = coordinates.bounded(free)
-    steps = _STEP * np.minimum(np.sqrt(np.diagonal(fit.determined.covariance)) / coordinates.slopes(theta)[0], 1.0)
+    coordinates = fit.problem.coordinates
+    theta = coordinates.bounded(fit.minimum.vector)
+    steps = np.diag(_STEP * np.sqrt(np.diagonal(fit.determined.covariance)))
 
     def mean_at(vector: np.ndarray) -> np.ndarray:
         with jax.enable_x64(True):
-            equation, state = objective.predict(shaped(coordinates.bounded(vector), fit.parameters))
+            equation, state = objective.predict(shaped(vector, fit.parameters))
             return _mean(equation, state, objective.record)
 
     slopes = []
     for place, step in enumerate(steps):
-        ahead, behind = (free + sign * step * np.eye(len(free))[place] for sign in (1.0, -1.0))
-        width = (coordinates.bounded(ahead) - coordinates.bounded(behind))[place]
-        slopes.append((mean_at(ahead) - mean_at(behind)) / width)
+        # No further than half-way to a bound.
+        ahead = np.minimum(theta + step, 0.5 * (theta + coordinates.high))
+        behind = np.maximum(theta - step, 0.5 * (theta + coordinates.low))
+        ahead, behind = (np.where(step > 0, one, theta) for one in (ahead, behind))
+        slopes.append((mean_at(ahead) - mean_at(behind)) / (ahead - behind)[place])
     known = fit.determined
     if np.all(np.isfinite(fit.covariance)):
         known = known._replace(covariance=fit.covariance)
-    return Band(mean_at(free), stderr_of(np.stack(slopes, axis=-1), known))
+    return Band(mean_at(theta), stderr_of(np.stack(slopes, axis=-1), known))
 
 
 def counting_errors(measured: np.ndarray, scatter: np.ndarray, mean: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 import stochq as sq
 from stochq.inference.record_picture import counting_errors, mean_of_fit, mean_record
@@ -51,6 +52,11 @@ def test_band_of_a_mean_count_is_that_of_its_rate():
     np.testing.assert_allclose(band.mean, counts.mean(), rtol=2e-3)
     np.testing.assert_allclose(band.stderr, sums.std() / np.sqrt(60) / 4, rtol=0.02)
     assert len(fit.plot().axes) == 2
+    with pytest.warns(UserWarning, match="at the bound"):
+        held = sq.fit(model, record, 0.8, bounds=(0, 0.85))
+    band = mean_of_fit(held, held.problem.objective)
+    np.testing.assert_allclose(band.mean, 0.425, rtol=1e-3)
+    np.testing.assert_allclose(band.stderr, held.stderr / 2, rtol=1e-3)
 
 
 def test_errors_of_counts_come_from_the_predicted_mean():
