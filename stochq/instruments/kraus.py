@@ -187,7 +187,7 @@ def _real(words: Words, merged: bool) -> RealWords:
 
 def mean_of_records(words: Words) -> jax.Array:
     """S (dim, dim), with Tr(Sρ) the mean weight of a step over all records: 1 + O(h³)."""
-    weights = moments(word_powers(_currents(words))).astype(complex)
+    weights = moments(words.powers).astype(complex)
     identity = jnp.eye(words.half.shape[-1], dtype=complex)
 
     def between(effect: jax.Array) -> jax.Array:
@@ -209,14 +209,6 @@ def mean_of_records(words: Words) -> jax.Array:
     effect = _dual(words.half[None], identity)
     effect = 0.5 * (between(clicked(effect, reverse=True)) + clicked(between(effect)))
     return _dual(words.half[None], effect)
-
-
-def _currents(words: Words) -> int:
-    """How many currents the words are for."""
-    columns = 0
-    while len(word_powers(columns)) < len(words.kraus):
-        columns += 1
-    return columns
 
 
 def _between_clicks(words: RealWords, values: jax.Array, rho: jax.Array) -> jax.Array:

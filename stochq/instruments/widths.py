@@ -7,7 +7,7 @@ import numpy as np
 from stochq.arrays import Array
 from stochq.compiling import compiled
 from stochq.instruments.hermite import Powers
-from stochq.instruments.words import Pairs, Words, moments, unordered, word_powers, words_of
+from stochq.instruments.words import Pairs, Words, moments, unordered, words_of
 from stochq.measurement.line import WatchedParts
 
 # The mean state is followed over so many bins; over few of them where its dimension is above the limit.
@@ -70,7 +70,7 @@ def _parts(words: Words, rho: jax.Array) -> jax.Array:
 def _between(words: Words, rho: jax.Array) -> jax.Array:
     lost = _lost(words, rho)
     left = words.kraus @ (rho + 0.5 * lost)
-    weighted = jnp.einsum("npq,pab->nqab", _averages(_powers(words)), left)
+    weighted = jnp.einsum("npq,pab->nqab", _averages(words.powers), left)
     kept = jnp.einsum("nqab,qcb->nac", weighted, words.kraus.conj())
     after = kept + 0.5 * jax.vmap(lambda one: _lost(words, one))(kept)
     return after.at[0].add(0.25 * _lost(words, lost))
@@ -89,13 +89,6 @@ def _clicked(words: Words, rho: jax.Array, reverse: bool = False) -> jax.Array:
             term = (operator @ term @ operator.conj().T + words.dark[counter] * term) / number
             rho = rho + term
     return rho
-
-
-def _powers(words: Words) -> Powers:
-    columns = 0
-    while len(word_powers(columns)) < len(words.kraus):
-        columns += 1
-    return word_powers(columns)
 
 
 def _averages(powers: Powers) -> np.ndarray:

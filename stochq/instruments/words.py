@@ -35,6 +35,14 @@ class Words(NamedTuple):
     clicks: jax.Array
     dark: jax.Array
 
+    @property
+    def powers(self) -> Powers:
+        """Of each of the Kraus operators."""
+        columns = 0
+        while len(word_powers(columns)) < len(self.kraus):
+            columns += 1
+        return word_powers(columns)
+
 
 def word_powers(columns: int) -> Powers:
     """The powers of `Words.kraus` for so many diffusive columns."""
