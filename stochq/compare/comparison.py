@@ -8,13 +8,16 @@ from typing import NamedTuple
 import numpy as np
 
 from stochq.arrays import UNIT, rounding
-from stochq.compare.hotelling import Verdict, hotelling, thinned
+from stochq.compare.hotelling import CERTAINLY_OFF, Verdict, hotelling
+from stochq.compare.rare import chosen_points, left_out, told
 from stochq.ensemble.result import EnsembleResult
 from stochq.exact.result import ExactResult
 from stochq.real_parts import by_observable, in_rows, row_names
 
 # Values that do not fluctuate count as wrong when they are off by this many times the expected rounding error.
 _BEYOND_ROUNDING = 10.0
+# With a purity this close to one all trajectories are in one state.
+_PURE = 1e-9
 _ROWS = 5
 _WIDTH = 110
 
@@ -23,11 +26,11 @@ _WIDTH = 110
 class Comparison:
     """How far ensemble means are from the exact ones, in units of their error. Prints as a table.
 
-    z {name: (T,)}: per point, 0 where nothing fluctuates and both agree, infinite where nothing fluctuates and they
-    do not, complex for complex observables, with each part in units of its own error; chi2, dof: all points together
-    with the covariance between times and observables, on dof independent directions; p_value: how often a correct
-    ensemble is as far off or farther; p_values {name: p}: the same for each observable by itself; not_compared:
-    observables of the ensemble without an exact value.
+    z {name: (T,)}: per point, in which errors allow for rare events of which none was seen; 0 where nothing fluctuates
+    and both agree, infinite where nothing fluctuates and they do not, complex for complex observables, with each part
+    in units of its own error; chi2, dof: all points together with the covariance between times and observables, on dof
+    independent directions; p_value: how often a correct ensemble is as far off or farther; p_values {name: p}: the same
+    for each observable by itself; not_compared: observables of the ensemble without an exact value.
     """
 
     z: dict[str, np.ndarray]
@@ -62,10 +65,12 @@ def compare(ensemble: EnsembleResult, exact: ExactResult) -> Comparison:
 
     m ± s are the ensemble's means, e the exact values, Δ their differences, C the covariance of single trajectories
     between times and observables, f the rounding errors (relative to the observable 1e-6 in single precision, more
-    after thousands of steps). Directions in which C is too small to be known from N trajectories are left out, and
-    the p-value is that of Hotelling's T², right for small N as well; under heavy tails N is what
-    `EnsembleResult.effective_samples` says. The time-step bias is printed but not allowed for: where the last column is
-    not well below 1, a small p-value may be its work.
+    after thousands of steps). Directions in which C is too small to be known from N trajectories are left out, and the
+    p-value is that of Hotelling's T², right for small N as well; under heavy tails N is what
+    `EnsembleResult.effective_samples` says. Times at which an event is so rare that few trajectories or none have seen
+    it are left out, and told, unless they are off by over ten times the error with `EnsembleResult.unseen`. The
+    time-step bias is printed but not allowed for: where the last column is not well below 1, a small p-value may be its
+    work.
 
     Raises: ValueError if the times differ, no observable is in both, or the ensemble has no covariance.
 
@@ -86,15 +91,16 @@ def compare(ensemble: EnsembleResult, exact: ExactResult) -> Comparison:
     rows = {name: row_names(name, np.iscomplexobj(ensemble.mean[name])) for name in names}
     missing = tuple(name for name in ensemble.mean if name not in names)
     ensemble, exact = ensemble.in_real_rows(), replace(exact, expect=_exact_rows(ensemble, exact, names))
+    widths = {} if _stays_pure(exact) else exact.ranges
     rounding = {
-        row: _rounding(ensemble, exact, parts, exact.sizes.get(name, 0.0))
+        row: _rounding(ensemble, exact, parts, exact.sizes.get(name, 0.0), widths.get(name, 0.0))
         for name, parts in rows.items()
         for row in parts
     }
     z = {row: _scores(ensemble, exact, row, rounding[row]) for row in exact.expect}
     verdict = _verdict(ensemble, exact, list(z), rounding, z)
     p_values = {name: _verdict(ensemble, exact, rows[name], rounding, z).p_value for name in names}
-    lines = (*_table(ensemble, exact, z), *ensemble.tails())
+    lines = (*_table(ensemble, exact, z), *ensemble.tails(), *_left_out(ensemble, list(z), rounding))
     return Comparison(by_observable(z, names), verdict.chi2, verdict.dof, verdict.p_value, p_values, missing, lines)
 
 
@@ -129,13 +135,24 @@ def _exact_rows(ensemble: EnsembleResult, exact: ExactResult, names: Sequence[st
 
 
 class _Rounding(NamedTuple):
-    """Rounding errors of one observable: of the means, the same in all trajectories, and from one to another."""
+    """Rounding errors of one observable: of the means, the same in all trajectories, and from one to another; width:
+    how far it may move where it does not fluctuate at any time."""
 
     common: float
     scatter: float
+    width: float
 
 
-def _rounding(ensemble: EnsembleResult, exact: ExactResult, rows: Sequence[str], largest: float) -> _Rounding:
+def _stays_pure(exact: ExactResult) -> bool:
+    """Whether all trajectories are in one state, so that no event can have been missed; False where it is not known."""
+    if exact.density is None:
+        return False
+    return bool(np.einsum("tij,tji->t", exact.density, exact.density).real.min() > 1 - _PURE)
+
+
+def _rounding(
+    ensemble: EnsembleResult, exact: ExactResult, rows: Sequence[str], largest: float, width: float
+) -> _Rounding:
     """Common errors grow with the number of steps, scatter with its root; the exact values have errors too.
 
     rows: of one observable: both parts of a complex one are rounded with its modulus. largest: element of its operator,
@@ -147,7 +164,8 @@ def _rounding(ensemble: EnsembleResult, exact: ExactResult, rows: Sequence[str],
     steps = float(ensemble.info.get("steps", 0))
     common = rounding(ensemble.precision, steps) + exact.error
     in_reference = largest * (rounding("double", 0.0) + exact.error)
-    return _Rounding(size * common + in_reference, size * UNIT[ensemble.precision] * (16 + 4 * np.sqrt(steps)))
+    scatter = size * UNIT[ensemble.precision] * (16 + 4 * np.sqrt(steps))
+    return _Rounding(size * common + in_reference, scatter, width)
 
 
 def _still(ensemble: EnsembleResult, name: str, rounding: _Rounding) -> np.ndarray:
@@ -157,9 +175,12 @@ def _still(ensemble: EnsembleResult, name: str, rounding: _Rounding) -> np.ndarr
 
 def _scores(ensemble: EnsembleResult, exact: ExactResult, name: str, rounding: _Rounding) -> np.ndarray:
     difference = np.asarray(ensemble.mean[name]) - exact.expect[name]
-    z = difference / np.hypot(ensemble.stderr[name], rounding.common)
-    agrees = np.abs(difference) <= _BEYOND_ROUNDING * rounding.common
-    settled = np.where(agrees, 0.0, np.copysign(np.inf, difference))
+    unseen = ensemble.unseen(name, rounding.width)
+    floor = np.hypot(rounding.common, unseen)
+    z = difference / np.hypot(ensemble.stderr[name], floor)
+    agreeing = np.where(unseen > rounding.common, z, 0.0)
+    agrees = np.abs(difference) <= _BEYOND_ROUNDING * floor
+    settled = np.where(agrees, agreeing, np.copysign(np.inf, difference))
     return np.where(_still(ensemble, name, rounding), settled, z)
 
 
@@ -173,16 +194,14 @@ def _verdict(
     """The test of all fluctuating points of some observables together."""
     if any(np.isinf(z[name]).any() for name in names):
         return Verdict(np.inf, sum(int(np.isinf(z[name]).sum()) for name in names), 0.0)
-    still = {name: _still(ensemble, name, rounding[name]) for name in names}
-    points = [
-        (row, name, index)
-        for row, (name, index) in enumerate(ensemble.covariance_points)
-        if name in still and not still[name][index]
-    ]
+    points, effective = _fluctuating(ensemble, names, rounding)
     if not points:
         return Verdict(0.0, 0, 1.0)
-    effective = min(ensemble.effective_samples(name)[index] for _, name, index in points)
-    points = [points[index] for index in thinned(len(points), effective)]
+    chosen = chosen_points(effective)
+    off = [z[name][index] for _, name, index in (points[place] for place in chosen.left_out)]
+    if np.max(np.abs(off), initial=0.0) > CERTAINLY_OFF:
+        return Verdict(np.inf, int(np.sum(np.abs(off) > CERTAINLY_OFF)), 0.0)
+    points = [points[place] for place in chosen.places]
     rows = [row for row, _, _ in points]
     assert ensemble.covariance is not None
     return hotelling(
@@ -191,8 +210,32 @@ def _verdict(
         np.array([rounding[name].common for _, name, _ in points]),
         ensemble.samples,
         16 * UNIT[ensemble.precision],
-        effective,
+        chosen.effective,
     )
+
+
+def _fluctuating(
+    ensemble: EnsembleResult, names: Sequence[str], rounding: Mapping[str, _Rounding]
+) -> tuple[list[tuple[int, str, int]], np.ndarray]:
+    """The points (row of the covariance, name, time index) at which trajectories differ, and N_eff at each."""
+    still = {name: _still(ensemble, name, rounding[name]) for name in names}
+    points = [
+        (row, name, index)
+        for row, (name, index) in enumerate(ensemble.covariance_points)
+        if name in still and not still[name][index]
+    ]
+    worth = {name: ensemble.effective_samples(name) for name in names}
+    return points, np.array([worth[name][index] for _, name, index in points], dtype=int)
+
+
+def _left_out(ensemble: EnsembleResult, names: Sequence[str], rounding: Mapping[str, _Rounding]) -> list[str]:
+    """Which points are not tested for want of trajectories in which something happened."""
+    points, effective = _fluctuating(ensemble, names, rounding)
+    if not points:
+        return []
+    places = [(name, index) for _, name, index in points]
+    left = left_out(places, effective, chosen_points(effective), ensemble.covariance_points)
+    return ["  " + line for line in told(left, ensemble.times)]
 
 
 def _share(p: float) -> str:

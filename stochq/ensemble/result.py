@@ -20,6 +20,8 @@ MEGABYTE = 2**20
 # Values of an excess kurtosis up to this are judged as Gaussian ones; errors from fewer such values than FEW_SAMPLES
 # are not trusted.
 LIGHT_KURTOSIS, FEW_SAMPLES = 3.0, 200
+# Trajectories that differ by less than this part of what they may differ by have not seen what makes them differ.
+STILL = 1e-5
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,23 @@ class EnsembleResult:
         excess = in_rows(self.kurtosis).get(row, np.zeros(len(self.times))) - LIGHT_KURTOSIS
         return np.maximum(2, self.samples / (1 + 0.5 * np.maximum(excess, 0.0))).astype(int)
 
+    def unseen(self, row: str, width: float = 0.0) -> np.ndarray:
+        r"""The error by rare events of which none was seen, (T,); zero where enough values tell it, and at the start.
+
+        $$\sqrt{3}\,W/N,\qquad W = \max_t\,s(t)\sqrt{\kappa(t) + 6}$$
+
+        N values without an event do not exclude, at 95 %, that its probability is 3/N. W is how far it goes: the
+        distance between two values that make up the standard deviation s and the excess kurtosis κ, or `width` where
+        the row does not fluctuate at any time.
+        """
+        spread = np.asarray(self.stderr[row]) * np.sqrt(self.samples)
+        kurtosis = in_rows(self.kurtosis).get(row, np.zeros(len(self.times)))
+        seen = float(np.max(spread * np.sqrt(np.maximum(kurtosis, -2.0) + 6), initial=0.0))
+        width = seen if seen > STILL * width else width
+        still = (spread <= STILL * width) & (np.arange(len(spread)) > 0)
+        few = (kurtosis > LIGHT_KURTOSIS) & (self.effective_samples(row) < FEW_SAMPLES)
+        return np.where(still | few, np.sqrt(3) * width / self.samples, 0.0)
+
     def tails(self) -> list[str]:
         """A line for each observable whose standard errors heavy tails make uncertain."""
         lines = []
@@ -126,8 +145,9 @@ class EnsembleResult:
             least = int(self.effective_samples(row).min())
             if least < FEW_SAMPLES and kurtosis.max() > LIGHT_KURTOSIS:
                 lines.append(
-                    f"  {row}: heavy tails (excess kurtosis {kurtosis.max():.3g}); its standard errors are worth those "
-                    f"of {least} Gaussian values and may be too small. Take more trajectories."
+                    f"  {row}: heavy tails (excess kurtosis {kurtosis.max():.3g} at "
+                    f"t = {self.times[kurtosis.argmax()]:.4g}); its standard error there is worth that of {least} "
+                    "Gaussian values and may be too small. Take more trajectories."
                 )
         return lines
 

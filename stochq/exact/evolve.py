@@ -76,4 +76,5 @@ def evolve(
                 density[index] = solved.rho
     expect = readout.by_name(values)
     seconds = time.perf_counter() - started
-    return ExactResult(times, expect, density, chosen, error, seconds, steps, readout.left_out, readout.sizes)
+    left_out, sizes, ranges = readout.left_out, readout.sizes, readout.ranges
+    return ExactResult(times, expect, density, chosen, error, seconds, steps, left_out, sizes, ranges)

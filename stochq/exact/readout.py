@@ -37,9 +37,9 @@ class Readout:
         self.left_out = tuple(name for name, value in plain.items() if callable(value) and not is_quadratic(value, dim))
         self._rules = {name: _rule(name, value, dim) for name, value in plain.items() if name not in self.left_out}
         self._complex = {name for name in self._rules if _is_complex(plain[name], dim)}
-        self.sizes = {
-            name: float(np.abs(np.asarray(plain[name])).max()) for name in self._rules if not callable(plain[name])
-        }
+        operators = {name: np.asarray(plain[name]) for name in self._rules if not callable(plain[name])}
+        self.sizes = {name: float(np.abs(operator).max()) for name, operator in operators.items()}
+        self.ranges = {name: _range(operator) for name, operator in operators.items()}
         self._needs_states = any(isinstance(rule, _OnStates) for rule in self._rules.values())
 
     @property
@@ -63,6 +63,17 @@ def _function(name: str, value: Observable, dim: int) -> Observable:
         return value
     check_state_function(f"observables[{name!r}]", value, dim)
     return user_function(value)
+
+
+def _range(operator: np.ndarray) -> float:
+    """A bound on the range of its expectation: 2‖O − c‖, the norm by sums over rows and columns."""
+    diagonal = operator if operator.ndim == 1 else np.diagonal(operator)
+    centre = (diagonal.real.min() + diagonal.real.max()) / 2
+    if operator.ndim == 1:
+        return 2 * float(np.abs(operator - centre).max())
+    sizes = np.abs(operator)
+    np.fill_diagonal(sizes, np.abs(diagonal - centre))
+    return 2 * float(max(sizes.sum(axis=0).max(), sizes.sum(axis=1).max()))
 
 
 def _is_statistic(value: object) -> bool:

@@ -16,7 +16,8 @@ class ExactResult:
     "ode"; error: estimate of the largest
     error of an element of any density matrix; steps: how many steps were taken; left_out: observables that have no
     value on a density matrix, because they are not quadratic in ψ; seconds: time spent; sizes: the largest element of
-    each operator, which rounding of its expectation goes with.
+    each operator, which rounding of its expectation goes with; ranges: bounds on the range of its expectation in all
+    states.
 
     >>> import stochq as sq
     >>> equation = sq.models.suv(sq.systems.levels([0.0, 0.0]), strength=2.0)
@@ -33,6 +34,7 @@ class ExactResult:
     steps: int = 0
     left_out: tuple[str, ...] = field(default=())
     sizes: dict[str, float] = field(default_factory=dict)
+    ranges: dict[str, float] = field(default_factory=dict)
 
     def __str__(self) -> str:
         steps = f", {self.steps} steps" if self.steps else ""

@@ -39,6 +39,9 @@ class Ensemble:
     def effective_samples(self, row: str) -> np.ndarray:
         return np.full(len(self.times), self.trajectories)
 
+    def unseen(self, row: str, width: float = 0.0) -> np.ndarray:
+        return np.zeros(len(self.times))
+
     def tails(self) -> list[str]:
         return []
 
