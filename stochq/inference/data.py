@@ -8,6 +8,7 @@ import numpy as np
 
 from stochq.arrays import UNIT, Array, ArrayLike, is_concrete, rounding
 from stochq.compare.hotelling import POINTS_PER_TRAJECTORY, known_directions, thinned
+from stochq.compare.rare import chosen_points, left_out, told
 from stochq.ensemble import EnsembleResult
 from stochq.inference.coordinates import near
 from stochq.inference.long_records import Correlations
@@ -25,7 +26,7 @@ class Data(NamedTuple):
     combinations of points whose errors are independent, in units of them; None where the points are themselves. rest:
     (m, n) combinations that do not fluctuate, in units of the error that they may have. samples: Gaussian values by
     which the errors are known. variance: (n, n) of the means; None where the points are independent. axis: what times
-    are called in a picture.
+    are called in a picture. notes: what must be said of points that are left out.
     """
 
     mean: np.ndarray
@@ -37,6 +38,7 @@ class Data(NamedTuple):
     samples: float = np.inf
     variance: np.ndarray | None = None
     axis: str = "time $t$"
+    notes: tuple[str, ...] = ()
 
     def residuals(self, predicted: Any) -> Array:
         """What the prediction is off by in each independent combination, in units of its error, (k,)."""
@@ -262,12 +264,14 @@ def _from_ensemble(result: EnsembleResult, predicted: Any, parameters: int) -> D
     rows = {name: row_names(name, np.iscomplexobj(result.mean[name])) for name in names}
     real = result.in_real_rows()
     points = _points(result, rows)
-    samples = result.samples
+    samples, notes = result.samples, ()
     if result.covariance is not None:
         # As many values as this tell the covariance; those of more points than a share of them would not be known.
-        samples = min(int(real.effective_samples(row)[time]) for row, time in points)
-        enough = max(samples, _LEAST_POINTS * parameters / POINTS_PER_TRAJECTORY)
-        points = [points[index] for index in thinned(len(points), enough)]
+        effective = np.array([real.effective_samples(row)[time] for row, time in points])
+        chosen = chosen_points(effective, _LEAST_POINTS * parameters)
+        samples = chosen.effective
+        notes = tuple(told(left_out(points, effective, chosen, result.covariance_points), result.times))
+        points = [points[index] for index in chosen.places]
     keep = tuple(_places(points, rows[name], len(result.times)) for name in names)
     mean, stderr = (np.array([values[row][time] for row, time in points]) for values in (real.mean, real.stderr))
     if not np.all(np.isfinite(mean)):
@@ -276,7 +280,8 @@ def _from_ensemble(result: EnsembleResult, predicted: Any, parameters: int) -> D
         return Data(mean, stderr, keep, result.times)
     variance = _variance(result, points, rows)
     directions = known_directions(variance, samples, 16 * UNIT[result.precision])
-    return Data(mean, stderr, keep, result.times, directions.known, directions.rest, samples, variance)
+    known = {"known": directions.known, "rest": directions.rest, "samples": samples, "variance": variance}
+    return Data(mean, stderr, keep, result.times, **known, notes=notes)
 
 
 def _from_correlations(found: Correlations, predicted: Any) -> Data:

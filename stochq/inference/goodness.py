@@ -6,6 +6,9 @@ import numpy as np
 
 from stochq.compare.hotelling import CERTAINLY_OFF
 
+# Gaussian values that tell at least one degree of freedom.
+_FEWEST = 4
+
 
 def p_value(chi2: float, dof: int, samples: float) -> float:
     r"""The chance that a fit of the right model has a larger χ²; NaN without degrees of freedom.
@@ -47,6 +50,8 @@ def inflation(dof: int, samples: float) -> float:
     """
     if not np.isfinite(samples):
         return 1.0
+    # Below, the estimate has no variance at all.
+    samples = max(samples, _FEWEST)
     most = samples - 3
     dof = min(dof, int(most))
     return (samples - 1) / (samples - 1 - dof) * (samples - 2) / (samples - 2 - dof)

@@ -86,7 +86,7 @@ class Means:
         return True
 
     def notes(self, parameters: Any) -> list[str]:
-        return []
+        return list(self.data.notes)
 
     def second_derivatives(self, theta: np.ndarray, covariance: np.ndarray, varied: np.ndarray) -> None:
         return None
