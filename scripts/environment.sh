@@ -66,10 +66,10 @@ keep_programs() {
     find "$JAX_COMPILATION_CACHE_DIR" -type f -mtime +14 -delete
 }
 
-# XLA's older emitters of machine code, which give the same numbers, compile in little more than half the time. Files of
-# tests that ask for the fixture little_optimised leave most optimisations out as well.
+# Programs of tests run for a moment: XLA's older emitters of machine code, without most optimisations, compile them in
+# less than half the time.
 compile_sooner() {
-    export STOCHQ_TESTS_COMPILE_SOONER=1
+    export JAX_DISABLE_MOST_OPTIMIZATIONS=1
     older="--xla_cpu_use_fusion_emitters=false"
     # A flag that XLA does not know ends the process.
     if XLA_FLAGS="$older" .venv/bin/python -c "import jax; jax.devices()" >/dev/null 2>&1; then

@@ -1,7 +1,6 @@
 """Strict arithmetic: shapes are checked where they are written, arrays of different rank do not meet by accident."""
 
 import gc
-import os
 from pathlib import Path
 
 import jax
@@ -36,12 +35,3 @@ def few_programs_at_a_time():
     if maps > MANY_MAPS:
         jax.clear_caches()
         gc.collect()
-
-
-@pytest.fixture(scope="module")
-def little_optimised():
-    """Programs that run for a moment are compiled in half the time, where scripts/test asks for it."""
-    sooner = os.environ.get("STOCHQ_TESTS_COMPILE_SOONER") == "1"
-    jax.config.update("jax_disable_most_optimizations", sooner)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)

@@ -10,8 +10,6 @@ import pytest
 import stochq as sq
 from stochq.functions import user_function
 
-pytestmark = pytest.mark.usefixtures("little_optimised")
-
 STATE = np.array([0.6, 0.8])
 QUBIT = sq.systems.levels([0.0, 1.0])
 TIMES = [0.0, 0.5, 1.0]

@@ -10,8 +10,6 @@ import pytest
 
 import stochq as sq
 
-pytestmark = pytest.mark.usefixtures("little_optimised")
-
 TIMES = np.array([0.0, 0.4, 0.8])
 EULER = sq.schemes.EulerMaruyama()
 

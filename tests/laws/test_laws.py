@@ -13,8 +13,6 @@ from tests.channels.cases import draw
 from tests.judging import judge_ensemble, judge_sample
 from tests.problems import hermitian, state
 
-pytestmark = pytest.mark.usefixtures("little_optimised")
-
 LAWS = [REAL, COMPLEX, UNITARY]
 
 
