@@ -231,7 +231,7 @@ def test_means_have_the_inverse_covariance_of_a_fit():
         (lambda x: x * np.ones(2), 1.0, {}, "^stderr: expected the standard errors"),
         (lambda x: x * np.ones(2), 1.0, {"times": [0, 1], "stderr": 0.1}, "times, which belong into predict"),
         (lambda x: {"a": x}, 1.0, {"stderr": {"b": 0.1}}, "^stderr: expected a number, or errors in the structure"),
-        (lambda x: x * np.ones(2), 1.0, {"stderr": -0.1}, "expected positive standard errors"),
+        (lambda x: x * np.ones(2), 1.0, {"stderr": -0.1}, "^stderr: expected positive, finite standard errors"),
     ],
 )  # fmt: skip
 def test_what_is_refused(model, theta, options, message):
