@@ -8,6 +8,8 @@ import numpy as np
 from stochq.compare.hotelling import POINTS_PER_TRAJECTORY, thinned
 from stochq.ensemble.result import FEW_SAMPLES
 
+# A choice among points that lets at least so many times as many be tested is made.
+_WORTH_A_CHOICE = 3
 # Times that a line lists.
 _MOST_TOLD = 12
 
@@ -25,7 +27,8 @@ def chosen_points(effective: np.ndarray, least: int = 1) -> Chosen:
     """The points whose errors are known best, as many as their errors allow.
 
     A few points at which a rare event was seen once would otherwise say how many of all may be tested: n points, each
-    worth at least N_eff Gaussian values, allow the lesser of n and N_eff/20, and that is made as large as can be.
+    worth at least N_eff Gaussian values, allow the lesser of n and N_eff/20, and that is made as large as can be, if it
+    is three times what all points allow.
 
     Args:
         effective: N_eff (points,), `EnsembleResult.effective_samples` at each.
@@ -33,8 +36,10 @@ def chosen_points(effective: np.ndarray, least: int = 1) -> Chosen:
     """
     best_first = np.sort(effective)[::-1]
     counts = np.arange(1, len(effective) + 1)
-    allowed = np.minimum(counts, np.maximum(least, np.floor(POINTS_PER_TRAJECTORY * best_first)))
-    worst = best_first[int(np.argmax(allowed))]
+    known = np.minimum(counts, np.maximum(1, np.floor(POINTS_PER_TRAJECTORY * best_first)))
+    last = int(np.argmax(np.minimum(counts, np.maximum(known, least))))
+    # Where little is gained all stay: of points alike, those that look best known do so by chance.
+    worst = best_first[last if known.max() >= _WORTH_A_CHOICE * known[-1] else -1]
     inside = np.flatnonzero(effective >= worst)
     places = inside[thinned(len(inside), max(float(worst), least / POINTS_PER_TRAJECTORY))]
     return Chosen(places, int(effective[places].min()), np.flatnonzero(effective < worst))
