@@ -45,7 +45,8 @@ def _sites(dim: int) -> int:
 
 MODELS = {
     "oqt": Model("OQT", 2.0, tuple(range(1, 13)), equations.oqt, statements.oqt),
-    "suv": Model("SUV, hopping", 1.0, tuple(range(1, 12)), equations.suv, statements.suv),
+    # Their statements hold d dense matrices, 8 GB in all at d = 1024.
+    "suv": Model("SUV, hopping", 1.0, tuple(range(1, 11)), equations.suv, statements.suv),
     "sui": Model(
         "SUI chain",
         2.0,
@@ -54,7 +55,7 @@ MODELS = {
         lambda dim: statements.sui(_sites(dim)),
     ),
     # The two packets are 4 apart; fewer points would not hold the noise.
-    "csl": Model("CSL grid", 4.0, tuple(range(6, 13)), equations.csl, statements.csl),
+    "csl": Model("CSL grid", 4.0, tuple(range(6, 11)), equations.csl, statements.csl),
     # Photons of the coherent part.
     "kerr": Model("Kerr cavity", statements.KERR_AMPLITUDE**2, tuple(range(3, 11)), equations.kerr, statements.kerr),
 }
