@@ -143,6 +143,16 @@ def without_addresses(value: object) -> str:
     return _ADDRESS.sub("", _FUNCTION.sub("<function>", str(value)))
 
 
+def digest_of_numbers(tree: object) -> str:
+    """A digest of all leaves of a tree, arrays by their numbers; not of its structure."""
+    digest = hashlib.sha256()
+    for leaf in jax.tree.leaves(tree):
+        is_array = isinstance(leaf, np.ndarray | jax.Array)
+        digest.update(f"{leaf.shape}{leaf.dtype}".encode() if is_array else repr(leaf).encode())
+        digest.update(np.asarray(leaf).tobytes() if is_array else b"")
+    return digest.hexdigest()
+
+
 def _numbers(value: object) -> Iterator[Array | Number]:
     """All numbers in a traced program and in the programs inside its operations, in order."""
     if isinstance(value, core.ClosedJaxpr):

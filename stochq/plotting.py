@@ -39,6 +39,8 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _MOST_COUNTERS = 20
 # Of clicks: none is near those of a trajectory and its filtered state, as sky blue and orange are.
 _CLICK_COLOURS = (BLACK, GREEN, PURPLE, "0.6")
+# What is drawn no higher than this part of the other part of a complex observable is rounding.
+_ROUNDING = 1e-6
 # So many kept trajectories are drawn where nobody says which.
 MOST_TRAJECTORIES = 20
 # So many detectors of a record likewise.
@@ -149,6 +151,7 @@ def plot_result(
                 _draw_residuals(column[1], result, name, curves.get(name))
                 column[0].tick_params(labelbottom=False)
             column[-1].set_xlabel(time_label(result))
+        _draw_rounding_flat(list(panels), [column[0] for column in axes])
         draw_legend(made, axes)
     return made
 
@@ -209,8 +212,23 @@ def plot_trajectory(
             panel.set_ylabel(text)
             panel.set_xlabel(time_label(result))
             panel.margins(x=0.01)
+        _draw_rounding_flat(list(panels), [column[0] for column in axes])
         draw_legend(made, axes)
     return made
+
+
+def _draw_rounding_flat(names: list[str], axes: "list[Axes]") -> None:
+    """A part of a complex observable that is rounding of the other, around zero at the other's scale."""
+    by_name = dict(zip(names, axes, strict=True))
+    for real in names:
+        imaginary = "Im " + real.removeprefix("Re ")
+        if not real.startswith("Re ") or imaginary not in by_name:
+            continue
+        parts = by_name[real], by_name[imaginary]
+        tallest = max(float(np.ptp(part.get_ylim())) for part in parts)
+        for part in parts:
+            if np.ptp(part.get_ylim()) < _ROUNDING * tallest:
+                part.set_ylim(-0.5 * tallest, 0.5 * tallest)
 
 
 def _draw_between_clicks(axes: "Axes", result: EnsembleResult, row: int, values: np.ndarray, label: str) -> None:

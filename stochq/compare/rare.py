@@ -38,8 +38,10 @@ def chosen_points(effective: np.ndarray, least: int = 1) -> Chosen:
     counts = np.arange(1, len(effective) + 1)
     known = np.minimum(counts, np.maximum(1, np.floor(POINTS_PER_TRAJECTORY * best_first)))
     last = int(np.argmax(np.minimum(counts, np.maximum(known, least))))
-    # Where little is gained all stay: of points alike, those that look best known do so by chance.
-    worst = best_first[last if known.max() >= _WORTH_A_CHOICE * known[-1] else -1]
+    if known.max() < _WORTH_A_CHOICE * known[-1]:
+        # Where little is gained all stay: of points alike, those that look best known do so by chance.
+        last = -1
+    worst = best_first[last]
     inside = np.flatnonzero(effective >= worst)
     places = inside[thinned(len(inside), max(float(worst), least / POINTS_PER_TRAJECTORY))]
     return Chosen(places, int(effective[places].min()), np.flatnonzero(effective < worst))

@@ -25,6 +25,7 @@ from stochq.ensemble.runner import Execution, run, workers
 from stochq.ensemble.statistics import MEAN, PAIR_SPREAD
 from stochq.ensemble.task import Task
 from stochq.equation import Equation
+from stochq.functions import digest_of_numbers
 from stochq.laws import ANY, COMPLEX, JUMP, REAL, UNITARY, Law
 from stochq.schemes import Scheme, default_scheme, frame_of
 
@@ -141,9 +142,7 @@ def _values(task: Task, question: Question) -> Hashable:
     parts = task.equation, task.psi, task.times, dict(task.observables), dict(task.statistics), question.scheme
     leaves, structure = jax.tree.flatten(parts)
     arrays, constants = eqx.partition(leaves, eqx.is_array)
-    numbers = tuple(
-        None if array is None else (array.shape, str(array.dtype), np.asarray(array).tobytes()) for array in arrays
-    )
+    numbers = digest_of_numbers(arrays)
     return structure, tuple(constants), numbers, replace(question, scheme=None), task.precision, jax.default_backend()
 
 

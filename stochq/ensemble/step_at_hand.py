@@ -1,6 +1,5 @@
 """The step of means through which gradients pass: found, or checked, at the numbers that parameters have."""
 
-import hashlib
 import warnings
 from dataclasses import replace
 from typing import Any
@@ -11,7 +10,7 @@ import numpy as np
 from stochq.arrays import is_concrete
 from stochq.ensemble.planning import plan_step, too_coarse
 from stochq.ensemble.task import Task
-from stochq.functions import without_addresses
+from stochq.functions import digest_of_numbers, without_addresses
 from stochq.operators import TRACING_ERRORS
 
 # Runs whose given step was warned of, whatever their parameters, and those that were checked with all their numbers.
@@ -45,7 +44,7 @@ def check_given_step(task: Task, trajectories: int, dt: float) -> None:
     """Warn of a given step whose bias is certainly beyond a tenth of the standard error; once for all parameters."""
     structure = without_addresses(jax.tree.structure((task.equation, task.observables)))
     run = (structure, task.scheme.name, dt, trajectories, task.times.tobytes(), np.asarray(task.psi).tobytes())
-    checked = (*run, _values((task.equation, task.observables)))
+    checked = (*run, digest_of_numbers((task.equation, task.observables)))
     if run in _WARNED or checked in _CHECKED:
         return
     for known in (_CHECKED, _WARNED):
@@ -61,14 +60,6 @@ def check_given_step(task: Task, trajectories: int, dt: float) -> None:
             "dt, or leave it out.",
             stacklevel=4,
         )
-
-
-def _values(tree: Any) -> str:
-    """A digest of all numbers in a tree."""
-    digest = hashlib.sha256()
-    for leaf in jax.tree.leaves(tree):
-        digest.update(np.asarray(leaf).tobytes() if isinstance(leaf, np.ndarray | jax.Array) else repr(leaf).encode())
-    return digest.hexdigest()
 
 
 def _numbers(tree: Any) -> Any:

@@ -25,8 +25,7 @@ from stochq.systems.linear import apply_matrix
 # Tolerances of the adaptive method, relative and absolute, by the precision.
 _TOLERANCES = {"float64": (1e-8, 1e-10), "float32": (1e-5, 1e-6)}
 
-# Real observables: a diagonal (dim,), a matrix (dim, dim) or a quadratic function of ψ each.
-# A quadratic form, an array, or a function of the state.
+# A real observable: a diagonal (dim,), a matrix (dim, dim) or a quadratic function of ψ.
 Row = Array | Callable[[jax.Array], ArrayLike]
 Rows = tuple[Row, ...]
 

@@ -187,6 +187,7 @@ def _products(first: np.ndarray, second: np.ndarray, lags: np.ndarray, cut: _Cut
 
 
 def checked_interval(record: Record) -> float:
+    """The width of a record's bins; ValueError for several, for numbers that are not finite, and what was fed back."""
     if not isinstance(record, Record):
         raise ValueError(
             f"record: expected a sq.inference.Record(times, increments, names); got {type(record).__name__}."

@@ -29,7 +29,6 @@ _PARTLY_KNOWN = (
     "as the data do not determine all parameters, the errors of the others are from the scores alone, right where the "
     "model is."
 )
-
 _NO_P_VALUE = "interrupted after the search, before the p-value was known."
 _NO_SECOND_DERIVATIVES = "interrupted after the search: the errors are from the scores alone, right where the model is."
 
@@ -48,16 +47,11 @@ def fit_from(problem: Problem, minima: list[Minimum], intervals: Literal["wald",
     wider = inflation(dof, problem.objective.samples)
     covariance, unusual = _sandwich(problem, inside, held, known.covariance)
     chi2, log_likelihood = _misfit(problem, minimum)
-    estimated = known.determined * np.outer(~held, ~held)
     few = _too_few(problem.objective)
     rough = _few_records(problem.objective, int(np.sum(~held))) if intervals == "wald" else []
-    late: list[str] = []
-    p_value = np.nan
+    p_value, late = np.nan, []
     if not few and (is_chi2 or not minimum.interrupted):
-        try:
-            p_value = problem.objective.p_value(chi2, dof, inside, estimated)
-        except KeyboardInterrupt:
-            late = [_NO_P_VALUE]
+        p_value, late = _chance(problem, chi2, dof, inside, known.determined * np.outer(~held, ~held))
     named = tuple(name for name, one in zip(names, held, strict=True) if one)
     return Fit(
         parameters=shaped(theta, problem.like),
@@ -88,6 +82,16 @@ def fit_from(problem: Problem, minima: list[Minimum], intervals: Literal["wald",
         minimum=minimum,
         determined=Determined(known.determined * wider, known.free),
     )
+
+
+def _chance(
+    problem: Problem, chi2: float, dof: int, theta: np.ndarray, covariance: np.ndarray
+) -> tuple[float, list[str]]:
+    """The p-value, NaN with a note where it is interrupted."""
+    try:
+        return problem.objective.p_value(chi2, dof, theta, covariance), []
+    except KeyboardInterrupt:
+        return np.nan, [_NO_P_VALUE]
 
 
 def _misfit(problem: Problem, minimum: Minimum) -> tuple[float, float]:

@@ -6,6 +6,7 @@ import numpy as np
 
 from stochq.arrays import Array
 from stochq.compiling import compiled
+from stochq.functions import digest_of_numbers
 from stochq.instruments.hermite import Powers
 from stochq.instruments.words import Pairs, Words, moments, unordered, words_of
 from stochq.measurement.line import WatchedParts
@@ -18,6 +19,9 @@ _KINDS = 8
 _MOST_CLICKS = 6
 # The error of one bin from its difference to two halves, of second order.
 _RICHARDSON = 4 / 3
+# Errors of bins that were looked at, by all that they depend on.
+_KNOWN: dict[str, np.ndarray] = {}
+_MOST_KNOWN = 64
 
 
 def error_of_width(parts: WatchedParts, lengths: np.ndarray, which: np.ndarray, state: Array) -> float:
@@ -36,10 +40,20 @@ def error_of_width(parts: WatchedParts, lengths: np.ndarray, which: np.ndarray, 
     found = []
     for place in chosen:
         one = WatchedParts(*(np.asarray(part)[place] for part in parts)) if of_time else parts
-        found.append(np.asarray(_largest(one, np.float64(lengths[place]), rho, steps, pairs)))
+        found.append(_remembered(one, np.float64(lengths[place]), rho, steps, pairs))
     nearest = np.abs(which[:, None] - chosen).argmin(axis=1)
     errors = np.stack(found)[nearest]
     return float(errors[:, 0].sum() + np.sqrt(np.square(errors[:, 1:]).sum()))
+
+
+def _remembered(parts: WatchedParts, length: Array, rho: Array, steps: int, pairs: Pairs) -> np.ndarray:
+    """`_largest`, which costs more than a short record: known from an earlier call with the same numbers."""
+    asked = digest_of_numbers((parts, length, rho, steps, pairs))
+    if asked not in _KNOWN:
+        if len(_KNOWN) >= _MOST_KNOWN:
+            _KNOWN.clear()
+        _KNOWN[asked] = np.asarray(_largest(parts, length, rho, steps, pairs))
+    return _KNOWN[asked]
 
 
 @compiled

@@ -9,9 +9,9 @@ import stochq as sq
 from stochq.compare import compare
 from stochq.compare.hotelling import thinned
 from stochq.compare.rare import chosen_points
-from stochq.ensemble.result import EnsembleResult
 from stochq.exact.readout import Readout
 from stochq.exact.result import ExactResult
+from tests.ensembles import ensemble_of
 
 TIMES = np.linspace(0.0, 2.0, 21)
 RATE = 0.5
@@ -22,37 +22,6 @@ def mean_of(rate):
     """Of t² before an event and of −1 after it; the chance that there was none is exp(−r t³)."""
     none = np.exp(-rate * TIMES**3)
     return none * TIMES**2 - (1 - none)
-
-
-def ensemble_of(values: np.ndarray, **changes) -> EnsembleResult:
-    """Of values (trajectory, time)."""
-    count = len(values)
-    known = {
-        "times": TIMES,
-        "mean": {"n": values.mean(axis=0)},
-        "stderr": {"n": values.std(axis=0, ddof=1) / np.sqrt(count)},
-        "variance": {"n": values.var(axis=0, ddof=1)},
-        "trajectories": count,
-        "failed": 0,
-        "seed": 0,
-        "scheme": "",
-        "dt": 0.1,
-        "precision": "double",
-        "fingerprint": {},
-        "ranges": [],
-        "covariance": np.cov(values[:, 1:].T),
-        "covariance_points": [("n", index) for index in range(1, len(TIMES))],
-        "kurtosis": {"n": kurtosis(values)},
-    }
-    return EnsembleResult(**{**known, **changes})
-
-
-def kurtosis(values):
-    """In excess, 0 where nothing fluctuates but for rounding."""
-    away = values - values.mean(axis=0)
-    squares = np.mean(away**2, axis=0)
-    still = squares < 1e-20
-    return np.where(still, 0.0, np.mean(away**4, axis=0) / np.where(still, 1.0, squares) ** 2 - 3)
 
 
 def events(seed, count):
@@ -68,7 +37,7 @@ def exact_of(mean, **changes):
 @pytest.mark.parametrize("count", [200, 500, 2000])
 def test_right_ensembles_pass_and_wrong_models_do_not(count):
     """p < .01 in more than 4 of 60 ensembles once in 3000 if p is right."""
-    ensembles = [ensemble_of(events(seed, count)) for seed in range(SEEDS)]
+    ensembles = [ensemble_of(events(seed, count), TIMES) for seed in range(SEEDS)]
     right = np.array([compare(one, exact_of(mean_of(RATE))).p_value for one in ensembles])
     assert np.sum(right < 0.01) <= 4 and right.min() > 1e-6
     assert stats.kstest(right, "uniform").pvalue > 1e-4
@@ -82,7 +51,7 @@ def test_right_ensembles_pass_and_wrong_models_do_not(count):
 def test_times_without_events_may_be_off_by_what_was_not_seen_and_no_more():
     """N = 500, at t = .2 the value goes from .04 to −1: chances of 3/500 are not excluded, those of .1 are."""
     values = np.where(np.random.default_rng(1).random((500, 1)) < TIMES - 0.35, -1.0, TIMES**2)
-    ensemble, mean = ensemble_of(values), np.clip(TIMES - 0.35, 0, 1) * (-1 - TIMES**2) + TIMES**2
+    ensemble, mean = ensemble_of(values, TIMES), np.clip(TIMES - 0.35, 0, 1) * (-1 - TIMES**2) + TIMES**2
     assert not np.any(ensemble.stderr["n"][:4] > 1e-12)
     assert compare(ensemble, exact_of(mean)).p_value > 1e-3
     for chance, right in ((3 / 500, True), (0.1, False)):
@@ -91,7 +60,7 @@ def test_times_without_events_may_be_off_by_what_was_not_seen_and_no_more():
         assert np.isinf(off.z["n"][2]) != right
     # So is a time that one trajectory has seen.
     values[0, TIMES == TIMES[2]] = -1.0
-    ensemble, elsewhere = ensemble_of(values), np.where(TIMES == TIMES[2], 0.04 - 0.1 * 1.04, mean)
+    ensemble, elsewhere = ensemble_of(values, TIMES), np.where(TIMES == TIMES[2], 0.04 - 0.1 * 1.04, mean)
     assert compare(ensemble, exact_of(mean)).p_value > 1e-3
     assert compare(ensemble, exact_of(elsewhere)).p_value == 0.0
     started_elsewhere = exact_of(np.where(TIMES == 0, 1e-3, mean))
@@ -117,11 +86,11 @@ def test_the_error_by_what_was_not_seen_is_that_of_three_events():
     """Two values at a distance of 5, in 3 of 100 trajectories from t = 1 on: √3·5/100 before, and where 3 tell."""
     values = np.zeros((100, len(TIMES)))
     values[:3, TIMES >= 1] = 5.0
-    found = ensemble_of(values).unseen("n")
+    found = ensemble_of(values, TIMES).unseen("n")
     np.testing.assert_allclose(found[1:], np.sqrt(3) * 0.05, rtol=0.01)
     assert found[0] == 0.0
     gaussian = np.random.default_rng(2).normal(size=(100, len(TIMES)))
-    assert not np.any(ensemble_of(gaussian).unseen("n"))
+    assert not np.any(ensemble_of(gaussian, TIMES).unseen("n"))
 
 
 def test_as_many_points_are_chosen_as_their_errors_allow():

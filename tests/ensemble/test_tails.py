@@ -9,6 +9,7 @@ from stochq.compare import compare
 from stochq.ensemble.result import EnsembleResult
 from stochq.ensemble.statistics import Covariance, Mean, Moments, excess_kurtosis, merged_moments, skewness
 from stochq.exact.result import ExactResult
+from tests.ensembles import ensemble_of
 
 
 def _moments(values: np.ndarray) -> Moments:
@@ -46,26 +47,7 @@ def test_no_power_leaves_single_precision(size):
 
 
 def _ensemble(values: np.ndarray) -> EnsembleResult:
-    """Of values (trajectory, time), exact at the first time."""
-    count, times = values.shape
-    return EnsembleResult(
-        times=np.arange(times),
-        mean={"n": values.mean(axis=0)},
-        stderr={"n": values.std(axis=0, ddof=1) / np.sqrt(count)},
-        variance={"n": values.var(axis=0, ddof=1)},
-        trajectories=count,
-        failed=0,
-        seed=0,
-        scheme="",
-        dt=0.1,
-        precision="double",
-        fingerprint={},
-        ranges=[],
-        covariance=np.cov(values[:, 1:].T),
-        covariance_points=[("n", index) for index in range(1, times)],
-        skewness={"n": stats.skew(values, axis=0)},
-        kurtosis={"n": stats.kurtosis(values, axis=0)},
-    )
+    return ensemble_of(values, np.arange(values.shape[1]), skewness={"n": stats.skew(values, axis=0)})
 
 
 def _bursts(rng: np.random.Generator, count: int, times: int) -> tuple[np.ndarray, np.ndarray]:

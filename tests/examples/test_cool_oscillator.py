@@ -1,22 +1,17 @@
 """The example that cools an oscillator follows the linear theory of its loop, which it has in closed form."""
 
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
-PATH = Path(__file__).parents[2] / "scripts" / "examples" / "cool-oscillator.py"
+from tests.examples.loading import EXAMPLES, load_example
+
+PATH = EXAMPLES / "cool-oscillator.py"
 
 
 @pytest.fixture(scope="module")
 def example():
-    spec = importlib.util.spec_from_file_location("cool_oscillator", PATH)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_example(PATH)
 
 
 def test_the_occupation_is_that_of_the_linear_theory(example):

@@ -1,22 +1,19 @@
 """The example that fits both parameters of CSL finds them, with the errors that the data allow."""
 
-import importlib.util
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 import stochq as sq
+from tests.examples.loading import EXAMPLES, load_example
 
-PATH = Path(__file__).parents[2] / "scripts" / "examples" / "fit-csl.py"
+PATH = EXAMPLES / "fit-csl.py"
 
 
 @pytest.mark.release
 def test_both_parameters_are_found_as_in_the_committed_output(capsys):
-    spec = importlib.util.spec_from_file_location("fit_csl", PATH)
-    example = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(example)
+    example = load_example(PATH)
     fit = sq.fit(example.predict, example.measure(), example.logs(example.START))
     for name, bound in {"rate": 0.019, "length": 0.014}.items():
         # Cramér and Rao's bound of these data, in relative errors.

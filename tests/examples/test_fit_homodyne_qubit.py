@@ -1,23 +1,19 @@
 """The example that fits a driven qubit to homodyne records finds what its records were made with."""
 
-import importlib.util
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 import stochq as sq
+from tests.examples.loading import EXAMPLES, load_example
 
-PATH = Path(__file__).parents[2] / "scripts" / "examples" / "fit-homodyne-qubit.py"
+PATH = EXAMPLES / "fit-homodyne-qubit.py"
 
 
 @pytest.fixture(scope="module")
 def example():
-    spec = importlib.util.spec_from_file_location("fit_homodyne_qubit", PATH)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_example(PATH)
 
 
 def test_all_four_are_found_as_in_the_committed_output(example, capsys):

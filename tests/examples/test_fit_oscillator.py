@@ -1,25 +1,21 @@
 """The example that fits a watched oscillator finds what its records were made with, and the maximum of a likelihood
 that a plain Kalman filter has too."""
 
-import importlib.util
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy.linalg import expm
 
 import stochq as sq
+from tests.examples.loading import EXAMPLES, load_example
 
-PATH = Path(__file__).parents[2] / "scripts" / "examples" / "fit-oscillator.py"
+PATH = EXAMPLES / "fit-oscillator.py"
 
 
 @pytest.fixture(scope="module")
 def example():
-    spec = importlib.util.spec_from_file_location("fit_oscillator", PATH)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_example(PATH)
 
 
 @pytest.fixture(scope="module")

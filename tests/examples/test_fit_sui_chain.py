@@ -1,24 +1,19 @@
 """The example that fits the strengths of a chain finds the ones that its data were made with."""
 
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 import stochq as sq
 from tests import liouville
+from tests.examples.loading import EXAMPLES, load_example
 from tests.problems import projectors, transitions
 
-PATH = Path(__file__).parents[2] / "scripts" / "examples" / "fit-sui-chain.py"
+PATH = EXAMPLES / "fit-sui-chain.py"
 
 
 @pytest.fixture(scope="module")
 def example():
-    spec = importlib.util.spec_from_file_location("fit_sui_chain", PATH)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_example(PATH)
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,6 @@
 """The example that samples a posterior: its density by hand, and where blackjax is installed the draws themselves."""
 
-import importlib.util
 import types
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -10,16 +8,14 @@ import numpy as np
 import pytest
 
 import stochq as sq
+from tests.examples.loading import EXAMPLES, load_example
 
-PATH = Path(__file__).parents[2] / "scripts" / "examples" / "sample-posterior.py"
+PATH = EXAMPLES / "sample-posterior.py"
 
 
 @pytest.fixture(scope="module")
 def example():
-    spec = importlib.util.spec_from_file_location("sample_posterior", PATH)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_example(PATH)
 
 
 def test_the_density_is_the_likelihood_times_the_priors(example):

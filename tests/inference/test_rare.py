@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import stochq as sq
-from stochq.ensemble.result import EnsembleResult
 from stochq.inference.goodness import inflation
+from tests.ensembles import ensemble_of
 
 TIMES = np.linspace(0.0, 2.0, 21)
 RATE, COUNT, SEEDS = 0.5, 500, 60
@@ -18,26 +18,7 @@ def _ensemble(seed):
     """Of values t² before an event, −1 after it; the chance that there was none is exp(−r t³)."""
     happens = (np.random.default_rng(seed).exponential(size=(COUNT, 1)) / RATE) ** (1 / 3)
     values = np.where(happens > TIMES, TIMES**2, -1.0)
-    squares = values.var(axis=0)
-    still = squares < 1e-20
-    fourths = np.mean((values - values.mean(axis=0)) ** 4, axis=0)
-    return EnsembleResult(
-        times=TIMES,
-        mean={"n": values.mean(axis=0)},
-        stderr={"n": values.std(axis=0, ddof=1) / np.sqrt(COUNT)},
-        variance={"n": values.var(axis=0, ddof=1)},
-        trajectories=COUNT,
-        failed=0,
-        seed=seed,
-        scheme="",
-        dt=0.1,
-        precision="double",
-        fingerprint={},
-        ranges=[],
-        covariance=np.cov(values[:, 1:].T),
-        covariance_points=[("n", index) for index in range(1, len(TIMES))],
-        kurtosis={"n": np.where(still, 0.0, fourths / np.where(still, 1.0, squares) ** 2 - 3)},
-    )
+    return ensemble_of(values, TIMES, seed=seed)
 
 
 def _predicted(rate):
