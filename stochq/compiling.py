@@ -14,6 +14,8 @@ from jax.experimental.xla_metadata import set_xla_metadata
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
+from stochq.accelerators import on_accelerator
+
 # Rows from which a loop over them costs less than handing out the work.
 MANY_ROWS = 8
 # Programs that are kept. Each holds some 250 memory maps, of which Linux gives a process 65 530; XLA ends the process
@@ -85,9 +87,10 @@ class Program:
         numbers, constants = eqx.partition(leaves, eqx.is_array)
         self._numbers = jax.device_put(numbers)
         shapes = [(jax.typeof(array), array.sharding) for array in self._numbers if array is not None]
-        settings = jax.config.jax_enable_x64, jax.config.jax_default_device, jax.config.jax_default_matmul_precision
+        config = jax.config
+        settings = config.jax_enable_x64, config.jax_default_device, config.jax_default_matmul_precision
         types = [jax.typeof(example) for example in examples]
-        key = function, structure, tuple(constants), tuple(shapes), tuple(types), settings
+        key = function, structure, tuple(constants), tuple(shapes), tuple(types), settings, on_accelerator()
 
         def run(numbers: list[Any], *arguments: Any) -> Any:
             return function(jax.tree.unflatten(structure, eqx.combine(numbers, constants)), *arguments)
@@ -132,7 +135,7 @@ def fused_on_cpu(function: Callable[..., Any], *operands: Any) -> Any:
 
     Returns: what the function returns.
     """
-    if jax.default_backend() != "cpu":
+    if on_accelerator():
         return function(*operands)
     # Large constants as operands end the process (jaxlib 0.10): the barrier keeps them from being seen as such.
     operands = _marked_backwards(lax.optimization_barrier(operands), _ONE_KERNEL)
@@ -151,7 +154,7 @@ def apart_backwards(function: Callable[..., Any], *operands: Any) -> Any:
 
     Returns: what the function returns.
     """
-    if jax.default_backend() != "cpu":
+    if on_accelerator():
         return function(*operands)
     return jax.jit(function)(*_marked_backwards(operands, _OWN_CALL))
 
@@ -188,7 +191,7 @@ def by_rows(function: Callable[..., Any], rows: jax.Array, *shared: Any) -> Any:
 
     Returns: what the function returns, with the rows' axis in front.
     """
-    if len(rows) < MANY_ROWS or jax.default_backend() != "cpu":
+    if len(rows) < MANY_ROWS or on_accelerator():
         return jax.vmap(lambda row: function(row, *shared))(rows)
 
     def loop(rows: jax.Array, *shared: Any) -> Any:

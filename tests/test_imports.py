@@ -11,7 +11,7 @@ import stochq
 
 ROOT = Path(stochq.__file__).parent
 RANK = {
-    "arrays": 0, "compiling": 0, "constants": 0, "files": 0, "functions": 0, "module": 0, "noise": 0,
+    "accelerators": 0, "arrays": 0, "compiling": 0, "constants": 0, "files": 0, "functions": 0, "module": 0, "noise": 0,
     "operators": 0, "real_parts": 0, "systems": 1, "laws": 1.5, "channels": 2, "measurement": 2.5, "instruments": 2.7,
     "equation": 3,
     "models": 4, "schemes": 4, "feedback": 4.5,

@@ -9,6 +9,7 @@ import equinox as eqx
 import jax
 import numpy as np
 
+from stochq.accelerators import on_accelerator
 from stochq.accuracy.bias import SHARE_OF_TOLERANCE, StepPlan
 from stochq.accuracy.grid import TimeGrid, longest_interval, time_grid
 from stochq.accuracy.resolution import JumpRate, explicit_limit, jump_rate_of
@@ -253,9 +254,7 @@ def _pilot_problem(task: Task, question: Question) -> tuple[Runnable, int]:
 def _seconds() -> float:
     """Of a processor its own time over its cores, so that other work on the machine does not count; what an accelerator
     takes is known by the wall clock, once its numbers have arrived."""
-    if jax.default_backend() == "cpu":
-        return time.process_time() / workers()
-    return time.perf_counter()
+    return time.perf_counter() if on_accelerator() else time.process_time() / workers()
 
 
 def _trial(task: Task, law: Law, problem: Runnable, size: int, steps: int, execution: Execution) -> Trial:

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import DTypeLike
 
+from stochq.accelerators import on_accelerator
 from stochq.accuracy.grid import TimeGrid
 from stochq.accuracy.search import MOST_STEPS
 from stochq.arrays import Array, is_concrete
@@ -85,7 +86,7 @@ def block_size(dim: int, smallest: int = 1) -> int:
 
     smallest: what the scheme needs to outweigh the cost of starting its many short operations.
     """
-    if jax.default_backend() != "cpu":
+    if on_accelerator():
         return int(2 ** np.clip(np.round(np.log2(2**24 / dim)), 8, 17))
     return max(smallest, int(2 ** np.clip(np.round(np.log2(2**14 / dim)), 5, 10)))
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import jax
 
+from stochq.accelerators import on_accelerator
 from stochq.ensemble.batch import BLOCKS_PER_CALL, Batch, Runnable
 
 # Amplitude-steps after which a device call should return, so that progress shows and an interrupt is heard.
@@ -53,7 +54,7 @@ def usable_cores() -> int:
 
 def workers() -> int:
     """Device calls in flight: one per core on a CPU, two on an accelerator."""
-    return usable_cores() if jax.default_backend() == "cpu" else 2
+    return 2 if on_accelerator() else usable_cores()
 
 
 @cache

@@ -19,6 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from stochq.accelerators import on_accelerator
 from stochq.compiling import fused_on_cpu
 from stochq.module import Module
 from stochq.systems.linear import apply_matrix, multiply
@@ -210,7 +211,7 @@ def _click_time(
 
 def _square(parts: jax.Array) -> jax.Array:
     """‖ψ‖² of every column. A loop over the rows: the sum over the first axis is slow on a processor."""
-    if jax.default_backend() != "cpu":
+    if on_accelerator():
         return jnp.sum(parts * parts, axis=0)
     return lax.fori_loop(0, len(parts), lambda row, total: total + parts[row] * parts[row], jnp.zeros_like(parts[0]))
 
@@ -246,7 +247,7 @@ def _norm_polynomial(terms: list[jax.Array]) -> list[jax.Array]:
             found.append(total)
         return found
 
-    if jax.default_backend() != "cpu":
+    if on_accelerator():
         return [jnp.sum(product, axis=0) for product in products(terms)]
 
     def add(row: jax.Array, totals: list[jax.Array]) -> list[jax.Array]:

@@ -1,0 +1,28 @@
+"""Whether programs are made for an accelerator, whose blocks and loops are others than those of a processor."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import jax
+
+# The answer that a test forces, in all threads; None leaves it to JAX.
+_forced: bool | None = None
+
+
+def on_accelerator() -> bool:
+    """Whether JAX computes on something else than a processor."""
+    return jax.default_backend() != "cpu" if _forced is None else _forced
+
+
+@contextmanager
+def forced(answer: bool) -> Iterator[None]:
+    """Make programs as for an accelerator, or as for a processor, wherever they run: a test of the other branch.
+
+    What `jax.jit` has traced already stays as it is.
+    """
+    global _forced
+    before, _forced = _forced, answer
+    try:
+        yield
+    finally:
+        _forced = before
