@@ -33,8 +33,8 @@ def accuracy(quick: bool, only: Sequence[str], again: bool) -> dict[str, Any]:
     """
     if not quick:
         need_peers()
-    results = (None if quick else load("accuracy")) or {"rows": {}}
     where = machine.describe()
+    results = (None if quick else load("accuracy")) or {"machine": where, "rows": {}}
     print(report.heading(where), flush=True)
     chosen = choose(quick, only)
     for problem in chosen:
@@ -44,15 +44,16 @@ def accuracy(quick: bool, only: Sequence[str], again: bool) -> dict[str, Any]:
             if key in row and not again:
                 continue
             row[key] = _entry(problem, library, method, "quick" if quick else "full") | _when(where)
+            results["machine"] = where
             print(f"{problem.title}: {key} {accuracy_report.spread(row[key])}", flush=True)
             row["checks"] = _checks(problem.name, row)
             if not quick:
-                save(_complete(results, where), "accuracy")
+                save(_in_order(results), "accuracy")
         if not quick:
             _look_again(problem, row, where)
             row["checks"] = _checks(problem.name, row)
-            save(_complete(results, where), "accuracy")
-    results = _complete(results, where)
+            save(_in_order(results), "accuracy")
+    results = _in_order(results)
     print(accuracy_report.text(results, [problem.name for problem in chosen]))
     if not quick:
         print(accuracy_report.update_readme(README, results))
@@ -86,10 +87,13 @@ def choose(quick: bool, only: Sequence[str]) -> list[Problem]:
     return chosen
 
 
-def _complete(results: dict[str, Any], where: dict[str, Any]) -> dict[str, Any]:
-    """The rows in the order of the problems, under the machine of the latest run."""
+def _in_order(results: dict[str, Any]) -> dict[str, Any]:
+    """The rows in the order of the problems, under the machine of the latest measurement."""
     order = [problem.name for problem in PROBLEMS + REACHED_ONLY]
-    return {"machine": where, "rows": {name: results["rows"][name] for name in order if name in results["rows"]}}
+    return {
+        "machine": results["machine"],
+        "rows": {name: results["rows"][name] for name in order if name in results["rows"]},
+    }
 
 
 def _entry(problem: Problem, library: str, method: str, patience: str) -> dict[str, Any]:

@@ -70,7 +70,7 @@ def test_times_without_events_may_be_off_by_what_was_not_seen_and_no_more():
 def test_what_never_fluctuates_is_judged_by_its_range():
     # Sums of 500 such values are exact.
     value = np.round(64 * TIMES**2) / 64
-    ensemble = ensemble_of(np.broadcast_to(value, (500, len(TIMES))) + 0.0)
+    ensemble = ensemble_of(np.broadcast_to(value, (500, len(TIMES))) + 0.0, TIMES)
     off = value - 2e-3 * TIMES
     assert compare(ensemble, exact_of(value)).p_value == 1.0
     assert compare(ensemble, exact_of(off)).p_value == 0.0
