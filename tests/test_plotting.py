@@ -47,7 +47,9 @@ def legend_texts(figure):
 
 def test_a_part_that_is_rounding_of_the_other_is_drawn_at_its_scale():
     curve = 1e-17 * np.sin(TIMES) + 1j * np.exp(-TIMES)
-    result = replace(make_result(("a",)), mean={"a": curve}, stderr={"a": 0.0 * curve}, variance={"a": 0.0 * curve})
+    result = dataclasses.replace(
+        make_result(("a",)), mean={"a": curve}, stderr={"a": 0.0 * curve}, variance={"a": 0.0 * curve}
+    )
     real, imaginary = (np.ptp(axes.get_ylim()) for axes in plotting.plot_result(result).axes)
     assert real == pytest.approx(imaginary) and imaginary > 0.9
 

@@ -40,7 +40,7 @@ def error_of_width(parts: WatchedParts, lengths: np.ndarray, which: np.ndarray, 
     found = []
     for place in chosen:
         one = WatchedParts(*(np.asarray(part)[place] for part in parts)) if of_time else parts
-        found.append(_remembered(one, np.float64(lengths[place]), rho, steps, pairs))
+        found.append(_remembered(one, np.asarray(lengths[place]), rho, steps, pairs))
     nearest = np.abs(which[:, None] - chosen).argmin(axis=1)
     errors = np.stack(found)[nearest]
     return float(errors[:, 0].sum() + np.sqrt(np.square(errors[:, 1:]).sum()))
