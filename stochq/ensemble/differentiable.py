@@ -241,7 +241,9 @@ def _unrolled(problem: Problem, grid: TimeGrid, trajectories: int) -> Problem:
     """
     block = min(problem.loop.block, trajectories)
     segment = math.isqrt(int(grid.steps.sum()) - 1) + 1
-    loop = problem.loop._replace(block=block, most_steps=int(grid.steps.max()), segment=segment, paired=False)
+    loop = problem.loop._replace(
+        block=block, most_steps=int(grid.steps.max()), segment=segment, paired=False, threads=None
+    )
     return problem._replace(loop=loop, statistics={})
 
 

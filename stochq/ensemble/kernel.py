@@ -11,6 +11,7 @@ from stochq.ensemble.conditional import Conditioning, Follower, TwoFollowers
 from stochq.ensemble.initial import starting_states
 from stochq.ensemble.jumps.tape import Tape, blank_tape, with_clicks
 from stochq.ensemble.records import RecordColumn, counters, sum_columns
+from stochq.ensemble.registers import Interval, Iteration
 from stochq.noise import Budget, Colouring
 from stochq.noise.counter import draw_step, draw_step_pair
 from stochq.schemes import Frame, Scheme, Stepper
@@ -26,7 +27,8 @@ class Loop(NamedTuple):
     noise. antithetic: whether each has a mirror image, a second trajectory with antithetic noise. record: the columns
     of the record that is summed over each of `bins` intervals in all; none where nothing is recorded. clicks: of how
     many clicks of a trajectory the times are remembered. conditioning: of the density matrices that are looked at in
-    place of the trajectories' own states; None where these are.
+    place of the trajectories' own states; None where these are. threads: of a block of the persistent kernel, a
+    trajectory each; None where steps are made one by one, as they are wherever gradients pass.
     """
 
     scheme: Scheme
@@ -40,6 +42,7 @@ class Loop(NamedTuple):
     bins: int = 0
     clicks: int = 0
     conditioning: Conditioning | None = None
+    threads: int | None = None
 
     @property
     def columns(self) -> int:
@@ -140,10 +143,10 @@ def _steps(
     def two_steps(carried: tuple, t: jax.Array, dt: jax.Array, noise: Any) -> tuple:
         return one_step(one_step(carried, t, dt, noise.even()), t + dt, dt, noise.odd())
 
-    return two_steps if _drawing(loop)[1] == 2 else one_step
+    return two_steps if drawing(loop)[1] == 2 else one_step
 
 
-def _drawing(loop: Loop) -> tuple[Any, int]:
+def drawing(loop: Loop) -> tuple[Any, int]:
     """How noise is drawn and for how many steps at a time."""
     if loop.scheme.doubles_steps:
         return draw_step_pair, 1
@@ -159,15 +162,22 @@ def _advance(
     key: jax.Array,
     trajectories: jax.Array,
     dtype: np.dtype,
+    carried: tuple,
 ) -> Any:
     """The function ((carried, noise), t, first step, number of steps, dt) -> (carried, noise) over one interval.
 
-    carried: as of `_steps`; noise: of the step that comes next.
+    carried: as of `_steps`; noise: of the step that comes next, None where threads draw their own.
 
     The next step's noise is drawn in the loop body of the step before it and carried, from one interval to the next as
     well: XLA would otherwise evaluate the generator once for every place where a number is used.
     """
-    draw, stride = _drawing(loop)
+    draw, stride = drawing(loop)
+    if loop.threads is not None:
+        # Here, since importing Pallas takes longer than a small run.
+        from stochq.ensemble.persistent import advance_in_threads
+
+        iteration = iteration_of(loop, stepper, budget, key, dtype, carried)
+        return advance_in_threads(iteration, trajectories, stride, loop.threads)
     body = _steps(loop, stepper, follower, colouring, key, trajectories)
 
     def interval(carry: tuple, t: jax.Array, first: jax.Array, steps: jax.Array, dt: jax.Array) -> Any:
@@ -188,6 +198,22 @@ def _advance(
         return _repeat_differentiable(steps // stride, most, loop.segment, following, step, carried), noise
 
     return interval
+
+
+def iteration_of(
+    loop: Loop, stepper: Stepper, budget: Budget, key: jax.Array, dtype: np.dtype, carried: tuple
+) -> Iteration:
+    """What a thread does between two draws, of white noise where nothing is conditioned; carried: as of `_steps`, or
+    its shapes."""
+    draw, stride = drawing(loop)
+
+    def iterate(shared: tuple, interval: Interval, trajectory: jax.Array, index: jax.Array, carried: tuple) -> tuple:
+        (stepper, key), (t, dt, first) = shared, interval
+        noise = draw(key, trajectory, first + index, budget, dtype)
+        body = _steps(loop, stepper, None, None, key, trajectory)
+        return body(carried, t + (stride * index).astype(dtype) * dt, dt, noise)
+
+    return Iteration(iterate, (stepper, key), carried, loop.block, dtype)
 
 
 def _through_bins(
@@ -251,8 +277,7 @@ def run_block(
         t, t_next, steps, dt, phase, bins, slot = interval
         stepper = loop.scheme.prepare(frame, dt) if shared is None else shared
         state = stepper.resume(t, state) if shared is None else state
-        follower = first_follower if shared is not None else _follower(loop, t, dt)
-        advance = _advance(loop, stepper, follower, colouring, drawn, key, trajectories, dtype)
+        advance = shared_advance or advance_of(stepper, _follower(loop, t, dt), state)
         if written is None:
             (state, memory, known, _), noise = advance(((state, memory, known, None), noise), t, step, steps, dt)
         else:
@@ -273,9 +298,16 @@ def run_block(
     start_phase, phases = (None, None) if grid.phases is None else (grid.phases[0], grid.phases[1:])
     intervals = (grid.ends[:-1], grid.ends[1:], grid.steps, grid.lengths, phases, grid.bins, grid.slots)
     step = jnp.zeros((), grid.steps.dtype)
-    noise = _drawing(loop)[0](key, trajectories, step, drawn, dtype)
+    noise = drawing(loop)[0](key, trajectories, step, drawn, dtype) if loop.threads is None else None
     written = _nothing_written(loop, dtype)
     known = None if first_follower is None else first_follower.start(loop.columns)
+    record = None if written is None else (jax.ShapeDtypeStruct(written[0].shape[1:], dtype), written[1])
+
+    def advance_of(stepper: Stepper, follower: Follower | TwoFollowers | None, state: Any) -> Any:
+        carried = state, memory, known, record
+        return _advance(loop, stepper, follower, colouring, drawn, key, trajectories, dtype, carried)
+
+    shared_advance = None if shared is None else advance_of(shared, first_follower, start)
     (*_, written), later = _scan_intervals(loop, visit, (start, memory, known, noise, step, written), intervals)
     if grid.saved is not None:
         later = jax.tree.map(lambda each: each[grid.saved], later)

@@ -19,6 +19,7 @@ from stochq.ensemble.observables import readout
 from stochq.ensemble.records import RECORDS
 from stochq.ensemble.statistics import COVARIANCE, MEAN, PAIR_SPREAD, Covariance, Mean, PairSpread, Statistic
 from stochq.ensemble.task import Task
+from stochq.ensemble.which_loop import with_chosen_loop
 from stochq.equation import Equation
 from stochq.noise import Colouring, seed_words
 from stochq.schemes import Scheme, shares_draws
@@ -58,7 +59,8 @@ def build_problem(task: Task, grid: TimeGrid, antithetic: bool = False, clicks: 
         statistics[RECORDS] = recording.statistic(grid.times)
         if clicks:
             statistics[CLICKS] = ClickLog(recording.counters, grid.ends)
-    return Problem(loop, frame, arrays, psi, seed_words(int(task.seed)), read, statistics)
+    problem = Problem(loop, frame, arrays, psi, seed_words(int(task.seed)), read, statistics)
+    return with_chosen_loop(problem)
 
 
 def constant_phases(task: Task, times: np.ndarray) -> Array:

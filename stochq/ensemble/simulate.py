@@ -31,6 +31,7 @@ from stochq.ensemble.runner import Execution, Totals, run
 from stochq.ensemble.statistics import COVARIANCE, MEAN, PAIR_SPREAD, Histogram, Statistic
 from stochq.ensemble.task import Task
 from stochq.ensemble.to_tolerance import check_tolerance, report_on, run_to, target_of
+from stochq.ensemble.which_loop import check_loop, told
 from stochq.equation import Equation, as_equation, is_left_open, warn_without_noise
 from stochq.feedback import Loop, closed_loop
 from stochq.operators import check_state_function
@@ -209,6 +210,7 @@ def _simulate_steps(
     else:
         problem, totals = run_all(0)
     result = assemble(problem, grid, totals, plan, asked, task.precision, task.seed)
+    result.info["loop"] = told(problem)
     if target is not None:
         report_on(result, target, totals, trajectories)
     warn_about_grid(result.info)
@@ -239,6 +241,7 @@ def _mean_loss(loss: np.ndarray) -> float:
 def _checked_problem(task: Task, grid: TimeGrid, trajectories: int, clicks: int, antithetic: bool) -> Problem:
     problem = build_problem(task, grid, antithetic, clicks)
     check_counters(problem, grid, trajectories)
+    check_loop(problem)
     return problem
 
 

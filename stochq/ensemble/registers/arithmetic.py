@@ -1,0 +1,194 @@
+"""Operations on entries: complex numbers are taken apart, what is known to be 0 or 1 costs nothing."""
+
+from collections.abc import Callable
+from functools import partial, reduce
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.extend.core import Primitive
+
+from stochq.ensemble.registers.entries import Complex, Node, Unsupported, is_complex
+
+# What Pallas' Mosaic GPU backend makes of single numbers (jax 0.10).
+_ELEMENTWISE = frozenset({
+    "abs", "add", "add_any", "and", "bitcast_convert_type", "clamp", "convert_element_type", "cos", "div", "eq", "exp",
+    "exp2", "ge", "gt", "integer_pow", "le", "log", "lt", "max", "min", "mul", "ne", "neg", "not", "or", "rem", "rsqrt",
+    "select_n", "shift_left", "shift_right_arithmetic", "shift_right_logical", "sign", "sin", "sqrt", "square", "sub",
+    "tanh", "xor",
+})  # fmt: skip
+
+
+def operation(primitive: Primitive, params: dict[str, Any]) -> Callable[..., Any]:
+    """The function of entries that an operation on every element of an array is."""
+    name = primitive.name
+    if name in _PARTS:
+        return _PARTS[name]
+    if name == "convert_element_type":
+        return lambda entry: _converted(params, entry)
+    if name == "integer_pow":
+        return lambda entry: _power(primitive, params, entry)
+    if name not in _ELEMENTWISE:
+        raise Unsupported(f"the operation {name}")
+
+    def apply(*operands: Any) -> Any:
+        if not any(isinstance(operand, Complex) for operand in operands):
+            return _real(primitive, params, *operands)
+        if name not in _OF_COMPLEX:
+            raise Unsupported(f"the operation {name} of complex numbers")
+        return _OF_COMPLEX[name](*operands)
+
+    return apply
+
+
+def _real(primitive: Primitive, params: dict[str, Any], *operands: Any) -> Any:
+    """An operation on real entries."""
+    name = primitive.name
+    if name in _SHORTCUTS:
+        return _SHORTCUTS[name](*operands)
+    return _node(_square_root if name == "sqrt" else partial(primitive.bind, **params), *operands)
+
+
+def _node(function: Callable[..., Any], *operands: Any) -> Node:
+    """A function of vectors over trajectories, scalars among them repeated."""
+
+    def run(*operands: Any) -> Any:
+        shape = jnp.broadcast_shapes(*(jnp.shape(operand) for operand in operands))
+        return function(*(_spread(operand, shape) for operand in operands))
+
+    return Node(run, operands)
+
+
+def _spread(operand: Any, shape: tuple[int, ...]) -> Any:
+    return operand if jnp.shape(operand) == shape else jnp.broadcast_to(operand, shape)
+
+
+def _square_root(x: jax.Array) -> jax.Array:
+    """√x of what is no less than zero: Mosaic knows the reciprocal alone."""
+    return jnp.where(x == 0, x, x * lax.rsqrt(x))
+
+
+def _is(entry: Any, number: int) -> bool:
+    return isinstance(entry, np.generic) and bool(entry == number)
+
+
+def add(a: Any, b: Any) -> Any:
+    if isinstance(a, Complex) or isinstance(b, Complex):
+        a, b = _pair(a), _pair(b)
+        return Complex(add(a.real, b.real), add(a.imag, b.imag))
+    if _is(a, 0):
+        return b
+    return a if _is(b, 0) else _node(lax.add, a, b)
+
+
+def subtract(a: Any, b: Any) -> Any:
+    if isinstance(a, Complex) or isinstance(b, Complex):
+        a, b = _pair(a), _pair(b)
+        return Complex(subtract(a.real, b.real), subtract(a.imag, b.imag))
+    return a if _is(b, 0) else _node(lax.sub, a, b)
+
+
+def multiply(a: Any, b: Any) -> Any:
+    if isinstance(a, Complex) or isinstance(b, Complex):
+        return _complex_product(_pair(a), _pair(b))
+    if _is(a, 0) or _is(b, 1):
+        return a
+    return b if _is(a, 1) or _is(b, 0) else _node(lax.mul, a, b)
+
+
+def _complex_product(a: Complex, b: Complex) -> Complex:
+    real = subtract(multiply(a.real, b.real), multiply(a.imag, b.imag))
+    return Complex(real, add(multiply(a.real, b.imag), multiply(a.imag, b.real)))
+
+
+def _divide(a: Any, b: Any) -> Any:
+    if not isinstance(b, Complex):
+        return Complex(_divide_real(a.real, b), _divide_real(a.imag, b))
+    size = add(multiply(b.real, b.real), multiply(b.imag, b.imag))
+    product = _complex_product(_pair(a), conjugate(b))
+    return Complex(_divide_real(product.real, size), _divide_real(product.imag, size))
+
+
+def _divide_real(a: Any, b: Any) -> Any:
+    return a if _is(b, 1) else _node(lax.div, a, b)
+
+
+def _negative(a: Any) -> Any:
+    if isinstance(a, Complex):
+        return Complex(_negative(a.real), _negative(a.imag))
+    return _node(lax.neg, a)
+
+
+def conjugate(a: Any) -> Complex:
+    return Complex(a.real, _negative(a.imag))
+
+
+def _select(which: Any, *cases: Any) -> Any:
+    if isinstance(which, np.generic):
+        return cases[int(which)]
+    if any(isinstance(case, Complex) for case in cases):
+        pairs = [_pair(case) for case in cases]
+        return Complex(_select(which, *(pair.real for pair in pairs)), _select(which, *(pair.imag for pair in pairs)))
+    return _node(lax.select_n, which, *cases)
+
+
+def _square(a: Any) -> Any:
+    return multiply(a, a)
+
+
+def _power(primitive: Primitive, params: dict[str, Any], a: Any) -> Any:
+    """Products for small powers; the reciprocal of a real number is left as it is."""
+    power = params["y"]
+    if power > 0:
+        return reduce(multiply, [a] * power)
+    if isinstance(a, Complex):
+        raise Unsupported(f"the power {power} of complex numbers")
+    one = _node(lax.div, np.float32(1), a)
+    return _power(primitive, {"y": -power}, one)
+
+
+def _converted(params: dict[str, Any], a: Any) -> Any:
+    dtype = params["new_dtype"]
+    if isinstance(a, Complex):
+        if not is_complex(dtype):
+            raise Unsupported("a complex number as a real one")
+        return a
+    if is_complex(dtype):
+        return Complex(_real_converted(np.dtype(np.float32), a), np.float32(0))
+    return _real_converted(dtype, a)
+
+
+def _real_converted(dtype: np.dtype, a: Any) -> Any:
+    if isinstance(a, np.generic):
+        return a.astype(dtype)
+    return Node(lambda x: _as_type(x, dtype), (a,))
+
+
+def _as_type(x: jax.Array, dtype: np.dtype) -> jax.Array:
+    """Mosaic converts no numbers from and to truth values."""
+    if x.dtype == dtype:
+        return x
+    if dtype == np.bool_:
+        return x != 0
+    if x.dtype == np.bool_:
+        return jnp.where(x, np.ones((), dtype), np.zeros((), dtype))
+    return x.astype(dtype)
+
+
+def _pair(a: Any) -> Complex:
+    return a if isinstance(a, Complex) else Complex(a, np.float32(0))
+
+
+# Operations that make something of complex numbers, or of their parts, or nothing at all.
+_PARTS: dict[str, Callable[..., Any]] = {
+    "real": lambda z: _pair(z).real,
+    "imag": lambda z: _pair(z).imag,
+    "complex": Complex,
+    "conj": lambda z: conjugate(_pair(z)),
+    "select_n": _select,
+    "square": _square,
+}
+_SHORTCUTS: dict[str, Callable[..., Any]] = {"add": add, "add_any": add, "sub": subtract, "mul": multiply}
+_OF_COMPLEX: dict[str, Callable[..., Any]] = {**_SHORTCUTS, "div": _divide, "neg": _negative}

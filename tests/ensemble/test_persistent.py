@@ -1,0 +1,259 @@
+"""The kernel in which a thread makes all steps of a trajectory, against the loop over a block: the same states."""
+
+from functools import cache
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import stochq as sq
+from stochq.accelerators import forced
+from stochq.accuracy.grid import time_grid
+from stochq.ensemble import which_loop
+from stochq.ensemble.kernel import _advance, drawing, iteration_of, run_block
+from stochq.ensemble.problem import build_problem
+from stochq.ensemble.records import recording_of
+from stochq.ensemble.registers import Interval, arithmetic, as_rows
+from stochq.ensemble.task import Task
+from stochq.schemes import frame_of
+from tests.problems import PROBLEMS, SCHEMES
+
+SINGLE = np.dtype(np.float32)
+# What rounding may do: most trajectories agree to it, none was drawn another way.
+MEDIAN, LARGEST = 1e-6, 1e-3
+
+
+def _task(equation, psi0, times, observables, scheme, **more):
+    psi = np.asarray(psi0, complex)
+    return Task(equation, frame_of(equation), psi, np.asarray(times, float), observables, scheme, "single", 3, **more)
+
+
+def _build(equation, psi0, scheme, dt=0.05, times=(0.0, 1.0), block=64, antithetic=False, records=False):
+    recording = recording_of(equation, scheme, np.asarray(times, float), records, None)
+    watched = {"p": np.arange(equation.dim, dtype=float)}
+    task = _task(equation, psi0, times, watched, scheme, recording=recording)
+    problem = build_problem(task, time_grid(task.times, dt, 1 if recording is None else recording.bins), antithetic)
+    return problem._replace(loop=problem.loop._replace(block=block))
+
+
+@cache
+def _of_registry(name, scheme):
+    problem = PROBLEMS[name]()
+    return _build(problem.equation, problem.psi0, SCHEMES[scheme])
+
+
+def _start(problem):
+    """A stepper, and the states with which trajectories begin."""
+    frame, loop = problem.frame, problem.loop
+    stepper = loop.scheme.prepare(frame, problem.grid.lengths[0])
+    psi = jnp.broadcast_to(frame.to_frame(problem.psi0)[:, None], (problem.size, loop.columns))
+    return stepper, stepper.init(problem.grid.ends[0], tuple(psi for _ in loop.scheme.weights))
+
+
+@eqx.filter_jit
+def _prepared(problem, steps):
+    """States after so many steps of today's loop, and what a thread would make them of."""
+    loop, key, trajectories = problem.loop, jnp.asarray(problem.key), jnp.arange(problem.loop.block, dtype=jnp.uint32)
+    stepper, state = _start(problem)
+    budget, carried = loop.scheme.budget(problem.frame), (state, None, None, None)
+    advance = _advance(loop, stepper, None, None, budget, key, trajectories, SINGLE, carried)
+    noise = drawing(loop)[0](key, trajectories, jnp.int32(0), budget, SINGLE)
+    dt = jnp.float32(problem.grid.lengths[0])
+    after, _ = advance((carried, noise), jnp.float32(0), jnp.int32(0), steps, dt)
+    return after[0], state
+
+
+def _by_registers(problem, state, steps):
+    """The same by JAX's own operations, one number after another."""
+    problem = jax.tree.map(
+        lambda leaf: jnp.asarray(leaf) if eqx.is_array_like(leaf) and np.ndim(leaf) else leaf, problem
+    )
+    loop, key = problem.loop, problem.key
+    stepper, carried = _start(problem)[0], (state, None, None, None)
+    iteration = iteration_of(loop, stepper, loop.scheme.budget(problem.frame), key, SINGLE, carried)
+    rows, restore = as_rows(carried, loop.block)
+    rows = list(rows)
+    trajectories = jnp.arange(loop.block, dtype=jnp.uint32)
+    interval = Interval(jnp.float32(0), jnp.float32(problem.grid.lengths[0]), jnp.int32(0))
+    for index in range(steps // drawing(loop)[1]):
+        rows = iteration(iteration.numbers, interval, trajectories, jnp.int32(index), rows)
+    return restore(jnp.stack(rows))[0]
+
+
+def _differences(one, other):
+    """The largest of every column."""
+    pairs = zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True)
+    return np.max([np.abs(np.asarray(a) - np.asarray(b)).max(axis=0) for a, b in pairs], axis=0)
+
+
+def _check_registers(problem, steps=20):
+    wanted, state = _prepared(problem, jnp.int32(steps))
+    assert _differences(wanted, state).max() > 0.01
+    errors = _differences(_by_registers(problem, state, steps), wanted)
+    assert np.median(errors) <= MEDIAN and errors.max() <= LARGEST, (np.median(errors), errors.max())
+
+
+SMALL = [
+    name for name, build in PROBLEMS.items() if "cavity" not in name and "trap" not in name and "brown" not in name
+]
+QUICK = {
+    ("suv, two levels", "strang"), ("oqt", "strang"), ("any operators, complex noise", "extrapolated"),
+    ("driven sui", "euler"),
+}  # fmt: skip
+PAIRS = [
+    pytest.param(name, scheme, marks=[] if (name, scheme) in QUICK else pytest.mark.release)
+    for name in SMALL
+    for scheme in SCHEMES
+]
+
+
+@pytest.mark.parametrize("name, scheme", PAIRS)
+def test_one_number_after_another_makes_the_same_trajectories(name, scheme):
+    problem = _of_registry(name, scheme)
+    if sq.schemes.Strang().requires(PROBLEMS[name]().equation) and "strang" in scheme:
+        pytest.skip("another scheme's")
+    _check_registers(problem, 20 if (name, scheme) not in QUICK else 4)
+
+
+@pytest.mark.parametrize("antithetic", [False, True])
+def test_as_an_accelerator_traces_it(antithetic):
+    """With pairs of steps that share their draws, and with images."""
+    problem = PROBLEMS["suv, two levels"]()
+    with forced(True):
+        built = _build(problem.equation, problem.psi0, sq.schemes.Strang(), block=32, antithetic=antithetic)
+        assert built.loop.paired
+        _check_registers(built, 6)
+
+
+def test_a_flipped_sign_in_the_complex_product_is_caught(monkeypatch):
+    def flipped(a, b):
+        return arithmetic.Complex(
+            arithmetic.add(arithmetic.multiply(a.real, b.real), arithmetic.multiply(a.imag, b.imag)),
+            arithmetic.add(arithmetic.multiply(a.real, b.imag), arithmetic.multiply(a.imag, b.real)),
+        )
+
+    monkeypatch.setattr(arithmetic, "_complex_product", flipped)
+    with pytest.raises(AssertionError):
+        _check_registers(_of_registry("oqt", "strang"), 4)
+
+
+QUBIT = sq.systems.levels([[0.0, 0.7], [0.7, 0.3]])
+LOWER = np.array([[0.0, 1.0], [0.0, 0.0]])
+
+
+def _watched():
+    return sq.models.monitored(QUBIT, {"light": sq.measurement.homodyne(LOWER, efficiency=0.6)})
+
+
+KERNELS = {
+    "suv, pairs of steps": lambda: _build(*_small("suv, two levels"), times=(0, 0.2, 0.4), block=200),
+    "suv, steps of two lengths": lambda: _build(*_small("suv, two levels"), 0.1, (0, 0.31, 0.6), 130),
+    "homodyne, record": lambda: _build(
+        _watched(), [0.6, 0.8j], sq.schemes.Strang(), times=(0, 0.2, 0.6), block=64, records=True
+    ),
+    "homodyne, discrete, images": lambda: _build(
+        _watched(), [0.6, 0.8j], sq.schemes.Strang(increments="discrete"), times=(0, 0.2, 0.4), antithetic=True
+    ),
+    "oqt": lambda: _build(*_small("oqt"), times=(0, 0.1, 0.2), block=96),
+}
+
+
+def _small(name):
+    problem = PROBLEMS[name]()
+    return problem.equation, problem.psi0, sq.schemes.Strang()
+
+
+@eqx.filter_jit
+def _seen(problem):
+    def observe(closed):
+        return {"states": closed[0]}
+
+    loop, first = problem.loop, jnp.uint32(7)
+    return run_block(loop, problem.frame, problem.grid, problem.psi0, jnp.asarray(problem.key), first, observe)
+
+
+# What takes long to compile here.
+LONG = {"homodyne, discrete, images", "oqt", "suv, steps of two lengths"}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.release if name in LONG else []) for name in KERNELS]
+)
+def test_the_kernel_makes_the_same_trajectories(name):
+    problem = KERNELS[name]()
+    threads = problem._replace(loop=problem.loop._replace(threads=which_loop.THREADS))
+    wanted, found = _seen(problem), _seen(threads)
+    assert set(found) == set(wanted) and found["states"].shape[-1] == problem.loop.columns
+    for part in wanted:
+        one, other = (
+            np.moveaxis(np.asarray(seen[part]), 0, 1).reshape(-1, seen[part].shape[-1]) for seen in (wanted, found)
+        )
+        errors = np.abs(one - other).max(axis=0)
+        assert np.median(errors) <= MEDIAN and errors.max() <= LARGEST, (part, np.median(errors), errors.max())
+    assert np.ptp(np.abs(np.asarray(found["states"][-1][0]))) > 0.01
+
+
+@pytest.fixture
+def on_cuda(monkeypatch):
+    """As if there were a card: its kernel is interpreted here."""
+    monkeypatch.setattr(which_loop, "_on_cuda", lambda: True)
+    monkeypatch.setenv(which_loop.SWITCH, "1")
+
+
+def _run(**changes):
+    equation = sq.models.suv(sq.systems.levels([[0.5, 0.3], [0.3, -0.5]]), strength=1.0)
+    given = {"observables": {"p": [1, 0]}, "trajectories": 600, "dt": 0.1, "scheme": sq.schemes.Strang(), **changes}
+    return sq.simulate(given.pop("equation", equation), [0.6, 0.8], [0, 0.5], **given)
+
+
+def test_a_run_by_threads(on_cuda, monkeypatch):
+    found = _run()
+    assert found.info["loop"] == "one kernel between two saved times, a thread for each trajectory"
+    monkeypatch.delenv(which_loop.SWITCH)
+    wanted = _run()
+    assert wanted.info["loop"] == "one step after another: STOCHQ_PERSISTENT=1 turns the persistent kernel on"
+    np.testing.assert_allclose(found.mean["p"], wanted.mean["p"], atol=1e-5)
+    np.testing.assert_allclose(found.stderr["p"], wanted.stderr["p"], rtol=1e-3, atol=1e-9)
+
+
+def _with_clicks():
+    watched = {"light": sq.measurement.homodyne(LOWER.T), "click": sq.measurement.counting(LOWER)}
+    return sq.models.monitored(QUBIT, watched)
+
+
+def _coloured():
+    colour = sq.noise.OrnsteinUhlenbeck(0.5)
+    return sq.models.unravel(QUBIT, [np.array([0.0, 1.2])], noise="unitary", colour=colour)
+
+
+REFUSED = {
+    "double": ({"precision": "double"}, "holds states in single precision"),
+    "coloured": ({"equation": _coloured()}, "draws white noise, and this is coloured"),
+    "clicks": ({"equation": _with_clicks()}, "a step needs the operation while"),
+    "conditional": ({"equation": _watched(), "conditional": True}, "carries no density matrices"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_other_runs_say_why_their_steps_are_made_one_by_one(on_cuda, monkeypatch, name):
+    changes, reason = REFUSED[name]
+    assert _run(**changes).info["loop"].startswith("one step after another: ")
+    assert reason in _run(**changes).info["loop"]
+    monkeypatch.setenv(which_loop.SWITCH, "must")
+    with pytest.raises(ValueError, match=f"STOCHQ_PERSISTENT: expected .*{reason}"):
+        _run(**changes)
+
+
+def test_steps_of_many_operations_are_made_one_by_one(on_cuda, monkeypatch):
+    monkeypatch.setattr(which_loop, "MOST_OPERATIONS", 50)
+    assert "operations, of which the persistent kernel makes up to 50" in _run().info["loop"]
+
+
+def test_without_a_card(monkeypatch):
+    monkeypatch.setenv(which_loop.SWITCH, "1")
+    assert _run().info["loop"] == "one step after another: the persistent kernel needs a CUDA device"
+    monkeypatch.setenv(which_loop.SWITCH, "yes")
+    with pytest.raises(ValueError, match="STOCHQ_PERSISTENT: expected '0', '1' or 'must'; got 'yes'"):
+        _run()
