@@ -34,7 +34,7 @@ def noise_share() -> dict[str, Any]:
 
 
 def _row(name: str) -> dict[str, Any]:
-    from stochq.ensemble.problem import block_size
+    from stochq.ensemble.devices import block_size
     from stochq.schemes import default_scheme, frame_of, shares_draws
 
     family, dim = name.split("-")

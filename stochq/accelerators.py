@@ -11,7 +11,12 @@ _forced: bool | None = None
 
 def on_accelerator() -> bool:
     """Whether JAX computes on something else than a processor."""
-    return jax.default_backend() != "cpu" if _forced is None else _forced
+    if _forced is not None:
+        return _forced
+    # A device, or the name of a platform.
+    chosen = jax.config.jax_default_device
+    platform = jax.default_backend() if chosen is None else getattr(chosen, "platform", chosen)
+    return platform != "cpu"
 
 
 @contextmanager

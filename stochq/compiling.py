@@ -80,12 +80,13 @@ class Program:
         function: what is compiled; it returns a tree of arrays.
         tree: a pytree; what are no arrays in it are constants of the program, and have to be hashable.
         examples: arguments of the shapes and types of the later ones.
+        device: which is to run it; None leaves it to JAX.
     """
 
-    def __init__(self, function: Callable[..., Any], tree: Any, *examples: Any) -> None:
+    def __init__(self, function: Callable[..., Any], tree: Any, *examples: Any, device: Any = None) -> None:
         leaves, structure = jax.tree.flatten(tree)
         numbers, constants = eqx.partition(leaves, eqx.is_array)
-        self._numbers = jax.device_put(numbers)
+        self._numbers = jax.device_put(numbers, device)
         shapes = [(jax.typeof(array), array.sharding) for array in self._numbers if array is not None]
         config = jax.config
         settings = config.jax_enable_x64, config.jax_default_device, config.jax_default_matmul_precision
@@ -100,6 +101,14 @@ class Program:
 
     def __call__(self, *arguments: Any) -> Any:
         return self._compiled(self._numbers, *arguments)
+
+    @property
+    def memory(self) -> int:
+        """Bytes of the device that a call takes; 0 where the compiler does not tell."""
+        sizes = self._compiled.memory_analysis()
+        if sizes is None:
+            return 0
+        return sizes.argument_size_in_bytes + sizes.output_size_in_bytes + sizes.temp_size_in_bytes
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -8,8 +8,8 @@ import numpy as np
 from stochq.arrays import ArrayLike, check_numbers
 from stochq.channels import Channel, DenseOperators, Energy, Flow, Given, Operators
 from stochq.channels.flow import LARGEST_MEAN_MAP
+from stochq.ensemble.devices import block_size
 from stochq.ensemble.planning import pilot_size
-from stochq.ensemble.problem import block_size
 from stochq.equation import Equation
 from stochq.exact import liouvillian
 from stochq.exact.inputs import LARGEST_DIM
@@ -103,7 +103,7 @@ def cost_hint(equation: Equation, times: ArrayLike, *, trajectories: int, steps:
     method, exact = _exact(equation, times)
     exact += _CALLS[method]
     # An ensemble of fewer than two blocks leaves a core without work.
-    least = max(float(trajectories), 2.0 * _block(equation))
+    least = max(float(trajectories), 2.0 * _block(equation, int(trajectories)))
     ensemble = least * float(steps) * _step(equation)
     ensemble += _choice_of_step(equation, times, int(trajectories), float(steps))
     return CostHint(method, exact, _ENSEMBLE_CALL + ensemble)
@@ -122,11 +122,11 @@ def _choice_of_step(equation: Equation, times: np.ndarray, trajectories: int, st
     return (_PILOT_RUNS * steps + _ALIASING_STEPS * intervals * may_alias) * pilot_size(trajectories) * _step(equation)
 
 
-def _block(equation: Equation) -> int:
-    """Trajectories of one block."""
+def _block(equation: Equation, trajectories: int) -> int:
+    """Trajectories of one block of a run of so many."""
     flows = [_made_by(c) for c in equation.channels if not c.missing_flow(c.law)]
     smallest = max((flow.smallest_block for flow in flows), default=1)
-    return block_size(equation.dim, smallest)
+    return block_size(equation.dim, smallest, trajectories)
 
 
 def _step(equation: Equation) -> float:

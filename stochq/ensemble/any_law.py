@@ -150,7 +150,7 @@ def _values(task: Task, question: Question) -> Hashable:
 def _chosen_by_pilots(
     task: Task, question: Question, execution: Execution
 ) -> tuple[Trial, StepPlan | None, dict[str, str]]:
-    trials = _trials(task, question, replace(execution, progress=False))
+    trials = _trials(task, question, replace(execution, progress=False, devices=None))
     work, plan = question.work(trials), None
     best = trials[int(np.argmin(work))]
     if not best.exact:
@@ -245,10 +245,11 @@ def _pilot(task: Task, law: Law, question: Question, execution: Execution) -> Tr
 
 def _pilot_problem(task: Task, question: Question) -> tuple[Runnable, int]:
     if has_exact_jumps(task.equation):
-        jumps = build_jump_problem(task)
+        jumps = build_jump_problem(task, trajectories=question.trajectories)
         return jumps, int(np.sum(jumps.grid.steps))
     grid = _pilot_grid(task, question)
-    return build_problem(task, grid, question.pairs is not False), grid.total_steps
+    pairs = question.pairs is not False
+    return build_problem(task, grid, pairs, trajectories=question.trajectories), grid.total_steps
 
 
 def _seconds() -> float:

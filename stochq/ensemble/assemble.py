@@ -27,6 +27,9 @@ from stochq.functions import without_addresses
 from stochq.measurement import Record
 from stochq.real_parts import by_observable, row_names
 
+# In place of the size of blocks, of which a run may have any.
+_ANY_BLOCK = 2
+
 
 def assemble(
     problem: Runnable,
@@ -111,8 +114,10 @@ def _covariance(problem: Runnable, covariance: np.ndarray, rows: set[str]) -> di
 def fingerprint(problem: Runnable, precision: str) -> dict[str, str]:
     """Hashes of all that decides a trajectory and what is seen of it, but not of the seed, by the problem's fields.
 
-    Functions are known by their traced programs and the numbers in them, which are the same in the next process.
+    Functions are known by their traced programs and the numbers in them, which are the same in the next process. How
+    many trajectories stand side by side, which another device has otherwise, decides nothing.
     """
+    problem = problem.with_block(_ANY_BLOCK)
     with precision_context(precision):
         programs = problem.programs()
     parts = problem._asdict()

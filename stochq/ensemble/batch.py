@@ -11,6 +11,7 @@ import numpy as np
 from jax import lax
 
 from stochq.compiling import Program, compiled
+from stochq.ensemble.devices import check_memory
 from stochq.ensemble.jumps.log import CLICKS
 from stochq.ensemble.kernel import GridArrays, Loop, run_block
 from stochq.ensemble.observables import Readout
@@ -32,6 +33,10 @@ class Runnable(Protocol):
 
     @property
     def block(self) -> int: ...
+    def with_block(self, block: int) -> Any:
+        """The same trajectories, so many side by side."""
+        ...
+
     @property
     def size(self) -> int: ...
     @property
@@ -68,6 +73,9 @@ class Problem(NamedTuple):
     @property
     def block(self) -> int:
         return self.loop.columns
+
+    def with_block(self, block: int) -> "Problem":
+        return self._replace(loop=self.loop._replace(block=block // 2 if self.loop.antithetic else block))
 
     @property
     def state_shape(self) -> tuple[int, ...]:
@@ -146,12 +154,13 @@ def observer(problem: Problem, states: bool) -> Any:
 class Batch:
     """The device call of one problem: its numbers are told apart from what it is compiled for once, not in every call.
 
-    capacity: blocks whose summaries a call can hold.
+    capacity: blocks whose summaries a call can hold. device: where they are made; None leaves it to JAX.
     """
 
-    def __init__(self, problem: Runnable, capacity: int) -> None:
+    def __init__(self, problem: Runnable, capacity: int, device: Any = None) -> None:
         self.capacity = capacity
-        self._run = Program(_run, (problem, capacity), *_arguments(0, 0, 0))
+        self._run = Program(_run, (problem, capacity), *_arguments(0, 0, 0), device=device)
+        check_memory(self._run, problem.block, device)
 
     def __call__(self, first_block: int, blocks: int, stop: int) -> tuple[Any, jax.Array]:
         """Summaries of blocks first_block .. first_block+blocks-1, stacked on a leading axis of length `capacity`.

@@ -60,7 +60,8 @@ def _width(task: Task, trajectories: int, longest: float) -> PilotEstimator:
     watched = replace(task, seed=PILOT_SEED, monitors={})
 
     def run(size: int, h: float, multiple: int = 1, extra: int = 0) -> PilotSample:
-        problem = build_problem(watched, refined(time_grid(task.times, h, edges=task.edges), 2 * multiple))
+        grid = refined(time_grid(task.times, h, edges=task.edges), 2 * multiple)
+        problem = build_problem(watched, grid, trajectories=size)
         assert problem.loop.conditioning is not None
         loop = problem.loop._replace(conditioning=replace(problem.loop.conditioning, twice=True))
         return sample_of(watched, problem._replace(loop=loop), size)

@@ -15,6 +15,7 @@ from stochq.accuracy.grid import TimeGrid, check_step, time_grid
 from stochq.arrays import ArrayLike, Observable, is_concrete
 from stochq.ensemble.any_law import under_smooth_law
 from stochq.ensemble.batch import Problem, observer
+from stochq.ensemble.devices import limits
 from stochq.ensemble.events import Scored, held_frame, mean_with_score, refusing_jumps
 from stochq.ensemble.grid_checks import check_grid_state
 from stochq.ensemble.kernel import run_block
@@ -34,9 +35,6 @@ from stochq.real_parts import by_observable, real_rows
 from stochq.schemes import Scheme, Strang, check_scheme, default_differentiable_scheme, frame_of
 from stochq.systems.checks import check_count, check_times
 from stochq.systems.states import check_state
-
-# Above this many bytes of saved states, blocks are run once more backwards instead of being remembered.
-REMEMBERED = 2**28
 
 
 def expectations(
@@ -147,7 +145,7 @@ def expectations(
     grid = time_grid(times, _step(task, trajectories, dt), edges=equation.edges(times))
     if scored:
         task = replace(task, frame=held_frame(task.frame, psi, trajectories))
-    problem = build_problem(task, grid)
+    problem = build_problem(task, grid, trajectories=trajectories)
     check_counters(problem, grid, trajectories)
     if scored:
         problem = problem._replace(read=Scored(problem.read))
@@ -285,7 +283,7 @@ def _sums(problem: Problem, trajectories: int, parts: int) -> jax.Array:
 
         return run_block(problem.loop, problem.frame, problem.grid, problem.psi0, problem.key, first, observe, reduce)
 
-    if _remembered(problem, trajectories) > REMEMBERED:
+    if _remembered(problem, trajectories) > limits().remembered:
         total = jax.checkpoint(total, prevent_cse=False)
     blocks = jnp.arange(-(-trajectories // size), dtype=jnp.uint32)
     sums = lax.map(total, blocks)

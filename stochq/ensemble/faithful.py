@@ -99,7 +99,7 @@ def _infidelity(task: Task, columns: tuple[RecordColumn, ...], bins: np.ndarray,
     """1 − |⟨ψ|ψ_c⟩|² of trajectories ψ and of the states ψ_c that follow from their records, one bin a step."""
     assert task.recording is not None
     alone = replace(task, statistics={}, monitors={}, recording=replace(task.recording, bins=bins), seed=PILOT_SEED)
-    problem = build_problem(alone, time_grid(task.times, h, bins, task.edges))
+    problem = build_problem(alone, time_grid(task.times, h, bins, task.edges), trajectories=_TRAJECTORIES)
     problem = problem._replace(loop=problem.loop._replace(record=columns))
     seen = []
     for block in range(-(-_TRAJECTORIES // problem.block)):

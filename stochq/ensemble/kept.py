@@ -4,9 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from stochq.accelerators import on_accelerator
 from stochq.arrays import Array
 from stochq.ensemble.batch import Runnable, run_states
 from stochq.ensemble.conditional import GIVEN_RECORDS
+from stochq.ensemble.devices import block_size
 from stochq.ensemble.result import EnsembleResult
 from stochq.ensemble.runner import precision_context
 from stochq.equation import Equation
@@ -20,6 +22,9 @@ def kept_states(problem: Runnable, keep: int, precision: str) -> tuple[np.ndarra
     """The states of trajectories 0 .. keep-1 at the saved times, (trajectory, time, dim), and the values
     (trajectory, time) of observables on them, by row."""
     states, values = [], []
+    if on_accelerator():
+        # Whole states of as many trajectories as a run's blocks have would fill its memory.
+        problem = problem.with_block(min(problem.block, block_size(problem.size, trajectories=keep)))
     with precision_context(precision):
         for block in range(-(-keep // problem.block)):
             parts = run_states(problem, np.uint32(block))

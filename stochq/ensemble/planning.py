@@ -244,7 +244,9 @@ def pilot_run(task: Task, grid: TimeGrid, size: int, jump_rate: JumpRate | None 
     watched = replace(
         task, scheme=pair, observables=observables, statistics={}, monitors={}, recording=None, seed=PILOT_SEED
     )
-    return sample_of(task, build_problem(watched, grid), size, jump_rate)
+    # Pilots that grow take more blocks, not another program.
+    problem = build_problem(watched, grid, trajectories=min(size, PILOT_TRAJECTORIES))
+    return sample_of(task, problem, size, jump_rate)
 
 
 def sample_of(task: Task, problem: Problem, size: int, jump_rate: JumpRate | None = None) -> PilotSample:

@@ -7,12 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import DTypeLike
 
-from stochq.accelerators import on_accelerator
 from stochq.accuracy.grid import TimeGrid
 from stochq.accuracy.search import MOST_STEPS
 from stochq.arrays import Array, is_concrete
 from stochq.ensemble.batch import Problem
 from stochq.ensemble.conditional import conditioning_of
+from stochq.ensemble.devices import block_size
 from stochq.ensemble.jumps.log import CLICKS, ClickLog
 from stochq.ensemble.kernel import GridArrays, Loop
 from stochq.ensemble.observables import readout
@@ -28,12 +28,15 @@ from stochq.schemes import Scheme, shares_draws
 COVARIANCE_POINTS = 192
 
 
-def build_problem(task: Task, grid: TimeGrid, antithetic: bool = False, clicks: int = 0) -> Problem:
+def build_problem(
+    task: Task, grid: TimeGrid, antithetic: bool = False, clicks: int = 0, trajectories: int | None = None
+) -> Problem:
     """The arguments of a device call, in the run's precision. antithetic: each trajectory beside its mirror image;
-    clicks: of how many of a trajectory the times are remembered."""
+    clicks: of how many of a trajectory the times are remembered; trajectories: as of `block_size`."""
     equation, scheme, frame = task.equation, task.scheme, task.frame
     read = readout(task.watched, task.dim, task.conditional)
-    block = block_size(task.dim**2 if task.conditional else task.dim, scheme.smallest_block(equation))
+    size = task.dim**2 if task.conditional else task.dim
+    block = block_size(size, scheme.smallest_block(equation), trajectories)
     paired = grid.even and not scheme.doubles_steps and shares_draws(scheme, frame)
     loop = Loop(scheme, block // 2 if antithetic else block, grid.uniform, paired, antithetic=antithetic)
     recording = task.recording
@@ -81,16 +84,6 @@ def _colouring(equation: Equation, grid: TimeGrid, scheme: Scheme) -> Colouring 
         )
     length = float(grid.lengths[0]) * (0.5 if scheme.doubles_steps else 1.0)
     return Colouring(equation.colour.increments(length), np.float64(length))
-
-
-def block_size(dim: int, smallest: int = 1) -> int:
-    """Trajectories per block: what fits the second-level cache of a core, or a wide accelerator.
-
-    smallest: what the scheme needs to outweigh the cost of starting its many short operations.
-    """
-    if on_accelerator():
-        return int(2 ** np.clip(np.round(np.log2(2**24 / dim)), 8, 17))
-    return max(smallest, int(2 ** np.clip(np.round(np.log2(2**14 / dim)), 5, 10)))
 
 
 def cast(tree: Any, precision: str) -> Any:

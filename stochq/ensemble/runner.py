@@ -1,4 +1,4 @@
-"""Device calls spread over the processor's cores, summaries merged in a fixed order, progress shown."""
+"""Device calls spread over devices and cores, summaries merged in a fixed order, progress shown."""
 
 import os
 import sys
@@ -10,15 +10,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cache
+from itertools import cycle
 from typing import Any, NamedTuple
 
 import jax
 
 from stochq.accelerators import on_accelerator
 from stochq.ensemble.batch import BLOCKS_PER_CALL, Batch, Runnable
-
-# Amplitude-steps after which a device call should return, so that progress shows and an interrupt is heard.
-_WORK_PER_CALL = 2**26
+from stochq.ensemble.devices import limits, local_devices
 
 
 @dataclass(frozen=True)
@@ -29,11 +28,13 @@ class Execution:
         precision: "single" or "double".
         batch: trajectories per device call; None takes what a core's cache and the progress bar ask for.
         progress: whether a bar is shown; None shows one on a terminal.
+        devices: over how many the calls are spread; None takes JAX's default.
     """
 
     precision: str = "single"
     batch: int | None = None
     progress: bool | None = None
+    devices: int | None = None
 
 
 class Totals(NamedTuple):
@@ -52,15 +53,26 @@ def usable_cores() -> int:
     return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
 
 
-def workers() -> int:
-    """Device calls in flight: one per core on a CPU, two on an accelerator."""
-    return 2 if on_accelerator() else usable_cores()
+def workers(devices: int = 1) -> int:
+    """Calls in flight on each of so many devices: two on an accelerator, on a processor one per core in all."""
+    return 2 if on_accelerator() else max(1, usable_cores() // devices)
+
+
+def thread_pool(count: int, device: Any = None) -> ThreadPoolExecutor:
+    """So many threads for a device, kept: a device call from a new one takes milliseconds longer."""
+    return _thread_pool(count, device)
 
 
 @cache
-def thread_pool(count: int) -> ThreadPoolExecutor:
-    """So many threads, kept: a device call from a new one takes milliseconds longer."""
+def _thread_pool(count: int, device: Any) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(count)
+
+
+class Lane(NamedTuple):
+    """A device's own program and the threads that wait for it."""
+
+    call: Batch
+    pool: ThreadPoolExecutor
 
 
 def precision_context(precision: str) -> AbstractContextManager[Any]:
@@ -87,17 +99,17 @@ def run(
     # A method taken from an equinox module costs more than the merge itself.
     merges = {name: statistic.merge for name, statistic in problem.statistics.items()}
     start = time.perf_counter()
-    pool = thread_pool(workers())
     with _bar(trajectories, execution.progress) as advance:
-        with precision_context(execution.precision):
-            device_call = Batch(problem, _capacity(problem))
+        lanes = _lanes(problem, execution)
+        in_flight, turns = workers(len(lanes)) * len(lanes), cycle(lanes)
         while done < wanted:
-            calls, call = _calls(problem, device_call, done, wanted, steps, execution)
+            calls, call = _calls(problem, in_flight, done, wanted, steps, execution)
             pending: deque[Future] = deque()
             try:
                 while calls or pending:
-                    while calls and len(pending) < 2 * workers():
-                        pending.append(pool.submit(call, calls.popleft()))
+                    while calls and len(pending) < 2 * in_flight:
+                        lane = next(turns)
+                        pending.append(lane.pool.submit(call, lane.call, calls.popleft()))
                     for summary, lost in pending.popleft().result():
                         merged = summary if merged is None else _merge(merges, merged, summary)
                         failed, done = failed + lost, min(done + problem.block, wanted)
@@ -116,16 +128,32 @@ def run(
     return Totals(merged, done, failed, time.perf_counter() - start, interrupted)  # type: ignore[arg-type]
 
 
+def _lanes(problem: Runnable, execution: Execution) -> list[Lane]:
+    """Of each device one, whose programs are compiled side by side."""
+    devices = local_devices(execution.devices)
+    pools = [thread_pool(workers(len(devices)), device) for device in devices]
+
+    def program(device: Any) -> Batch:
+        with precision_context(execution.precision):
+            return Batch(problem, _capacity(problem), device)
+
+    if len(devices) == 1:
+        # Here, where settings of JAX that hold for the calling thread are known.
+        return [Lane(program(devices[0]), pools[0])]
+    made = [pool.submit(program, device) for pool, device in zip(pools, devices, strict=True)]
+    return [Lane(call.result(), pool) for call, pool in zip(made, pools, strict=True)]
+
+
 def _calls(
-    problem: Runnable, device_call: Batch, done: int, wanted: int, steps: int, execution: Execution
-) -> tuple[deque[int], Callable[[int], list[tuple[Any, int]]]]:
+    problem: Runnable, in_flight: int, done: int, wanted: int, steps: int, execution: Execution
+) -> tuple[deque[int], Callable[[Batch, int], list[tuple[Any, int]]]]:
     """First blocks of the device calls that take the run from `done`, a whole number of blocks, to `wanted`."""
     first_block, last_block = done // problem.block, -(-wanted // problem.block)
-    per_call = min(_blocks_per_call(problem, last_block - first_block, steps, execution.batch), device_call.capacity)
+    per_call = _blocks_per_call(problem, last_block - first_block, steps, execution.batch, in_flight)
 
     arrivals = {name: statistic.on_host for name, statistic in problem.statistics.items()}
 
-    def call(first: int) -> list[tuple[Any, int]]:
+    def call(device_call: Batch, first: int) -> list[tuple[Any, int]]:
         blocks = min(per_call, last_block - first)
         with precision_context(execution.precision):
             summaries, failed = jax.device_get(device_call(first, blocks, wanted))
@@ -147,11 +175,12 @@ def _merge(merges: dict[str, Callable[[Any, Any], Any]], merged: dict, summary: 
     return {name: merge(merged[name], summary[name]) for name, merge in merges.items()}
 
 
-def _blocks_per_call(problem: Runnable, all_blocks: int, steps: int, batch: int | None) -> int:
+def _blocks_per_call(problem: Runnable, all_blocks: int, steps: int, batch: int | None, in_flight: int) -> int:
+    most = _capacity(problem)
     if batch is not None:
-        return max(1, min(BLOCKS_PER_CALL, batch // problem.block))
+        return max(1, min(most, batch // problem.block))
     work = problem.block * problem.size * steps
-    return max(1, min(BLOCKS_PER_CALL, _WORK_PER_CALL // work, -(-all_blocks // workers())))
+    return max(1, min(most, limits().work // work, -(-all_blocks // in_flight)))
 
 
 @contextmanager

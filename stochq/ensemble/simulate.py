@@ -15,6 +15,7 @@ from stochq.ensemble.assemble import assemble
 from stochq.ensemble.batch import Problem
 from stochq.ensemble.conditional import check_conditional
 from stochq.ensemble.conditional_step import plan_conditional
+from stochq.ensemble.devices import block_size, check_devices
 from stochq.ensemble.faithful import with_faithful_states
 from stochq.ensemble.grid_checks import check_grid_state, grid_monitors, warn_about_grid
 from stochq.ensemble.jumps.log import CLICKS
@@ -24,7 +25,7 @@ from stochq.ensemble.jumps.simulate import check_no_step, simulate_jumps
 from stochq.ensemble.kept import with_kept
 from stochq.ensemble.observables import readout
 from stochq.ensemble.planning import plan_step, warn_about_time
-from stochq.ensemble.problem import block_size, build_problem, check_counters, constant_phases
+from stochq.ensemble.problem import build_problem, check_counters, constant_phases
 from stochq.ensemble.records import RECORDS, counters, recording_of
 from stochq.ensemble.result import EnsembleResult
 from stochq.ensemble.runner import Execution, Totals, run
@@ -61,6 +62,7 @@ def simulate(
     tolerance: float | None = None,
     precision: Literal["single", "double"] = "single",
     batch: int | None = None,
+    devices: int | None = None,
     keep: int = 0,
     records: bool | Sequence[str] = False,
     interval: float | None = None,
@@ -71,7 +73,7 @@ def simulate(
 ) -> EnsembleResult:
     """Run an ensemble of trajectories and return the means of observables with their standard errors.
 
-    The numbers depend on seed, scheme and dt only, never on batch, cores or saved times.
+    The numbers depend on seed, scheme and dt only, never on batch, devices, cores or saved times.
 
     Args:
         equation: from `sq.models`. A Hamiltonian alone has no noise, and a warning says so. With noise="any" the law
@@ -94,6 +96,8 @@ def simulate(
             it for every observable at every time; `result.info` says what was chosen, why, and what was reached.
         precision: of the states; statistics are double in any case.
         batch: trajectories per device call.
+        devices: over how many of JAX's local devices, the first ones, the calls are spread; the numbers are those of
+            one. None: one, JAX's default.
         keep: so many first trajectories are returned whole, as `result.kept`: the states of one who loses nothing,
             whatever the detectors' efficiency; with `conditional` density matrices. Where a single operator writes a
             record beside them, the step, unless dt is given, is so short that a filter of one bin a step returns them
@@ -138,6 +142,7 @@ def simulate(
     keep = check_count("keep", keep, 0, most=trajectories)
     seed = check_count("seed", seed, 0, most=2**63 - 1)
     check_options(precision, batch)
+    devices = check_devices(devices)
     conditional = check_flag("conditional", conditional)
     shape = (equation.dim,) * (2 if conditional else 1)
     asked, plain, statistics = _split_observables(observables, shape)
@@ -164,7 +169,7 @@ def simulate(
         equation, frame_of(equation), psi, times, plain, scheme, precision, seed, statistics, monitors, recording,
         conditional,
     )  # fmt: skip
-    execution, plan, told = Execution(precision, batch, progress), None, {}
+    execution, plan, told = Execution(precision, batch, progress, devices), None, {}
     if is_left_open(equation):
         task, plan, told = choose_law(task, Question(trajectories, tolerance, dt, pairs, given, averages), execution)
     if has_exact_jumps(task.equation) and not conditional:
@@ -205,7 +210,7 @@ def _simulate_steps(
 
     counted = [] if task.recording is None else counters(task.recording.columns)
     if counted:
-        block = block_size(task.dim, task.scheme.smallest_block(task.equation))
+        block = block_size(task.dim, task.scheme.smallest_block(task.equation), trajectories)
         problem, totals = run_with_room(run_all, _usual_clicks(task), counted, block, task.precision)
     else:
         problem, totals = run_all(0)
@@ -239,7 +244,7 @@ def _mean_loss(loss: np.ndarray) -> float:
 
 
 def _checked_problem(task: Task, grid: TimeGrid, trajectories: int, clicks: int, antithetic: bool) -> Problem:
-    problem = build_problem(task, grid, antithetic, clicks)
+    problem = build_problem(task, grid, antithetic, clicks, trajectories)
     check_counters(problem, grid, trajectories)
     check_loop(problem)
     return problem

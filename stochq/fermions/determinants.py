@@ -68,6 +68,9 @@ class Determinants(NamedTuple):
     read: OneBody
     statistics: dict[str, Statistic]
 
+    def with_block(self, block: int) -> "Determinants":
+        return self._replace(block=block)
+
     @property
     def size(self) -> int:
         return self.occupied.shape[0] * self.half.shape[0]

@@ -10,10 +10,11 @@ from stochq.accuracy.bias import StepPlan
 from stochq.accuracy.grid import TimeGrid, check_step, time_grid
 from stochq.arrays import ArrayLike, check_numbers
 from stochq.ensemble.assemble import assemble
+from stochq.ensemble.devices import block_size
 from stochq.ensemble.grid_checks import ALIAS, warn_about_grid
 from stochq.ensemble.kept import kept_states
 from stochq.ensemble.kernel import GridArrays
-from stochq.ensemble.problem import block_size, cast, covariance_points
+from stochq.ensemble.problem import cast, covariance_points
 from stochq.ensemble.result import EnsembleResult
 from stochq.ensemble.runner import Execution, run
 from stochq.ensemble.simulate import check_options
@@ -74,7 +75,7 @@ def simulate_fermions(
     seed = check_count("seed", seed, 0, most=2**63 - 1)
     check_options(precision, batch)
     grid, choice = _steps(gas, occupied, times, dt)
-    problem = cast(_problem(gas, occupied, grid, _weights(gas, observables), seed), precision)
+    problem = cast(_problem(gas, occupied, grid, _weights(gas, observables), seed, trajectories), precision)
     _check_counters(problem, grid, trajectories)
     totals = run(problem, trajectories, grid.total_steps, Execution(precision, batch, progress))
     shown = [name for name in problem.names if name != ALIAS]
@@ -115,7 +116,12 @@ def _weights(gas: FermionGas, observables: Mapping[str, ArrayLike] | None) -> di
 
 
 def _problem(
-    gas: FermionGas, occupied: np.ndarray, grid: TimeGrid, weights: dict[str, np.ndarray], seed: int
+    gas: FermionGas,
+    occupied: np.ndarray,
+    grid: TimeGrid,
+    weights: dict[str, np.ndarray],
+    seed: int,
+    trajectories: int,
 ) -> Determinants:
     particles, dt = len(occupied), float(grid.lengths[0])
     stacked = np.stack([gas.kinetic, *weights.values()])
@@ -125,7 +131,7 @@ def _problem(
     names = (GAIN, *weights)
     increments = WhiteIncrements(np.float64(dt**0.5)) if gas.colour is None else gas.colour.increments(dt)
     return Determinants(
-        block=block_size(particles * gas.modes),
+        block=block_size(particles * gas.modes, trajectories=trajectories),
         grid=GridArrays(grid.times, grid.steps.astype(np.int32), grid.lengths),
         occupied=(occupied % gas.modes).astype(np.int32),
         half=np.exp(-0.5j * dt * gas.kinetic / gas.hbar),

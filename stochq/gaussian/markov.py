@@ -58,6 +58,9 @@ class Chains(NamedTuple):
     read: Coordinates
     statistics: dict[str, Statistic]
 
+    def with_block(self, block: int) -> "Chains":
+        return self._replace(block=block)
+
     @property
     def size(self) -> int:
         return self.start.mean.shape[0]

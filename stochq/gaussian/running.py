@@ -9,9 +9,10 @@ from stochq.accuracy.bias import StepPlan
 from stochq.accuracy.grid import TimeGrid
 from stochq.arrays import ArrayLike
 from stochq.ensemble.assemble import assemble
+from stochq.ensemble.devices import block_size
 from stochq.ensemble.kept import with_kept
 from stochq.ensemble.kernel import GridArrays
-from stochq.ensemble.problem import block_size, cast, covariance_points
+from stochq.ensemble.problem import cast, covariance_points
 from stochq.ensemble.result import EnsembleResult
 from stochq.ensemble.runner import Execution, run
 from stochq.ensemble.simulate import check_options
@@ -45,7 +46,7 @@ def run_chains(
     seed = check_count("seed", seed, 0, most=2**63 - 1)
     check_options(precision, None)
     read = coordinates(observables, start.mean.shape[0] // 2)
-    size = block_size(start.mean.shape[0])
+    size = block_size(start.mean.shape[0], trajectories=trajectories)
     arrays = GridArrays(grid.times, grid.steps.astype(np.int32), grid.lengths)
     chains = Chains(size, arrays, start, steps, path_entropy, seed_words(seed), read, {})
     points = covariance_points(len(chains.names), len(grid.times))

@@ -139,7 +139,8 @@ def filter(
     found = reading(equation, state, record, method, rank=rank, halvings=halvings)
     operators = np.stack([*rows.values(), np.eye(equation.dim, dtype=complex)])[: len(rows)]
     both = np.concatenate([operators, operators @ operators])
-    log_likelihood, readings, first, discarded = found.in_blocks(_filtered, both, density)
+    kept = 1 + len(both) + density * equation.dim**2
+    log_likelihood, readings, first, discarded = found.in_blocks(_filtered, both, density, kept=kept)
     check_possible(log_likelihood)
     full = [np.concatenate([before[:, None], after], axis=1) for before, after in zip(first, readings, strict=True)]
     moments = np.moveaxis(full[0], 2, 0)
@@ -148,8 +149,8 @@ def filter(
         by_observable(dict(zip(rows, values, strict=True)), observables or {})
         for values in (moments[: len(rows)], spread)
     )
-    kept = full[2] if density else None
-    return Filtered(record.times, mean, full[1], log_likelihood, discarded, kept, variance)
+    states = full[2] if density else None
+    return Filtered(record.times, mean, full[1], log_likelihood, discarded, states, variance)
 
 
 def log_likelihood(

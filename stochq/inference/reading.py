@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from stochq.arrays import Array, is_concrete
+from stochq.ensemble.devices import records_per_call
 from stochq.ensemble.runner import thread_pool, workers
 from stochq.inference.middles import note_of_middles
 from stochq.inference.observed import as_monitored, initial_state, observe
@@ -40,14 +41,18 @@ class Reading(NamedTuple):
         """The instrument of the bins."""
         return build(self.kind, self.observed, self.halvings)
 
-    def in_blocks(self, follow: Callable[..., Any], *arguments: Any, most: int = _RECORDS) -> Any:
+    def in_blocks(self, follow: Callable[..., Any], *arguments: Any, kept: int = 0, most: int = _RECORDS) -> Any:
         """What follow(instrument, state, *arguments, written) returns of all records, the log-likelihood (R,) first.
 
-        At most so many records at a time on each core; arrays have the records in front.
+        At most so many records at a time on each core, and on an accelerator as many as fit; arrays have the records in
+        front. kept: numbers of a record after each bin.
         """
+        written = self.observed.written
+        bins, _, records = written.current.shape
+        size = records_per_call(self.observed.parts.hamiltonian.shape[-1] ** 2 + bins * kept, most, records)
         with jax.enable_x64(True):
             own = partial(follow, self.instrument, self.initial, *arguments)
-            total, *others = _in_blocks(own, self.observed.written, most)
+            total, *others = _in_blocks(own, written, size)
         return total + np.asarray(self.observed.correction), *others
 
 
@@ -126,11 +131,9 @@ def wide_bins(found: Reading) -> str:
     )
 
 
-def _in_blocks(follow: Callable[[Written], Any], written: Written, most: int) -> Any:
-    """What `follow` returns of all records, at most so many at a time on each core; its arrays have the records in
-    front."""
+def _in_blocks(follow: Callable[[Written], Any], written: Written, size: int) -> Any:
+    """What `follow` returns of all records, so many at a time; its arrays have the records in front."""
     records = written.current.shape[-1]
-    size = min(most, records)
 
     def call(first: int) -> Any:
         current, clicks = (

@@ -118,7 +118,7 @@ def smooth(
         wrong = next(name for name in observables if name not in rows)
         raise ValueError(f"observables[{wrong!r}]: expected a Hermitian operator, which can be measured; it is not.")
     found = reading(equation, state, record, method, linear=True, halvings=halvings)
-    total, density, effect = found.in_blocks(_smoothed, most=_RECORDS)
+    total, density, effect = found.in_blocks(_smoothed, kept=2 * equation.dim**2, most=_RECORDS)
     check_possible(total)
     effect = effect / np.einsum("rtij,rtji->rt", effect, density).real[..., None, None]
     moments = {name: _past_moments(row, density, effect) for name, row in rows.items()}

@@ -11,7 +11,7 @@ import pytest
 import stochq as sq
 from stochq.accuracy.grid import time_grid
 from stochq.ensemble import batch, runner
-from stochq.ensemble.problem import block_size
+from stochq.ensemble.devices import block_size
 from stochq.ensemble.statistics import COVARIANCE
 from stochq.module import as_tree
 
@@ -43,7 +43,7 @@ def test_batch_changes_no_number():
 
 def test_number_of_workers_changes_no_number(monkeypatch):
     whole = run(trajectories=5000)
-    monkeypatch.setattr(runner, "workers", lambda: 1)
+    monkeypatch.setattr(runner, "workers", lambda devices=1: 1)
     np.testing.assert_array_equal(run(trajectories=5000).mean["x"], whole.mean["x"])
 
 

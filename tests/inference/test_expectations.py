@@ -9,7 +9,7 @@ import pytest
 
 import stochq as sq
 from stochq.channels import Channel, RateMatrix
-from stochq.ensemble import differentiable
+from stochq.ensemble import devices
 from stochq.noise.normals import correlated
 from stochq.noise.roots import root
 from stochq.schemes import default_differentiable_scheme
@@ -64,7 +64,7 @@ def test_blocks_run_again_backwards_give_the_same_gradient(monkeypatch):
         return sq.expectations(suv(strength), PSI, [0.0, 0.5], **run)["p"][-1]
 
     remembered = jax.grad(last)(0.6)
-    monkeypatch.setattr(differentiable, "REMEMBERED", 0)
+    monkeypatch.setattr(devices, "ON_PROCESSORS", devices.ON_PROCESSORS._replace(remembered=0))
     jax.clear_caches()
     assert jax.grad(last)(0.6) == pytest.approx(float(remembered), rel=1e-5)
 

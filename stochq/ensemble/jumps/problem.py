@@ -5,12 +5,14 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from stochq.accelerators import on_accelerator
+from stochq.ensemble.devices import block_size
 from stochq.ensemble.jumps.evolution import Evolution, ExponentialClocks
 from stochq.ensemble.jumps.kernel import Clicking, JumpGrid, JumpLoop, run_block
 from stochq.ensemble.jumps.log import CLICKS, ClickLog
 from stochq.ensemble.jumps.prepare import evolution_of, square_root, total_loss
 from stochq.ensemble.observables import Readout, readout
-from stochq.ensemble.problem import block_size, cast, constant_phases, covariance_points
+from stochq.ensemble.problem import cast, constant_phases, covariance_points
 from stochq.ensemble.records import RECORDS
 from stochq.ensemble.statistics import COVARIANCE, MEAN, Covariance, Mean, Statistic
 from stochq.ensemble.task import Task
@@ -19,8 +21,9 @@ from stochq.functions import digest_of_program
 from stochq.noise import seed_words
 from stochq.systems.hamiltonian import DiagonalHamiltonian
 
-# Trajectories with events before the next saved time are advanced in groups of a quarter of a block, within these
-# bounds: whole blocks would wait for the one with the most clicks (measured on a qubit, a cavity and six spins).
+# Trajectories with events before the next saved time are advanced in groups of a quarter of a block, on a processor
+# within these bounds: whole blocks would wait for the one with the most clicks (measured on a qubit, a cavity and six
+# spins).
 _GROUP = (32, 128)
 # From so many levels on blocks are twice as large as in steps: groups that are not full, as the last ones in every
 # interval, cost more there than what the cache does not hold (measured on the same: a third less time of six spins).
@@ -45,6 +48,9 @@ class JumpProblem(NamedTuple):
     @property
     def block(self) -> int:
         return self.loop.block
+
+    def with_block(self, block: int) -> "JumpProblem":
+        return self._replace(loop=self.loop._replace(block=block, pending=max(1, block // 4)))
 
     @property
     def size(self) -> int:
@@ -96,16 +102,15 @@ def has_exact_jumps(equation: Equation) -> bool:
     return counted and small and not equation.time_dependent
 
 
-def build_jump_problem(task: Task, clicks: int = 0) -> JumpProblem:
-    """The arguments of a device call, in the run's precision. clicks: how many of a trajectory are remembered."""
+def build_jump_problem(task: Task, clicks: int = 0, trajectories: int | None = None) -> JumpProblem:
+    """The arguments of a device call, in the run's precision. clicks: how many of a trajectory are remembered;
+    trajectories: as of `block_size`."""
     records = () if task.recording is None else tuple(line.name for line in task.recording.lines)
     frame, read = task.frame, readout(task.watched, task.dim)
     jumps = tuple(channel.jumps() for channel in frame.channels)
     lengths = np.diff(task.times)
     evolution, index, rate = evolution_of(frame, jumps, task.psi, lengths, task.precision)
-    narrow = block_size(task.dim)
-    block = narrow if task.dim < _FEW_LEVELS else 2 * narrow
-    loop = JumpLoop(block, int(np.clip(narrow // 4, *_GROUP)), clicks)
+    loop = JumpLoop(*_block_and_group(task.dim, trajectories), clicks)
     points = covariance_points(len(read.names), len(task.times))
     statistics: dict[str, Statistic] = {MEAN: Mean(), COVARIANCE: Covariance(points), **task.statistics}
     phases = constant_phases(task, task.times) if read.callables or task.statistics else None
@@ -121,6 +126,14 @@ def build_jump_problem(task: Task, clicks: int = 0) -> JumpProblem:
         if clicks:
             statistics[CLICKS] = ClickLog(records, task.times)
     return JumpProblem(loop, frame, evolution, clicking, grid, psi, seed_words(int(task.seed)), read, statistics)
+
+
+def _block_and_group(dim: int, trajectories: int | None) -> tuple[int, int]:
+    """Trajectories of a block, and of those with events pending that are advanced together."""
+    block = block_size(dim, trajectories=trajectories)
+    if on_accelerator():
+        return block, block // 4
+    return block if dim < _FEW_LEVELS else 2 * block, int(np.clip(block // 4, *_GROUP))
 
 
 def _clicking(equation: Equation, jumps: tuple[Any, ...], records: tuple[str, ...]) -> Clicking:

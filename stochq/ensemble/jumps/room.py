@@ -5,11 +5,10 @@ from typing import TypeVar
 
 import numpy as np
 
+from stochq.ensemble.devices import limits
 from stochq.ensemble.records import RECORDS
 from stochq.ensemble.runner import Totals
 
-# The log of a block of trajectories takes at most so much memory.
-_LOG_BYTES = 2**29
 _Run = TypeVar("_Run")
 
 
@@ -21,7 +20,7 @@ def run_with_room(
     run_all: from the room for clicks of a trajectory; expected: how many it has; counters: the columns of the records
     that count them.
     """
-    most = _LOG_BYTES // (3 * block * (8 if precision == "double" else 4))
+    most = limits().log // (3 * block * (8 if precision == "double" else 4))
     room = _power_of_two(expected + 8 * np.sqrt(expected) + 8)
     while True:
         held = min(room, most)

@@ -47,14 +47,14 @@ def simulate_jumps(
     """The ensemble of a task whose channels have clicks alone. asked: names in the order of the result."""
     check_phases(task)
     # Steps of a grid are here the expected events, of which a progress bar and rounding take notice.
-    problem = build_jump_problem(task)
+    problem = build_jump_problem(task, trajectories=trajectories)
     _check_counters(int(np.sum(problem.grid.steps)), trajectories)
     grid = time_grid(task.times, longest_interval(task.times))._replace(steps=np.asarray(problem.grid.steps))
     plan = _plan(task)
     target = None if tolerance is None else target_of(task, plan, tolerance, grid.total_steps)
 
     def run_all(clicks: int) -> tuple[JumpProblem, Totals]:
-        own = build_jump_problem(task, clicks) if clicks else problem
+        own = build_jump_problem(task, clicks, trajectories) if clicks else problem
         if target is None:
             return own, run(own, trajectories, grid.total_steps, execution)
         return run_to(target, lambda _: own, False, trajectories, execution)

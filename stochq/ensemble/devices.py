@@ -1,0 +1,99 @@
+"""What suits the devices of a run: how many trajectories stand side by side, how long a call is, and what fits."""
+
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from stochq.accelerators import on_accelerator
+from stochq.compiling import Program
+from stochq.systems.checks import check_count
+
+# Between these lie an accelerator's blocks, of so many numbers: fewer columns leave it idle, more gain nothing.
+SMALLEST_BLOCK, _LARGEST_BLOCK, _NUMBERS = 2**10, 2**17, 2**24
+_GIBIBYTE = 2**30
+
+
+class Limits(NamedTuple):
+    """work: amplitude-steps after which a call should return, so that progress shows and an interrupt is heard.
+    remembered: bytes of states above which a gradient makes blocks again. log: bytes for the clicks of a block."""
+
+    work: int
+    remembered: int
+    log: int
+
+
+ON_PROCESSORS = Limits(2**26, 2**28, 2**29)
+ON_ACCELERATORS = Limits(2**33, 2**33, 2**32)
+
+
+def block_size(dim: int, smallest: int = 1, trajectories: int | None = None) -> int:
+    """Trajectories per block: what fits the second-level cache of a core; of an accelerator what fills it, but no more
+    than are asked for, up to a power of two.
+
+    It follows from the task alone and changes no trajectory.
+
+    Args:
+        dim: numbers that one of them carries.
+        smallest: what the scheme needs on a processor to outweigh the cost of starting its many short operations.
+        trajectories: how many are asked for; None for any number.
+    """
+    if not on_accelerator():
+        return max(smallest, int(2 ** np.clip(np.round(np.log2(2**14 / dim)), 5, 10)))
+    asked = _LARGEST_BLOCK if trajectories is None else 1 << (trajectories - 1).bit_length()
+    return max(SMALLEST_BLOCK, min(_widest(dim), asked))
+
+
+def _widest(numbers: int) -> int:
+    """Columns of so many numbers that fill an accelerator."""
+    return min(int(2 ** np.round(np.log2(_NUMBERS / numbers))), _LARGEST_BLOCK)
+
+
+def records_per_call(numbers: int, most: int, records: int) -> int:
+    """Records that one call follows, of so many numbers each: on a processor at most `most`."""
+    return min(records, max(most, _widest(numbers)) if on_accelerator() else most)
+
+
+def limits() -> Limits:
+    """Those of a processor or of an accelerator."""
+    return ON_ACCELERATORS if on_accelerator() else ON_PROCESSORS
+
+
+def check_devices(devices: Any) -> int | None:
+    """A number of local devices as an int; None, for the one that JAX takes."""
+    if devices is None:
+        return None
+    count, there = check_count("devices", devices, 1), jax.local_device_count()
+    if count > there:
+        raise ValueError(
+            f"devices: expected at most {there}, as many as JAX sees here ({jax.default_backend()}); got {count}. Take "
+            "fewer; `stochq devices` lists them."
+        )
+    return count
+
+
+def local_devices(count: int | None) -> list[Any]:
+    """The first so many; one alone is left to JAX."""
+    return [None] if count in (None, 1) else list(jax.local_devices()[:count])
+
+
+def memory_of(device: Any) -> int | None:
+    """Bytes that programs of a device may take; None where they are the host's."""
+    statistics = (device or jax.local_devices()[0]).memory_stats() or {}
+    return statistics.get("bytes_limit")
+
+
+def check_memory(program: Program, block: int, device: Any) -> None:
+    """ValueError for a device call of a block of so many trajectories that the device has no memory for."""
+    limit = memory_of(device)
+    if limit is None or (needed := program.memory) <= limit:
+        return
+    fit = block * limit // needed
+    advice = "Take fewer saved times, observables or records"
+    if fit >= SMALLEST_BLOCK:
+        most = 1 << (fit.bit_length() - 1)
+        advice = f"Run at most {most} at a time, with seeds of their own, and merge the results; or t{advice[1:]}"
+    raise ValueError(
+        f"trajectories: expected blocks that the device has memory for; one of {block} takes "
+        f"{needed / _GIBIBYTE:.3g} GiB of {limit / _GIBIBYTE:.3g}, in which {fit} fit. {advice}."
+    )

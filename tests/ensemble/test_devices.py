@@ -1,0 +1,230 @@
+"""Sizes that suit an accelerator, tested on a processor with that branch forced; calls spread over devices."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+import stochq as sq
+from stochq.accelerators import forced, on_accelerator
+from stochq.accuracy.grid import time_grid
+from stochq.ensemble import devices, planning
+from stochq.ensemble.devices import block_size, records_per_call
+from stochq.ensemble.jumps.problem import build_jump_problem
+from stochq.ensemble.problem import build_problem
+from stochq.ensemble.task import Task
+from stochq.schemes import frame_of
+
+ROOT = Path(__file__).parents[2]
+TIMES, P = np.array([0.0, 0.5, 1.0]), {"p": np.array([1.0, 0.0])}
+HOPPING = np.array([[0.0, 0.7], [0.7, 0.0]])
+EXCITED, LOWERING = np.array([1.0, 0.0]), np.array([[0.0, 0.0], [1.0, 0.0]])
+LEVELS = sq.systems.levels([0.0, 0.4, 1.0, 1.1])
+OQT = sq.models.oqt(LEVELS, strength=0.8, equilibrium=[0.4, 0.3, 0.2, 0.1])
+SUV = sq.models.suv(sq.systems.levels(HOPPING), strength=0.8)
+
+
+def _jumps():
+    return sq.models.unravel(sq.systems.levels(HOPPING), [LOWERING], noise="jump")
+
+
+def _run(equation=SUV, trajectories=3000, **options):
+    return sq.simulate(
+        equation, EXCITED, TIMES, **{"observables": P, "trajectories": trajectories, "dt": 0.25, **options}
+    )
+
+
+def _task(equation):
+    psi = sq.normalize(np.ones(equation.dim, complex))
+    watched = {"p": np.arange(equation.dim) / 3, "x": np.ones((equation.dim, equation.dim))}
+    return Task(equation, frame_of(equation), psi, TIMES, watched, sq.schemes.Strang(), "single", 3)
+
+
+@pytest.mark.parametrize(
+    ("dim", "trajectories", "block"),
+    [
+        (8, 10, 1024),
+        (8, 2048, 2048),
+        (8, 2049, 4096),
+        (8, 10**5, 131_072),
+        (8, 10**7, 131_072),
+        (256, 10**7, 65_536),
+        (4096, 10**7, 4096),
+        (2**20, 10**7, 1024),
+        (256, None, 65_536),
+    ],
+)
+def test_blocks_of_an_accelerator_hold_what_is_asked_for(dim, trajectories, block):
+    with forced(True):
+        assert block_size(dim, 512, trajectories) == block
+
+
+def test_blocks_of_a_processor_depend_on_the_dimension_alone():
+    assert not on_accelerator()
+    for trajectories in (10, 10**7, None):
+        assert [block_size(dim, 1, trajectories) for dim in (2, 64, 1024)] == [1024, 256, 32]
+        assert block_size(1024, 128, trajectories) == 128
+
+
+def test_a_device_that_is_chosen_decides():
+    with jax.default_device("cpu"), forced(True):
+        assert on_accelerator()
+    with jax.default_device(jax.devices("cpu")[0]):
+        assert not on_accelerator()
+
+
+@pytest.mark.parametrize("make", [lambda: SUV, lambda: OQT, _jumps])
+def test_trajectories_are_the_same_bit_for_bit_in_any_block(make):
+    task = _task(make())
+    with forced(True):
+        if task.equation.noise == "jump":
+            problem = build_jump_problem(task, trajectories=8000)
+        else:
+            problem = build_problem(task, time_grid(TIMES, 0.125), trajectories=8000)
+        assert problem.block == 8192
+        wide = _states(problem, 0)
+        for block, first in ((2048, 0), (2048, 4096)):
+            np.testing.assert_array_equal(_states(problem.with_block(block), first), wide[..., first : first + block])
+        # A processor's compiler contracts other products where an array is as short as this.
+        np.testing.assert_allclose(_states(problem.with_block(1024), 3072), wide[..., 3072:4096], atol=1e-6)
+
+
+def _states(problem, first):
+    on_device = jax.tree.map(lambda leaf: jax.numpy.asarray(leaf) if isinstance(leaf, np.ndarray) else leaf, problem)
+    return np.asarray(jax.jit(lambda first: on_device.data(first, True)["states"])(np.uint32(first)))
+
+
+@pytest.mark.parametrize("make", [lambda: SUV, _jumps])
+def test_a_run_as_on_an_accelerator_is_that_of_a_processor(make):
+    options = {"dt": None} if make is _jumps else {"keep": 2}
+    processor, other = _run(make(), **options), _run(make(), seed=1, **options)
+    with forced(True):
+        accelerator = _run(make(), **options)
+    for name in ("mean", "variance", "stderr"):
+        np.testing.assert_allclose(getattr(accelerator, name)["p"], getattr(processor, name)["p"], rtol=2e-5, atol=2e-6)
+    if processor.kept is not None:
+        np.testing.assert_allclose(accelerator.kept, processor.kept, atol=1e-4)
+    # In other blocks, on another device: runs of one problem.
+    assert accelerator.merge(other).trajectories == 6000
+
+
+class _Pilot(Exception):
+    """Of a pilot that is not made: trajectories side by side."""
+
+
+def test_a_pilot_costs_what_it_is_made_of(monkeypatch):
+    def refuse(task, problem, *others):
+        raise _Pilot(problem.block)
+
+    monkeypatch.setattr(planning, "sample_of", refuse)
+    with forced(True), pytest.raises(_Pilot, match="^2048$"):
+        # A function has no mean map, so that pilots choose the step.
+        _run(trajectories=100_000, dt=None, observables={"f": _fourth_power})
+
+
+def _fourth_power(psi):
+    return jax.numpy.abs(psi[0]) ** 4
+
+
+def test_a_device_without_memory_says_how_many_fit(monkeypatch):
+    monkeypatch.setattr(devices, "memory_of", lambda device: 2**20)
+    with forced(True):
+        with pytest.raises(ValueError, match="^trajectories: expected blocks that the device has memory for") as told:
+            _run(trajectories=100_000)
+        found = re.search(
+            r"one of 131072 takes .* GiB of .*, in which (\d+) fit. Run at most (\d+) at", str(told.value)
+        )
+        assert found is not None and int(found[2]) <= int(found[1]) < 131_072
+        assert _run(trajectories=int(found[2])).trajectories == int(found[2])
+        monkeypatch.setattr(devices, "memory_of", lambda device: 2**6)
+        with pytest.raises(ValueError, match="in which 0 fit. Take fewer saved times"):
+            _run(trajectories=100_000)
+
+
+SPREAD = """
+import jax, numpy as np, pytest
+import stochq as sq
+from stochq.ensemble.batch import Batch
+used, call = [], Batch.__call__
+def seen(self, *arguments):
+    summaries, failed = call(self, *arguments)
+    used.append(failed.devices())
+    return summaries, failed
+Batch.__call__ = seen
+lower = np.array([[0.0, 0.0], [1.0, 0.0]])
+watched = {"out": sq.measurement.homodyne(lower)}
+equation = sq.models.monitored([[0.0, 0.7], [0.7, 0.0]], watched)
+def run(devices):
+    used.clear()
+    found = sq.simulate(equation, [1.0, 0.0], [0, 0.5, 1], observables={"p": [1.0, 0.0]}, trajectories=15000, dt=0.5,
+                        records=True, devices=devices)
+    return found, len(set().union(*used))
+one, count = run(None)
+assert count == 1
+for devices in (2, 4):
+    found, count = run(devices)
+    assert count == devices
+    for name in ("mean", "variance", "stderr"):
+        np.testing.assert_array_equal(getattr(found, name)["p"], getattr(one, name)["p"])
+    np.testing.assert_array_equal(found.covariance, one.covariance)
+    np.testing.assert_array_equal(found.records["out"], one.records["out"])
+with pytest.raises(ValueError, match="^devices: expected at most 4, as many as JAX sees here .cpu.; got 5"):
+    run(5)
+print("alike")
+"""
+
+
+def test_devices_change_no_number():
+    flags = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=4"
+    environment = os.environ | {"XLA_FLAGS": flags}
+    done = subprocess.run([sys.executable, "-c", SPREAD], capture_output=True, text=True, cwd=ROOT, env=environment)
+    assert done.stdout.strip() == "alike", done.stderr
+
+
+@pytest.mark.parametrize("count", [0, 1.5, "all"])
+def test_devices_are_counted(count):
+    with pytest.raises(ValueError, match="^devices: expected a whole number of at least 1; got"):
+        _run(devices=count)
+
+
+def test_records_of_a_call():
+    assert records_per_call(4, 256, 10_000) == 256
+    with forced(True):
+        assert records_per_call(4, 256, 10_000) == 10_000
+        assert records_per_call(4, 256, 10**6) == 131_072
+        assert records_per_call(4000, 256, 10**6) == 4096
+        assert records_per_call(10**9, 64, 10**6) == 64
+
+
+def test_filters_and_likelihoods_as_on_an_accelerator():
+    watched = sq.measurement.homodyne(LOWERING, efficiency=0.7)
+    equation = sq.models.monitored(HOPPING, {"out": watched})
+    increments = np.random.default_rng(0).normal(size=(600, 5)) * np.sqrt(0.1)
+    record = sq.inference.Record(np.linspace(0.0, 0.5, 6), increments, ["out"])
+
+    def found():
+        filtered = sq.inference.filter(equation, EXCITED, record, observables=P, density=True)
+        total = sq.inference.log_likelihood(equation, EXCITED, record)
+        return filtered.mean["p"], filtered.density, filtered.log_likelihood, total
+
+    processor = found()
+    with forced(True):
+        accelerator = found()
+    for one, other in zip(accelerator, processor, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-12)
+
+
+def test_gradients_as_on_an_accelerator():
+    def last(strength):
+        equation = sq.models.suv(sq.systems.levels(HOPPING), strength=strength)
+        return sq.expectations(equation, EXCITED, TIMES, observables=P, trajectories=3000, dt=0.5)["p"][-1]
+
+    processor = jax.value_and_grad(last)(0.8)
+    with forced(True):
+        accelerator = jax.value_and_grad(last)(0.8)
+    np.testing.assert_allclose(accelerator, processor, rtol=1e-5)
