@@ -35,9 +35,9 @@ _DENSE_GAIN = 8.0
 _CLOSED, _EXPONENTIAL = 100.0, 12.0
 # The splitting per radian of the fastest element: many short calls however small ρ is, and the elements of ρ, which
 # memory holds up more than the products between bases do. The Runge-Kutta method: applications per radian.
-_SPLIT_RADIAN, _SPLIT_ELEMENT, _ODE_PER_RADIAN = 4e6, 1000.0, 12.0
+_SPLIT_RADIAN, _SPLIT_ELEMENT, _ODE_PER_RADIAN = 2e6, 500.0, 12.0
 # A call that has nothing to do.
-_CALLS = {"closed-form": 1e7, "liouvillian": 2e7, "split": 8e7, "ode": 8e7, "none": np.inf}
+_CALLS = {"closed-form": 1e7, "liouvillian": 2e7, "split": 4e7, "ode": 8e7, "none": np.inf}
 _ENSEMBLE_CALL = 6e7
 # Where pilots choose the step, each is run at several steps.
 _PILOT_RUNS = 2.0
@@ -83,8 +83,8 @@ def cost_hint(equation: Equation, times: ArrayLike, *, trajectories: int, steps:
       "ode"          O(ωt) times O(d²) for each banded or diagonal operator and O(d³) for each dense one;
     an ensemble trajectories × steps × (random numbers + O(d), or O(d²) where a step holds a dense matrix), the pilots
     that choose a step included, and both something for the call itself. Counted operations, whose constants were
-    fitted to measured calls on two cores (`python -m benchmarks crossover`, five models, d = 2 to 4096): four ratios
-    in five are right to a factor of 3 there, nearly all to 10. Levels that stay empty are counted although adaptive
+    fitted to measured calls on two cores (`python -m benchmarks crossover`, five models, d = 2 to 4096): three ratios
+    in four are right to a factor of 3 there, nearly all to 10. Levels that stay empty are counted although adaptive
     methods do not feel them: beyond some hundred levels the master equation may be faster than estimated. Only averages
     linear in ρ can be had from either: single runs, records and nonlinear quantities need trajectories.
 
