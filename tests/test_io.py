@@ -150,7 +150,7 @@ def test_other_files_are_refused(tmp_path):
 
 
 def test_a_later_format_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(io, "VERSION", io.VERSION + 1)
+    monkeypatch.setattr(io.write, "VERSION", io.VERSION + 1)
     path = io.save(make_result(), tmp_path / "result.nc")
     monkeypatch.undo()
     with pytest.raises(ValueError, match="Upgrade stochq"):

@@ -1,0 +1,104 @@
+"""Results on disk: netCDF files through xarray, which is imported only when one is written or read."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from stochq.ensemble.result import EnsembleResult
+from stochq.files import check_replaceable, replace_file
+from stochq.io.layout import FORMAT, Curves
+from stochq.io.read import curves_from_dataset, from_dataset, record_from_dataset
+from stochq.io.write import to_dataset
+from stochq.measurement import Record
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+Contents = TypeVar("Contents")
+
+
+def save(result: EnsembleResult, path: str | os.PathLike[str], curves: Curves | None = None) -> Path:
+    """Write the result as netCDF. The file appears whole or not at all, and replaces an earlier result only.
+
+    Args:
+        result: what is saved; one of an interrupted run does not replace one of a run that came to its end.
+        path: the file; folders are made, symbolic links are followed.
+        curves: what a picture shows beside the ensemble.
+
+    Returns: the path.
+
+    Raises: FileExistsError if something else stands there, OSError if it cannot be written; either leaves what was
+        there before.
+    """
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    target = check_target(path)
+    if result.info.get("interrupted") and target.exists() and not _is_interrupted(target):
+        raise FileExistsError(
+            f"{path}: the result of an interrupted run does not replace that of a run that came to its end. "
+            "Give another name, or remove the file first."
+        )
+    # Made in memory: where a disk is full, HDF5 ends the process.
+    content = to_dataset(result, curves).to_netcdf(engine="h5netcdf")
+    replace_file(target, lambda aside: aside.write_bytes(content))
+    return Path(path)
+
+
+def check_target(path: str | os.PathLike[str]) -> Path:
+    """The file to which a result saved as `path` is written. Raises: OSError if none can be."""
+    return check_replaceable(path, "result", is_result)
+
+
+def is_result(path: str | os.PathLike[str]) -> bool:
+    """Whether a file is a result that this library saved."""
+    return _header(path) is not None
+
+
+def _is_interrupted(path: str | os.PathLike[str]) -> bool:
+    return bool((_header(path) or {}).get("info", {}).get("interrupted"))
+
+
+def _header(path: str | os.PathLike[str]) -> dict[str, Any] | None:
+    """What a saved result says of itself, None for other files. Reads nothing else of it."""
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            return json.loads(str(file.attrs["header"])) if file.attrs.get("format") == FORMAT else None
+    except (OSError, KeyError, ValueError):
+        return None
+
+
+def load(path: str | os.PathLike[str]) -> EnsembleResult:
+    """Read a result written by `save`.
+
+    Raises: FileNotFoundError if there is no such file, ValueError if it is not a result of this library.
+    """
+    return _read(path, from_dataset)
+
+
+def load_curves(path: str | os.PathLike[str]) -> Curves:
+    """Read the curves saved beside a result; empty where there are none. Raises: as `load`."""
+    return _read(path, curves_from_dataset)
+
+
+def _read(path: str | os.PathLike[str], convert: Callable[["xr.Dataset"], Contents]) -> Contents:
+    import xarray as xr
+
+    source = Path(path)
+    if not source.is_file():
+        raise FileNotFoundError(f"path: expected a file written by stochq; there is none at {source}.")
+    try:
+        dataset = xr.load_dataset(source, engine="h5netcdf", decode_times=False)
+        return convert(dataset)
+    except (OSError, KeyError, ValueError, TypeError) as error:
+        raise ValueError(f"path: expected a netCDF file written by stochq; {source} is not one: {error}") from error
+
+
+def load_record(path: str | os.PathLike[str]) -> Record | None:
+    """The record in a file that `save` or `Record.to_xarray().to_netcdf` wrote; None in a result without one.
+
+    Raises: as `load`.
+    """
+    return _read(path, record_from_dataset)

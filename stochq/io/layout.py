@@ -1,0 +1,18 @@
+"""How a result lies in a netCDF file: the marks of the format, and what may lie beside the ensemble."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+FORMAT, RECORD_FORMAT = "stochq ensemble", "stochq record"
+VERSION = 1
+STATISTICS = ("mean", "stderr", "variance")
+SHAPES = ("skewness", "kurtosis")
+
+
+@dataclass(frozen=True)
+class Curves:
+    """What a picture shows beside the ensemble: the exact curves, (time,), by observable."""
+
+    exact: Mapping[str, np.ndarray] = field(default_factory=dict)
