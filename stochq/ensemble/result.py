@@ -1,16 +1,15 @@
 """What a run returns: means with their standard errors, and all that is needed to judge, save and continue them."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stochq.ensemble.statistics import Moments, Statistic, excess_kurtosis, merged_moments, skewness
+from stochq.ensemble.merging import merged
+from stochq.ensemble.statistics import Statistic
 from stochq.measurement import Clicks, ClicksByName, Record
-from stochq.real_parts import by_observable, in_rows, row_names
+from stochq.real_parts import in_rows, row_names
 
 if TYPE_CHECKING:
     import matplotlib.figure
@@ -160,45 +159,7 @@ class EnsembleResult:
 
         Raises ValueError when the runs differ in anything but seed and trajectories, or share trajectories.
         """
-        _check_mergeable(self, other)
-        total = self.trajectories + other.trajectories
-        mean, variance, stderr = {}, {}, {}
-        summaries = _merged_summaries(self, other)
-        one, two = self.in_real_rows(), other.in_real_rows()
-        ranges = sorted(self.ranges + other.ranges)
-        rows = np.concatenate([_rows_among(self, ranges), _rows_among(other, ranges)])
-        order = np.argsort(rows)
-        moments = {
-            row: merged_moments(_moments(one, row), _moments(two, row)) for row in one.kurtosis if row in two.kurtosis
-        }
-        for row in one.mean:
-            mean[row], variance[row] = _pool(one, two, row, [one.variance[row], two.variance[row]])
-            _, effective = _pool(one, two, row, [run.trajectories * run.stderr[row] ** 2 for run in (one, two)])
-            stderr[row] = np.sqrt(effective / total)
-        return replace(
-            self,
-            mean=by_observable(mean, self.mean),
-            variance=by_observable(variance, self.mean),
-            stderr=by_observable(stderr, self.mean),
-            skewness=by_observable({row: skewness(each) for row, each in moments.items()}, self.skewness),
-            kurtosis=by_observable({row: excess_kurtosis(each) for row, each in moments.items()}, self.kurtosis),
-            trajectories=total,
-            failed=self.failed + other.failed,
-            ranges=ranges,
-            covariance=_pool_covariance(self, other),
-            statistics={name: statistic.finish(total) for name, (statistic, total) in summaries.items()},
-            summaries=summaries,
-            kept=_kept_of_both(self, other, self.kept, other.kept, order),
-            kept_values=_kept_values_of_both(self, other, order),
-            kept_rows=rows[order],
-            records=_merged_records(self, other),
-            clicks=_merged_clicks(self, other),
-            density=_weighted(self, other, self.density, other.density),
-            histograms={
-                name: (edges, counts + other.histograms[name][1]) for name, (edges, counts) in self.histograms.items()
-            },
-            info=_merged_info(self.info, other.info),
-        )
+        return merged(self, other)
 
     def to_xarray(self) -> "xarray.Dataset":
         """The result as an xarray Dataset with dimensions time and observable."""
@@ -265,152 +226,3 @@ def _why_no_clicks(result: EnsembleResult) -> str:
     if result.records is None:
         return "no times of clicks were kept, as records were not asked for; simulate with records=True"
     return "this run has no counters"
-
-
-# What the parts of a problem are made of, in the words of who runs it.
-PARTS = {
-    "loop": "the scheme, antithetic pairs or conditional",
-    "frame": "the equation",
-    "grid": "times or dt",
-    "psi0": "psi0",
-    "read": "the observables",
-    "statistics": "the statistics of states or the number of times and observables",
-}
-
-
-def _different_parts(a: Mapping[str, str], b: Mapping[str, str]) -> str:
-    """Which parts of two problems differ, in words; empty where none does."""
-    names = [name for name in {**a, **b} if a.get(name) != b.get(name)]
-    return ", ".join(PARTS.get(name, name) for name in names)
-
-
-def _check_mergeable(a: EnsembleResult, b: EnsembleResult) -> None:
-    different = _different_parts(a.fingerprint, b.fingerprint) if a.precision == b.precision else "precision"
-    if different:
-        raise ValueError(
-            f"merge: expected two runs of one problem; these differ in {different}. Run both with the same arguments "
-            "but seed and trajectories."
-        )
-    for seed, start, stop in a.ranges:
-        for other_seed, other_start, other_stop in b.ranges:
-            if seed == other_seed and max(start, other_start) < min(stop, other_stop):
-                raise ValueError(
-                    f"merge: trajectories {max(start, other_start)} to {min(stop, other_stop) - 1} of seed {seed} are "
-                    "in both runs; counting them twice would understate the error. Run with another seed."
-                )
-
-
-def _moments(run: EnsembleResult, row: str) -> Moments:
-    """The moments of a real row that its errors, skewness and kurtosis tell of."""
-    count = float(run.samples)
-    squares = run.stderr[row] ** 2 * count * (count - 1)
-    cubes = run.skewness[row] * squares**1.5 / np.sqrt(count)
-    return Moments(count, run.mean[row], squares, cubes, (run.kurtosis[row] + 3) * squares**2 / count)
-
-
-def _merged_summaries(a: EnsembleResult, b: EnsembleResult) -> dict[str, tuple[Statistic, Any]]:
-    for name in {**a.statistics, **b.statistics}:
-        if name not in a.summaries or name not in b.summaries:
-            raise ValueError(
-                f"merge: expected runs of this process with the statistic {name!r}, whose summary no file holds; "
-                "got one without it or that was loaded. Merge before saving, or drop the statistics of both: "
-                "dataclasses.replace(result, statistics={}, summaries={})."
-            )
-    return {
-        name: (statistic, statistic.merge(total, b.summaries[name][1]))
-        for name, (statistic, total) in a.summaries.items()
-        if name in a.statistics
-    }
-
-
-# What is said in `info` of the trajectories of one run alone.
-_OF_ONE_RUN = ("tolerance", "reached", "decided_by")
-
-
-def _merged_info(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, Any]:
-    info = {key: value for key, value in a.items() if key in b and b[key] == value and key not in _OF_ONE_RUN}
-    info["interrupted"] = False
-    if "seconds" in a and "seconds" in b:
-        info["seconds"] = a["seconds"] + b["seconds"]
-    return info
-
-
-def _pool(
-    a: EnsembleResult, b: EnsembleResult, name: str, variances: list[np.ndarray]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and variance over both."""
-    total = a.trajectories + b.trajectories
-    shift = b.mean[name] - a.mean[name]
-    squares = variances[0] * (a.trajectories - 1) + variances[1] * (b.trajectories - 1)
-    squares = squares + shift**2 * a.trajectories * b.trajectories / total
-    return a.mean[name] + shift * b.trajectories / total, squares / (total - 1)
-
-
-def _pool_covariance(a: EnsembleResult, b: EnsembleResult) -> np.ndarray | None:
-    if a.covariance is None or b.covariance is None or a.covariance_points != b.covariance_points:
-        return None
-    total = a.trajectories + b.trajectories
-    first, second = in_rows(a.mean), in_rows(b.mean)
-    shift = np.array([second[row][index] - first[row][index] for row, index in a.covariance_points])
-    squares = a.covariance * (a.trajectories - 1) + b.covariance * (b.trajectories - 1)
-    return (squares + np.outer(shift, shift) * a.trajectories * b.trajectories / total) / (total - 1)
-
-
-def _weighted(
-    a: EnsembleResult, b: EnsembleResult, first: np.ndarray | None, second: np.ndarray | None
-) -> np.ndarray | None:
-    if first is None or second is None:
-        return None
-    return (a.trajectories * first + b.trajectories * second) / (a.trajectories + b.trajectories)
-
-
-def _merged_records(a: EnsembleResult, b: EnsembleResult) -> Record | None:
-    """Records in the order of the ranges of trajectories."""
-    if a.records is None or b.records is None:
-        return None
-    rows: dict[tuple[int, int, int], np.ndarray] = {}
-    for run, record in ((a, a.records), (b, b.records)):
-        begins = np.cumsum([0, *(stop - start for _, start, stop in run.ranges)])
-        for part, first, last in zip(run.ranges, begins[:-1], begins[1:], strict=True):
-            rows[part] = record.increments[first:last]
-    increments = np.concatenate([rows[part] for part in sorted(rows)])
-    return Record.of_run(a.records.times, increments, a.records.names, a.records.kinds, a.records.fed_back)
-
-
-def _merged_clicks(a: EnsembleResult, b: EnsembleResult) -> dict[str, Clicks]:
-    """Clicks in the order of the ranges of trajectories."""
-    return {name: _merged_counter(a, b, a.clicks[name], b.clicks[name]) for name in a.clicks if name in b.clicks}
-
-
-def _merged_counter(a: EnsembleResult, b: EnsembleResult, first: Clicks, second: Clicks) -> Clicks:
-    parts: dict[tuple[int, int, int], Clicks] = {}
-    for run, clicks in ((a, first), (b, second)):
-        begins = np.cumsum([0, *(stop - start for _, start, stop in run.ranges)])
-        for part, begin, end in zip(run.ranges, begins[:-1], begins[1:], strict=True):
-            parts[part] = clicks.part(int(begin), int(end))
-    ordered = [parts[part] for part in sorted(parts)]
-    return reduce(Clicks.joined, ordered)
-
-
-def _rows_among(run: EnsembleResult, ranges: list[tuple[int, int, int]]) -> np.ndarray:
-    """The rows of a run's kept states among all ranges of trajectories, of which its own are some."""
-    begins, new_begins = (np.cumsum([0, *(stop - start for _, start, stop in parts)]) for parts in (run.ranges, ranges))
-    moved = new_begins[[ranges.index(part) for part in run.ranges]] - begins[:-1]
-    return run.kept_rows + moved[np.searchsorted(begins, run.kept_rows, side="right") - 1]
-
-
-def _kept_of_both(
-    a: EnsembleResult, b: EnsembleResult, first: np.ndarray | None, second: np.ndarray | None, order: np.ndarray
-) -> np.ndarray | None:
-    """What is kept of both in this order; None where one that keeps trajectories lacks it."""
-    parts = [part for run, part in ((a, first), (b, second)) if len(run.kept_rows)]
-    given = [part for part in parts if part is not None]
-    return np.concatenate(given)[order] if given and len(given) == len(parts) else None
-
-
-def _kept_values_of_both(a: EnsembleResult, b: EnsembleResult, order: np.ndarray) -> dict[str, np.ndarray]:
-    found = {
-        name: _kept_of_both(a, b, a.kept_values.get(name), b.kept_values.get(name), order)
-        for name in {**a.kept_values, **b.kept_values}
-    }
-    return {name: values for name, values in found.items() if values is not None}
