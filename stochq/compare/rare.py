@@ -62,7 +62,7 @@ def left_out(
     }
     none = [(row, index) for row, index in known if 0 < index < first.get(row, 0)]
     times = {row: sorted(index for name, index in few + none if name == row) for row in first}
-    return {row: own for row, own in times.items() if own}
+    return {row: indices for row, indices in times.items() if indices}
 
 
 def told(left: Mapping[str, list[int]], times: np.ndarray) -> list[str]:
