@@ -17,14 +17,15 @@ import numpy as np
 from jax import lax
 from jax.scipy.linalg import expm
 
-from stochq.arrays import Array, Number, is_concrete
+from stochq.arrays import Array, is_concrete
 from stochq.equation import Equation, as_equation
 from stochq.exact.action import pack, packed_generator, unpack
+from stochq.exact.lines import Counter, Current, quadrature_offsets
 from stochq.exact.liouvillian import LARGEST_DIM
 from stochq.exact.steady import steady_state
 from stochq.exact.traced import bases_of
 from stochq.measurement.line import WatchedParts
-from stochq.measurement.record import COLUMNS
+from stochq.measurement.record import column_names
 from stochq.systems.checks import check_number
 
 Pairs = tuple[tuple[str, str], ...]
@@ -79,8 +80,8 @@ def correlations(
     >>> import stochq as sq
     >>> lowering = np.array([[0.0, 0.0], [1.0, 0.0]])
     >>> atom = sq.models.monitored([[0.0, 1.0], [1.0, 0.0]], {"x": sq.measurement.homodyne(lowering)})
-    >>> found = correlations(atom, [0, 1, 200], interval=0.1)
-    >>> [round(float(value), 3) for value in found["x*x"]]
+    >>> values = correlations(atom, [0, 1, 200], interval=0.1)
+    >>> [round(float(value), 3) for value in values["x*x"]]
     [10.874, 0.846, 0.0]
     """
     equation = _checked(as_equation(equation))
@@ -100,8 +101,8 @@ def correlations(
         # Refuses equations with several steady states.
         steady_state(equation)
     with jax.enable_x64(bool(numbers) or jax.config.jax_enable_x64):
-        means, found = _correlations(equation, _parts(equation), float(interval), tuple(checked.tolist()))
-        return _by_name(chosen, names, means, found)
+        means, values = _correlations(equation, _parts(equation), float(interval), tuple(checked.tolist()))
+        return _by_name(chosen, names, means, values)
 
 
 def checked_lags(lags: Iterable[int]) -> np.ndarray:
@@ -128,11 +129,11 @@ def checked_pairs(columns: tuple[str, ...], pairs: Iterable[tuple[str, str]] | N
     return chosen
 
 
-def _by_name(pairs: Pairs, columns: tuple[str, ...], means: jax.Array, found: jax.Array) -> dict[str, jax.Array]:
+def _by_name(pairs: Pairs, columns: tuple[str, ...], means: jax.Array, values: jax.Array) -> dict[str, jax.Array]:
     """Means (C,) of the columns in the pairs and correlations (L, C, C), earlier column first, by their names."""
-    place = {name: index for index, name in enumerate(columns)}
-    named = {name: means[place[name]] for pair in pairs for name in pair}
-    return named | {f"{first}*{second}": found[:, place[first], place[second]] for first, second in pairs}
+    index = {name: number for number, name in enumerate(columns)}
+    named = {name: means[index[name]] for pair in pairs for name in pair}
+    return named | {f"{first}*{second}": values[:, index[first], index[second]] for first, second in pairs}
 
 
 def _checked(equation: Equation) -> Equation:
@@ -154,11 +155,9 @@ def _checked(equation: Equation) -> Equation:
 
 
 def _column_names(equation: Equation) -> tuple[str, ...]:
-    """The names of the real columns, in the order of `_columns`."""
-    found: list[str] = []
-    for line in equation.lines:
-        found += [line.name] if equation.record_kind(line) != "heterodyne" else [f"{line.name}:1", f"{line.name}:2"]
-    return tuple(found)
+    """The names of the real columns, in the order of `_signals`."""
+    lines = equation.lines
+    return tuple(name for line in lines for name in column_names(line.name, equation.record_kind(line)))
 
 
 def _parts(equation: Equation) -> WatchedParts:
@@ -171,45 +170,33 @@ def _parts(equation: Equation) -> WatchedParts:
         ) from None
 
 
-def _columns(equation: Equation, parts: WatchedParts, rho: jax.Array, interval: float) -> _Columns:
-    """The columns of all records in the steady state ρ (dim, dim)."""
-    places = {True: 0, False: 0}
-    after, rows, shot = [], [], []
+def _signals(equation: Equation, parts: WatchedParts, interval: float) -> list[Current | Counter]:
+    """The real columns of all records, in their order: mean currents, and counts in a bin."""
+    watched, counted = iter(parts.watched), zip(parts.counted, parts.dark, strict=True)
+    signals: list[Current | Counter] = []
     for line in equation.lines:
         kind = equation.record_kind(line)
+        if kind == "counting":
+            signals += [Counter(*next(counted), interval)]
+            continue
         detector = equation.detectors[line.detector] if line.detector >= 0 else None
-        for number in range(COLUMNS[kind]):
-            place = places[kind == "counting"]
-            places[kind == "counting"] += 1
-            if kind == "counting":
-                moved, measured = _counted(parts, place, rho)
-                moved, measured = interval * moved, interval * measured
-                noise = jnp.sum(pack(measured) * pack(rho))
-            else:
-                scale, offset = (1.0, 0.0) if detector is None else (detector.scale, detector.drift)
-                # The offset of a heterodyne record is one of Z = (Y₁ − iY₂)/√2.
-                offset = offset if kind == "homodyne" else (np.sqrt(2) * offset, 0.0)[number]
-                moved, measured = _current(parts.watched[place], scale, offset, rho)
-                noise = jnp.asarray(scale) ** 2 / interval
-            after.append(pack(moved).reshape(-1))
-            rows.append(pack(measured).reshape(-1))
-            shot.append(noise)
-    return _Columns(jnp.stack(after, axis=1), jnp.stack(rows), jnp.stack(shot))
+        scale, drift = (1.0, 0.0) if detector is None else (detector.scale, detector.drift)
+        signals += [Current(next(watched), scale, offset) for offset in quadrature_offsets(kind, drift)]
+    return signals
 
 
-def _current(operator: Array, scale: Number, offset: Number, rho: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """s(cρ + ρc†) + oρ, and s(c + c†) + o."""
-    operator = jnp.asarray(operator)
-    half = operator @ rho
-    identity = jnp.eye(len(operator))
-    return scale * (half + half.conj().T) + offset * rho, scale * (operator + operator.conj().T) + offset * identity
+def _columns(equation: Equation, parts: WatchedParts, rho: jax.Array, interval: float) -> _Columns:
+    """The columns of all records in the steady state ρ (dim, dim)."""
+    signals = _signals(equation, parts, interval)
+    after = jnp.stack([_packed(signal.measured(rho)) for signal in signals], axis=1)
+    rows = jnp.stack([_packed(signal.observable()) for signal in signals])
+    means = rows @ _packed(rho)
+    shot = [jnp.asarray(signal.shot_noise(interval, mean)) for signal, mean in zip(signals, means, strict=True)]
+    return _Columns(after, rows, jnp.stack(shot))
 
 
-def _counted(parts: WatchedParts, place: int, rho: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """LρL† + dρ, and L†L + d, with d the rate of dark counts."""
-    operator, dark = jnp.asarray(parts.counted[place]), jnp.asarray(parts.dark[place])
-    identity = jnp.eye(len(operator))
-    return operator @ rho @ operator.conj().T + dark * rho, operator.conj().T @ operator + dark * identity
+def _packed(hermitian: Array) -> jax.Array:
+    return pack(jnp.asarray(hermitian)).reshape(-1)
 
 
 @eqx.filter_jit

@@ -3,28 +3,60 @@
 from collections.abc import Collection
 from typing import NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import ArrayLike
+from stochq.arrays import Array, ArrayLike, Number
 from stochq.equation import Equation
 from stochq.exact.inputs import operator_matrix
+from stochq.measurement.line import Line
+from stochq.measurement.record import Kind, column_names
 
 
 class Current(NamedTuple):
-    """A real record I = s⟨c + c†⟩ + o + noise: c (dim, dim), s and o."""
+    """A real record I = s⟨c + c†⟩ + o + noise: c (dim, dim), s and o. Any of them may be traced."""
 
-    operator: np.ndarray
-    scale: float = 1.0
-    offset: float = 0.0
+    operator: Array
+    scale: Number = 1.0
+    offset: Number = 0.0
 
-    def measured(self, rho: np.ndarray) -> np.ndarray:
+    def measured(self, rho: Array) -> Array:
         """E[I ρ'] over the noise of the moment, ρ' the state after it: s(cρ + ρc†) + oρ."""
         after = self.operator @ rho
         return self.scale * (after + after.conj().T) + self.offset * rho
 
-    def observable(self) -> np.ndarray:
+    def observable(self) -> Array:
         """The operator whose mean is that of the record."""
         return self.scale * (self.operator + self.operator.conj().T) + self.offset * np.eye(len(self.operator))
+
+    def shot_noise(self, interval: float, mean: Array) -> Array:
+        """What noise adds to the mean square of the current's mean over an interval."""
+        return jnp.asarray(self.scale) ** 2 / interval
+
+
+class Counter(NamedTuple):
+    """Clicks within a time `width`, at the rate ⟨L†L⟩ + d: L (dim, dim), d of dark counts. Any may be traced."""
+
+    operator: Array
+    dark: Number
+    width: Number
+
+    def measured(self, rho: Array) -> Array:
+        """E[N ρ'] for short widths, ρ' the state after a click: (LρL† + dρ)·width."""
+        return self.width * (self.operator @ rho @ self.operator.conj().T + self.dark * rho)
+
+    def observable(self) -> Array:
+        """The operator whose mean is that of the number of clicks."""
+        return self.width * (self.operator.conj().T @ self.operator + self.dark * np.eye(len(self.operator)))
+
+    def shot_noise(self, interval: float, mean: Array) -> Array:
+        """What noise adds to the mean square of clicks in an interval with this mean: Poisson's variance."""
+        return mean
+
+
+def quadrature_offsets(kind: Kind | None, offset: Number) -> tuple[Number, ...]:
+    """The offset of each real column; that of a heterodyne record is one of Z = (Y₁ − iY₂)/√2."""
+    return (np.sqrt(2) * offset, 0.0) if kind == "heterodyne" else (offset,)
 
 
 def current_of(equation: Equation, argument: str, value: str | ArrayLike, t: float) -> Current:
@@ -62,30 +94,25 @@ def _one_of(known: Collection[str]) -> str:
 
 def _currents(equation: Equation, t: float) -> dict[str, Current]:
     """The real records by their names, those of a complex one as "name:1" and "name:2"."""
-    found: dict[str, Current] = {}
+    currents: dict[str, Current] = {}
+    for line in equation.lines:
+        kind = equation.record_kind(line)
+        if kind != "counting":
+            currents |= zip(column_names(line.name, kind), _currents_of(equation, line, t), strict=True)
+    return currents
+
+
+def _currents_of(equation: Equation, line: Line, t: float) -> list[Current]:
+    """The real columns of one record of currents."""
     if not equation.detectors:
-        for line in equation.lines:
-            channel = equation.channels[line.sources[0][0]]
-            variants = channel.law.variants if channel.law.name in ("real", "complex") else ()
-            operators = [Current(factor * _source(equation, *line.sources[0], t)) for factor in variants]
-            found |= _named(line.name, operators)
-    for line in equation.lines if equation.detectors else ():
-        detector = equation.detectors[line.detector]
-        scale, offset = float(detector.scale), float(detector.drift)
-        if detector.kind == "homodyne":
-            found[line.name] = Current(np.asarray(detector.watched(t)[0]), scale, offset)
-        if detector.kind == "heterodyne":
-            # An offset of Z = (Y₁ − iY₂)/√2 that is real is one of Y₁.
-            offsets = (np.sqrt(2) * offset, 0.0)
-            pairs = zip(detector.watched(t), offsets, strict=True)
-            found |= _named(line.name, [Current(np.asarray(one), scale, drift) for one, drift in pairs])
-    return found
-
-
-def _named(name: str, currents: list[Current]) -> dict[str, Current]:
-    if len(currents) == 1:
-        return {name: currents[0]}
-    return {f"{name}:{number}": current for number, current in enumerate(currents, 1)}
+        channel = equation.channels[line.sources[0][0]]
+        return [Current(factor * _source(equation, *line.sources[0], t)) for factor in channel.law.variants]
+    detector = equation.detectors[line.detector]
+    offsets = quadrature_offsets(detector.kind, float(detector.drift))
+    return [
+        Current(np.asarray(operator), float(detector.scale), offset)
+        for operator, offset in zip(detector.watched(t), offsets, strict=True)
+    ]
 
 
 def _counters(equation: Equation) -> dict[str, np.ndarray]:
@@ -94,16 +121,16 @@ def _counters(equation: Equation) -> dict[str, np.ndarray]:
         lines = [line for line in equation.lines if equation.channels[line.sources[0][0]].law.name == "jump"]
         constant = [line for line in lines if not equation.channels[line.sources[0][0]].time_dependent]
         return {line.name: _source(equation, *line.sources[0], 0.0)[None] for line in constant}
-    found = {}
+    operators = {}
     for line in equation.lines:
         detector = equation.detectors[line.detector]
         if detector.kind == "counting":
-            operators = [operator_matrix(line.name, one, equation.dim) for one in detector.sources()]
-            found[line.name] = np.stack(operators)
-    return found
+            sources = [operator_matrix(line.name, one, equation.dim) for one in detector.sources()]
+            operators[line.name] = np.stack(sources)
+    return operators
 
 
-def _source(equation: Equation, place: int, operator: int, t: float) -> np.ndarray:
+def _source(equation: Equation, index: int, operator: int, t: float) -> np.ndarray:
     """An operator (dim, dim) of a channel at time t, in the given basis."""
-    channel = equation.channels[place]
+    channel = equation.channels[index]
     return np.asarray(equation.in_given_basis(channel, np.asarray(channel.operators_at(t)[operator])))

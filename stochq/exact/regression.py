@@ -143,9 +143,9 @@ def record_correlation(
     equation = as_equation(equation)
     check_number("time", time)
     earlier = current_of(equation, "first", first, time)
-    name, given = ("first", first) if second is None else ("second", second)
+    name, watched = ("first", first) if second is None else ("second", second)
     lags = check_lags(lags)
     start = earlier.measured(initial_density(psi0_or_rho0, equation.dim))
     moments = time + lags if equation.time_dependent else [time]
-    later = np.stack([current_of(equation, name, given, float(t)).observable() for t in moments])
-    return _traces(equation, start, later, lags, float(time)).real
+    later = np.stack([current_of(equation, name, watched, float(t)).observable() for t in moments])
+    return _traces(equation, np.asarray(start), later, lags, float(time)).real

@@ -164,8 +164,8 @@ def make_steps(
     plan = (jnp.arange(_MOST_STEPS), steps.starts, steps.lengths, last)
     chunks = jax.tree.map(lambda array: array.reshape(-1, _CHUNK), plan)
     values = lax.scan(chunk, start, chunks)[1].reshape(_MOST_STEPS, *nothing.shape)
-    found = jnp.concatenate([initial[None], values[steps.ends]])
-    return jnp.where(steps.finished, found, jnp.nan)
+    reached = jnp.concatenate([initial[None], values[steps.ends]])
+    return jnp.where(steps.finished, reached, jnp.nan)
 
 
 def _coefficients(name: str, dtype: np.dtype) -> np.ndarray:

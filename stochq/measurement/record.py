@@ -20,6 +20,11 @@ _HALF = np.sqrt(0.5)
 _MOST_TOLD = 8
 
 
+def column_names(name: str, kind: Kind) -> tuple[str, ...]:
+    """The name of each real column of a record: "name:1" and "name:2" for the two of heterodyne detection."""
+    return (name,) if COLUMNS[kind] == 1 else (f"{name}:1", f"{name}:2")
+
+
 @final
 class Record:
     r"""What the detectors of an experiment, real or simulated, wrote down: increments ∫dY over intervals of time.
@@ -111,10 +116,8 @@ class Record:
     @property
     def columns(self) -> tuple[str, ...]:
         """The name of each real column, "name:1" and "name:2" for the two of heterodyne detection."""
-        found: list[str] = []
-        for name, kind in zip(self.names, self.kinds, strict=True):
-            found += [name] if COLUMNS[kind] == 1 else [f"{name}:1", f"{name}:2"]
-        return tuple(found)
+        pairs = zip(self.names, self.kinds, strict=True)
+        return tuple(column for name, kind in pairs for column in column_names(name, kind))
 
     def __len__(self) -> int:
         """How many records there are."""
