@@ -10,10 +10,10 @@ import numpy as np
 from stochq.arrays import ArrayLike, check_numbers
 from stochq.equation import Equation
 from stochq.inference.coordinates import near
-from stochq.inference.data import read_data
 from stochq.inference.emitted import check_derivatives, quantum_information
 from stochq.inference.fit import checked_parameters
 from stochq.inference.linearized import linearized
+from stochq.inference.measured import read_data
 from stochq.inference.records import Layout, scores_of
 from stochq.inference.result import flat, number, parameter_names
 from stochq.inference.sampling import sample_records

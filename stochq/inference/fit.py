@@ -11,8 +11,8 @@ import numpy as np
 from stochq.arrays import check_numbers
 from stochq.inference.checkpoint import Checkpoint, Log
 from stochq.inference.coordinates import read_bounds, read_priors
-from stochq.inference.data import read_data
 from stochq.inference.linearized import linearized
+from stochq.inference.measured import read_data
 from stochq.inference.minimize import Minimum, NotFinite, Show, check_start, descend, gauss_newton
 from stochq.inference.outcome import fit_from
 from stochq.inference.problem import Means, Objective, Problem
