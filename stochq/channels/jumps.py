@@ -68,8 +68,8 @@ class BandJumps(Jumps):
     bands (K, bands, dim), offsets: as of `BandedOperators`; rates: the diagonals of L_k†L_k, (K, dim).
     """
 
-    bands: Any
-    rates: Any
+    bands: Array
+    rates: Array
     offsets: tuple[int, ...] = eqx.field(static=True)
 
     @property
@@ -91,7 +91,7 @@ class BandJumps(Jumps):
 class DiagonalJumps(Jumps):
     """Of L_k = diag(F_k). matrix: F (K, dim), real."""
 
-    matrix: Any
+    matrix: Array
 
     @property
     def count(self) -> int:
@@ -109,7 +109,7 @@ class DiagonalJumps(Jumps):
 class ProjectionJumps(Jumps):
     """Of L_k = √rate_k |k⟩⟨k|: to |k⟩ at the rate rate_k |ψ_k|². rates: (dim,)."""
 
-    rates: Any
+    rates: Array
 
     @property
     def count(self) -> int:
@@ -131,7 +131,7 @@ class ArrivalJumps(Jumps):
     """
 
     channel: Any
-    cumulative: Any
+    cumulative: Array | None
 
     @property
     def count(self) -> int:
@@ -156,8 +156,8 @@ class PositionJumps(Jumps):
     profile: r on the grid (points, ...), real and even; cumulative: of r² over the grid, flattened, its last one 1.
     """
 
-    profile: Any
-    cumulative: Any
+    profile: Array
+    cumulative: Array
 
     @property
     def count(self) -> int:
@@ -190,7 +190,7 @@ class PositionJumps(Jumps):
 class KickJumps(Jumps):
     """Of shifts by q levels: from where |ψ|² is, at the rates (dim, dim) of n → m."""
 
-    rates: Any
+    rates: Array
 
     @property
     def count(self) -> int:
@@ -211,7 +211,7 @@ class KickJumps(Jumps):
         return normalized(times_real(amplitude, jnp.take_along_axis(psi, source, axis=0))), kick + (dim - 1)
 
 
-def _from_cumulative(cumulative: Any, uniform: jax.Array) -> jax.Array:
+def _from_cumulative(cumulative: Array, uniform: jax.Array) -> jax.Array:
     """An index j with the chance c_j − c_{j−1}."""
     found = jnp.searchsorted(jnp.asarray(cumulative), uniform, side="left")
     return jnp.minimum(found, len(cumulative) - 1).astype(jnp.int32)
@@ -221,7 +221,7 @@ def _is_level(chosen: jax.Array, psi: jax.Array) -> jax.Array:
     return column(jnp.arange(psi.shape[0], dtype=jnp.int32), psi) == chosen[None]
 
 
-def as_loss(matrix: Any) -> Any:
+def as_loss(matrix: Array) -> Array:
     """A sum of L†L as its diagonal where it is diagonal and may be looked at."""
     if not is_concrete(matrix) or matrix.ndim == 1:
         return matrix

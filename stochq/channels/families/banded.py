@@ -1,6 +1,6 @@
 """Jump operators of which only a few diagonals are not zero."""
 
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, final
 
 import equinox as eqx
 import jax
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 class BandedOperators(Operators):
     """Jump operators with few diagonals: (L_k ψ)_i = Σ_b bands[k, b, i] ψ_{i + offsets[b]}."""
 
-    bands: Any
+    bands: Array
     offsets: tuple[int, ...] = eqx.field(static=True)
 
     def __init__(self, offsets: tuple[int, ...], bands: ArrayLike, basis: Basis | None = None) -> None:
@@ -66,7 +66,7 @@ class BandedOperators(Operators):
 
     def apply_square(self, psi: jax.Array, L_psi: jax.Array) -> jax.Array:
         if self.count == 1:
-            return self.apply_one_adjoint(self.bands[0], L_psi[0])
+            return self.apply_one_adjoint(jnp.asarray(self.bands[0]), L_psi[0])
         return level_sum(jax.vmap(self.apply_one_adjoint)(self.bands, L_psi))[0]
 
     @property

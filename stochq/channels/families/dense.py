@@ -1,6 +1,6 @@
 """Jump operators as dense matrices."""
 
-from typing import Any, final
+from typing import final
 
 import jax
 import jax.numpy as jnp
@@ -19,8 +19,8 @@ from stochq.systems.linear import apply_matrix
 class DenseOperators(Operators):
     """Jump operators as dense matrices (K, dim, dim)."""
 
-    matrices: Any
-    square: Any
+    matrices: Array
+    square: Array
 
     def __init__(self, matrices: ArrayLike, basis: Basis | None = None) -> None:
         check_operators("matrices", matrices)
@@ -76,7 +76,8 @@ class DenseOperators(Operators):
         def add(total: jax.Array, operator: jax.Array) -> tuple[jax.Array, None]:
             return total + operator @ rho @ operator.conj().T, None
 
-        start = -0.5 * (self.square @ rho + rho @ self.square)
+        square = jnp.asarray(self.square)
+        start = -0.5 * (square @ rho + rho @ square)
         return lax.scan(add, start, jnp.asarray(self.matrices))[0]
 
     def operators(self) -> Array:

@@ -1,12 +1,12 @@
 """Diagonal collapse by operators that are written down: a matrix of features."""
 
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, final
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import ArrayLike, Number, as_real, is_concrete, square_root
+from stochq.arrays import Array, ArrayLike, Number, as_real, is_concrete, square_root
 from stochq.channels.families.diagonal import DiagonalCollapse
 from stochq.noise.roots import root
 from stochq.systems.basis import Basis, Given
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 class Features(DiagonalCollapse):
     """L_k = √rate diag(F_k) with real features F, (K, dim)."""
 
-    matrix: Any
-    rate: Any
+    matrix: Array
+    rate: Number
 
     def __init__(self, matrix: ArrayLike, rate: Number = 1.0, basis: Basis | None = None) -> None:
         check_features("matrix", matrix)

@@ -25,11 +25,11 @@ class Kernel(DiagonalCollapse):
     own shape. Actions are dense products on small grids and fast Fourier transforms on large ones.
     """
 
-    spectrum: Any
-    rate: Any
-    peak: Any
-    root_matrix: Any
-    kernel_matrix: Any
+    spectrum: Array
+    rate: Number
+    peak: Number
+    root_matrix: Array | None
+    kernel_matrix: Array | None
 
     def __init__(self, profile: ArrayLike, rate: Number) -> None:
         profile = as_real(profile)

@@ -1,7 +1,7 @@
 """The three parts of K_z (`channels.flows.kraus`) for operators held as matrices or as bands."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -20,9 +20,9 @@ LARGEST_DAMPING = 3.0
 class Terms(NamedTuple):
     """K_z = constant + z·linear + z²·square, or the three states that these parts make of ψ, (dim, *columns)."""
 
-    constant: Any
-    linear: Any
-    square: Any
+    constant: jax.Array
+    linear: jax.Array
+    square: jax.Array
 
 
 def dense_terms(matrices: Array, dt: jax.Array, square: bool) -> jax.Array:

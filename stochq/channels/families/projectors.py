@@ -1,12 +1,12 @@
 """Collapse onto single vectors of a basis, each at its own rate."""
 
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, final
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import ArrayLike, as_real
+from stochq.arrays import Array, ArrayLike, as_real
 from stochq.channels.families.diagonal import DiagonalCollapse
 from stochq.noise.roots import root
 from stochq.systems.basis import Basis, Given
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class Projectors(DiagonalCollapse):
     """L_k = √rate_k |k⟩⟨k|, one for every vector of the basis: SUV (`thermalization` eq. 7)."""
 
-    rates: Any
+    rates: Array
 
     def __init__(self, rates: ArrayLike, basis: Basis | None = None) -> None:
         check_rates("rates", rates, "(dim,)")

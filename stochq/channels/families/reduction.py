@@ -1,12 +1,12 @@
 """Collapse written as Stratonovich does: a drift towards the larger populations and a smooth noise."""
 
-from typing import Any, final
+from typing import final
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import ArrayLike, Number, as_real
+from stochq.arrays import Array, ArrayLike, Number, as_real
 from stochq.channels.channel import Channel
 from stochq.channels.flow import Flow
 from stochq.laws import REAL, Law
@@ -28,9 +28,9 @@ class StratonovichCollapse(Channel):
     they are for any noise with a memory; without a colour ξ is white, the limit of short memories.
     """
 
-    drift_rate: Any
-    coupling: Any
-    matrix: Any
+    drift_rate: Number
+    coupling: Number
+    matrix: Array
 
     def __init__(self, drift: Number, coupling: Number, matrix: ArrayLike, basis: Basis | None = None) -> None:
         check_features("matrix", matrix)

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 class Separable(Transitions):
     """J_μν = A_μ B_ν at O(dim) per step. OQT is A = (α𝒩/ħ)χ, B = 1 (`thermalization` eq. 5)."""
 
-    target: Any
-    source: Any
+    target: Array
+    source: Array | None
 
     def __init__(self, target: ArrayLike, source: ArrayLike | None = None, basis: Basis | None = None) -> None:
         check_rates("target", target, "(dim,)")

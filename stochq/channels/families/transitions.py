@@ -6,7 +6,7 @@ Two normals per level replace dim² Wiener processes exactly in law.
 """
 
 import abc
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, final
 
 import jax
 import jax.numpy as jnp
@@ -118,7 +118,7 @@ class Transitions(Channel):
 class RateMatrix(Transitions):
     """Any rates J_μν of ν → μ, (dim, dim), at O(dim²) per step: Davies generators of thermal baths."""
 
-    matrix: Any
+    matrix: Array
 
     def __init__(self, matrix: ArrayLike, basis: Basis | None = None) -> None:
         check_rates("matrix", matrix, "(dim, dim)")
