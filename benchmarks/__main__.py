@@ -39,6 +39,11 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser("randomness", help="classical tests of the raw random words")
     commands.add_parser("dieharder", help="the same words through dieharder, where that is installed")
     commands.add_parser("gpu", help="share of an accelerator's ceilings; says so where there is none")
+    code = commands.add_parser("gpu-code", help="programs compiled for an H100 without one, and what a step launches")
+    code.add_argument("--only", action="append", default=[], metavar="NAME", help="rows made anew, such as suv-8")
+    code_of = commands.add_parser("gpu-code-of", help="one row of `gpu-code` in this process, as JSON")
+    code_of.add_argument("name")
+    code_of.add_argument("library", choices=("stochq",))
     scale = commands.add_parser("scale", help="one axis of `scaling` in this process, as JSON")
     scale.add_argument("name")
     scale.add_argument("library", choices=("stochq",))
@@ -89,6 +94,8 @@ CALLS = {
     "randomness": ("randomness", "randomness", ()),
     "dieharder": ("dieharder", "dieharder", ()),
     "gpu": ("gpu", "gpu", ()),
+    "gpu-code": ("gpu_code", "gpu_code", ("only",)),
+    "gpu-code-of": ("child", "gpu_code_main", ("name",)),
     "scale": ("child", "scale_main", ("name",)),
     "cross": ("child", "cross_main", ("name", "first_exponent")),
     "scheme": ("child", "scheme_main", ("name", "question", "scheme")),

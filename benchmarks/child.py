@@ -6,6 +6,7 @@ from typing import Any
 from benchmarks import peers, reaching, stochq_runner
 from benchmarks.children import MARK
 from benchmarks.crossover import measure_model
+from benchmarks.gpu_code import code_of
 from benchmarks.measure import FULL, ONCE, QUICK
 from benchmarks.problems import find
 from benchmarks.scaling import measure_axis
@@ -49,6 +50,11 @@ def scale_main(name: str) -> None:
 def cross_main(name: str, first_exponent: int) -> None:
     """The other side of one model of `crossover`."""
     _tell(measure_model(name, first_exponent))
+
+
+def gpu_code_main(name: str) -> None:
+    """The other side of one row of `gpu-code`."""
+    _tell(code_of(find(name)))
 
 
 def _tell(measured: dict[str, Any]) -> None:

@@ -4,7 +4,9 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from importlib.util import find_spec
+from types import MappingProxyType
 from typing import Any
 
 from benchmarks.results import ROOT
@@ -13,6 +15,7 @@ TIMEOUT_SECONDS = 240
 # How the line begins by which a child tells what it measured.
 MARK = "measurement: "
 _REASON_LENGTH = 80
+NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
 
 
 def need_peers() -> None:
@@ -25,16 +28,22 @@ def need_peers() -> None:
         )
 
 
-def run_child(*arguments: str, command: str = "measure", seconds: float = TIMEOUT_SECONDS) -> dict[str, Any]:
+def run_child(
+    *arguments: str,
+    command: str = "measure",
+    seconds: float = TIMEOUT_SECONDS,
+    settings: Mapping[str, str] = NO_SETTINGS,
+) -> dict[str, Any]:
     """The measurement that `python -m benchmarks COMMAND ARGUMENTS` makes, or {"cannot": why}.
 
-    arguments: the problem's name, the library, and what that one needs. seconds: when to give up.
+    arguments: the problem's name, the library, and what that one needs. seconds: when to give up. settings: further
+    variables of the environment.
     """
     if find_spec(arguments[1]) is None:
         return {"cannot": "not installed"}
     line = [sys.executable, "-m", "benchmarks", command, *arguments]
     # A compilation found in a cache would not be timed.
-    environment = os.environ | {"JAX_ENABLE_COMPILATION_CACHE": "false"}
+    environment = os.environ | {"JAX_ENABLE_COMPILATION_CACHE": "false"} | dict(settings)
     if "qutip" in arguments:
         # It spreads trajectories over processes; threads inside each would fight for the same cores.
         environment |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}

@@ -1,10 +1,16 @@
 """Whether programs are made for an accelerator, whose blocks and loops are others than those of a processor."""
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import jax
+from jax import lax
 
+# The environment variable by which ("1") a card runs a device call as one CUDA graph, loops included. Off, as no card
+# has shown yet that it is right and faster.
+ONE_GRAPH = "STOCHQ_ONE_GRAPH"
 # The answer that a test forces, in all threads; None leaves it to JAX.
 _forced: bool | None = None
 
@@ -31,3 +37,27 @@ def forced(answer: bool) -> Iterator[None]:
         yield
     finally:
         _forced = before
+
+
+def scan(body: Callable[..., Any], start: Any, rows: Any, together: int, reverse: bool = False) -> Any:
+    """`lax.scan`, on an accelerator so many rows at a time: there every operation of a loop's body is a kernel to be
+    launched, and those of several rows become one."""
+    count = len(jax.tree.leaves(rows)[0])
+    return lax.scan(body, start, rows, reverse=reverse, unroll=_at_a_time(count, together))
+
+
+def repeat(count: int, body: Callable[..., Any], start: Any, together: int) -> Any:
+    """`lax.fori_loop` from 0 to `count`, on an accelerator so many iterations at a time, as in `scan`."""
+    return lax.fori_loop(0, count, body, start, unroll=_at_a_time(count, together))
+
+
+def _at_a_time(count: int, together: int) -> int:
+    return max(1, min(count, together)) if on_accelerator() else 1
+
+
+def graph_options() -> dict[str, Any]:
+    """XLA's options of a device call."""
+    if not on_accelerator() or os.environ.get(ONE_GRAPH) != "1":
+        return {}
+    parts = "FUSION", "CUBLAS", "CUBLASLT", "CUSTOM_CALL", "CUDNN", "DYNAMIC_SLICE_FUSION", "CONDITIONAL", "WHILE"
+    return {"xla_gpu_enable_command_buffer": ",".join(parts), "xla_gpu_graph_min_graph_size": 1}

@@ -1,10 +1,11 @@
 """Programs compiled ahead of time, of which so many are kept, and loops that a processor runs as one kernel."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from concurrent.futures import Future
 from functools import wraps
 from threading import Lock
+from types import MappingProxyType
 from typing import Any, final
 
 import equinox as eqx
@@ -70,6 +71,7 @@ class CompiledPrograms:
 
 
 PROGRAMS = CompiledPrograms(MOST_PROGRAMS)
+NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
 
 
 @final
@@ -81,23 +83,30 @@ class Program:
         tree: a pytree; what are no arrays in it are constants of the program, and have to be hashable.
         examples: arguments of the shapes and types of the later ones.
         device: which is to run it; None leaves it to JAX.
+        options: of XLA's, by name.
     """
 
-    def __init__(self, function: Callable[..., Any], tree: Any, *examples: Any, device: Any = None) -> None:
-        leaves, structure = jax.tree.flatten(tree)
-        numbers, constants = eqx.partition(leaves, eqx.is_array)
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        tree: Any,
+        *examples: Any,
+        device: Any = None,
+        options: Mapping[str, Any] = NO_OPTIONS,
+    ) -> None:
+        run, numbers, constants = of_numbers(function, tree)
         self._numbers = jax.device_put(numbers, device)
         shapes = [(jax.typeof(array), array.sharding) for array in self._numbers if array is not None]
         config = jax.config
         settings = config.jax_enable_x64, config.jax_default_device, config.jax_default_matmul_precision
         types = [jax.typeof(example) for example in examples]
-        key = function, structure, tuple(constants), tuple(shapes), tuple(types), settings, on_accelerator()
+        made_for = on_accelerator(), tuple(sorted(options.items()))
+        key = function, constants, tuple(shapes), tuple(types), settings, made_for
 
-        def run(numbers: list[Any], *arguments: Any) -> Any:
-            return function(jax.tree.unflatten(structure, eqx.combine(numbers, constants)), *arguments)
+        def build() -> jax.stages.Compiled:
+            return jax.jit(run).lower(self._numbers, *examples).compile(dict(options) or None)
 
-        run.__name__ = function.__name__
-        self._compiled = PROGRAMS.get(key, lambda: jax.jit(run).lower(self._numbers, *examples).compile())
+        self._compiled = PROGRAMS.get(key, build)
 
     def __call__(self, *arguments: Any) -> Any:
         return self._compiled(self._numbers, *arguments)
@@ -109,6 +118,19 @@ class Program:
         if sizes is None:
             return 0
         return sizes.argument_size_in_bytes + sizes.output_size_in_bytes + sizes.temp_size_in_bytes
+
+
+def of_numbers(function: Callable[..., Any], tree: Any) -> tuple[Callable[..., Any], list[Any], Hashable]:
+    """`function(tree, *arguments)` as `run(numbers, *arguments)` of the arrays in the tree, these arrays, and all else
+    that decides what is compiled."""
+    leaves, structure = jax.tree.flatten(tree)
+    numbers, constants = eqx.partition(leaves, eqx.is_array)
+
+    def run(numbers: list[Any], *arguments: Any) -> Any:
+        return function(jax.tree.unflatten(structure, eqx.combine(numbers, constants)), *arguments)
+
+    run.__name__ = function.__name__
+    return run, numbers, (structure, tuple(constants))
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:

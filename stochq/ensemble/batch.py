@@ -1,7 +1,7 @@
 """One device call: some blocks of trajectories, each reduced to its summaries."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, NamedTuple, Protocol, final
 
@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from stochq.compiling import Program, compiled
+from stochq.accelerators import graph_options
+from stochq.compiling import Program, compiled, of_numbers
 from stochq.ensemble.devices import check_memory
 from stochq.ensemble.jumps.log import CLICKS
 from stochq.ensemble.kernel import GridArrays, Loop, run_block
@@ -159,7 +160,8 @@ class Batch:
 
     def __init__(self, problem: Runnable, capacity: int, device: Any = None) -> None:
         self.capacity = capacity
-        self._run = Program(_run, (problem, capacity), *_arguments(0, 0, 0), device=device)
+        parts, shapes = (problem, capacity), _arguments(0, 0, 0)
+        self._run = Program(_run, parts, *shapes, device=device, options=graph_options())
         check_memory(self._run, problem.block, device)
 
     def __call__(self, first_block: int, blocks: int, stop: int) -> tuple[Any, jax.Array]:
@@ -168,6 +170,12 @@ class Batch:
         Trajectories from `stop` on are computed but do not count; non-finite ones are counted as failed.
         """
         return self._run(*_arguments(first_block, blocks, stop))
+
+
+def device_call(problem: Runnable, capacity: int) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+    """The function that `Batch` compiles and arguments of the shapes that it takes, to be compiled elsewhere."""
+    run, numbers, _ = of_numbers(_run, (problem, capacity))
+    return run, (numbers, *_arguments(0, 0, 0))
 
 
 def _arguments(first_block: int, blocks: int, stop: int) -> tuple[np.uint32, np.int32, np.uint32]:

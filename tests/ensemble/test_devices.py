@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import jax
@@ -79,19 +80,19 @@ def test_a_device_that_is_chosen_decides():
 
 
 @pytest.mark.parametrize("make", [lambda: SUV, lambda: OQT, _jumps])
-def test_trajectories_are_the_same_bit_for_bit_in_any_block(make):
-    task = _task(make())
-    with forced(True):
+def test_trajectories_are_the_same_in_any_block(make):
+    """To rounding in double precision: a processor's compiler contracts other products in arrays of other lengths."""
+    task = replace(_task(make()), precision="double")
+    with forced(True), jax.enable_x64(True):
         if task.equation.noise == "jump":
             problem = build_jump_problem(task, trajectories=8000)
         else:
             problem = build_problem(task, time_grid(TIMES, 0.125), trajectories=8000)
         assert problem.block == 8192
         wide = _states(problem, 0)
-        for block, first in ((2048, 0), (2048, 4096)):
-            np.testing.assert_array_equal(_states(problem.with_block(block), first), wide[..., first : first + block])
-        # A processor's compiler contracts other products where an array is as short as this.
-        np.testing.assert_allclose(_states(problem.with_block(1024), 3072), wide[..., 3072:4096], atol=1e-6)
+        for block, first in ((2048, 0), (2048, 4096), (1024, 3072)):
+            narrow = _states(problem.with_block(block), first)
+            np.testing.assert_allclose(narrow, wide[..., first : first + block], rtol=0, atol=1e-12)
 
 
 def _states(problem, first):

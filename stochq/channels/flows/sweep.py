@@ -20,6 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from stochq.accelerators import on_accelerator, scan
 from stochq.channels.families.separable import Separable
 from stochq.channels.flow import Flow, MeanFlow, Stepped
 from stochq.channels.flows.arrivals import OwnCollapse, arrival, collapse
@@ -27,6 +28,9 @@ from stochq.compiling import fused_on_cpu
 from stochq.laws import Law
 from stochq.noise import Budget, StepNoise
 from stochq.systems.linear import populations, times_real
+
+# Levels that an accelerator visits at a time: more make programs long, and their kernels are no fewer.
+VISITED_TOGETHER = 16
 
 
 @final
@@ -63,15 +67,24 @@ class Sweep(Flow):
         share = target / (target.sum() or 1.0)
         return lambda rho: kept * rho + (1 - kept) * np.trace(rho).real * np.diag(share)
 
+    def terms(self, dt: jax.Array) -> "tuple[VisitTerms, VisitTerms] | None":
+        """On a processor the step makes them, where they cost no time: every kernel of an accelerator does."""
+        return self._visit_terms(dt) if on_accelerator() else None
+
+    def _visit_terms(self, dt: jax.Array) -> "tuple[VisitTerms, VisitTerms]":
+        """Of all levels upwards and downwards, (dim,) each."""
+        durations = visit_durations(jnp.asarray(self.channel.target), dt)
+        up, down = (VisitTerms.over(duration, self.law) for duration in durations)
+        return up, down.of_opposite_noise()
+
     def step(self, t: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoise, terms: Any, reverse: bool) -> Stepped:
-        return sweep(jnp.asarray(self.channel.target), dt, psi, noise, self.law), None
+        return sweep(psi, noise, self._visit_terms(dt) if terms is None else terms, self.law), None
 
 
-def sweep(rates: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoise, law: Law) -> jax.Array:
-    """One normalised sweep over all levels. rates: A, (dim,); psi: (dim, *columns); noise: as `sweep_budget` says."""
+def sweep(psi: jax.Array, noise: StepNoise, terms: "tuple[VisitTerms, VisitTerms]", law: Law) -> jax.Array:
+    """One normalised sweep over all levels. psi: (dim, *columns); noise: as `sweep_budget` says; terms: (dim,) upwards
+    and downwards."""
     dim = len(psi)
-    up, down = (VisitTerms.over(duration, law) for duration in visit_durations(rates, dt))
-    terms = (up, down.of_opposite_noise())
 
     def visit_all(psi: jax.Array, noise: StepNoise, terms: Any) -> tuple[jax.Array, jax.Array, jax.Array]:
         down, visit = downwards(noise), visits(noise, law)
@@ -88,16 +101,24 @@ def sweep(rates: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoise, law
             x = visit(index, x, n, s, jax.tree.map(partial(jnp.where, down), other, up))
             return (n, s, x), x
 
-        def add(sums: tuple[jax.Array, ...], x: jax.Array) -> tuple[tuple[jax.Array, ...], None]:
-            return (sums[0] + populations(x), sums[1] + x * x), None
-
         zero = jnp.zeros_like(psi[0])
-        (n, s), _ = lax.scan(add, (zero.real, zero), psi)
-        (n, _, last), after = lax.scan(visit_next, (n, s, zero), (jnp.arange(dim), terms))
+        (n, _, last), after = scan(visit_next, (*_sums(psi), zero), (jnp.arange(dim), terms), VISITED_TOGETHER)
         return n, last, after
 
     n, last, ordered = fused_on_cpu(visit_all, psi, noise, terms)
     return times_real(lax.rsqrt(n + populations(last))[None], jnp.where(downwards(noise), ordered[::-1], ordered))
+
+
+def _sums(psi: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Σ|ψ|² and Σψ² of every column. A loop over the rows: the sum over the first axis is slow on a processor."""
+    if on_accelerator():
+        return jnp.sum(populations(psi), axis=0), jnp.sum(psi * psi, axis=0)
+
+    def add(sums: tuple[jax.Array, jax.Array], x: jax.Array) -> tuple[tuple[jax.Array, jax.Array], None]:
+        return (sums[0] + populations(x), sums[1] + x * x), None
+
+    zero = jnp.zeros_like(psi[0])
+    return lax.scan(add, (zero.real, zero), psi)[0]
 
 
 def sweep_budget(dim: int, law: Law) -> Budget:

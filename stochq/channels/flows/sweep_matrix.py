@@ -10,12 +10,12 @@ from typing import Any, final
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 
+from stochq.accelerators import scan
 from stochq.channels.families.transitions import Transitions
 from stochq.channels.flow import Flow, Stepped
 from stochq.channels.flows.arrivals import OwnCollapse, arrival, collapse
-from stochq.channels.flows.sweep import downwards, numbers_of_level, sweep_budget
+from stochq.channels.flows.sweep import VISITED_TOGETHER, downwards, numbers_of_level, sweep_budget
 from stochq.laws import Law
 from stochq.noise import Budget, StepNoise
 from stochq.systems.linear import column, level_sum, normalized, populations, times_real
@@ -49,7 +49,7 @@ def sweep_matrix(rates: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoi
         return _level(psi, index, rate, numbers_of_level(noise, index, law), down, law), None
 
     rows = (jnp.arange(psi.shape[0]), rates, rates[::-1, ::-1])
-    ordered, _ = lax.scan(visit, jnp.where(down, psi[::-1], psi), rows)
+    ordered, _ = scan(visit, jnp.where(down, psi[::-1], psi), rows, VISITED_TOGETHER)
     return normalized(jnp.where(down, ordered[::-1], ordered))
 
 

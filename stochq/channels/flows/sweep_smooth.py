@@ -17,8 +17,9 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from stochq.accelerators import scan
 from stochq.channels.flow import Flow, Stepped
-from stochq.channels.flows.sweep import downwards, visit_durations
+from stochq.channels.flows.sweep import VISITED_TOGETHER, downwards, visit_durations
 from stochq.compiling import apart_backwards, fused_on_cpu
 from stochq.laws import Law
 from stochq.noise import Budget, StepNoise
@@ -137,9 +138,9 @@ def _visit_all(psi: jax.Array, noise: StepNoise, durations: tuple[jax.Array, jax
         return (before, x), x
 
     nothing = (jnp.zeros_like(psi[0].real), jnp.zeros_like(psi[0]))
-    _, behind = lax.scan(remember_little(add_behind), nothing, psi, reverse=True)
+    _, behind = scan(remember_little(add_behind), nothing, psi, VISITED_TOGETHER, reverse=True)
     rows = (jnp.arange(dim), psi, behind, *durations)
-    return lax.scan(remember_little(visit), (nothing, nothing[1]), rows)[1]
+    return scan(remember_little(visit), (nothing, nothing[1]), rows, VISITED_TOGETHER)[1]
 
 
 @final
@@ -156,7 +157,7 @@ class SmoothMatrixSweep(SmoothTransitions):
 
         rows = (jnp.arange(dim), rates, rates[::-1, ::-1])
         # Trajectories on their way down hold their levels in the opposite order.
-        ordered, _ = lax.scan(visit, jnp.where(down, psi[::-1], psi), rows)
+        ordered, _ = scan(visit, jnp.where(down, psi[::-1], psi), rows, VISITED_TOGETHER)
         return normalized(jnp.where(down, ordered[::-1], ordered)), None
 
 

@@ -1,0 +1,155 @@
+"""The accelerator's branch, forced on a processor: fewer loops, the same numbers."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+
+import stochq as sq
+from stochq import accelerators, compiling
+from stochq.accelerators import ONE_GRAPH, graph_options, on_accelerator, repeat, scan
+from stochq.channels.born import draw_level
+from stochq.compiling import CompiledPrograms, Program
+from stochq.noise import seed_words
+from stochq.noise.counter import draw_step
+from stochq.schemes import frame_of
+from tests.problems import PROBLEMS, hermitian, state
+
+COLUMNS, STEPS, DT = 64, 3, 0.02
+
+
+def _digits(number, carried):
+    """Not commutative: an order that is another, or a row that is left out, is seen."""
+    return (3 * carried + number) % 10007
+
+
+@pytest.mark.parametrize("count", [0, 1, 5, 8, 19])
+@pytest.mark.parametrize("answer", [False, True])
+def test_loops_of_any_length_are_those_of_python(count, answer):
+    numbers = np.arange(count, dtype=np.int32) ** 2
+    forwards, backwards, carried = 1, 1, []
+    for number in numbers.tolist():
+        forwards = _digits(number, forwards)
+        carried.append(forwards)
+    for number in numbers[::-1].tolist():
+        backwards = _digits(number, backwards)
+
+    def body(total, number):
+        total = _digits(number, total)
+        return total, total
+
+    rows = jnp.asarray(numbers)
+    with accelerators.forced(answer):
+        assert int(repeat(count, lambda index, total: _digits(index * index, total), jnp.int32(1), 8)) == forwards
+        total, seen = scan(body, jnp.int32(1), rows, 8)
+        assert int(scan(body, jnp.int32(1), rows, 8, reverse=True)[0]) == backwards
+    assert int(total) == forwards and seen.tolist() == carried
+
+
+def _loops(answer):
+    """Loops in the program of one draw from ten levels."""
+    with accelerators.forced(answer):
+        draw = jax.jit(lambda weights, uniform: draw_level(weights, uniform))
+        return draw.lower(jnp.ones((10, 4)), jnp.ones(4)).as_text().count("stablehlo.while")
+
+
+def test_levels_are_a_loop_on_a_processor_alone():
+    assert (_loops(False), _loops(True)) == (1, 0)
+
+
+@pytest.mark.parametrize("levels", [7, 64, 100])
+def test_drawn_levels_are_the_same_bit_for_bit(levels):
+    rng = np.random.default_rng(levels)
+    # Sums of eighths have no rounding, so that every level's bounds are known.
+    weights = rng.integers(0, 8, (levels, COLUMNS)).astype(np.float32)
+    uniform = (1 + rng.integers(0, 8, COLUMNS).astype(np.float32)) / 8
+    ends = np.cumsum(weights, axis=0)
+    expected = (weights.sum(axis=0) * uniform > ends).sum(axis=0)
+    for answer in (False, True):
+        with accelerators.forced(answer):
+            index, inside = jax.jit(lambda weights, uniform: draw_level(weights, uniform))(weights, uniform)
+        np.testing.assert_array_equal(index, expected)
+        before = np.take_along_axis(ends - weights, expected[None], 0)[0]
+        np.testing.assert_array_equal(inside, weights.sum(axis=0) * uniform - before)
+
+
+def _oqt(levels):
+    return sq.models.oqt(
+        sq.systems.levels(np.arange(levels) / levels), strength=1.0, equilibrium=np.ones(levels) / levels
+    )
+
+
+EQUATIONS = {
+    "sui, rotated basis, ħ = 0.7": (lambda: PROBLEMS["sui, rotated basis, ħ = 0.7"]().equation, {}),
+    "bath: rate matrix and sources": (lambda: PROBLEMS["bath: rate matrix and sources"]().equation, {}),
+    "bath, diffusive": (lambda: PROBLEMS["bath: rate matrix and sources"]().equation, {"diffusive": True}),
+    "oqt, complex noise": (lambda: PROBLEMS["oqt, complex noise"]().equation, {}),
+    "oqt, diffusive": (lambda: _oqt(5), {"diffusive": True}),
+    "suv of five levels": (lambda: sq.models.suv(sq.systems.levels(hermitian(5, 1)), strength=1.0), {}),
+}
+
+
+def _path(equation, scheme, answer):
+    """(dim, COLUMNS) after some steps in double precision, in which no drawn index depends on rounding."""
+    frame, key, trajectories = frame_of(equation), jnp.asarray(seed_words(7)), jnp.arange(COLUMNS, dtype=jnp.uint32)
+    budget, start = scheme.budget(frame), jnp.zeros(())
+
+    def run(psi):
+        stepper = scheme.prepare(frame, jnp.asarray(DT))
+
+        def step(index, carried):
+            noise = draw_step(key, trajectories, index.astype(jnp.uint32), budget, np.dtype(np.float64))
+            return stepper.step(start, carried, noise)
+
+        return stepper.extract(start, lax.fori_loop(0, STEPS, step, stepper.init(start, (psi,))))[0]
+
+    psi = jnp.broadcast_to(jnp.asarray(state(equation.dim, 3))[:, None], (equation.dim, COLUMNS))
+    with accelerators.forced(answer):
+        return np.asarray(jax.jit(run)(psi))
+
+
+@pytest.mark.parametrize("name", EQUATIONS)
+def test_paths_are_the_same_to_rounding(name, monkeypatch):
+    """Two levels at a time, as XLA's compiler for processors takes long for more."""
+    monkeypatch.setattr(accelerators, "_at_a_time", lambda count, _: min(count, 2) if on_accelerator() else 1)
+    build, options = EQUATIONS[name]
+    with jax.enable_x64(True):
+        one, other = (_path(build(), sq.schemes.Strang(**options), answer) for answer in (False, True))
+    # Unlike each other, or nothing would be compared.
+    assert np.std(np.abs(one), axis=1).max() > 1e-3
+    np.testing.assert_allclose(one, other, atol=1e-11)
+
+
+@pytest.fixture
+def programs(monkeypatch):
+    kept = CompiledPrograms(9)
+    monkeypatch.setattr(compiling, "PROGRAMS", kept)
+    return kept
+
+
+def _answer(tree):
+    return tree[0] + (1.0 if on_accelerator() else 0.0)
+
+
+def test_a_forced_branch_is_not_served_from_the_memory_of_the_other(programs):
+    def call(answer):
+        with accelerators.forced(answer):
+            return float(Program(_answer, (jnp.float32(0),))())
+
+    assert [call(answer) for answer in (False, True, False, True)] == [0, 1, 0, 1]
+    assert programs.built == 2
+
+
+def test_one_graph_is_asked_for_by_a_variable_and_on_accelerators_alone(programs, monkeypatch):
+    monkeypatch.delenv(ONE_GRAPH, raising=False)
+    with accelerators.forced(True):
+        assert graph_options() == {}
+    monkeypatch.setenv(ONE_GRAPH, "1")
+    assert graph_options() == {}
+    with accelerators.forced(True):
+        asked = graph_options()
+        assert "WHILE" in asked["xla_gpu_enable_command_buffer"].split(",")
+        # A processor takes the options, and leaves them alone.
+        values = [float(Program(_answer, (jnp.float32(0),), options=options)()) for options in (asked, {}, asked)]
+    assert values == [1, 1, 1] and programs.built == 2
