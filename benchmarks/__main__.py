@@ -25,6 +25,12 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser("fitting", help="gradients against forward runs, their memory, and coverage of intervals")
     coverage = commands.add_parser("coverage", help="how often intervals of fits of the four examples hold the truth")
     coverage.add_argument("--sets", type=int, default=200, help="of synthetic data; another number is not written")
+    coverage.add_argument(
+        "--intervals", choices=("wald", "profile"), default="wald", help="which are held to the truth"
+    )
+    coverage.add_argument(
+        "--only", action="append", default=[], metavar="WORD", help="a case such as chain; not written"
+    )
     commands.add_parser("long-records", help="ten million samples fitted by their correlations")
     commands.add_parser("coloured", help="noise with a spectrum against white noise, per step")
     commands.add_parser("noise-share", help="a step beside its random numbers alone")
@@ -81,7 +87,7 @@ CALLS = {
     "phase-space": ("phase_space", "phase_space", ()),
     "likelihood": ("likelihood", "likelihood", ()),
     "fitting": ("fitting", "fitting", ()),
-    "coverage": ("coverage", "coverage", ("sets",)),
+    "coverage": ("coverage", "coverage", ("sets", "intervals", "only")),
     "long-records": ("long_records", "long_records", ()),
     "coloured": ("coloured", "coloured", ()),
     "noise-share": ("noise_share", "noise_share", ()),

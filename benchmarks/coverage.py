@@ -3,9 +3,9 @@
 import importlib.util
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import numpy as np
@@ -34,33 +34,37 @@ class Case(NamedTuple):
     bounds: dict[str, tuple[float | None, float | None]]
 
 
-def coverage(sets: int = SETS) -> dict[str, Any]:
-    """Fit so many sets of every case, print a table and write benchmarks/results/coverage.json."""
+def coverage(
+    sets: int = SETS, intervals: Literal["wald", "profile"] = "wald", only: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Fit so many sets of every case, print a table and write benchmarks/results/coverage.json, of Wald's intervals, or
+    coverage_profile.json. only: cases whose names hold one of these words; nothing is written then."""
     where = machine.describe()
     print(report.heading(where), flush=True)
     rows, checks = [], []
-    for name, make in CASES.items():
-        found = _covered(make(), sets)
+    chosen = {name: make for name, make in CASES.items() if not only or any(word in name for word in only)}
+    for name, make in chosen.items():
+        found = _covered(make(), sets, intervals)
         rows += [{"case": name, **row} for row in found["rows"]]
         checks += [check(f"{name}, {text}", value, bound, at_least) for text, value, bound, at_least in found["checks"]]
         print(report.table(("parameter", "within 68 %", "within 95 %"), _cells(found["rows"])), flush=True)
         print(f"{name}: {found['seconds']:.2f} s a set, {found['not_converged']} not converged", flush=True)
     entries = [entry._asdict() for entry in checks]
     print("\n".join(report.verdicts([{"title": "coverage", "checks": entries}])))
-    results = {"machine": where, "sets": sets, "rows": rows, "checks": entries}
-    if sets == SETS:
-        save(results, "coverage")
+    results = {"machine": where, "sets": sets, "intervals": intervals, "rows": rows, "checks": entries}
+    if sets == SETS and not only:
+        save(results, "coverage" if intervals == "wald" else "coverage_profile")
     return results
 
 
-def _covered(case: Case, sets: int) -> dict[str, Any]:
+def _covered(case: Case, sets: int, intervals: Literal["wald", "profile"]) -> dict[str, Any]:
     """Shares of the truths within the intervals, and of the joint region by the ratio of likelihoods."""
     inside = {name: np.zeros((sets, 2), bool) for name in (*case.truth, "jointly")}
     p_values, not_converged, started = [], 0, time.perf_counter()
     for seed in range(sets):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            fit = sq.fit(case.predict, case.measure(seed), case.start, bounds=case.bounds)
+            fit = sq.fit(case.predict, case.measure(seed), case.start, bounds=case.bounds, intervals=intervals)
         not_converged += fit.converged is not True
         p_values.append(fit.p_value)
         rise = _rise(fit, case.truth)

@@ -35,6 +35,7 @@ from stochq.compare import Comparison as Comparison
 from stochq.compare import compare as compare
 from stochq.ensemble import Density as Density
 from stochq.ensemble import EnsembleResult as EnsembleResult
+from stochq.ensemble import FirstPassage as FirstPassage
 from stochq.ensemble import Histogram as Histogram
 from stochq.ensemble import Statistic as Statistic
 from stochq.ensemble import expectations as expectations

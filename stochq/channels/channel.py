@@ -136,10 +136,15 @@ class Channel(Module):
         flow = self.flow(law)
         return flow if flow.is_differentiable else self.dense().flow(law)
 
-    def held(self) -> "Channel | None":
+    @property
+    def missing_density(self) -> str:
+        """Why no steps hold the state while rates vary, as `held` has them; empty when they do."""
+        return f"that of {type(self).__name__} is not"
+
+    def held(self) -> "Channel":
         """The same operators with steps whose states have no derivative and |ψ|² has that of their probability, times
-        its value: for gradients by likelihood ratios. None where the density of a step is not known."""
-        return None
+        its value: for gradients by likelihood ratios. Of channels without a `missing_density`."""
+        raise NotImplementedError(f"{type(self).__name__} has no steps that hold the state.")
 
     def discrete_flow(self, law: Law) -> Flow:
         """As `flow`, or one whose noise takes few values with a Gaussian's first moments: right for averages only."""

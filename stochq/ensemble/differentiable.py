@@ -16,14 +16,14 @@ from stochq.arrays import ArrayLike, Observable, is_concrete
 from stochq.ensemble.any_law import under_smooth_law
 from stochq.ensemble.batch import Problem, observer
 from stochq.ensemble.devices import limits
-from stochq.ensemble.events import Scored, held_frame, mean_with_score, refusing_jumps
+from stochq.ensemble.events import Scored, functions_of_passages, held_frame, mean_with_score, refusing_jumps
 from stochq.ensemble.grid_checks import check_grid_state
 from stochq.ensemble.kernel import run_block
-from stochq.ensemble.problem import build_problem, check_counters
+from stochq.ensemble.problem import build_problem, cast, check_counters
 from stochq.ensemble.runner import precision_context
 from stochq.ensemble.sampling import GROUPS, current, deviations
 from stochq.ensemble.simulate import check_options
-from stochq.ensemble.step_at_hand import check_given_step, found_step
+from stochq.ensemble.step_at_hand import check_given_step, open_step
 from stochq.ensemble.task import Task
 from stochq.equation import Equation, as_equation, is_left_open
 from stochq.exact.expectations import expectations as exact_expectations
@@ -75,16 +75,17 @@ def expectations(
         scheme: None takes the best through which gradients pass, Strang(), with diffusive=True where its flow would
             draw an index: of weak order 2, the Hamiltonian by its exact propagator.
         dt: the step, in units of the times; a number, as `times` are. None, with trajectories: the longest whose bias
-            stays below a tenth of the standard error at the parameters at hand, as `sq.simulate` finds it; inside jit,
-            and so in `sq.fit`, these are not known. A given dt whose bias is certainly larger is warned of where all
-            parameters are numbers, as at the end of `sq.fit`.
+            stays below a tenth of the standard error at the parameters at hand, as `sq.simulate` finds it, and in
+            `sq.fit` at those of its start; inside jit they are not known. A given dt whose bias is certainly larger is
+            warned of where all parameters are numbers, as at the end of `sq.fit`.
         precision: "double" needs `jax.enable_x64(True)`.
         feedback: as for `sq.simulate`; the controller's numbers may be traced.
         gradient: "pathwise", along each trajectory, of smooth functions. "likelihood-ratio" for means over trajectories
             of any functions, indicators and histograms too: trajectories are held, and their probability has the
             derivative, $\partial\,\mathrm Ef = \mathrm E[(f-\bar f)\,\partial\ln p_\theta]$ (Glynn 1990), by rates
-            of collapse onto levels (SUV). Without bias, but its variance grows with the number of steps: take the
-            longest dt that serves; without a Hamiltonian any does.
+            of collapse onto levels (SUV) and of operators as of σ_z, by rate and length of CSL on a grid. Without
+            bias, but its variance grows with the number of steps: take the longest dt that serves; without a
+            Hamiltonian any does. `sq.FirstPassage` may be among the observables then.
 
     Returns:
         {name: (T,)} in the order of observables.
@@ -92,7 +93,8 @@ def expectations(
     Raises:
         ValueError: as `sq.simulate` does, for traced times or dt, for a scheme whose flow draws an index, for
             observables or noise of which exact means do not exist, without trajectories and dt, for likelihood ratios
-            that are not known; and, where a pathwise gradient is taken, for functions that are constant but for jumps.
+            that are not known, with the reason; and, where a pathwise gradient is taken, for functions that are
+            constant but for jumps.
 
     >>> import jax, numpy as np, stochq as sq
     >>> qubit = sq.systems.levels([0.0, 1.0])
@@ -111,6 +113,8 @@ def expectations(
             )
     _check_precision(precision)
     _check_gradient(gradient)
+    observables, levels = functions_of_passages(observables)
+    _check_passages(levels, gradient, dt)
     equation = as_equation(equation)
     if trajectories is None and dt is None and scheme is None and feedback is None and gradient == "pathwise":
         _check_exact(equation, observables)
@@ -148,7 +152,8 @@ def expectations(
     problem = build_problem(task, grid, trajectories=trajectories)
     check_counters(problem, grid, trajectories)
     if scored:
-        problem = problem._replace(read=Scored(problem.read))
+        places = {problem.read.names.index(name): level for name, level in levels.items()}
+        problem = problem._replace(read=Scored(problem.read, cast(places, precision)))
     with precision_context(precision):
         means = _sampled(_unrolled(problem, grid, trajectories), trajectories, scored)
     return by_observable(dict(zip(problem.read.names, means.T, strict=True)), observables)
@@ -157,7 +162,7 @@ def expectations(
 def _step(task: Task, trajectories: int, dt: float | None) -> float:
     """The step that is given, checked where all parameters are numbers, or one whose bias is small enough."""
     if dt is None:
-        return found_step(task, trajectories)
+        return open_step(task, trajectories)
     dt = check_step(task.times, dt)
     if is_concrete((task.equation, task.psi, task.observables, task.scheme, jnp.zeros(()))):
         check_given_step(task, trajectories, dt)
@@ -177,6 +182,18 @@ def _scheme(equation: Equation, scheme: Scheme | None, scored: bool) -> Scheme:
 def _check_gradient(gradient: str) -> None:
     if gradient not in ("pathwise", "likelihood-ratio"):
         raise ValueError(f"gradient: expected 'pathwise' or 'likelihood-ratio'; got {gradient!r}.")
+
+
+def _check_passages(levels: Mapping[str, Any], gradient: str, dt: float | None) -> None:
+    """ValueError for first passages without what their means need."""
+    name = next(iter(levels), "")
+    if levels and gradient == "pathwise":
+        raise ValueError(
+            f"observables[{name!r}]: expected gradient='likelihood-ratio' with a first passage, which jumps from one "
+            "trajectory to the next; got 'pathwise'."
+        )
+    if levels and dt is None:
+        raise ValueError(f"dt: expected a number with the first passage {name!r}, whose bias is not estimated.")
 
 
 def _check_scored(scheme: Scheme | None, feedback: Loop | None) -> None:
@@ -251,7 +268,7 @@ def _sampled(problem: Problem, trajectories: int, scored: bool) -> jax.Array:
     if sampling is not None:
         sampling.sampled = True
     if sampling is None or not is_concrete(problem) or not is_concrete(jnp.zeros(())):
-        sums = _sums(problem, trajectories, 1)[0]
+        sums = _sums(problem, trajectories, 1, scored)[0]
         return mean_with_score(sums, trajectories) if scored else sums / trajectories
     size = problem.loop.block
     parts = math.gcd(size, GROUPS)
@@ -259,7 +276,7 @@ def _sampled(problem: Problem, trajectories: int, scored: bool) -> jax.Array:
     counts = np.clip(trajectories - firsts, 0, size // parts)
 
     def run() -> tuple[jax.Array, jax.Array]:
-        sums = np.asarray(_sums(problem, trajectories, parts)[..., : len(problem.names)], np.float64)
+        sums = np.asarray(_sums(problem, trajectories, parts, scored)[..., : len(problem.names)], np.float64)
         mean, off = deviations(sums, counts, trajectories)
         return jnp.asarray(mean), jnp.asarray(off)
 
@@ -267,9 +284,9 @@ def _sampled(problem: Problem, trajectories: int, scored: bool) -> jax.Array:
 
 
 @eqx.filter_jit
-def _sums(problem: Problem, trajectories: int, parts: int) -> jax.Array:
+def _sums(problem: Problem, trajectories: int, parts: int, scored: bool) -> jax.Array:
     """Sums over trajectories 0 .. trajectories-1, one block in memory at a time: (1, T, observables) over all, or
-    (blocks·parts, T, observables) over each of so many equal parts of every block."""
+    (blocks·parts, T, observables) over each of so many equal parts of every block; scored: of `Scored.along_paths`."""
     size = problem.loop.block
     observe = observer(problem, states=False)
 
@@ -277,11 +294,15 @@ def _sums(problem: Problem, trajectories: int, parts: int) -> jax.Array:
         first = block * np.uint32(size)
         wanted = first + jnp.arange(size, dtype=jnp.uint32) < trajectories
 
-        def reduce(seen: dict[str, jax.Array]) -> jax.Array:
-            values = jnp.where(wanted[None], seen["values"], 0)
-            return jnp.sum(values.reshape(len(values), parts, -1), axis=-1)
+        def summed(values: jax.Array) -> jax.Array:
+            values = jnp.where(wanted, values, 0)
+            return jnp.sum(values.reshape(*values.shape[:-1], parts, -1), axis=-1)
 
-        return run_block(problem.loop, problem.frame, problem.grid, problem.psi0, problem.key, first, observe, reduce)
+        def reduce(seen: dict[str, jax.Array]) -> jax.Array:
+            return seen["values"] if scored else summed(seen["values"])
+
+        seen = run_block(problem.loop, problem.frame, problem.grid, problem.psi0, problem.key, first, observe, reduce)
+        return summed(problem.read.along_paths(seen)) if scored else seen
 
     if _remembered(problem, trajectories) > limits().remembered:
         total = jax.checkpoint(total, prevent_cse=False)

@@ -272,7 +272,7 @@ class Histogram(Statistic):
     needs: ClassVar[str] = "states"
 
     def __init__(self, operator: Observable, edges: ArrayLike) -> None:
-        self.operator = user_function(as_tree(operator)) if callable(operator) else as_matrix(operator)
+        self.operator = as_operator(operator)
         self.edges = np.asarray(edges, dtype=np.float64)
         if self.edges.ndim != 1 or self.edges.size < 2 or not np.all(np.diff(self.edges) > 0):
             raise ValueError(f"edges: expected at least two increasing bin edges; got {np.asarray(edges)!r}.")
@@ -283,14 +283,7 @@ class Histogram(Statistic):
 
     def value(self, psi: jax.Array) -> jax.Array:
         """The observable's value on one state, ψ (dim,) or ρ (dim, dim)."""
-        if callable(self.operator):
-            return jnp.reshape(self.operator(psi).real, ())
-        if psi.ndim == 2:
-            rows = self.operator if self.operator.ndim == 2 else jnp.diag(self.operator)
-            return traces_of_products(rows[None], psi)[0]
-        if self.operator.ndim == 1:
-            return jnp.sum(self.operator * populations(psi))
-        return jnp.sum(psi.conj() * apply_matrix(self.operator, psi)).real
+        return value_on(self.operator, psi)
 
     def block(self, data: jax.Array, weights: jax.Array) -> jax.Array:
         values = jax.vmap(jax.vmap(self.value, in_axes=-1, out_axes=-1))(data)
@@ -302,6 +295,23 @@ class Histogram(Statistic):
 
     def finish(self, total: Any) -> tuple[np.ndarray, np.ndarray]:
         return self.edges, np.asarray(total)
+
+
+def as_operator(operator: Observable) -> Any:
+    """A function of a state as what a statistic can hold, or an operator as an array."""
+    return user_function(as_tree(operator)) if callable(operator) else as_matrix(operator)
+
+
+def value_on(operator: Any, psi: jax.Array) -> jax.Array:
+    """The value of a function or an operator, as of `as_operator`, on one state, ψ (dim,) or ρ (dim, dim)."""
+    if callable(operator):
+        return jnp.reshape(operator(psi).real, ())
+    if psi.ndim == 2:
+        rows = operator if operator.ndim == 2 else jnp.diag(operator)
+        return traces_of_products(rows[None], psi)[0]
+    if operator.ndim == 1:
+        return jnp.sum(operator * populations(psi))
+    return jnp.sum(psi.conj() * apply_matrix(operator, psi)).real
 
 
 def to_host(summary: Any) -> Any:

@@ -44,12 +44,15 @@ class Filtered(NamedTuple):
     """Gaussian states given records.
 
     mean: (record, T, 2n), before and after every interval. covariance: (T, 2n, 2n), the same for all records.
-    log_likelihood: (record,), relative to Wiener noise.
+    log_likelihood: (record,), relative to Wiener noise. innovations: (record, T-1, column), by how many standard
+    deviations each increment is off what all before it let expect, in a bin one column after the other: independent
+    standard normal numbers, if the model is right.
     """
 
     mean: Array
     covariance: Array
     log_likelihood: Array
+    innovations: Array
 
 
 class _Bin(NamedTuple):
@@ -77,29 +80,52 @@ def kalman(system: Linear, mean: Array, covariance: Array, increments: Array, le
         increment, place = bin
         one = jax.tree.map(lambda array: array[place], steps)
         before = one.propagator @ mean
-        joint = one.propagator @ covariance @ transposed(one.propagator) + one.noise
-        root = jnp.linalg.cholesky(joint[size:, size:])
+        root, pull, narrowed = _narrowed(one, covariance)
         innovation = _solved(root, increment - before[size:])
-        pull = _solved(root, joint[size:, :size])
         after = before[:size] + transposed(pull) @ innovation
-        narrowed = joint[:size, :size] - transposed(pull) @ pull
         h = jnp.asarray(lengths)[place]
         known = 0.5 * jnp.sum(jnp.square(increment) / h - jnp.square(innovation), axis=0)
         total = known - jnp.sum(jnp.log(jnp.diagonal(root))) + 0.5 * columns * jnp.log(h)
-        moments = after, 0.5 * (narrowed + transposed(narrowed))
-        return moments, (total, *moments)
+        return (after, narrowed), (total, after, narrowed, innovation)
 
     @jax.checkpoint
     def block(moments: tuple, bins: tuple) -> tuple:
         return lax.scan(step, moments, bins)
 
     start = jnp.repeat(mean[:, None], records, axis=1), jnp.asarray(covariance)
-    _, (totals, means, covariances) = lax.scan(block, start, (data, places))
-    totals, means, covariances = (
-        array.reshape(blocks * length, *array.shape[2:])[:bins] for array in (totals, means, covariances)
+    found = lax.scan(block, start, (data, places))[1]
+    totals, means, covariances, innovations = (
+        array.reshape(blocks * length, *array.shape[2:])[:bins] for array in found
     )
-    means = jnp.concatenate([start[0][None], means])
-    return Filtered(jnp.moveaxis(means, -1, 0), jnp.concatenate([start[1][None], covariances]), jnp.sum(totals, axis=0))
+    means = jnp.moveaxis(jnp.concatenate([start[0][None], means]), -1, 0)
+    covariances = jnp.concatenate([start[1][None], covariances])
+    return Filtered(means, covariances, jnp.sum(totals, axis=0), jnp.moveaxis(innovations, -1, 0))
+
+
+def _narrowed(one: _Bin, covariance: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """The lower root L of the covariance S of what a bin lets expect of the record, L⁻¹ times its covariance with x,
+    and the covariance of x after the bin."""
+    size = len(covariance)
+    joint = jnp.asarray(one.propagator @ covariance @ transposed(one.propagator) + one.noise)
+    root = jnp.linalg.cholesky(joint[size:, size:])
+    pull = _solved(root, joint[size:, :size])
+    narrowed = joint[:size, :size] - transposed(pull) @ pull
+    return root, pull, 0.5 * (narrowed + transposed(narrowed))
+
+
+@jax.default_matmul_precision("highest")
+def covariances_of(system: Linear, covariance: jax.Array, lengths: jax.Array, which: jax.Array) -> tuple:
+    """What the filter does in each bin whatever is written down: E (T, 2n, 2n) and G (T, m, 2n), by which the mean
+    moves and tells the record; K (T, 2n, m), by which the innovation moves the mean; S (T, m, m), its covariance."""
+    steps, size = _bins(system, lengths), len(covariance)
+
+    def step(covariance: jax.Array, place: jax.Array) -> tuple[jax.Array, tuple]:
+        one = jax.tree.map(lambda array: array[place], steps)
+        root, pull, narrowed = _narrowed(one, covariance)
+        gain = transposed(pull) @ _solved(root, jnp.eye(len(root)))
+        return narrowed, (one.propagator[:size], one.propagator[size:], gain, root @ transposed(root))
+
+    return lax.scan(step, covariance, which)[1]
 
 
 def _bins(system: Linear, lengths: jax.Array) -> _Bin:

@@ -9,13 +9,16 @@ import numpy as np
 
 from stochq.arrays import ArrayLike, check_numbers
 from stochq.equation import Equation
+from stochq.gaussian import Monitored
+from stochq.gaussian.information import fisher_information
 from stochq.inference.coordinates import near
 from stochq.inference.emitted import check_derivatives, quantum_information
 from stochq.inference.fit import checked_parameters
 from stochq.inference.linearized import linearized
 from stochq.inference.measured import read_data
+from stochq.inference.programs import tracing_predict
 from stochq.inference.records import Layout, scores_of
-from stochq.inference.result import flat, number, parameter_names
+from stochq.inference.result import flat, number, parameter_names, shaped
 from stochq.inference.sampling import sample_records
 from stochq.module import Module
 from stochq.systems.checks import check_count, check_times
@@ -38,12 +41,12 @@ class Information:
     Attributes:
         names: of the parameters.
         classical: of one record of all detectors, or of the means.
-        stderr: of each number of `classical`, from the records that were drawn; zero for means.
-        quantum: of everything emitted and the system together, whatever is measured; None for means.
-        state: of the system's state at the last time, when nothing is known of what it emitted; None for means.
+        stderr: of each number of `classical`, from the records that were drawn; zero for means and linear systems.
+        quantum: of everything emitted and the system together, whatever is measured; None for means and linear systems.
+        state: of the system's state at the last time, when nothing is known of what it emitted; None likewise.
         duration: of one record; NaN for means.
         scores: (records, P) ∂ℓ/∂θ of those that were drawn; for means the rows of their derivatives, in units of their
-            errors.
+            errors; for linear systems, of which none are drawn, a root R of the information, RᵀR.
     """
 
     names: tuple[str, ...]
@@ -90,8 +93,9 @@ class Information:
             cells = [_told(*self.error(name)), _told(self.classical[place, place], self.stderr[place, place])]
             cells += [f"{part[place, place]:.4g}" for part in (self.quantum, self.state) if part is not None]
             lines.append(f"{name:<{width}}  " + "  ".join(f"{cell:>18}" for cell in cells))
-        if self.quantum is not None:
-            lines.append(f"one record of duration {self.duration:g}; {len(self.scores)} drawn")
+        drawn = f"; {len(self.scores)} drawn" if np.any(self.stderr) else ""
+        if not np.isnan(self.duration):
+            lines.append(f"one record of duration {self.duration:g}{drawn}")
         return "\n".join(lines)
 
     __repr__ = __str__
@@ -117,10 +121,12 @@ def information(
 
     (Gammelmark and Mølmer, PRL 112, 170401 (2014)); of the state at the end by its symmetric logarithmic derivatives.
     Of means whose errors are independent it is $\partial m^T\Sigma^{-1}\partial m$, the inverse of the covariance of
-    `sq.fit`.
+    `sq.fit`. Records of linear systems are Gaussian: of them it is known in closed form and no record is drawn (Gupta
+    and Mehra, IEEE Trans. Autom. Control 19, 774 (1974)).
 
     Args:
-        predict: as of `sq.fit`: from parameters to (equation of sq.models.monitored, initial state), or to means.
+        predict: as of `sq.fit`: from parameters to (equation of sq.models.monitored, initial state), to
+            (sq.gaussian.Monitored, sq.gaussian.State), or to means.
         theta: pytree of numbers, the parameters at which it is asked.
         times: (T,) ends of the record's bins, the start included; for records only. Of the record, what depends on time
             is taken in the middle of each bin, with a warning where it changes too much there.
@@ -148,7 +154,7 @@ def information(
     check_numbers("Ask with numbers, outside grad, vmap and jit; predict alone is traced.", theta=theta, times=times)
     theta = checked_parameters(theta, "theta")
     found = classical_information(predict, theta, times, records=records, seed=seed, stderr=stderr)
-    if times is None:
+    if times is None or isinstance(predict(theta)[0], Monitored):
         return found
     with jax.enable_x64(True):
         emitted, state = quantum_information(predict, flat(theta), theta, check_times(times))
@@ -160,9 +166,12 @@ def classical_information(
 ) -> Information:
     """`information` without what is known beyond the record."""
     with jax.enable_x64(True):
-        if not is_of_records(predict(theta)):
+        predicted = predict(theta)
+        if not is_of_records(predicted):
             return _of_means(predict, theta, times, stderr)
         times = _checked_times(times, stderr)
+        if isinstance(predicted[0], Monitored):
+            return _of_linear(predict, theta, times)
         scores = _scores(predict, theta, times, records, seed)
     return _of_scores(parameter_names(theta), scores, times)
 
@@ -178,9 +187,9 @@ def is_of_records(predicted: Any) -> bool:
     """Whether a prediction is (equation, initial state), and not means; ValueError for systems of another kind."""
     if not isinstance(predicted, tuple) or not isinstance(predicted[0], Module):
         return False
-    if not isinstance(predicted[0], Equation):
+    if not isinstance(predicted[0], (Equation, Monitored)):
         raise ValueError(
-            "predict: expected (equation of sq.models.monitored, initial state), or means; got "
+            "predict: expected (equation of sq.models.monitored or sq.gaussian.Monitored, state), or means; got "
             f"{type(predicted[0]).__name__}, of which no records are drawn."
         )
     return True
@@ -213,6 +222,17 @@ def _of_scores(names: tuple[str, ...], scores: np.ndarray, times: np.ndarray) ->
     squares = scores[:, :, None] * scores[:, None]
     stderr = np.std(squares, axis=0) / np.sqrt(len(scores))
     return Information(names, squares.mean(axis=0), stderr, None, None, float(times[-1] - times[0]), scores)
+
+
+def _of_linear(predict: Callable[[Any], Any], theta: Any, times: np.ndarray) -> Information:
+    """In closed form, of (sq.gaussian.Monitored, state)."""
+    with tracing_predict():
+        found = fisher_information(lambda vector: predict(shaped(vector, theta)), flat(theta), times)
+    check_derivatives(theta, found)
+    values, vectors = np.linalg.eigh(found)
+    root = np.sqrt(np.maximum(values, 0.0))[:, None] * vectors.T
+    duration = float(times[-1] - times[0])
+    return Information(parameter_names(theta), found, np.zeros_like(found), None, None, duration, root)
 
 
 def _of_means(predict: Callable[[Any], Any], theta: Any, times: Any, stderr: Any) -> Information:

@@ -23,6 +23,10 @@ from stochq.inference.starts import further_starts
 from stochq.measurement import Record
 
 _GOES_ON = "interrupted; call again with the same arguments, start included, and it goes on from the checkpoint"
+_STILL_COARSE = (
+    "predict: the step found for it still moves the mean of {0.name!r} at t = {0.time:g} by {0.bias:.2g} at the "
+    "minimum, more than a tenth of its standard error, {0.stderr:.2g}. Start from these parameters, or give dt."
+)
 
 
 def fit(
@@ -57,15 +61,17 @@ def fit(
 
     which is right for a model that is not, too (White 1982). Their p-value is that of the innovations: what each bin
     says beyond the past, as a standard normal number, has a mean, a variance and correlations that are known if the
-    model is right. Their law is exact for bins of any width where the likelihood is, at up to 8 levels; for more levels
-    p is NaN. The χ² of their sums is exact for many records.
+    model is right. Their law is exact for bins of any width where the likelihood is, at up to 8 levels and in phase
+    space; for more levels it is that of the Kraus maps, and p is NaN for clicks and for more than two currents. The χ²
+    of their sums is exact for many records.
 
     Where Kraus maps serve mixed states and the bins are too wide for them at the start, they are halved inside, once or
     twice, as by `halvings` of `log_likelihood`.
 
     Where the prediction is sampled (`sq.expectations` with trajectories), its own covariance at the minimum, from the
     scatter of 64 groups of trajectories, is added to Σ, and points are thinned where they are too many for what 64
-    groups tell: give it another seed than the data. An interrupt (Ctrl-C) ends
+    groups tell: give it another seed than the data. A dt that is left out there is found at the start, and once more at
+    the minimum where its bias is certainly beyond a tenth of the standard error there. An interrupt (Ctrl-C) ends
     the search, and the best so far is returned; one after the search leaves out the p-value, or what is in work.
 
     Args:
@@ -123,9 +129,10 @@ def fit(
     with jax.enable_x64(True):
         problem = Problem(_objective(predict, data, start), coordinates, prior, start)
         written = None if checkpoint is None else Checkpoint(checkpoint, problem, points)
-        minima, left_out = _minima(problem, points, optimizer, steps, progress, written)
+        minima, notes = _minima(problem, points, optimizer, steps, progress, written)
+        problem, minima, coarse = _with_steps_that_serve(problem, minima, steps)
         problem, minima = _with_sampling_errors(problem, minima, steps)
-        found = fit_from(problem, minima, intervals, left_out)
+        found = fit_from(problem, minima, intervals, notes + coarse)
     for note in found.notes:
         warnings.warn(f"fit: {note}", stacklevel=2)
     return found
@@ -136,7 +143,7 @@ def _objective(predict: Callable[..., Any], data: Any, start: Any) -> Objective:
     if isinstance(data, Record):
         return Records(predict, data, start)
     prediction = linearized(predict, start)
-    return Means(predict, prediction, read_data(data, prediction.predicted, flat(start).size))
+    return Means(prediction, read_data(data, prediction.predicted, flat(start).size))
 
 
 def _minima(
@@ -195,6 +202,26 @@ def _notes_of_starts(minima: list[Minimum], further: int, left_out: int) -> list
     return notes
 
 
+def _with_steps_that_serve(
+    problem: Problem, minima: list[Minimum], steps: int
+) -> tuple[Problem, list[Minimum], list[str]]:
+    """The problem with steps that were left open found anew, once, at the best of the minima, where those of the start
+    are too coarse there; the minima then, and a note where these are too coarse as well."""
+    best = min(minima, key=lambda one: one.local.loss)
+    objective = problem.objective
+    if not isinstance(objective, Means) or best.interrupted:
+        return problem, minima, []
+    theta = problem.coordinates.bounded(best.vector)
+    if not objective.coarse_at(theta, problem.like):
+        return problem, minima, []
+    objective = objective.with_steps_at(theta, problem.like)
+    problem = Problem(objective, problem.coordinates, problem.priors, problem.like)
+    minima = _moved(problem, minima, steps)
+    best = min(minima, key=lambda one: one.local.loss)
+    coarse = objective.coarse_at(problem.coordinates.bounded(best.vector), problem.like)
+    return problem, minima, [_STILL_COARSE.format(one) for one in coarse]
+
+
 def _with_sampling_errors(problem: Problem, minima: list[Minimum], steps: int) -> tuple[Problem, list[Minimum]]:
     """The problem with a sampled prediction's own errors among those of the data, and the minima then."""
     best = min(minima, key=lambda one: one.local.loss)
@@ -203,14 +230,19 @@ def _with_sampling_errors(problem: Problem, minima: list[Minimum], steps: int) -
     if not isinstance(objective, Means) or best.interrupted or not objective.prediction.sampled:
         return problem, minima
     weighted = Problem(objective.reweighted(theta, problem.like), problem.coordinates, problem.priors, problem.like)
+    return weighted, _moved(weighted, minima, steps)
+
+
+def _moved(problem: Problem, minima: list[Minimum], steps: int) -> list[Minimum]:
+    """Where minima of a problem that differed a little move to, with what their searches went through."""
     moved = []
     for one in minima:
-        after = gauss_newton(weighted.free, one.vector, steps)
+        after = gauss_newton(problem.free, one.vector, steps)
         whole = one._replace(vector=after.vector, local=after.local, at=after.at)
         moved.append(
             whole if one.converged is False else whole._replace(converged=after.converged, advice=after.advice)
         )
-    return weighted, moved
+    return moved
 
 
 def checked_parameters(parameters: Any, argument: str) -> Any:

@@ -5,9 +5,12 @@ $$z = \Phi^{-1}(F(y\,|\,\text{all before})),\qquad F = \Phi(x) - \varphi(x)\sum_
 with the distribution function F of the bin as the instrument has it, which for short bins makes z the innovation
 $(y-\langle c+c^\dagger\rangle h)/\sqrt h$; of several columns each given those before it. Counts are spread over their
 step of the distribution function at random. So z are independent and normal exactly, for bins of any width (Rosenblatt,
-Ann. Math. Stat. 23, 470 (1952)).
+Ann. Math. Stat. 23, 470 (1952)); by Kraus maps, whose weights are polynomials in x, up to their own error of the width.
 """
 
+from collections.abc import Callable
+from math import factorial, prod
+from typing import Any
 from zlib import crc32
 
 import jax
@@ -24,31 +27,38 @@ from stochq.inference.sampling import chance_below, chances_up_to, in_turn
 from stochq.instruments.choose import build, largest_rate, most_clicks
 from stochq.instruments.commuting import CommutingInstrument, Exponents
 from stochq.instruments.exact import ExactInstrument
-from stochq.instruments.instrument import Written
+from stochq.instruments.hermite import Powers, powers_up_to
+from stochq.instruments.instrument import Instrument, Written
 from stochq.instruments.superoperators import traces
 
 # Chances nearer to 0 or 1 are rounding.
 _RAREST = 1e-15
 # More clicks than come in a bin with this chance are left out of the law, unless they came.
 _LEFT_OUT = 1e-7
+# The degree in x of the weight of a Kraus map, and the most currents for which its polynomial is looked for.
+_DEGREE, _MOST_CURRENTS = 8, 2
+# Of x by power (R,), in proportion to the coefficients of its law, from the state, the bin and its length.
+Law = Callable[[jax.Array, Written, jax.Array], dict[tuple[int, ...], jax.Array]]
 
 
 def innovations(found: Reading) -> np.ndarray | None:
-    """Standard normal numbers (record, interval, column), currents before counters; None where the instrument is not
-    exact, and knows no distribution function."""
+    """Standard normal numbers (record, interval, column), currents before counters; None for Kraus maps of clicks or
+    of many currents, whose distribution functions are not known."""
     observed = found.observed
     written = Written(*(jnp.asarray(part) for part in observed.written))
+    lengths = np.asarray(observed.lengths)[np.asarray(written.which)]
     if found.kind == "commuting":
-        lengths = np.asarray(observed.lengths)[np.asarray(written.which)]
         z = _of_commuting(build("commuting", observed), found.initial, written, lengths)
     elif found.kind == "exact":
         # Chances are of all numbers of clicks, not only of those that came.
         rate, longest = largest_rate(observed.parts), float(np.max(observed.lengths))
         most = max(observed.most_clicks, most_clicks(rate, longest, _LEFT_OUT))
         uniform = _uniform(observed.written)
-        z = _of_exact(build("exact", observed._replace(most_clicks=most)), found.initial, written, uniform)
-    else:
+        z = _of_exact(build("exact", observed._replace(most_clicks=most)), found.initial, written, lengths, uniform)
+    elif written.clicks.shape[1] or written.current.shape[1] > _MOST_CURRENTS:
         return None
+    else:
+        z = _of_kraus(found.instrument, found.initial, written, lengths, _DEGREE * 2**found.halvings)
     return np.moveaxis(np.asarray(z), -1, 0)
 
 
@@ -59,13 +69,54 @@ def _uniform(written: Written) -> np.ndarray:
 
 
 @compiled
-def _of_exact(instrument: ExactInstrument, state: Array, written: Written, uniform: Array) -> jax.Array:
+def _of_exact(instrument: ExactInstrument, state: Array, written: Written, lengths: Array, uniform: Array) -> jax.Array:
     """(T, K + C, R); uniform: (T, C, R) that spread the counts."""
+
+    def law(state: jax.Array, now: Written, length: jax.Array) -> dict[tuple[int, ...], jax.Array]:
+        traced = jnp.einsum("i,pij,jr->pr", traces(instrument.dim), instrument.coefficients[now.which], state)
+        return dict(zip(instrument.powers, traced, strict=True))
+
+    return _one_after_another(instrument, state, written, lengths, uniform, law)
+
+
+@compiled
+def _of_kraus(instrument: Instrument, state: Array, written: Written, lengths: Array, degree: int) -> jax.Array:
+    """(T, K, R); degree: in x, of the weight of a bin."""
+    currents = written.current.shape[1]
+    powers = powers_up_to(currents, degree)
+    nodes, projected = _projection(powers, degree + 1)
+
+    def law(state: jax.Array, now: Written, length: jax.Array) -> dict[tuple[int, ...], jax.Array]:
+        records = now.current.shape[-1]
+        current = jnp.repeat(jnp.sqrt(length) * nodes[..., None], records, axis=-1)
+        none, which = jnp.zeros((len(nodes), 0, records)), jnp.full(len(nodes), now.which)
+        prepared = instrument.prepare(Written(current, none, which))
+        weights = lax.map(lambda one: instrument.step(state, one)[1], prepared)
+        return dict(zip(powers, projected @ weights, strict=True))
+
+    uniform = jnp.zeros((len(written.which), 0, written.current.shape[-1]))
+    return _one_after_another(instrument, state, written, lengths, uniform, law)
+
+
+def _projection(powers: Powers, points: int) -> tuple[np.ndarray, np.ndarray]:
+    """Points x (Q, K), and the matrix (powers, Q) from the values of a polynomial there to a_n of Σ_n a_nHe_n."""
+    roots, weights = np.polynomial.hermite_e.hermegauss(points)
+    places = np.stack(np.meshgrid(*[np.arange(points)] * len(powers[0]), indexing="ij"), axis=-1)
+    places = places.reshape(-1, len(powers[0]))
+    table = np.polynomial.hermite_e.hermevander(roots, points - 1).T * (weights / weights.sum())
+    rows = [prod(table[n, places[:, column]] / factorial(n) for column, n in enumerate(power)) for power in powers]
+    return roots[places], np.stack(rows)
+
+
+def _one_after_another(
+    instrument: Instrument, state: Array, written: Written, lengths: Array, uniform: Array, law: Law
+) -> jax.Array:
+    """(T, K + C, R) from the law of every bin given the state before it; uniform: (T, C, R) that spread the counts."""
     currents = written.current.shape[1]
 
-    def step(state: jax.Array, bin: tuple[Written, jax.Array]) -> tuple[jax.Array, jax.Array]:
-        now, spread = bin
-        outcomes = jnp.concatenate([now.current / jnp.sqrt(instrument.lengths[now.which]), now.clicks])
+    def step(state: Any, bin: tuple[Written, jax.Array, jax.Array]) -> tuple[Any, jax.Array]:
+        now, length, spread = bin
+        outcomes = jnp.concatenate([now.current / jnp.sqrt(length), now.clicks])
         chances = []
 
         def read(column: int, rows: list[jax.Array]) -> jax.Array:
@@ -76,14 +127,13 @@ def _of_exact(instrument: ExactInstrument, state: Array, written: Written, unifo
             )
             return outcome
 
-        traced = jnp.einsum("i,pij,jr->pr", traces(instrument.dim), instrument.coefficients[now.which], state)
-        in_turn(dict(zip(instrument.powers, traced, strict=True)), currents, len(outcomes), read)
+        in_turn(law(state, now, length), currents, len(outcomes), read)
         prepared = instrument.prepare(jax.tree.map(lambda array: array[None], now))
         after, _ = instrument.step(state, jax.tree.map(lambda array: array[0], prepared))
         return after, _normal(jnp.stack(chances))
 
     start = instrument.start(state, written.current.shape[-1])
-    return lax.scan(step, start, (written, jnp.asarray(uniform)))[1]
+    return lax.scan(step, start, (written, jnp.asarray(lengths), jnp.asarray(uniform)))[1]
 
 
 def _spread(rows: list[jax.Array], count: jax.Array, uniform: jax.Array) -> jax.Array:

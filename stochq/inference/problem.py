@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from stochq.ensemble.planning import Coarse
 from stochq.ensemble.sampling import Sampling
 from stochq.inference.coordinates import Coordinates, Priors
 from stochq.inference.data import Data
@@ -48,6 +49,11 @@ class Objective(Protocol):
         """Whether twice the misfit is a χ²."""
         ...
 
+    @property
+    def step_lengths(self) -> tuple[float, ...]:
+        """The steps of means over trajectories that were left open."""
+        ...
+
     def p_value(self, chi2: float, dof: int, theta: np.ndarray, covariance: np.ndarray) -> float:
         """The chance that data of the right model fit worse; covariance (P, P): of θ, zero for what is held."""
         ...
@@ -66,8 +72,16 @@ class Means:
 
     hint = "Rates must be positive: the noise grows with their square root."
 
-    def __init__(self, predict: Callable[[Any], Any], prediction: Linearized, data: Data) -> None:
-        self.predict, self.prediction, self.data = predict, prediction, data
+    def __init__(self, prediction: Linearized, data: Data) -> None:
+        self.prediction, self.data = prediction, data
+
+    @property
+    def predict(self) -> Callable[..., Any]:
+        return self.prediction.predict
+
+    @property
+    def step_lengths(self) -> tuple[float, ...]:
+        return self.prediction.steps
 
     def local(self, theta: np.ndarray) -> Local:
         residuals, jacobian = self.data.linearized(*self.prediction(theta))
@@ -98,7 +112,15 @@ class Means:
             np.asarray(self.data.deviations(predicted), np.float64)
             for predicted in Sampling().variations(lambda: self.predict(parameters))
         )
-        return Means(self.predict, self.prediction, self.data.with_prediction(np.stack(varied) - central, theta.size))
+        return Means(self.prediction, self.data.with_prediction(np.stack(varied) - central, theta.size))
+
+    def coarse_at(self, theta: np.ndarray, like: Any) -> list[Coarse]:
+        """Where steps that were left open are certainly too coarse at θ (P,)."""
+        return self.prediction.coarse_at(jax.tree.map(jnp.asarray, shaped(theta, like)))
+
+    def with_steps_at(self, theta: np.ndarray, like: Any) -> "Means":
+        """The same with the steps that were left open found anew at θ (P,)."""
+        return Means(self.prediction.anew_at(shaped(theta, like)), self.data)
 
     def p_value(self, chi2: float, dof: int, theta: np.ndarray, covariance: np.ndarray) -> float:
         rest = chance_of_rest(self.data.off(self.prediction(theta)[0]))

@@ -92,16 +92,22 @@ def note_of_wide_bins(kind: Kind, halvings: int, equation: Any, state: Any, reco
     return wide_bins(Reading(kind, initial, observe(equation, record), halvings))
 
 
+def quiet_reading(equation: Any, state: Any, record: Any, halvings: int = 0) -> Reading:
+    """As `reading` in double precision, without its warnings; halvings: of bins where Kraus maps serve mixed states."""
+    equation = as_monitored(equation)
+    initial = initial_state(state, equation.dim)
+    observed = observe(equation, record)
+    kind = choose(observed, initial, "auto")
+    return Reading(kind, initial, observed, halvings if kind == "mixed" else 0)
+
+
 def halvings_for(equation: Any, state: Any, record: Any) -> int:
     """How often a fit halves bins so that the log-likelihood of a record is off by less than a tenth, or twice.
 
     Only where maps are Kraus maps of mixed states and can be halved: other states would become mixed, and far slower.
     """
-    equation = as_monitored(equation)
-    initial = initial_state(state, equation.dim)
-    observed = observe(equation, record)
-    found = Reading(choose(observed, initial, "auto"), initial, observed)
-    if found.kind != "mixed" or not can_be_halved(observed):
+    found = quiet_reading(equation, state, record)
+    if found.kind != "mixed" or not can_be_halved(found.observed):
         return 0
     error = _error(found)
     return next(

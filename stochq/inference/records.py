@@ -15,7 +15,7 @@ from stochq.inference.innovations import innovations
 from stochq.inference.middles import note_of_middles
 from stochq.inference.minimize import Local
 from stochq.inference.programs import Programs, tracing_predict
-from stochq.inference.reading import halvings_for, note_of_wide_bins, reading
+from stochq.inference.reading import halvings_for, note_of_wide_bins, quiet_reading, reading
 from stochq.inference.result import flat, shaped
 from stochq.inference.whiteness import chance_of_innovations
 from stochq.instruments.choose import Kind
@@ -149,14 +149,17 @@ class Records:
     def is_chi2(self) -> bool:
         return False
 
+    @property
+    def step_lengths(self) -> tuple[float, ...]:
+        return ()
+
     def p_value(self, chi2: float, dof: int, theta: np.ndarray, covariance: np.ndarray) -> float:
-        """By the innovations of the records; NaN for Kraus maps, which do not know their law, and in phase space."""
-        if self._scores.kind != "exact":
-            return np.nan
+        """By the innovations of the records; NaN where their law is not known."""
         equation, state = _checked(self.predict(jax.tree.map(jnp.asarray, shaped(theta, self.start))))
         if isinstance(equation, Monitored):
-            return np.nan
-        z = innovations(reading(equation, state, self.record))
+            z = np.asarray(equation.filter(state, self.record).innovations)
+        else:
+            z = innovations(quiet_reading(equation, state, self.record, self._scores.halvings))
         _, scores = self._scores(theta, self._increments)
         return np.nan if z is None else chance_of_innovations(z, scores, covariance)
 

@@ -74,7 +74,8 @@ class Fit:
     records of it innovations further from white noise; notes: what
     the fit warned of; at_bound: names of parameters that end at a bound, whose standard error is how far χ² lets them
     from it and whose correlations are none; other_minima: where further starts led, the lowest first; log_likelihood:
-    of records, relative to Wiener noise, which have no chi2 and dof.
+    of records, relative to Wiener noise, which have no chi2 and dof; dt: steps of means over trajectories that predict
+    left open, in the order of its calls, found for a bias below a tenth of their standard errors.
     """
 
     parameters: Any
@@ -92,6 +93,7 @@ class Fit:
     other_minima: tuple[OtherMinimum, ...] = ()
     kind: Literal["wald", "profile"] = "wald"
     log_likelihood: float = np.nan
+    dt: tuple[float, ...] = ()
     problem: "Problem | None" = field(default=None, repr=False, compare=False)
     minimum: "Minimum | None" = field(default=None, repr=False, compare=False)
     determined: Determined | None = field(default=None, repr=False, compare=False)
@@ -152,6 +154,8 @@ class Fit:
         lines = [f"{name:<{width}}  {text}" for name, text in zip(self.names, self._values(values), strict=True)]
         ending = f", NOT converged: {self.advice}" if self.converged is False else ""
         lines.append(f"{self._quality()}, {len(self.history.loss)} steps{ending}")
+        if self.dt:
+            lines.append(f"predicted in steps dt = {', '.join(f'{dt:.4g}' for dt in self.dt)}")
         lines += [f"! {note}" for note in self.notes]
         for other in self.other_minima:
             told = ", ".join(

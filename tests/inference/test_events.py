@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.integrate import quad
 from scipy.linalg import expm
 from scipy.stats import norm
 
@@ -19,6 +20,10 @@ RISE = np.log(LEVEL / (1 - LEVEL)) - np.log(UPPER / (1 - UPPER))
 
 def _above(psi):
     return jnp.where(jnp.abs(psi[1]) ** 2 > LEVEL, 1.0, 0.0)
+
+
+def _upper(psi):
+    return jnp.abs(psi[1]) ** 2
 
 
 def _turned(psi):
@@ -54,7 +59,13 @@ def _phase(rate):
     )
 
 
+def _spin(rate):
+    """σ_z/√2, whose κ differs from that of both projectors by a constant."""
+    return sq.Equation(STILL, [sq.channels.Features([[np.sqrt(0.5), -np.sqrt(0.5)]], rate)])
+
+
 CASES = {
+    "an operator": (_spin, _above, 0.4, _both),
     "real": (_suv("real"), _above, 0.2, _both),
     "complex": (_suv("complex"), _above, 0.4, lambda rate: _both(rate / 2)),
     "unitary": (_suv("unitary"), _turned, 0.4, _phase),
@@ -100,6 +111,111 @@ def test_smooth_means_between_steps_of_a_hamiltonian():
     assert abs(found.mean() - known) < 6 * error < abs(known)
     forward = jax.jacfwd(lambda rate: mean(rate, 0))(RATE)
     np.testing.assert_allclose(forward, found[0], rtol=1e-3)
+
+
+def _derivatives(chance, point):
+    """Of a function of a vector, by differences."""
+    return np.array([(chance(point + step) - chance(point - step)) / 2e-5 for step in 1e-5 * np.eye(len(point))])
+
+
+def _judged(mean, point, chance, seeds=6):
+    """Value and derivatives of means (parameters, seed) against those of a closed form."""
+    found = [
+        jax.value_and_grad(lambda theta, seed=seed: mean(theta, seed))(jnp.asarray(point)) for seed in range(seeds)
+    ]
+    found = np.array([[value, *slopes] for value, slopes in found])
+    error = found.std(axis=0, ddof=1) / np.sqrt(seeds)
+    known = np.array([chance(point), *_derivatives(chance, point)])
+    assert np.all(np.abs(found.mean(axis=0) - known) < 6 * error)
+    assert np.all(error[1:] < 0.3 * np.abs(known[1:]))
+
+
+def _likelier(start, kernel, rate, first, second, factor=1.0):
+    """The chance that level `first` is likelier than `second` by a factor: their exponents differ by a normal number
+    given the level that is drawn. kernel: κ/rate."""
+    own = kernel[first, first] + kernel[second, second] - 2 * kernel[first, second]
+    ahead = 2 * (kernel[first] - kernel[second]) - (kernel[first, first] - kernel[second, second])
+    needed = 0.5 * np.log(factor * start[second] / start[first])
+    return start @ norm.sf((needed - rate * TIME * ahead) / np.sqrt(rate * TIME * own))
+
+
+def test_operators_whose_squares_are_a_constant_and_a_projector():
+    """σ_z of two sites and a projector on three levels, at one rate."""
+    matrix, start = np.array([[1.0, 1.0, -1.0], [1.0, -1.0, 1.0], [0.0, 0.0, 0.7]]), np.array([0.5, 0.3, 0.2])
+    still = sq.systems.levels(np.zeros(3))
+
+    def mean(theta, seed):
+        equation = sq.Equation(still, [sq.channels.Features(matrix, theta[0])])
+        watched = {"f": lambda psi: jnp.where(jnp.abs(psi[2]) > 3 * jnp.abs(psi[0]), 1.0, 0.0)}
+        run = {"observables": watched, "trajectories": 2**14, "dt": 0.4, "seed": seed}
+        return sq.expectations(equation, np.sqrt(start), [0.0, TIME], gradient="likelihood-ratio", **run)["f"][-1]
+
+    _judged(mean, np.array([RATE]), lambda theta: _likelier(start, matrix.T @ matrix, theta[0], 2, 0, 9.0))
+
+
+def test_rate_and_length_of_localization_on_a_grid():
+    """Whether a heavy particle is more likely at one point than at another, of two packets."""
+    points, box = 16, 16.0
+    particle = sq.systems.particle(points, box, 1e9, None)
+    places = np.arange(points)
+    start = (np.exp(-((places - 7.0) ** 2) / 4.5) + 0.6 * np.exp(-((places - 9.0) ** 2) / 4.5)) ** 2
+    start = start / start.sum()
+
+    def kernel(length):
+        apart = places[:, None] - places[None]
+        images = sum(np.exp(-((apart + box * k) ** 2) / (4 * length**2)) for k in range(-2, 3))
+        return images / images[0, 0]
+
+    def mean(theta, seed):
+        equation = sq.models.csl(particle, rate=theta[0], length=theta[1], reference_mass=1e9)
+        watched = {"f": lambda psi: jnp.where(jnp.abs(psi[9]) > jnp.abs(psi[7]), 1.0, 0.0)}
+        run = {"observables": watched, "trajectories": 2**16, "dt": TIME, "seed": seed}
+        return sq.expectations(equation, np.sqrt(start), [0.0, TIME], gradient="likelihood-ratio", **run)["f"][-1]
+
+    _judged(mean, np.array([0.3, 1.2]), lambda theta: _likelier(start, kernel(theta[1]), theta[0], 9, 7))
+
+
+@pytest.mark.parametrize("level", [LEVEL, 0.99])
+def test_first_passages_against_a_walk_of_the_odds(level):
+    """Two times: of a normal walk with drift ±4γ and variance 8γ, given the level that is drawn in the end."""
+    half, rise = TIME / 2, np.log(level / (1 - level)) - np.log(UPPER / (1 - UPPER))
+
+    def chance(theta):
+        spread, total = np.sqrt(8 * theta[0] * half), 0.0
+        for share, drift in ((UPPER, 4 * theta[0] * half), (1 - UPPER, -4 * theta[0] * half)):
+            edge = (rise - drift) / spread
+            later = quad(lambda x: norm.pdf(x) * norm.sf(edge - x - drift / spread), -9, edge, epsabs=1e-12)[0]  # noqa: B023
+            total += share * (norm.sf(edge) + later)
+        return total
+
+    passed = {"passed": sq.FirstPassage(_upper, level), "p": np.array([0.0, 1.0])}
+
+    def mean(theta, seed):
+        run = {"observables": passed, "trajectories": 2**14, "dt": half, "seed": seed}
+        equation = sq.models.suv(STILL, strength=theta[0])
+        found = sq.expectations(equation, PSI, [0.0, half, TIME], gradient="likelihood-ratio", **run)
+        return found["passed"][-1]
+
+    _judged(mean, np.array([RATE]), chance)
+    run = {"observables": passed, "trajectories": 3000, "dt": half, "seed": 3}
+    equation, times = sq.models.suv(STILL, strength=RATE), [0.0, half, TIME]
+    fraction = sq.simulate(equation, PSI, times, **run).statistics["passed"]
+    found = sq.expectations(equation, PSI, times, gradient="likelihood-ratio", **run)["passed"]
+    np.testing.assert_allclose(found, fraction, atol=1e-6)
+
+
+def test_squares_of_positions_are_refused():
+    """A step of QMUPL moves the state along x, another rate along x² too."""
+    particle = sq.systems.particle(16, 8.0, 1.0, None)
+    run = {"observables": {"f": lambda psi: jnp.abs(psi[3]) > 0.5}, "trajectories": 8, "dt": 0.4}
+    start = sq.normalize(np.exp(-((np.arange(16) - 8) ** 2) / 5.0))
+
+    def mean(rate):
+        equation = sq.models.qmupl(particle, rate=rate)
+        return sq.expectations(equation, start, [0.0, TIME], gradient="likelihood-ratio", **run)["f"][-1]
+
+    with pytest.raises(ValueError, match="^gradient: .* as x² is none of x"):
+        jax.grad(mean)(RATE)
 
 
 def test_values_are_those_of_simulate():
@@ -154,9 +270,24 @@ REFUSED = {
     "trajectories": (_suv("real"), {"trajectories": 1}, "^trajectories: expected at least 2"),
     "exact": (_suv("real"), {"trajectories": None}, "^trajectories: expected a number beside .* gradient"),
     "no density": (
-        lambda rate: sq.models.unravel(STILL, [jnp.sqrt(rate) * jnp.array([1.0, -1.0])]),
+        lambda rate: sq.models.oqt(STILL, strength=rate, equilibrium=[0.7, 0.3]),
         {},
-        "^gradient: 'likelihood-ratio' needs steps of which the probability density is known",
+        "^gradient: 'likelihood-ratio' needs steps of which the probability density is known.*that of Separable is not",
+    ),
+    "traced operators": (
+        lambda rate: sq.Equation(STILL, [sq.channels.Features(rate * jnp.array([[1.0, -1.0]]))]),
+        {},
+        "^gradient: .* Trace the rate alone",
+    ),
+    "a passage along paths": (
+        _suv("real"),
+        {"observables": {"event": sq.FirstPassage(_upper, LEVEL)}, "gradient": "pathwise"},
+        r"^observables\['event'\]: expected gradient='likelihood-ratio' with a first passage",
+    ),
+    "a passage without a step": (
+        _suv("real"),
+        {"observables": {"event": sq.FirstPassage(_upper, LEVEL)}, "dt": None},
+        "^dt: expected a number with the first passage 'event'",
     ),
     "a moving state": (
         lambda rate: sq.models.suv(sq.systems.levels(rate * jnp.array([0.0, 1.0])), strength=1.0),

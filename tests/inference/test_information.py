@@ -227,7 +227,7 @@ def test_means_have_the_inverse_covariance_of_a_fit():
         (fluorescence, {"decay": 1.0, "rabi": 1.0}, {"times": [0, 1], "stderr": 0.1}, "^stderr: expected None"),
         (fluorescence, {"decay": np.nan, "rabi": 1.0}, {"times": [0, 1]}, r"^theta\['decay'\]: expected finite"),
         (fluorescence, {"decay": 1.0, "efficiency": 1.0, "rabi": 1.0}, {"times": [0, 1]}, "efficiencies of exactly 1"),
-        (lambda x: (sq.gaussian.Monitored(x * np.eye(2), [[1.0, 0.0]]), None), 1.0, {}, "got Monitored, of which no"),
+        (lambda x: (sq.gaussian.Dynamics(-x * np.eye(2), np.eye(2)), None), 1.0, {}, "got Dynamics, of which no"),
         (lambda x: x * np.ones(2), 1.0, {}, "^stderr: expected the standard errors"),
         (lambda x: x * np.ones(2), 1.0, {"times": [0, 1], "stderr": 0.1}, "times, which belong into predict"),
         (lambda x: {"a": x}, 1.0, {"stderr": {"b": 0.1}}, "^stderr: expected a number, or errors in the structure"),

@@ -65,7 +65,7 @@ def test_the_step_is_that_of_simulate():
 
 @pytest.mark.parametrize("transform", [jax.jit, lambda mean: jax.jit(jax.grad(lambda rate: mean(rate)[-1]))])
 def test_inside_jit_no_numbers_are_at_hand(transform):
-    with pytest.raises(ValueError, match="^dt: expected a number where jit, vmap or sq.fit traces the parameters"):
+    with pytest.raises(ValueError, match="^dt: expected a number where jit or vmap traces the parameters"):
         transform(means)(RATE)
 
 
@@ -135,3 +135,45 @@ def test_a_law_left_open_is_that_of_the_least_varying_gradients():
             trajectories=8,
             dt=0.1,
         )
+
+
+def test_a_fit_finds_the_step_at_its_start_and_tells_it():
+    """Its bias, by the exact maps, is below a tenth of the standard error; a step that jit hides is refused."""
+    start, data = {"log rate": np.log(0.9)}, (populations(None)[1:], 0.01)
+
+    def predict(parameters, times=TIMES):
+        return means(jnp.exp(parameters["log rate"]), seed=5)[1:]
+
+    fit = sq.fit(predict, data, start)
+    run = {"observables": UPPER, "trajectories": 10_000, "scheme": sq.schemes.Strang()}
+    assert fit.dt == (sq.simulate(potential(0.9), [1.0, 0.0], TIMES, **run).dt,)
+    assert abs(fit.parameters["log rate"] - np.log(RATE)) < 4 * fit.stderr["log rate"]
+    assert f"predicted in steps dt = {fit.dt[0]:.4g}" in str(fit)
+    with_it = sq.fit(lambda one: means(jnp.exp(one["log rate"]), fit.dt[0], seed=5)[1:], data, start)
+    assert fit.parameters == with_it.parameters and with_it.dt == ()
+    np.testing.assert_array_equal(fit.predict().mean, with_it.predict().mean)
+    with pytest.raises(ValueError, match="^dt: expected a number .* In sq.fit leave jit and vmap out of predict"):
+        sq.fit(jax.jit(predict), data, start)
+
+
+def test_a_step_that_is_too_coarse_at_the_minimum_is_found_anew():
+    """From a rate of which a long step's bias is small."""
+    fit = sq.fit(lambda rate: means(rate, seed=5)[1:], (populations(None)[1:], 0.01), 0.02)
+    run = {"observables": UPPER, "trajectories": 10_000, "scheme": sq.schemes.Strang()}
+    at_start = sq.simulate(potential(0.02), [1.0, 0.0], TIMES, **run).dt
+    exact = populations(None)[1:]
+    tenth = 0.1 * 0.01 * np.sqrt(exact * (1 - exact)).max()
+    assert (
+        np.max(np.abs(populations(at_start)[1:] - exact)) > tenth > np.max(np.abs(populations(fit.dt[0])[1:] - exact))
+    )
+    assert abs(fit.parameters - RATE) < 4 * fit.stderr and not fit.notes
+
+
+def test_information_of_sampled_means_finds_the_step_too():
+    found = sq.inference.information(means_of_rate, RATE, stderr=0.01)
+    slope = np.asarray(jax.jacfwd(means_of_rate)(RATE))
+    np.testing.assert_allclose(found.classical[0, 0], np.sum(slope**2) / 0.01**2, rtol=1e-4)
+
+
+def means_of_rate(rate):
+    return means(rate, seed=5)

@@ -13,6 +13,7 @@ from stochq.inference.innovations import innovations
 from stochq.inference.reading import Reading, reading
 from stochq.inference.whiteness import chance_of_innovations
 from stochq.measurement import counting, homodyne
+from tests.inference.linear import law
 from tests.inference.qubits import GROUND, LOWERING, SIGMA_X, SIGMA_Z
 
 TIMES = np.linspace(0, 3, 25)
@@ -158,3 +159,55 @@ def test_wrong_models_are_caught():
             fit = sq.fit(fluorescence, drawn(3000, 5, **options), TRUTH)
         assert fit.p_value < 1e-4, options
     assert sq.fit(fluorescence, drawn(3000, 5), TRUTH).p_value > 0.01
+
+
+def test_kraus_maps_know_their_law():
+    """Of ten levels in short bins the closed form of two currents; of wide bins the exact maps, nearer if halved."""
+    features, up = np.stack([np.linspace(-0.7, 0.7, 10), np.cos(np.arange(10))]), np.arange(1, 11) / 55
+    detectors = {str(k): homodyne(row) for k, row in enumerate(features)}
+    equation, times = sq.models.monitored(np.zeros((10, 10)), detectors), 0.02 * np.arange(4)
+    y = np.random.default_rng(1).normal(scale=0.2, size=(20, 3, 2))
+    want, chances = np.empty_like(y), np.repeat(up[None], 20, axis=0)
+    for k, column in np.ndindex(3, 2):
+        mean = 2 * features[column]
+        below = stats.norm.cdf((y[:, k, column, None] - mean * 0.02) / np.sqrt(0.02))
+        want[:, k, column] = stats.norm.ppf(np.sum(chances * below, axis=1))
+        chances = chances * np.exp(mean * y[:, k, column, None] - 0.5 * mean**2 * 0.02)
+        chances /= chances.sum(axis=1, keepdims=True)
+    with jax.enable_x64(True):
+        found = reading(equation, np.sqrt(up), sq.inference.Record(times, y, ["0", "1"]), "kraus")
+        assert found.kind == "pure"
+        np.testing.assert_allclose(innovations(found), want, rtol=0, atol=1e-4)
+        equation, state = fluorescence(TRUTH)
+        record = drawn(20, 3)
+        exact = innovations(reading(equation, state, record))
+        wide = Reading("mixed", *reading(equation, state, record)[1:3])
+        off = [np.abs(innovations(wide._replace(halvings=n)) - exact).max() for n in (0, 1)]
+    assert 3 * off[1] < off[0] < 0.2
+
+
+def test_a_fit_of_many_levels_has_a_p_value():
+    """An oscillator in twelve Fock states; its records drawn by the law of the linear system."""
+    lower = np.diag(np.sqrt(np.arange(1, 12)), 1)
+    q, p = (lower + lower.T) / np.sqrt(2), (lower - lower.T) / (1j * np.sqrt(2))
+    energy = 0.5 * (q @ q + 0.8 * p @ p + 0.2 * (q @ p + p @ q))
+    numbers, times = np.arange(12), 0.05 * np.arange(21)
+    coherent = (0.8 / np.sqrt(2)) ** numbers / np.sqrt(np.cumprod(np.maximum(numbers, 1.0)))
+    coherent = coherent / np.linalg.norm(coherent)
+
+    def watched(parameters):
+        current = homodyne(jnp.sqrt(parameters["strength"]) * (q + 0.5j * p))
+        return sq.models.monitored(parameters["frequency"] * energy, {"current": current}), coherent
+
+    truth = {"displacement": 0.8, "frequency": 1.2, "strength": 0.3}
+    mean, covariance = law(truth, times=times, efficiency=1.0, start=0.5 * np.eye(2))
+    increments = np.random.default_rng(2).multivariate_normal(mean, covariance, 60)
+    start = {"frequency": 1.0, "strength": 0.4}
+    record = sq.inference.Record(times, increments, ["current"])
+    fit = sq.fit(watched, record, start)
+    assert 1e-3 < fit.p_value < 1 and all(
+        abs(fit.parameters[name] - truth[name]) < 4 * fit.stderr[name] for name in start
+    )
+    with pytest.warns(UserWarning, match="not the white noise"):
+        louder = sq.inference.Record(times, 1.25 * increments, ["current"])
+        assert sq.fit(watched, louder, start).p_value < 1e-4

@@ -14,7 +14,11 @@ from stochq.systems.checks import check_features
 from stochq.systems.linear import multiply
 
 if TYPE_CHECKING:
+    from stochq.channels.channel import Channel
     from stochq.channels.jumps import Jumps
+
+# Sums of squares that differ from sums of the operators by less than this share are such sums.
+_ROUNDING = 1e-9
 
 
 @final
@@ -59,8 +63,34 @@ class Features(DiagonalCollapse):
 
         return DiagonalJumps(square_root(self.rate) * self.matrix)
 
+    @property
+    def missing_density(self) -> str:
+        if not is_concrete(self.matrix):
+            return "traced operators move the state in directions of their own. Trace the rate alone"
+        if _shifts(self.matrix) is None:
+            return (
+                "at another rate these operators move the state along the sum of their squares, too, which is no sum "
+                "of the operators and a constant, as x² is none of x: what was drawn then leads to states that no "
+                "other draw leads to"
+            )
+        return ""
+
+    def held(self) -> "Channel":
+        from stochq.channels.flows.held import HeldChannel, OperatorFields
+
+        rates = jnp.asarray(self.rate) * jnp.ones(self.noises)
+        return HeldChannel(self, OperatorFields(self.matrix, rates, rates * jnp.asarray(_shifts(self.matrix))))
+
     def kernel(self) -> jax.Array:
         return jnp.asarray(self.rate * (self.matrix.T @ self.matrix))
 
     def features(self) -> np.ndarray:
         return np.sqrt(np.asarray(self.rate)) * np.asarray(self.matrix)
+
+
+def _shifts(matrix: np.ndarray) -> np.ndarray | None:
+    """s (K,) with Σ_k F_ki² = Σ_k s_kF_ki + a constant, F (K, dim); None where there are none."""
+    squares = np.sum(np.square(matrix), axis=0)
+    columns = np.column_stack([matrix.T, np.ones(len(squares))])
+    found = np.linalg.lstsq(columns, squares, rcond=None)[0]
+    return found[:-1] if np.abs(columns @ found - squares).max() <= _ROUNDING * squares.max() else None

@@ -14,6 +14,7 @@ from stochq.systems.fourier import filtered
 from stochq.systems.linear import multiply
 
 if TYPE_CHECKING:
+    from stochq.channels.channel import Channel
     from stochq.channels.jumps import Jumps
 
 
@@ -75,6 +76,15 @@ class Kernel(DiagonalCollapse):
         profile = library.sqrt(self.rate) * library.fft.ifftn(library.sqrt(self.spectrum)).real
         weights = library.cumsum((profile**2).ravel())
         return PositionJumps(profile, weights / weights[-1], uniforms=2)
+
+    @property
+    def missing_density(self) -> str:
+        return ""
+
+    def held(self) -> "Channel":
+        from stochq.channels.flows.held import HeldChannel, KernelFields
+
+        return HeldChannel(self, KernelFields(self))
 
     def kernel(self) -> jax.Array:
         matrix = circulant(self.spectrum) if self.kernel_matrix is None else self.kernel_matrix

@@ -58,10 +58,15 @@ class Projectors(DiagonalCollapse):
 
         return ProjectionJumps(self.rates)
 
-    def held(self) -> "Channel":
-        from stochq.channels.flows.held import HeldProjectors
+    @property
+    def missing_density(self) -> str:
+        return ""
 
-        return HeldProjectors(self)
+    def held(self) -> "Channel":
+        from stochq.channels.flows.held import HeldChannel, OperatorFields
+
+        rates = jnp.asarray(self.rates)
+        return HeldChannel(self, OperatorFields(None, rates, rates))
 
     def kernel(self) -> jax.Array:
         return jnp.diag(self.rates)
