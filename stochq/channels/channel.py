@@ -139,7 +139,7 @@ class Channel(Module):
     @property
     def missing_density(self) -> str:
         """Why no steps hold the state while rates vary, as `held` has them; empty when they do."""
-        return f"that of {type(self).__name__} is not"
+        return f"those of sq.models.suv have it, those of {type(self).__name__} do not"
 
     def held(self) -> "Channel":
         """The same operators with steps whose states have no derivative and |ψ|² has that of their probability, times
