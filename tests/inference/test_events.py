@@ -272,7 +272,7 @@ REFUSED = {
     "no density": (
         lambda rate: sq.models.oqt(STILL, strength=rate, equilibrium=[0.7, 0.3]),
         {},
-        "^gradient: 'likelihood-ratio' needs steps of which the probability density is known.*those of Separable do not",
+        "^gradient: 'likelihood-ratio' needs steps of which the probability density is known.*of Separable do not",
     ),
     "traced operators": (
         lambda rate: sq.Equation(STILL, [sq.channels.Features(rate * jnp.array([[1.0, -1.0]]))]),

@@ -88,8 +88,9 @@ class Features(DiagonalCollapse):
         return np.sqrt(np.asarray(self.rate)) * np.asarray(self.matrix)
 
 
-def _shifts(matrix: np.ndarray) -> np.ndarray | None:
+def _shifts(matrix: Array) -> np.ndarray | None:
     """s (K,) with Σ_k F_ki² = Σ_k s_kF_ki + a constant, F (K, dim); None where there are none."""
+    matrix = np.asarray(matrix)
     squares = np.sum(np.square(matrix), axis=0)
     columns = np.column_stack([matrix.T, np.ones(len(squares))])
     found = np.linalg.lstsq(columns, squares, rcond=None)[0]
