@@ -23,11 +23,8 @@ import numpy as np
 from stochq.arrays import Array
 from stochq.instruments.hermite import polynomials
 from stochq.instruments.instrument import Instrument, Written
-from stochq.instruments.words import Pairs, Words, moments, word_powers, words_of
+from stochq.instruments.words import Pairs, Words, any_clicks, in_order, moments, word_powers, words_of
 from stochq.measurement.line import WatchedParts
-
-# Clicks in one bin that are counted in the mean over all records.
-_MOST_CLICKS = 6
 
 
 class RealWords(NamedTuple):
@@ -67,6 +64,18 @@ class KrausInstrument(Instrument):
         place = 0 if len(self.lengths) == 1 else which
         return jax.tree.map(lambda array: array[place], self.words), self.mean[place]
 
+    def _clicked(self, words: RealWords, clicks: jax.Array, state: jax.Array, reverse: bool = False) -> jax.Array:
+        """After the clicks (C, R) of one counter after the other; reverse: the last one first."""
+        for counter in in_order(len(words.clicks), reverse):
+            for number in range(1, self.most_clicks + 1):
+                has = jnp.expand_dims(clicks[counter] >= number, range(state.ndim - 1))
+                state = jnp.where(has, self._click(words, counter, number, state), state)
+        return state
+
+    def _click(self, words: RealWords, counter: int, number: int, state: jax.Array) -> jax.Array:
+        """After one more click of a counter, the number-th in the bin; divided so that n of them have their chance."""
+        raise NotImplementedError(f"{type(self).__name__} has no clicks.")
+
 
 @final
 class PureKraus(KrausInstrument):
@@ -86,13 +95,9 @@ class PureKraus(KrausInstrument):
         weight = jnp.sum(jnp.square(after), axis=0)
         return after / jnp.sqrt(weight)[None], weight / expected
 
-    def _clicked(self, words: RealWords, clicks: jax.Array, state: jax.Array) -> jax.Array:
+    def _click(self, words: RealWords, counter: int, number: int, state: jax.Array) -> jax.Array:
         """Π L^n/√n! ψ: pure states only go with clicks where no current is written."""
-        for counter, operator in enumerate(words.clicks):
-            for number in range(1, self.most_clicks + 1):
-                has = clicks[counter] >= number
-                state = jnp.where(has[None], operator @ state / np.sqrt(number), state)
-        return state
+        return words.clicks[counter] @ state / np.sqrt(number)
 
     def density(self, state: jax.Array) -> jax.Array:
         psi = unstacked(state)
@@ -135,15 +140,9 @@ class MixedKraus(KrausInstrument):
         weight = jnp.trace(after[:dim])
         return hermitian(after) / weight[None, None], weight / expected
 
-    def _clicked(self, words: RealWords, clicks: jax.Array, rho: jax.Array, reverse: bool = False) -> jax.Array:
-        """After the clicks of one counter after the other; reverse: the last one first."""
-        counters = list(enumerate(words.clicks))
-        for counter, operator in reversed(counters) if reverse else counters:
-            for number in range(1, self.most_clicks + 1):
-                has = clicks[counter] >= number
-                after = (_sandwich(operator, operator, rho) + words.dark[counter] * rho) / number
-                rho = jnp.where(has[None, None], after, rho)
-        return rho
+    def _click(self, words: RealWords, counter: int, number: int, state: jax.Array) -> jax.Array:
+        operator = words.clicks[counter]
+        return (_sandwich(operator, operator, state) + words.dark[counter] * state) / number
 
     def density(self, state: jax.Array) -> jax.Array:
         return unstacked(state)
@@ -196,18 +195,11 @@ def mean_of_records(words: Words) -> jax.Array:
         kept = _dual(jnp.sqrt(weights)[:, None, None] * words.kraus, effect + 0.5 * lost)
         return kept + 0.5 * _dual(words.lost, kept) + 0.25 * _dual(words.lost, lost)
 
-    def clicked(effect: jax.Array, reverse: bool = False) -> jax.Array:
-        """Of any number of clicks, each with its chance; reverse: the dual of the last counter first."""
-        counters = list(enumerate(words.clicks))
-        for counter, operator in counters if reverse else reversed(counters):
-            term = effect
-            for number in range(1, _MOST_CLICKS + 1):
-                term = (_dual(operator[None], term) + words.dark[counter] * term) / number
-                effect = effect + term
-        return effect
+    def clicked(effect: jax.Array, reverse: bool) -> jax.Array:
+        return any_clicks(words, effect, lambda operator, one: _dual(operator[None], one), reverse)
 
     effect = _dual(words.half[None], identity)
-    effect = 0.5 * (between(clicked(effect, reverse=True)) + clicked(between(effect)))
+    effect = 0.5 * (between(clicked(effect, reverse=False)) + clicked(between(effect), reverse=True))
     return _dual(words.half[None], effect)
 
 
@@ -226,10 +218,13 @@ def _outcome(kraus: jax.Array, values: jax.Array, rho: jax.Array) -> jax.Array:
 
 
 def apply_outcome(kraus: jax.Array, values: jax.Array, state: jax.Array) -> jax.Array:
-    """Σ_n He_n B_n on a state (2 dim, *columns, R); values: (n, R)."""
+    """Σ_n He_n B_n on a state (2 dim, *columns, R); values: (n, R), complex where the operators have phases."""
     weights = values.reshape(len(values), *(1,) * (state.ndim - 1), -1)
-    weighted = (weights * state[None]).reshape(kraus.shape[1], -1)
-    return (kraus @ weighted).reshape(state.shape)
+    weighted = weights.real * state[None]
+    if jnp.iscomplexobj(values):
+        real, imaginary = jnp.split(state, 2)
+        weighted = weighted + weights.imag * jnp.concatenate([-imaginary, real])[None]
+    return (kraus @ weighted.reshape(kraus.shape[1], -1)).reshape(state.shape)
 
 
 def _sandwich(rows: jax.Array, columns: jax.Array, rho: jax.Array) -> jax.Array:

@@ -8,15 +8,13 @@ from stochq.arrays import Array
 from stochq.compiling import compiled
 from stochq.functions import digest_of_numbers
 from stochq.instruments.hermite import Powers
-from stochq.instruments.words import Pairs, Words, moments, unordered, words_of
+from stochq.instruments.words import Pairs, Words, any_clicks, moments, unordered, words_of
 from stochq.measurement.line import WatchedParts
 
 # The mean state is followed over so many bins; over few of them where its dimension is above the limit.
 _FOLLOWED, _FEW, _LARGE = 16, 2, 64
 # Kinds of bins that are looked at, where the operators depend on time.
 _KINDS = 8
-# Clicks in one bin that are counted in the mean over all records.
-_MOST_CLICKS = 6
 # The error of one bin from its difference to two halves, of second order.
 _RICHARDSON = 4 / 3
 # Errors of bins that were looked at, by all that they depend on.
@@ -76,8 +74,8 @@ def _parts(words: Words, rho: jax.Array) -> jax.Array:
     """The mean state after a bin over all that may be written down, and its parts in proportion to each current,
     (1 + K, dim, dim)."""
     inside = words.half @ rho @ words.half.conj().T
-    early, late = _between(words, _clicked(words, inside)), jax.vmap(lambda one: _clicked(words, one, reverse=True))
-    after = 0.5 * (early + late(_between(words, inside)))
+    early, late = _between(words, any_clicks(words, inside, _conjugated)), _between(words, inside)
+    after = 0.5 * (early + jax.vmap(lambda one: any_clicks(words, one, _conjugated, reverse=True))(late))
     return words.half @ after @ words.half.conj().T
 
 
@@ -94,15 +92,8 @@ def _lost(words: Words, rho: jax.Array) -> jax.Array:
     return jnp.einsum("mab,bc,mdc->ad", words.lost, rho, words.lost.conj())
 
 
-def _clicked(words: Words, rho: jax.Array, reverse: bool = False) -> jax.Array:
-    """Of any number of clicks, each with its chance, of one counter after the other; reverse: the last one first."""
-    counters = list(enumerate(words.clicks))
-    for counter, operator in reversed(counters) if reverse else counters:
-        term = rho
-        for number in range(1, _MOST_CLICKS + 1):
-            term = (operator @ term @ operator.conj().T + words.dark[counter] * term) / number
-            rho = rho + term
-    return rho
+def _conjugated(operator: jax.Array, rho: jax.Array) -> jax.Array:
+    return operator @ rho @ operator.conj().T
 
 
 def _averages(powers: Powers) -> np.ndarray:

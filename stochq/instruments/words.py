@@ -1,5 +1,6 @@
 """Words: products of the operators of a bin up to second order in its width, gathered by Hermite's polynomials."""
 
+from collections.abc import Callable
 from itertools import combinations
 from math import factorial, prod
 from typing import NamedTuple
@@ -15,6 +16,8 @@ from stochq.measurement.line import WatchedParts
 
 # Operators whose commutator is smaller than this part of their product commute.
 _ROUNDING = 1e-12
+# Clicks of a counter in one bin that are counted in means over all records.
+_MOST_CLICKS = 6
 # A current's operator is of order ½ in the bin's width, the loss of order 1; words to order 2 have four halves.
 _HALVES = 4
 # Pairs of currents, by their columns.
@@ -116,6 +119,26 @@ def _gathered(loss: Array, operators: Array) -> jax.Array:
         for counts, word in words.items():
             total[counts[1:]] = total[counts[1:]] + word if counts[1:] in total else word
     return jnp.stack([total[power] for power in word_powers(columns)])
+
+
+def any_clicks(
+    words: Words, matrix: jax.Array, act: Callable[[jax.Array, jax.Array], jax.Array], reverse: bool = False
+) -> jax.Array:
+    """After any number of clicks, each with its chance, of one counter after the other; reverse: the last one first.
+
+    act: from an operator and the matrix, what one click makes of it: AρA† of states, A†EA of effects.
+    """
+    for counter in in_order(len(words.clicks), reverse):
+        term = matrix
+        for number in range(1, _MOST_CLICKS + 1):
+            term = (act(words.clicks[counter], term) + words.dark[counter] * term) / number
+            matrix = matrix + term
+    return matrix
+
+
+def in_order(count: int, reverse: bool) -> range:
+    """The numbers of so many counters, the last one first where reversed."""
+    return range(count)[::-1] if reverse else range(count)
 
 
 def moments(powers: Powers) -> np.ndarray:
