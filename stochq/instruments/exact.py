@@ -36,8 +36,9 @@ from stochq.measurement.line import WatchedParts
 _FEW_COORDINATES = 16
 # What has no more weight than this is a rounding error: a click where nothing can click.
 _IMPOSSIBLE = 1e-15
-# Points on the circle from which the coefficients of one variable are found; more variables take fewer each.
-_POINTS, _POINTS_OF_MANY = {0: 1, 1: 48, 2: 40}, 24
+# Points on the circle from which the coefficients of a variable are found: the more variables, the fewer. Those of
+# currents, whose series are long, go by the number of currents; those of clicks by that of all.
+_POINTS, _POINTS_OF_MANY = {1: 48, 2: 40}, 24
 # On wider circles e^{|ζ|} would cost the lowest coefficients digits.
 _WIDEST = 6.0
 # Clicks of one counter in a bin whose coefficients have their digits, and those to be expected in a part of a bin that
@@ -112,10 +113,15 @@ def doublings_of(currents: int, counters: int, rate: float, most_clicks: int) ->
 
     rate: of clicks in the longest bin, at most; most_clicks: of one counter in one bin.
     """
-    points = _POINTS.get(currents + counters, _POINTS_OF_MANY)
-    if rate <= _radius(points) and most_clicks <= _MOST_AT_ONCE:
+    if rate <= _radius(_points(currents, counters)[-1]) and most_clicks <= _MOST_AT_ONCE:
         return 0
     return int(np.ceil(np.log2(max(rate, most_clicks) / _EXPECTED_IN_PART)))
+
+
+def _points(currents: int, counters: int) -> tuple[int, ...]:
+    """On the circle of each variable, currents first."""
+    of_current, of_counter = (_POINTS.get(count, _POINTS_OF_MANY) for count in (currents, currents + counters))
+    return (of_current,) * currents + (of_counter,) * counters
 
 
 def coefficients(parts: WatchedParts, length: Array, powers: Powers, doublings: int = 0) -> jax.Array:
@@ -165,20 +171,20 @@ def _coefficients(parts: WatchedParts, length: Array, powers: Powers) -> jax.Arr
     currents, clicks = jnp.sqrt(length) * current_maps(parts), length * click_maps(parts)
     variables = jnp.concatenate([currents, clicks])
     constant = length * lindbladian(parts) - jnp.sum(clicks, axis=0)
-    count = len(variables)
-    points = _POINTS.get(count, _POINTS_OF_MANY)
-    nodes, weights = _nodes(points, count)
+    points = _points(len(currents), len(clicks))
+    angles, weights = _nodes(points)
+    largest = np.array([_radius(each) for each in points])
     norms = lax.stop_gradient(jnp.maximum(_norms(variables), 1e-9))
-    radii = _radius(points) / norms
+    radii = largest / norms
     # Nodes in columns: Σ_k ζ_k X_k.
-    turned = jnp.asarray(np.exp(2j * np.pi * nodes / points)) * radii[None]
+    turned = jnp.asarray(np.exp(1j * angles)) * radii[None]
     generators = constant[None] + jnp.einsum("nk,kij->nij", turned, variables)
     values = exponential(generators)
-    exponents = np.asarray(powers, int).reshape(len(powers), count)
-    transform = weights[None] * np.exp(-2j * np.pi * (exponents @ nodes.T) / points)
+    exponents = np.asarray(powers, int).reshape(len(powers), len(points))
+    transform = weights[None] * np.exp(-1j * (exponents @ angles.T))
     found = jnp.einsum("pn,nij->pij", jnp.asarray(transform), values).real
     found = found / jnp.prod(radii[None] ** exponents, axis=1)[:, None, None]
-    too_many = jnp.max(norms[len(currents) :], initial=0.0) > _TOO_MANY * _radius(points)
+    too_many = jnp.any(norms[len(currents) :] > _TOO_MANY * largest[len(currents) :])
     return jnp.where(too_many, jnp.nan, found)
 
 
@@ -196,18 +202,18 @@ def _norms(matrices: jax.Array) -> jax.Array:
     return jnp.exp((log_size + jnp.log(size(power))) / 16)
 
 
-def _nodes(points: int, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Numbers of the points (nodes, count) on each variable's circle, and their weights (nodes,).
+def _nodes(points: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Angles (nodes, variables) of so many points on each variable's circle, and their weights (nodes,).
 
     The coefficients are real: of nodes that are conjugate to each other in all variables one is enough.
     """
-    if count == 0:
+    if not points:
         return np.zeros((1, 0)), np.ones(1)
-    last = np.arange(points // 2 + 1)
-    axes = np.meshgrid(*[np.arange(points)] * (count - 1), last, indexing="ij")
+    *others, last = points
+    axes = np.meshgrid(*map(np.arange, others), np.arange(last // 2 + 1), indexing="ij")
     nodes = np.stack([axis.reshape(-1) for axis in axes], axis=1)
-    inside = (nodes[:, -1] > 0) & (nodes[:, -1] < points // 2)
-    return nodes, np.where(inside, 2.0, 1.0) / points**count
+    inside = (nodes[:, -1] > 0) & (nodes[:, -1] < last // 2)
+    return 2 * np.pi * nodes / np.array(points), np.where(inside, 2.0, 1.0) / np.prod(points)
 
 
 def _radius(points: int) -> float:

@@ -425,6 +425,42 @@ def test_many_clicks_in_one_bin(count):
     np.testing.assert_allclose(value, np.log(chance), atol=1e-7)
 
 
+@pytest.mark.parametrize("counts", [(3,), (2, 1)], ids=["one counter", "two counters"])
+@pytest.mark.parametrize("width", [0.1, 1.2])
+def test_a_current_beside_counters_in_wide_bins(counts, width):
+    """E_z exp(h(ℒ − Σ𝒥) + (y + iz√h)𝓜 + hΣζ𝒥), z ~ N(0, 1), the powers of each ζ as blocks, by plain SciPy."""
+    hamiltonian, current, y = 0.9 * X + 0.3 * Z, 0.6 * Z + 0.2 * X, 0.7 * np.sqrt(width)
+    clicks = [np.array([[0.3, 0.5j], [0.2, -0.4]]), 0.8 * LOWERING][: len(counts)]
+    gains = [np.kron(one, one.conj()) for one in clicks]
+    silent = liouville.superoperator(hamiltonian.astype(complex), [current, *clicks]) - sum(gains)
+    measured = np.kron(current, np.eye(2)) + np.kron(np.eye(2), current.conj())
+    shifts = [np.eye(count + 1, k=-1) for count in counts]
+    identity = [np.eye(count + 1) for count in counts]
+
+    def lifted(number, gain):
+        blocks = np.eye(1)
+        for k, (shift, one) in enumerate(zip(shifts, identity, strict=True)):
+            blocks = np.kron(blocks, shift if k == number else one)
+        return np.kron(blocks, gain)
+
+    generator = width * (lifted(-1, silent) + sum(lifted(k, gain) for k, gain in enumerate(gains)))
+    start = np.zeros(len(generator), complex)
+    start[:4] = np.outer(GROUND, GROUND).reshape(-1)
+    points, weights = np.polynomial.hermite_e.hermegauss(40)
+    after = sum(
+        weight * expm(generator + (y + 1j * z * np.sqrt(width)) * lifted(-1, measured)) @ start
+        for z, weight in zip(points, weights / weights.sum(), strict=True)
+    )[-4:].reshape(2, 2)
+    detectors = {"x": homodyne(current)} | {f"n{k}": counting(one) for k, one in enumerate(clicks)}
+    kinds = ["homodyne", *["counting"] * len(counts)]
+    data = sq.inference.Record([0.0, width], [[[y, *counts]]], list(detectors), kinds)
+    equation = sq.models.monitored(hamiltonian, detectors)
+    found = sq.inference.filter(equation, GROUND, data, observables={"z": Z}, density=True, method="exact")
+    np.testing.assert_allclose(
+        np.exp(found.log_likelihood[0]) * found.density[0, 1], after, rtol=1e-6, atol=1e-12
+    )
+
+
 def test_many_clicks_beside_a_current_and_their_derivative():
     """Nothing moves: Poisson's law and a Gaussian for each of two states, and ∂ ln p/∂d = E(n/rate − 1)h over both."""
     width, dark, currents, rates = 0.5, 30.0, np.array([0.6, -0.6]), np.array([40.0, 10.0])
