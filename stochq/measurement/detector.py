@@ -163,6 +163,11 @@ class Counting(Detector):
     kind = "counting"
 
     dark: Any
+    drives: bool = eqx.field(static=True, default=False)
+
+    @property
+    def fed_back(self) -> bool:
+        return self.drives
 
     def sources(self) -> list[Array]:
         """Dark counts are clicks of a multiple of the identity, which tell nothing of the state."""

@@ -1,4 +1,4 @@
-"""Markovian feedback: a homodyne current drives a Hamiltonian without delay."""
+"""Markovian feedback: a homodyne current drives a Hamiltonian without delay, or clicks do."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -7,9 +7,9 @@ from itertools import count
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import Array, ArrayLike, as_complex
+from stochq.arrays import Array, ArrayLike, Number, as_complex
 from stochq.equation import Equation
-from stochq.measurement import Detector, Homodyne, homodyne, unread
+from stochq.measurement import Counting, Detector, Homodyne, counting, homodyne, unread
 from stochq.measurement.detector import full
 from stochq.models.monitored import monitored
 from stochq.systems.checks import check_hermitian
@@ -19,25 +19,28 @@ from stochq.systems.levels import levels
 
 
 def markovian_feedback(equation: Equation, feedback: Mapping[str, ArrayLike]) -> Equation:
-    r"""A monitored system whose homodyne currents I drive it without delay, H_fb = Σ F_k I_k.
+    r"""A monitored system whose homodyne currents and clicks I drive it without delay, H_fb = Σ F_k I_k.
 
     $$\dot\rho = -\tfrac i\hbar\big[H + \tfrac12(c^\dagger F+Fc), \rho\big] + \mathcal D[c-\tfrac i\hbar F]\rho
       + \mathcal D[\sqrt{1-\eta}\,L]\rho,\qquad c = \sqrt\eta\,e^{-i\varphi}L$$
 
-    for one detector of gain 1 (Wiseman and Milburn, PRL 70, 548 (1993), whose current is divided by √η). The current
+    for one detector of gain 1 (Wiseman and Milburn, PRL 70, 548 (1993), whose current is divided by √η). Of a counter
+    I is dN/dt, and every click is followed by the kick $e^{-iF/\hbar}$ at once: c becomes $e^{-iF/\hbar}c$ (Wiseman,
+    PRA 49, 2133 (1994)). The current
     is what is written down, with gain, offset and electronic noise. The trajectories of the equation that comes back
     are those under feedback, and its records are the same currents.
 
     Args:
         equation: from `sq.models.monitored`.
-        feedback: {name: F}, for homodyne detectors among its names a Hermitian F (dim, dim) or (dim,), an energy over
-            the unit of the current, √time.
+        feedback: {name: F}, for homodyne detectors and counters among its names a Hermitian F (dim, dim) or (dim,), an
+            energy over the unit of the current, √time; of counters an action.
 
     Returns:
         The monitored equation with feedback. What a fed-back detector of efficiency below 1 loses is unread.
 
     Raises:
-        ValueError: for names that are no homodyne detectors, and matrices that are not Hermitian or do not fit.
+        ValueError: for names of other detectors, counters with dark counts, and matrices that are not Hermitian or do
+            not fit.
 
     Feedback of the fluorescence turns the decay of an atom around: with F = −√γ σ_y it stays excited.
 
@@ -61,15 +64,24 @@ def markovian_feedback(equation: Equation, feedback: Mapping[str, ArrayLike]) ->
             continue
         force = full(as_complex(feedback[name]))
         watched, scale = detector.watched()[0], detector.scale
+        unseen += [unread(lost) for lost in detector.lost()]
+        if isinstance(detector, Counting):
+            changed[name] = replace(counting(_kick(force, equation.hbar) @ watched), drives=True)
+            continue
         turned = scale * force / equation.hbar
         crossed = equation.hbar * turned @ watched
         added = added + 0.5 * (crossed + crossed.conj().T) + detector.drift * force
         fed = homodyne(watched - 1j * turned, gain=scale, offset=detector.drift)
         changed[name] = replace(fed, drives=True)
-        unseen += [unread(lost) for lost in detector.lost()]
     free = (name for number in count(1) if (name := f"unread {number}") not in names)
     changed |= dict(zip(free, unseen, strict=False))
     return monitored(_with_term(equation.hamiltonian, added), changed, hbar=equation.hbar)
+
+
+def _kick(force: Array, hbar: Number) -> np.ndarray:
+    """exp(−iF/ħ)."""
+    energies, vectors = np.linalg.eigh(force)
+    return (vectors * np.exp(-1j * energies / float(hbar))) @ vectors.conj().T
 
 
 def _detector(equation: Equation, name: str) -> Detector:
@@ -84,18 +96,26 @@ def _with_term(hamiltonian: Hamiltonian, term: Array) -> Hamiltonian:
 
 
 def _check_feedback(feedback: object, detectors: dict[str, Detector], dim: int) -> None:
-    suited = [name for name, detector in detectors.items() if isinstance(detector, Homodyne)]
+    suited = [name for name, detector in detectors.items() if isinstance(detector, (Homodyne, Counting))]
     if not suited:
         raise ValueError(
-            "equation: expected one with homodyne detectors, from sq.models.monitored(hamiltonian, {name: "
+            "equation: expected one with homodyne detectors or counters, from sq.models.monitored(hamiltonian, {name: "
             "sq.measurement.homodyne(L)}); this one has none."
         )
     if not isinstance(feedback, Mapping) or not feedback:
         raise ValueError(f"feedback: expected {{name: F}} for one or more of {', '.join(suited)}.")
     for name, force in feedback.items():
         if name not in suited:
-            raise ValueError(f"feedback: expected names of homodyne detectors, {', '.join(suited)}; got {name!r}.")
-        if detectors[name].time_dependent:
+            raise ValueError(
+                f"feedback: expected names of homodyne detectors and counters, {', '.join(suited)}; got {name!r}."
+            )
+        detector = detectors[name]
+        if isinstance(detector, Counting) and np.any(detector.dark):
+            raise ValueError(
+                f"feedback[{name!r}]: expected a counter without dark counts, which kick a state that they tell "
+                "nothing of. sq.simulate(..., feedback=sq.feedback.Loop(controller, kicks={...})) takes them."
+            )
+        if detector.time_dependent:
             raise ValueError(f"feedback[{name!r}]: expected a detector of constant phase; this one depends on time.")
         label = f"feedback[{name!r}]"
         matrix = full(np.asarray(force)) if np.ndim(force) == 1 else force

@@ -30,6 +30,26 @@ def test_feedback_on_the_quadrature_of_a_cavity(efficiency):
     np.testing.assert_allclose(found.expect["x"], decay, atol=1e-5)
 
 
+def test_every_click_kicks_at_once():
+    """A photon that is counted flips the atom back, dP/dt = −(1 − η)γP, without a step; half a flip, exp(−iπσ_x/4),
+    makes an eigenstate of σ_y of it; ħ = 2."""
+    rate, efficiency, times = 1.5, 0.6, np.array([0.0, 0.4, 1.1])
+    counter = sq.measurement.counting(np.sqrt(rate) * LOWER, efficiency=efficiency)
+    atom = sq.models.monitored(np.zeros((2, 2)), {"photon": counter}, hbar=2.0)
+    held = sq.models.markovian_feedback(atom, {"photon": np.pi * X})
+    decay = np.exp(-(1 - efficiency) * rate * times)
+    up = {"up": np.array([1.0, 0.0]), "y": Y}
+    exact = sq.exact.evolve(held, [1.0, 0.0], times, observables=up)
+    np.testing.assert_allclose(exact.expect["up"], decay, atol=1e-7)
+    run = sq.simulate(held, [1.0, 0.0], times, observables=up, trajectories=4000, records=True, seed=1)
+    assert np.all(np.abs(run.mean["up"] - decay) < 4 * run.stderr["up"] + 1e-6)
+    assert run.records is not None and run.records.fed_back and run.records["photon"].max() > 1
+    half = sq.models.markovian_feedback(atom, {"photon": 0.5 * np.pi * X})
+    start = sq.exact.evolve(half, [1.0, 0.0], [0.0, 1e-4], observables=up).expect["y"][-1]
+    # What is counted in so short a time is in an eigenstate of σ_y.
+    np.testing.assert_allclose(start, efficiency * rate * 1e-4, rtol=1e-3)
+
+
 def test_trajectories_that_are_fed_back():
     """Conditional density matrices, measured in small steps and turned by exp(−iF dI/ħ), with all of a detector's
     electronics and a second detector that nobody uses."""
@@ -97,14 +117,19 @@ def test_names_that_look_like_those_of_what_is_lost():
     "feedback, message",
     [
         ({}, "feedback: expected {name: F}"),
-        ({"other": X}, "feedback: expected names of homodyne detectors, x; got 'other'"),
-        ({"z": X}, "feedback: expected names of homodyne detectors, x; got 'z'"),
+        ({"other": X}, "feedback: expected names of homodyne detectors and counters, x, dark; got 'other'"),
+        ({"z": X}, "feedback: expected names of homodyne detectors and counters, x, dark; got 'z'"),
+        ({"dark": X}, "feedback\\['dark'\\]: expected a counter without dark counts"),
         ({"x": LOWER}, "feedback.*Hermitian"),
         ({"x": np.eye(3)}, "feedback.*expected shape"),
     ],
 )
 def test_bad_feedback(feedback, message):
-    detectors = {"x": sq.measurement.homodyne(LOWER), "z": sq.measurement.heterodyne(LOWER)}
+    detectors = {
+        "x": sq.measurement.homodyne(LOWER),
+        "z": sq.measurement.heterodyne(LOWER),
+        "dark": sq.measurement.counting(LOWER, dark=0.1),
+    }
     with pytest.raises(ValueError, match=message):
         sq.models.markovian_feedback(sq.models.monitored(X, detectors), feedback)
     with pytest.raises(ValueError, match="equation: expected one with homodyne"):
