@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.accuracy.bias import StepPlan
-from stochq.accuracy.grid import division_of, time_grid
-from stochq.accuracy.search import MOST_SHRINK, remaining
+from stochq.accuracy.bias import SHARE_OF_TOLERANCE, Allowance, Bias, Estimator, StepPlan
+from stochq.accuracy.grid import time_grid
+from stochq.accuracy.search import find_step, remaining
 from stochq.arrays import Number
 from stochq.compiling import compiled
 from stochq.ensemble.batch import Problem
@@ -25,8 +25,8 @@ from stochq.measurement.line import WatchedParts
 # What kept states may be off by, as an infidelity, the mean over trajectories at the saved time where it is largest;
 # what it is estimated from scatters by so much.
 LARGEST_INFIDELITY, _SCATTER = 1e-4, 1.5
-# Trajectories that tell it, the largest dimension where it is asked, and how often shorter steps are tried.
-_TRAJECTORIES, _LARGEST_DIM, _MOST_TRIALS = 512, 64, 4
+# Trajectories that tell it, and the largest dimension where it is asked.
+_TRAJECTORIES, _LARGEST_DIM = 512, 64
 
 
 def with_faithful_states(plan: StepPlan, task: Task) -> StepPlan:
@@ -44,18 +44,10 @@ def with_faithful_states(plan: StepPlan, task: Task) -> StepPlan:
     columns = _columns(task)
     if not columns:
         return plan
-    # Halvings of the intervals: what is compiled depends on their number.
-    steps = (2 ** np.ceil(np.log2(time_grid(task.times, plan.dt, 1, task.edges).steps))).astype(np.int64)
-    wanted = _wanted(task, columns, steps)
-    for _ in range(_MOST_TRIALS):
-        if wanted * MOST_SHRINK >= np.max(np.diff(task.times) / steps):
-            break
-        # Too long to tell of steps so much shorter.
-        steps = 4 * steps
-        wanted = _wanted(task, columns, steps)
-    if wanted >= plan.dt:
+    allowance = Allowance(_TRAJECTORIES, LARGEST_INFIDELITY / SHARE_OF_TOLERANCE, "double", 0.0)
+    dt = find_step(Infidelity(task, columns, plan.dt), task.times, ("infidelity",), allowance).dt
+    if dt >= plan.dt:
         return plan
-    dt = division_of(task.times, wanted)
     share = remaining(task.times, plan.dt, dt, task.scheme.weak_order, task.edges)
     bias = {name: share[:, 0] * value for name, value in plan.bias.items()}
     bound = None if plan.bound is None else share * plan.bound
@@ -63,11 +55,31 @@ def with_faithful_states(plan: StepPlan, task: Task) -> StepPlan:
     return replace(plan, dt=dt, bias=bias, bound=bound, reason=reason)
 
 
-def _wanted(task: Task, columns: tuple[RecordColumn, ...], steps: np.ndarray) -> float:
-    """The step that these, (T-1,) in the intervals, ask for: the infidelity is of its second order."""
-    h = float(np.max(np.diff(task.times) / steps))
-    infidelity = _SCATTER * _infidelity(task, columns, steps, h)
-    return h * float(np.sqrt(LARGEST_INFIDELITY / max(infidelity, np.finfo(float).tiny)))
+class Infidelity(Estimator):
+    """1 − |⟨ψ|ψ_c⟩|² of trajectories ψ and of the states ψ_c that follow from their records, one bin a step.
+
+    It falls with the square of the step, as far as it is smaller than 1.
+    """
+
+    order, multiple, certain = 2.0, 2, True
+
+    def __init__(self, task: Task, columns: tuple[RecordColumn, ...], longest: float) -> None:
+        self._task, self._columns, self.longest = task, columns, longest
+        self.edges = task.edges
+
+    def bias(self, h: float, allowance: Allowance) -> Bias:
+        # Halvings of the intervals: what is compiled depends on their number.
+        steps = (2 ** np.ceil(np.log2(time_grid(self._task.times, h).steps))).astype(np.int64)
+        made = float(np.max(np.diff(self._task.times) / steps))
+        value = _SCATTER * (h / made) ** 2 * _infidelity(self._task, self._columns, steps, made)
+        nothing = np.zeros_like(value)
+        return Bias(value, nothing, nothing, nothing, nothing)
+
+    def difference(self, h: float, finer: float) -> tuple[np.ndarray, np.ndarray]:
+        raise NotImplementedError("every step is judged by itself")
+
+    def source(self, h: float) -> str:
+        return f"infidelity of {_TRAJECTORIES} pilot trajectories at {h:.3g}"
 
 
 def _writes_one(task: Task) -> bool:
@@ -95,8 +107,8 @@ def _columns(task: Task) -> tuple[RecordColumn, ...]:
     return tuple(RecordColumn(((0, 0),), part) for part in parts)
 
 
-def _infidelity(task: Task, columns: tuple[RecordColumn, ...], bins: np.ndarray, h: float) -> float:
-    """1 − |⟨ψ|ψ_c⟩|² of trajectories ψ and of the states ψ_c that follow from their records, one bin a step."""
+def _infidelity(task: Task, columns: tuple[RecordColumn, ...], bins: np.ndarray, h: float) -> np.ndarray:
+    """At all saved times, (T, 1), the mean over pilot trajectories; bins: steps of each interval, h: the longest."""
     assert task.recording is not None
     alone = replace(task, statistics={}, monitors={}, recording=replace(task.recording, bins=bins), seed=PILOT_SEED)
     problem = build_problem(alone, time_grid(task.times, h, bins, task.edges), trajectories=_TRAJECTORIES)
@@ -106,7 +118,7 @@ def _infidelity(task: Task, columns: tuple[RecordColumn, ...], bins: np.ndarray,
         with precision_context(task.precision):
             states, records = jax.device_get(_trajectories(problem, np.uint32(block)))
         seen.append(_off(task, states, records, bins))
-    return float(np.nanmean(np.concatenate(seen, axis=-1), axis=-1).max())
+    return np.append(0.0, np.nanmean(np.concatenate(seen, axis=-1), axis=-1))[:, None]
 
 
 @compiled

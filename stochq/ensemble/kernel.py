@@ -131,8 +131,11 @@ def _steps(
             noise = noise.with_antithetic()
         if record is None and follower is None:
             return stepper.step(t, state, noise), memory, None, None
-        state, increments = stepper.step_with_record(t, state, noise)
-        known = None if follower is None else follower.step(t, known, increments)
+        if follower is None:
+            state, increments = stepper.step_with_record(t, state, noise)
+        else:
+            state, (increments, *others) = stepper.step_with_records(t, state, noise)
+            known = follower.step(t, known, increments, *others)
         if record is None:
             return state, memory, known, None
         (sums, tape), columns = record, sum_columns(loop.record, increments)

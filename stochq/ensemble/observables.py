@@ -61,6 +61,16 @@ def traces_of_products(operators: Array, rho: jax.Array) -> jax.Array:
     return multiply(rows.real, flat.real) + multiply(rows.imag, flat.imag)
 
 
+@final
+class Square(Module):
+    """⟨O⟩² of a density matrix; operator: (dim, dim)."""
+
+    operator: Any
+
+    def __call__(self, rho: jax.Array) -> jax.Array:
+        return traces_of_products(self.operator[None], rho)[0] ** 2
+
+
 def _value(name: str, value: Array | Number) -> jax.Array:
     if jnp.size(value) != 1:
         raise ValueError(

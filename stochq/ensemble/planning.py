@@ -21,8 +21,9 @@ from stochq.arrays import UNIT, Number, Observable
 from stochq.channels.flow import LARGEST_MEAN_MAP, STEP_RTOL
 from stochq.compiling import compiled
 from stochq.ensemble.batch import FAILED_FRACTION, Problem
+from stochq.ensemble.conditional import is_ordered, needs_no_step
 from stochq.ensemble.kernel import run_block
-from stochq.ensemble.observables import ordered_names
+from stochq.ensemble.observables import Square, ordered_names
 from stochq.ensemble.problem import build_problem
 from stochq.ensemble.runner import precision_context, thread_pool, workers
 from stochq.ensemble.statistics import Histogram, Statistic
@@ -63,7 +64,7 @@ def plan_step(task: Task, trajectories: int, dt: float | None, tolerance: float 
     exact = None if dt is not None else _without_bias(asked)
     if exact is not None and tolerance is None:
         return exact
-    mean = _mean_map(asked, dt)
+    mean = None if task.conditional else _mean_map(asked, dt)
     if exact is not None:
         return exact if mean is None else replace(exact, moments=mean.moments(exact.dt, MOMENTS))
     names = ordered_names(asked.observables)
@@ -103,8 +104,22 @@ def too_coarse(task: Task, trajectories: int, dt: float) -> Coarse | None:
 
 def _probed(task: Task) -> Task:
     """The task with observables by which a step serves its statistics of states and its records."""
+    if task.conditional:
+        return replace(task, observables={**task.observables, **_probes_of_densities(task)})
     recorded = {} if task.recording is None else task.recording.means
     return replace(task, observables={**task.observables, **probes(task.statistics, task.psi), **recorded})
+
+
+def _probes_of_densities(task: Task) -> dict[str, Observable]:
+    """What shows beside the observables how well conditional states are known: squares, whose mean the variance has."""
+    found: dict[str, Any] = {
+        f"histogram {k}": s.operator for k, s in task.statistics.items() if isinstance(s, Histogram)
+    }
+    operators = {name: value for name, value in task.observables.items() if not callable(value)}
+    watched = operators or {"level": np.arange(task.dim) / max(task.dim - 1, 1)}
+    matrices = {name: np.diag(value) if np.ndim(value) == 1 else np.asarray(value) for name, value in watched.items()}
+    found |= {f"square {name}": Square(matrix) for name, matrix in matrices.items()}
+    return found
 
 
 def probes(statistics: Mapping[str, Statistic], psi: np.ndarray) -> dict[str, Observable]:
@@ -164,7 +179,10 @@ def _energy_spread(hamiltonian: Hamiltonian, starts: np.ndarray) -> float:
 
 def _without_bias(task: Task) -> StepPlan | None:
     """The step where the means of these observables are known to have no time-step error; None elsewhere."""
-    if task.equation.colour is not None or any(callable(observable) for observable in task.observables.values()):
+    functions = any(callable(observable) for observable in task.observables.values())
+    if task.conditional:
+        functions = not needs_no_step(task.equation, task.scheme, task.times)
+    if task.equation.colour is not None or functions:
         return None
     longest = task.scheme.mean_step(task.frame)
     if longest <= 0:
@@ -222,7 +240,8 @@ def pilots(task: Task, sizes: tuple[int, int]) -> PilotEstimator:
     gain = 2.0**scheme.scheme.weak_order if isinstance(scheme, Extrapolated) else None
     norms = np.array([_norm(task.observables[name], task.psi) for name in ordered_names(task.observables)])
     width = bandwidth(equation)
-    estimator = PilotEstimator(run, times, sizes, scheme.weak_order, gain, longest, width, visited, norms)
+    order = 1 if task.conditional and not is_ordered(equation, times) else scheme.weak_order
+    estimator = PilotEstimator(run, times, sizes, order, gain, longest, width, visited, norms)
     estimator.edges = task.edges
     return estimator
 

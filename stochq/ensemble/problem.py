@@ -44,7 +44,7 @@ def build_problem(
         loop = loop._replace(record=recording.columns, bins=int(recording.bins.sum()), clicks=clicks)
     if task.conditional:
         longest = float(grid.lengths.max())
-        loop = loop._replace(conditioning=conditioning_of(equation, task.psi, grid.ends, longest))
+        loop = loop._replace(conditioning=conditioning_of(equation, scheme, task.psi, grid.ends, longest))
     points = covariance_points(len(read.names), len(grid.times))
     statistics: dict[str, Statistic] = {MEAN: Mean(), COVARIANCE: Covariance(points)}
     statistics |= {name: statistic.combining(scheme.weights) for name, statistic in task.statistics.items()}

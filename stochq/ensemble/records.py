@@ -1,7 +1,7 @@
 """Records beside a run: which increments are summed, over which intervals, and how they come to the host."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, final
 
@@ -58,6 +58,13 @@ def sum_columns(columns: tuple[RecordColumn, ...], increments: tuple[jax.Array |
     return jnp.stack(rows)
 
 
+def rate_of_clicks(equation: Equation, times: np.ndarray, of_loss: Callable[[np.ndarray], float]) -> float:
+    """Of all channels that count, each where it is strongest between these times; of_loss: what is taken of a ΣL†L,
+    (dim,) or (dim, dim)."""
+    counted = [channel for channel in equation.channels if channel.law.counts]
+    return sum(channel.strongest(times) * of_loss(np.asarray(channel.total_loss())) for channel in counted)
+
+
 def _part(part: str, increments: jax.Array | None, operator: int) -> jax.Array:
     assert increments is not None
     one = increments[operator]
@@ -75,7 +82,7 @@ class Recording:
     lines: of the equation, those that are asked for; kinds: of each. bins: (T-1,) intervals of the record in every
     interval of the saved times. scales, drifts: (column,), a detector writes scale·dY + drift·dt.
     means: {label: operator}, the Hermitian ones whose means the records have; a step has to serve them. fed_back:
-    whether a controller reads it.
+    whether it drives the system.
     """
 
     lines: tuple[Line, ...]
@@ -187,10 +194,10 @@ def recording_of(
         written = _written(equation, line, kind)
         scales += [written[0]] * COLUMNS[kind]
         drifts += written[1]
-    has_steps = equation.time_dependent or not all(channel.law.counts for channel in equation.channels)
-    means = _means(equation, lines) if has_steps and equation.dim <= LARGEST_MEAN_MAP else {}
-    bins = _bins(saved, interval)
-    return Recording(lines, kinds, bins, np.array(scales), np.array(drifts), means, scheme.feeds_back)
+    stepless = not equation.time_dependent and all(channel.law.counts for channel in equation.channels)
+    means = _means(equation, lines) if equation.dim <= LARGEST_MEAN_MAP and (scheme.feeds_back or not stepless) else {}
+    bins, fed_back = _bins(saved, interval), scheme.feeds_back or equation.fed_back
+    return Recording(lines, kinds, bins, np.array(scales), np.array(drifts), means, fed_back)
 
 
 def _chosen(equation: Equation, records: bool | Sequence[str], asked: str) -> tuple[Line, ...]:

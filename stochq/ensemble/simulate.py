@@ -14,7 +14,6 @@ from stochq.ensemble.any_law import Question, check_linear, choose_law
 from stochq.ensemble.assemble import assemble
 from stochq.ensemble.batch import Problem
 from stochq.ensemble.conditional import check_conditional
-from stochq.ensemble.conditional_step import plan_conditional
 from stochq.ensemble.devices import block_size, check_devices
 from stochq.ensemble.faithful import with_faithful_states
 from stochq.ensemble.grid_checks import check_grid_state, grid_monitors, warn_about_grid
@@ -26,7 +25,7 @@ from stochq.ensemble.kept import with_kept
 from stochq.ensemble.observables import readout
 from stochq.ensemble.planning import plan_step, warn_about_time
 from stochq.ensemble.problem import build_problem, check_counters, constant_phases
-from stochq.ensemble.records import RECORDS, counters, recording_of
+from stochq.ensemble.records import RECORDS, counters, rate_of_clicks, recording_of
 from stochq.ensemble.result import EnsembleResult
 from stochq.ensemble.runner import Execution, Totals, run
 from stochq.ensemble.statistics import COVARIANCE, MEAN, PAIR_SPREAD, Histogram, Statistic
@@ -149,7 +148,8 @@ def simulate(
     single = "conditional=True" if conditional else _asks_for_single_trajectories(keep, records, statistics)
     if is_left_open(equation):
         check_linear(plain, single or ("" if feedback is None else "feedback"))
-    if not conditional:
+    in_steps = conditional or feedback is not None
+    if not in_steps:
         check_no_step(equation, scheme, dt, antithetic, interval)
     averages = tolerance is not None and dt is None and not single
     given = scheme
@@ -164,7 +164,7 @@ def simulate(
     monitors = grid_monitors(equation)
     recording = recording_of(equation, scheme, times, records, interval)
     if conditional:
-        check_conditional(equation, scheme, times, tolerance)
+        check_conditional(equation, scheme, times)
     task = Task(
         equation, frame_of(equation), psi, times, plain, scheme, precision, seed, statistics, monitors, recording,
         conditional,
@@ -172,11 +172,9 @@ def simulate(
     execution, plan, told = Execution(precision, batch, progress, devices), None, {}
     if is_left_open(equation):
         task, plan, told = choose_law(task, Question(trajectories, tolerance, dt, pairs, given, averages), execution)
-    if has_exact_jumps(task.equation) and not conditional:
+    if has_exact_jumps(task.equation) and not in_steps:
         result = simulate_jumps(task, trajectories, tolerance, keep, asked, execution)
     else:
-        if conditional:
-            plan = plan_conditional(task, trajectories, dt)
         plan = plan or plan_step(task, trajectories, dt, tolerance)
         if keep and task.recording is not None and dt is None and not conditional:
             plan = with_faithful_states(plan, task)
@@ -211,7 +209,9 @@ def _simulate_steps(
     counted = [] if task.recording is None else counters(task.recording.columns)
     if counted:
         block = block_size(task.dim, task.scheme.smallest_block(task.equation), trajectories)
-        problem, totals = run_with_room(run_all, _usual_clicks(task), counted, block, task.precision)
+        span = float(task.times[-1] - task.times[0])
+        expected = span * rate_of_clicks(task.equation, task.times, _mean_loss)
+        problem, totals = run_with_room(run_all, expected, counted, block, task.precision)
     else:
         problem, totals = run_all(0)
     result = assemble(problem, grid, totals, plan, asked, task.precision, task.seed)
@@ -232,14 +232,8 @@ def _as_made(plan: StepPlan, grid: TimeGrid) -> StepPlan:
     return replace(plan, dt=longest, reason=f"{plan.reason}; steps cut to fit the intervals")
 
 
-def _usual_clicks(task: Task) -> float:
-    """How many clicks a trajectory has where all levels are occupied alike."""
-    counted = [channel for channel in task.equation.channels if channel.law.counts]
-    rates = [channel.strongest(task.times) * _mean_loss(np.asarray(channel.total_loss())) for channel in counted]
-    return float(task.times[-1] - task.times[0]) * sum(rates)
-
-
 def _mean_loss(loss: np.ndarray) -> float:
+    """The rate where all levels are occupied alike."""
     return float(np.mean(loss if loss.ndim == 1 else np.diagonal(loss).real))
 
 

@@ -31,7 +31,7 @@ def target_of(task: Task, plan: StepPlan, tolerance: float, steps: int) -> Targe
     ordered = {name: task.observables[name] for name in ordered_names(task.observables)}
     names = readout(task.watched, task.dim).names
     columns = [names.index(name) for name in ordered]
-    lowest, highest = extremes_of(ordered, task.psi, evaluate)
+    lowest, highest = extremes_of(ordered, task.psi, evaluate_on_mixtures if task.conditional else evaluate)
     watched, ranges, sizes = np.zeros(len(names), bool), np.zeros(len(names)), np.zeros(len(names))
     watched[columns], ranges[columns] = True, highest - lowest
     sizes[columns] = np.maximum(np.abs(lowest), np.abs(highest))
@@ -55,13 +55,23 @@ def evaluate(function: Callable[..., Any], states: np.ndarray) -> np.ndarray:
     return np.asarray(readout({"f": function}, len(states))(jnp.asarray(states, np.complex64))).reshape(-1)
 
 
+def evaluate_on_mixtures(function: Callable[..., Any], states: np.ndarray) -> np.ndarray:
+    """The values of a function of ρ on states (dim, n), and on mixtures of the first 1, 2, … of them."""
+    pure = np.einsum("in,jn->ijn", states, states.conj())
+    mixed = np.cumsum(pure, axis=-1) / np.arange(1, pure.shape[-1] + 1)
+    rho = np.concatenate([pure, mixed], axis=-1)
+    read = readout({"f": function}, len(states), of_densities=True)
+    return np.asarray(read(jnp.asarray(rho, np.complex64))).reshape(-1)
+
+
 def _occupied(
     task: Task, plan: StepPlan, tolerance: float, ranges: np.ndarray, names: tuple[str, ...]
 ) -> OccupiedStates | None:
     """Where trajectories can be, if the range of a function asks for many of them and it is known."""
     asked = np.sqrt(3) * ERRORS * ranges / ((1 - SHARE_OF_TOLERANCE) * tolerance)
     functions = [name for name, observable in task.observables.items() if callable(observable)]
-    if not any(asked[names.index(name)] > _MANY for name in functions):
+    # What is known of them is the mean density matrix of pure states.
+    if task.conditional or not any(asked[names.index(name)] > _MANY for name in functions):
         return None
     mean = mean_map_of(task, plan.dt)
     return None if mean is None else mean.occupied(plan.dt)

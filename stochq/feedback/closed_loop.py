@@ -9,9 +9,10 @@ import jax.numpy as jnp
 from stochq.channels import Channel
 from stochq.equation import Equation
 from stochq.feedback.controller import Memory
-from stochq.feedback.loop import Loop, check_loop, example, is_complex
+from stochq.feedback.loop import Loop, check_loop, counts_clicks, example, is_complex
 from stochq.functions import digest_of_program
 from stochq.measurement import Line
+from stochq.module import Module
 from stochq.noise import Budget, StepNoise
 from stochq.schemes import Frame, Scheme, Stepper, Strang
 from stochq.schemes.scheme import Increments, States
@@ -19,12 +20,68 @@ from stochq.schemes.strang import StrangStepper
 
 
 class Wire(eqx.Module):
-    """How a record reaches the controller: the sum of its sources times `scale`, and `drift` per time."""
+    """How a record reaches the controller: the sum of its sources times `scale`, and `drift` per time; per time itself
+    unless it counts."""
 
     line: Line = eqx.field(static=True)
     is_complex: bool = eqx.field(static=True)
+    counts: bool = eqx.field(static=True)
     scale: Any
     drift: Any
+
+
+@final
+class Steering(Module):
+    """A loop and how the records reach its controller: what acts in a step, and what is remembered after it.
+
+    It takes nothing but what was written down, so that whoever reads the records can follow it.
+    """
+
+    loop: Loop
+    wires: tuple[Wire, ...]
+
+    def start(self, columns: int, dtype: Any) -> Memory:
+        """What the controller remembers at the start, of so many trajectories, in a real precision."""
+
+        def of_columns(leaf: Any) -> jax.Array:
+            leaf = jnp.asarray(leaf)
+            leaf = leaf.astype(jnp.result_type(dtype, jnp.complex64) if jnp.iscomplexobj(leaf) else dtype)
+            return jnp.broadcast_to(leaf[..., None], (*leaf.shape, columns))
+
+        return jax.tree.map(of_columns, self.loop.controller.init())
+
+    def outputs(self, t: jax.Array, memory: Memory, like: jax.Array) -> dict[str, jax.Array]:
+        """What acts in the step from time t, (columns,) each; like: an array of one number a trajectory."""
+        controller = self.loop.controller
+        # The second argument counts the trajectories where the controller remembers nothing.
+        output = jax.vmap(lambda memory, _: controller.output(memory, t), in_axes=-1, out_axes=-1)
+        return {name: value.astype(like.dtype) for name, value in output(memory, like).items()}
+
+    def phases(self, outputs: dict[str, jax.Array]) -> dict[tuple[int, int], jax.Array]:
+        """e^{−iφ} (columns,) by the channel and the place in it of the operators that are turned."""
+        turned = {}
+        for wire in self.wires:
+            if wire.line.name in outputs:
+                angle = outputs[wire.line.name]
+                turned[wire.line.sources[0]] = jax.lax.complex(jnp.cos(angle), -jnp.sin(angle))
+        return turned
+
+    def update(self, t: jax.Array, dt: jax.Array, memory: Memory, increments: Increments) -> Memory:
+        """What is remembered after the step from time t in which this was written down."""
+        record = {wire.line.name: _read(wire, increments, dt) for wire in self.wires}
+        update = jax.vmap(lambda memory, record: self.loop.controller.update(memory, record, t, dt), -1, -1)
+        return jax.tree.map(lambda new, old: new.astype(old.dtype), update(memory, record), memory)
+
+    def seen_from(self, columns: Any) -> "Steering":
+        """With the controls in the basis of these columns, None for the given one."""
+        return Steering(self.loop.seen_from(columns), self.wires)
+
+
+def _read(wire: Wire, increments: Increments, dt: jax.Array) -> jax.Array:
+    """The mean current over a step, or its clicks, (columns,)."""
+    parts = [increments[channel][operator] for channel, operator in wire.line.sources]  # pyright: ignore
+    total = sum(parts[1:], parts[0])
+    return total if wire.counts else wire.scale * total / dt + wire.drift
 
 
 @final
@@ -35,16 +92,15 @@ class ClosedLoop(Scheme):
     """
 
     scheme: Strang
-    loop: Loop
-    wires: tuple[Wire, ...]
+    steering: Steering
 
     @property
     def name(self) -> str:
         return f"{self.scheme.name} with feedback"
 
     @property
-    def feeds_back(self) -> bool:
-        return True
+    def feedback(self) -> Steering:
+        return self.steering
 
     @property
     def strong_order(self) -> float:
@@ -61,9 +117,9 @@ class ClosedLoop(Scheme):
         return self.scheme.missing_record(channel)
 
     def digest(self) -> str:
-        controller, time = self.loop.controller, jax.ShapeDtypeStruct((), jnp.result_type(float))
+        controller, time = self.steering.loop.controller, jax.ShapeDtypeStruct((), jnp.result_type(float))
         memory = jax.eval_shape(lambda: jax.tree.map(jnp.asarray, controller.init()))
-        record = {wire.line.name: example(wire.is_complex) for wire in self.wires}
+        record = {wire.line.name: example(wire.is_complex) for wire in self.steering.wires}
         answers = digest_of_program(controller.output, memory, time)
         return f"{answers} {digest_of_program(controller.update, memory, record, time, time)}"
 
@@ -81,9 +137,8 @@ class ClosedLoop(Scheme):
         return self.scheme.budget(frame)
 
     def prepare(self, frame: Frame, dt: jax.Array) -> "ClosedLoopStepper":
-        controls = {name: control.seen_from(frame.columns) for name, control in self.loop.controls.items()}
-        loop = eqx.tree_at(lambda loop: loop.controls, self.loop, controls)
-        return ClosedLoopStepper(self.scheme.prepare(frame, dt).unmerged(), loop, self.wires, dt, dt / frame.hbar)
+        inner = self.scheme.prepare(frame, dt).unmerged()
+        return ClosedLoopStepper(inner, self.steering.seen_from(frame.columns), dt, frame.hbar)
 
 
 @final
@@ -91,14 +146,13 @@ class ClosedLoopStepper(Stepper):
     """Carries the state and what the controller remembers."""
 
     inner: StrangStepper
-    loop: Loop
-    wires: tuple[Wire, ...]
+    steering: Steering
     dt: jax.Array
-    scaled: jax.Array
+    hbar: Any
 
     def init(self, t: jax.Array, states: States) -> tuple[jax.Array, Memory]:
         (psi,) = states
-        return psi, jax.tree.map(lambda leaf: _of_columns(leaf, psi), self.loop.controller.init())
+        return psi, self.steering.start(psi.shape[-1], psi.real.dtype)
 
     def extract(self, t: jax.Array, state: tuple[jax.Array, Memory]) -> States:
         return (state[0],)
@@ -116,39 +170,11 @@ class ClosedLoopStepper(Stepper):
         self, t: jax.Array, state: tuple[jax.Array, Memory], noise: StepNoise
     ) -> tuple[Any, Increments]:
         psi, memory = state
-        controller = self.loop.controller
-        # The second argument counts the trajectories where the controller remembers nothing.
-        output = jax.vmap(lambda memory, _: controller.output(memory, t), in_axes=-1, out_axes=-1)
-        outputs = {name: value.astype(psi.real.dtype) for name, value in output(memory, psi.real[0]).items()}
-        psi = self.loop.act(outputs, self.scaled, psi)
-        psi, increments = self.inner.with_phases(self._phases(outputs)).step_with_record(t, psi, noise)
-        update = jax.vmap(lambda memory, record: controller.update(memory, record, t, self.dt), -1, -1)
-        updated = update(memory, self._record(increments))
-        return (psi, jax.tree.map(lambda new, old: new.astype(old.dtype), updated, memory)), increments
-
-    def _phases(self, outputs: dict[str, jax.Array]) -> dict[tuple[int, int], jax.Array]:
-        """e^{−iφ} (columns,) by the channel and the place in it of the operators that are turned."""
-        turned = {}
-        for wire in self.wires:
-            if wire.line.name in outputs:
-                angle = outputs[wire.line.name]
-                turned[wire.line.sources[0]] = jax.lax.complex(jnp.cos(angle), -jnp.sin(angle))
-        return turned
-
-    def _record(self, increments: Increments) -> dict[str, jax.Array]:
-        """Mean currents over the step, (columns,) each."""
-        record = {}
-        for wire in self.wires:
-            parts = [increments[channel][operator] for channel, operator in wire.line.sources]  # pyright: ignore
-            record[wire.line.name] = wire.scale * sum(parts[1:], parts[0]) / self.dt + wire.drift
-        return record
-
-
-def _of_columns(leaf: Any, psi: jax.Array) -> jax.Array:
-    """A number or an array of the controller, in the precision of ψ and once for each of its columns."""
-    leaf = jnp.asarray(leaf)
-    leaf = leaf.astype(psi.dtype if jnp.iscomplexobj(leaf) else psi.real.dtype)
-    return jnp.broadcast_to(leaf[..., None], (*leaf.shape, psi.shape[-1]))
+        outputs = self.steering.outputs(t, memory, psi.real[0])
+        psi = self.steering.loop.act(outputs, self.dt, self.hbar, psi)
+        inner = self.inner.with_phases(self.steering.phases(outputs))
+        psi, increments = inner.step_with_record(t, psi, noise)
+        return (psi, self.steering.update(t, self.dt, memory, increments)), increments
 
 
 def closed_loop(equation: Equation, scheme: Scheme | None, loop: Loop) -> ClosedLoop:
@@ -168,11 +194,12 @@ def closed_loop(equation: Equation, scheme: Scheme | None, loop: Loop) -> Closed
         )
     check_loop(loop, equation)
     scheme.check(equation)
-    return ClosedLoop(scheme, loop, tuple(_wire(equation, line) for line in equation.lines))
+    return ClosedLoop(scheme, Steering(loop, tuple(_wire(equation, line) for line in equation.lines)))
 
 
 def _wire(equation: Equation, line: Line) -> Wire:
+    kind = is_complex(equation, line), counts_clicks(equation, line)
     if line.detector < 0:
-        return Wire(line, is_complex(equation, line), 1.0, 0.0)
+        return Wire(line, *kind, 1.0, 0.0)
     detector = equation.detectors[line.detector]
-    return Wire(line, is_complex(equation, line), detector.scale, detector.drift)
+    return Wire(line, *kind, detector.scale, detector.drift)

@@ -35,16 +35,16 @@ class Controller(Module):
         Args:
             memory: before the step.
             record: {name: mean current over the step}, for every record of the equation: real of homodyne detectors,
-                complex of heterodyne ones, with the detector's gain and offset.
+                complex of heterodyne ones, with the detector's gain and offset; of counters the clicks in the step.
             t: the start of the step.
             dt: its length.
         """
 
     @abc.abstractmethod
     def output(self, memory: Memory, t: jax.Array) -> Mapping[str, jax.Array]:
-        """What acts in the step that begins at time t: coefficients of controls, by their names, in the unit of the
-        coefficient; phases of the local oscillators of homodyne detectors, by the detectors' names, radians, which are
-        added to their own. What is not named is 0.
+        """What acts in the step that begins at time t: coefficients of controls and kicks, by their names, in the unit
+        of the coefficient; phases of the local oscillators of homodyne detectors, by the detectors' names, radians,
+        which are added to their own. What is not named is 0.
 
         A detector of a real diagonal operator at phase 0, whose steps are exact, takes phases where its own is a
         function, phase=lambda t: 0 * t."""

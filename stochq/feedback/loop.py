@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, final
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
 
-from stochq.arrays import Array
+from stochq.arrays import Array, Number
 from stochq.equation import Equation
 from stochq.feedback.controller import Controller
 from stochq.measurement import Homodyne, Line
@@ -20,10 +21,14 @@ from stochq.systems.linear import apply_matrix
 
 
 class Control(Module):
-    """A Hermitian operator by its eigenvalues (dim,) and eigenvectors (dim, dim), None where the given basis is one."""
+    """A Hermitian operator by its eigenvalues (dim,) and eigenvectors (dim, dim), None where the given basis is one.
+
+    sudden: whether it acts at once, not for a whole step.
+    """
 
     energies: Array
     vectors: Array | None
+    sudden: bool = eqx.field(static=True, default=False)
 
     def rotate(self, angle: jax.Array, psi: jax.Array) -> jax.Array:
         """exp(−iθF)ψ, (dim, columns), with an angle (columns,) for each trajectory."""
@@ -37,24 +42,26 @@ class Control(Module):
         if columns is None:
             return self
         own = np.eye(len(self.energies)) if self.vectors is None else self.vectors
-        return Control(self.energies, columns.conj().T @ own)
+        return Control(self.energies, columns.conj().T @ own, self.sudden)
 
 
 @final
 class Loop(Module):
     r"""A feedback loop: the records of a trajectory reach a controller, which drives that same trajectory.
 
-    $$H(t) = H_0 + \sum_j u_j(t)\,F_j$$
+    $$H(t) = H_0 + \sum_j u_j(t)\,F_j + \sum_{j,n} v_{jn}\,G_j\,\delta(t-t_n)$$
 
-    For `sq.simulate(..., feedback=loop)`. Each control acts for a whole step, exactly, by exp(−iu_jF_jdt/ħ): of weak
-    order 1 in dt, since the controller answers one step late.
+    For `sq.simulate(..., feedback=loop)`. Each control acts for a whole step, exactly, by exp(−iu_jF_jdt/ħ), each kick
+    at once at the beginning t_n of a step, by exp(−iv_jG_j/ħ): of weak order 1 in dt, since the controller answers one
+    step late.
 
     Args:
         controller: a `Controller`.
         controls: {name: F_j}, Hermitian matrices (dim, dim) or real diagonals (dim,); u_jF_j is an energy.
+        kicks: {name: G_j}, likewise; v_jG_j is an action, an angle where ħ = 1.
 
     Raises:
-        ValueError: for something else than a controller, and controls that are not Hermitian.
+        ValueError: for something else than a controller, and operators that are not Hermitian.
 
     >>> import stochq as sq
     >>> push = sq.feedback.Proportional("x", "push", gain=-0.5)
@@ -65,53 +72,66 @@ class Loop(Module):
     controller: Controller
     controls: dict[str, Control]
 
-    def __init__(self, controller: Controller, controls: Mapping[str, ArrayLike] | None = None) -> None:
+    def __init__(
+        self,
+        controller: Controller,
+        controls: Mapping[str, ArrayLike] | None = None,
+        kicks: Mapping[str, ArrayLike] | None = None,
+    ) -> None:
         if not isinstance(controller, Controller):
             raise ValueError(
                 "controller: expected an instance of a class derived from sq.feedback.Controller; got "
                 f"{type(controller).__name__}."
             )
-        controls = {} if controls is None else controls
-        if not isinstance(controls, Mapping):
-            raise ValueError(f"controls: expected {{name: operator}}; got {type(controls).__name__}.")
         self.controller = jax.tree.map(lambda x: np.asarray(x) if isinstance(x, (int, float)) else x, controller)
-        self.controls = {name: _control(f"controls[{name!r}]", operator) for name, operator in controls.items()}
+        steady, sudden = _controls("controls", controls, False), _controls("kicks", kicks, True)
+        if both := sorted(steady.keys() & sudden.keys()):
+            raise ValueError(f"kicks: expected names other than the controls'; {both[0]!r} is both. Rename one.")
+        self.controls = steady | sudden
 
-    def act(self, outputs: Mapping[str, jax.Array], dt: jax.Array, psi: jax.Array) -> jax.Array:
-        """ψ after its controls have acted for a step, (dim, columns); several of them half and half, in a palindrome.
-
-        dt: over ħ.
-        """
-        acting = [(control, outputs[name] * dt) for name, control in self.controls.items() if name in outputs]
-        outer, last = acting[:-1], acting[-1:]
-        halves = [(control, 0.5 * angle) for control, angle in outer]
-        for control, angle in (*halves, *last, *reversed(halves)):
-            psi = control.rotate(angle, psi)
+    def act(self, outputs: Mapping[str, jax.Array], dt: jax.Array, hbar: Number, psi: jax.Array) -> jax.Array:
+        """ψ after kicks and then after its controls for a step, (dim, columns); several of them half and half, in a
+        palindrome."""
+        found = [(control, outputs[name]) for name, control in self.controls.items() if name in outputs]
+        for sudden, size in ((True, 1 / hbar), (False, dt / hbar)):
+            acting = [(control, value * size) for control, value in found if control.sudden == sudden]
+            outer, last = acting[:-1], acting[-1:]
+            halves = [(control, 0.5 * angle) for control, angle in outer]
+            for control, angle in (*halves, *last, *reversed(halves)):
+                psi = control.rotate(angle, psi)
         return psi
 
+    def seen_from(self, columns: Array | None) -> "Loop":
+        """The same in the basis of these columns, None for the given one."""
+        controls = {name: control.seen_from(columns) for name, control in self.controls.items()}
+        return eqx.tree_at(lambda loop: loop.controls, self, controls)
 
-def _control(name: str, operator: ArrayLike) -> Control:
+
+def _controls(name: str, operators: Mapping[str, ArrayLike] | None, sudden: bool) -> dict[str, Control]:
+    operators = {} if operators is None else operators
+    if not isinstance(operators, Mapping):
+        raise ValueError(f"{name}: expected {{name: operator}}; got {type(operators).__name__}.")
+    return {key: _control(f"{name}[{key!r}]", operator, sudden) for key, operator in operators.items()}
+
+
+def _control(name: str, operator: ArrayLike, sudden: bool) -> Control:
     hamiltonian = as_hamiltonian(operator, name)
     if isinstance(hamiltonian, DiagonalHamiltonian):
-        return Control(hamiltonian.diagonal, None)
-    return Control(hamiltonian.energies, hamiltonian.eigenvectors)
+        return Control(hamiltonian.diagonal, None, sudden)
+    return Control(hamiltonian.energies, hamiltonian.eigenvectors, sudden)
 
 
 def check_loop(loop: Loop, equation: Equation) -> None:
     """ValueError for a controller that returns what the equation has not, or changes what it remembers."""
     for name, control in loop.controls.items():
+        argument = "kicks" if control.sudden else "controls"
         if len(control.energies) != equation.dim:
             raise ValueError(
-                f"controls[{name!r}]: expected an operator of dimension {equation.dim}, that of the equation; got "
+                f"{argument}[{name!r}]: expected an operator of dimension {equation.dim}, that of the equation; got "
                 f"{len(control.energies)}."
             )
         if any(name == line.name for line in equation.lines):
-            raise ValueError(f"controls: expected names other than the records'; {name!r} is both. Rename one.")
-    if any(channel.law.name == "jump" for channel in equation.channels):
-        raise ValueError(
-            "feedback: expected homodyne or heterodyne detectors, whose currents a controller reads step by step; this "
-            "equation has counters. Feedback on clicks is not there yet."
-        )
+            raise ValueError(f"{argument}: expected names other than the records'; {name!r} is both. Rename one.")
     record = {line.name: example(is_complex(equation, line)) for line in equation.lines}
     if not record:
         raise ValueError("feedback: expected an equation with records, such as one of sq.models.monitored.")
@@ -187,6 +207,11 @@ def _takes_phases(equation: Equation, line: Line) -> bool:
 def is_complex(equation: Equation, line: Line) -> bool:
     """Whether a record is complex, as that of heterodyne detection."""
     return not equation.channels[line.sources[0][0]].law.has_square
+
+
+def counts_clicks(equation: Equation, line: Line) -> bool:
+    """Whether a record is of clicks, their number in each step."""
+    return equation.record_kind(line) == "counting"
 
 
 def example(complex_values: bool) -> jax.ShapeDtypeStruct:

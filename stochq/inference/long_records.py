@@ -116,6 +116,11 @@ def correlations(
     True
     """
     interval = checked_interval(record)
+    if record.fed_back:
+        raise ValueError(
+            "record: expected one that nobody fed back, as its correlations do not tell to which equation they belong. "
+            "Of one from sq.models.markovian_feedback take sq.inference.Record(record.times, record.increments, names)."
+        )
     checked = checked_lags(lags)
     chosen = checked_pairs(record.columns, pairs)
     cut = _cut(record, int(checked[-1]), blocks)
@@ -187,13 +192,11 @@ def _products(first: np.ndarray, second: np.ndarray, lags: np.ndarray, cut: _Cut
 
 
 def checked_interval(record: Record) -> float:
-    """The width of a record's bins; ValueError for several, for numbers that are not finite, and what was fed back."""
+    """The width of a record's bins; ValueError for several, and for numbers that are not finite."""
     if not isinstance(record, Record):
         raise ValueError(
             f"record: expected a sq.inference.Record(times, increments, names); got {type(record).__name__}."
         )
-    if record.fed_back:
-        raise ValueError("record: expected one that nobody fed back; the equation does not know the controller.")
     widths = np.diff(record.times)
     rounding = 4 * np.spacing(np.max(np.abs(record.times)))
     if np.ptp(widths) > _SAME * np.mean(widths) + rounding:

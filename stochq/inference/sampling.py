@@ -87,7 +87,8 @@ def sample_records(equation: Equation, state: ArrayLike, times: ArrayLike, *, re
         draw = partial(_drawn, instrument, counters, initial, key, which, size)
         blocks = [jax.device_get(draw(np.int64(first))) for first in range(0, records, _RECORDS)]
     current, clicks = (np.concatenate(parts, axis=-1)[..., :records] for parts in zip(*blocks, strict=True))
-    return Record(times, _raw(known, current, clicks, np.diff(times)), names, kinds)
+    written = _raw(known, current, clicks, np.diff(times))
+    return Record.of_run(times, written, tuple(names), tuple(kinds), equation.fed_back)
 
 
 def _raw(known: list, current: np.ndarray, clicks: np.ndarray, widths: np.ndarray) -> np.ndarray:

@@ -188,7 +188,9 @@ def _tracked(course: Course, coordinates: Any, start: Any, times: np.ndarray, me
 def _remembered(record: Record, interval: float, forgetting: float) -> Record:
     """So much of a record as the estimate has in its memory."""
     bins = int(min(len(record.times) - 1, np.ceil(_memory(forgetting))))
-    return Record.of_run(np.arange(bins + 1) * interval, record.increments[:, :bins], record.names, record.kinds, False)
+    return Record.of_run(
+        np.arange(bins + 1) * interval, record.increments[:, :bins], record.names, record.kinds, record.fed_back
+    )
 
 
 def _warn_of_wide_bins(program: Recursion, predict: Callable[[Any], Any], parameters: Any, remembered: Record) -> None:

@@ -40,7 +40,7 @@ class Record:
         names: of the detectors, in the order of the columns; None numbers them.
         kinds: "homodyne", "heterodyne" (two columns, Y₁ and Y₂) or "counting" for each name; None takes homodyne.
 
-    `fed_back` says whether a controller drove the system by it, as in `sq.simulate(..., feedback=)`.
+    `fed_back` says whether it drove the system, as in `sq.simulate(..., feedback=)` and `sq.models.markovian_feedback`.
 
     Raises:
         ValueError: for times that do not increase, shapes that do not match, numbers that are not finite,

@@ -45,6 +45,10 @@ class Extrapolated(Scheme):
         return True
 
     @property
+    def feedback(self) -> Any:
+        return self.scheme.feedback
+
+    @property
     def averages_only(self) -> bool:
         return self.scheme.averages_only
 
@@ -121,9 +125,14 @@ class ExtrapolatedStepper(Stepper):
 
     def step_with_record(self, t: jax.Array, state: Any, noise: StepPairNoise) -> tuple[Any, Increments]:
         """The record of the fine run, whose states are those that are kept."""
+        state, (first, second, _) = self.step_with_records(t, state, noise)
+        return state, jax.tree.map(jnp.add, first, second)
+
+    def step_with_records(self, t: jax.Array, state: Any, noise: StepPairNoise) -> tuple[Any, tuple[Increments, ...]]:
+        """Of the two steps of the fine run, and of the one of the coarse run."""
         fine, coarse = state
         even, odd = noise.even(), noise.odd()
         fine, first = self.fine.step_with_record(t, fine, even)
         fine, second = self.fine.step_with_record(t + 0.5 * self.dt, fine, odd)
-        coarse = self.coarse.step(t, coarse, even.join_half_steps(odd))
-        return (fine, coarse), jax.tree.map(jnp.add, first, second)
+        coarse, whole = self.coarse.step_with_record(t, coarse, even.join_half_steps(odd))
+        return (fine, coarse), (first, second, whole)

@@ -38,6 +38,11 @@ class Stepper(Module):
         schemes that have no `missing_record`."""
         raise NotImplementedError
 
+    def step_with_records(self, t: jax.Array, state: Any, noise: Any) -> tuple[Any, tuple[Increments, ...]]:
+        """As `step_with_record`, with the records of all steps of all runs that a scheme combines."""
+        state, increments = self.step_with_record(t, state, noise)
+        return state, (increments,)
+
     @abc.abstractmethod
     def extract(self, t: jax.Array, state: Any) -> States:
         """The states for which the carried state stands."""
@@ -72,9 +77,14 @@ class Scheme(Module):
         return False
 
     @property
+    def feedback(self) -> Any:
+        """What drives every trajectory by what it writes down, as of `stochq.feedback`; None where nothing does."""
+        return None
+
+    @property
     def feeds_back(self) -> bool:
         """Whether what is written down drives the trajectory."""
-        return False
+        return self.feedback is not None
 
     @property
     def averages_only(self) -> bool:

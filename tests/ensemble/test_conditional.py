@@ -226,21 +226,92 @@ def test_clicks_that_are_missed_and_dark_ones():
         judge_mean(result.mean[name][-1], both, value.mean(), name)
 
 
+def test_to_a_tolerance_second_moments_are_those_of_qutip():
+    """The step and the number of trajectories are chosen; more than the tolerance off is one run in twenty."""
+    options = {"tolerance": 0.02, "trajectories": 50_000, "seed": 3, "conditional": True}
+    result = sq.simulate(watched(EFFICIENCY), DOWN, TIMES, observables=OBSERVABLES, **options)
+    assert result.info["reached"] <= 0.02 and 0.002 < result.dt < 0.5
+    for name, (value, error) in QUTIP.items():
+        assert np.all(np.abs(result.mean[name][1:] - value) < 0.02 + 3 * np.array(error)), name
+    exact = liouville.density(DRIVE.astype(complex), [LOWERING], DOWN, TIMES)
+    assert np.all(np.abs(result.mean["excited"] - exact[:, 0, 0].real) < 0.02)
+
+
+class Answer(sq.feedback.Controller):
+    """What the record so far, of several lines, makes of a control, a kick and the phase of a detector."""
+
+    def init(self):
+        return jnp.zeros(3)
+
+    def update(self, memory, record, t, dt):
+        return jnp.stack([record["x"], memory[1] + record["x"] * dt, record["n"]])
+
+    def output(self, memory, t):
+        return {"push": 0.4 * memory[0], "x": 0.7 * memory[1], "kick": 0.5 * memory[2]}
+
+
+def test_conditional_states_of_trajectories_that_are_driven():
+    """By plain numpy from what was written down: a control, a kick and a phase by the steps before, ħ = ½."""
+    dt, steps, count, hbar = 0.01, 100, 8, 0.5
+    detectors = {
+        "x": homodyne(LOWERING, phase=0.3, efficiency=0.6),
+        "n": counting(0.9 * X, efficiency=0.5, dark=1.0),
+    }
+    equation = sq.models.monitored(hbar * DRIVE, detectors, hbar=hbar)
+    loop = sq.feedback.Loop(Answer(), {"push": Y}, {"kick": HADAMARD})
+    options = {"dt": dt, "interval": dt, "records": True, "keep": count, "seed": 4, "trajectories": count}
+    result = sq.simulate(
+        equation, DOWN, [0.0, steps * dt], observables=OPERATORS, conditional=True, feedback=loop, **options
+    )
+    assert result.records is not None and result.kept is not None
+    currents, clicks = result.records["x"], result.records["n"]
+    assert clicks.sum() > 5
+    lost, click = [np.sqrt(0.4) * LOWERING, np.sqrt(0.5) * 0.9 * X], np.sqrt(0.5) * 0.9 * X
+    for n in range(count):
+        rho, phase = np.outer(DOWN, DOWN).astype(complex)[None], 0.3
+        for k in range(steps):
+            if k:
+                for angle, operator in ((0.5 * clicks[n, k - 1], HADAMARD), (0.4 * currents[n, k - 1] * dt, Y)):
+                    # Both operators have the square 1.
+                    turn = np.cos(angle / hbar) * np.eye(2) - 1j * np.sin(angle / hbar) * operator
+                    rho = turn @ rho @ turn.conj().T
+            c = np.sqrt(0.6) * np.exp(-1j * phase) * LOWERING
+            silent = step(rho, DRIVE, [c], [*lost], [currents[n, k : k + 1] * dt], dt)
+            rho = silent - 0.5 * dt * (click.T @ click @ silent + silent @ click.T @ click)
+            for _ in range(int(clicks[n, k])):
+                rho = click @ rho @ click.T + 1.0 * rho
+            rho = rho / np.trace(rho, axis1=1, axis2=2)
+            phase += 0.7 * currents[n, k] * dt
+        np.testing.assert_allclose(result.kept[n, -1], rho[0], atol=0.03)
+
+
+def test_conditional_means_under_feedback_are_those_of_wiseman_and_milburn():
+    """dρ = −i[H + ½(c†F + Fc), ρ] + D[c − iF]ρ + D[√(1−η)L]ρ, c = √η L; to what the controller is late."""
+    efficiency, force, dt = 0.6, 0.5 * Y, 0.005
+    equation = sq.models.monitored(0.3 * X, {"x": homodyne(LOWERING, efficiency=efficiency)})
+    loop = sq.feedback.Loop(sq.feedback.Proportional("x", "push", gain=0.5), {"push": Y})
+    options = {"trajectories": 4000, "dt": dt, "seed": 5, "conditional": True, "feedback": loop}
+    result = sq.simulate(equation, DOWN, [0.0, 1.0], observables=OBSERVABLES, **options)
+    c = np.sqrt(efficiency) * LOWERING
+    whole = 0.3 * X + 0.5 * (c.T @ force + force @ c)
+    exact = liouville.density(whole, [c - 1j * force, np.sqrt(0.4) * LOWERING], DOWN, np.array([0.0, 1.0]))[-1]
+    for name, want in {"excited": exact[0, 0].real, "y": np.trace(Y @ exact).real}.items():
+        assert abs(result.mean[name][-1] - want) < 4 * result.stderr[name][-1] + dt
+    chosen = sq.simulate(
+        equation, DOWN, [0.0, 1.0], observables=OPERATORS, **options | {"dt": None, "trajectories": 100}
+    )
+    assert chosen.info["dt_reason"].startswith("bias below") and chosen.dt < 0.5
+
+
 MONITORED = sq.models.monitored(DRIVE, {"current": homodyne(LOWERING)})
 UNITARY = sq.models.unravel(DRIVE, [np.array([1.0, -1.0])], noise="unitary")
 OPEN = sq.models.unravel(DRIVE, [LOWERING], noise="any")
 TWO_RUNS = sq.schemes.Extrapolated(sq.schemes.Strang())
-FEEDBACK = sq.feedback.Loop(sq.feedback.Proportional("current", "push", gain=1.0), {"push": DRIVE})
 VECTOR = {"p": lambda psi: jnp.abs(psi) ** 2}
 REFUSED = {
     "no record": (UNITARY, {}, "conditional: expected an equation that has records"),
     "any law": (OPEN, {}, "noise: expected a law that is named"),
     "two runs": (MONITORED, {"scheme": TWO_RUNS}, "conditional: expected a scheme of one"),
-    "tolerance": (
-        MONITORED,
-        {"tolerance": 0.1, "trajectories": 4000},
-        "tolerance: expected None with conditional=True",
-    ),
     "pairs": (MONITORED, {"antithetic": True, "dt": 0.1}, "antithetic: expected False or None with conditional"),
     "ket": (
         MONITORED,
@@ -252,7 +323,6 @@ REFUSED = {
         {"observables": {"f": lambda psi: jnp.abs(psi[0]) ** 2}},
         r"observables\['f'\]: expected a function of a density matrix",
     ),
-    "feedback": (MONITORED, {"feedback": FEEDBACK, "dt": 0.1}, "conditional: expected False with feedback="),
     "no bool": (MONITORED, {"conditional": "no"}, "conditional: expected True or False; got 'no'"),
     "a ket's function": (MONITORED, {"observables": VECTOR, "dt": 0.1}, "function of one state"),
 }
@@ -304,7 +374,7 @@ def test_order_of_operators_that_commute_at_the_saved_times_alone():
     pulsed = sq.channels.TimeDependentOperator([(X, lambda t: t * (1 - t))])
     equation = sq.Equation(sq.systems.levels([0.0, 0.0]), [pulsed, sq.channels.DenseOperators(0.8 * z[None])], "real")
     assert not is_ordered(equation, times)
-    assert conditioning_of(equation, np.array([0.6, 0.8]), times, 0.1).pairs == ((0, 1),)
+    assert conditioning_of(equation, sq.schemes.Strang(), np.array([0.6, 0.8]), times, 0.1).pairs == ((0, 1),)
 
 
 @pytest.mark.parametrize("driven", [False, True], ids=["fixed", "driven"])

@@ -127,6 +127,61 @@ def test_what_a_controller_remembers_outlives_steps_of_other_lengths():
     np.testing.assert_allclose(phase / np.abs(phase), np.exp(-2j * angle), atol=1e-5)
 
 
+class Kicked(Controller):
+    """It kicks by the clicks of the step before."""
+
+    angle: Any
+
+    def init(self):
+        return jnp.zeros(())
+
+    def update(self, memory, record, t, dt):
+        return record["photon"]
+
+    def output(self, memory, t):
+        return {"kick": self.angle * memory}
+
+
+def test_kicks_of_a_trajectory_are_by_its_own_clicks():
+    """Clicks that change nothing, in steps of several lengths, at ħ = ½: the phase is −2Σ angle·clicks/ħ, one step
+    later."""
+    detectors = {
+        "photon": sq.measurement.counting(np.sqrt(3.0) * np.ones(2)),
+        "z": sq.measurement.homodyne(0.3 * SIGMA_Z),
+    }
+    equation = sq.models.monitored([0.0, 0.0], detectors, hbar=0.5)
+    times = np.array([0.0, 0.1, 0.2, 0.25, 0.35])
+    run = {"trajectories": 64, "dt": 0.1, "keep": 64, "records": True, "seed": 2}
+    loop = Loop(Kicked(0.2), kicks={"kick": SIGMA_Z})
+    result = sq.simulate(equation, EVEN, times, observables=BLOCH, feedback=loop, **run)
+    assert result.records is not None and result.kept is not None
+    clicks = result.records["photon"]
+    assert clicks.max() > 1
+    phase = result.kept[:, -1, 0] * result.kept[:, -1, 1].conj()
+    angle = 2 * 0.2 * clicks[:, :-1].sum(axis=1) / 0.5
+    np.testing.assert_allclose(phase / np.abs(phase), np.exp(-1j * angle), atol=1e-5)
+
+
+@pytest.mark.parametrize("beside", [False, True], ids=["clicks alone", "beside a current"])
+def test_a_qubit_is_flipped_back_where_its_photon_is_counted(beside):
+    """dP/dt = −(1 − η)γP + d(1 − 2P): what is counted is undone, and dark counts flip both ways."""
+    efficiency, dark, times = 0.7, 0.3, np.array([0.0, 0.5, 1.5])
+    detectors: dict[str, Any] = {"photon": sq.measurement.counting(LOWERING, efficiency=efficiency, dark=dark)}
+    if beside:
+        detectors["z"] = sq.measurement.homodyne(0.4 * SIGMA_Z)
+    equation = sq.models.monitored([0.0, 0.0], detectors)
+    rate = 1 - efficiency + 2 * dark
+    expected = dark / rate + (1 - dark / rate) * np.exp(-rate * times)
+    loop, found = Loop(Kicked(np.pi / 2), kicks={"kick": SIGMA_X}), []
+    for dt in (0.1, 0.05):
+        run = {"trajectories": 2**14, "dt": dt, "seed": round(1 / dt), "feedback": loop}
+        result = sq.simulate(equation, [1.0, 0.0], times, observables={"up": [1.0, 0.0]}, **run)
+        found.append((result.mean["up"], result.stderr["up"]))
+    (coarse, error), (fine, _) = found
+    assert np.all(np.abs(2 * fine - coarse - expected) < 4 * np.sqrt(5) * error + 2e-3)
+    assert np.all(np.abs(fine - expected) < 4 * error + 0.05)
+
+
 def test_other_gains_compile_nothing_anew():
     equation = sq.models.monitored([0.0, 0.0], {"current": sq.measurement.homodyne(0.8 * SIGMA_Z)})
 
@@ -183,12 +238,35 @@ def test_a_record_that_was_fed_back_is_known_as_such(tmp_path):
     for name in ("x", "z"):
         off, wide = (np.abs(one.mean[name][:, -1] - result.kept_values[name][:, -1]).mean() for one in (known, wrong))
         assert off < 2 * 0.5 * np.sqrt(0.01) * 1.5 and wide > 3 * off
-    plain = sq.simulate(fed, EVEN, [0.0, 0.5], observables=BLOCH, trajectories=16, dt=0.1, records=True).records
-    assert plain is not None and not plain.fed_back
-    assert np.isfinite(sq.inference.log_likelihood(fed, EVEN, plain))
     linear = sq.gaussian.Monitored(np.eye(2), [[0.5, 0.0]])
     with pytest.raises(ValueError, match="^record: expected one that nobody fed back"):
         linear.log_likelihood(sq.gaussian.State([0, 0], np.eye(2) / 2), result.records)
+
+
+@pytest.mark.parametrize("drawn", [False, True], ids=["simulated", "drawn"])
+def test_a_record_that_is_fed_back_at_once_is_marked_too(drawn):
+    """Beside the equation without feedback its likelihood would be that of another system."""
+    equation = sq.models.monitored(0.3 * SIGMA_X, WATCHED)
+    fed = sq.models.markovian_feedback(equation, {"current": -0.5 * SIGMA_Y})
+    times, options = np.linspace(0, 4, 41), {"observables": BLOCH, "dt": 0.1}
+    if drawn:
+        record = sq.inference.sample_records(fed, EVEN, times, records=4)
+    else:
+        record = sq.simulate(fed, EVEN, times, trajectories=4, records=True, **options).records
+    plain = sq.simulate(equation, EVEN, times, trajectories=4, records=True, **options).records
+    assert record is not None and plain is not None and record.fed_back and not plain.fed_back
+    assert np.isfinite(sq.inference.log_likelihood(fed, EVEN, record))
+    refused = "^record: expected one that nobody fed back"
+    with pytest.raises(ValueError, match=refused):
+        sq.inference.log_likelihood(equation, EVEN, record)
+    with pytest.raises(ValueError, match=refused):
+        sq.inference.correlations(record, [0, 1])
+
+    def model(drive):
+        return sq.models.monitored(drive * SIGMA_X, WATCHED), EVEN
+
+    with pytest.raises(ValueError, match=refused):
+        sq.inference.track(model, record, start=0.3, uncertainty=0.1, forgetting=0.99)
 
 
 def test_a_record_that_drives_in_two_ways_is_refused():
@@ -352,6 +430,8 @@ FINE = Wrong(lambda memory: {})
         ),
         (lambda: Loop(FINE, cast(Any, [SIGMA_X])), "^controls: expected {name: operator}; got list"),
         (lambda: Loop(cast(Any, "x"), {"push": SIGMA_X}), "^controller: expected an instance of a class derived from"),
+        (lambda: Loop(FINE, {"push": SIGMA_X}, {"push": SIGMA_Y}), "^kicks: expected names other than the controls"),
+        (lambda: Loop(FINE, kicks={"push": LOWERING}), r"^kicks\['push'\]: expected a Hermitian matrix"),
         (lambda: FINE, "^feedback: expected sq.feedback.Loop"),
     ],
 )
@@ -378,9 +458,6 @@ def test_schemes_and_equations_without_records_are_refused():
     for scheme in (sq.schemes.EulerMaruyama(), sq.schemes.Strang(increments="discrete")):
         with pytest.raises(ValueError, match=r"^scheme: expected sq.schemes.Strang\(\) with feedback"):
             sq.simulate(monitored, EVEN, [0.0, 1.0], scheme=scheme, **run)
-    counted = sq.models.monitored(SIGMA_X, {"clicks": sq.measurement.counting(LOWERING)})
-    with pytest.raises(ValueError, match="^feedback: expected homodyne or heterodyne"):
-        sq.simulate(counted, EVEN, [0.0, 1.0], **{**run, "dt": None})
     unread = sq.models.unravel(SIGMA_X, [SIGMA_Z], noise="unitary")
     with pytest.raises(ValueError, match="^feedback: expected an equation with records"):
         sq.simulate(unread, EVEN, [0.0, 1.0], **run)
