@@ -456,9 +456,7 @@ def test_a_current_beside_counters_in_wide_bins(counts, width):
     data = sq.inference.Record([0.0, width], [[[y, *counts]]], list(detectors), kinds)
     equation = sq.models.monitored(hamiltonian, detectors)
     found = sq.inference.filter(equation, GROUND, data, observables={"z": Z}, density=True, method="exact")
-    np.testing.assert_allclose(
-        np.exp(found.log_likelihood[0]) * found.density[0, 1], after, rtol=1e-6, atol=1e-12
-    )
+    np.testing.assert_allclose(np.exp(found.log_likelihood[0]) * found.density[0, 1], after, rtol=1e-6, atol=1e-12)
 
 
 def test_many_clicks_beside_a_current_and_their_derivative():
