@@ -44,12 +44,23 @@ def parser() -> argparse.ArgumentParser:
     any_law.add_argument("--only", action="append", default=[], metavar="NAME", help="a row such as suv-8; not written")
     commands.add_parser("randomness", help="classical tests of the raw random words")
     commands.add_parser("dieharder", help="the same words through dieharder, where that is installed")
-    commands.add_parser("gpu", help="share of an accelerator's ceilings; says so where there is none")
     code = commands.add_parser("gpu-code", help="programs compiled for an H100 without one, and what a step launches")
     code.add_argument("--only", action="append", default=[], metavar="NAME", help="rows made anew, such as suv-8")
     code_of = commands.add_parser("gpu-code-of", help="one row of `gpu-code` in this process, as JSON")
     code_of.add_argument("name")
     code_of.add_argument("library", choices=("stochq",))
+    card = commands.add_parser("gpu", help="whether an accelerator is right, and what it delivers")
+    card.add_argument("--seconds", type=float, default=400.0, help="after which no row begins; 400")
+    card.add_argument("--rehearse", action="store_true", help="all of it small, on a processor; nothing is written")
+    card.add_argument("--only", action="append", default=[], metavar="ROW", help="a row such as 'suv-8 few', or suv-8")
+    for name, help_ in (
+        ("gpu-rows", "rows of `gpu` in this process"),
+        ("gpu-reference", "what a processor finds of them"),
+    ):
+        part = commands.add_parser(name, help=help_)
+        part.add_argument("folder")
+        part.add_argument("names", nargs="+")
+        part.add_argument("--rehearse", action="store_true")
     scale = commands.add_parser("scale", help="one axis of `scaling` in this process, as JSON")
     scale.add_argument("name")
     scale.add_argument("library", choices=("stochq",))
@@ -99,9 +110,11 @@ CALLS = {
     "any-law": ("any_law", "any_law", ("only",)),
     "randomness": ("randomness", "randomness", ()),
     "dieharder": ("dieharder", "dieharder", ()),
-    "gpu": ("gpu", "gpu", ()),
     "gpu-code": ("gpu_code", "gpu_code", ("only",)),
     "gpu-code-of": ("child", "gpu_code_main", ("name",)),
+    "gpu": ("gpu", "gpu", ("seconds", "rehearse", "only")),
+    "gpu-rows": ("gpu_worker", "rows_main", ("names", "rehearse", "folder")),
+    "gpu-reference": ("gpu_worker", "reference_main", ("names", "rehearse", "folder")),
     "scale": ("child", "scale_main", ("name",)),
     "cross": ("child", "cross_main", ("name", "first_exponent")),
     "scheme": ("child", "scheme_main", ("name", "question", "scheme")),

@@ -1,157 +1,198 @@
-"""What an accelerator delivers: trajectory-steps per second against the ceilings of the same device in the same run."""
+"""What an accelerator delivers, and whether it is right: one command on a machine with nothing else on it.
 
+Rows are made in processes of their own, so that one that hangs, or ends its process, costs the others nothing.
+"""
+
+import json
 import os
-import statistics
+import subprocess
+import sys
 import time
-from collections.abc import Callable
-from typing import Any
+from collections import deque
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import groupby
+from pathlib import Path
+from queue import Empty, Queue
+from tempfile import TemporaryDirectory, TemporaryFile
+from threading import Thread
+from typing import Any, final
 
-import numpy as np
+from benchmarks import gpu_targets
+from benchmarks.children import MARK
+from benchmarks.gpu_rows import ROWS, Row, Setting
+from benchmarks.results import ROOT, save
 
-from benchmarks import machine, report
-from benchmarks.children import run_child
-from benchmarks.problems import find
-from benchmarks.results import save
-from benchmarks.targets import check
-
-# (problem, trajectories); real operations and random numbers of one step per level.
-SIZES = (("suv-8", 10**6), ("oqt-64", 10**6), ("suv-2", 10**6), ("oqt-8", 10**6))
-OPERATIONS_PER_LEVEL = {"suv": 60.0, "oqt": 100.0}
-NORMALS_PER_LEVEL = {"suv": 1.0, "oqt": 5.0}
-REPEATS = 5
-# The problems whose share of the tighter ceiling is judged.
-JUDGED = ("suv-8", "oqt-64")
-SHARE_OF_CEILING, TIMES_DYNAMIQS = 0.3, 20.0
-
-
-def gpu() -> dict[str, Any] | None:
-    """Measure, print and write benchmarks/results/gpu.json; without an accelerator say so and claim nothing."""
-    # This process measures the ceilings, others the problems: none may take most of the memory beforehand.
-    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-    import jax
-
-    if jax.default_backend() == "cpu":
-        print("No accelerator is visible to JAX: nothing was measured, and nothing is claimed for one.")
-        return None
-    where = machine.describe() | {"device": jax.devices()[0].device_kind}
-    print(report.heading(where), where["device"], sep="\n", flush=True)
-    ceilings = {"copy": copy_bandwidth(), "arithmetic": arithmetic(), "noise": noise()}
-    rows = [_row(name, trajectories, ceilings) for name, trajectories in SIZES]
-    headers = ("problem", "stochq, steps/s", "copy", "arithmetic", "noise", "tighter", "dynamiqs, steps/s", "ratio")
-    print(report.table(headers, [_cells(row) for row in rows]))
-    print("Shares of the ceilings measured here: a state read and written once a step, the operations of a step, its "
-          "normals alone.")  # fmt: skip
-    print("\n".join(report.verdicts(rows)))
-    results = {"machine": where, "ceilings": ceilings, "rows": rows}
-    save(results, "gpu")
-    return results
+# A process may take so long until it begins with a row, and the row under way when time is up so long to end.
+_START_SECONDS, _GRACE_SECONDS = 90.0, 30.0
+NOTHING = "No accelerator is visible to JAX: nothing was measured, and nothing is claimed for one."
 
 
-def _median(function: Callable[[int], Any]) -> float:
-    """Median seconds of warm calls."""
-    import jax
+@final
+class Journal:
+    """What was told so far, printed and written when it comes: to benchmarks/results/gpu.json unless it is a rehearsal,
+    and to the folder that the variable OUT names."""
 
-    jax.block_until_ready(function(0))
-    seconds = []
-    for repeat in range(REPEATS):
-        start = time.perf_counter()
-        jax.block_until_ready(function(repeat + 1))
-        seconds.append(time.perf_counter() - start)
-    return statistics.median(seconds)
+    def __init__(self, rehearse: bool) -> None:
+        self.start, self.rehearse = time.perf_counter(), rehearse
+        self.machine: dict[str, Any] = {}
+        self.rows: list[dict[str, Any]] = []
 
+    @property
+    def elapsed(self) -> float:
+        return time.perf_counter() - self.start
 
-def copy_bandwidth() -> float:
-    """Bytes per second, read and written."""
-    import jax
-    import jax.numpy as jnp
+    def add(self, line: dict[str, Any]) -> None:
+        self.rows.append({"at": round(self.elapsed, 1)} | {key: _rounded(value) for key, value in line.items()})
+        told = [f"{key} {value}" for key, value in self.rows[-1].items() if key not in ("at", "row", "what")]
+        print(f"{self.elapsed:6.1f} s  {line['row']}, {line.get('what', '')}: {', '.join(told)}", flush=True)
+        self.write()
 
-    array = jnp.ones(2**28, jnp.float32)
-    scaled = jax.jit(lambda x, factor: x * factor)
-    return 2 * array.nbytes / _median(lambda repeat: scaled(array, np.float32(repeat)))
+    def write(self) -> None:
+        checks = [{"title": each.title, "found": each.found and each.found._asdict()} for each in self.verdicts()]
+        results = {"machine": self.machine | {"seconds": round(self.elapsed)}, "rows": self.rows, "checks": checks}
+        if not self.rehearse:
+            save(results, "gpu")
+        if "OUT" in os.environ:
+            (Path(os.environ["OUT"]) / "gpu.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 
-
-def arithmetic() -> float:
-    """Single-precision operations per second of dependent multiply-adds kept in registers."""
-    import jax
-    import jax.numpy as jnp
-
-    rounds, array = 1024, jnp.ones(2**22, jnp.float32)
-
-    @jax.jit
-    def spin(x: jax.Array, factor: jax.Array) -> jax.Array:
-        return jax.lax.fori_loop(0, rounds // 64, lambda _, y: _unrolled(y, factor), x)
-
-    def _unrolled(y: jax.Array, factor: jax.Array) -> jax.Array:
-        for _ in range(64):
-            y = y * factor + np.float32(1e-3)
-        return y
-
-    return 2 * rounds * array.size / _median(lambda repeat: spin(array, np.float32(0.999 + 1e-6 * repeat)))
+    def verdicts(self) -> list[gpu_targets.Verdict]:
+        return gpu_targets.verdicts(self.rows)
 
 
-def noise() -> float:
-    """Normals per second of the library's own generator, summed so that they are not stored."""
-    import jax
-    import jax.numpy as jnp
-
-    from stochq.noise.normals import normal_pair
-    from stochq.noise.threefry import threefry
-
-    count = 2**26
-
-    @jax.jit
-    def draw(key: jax.Array) -> jax.Array:
-        counters = jnp.arange(count, dtype=jnp.uint32)
-        words = threefry(jnp.stack([key, key + np.uint32(1)]), counters, counters)
-        first, second = normal_pair(words[0], words[1], np.dtype(np.float32))
-        return jnp.sum(first) + jnp.sum(second)
-
-    return 2 * count / _median(lambda repeat: draw(jnp.uint32(repeat)))
+def _rounded(value: Any) -> Any:
+    return float(f"{value:.4g}") if isinstance(value, float) else value
 
 
-def _row(name: str, trajectories: int, ceilings: dict[str, float]) -> dict[str, Any]:
-    problem = find(name)
-    dim, family = problem.equation().dim, name.split("-")[0]
-    found = run_child(name, "stochq", "default", "--trajectories", str(trajectories))
-    row: dict[str, Any] = {"name": name, "title": problem.title, "trajectories": trajectories, "stochq": found}
-    if "cannot" not in found:
-        rate = 1e9 / found["nanoseconds"]
-        limits = {
-            "copy": ceilings["copy"] / (2 * 8 * dim),
-            "arithmetic": ceilings["arithmetic"] / (OPERATIONS_PER_LEVEL[family] * dim),
-            "noise": ceilings["noise"] / (NORMALS_PER_LEVEL[family] * dim),
-        }
-        row["shares"] = {key: rate / limit for key, limit in limits.items()}
-        row["rate"] = rate
-    if problem.dynamiqs:
-        layout, _ = problem.dynamiqs[0]
-        row["dynamiqs"] = run_child(name, "dynamiqs", layout, "--trajectories", "20000")
-    return row | {"checks": _checks(row)}
+@final
+class Worker:
+    """A process of `benchmarks.gpu_worker`, whose lines are read as they come."""
 
-
-def _checks(row: dict[str, Any]) -> list[dict[str, Any]]:
-    if "rate" not in row:
-        return []
-    found = []
-    if row["name"] in JUDGED:
-        found.append(
-            check("share of the tighter ceiling", max(row["shares"].values()), SHARE_OF_CEILING, at_least=True)
+    def __init__(self, command: str, rows: Collection[Row], setting: Setting, platform: str) -> None:
+        environment = os.environ | {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
+        if platform:
+            environment |= {"JAX_PLATFORMS": platform}
+        if not setting.rehearse:
+            # What is found in a cache would not be timed.
+            environment |= {"JAX_ENABLE_COMPILATION_CACHE": "false"}
+        line = [sys.executable, "-m", "benchmarks", command, str(setting.references), *(row.name for row in rows)]
+        line += ["--rehearse"] if setting.rehearse else []
+        self._errors = TemporaryFile("w+")
+        self._process = subprocess.Popen(
+            line, env=environment, cwd=ROOT, stdout=subprocess.PIPE, stderr=self._errors, text=True
         )
-    if (other := _dynamiqs_rate(row)) is not None:
-        found.append(check("stochq / dynamiqs", row["rate"] / other, TIMES_DYNAMIQS, at_least=True))
-    return [each._asdict() for each in found]
+        self._lines: Queue[dict[str, Any] | None] = Queue()
+        self._reader = Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        with self._process.stdout as lines:
+            for line in lines:
+                if line.startswith(MARK):
+                    self._lines.put(json.loads(line.removeprefix(MARK)))
+        self._lines.put(None)
+
+    def next(self, seconds: float) -> dict[str, Any] | None:
+        """The next line, None after the last one. Raises: queue.Empty after so many seconds."""
+        return self._lines.get(timeout=max(seconds, 0.01))
+
+    def reason(self) -> str:
+        """The last that the process said before it ended, and how."""
+        code = self._process.wait()
+        self._errors.seek(0)
+        said = self._errors.read().strip().splitlines()
+        return f"ended with code {code}: {said[-1][:300] if said else 'nothing said'}"
+
+    def stop(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._reader.join()
+        self._errors.close()
 
 
-def _dynamiqs_rate(row: dict[str, Any]) -> float | None:
-    """Trajectory-steps per second, None where it cannot."""
-    found = row.get("dynamiqs", {})
-    return 1e9 / found["nanoseconds"] if "nanoseconds" in found else None
+@contextmanager
+def _worker(command: str, rows: Collection[Row], setting: Setting, platform: str = "") -> Iterator[Worker]:
+    worker = Worker(command, rows, setting, platform)
+    try:
+        yield worker
+    finally:
+        worker.stop()
 
 
-def _cells(row: dict[str, Any]) -> list[str]:
-    if "rate" not in row:
-        return [row["title"], row["stochq"]["cannot"], *[report.NONE] * 6]
-    shares = [f"{100 * row['shares'][key]:.0f} %" for key in ("copy", "arithmetic", "noise")]
-    tight, rate = f"{100 * max(row['shares'].values()):.0f} %", _dynamiqs_rate(row)
-    peer = [report.NONE] * 2 if rate is None else [f"{rate:.3g}", f"{row['rate'] / rate:.0f}x"]
-    return [row["title"], f"{row['rate']:.3g}", *shares, tight, *peer]
+def gpu(seconds: float, rehearse: bool, only: Sequence[str]) -> dict[str, Any] | None:
+    """Make the rows, none that begins after so many seconds; print, and write benchmarks/results/gpu.json.
+
+    rehearse: small, on a processor as if it were a card; nothing is written. only: names of rows, or the parts before
+    the blank; all where none are given.
+    """
+    rows, journal = _chosen(only), Journal(rehearse)
+    with TemporaryDirectory() as folder:
+        setting = Setting(rehearse, Path(folder))
+        with _worker("gpu-reference", rows, setting, "cpu"):
+            for where, group in groupby(rows, key=lambda row: row.where):
+                make = _by_peers if where == "peer" else _in_workers
+                if not make(list(group), journal, setting, seconds):
+                    break
+    if not journal.rows:
+        return None
+    journal.write()
+    print("\n".join([*map(str, journal.verdicts()), *gpu_targets.ratios(journal.rows)]))
+    return {"machine": journal.machine, "rows": journal.rows}
+
+
+def _chosen(only: Sequence[str]) -> list[Row]:
+    rows = [row for row in ROWS if not only or row.name in only or row.name.split()[0] in only]
+    if not rows:
+        names = ", ".join(row.name for row in ROWS)
+        raise SystemExit(f"--only: expected one of {names}, or a part before the blank; got {', '.join(only)}.")
+    return rows
+
+
+def _by_peers(rows: list[Row], journal: Journal, setting: Setting, seconds: float) -> bool:
+    """Rows that start their own processes. False when time is up."""
+    for row in rows:
+        if journal.elapsed > seconds:
+            return False
+        for line in row.lines(setting):
+            journal.add({"row": row.name, **line})
+    return True
+
+
+def _in_workers(rows: list[Row], journal: Journal, setting: Setting, seconds: float) -> bool:
+    """Rows in one process, and those after one that ended it in the next. False when nothing more is to be begun."""
+    left = deque(rows)
+    on_processor = setting.rehearse or rows[0].where == "processor"
+    while left:
+        with _worker("gpu-rows", left, setting, "cpu" if on_processor else "") as worker:
+            if not _follow(worker, left, journal, seconds, on_processor):
+                return False
+    return True
+
+
+def _follow(worker: Worker, left: deque[Row], journal: Journal, seconds: float, on_processor: bool) -> bool:
+    """Take the rows that a process makes from those that are left, until it ends or one of them takes too long."""
+    limit, begun = journal.elapsed + _START_SECONDS, False
+    while left:
+        try:
+            line = worker.next(min(limit, seconds + _GRACE_SECONDS) - journal.elapsed)
+            problem = worker.reason() if line is None else ""
+        except Empty:
+            line, problem = None, "took too long"
+        if line is None:
+            journal.add({"row": left.popleft().name, "failed": problem})
+            return begun
+        if "machine" in line:
+            if line["machine"]["backend"] == "cpu" and not on_processor:
+                print(NOTHING)
+                return False
+            journal.machine = journal.machine or line["machine"]
+        elif "begin" in line:
+            limit, begun = journal.elapsed + left[0].seconds, True
+            if journal.elapsed > seconds:
+                return False
+        elif "end" in line:
+            left.popleft()
+        else:
+            journal.add(line)
+    return True

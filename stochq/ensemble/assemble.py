@@ -27,9 +27,6 @@ from stochq.functions import without_addresses
 from stochq.measurement import Record
 from stochq.real_parts import by_observable, row_names
 
-# In place of the size of blocks, of which a run may have any.
-_ANY_BLOCK = 2
-
 
 def assemble(
     problem: Runnable,
@@ -114,10 +111,10 @@ def _covariance(problem: Runnable, covariance: np.ndarray, rows: set[str]) -> di
 def fingerprint(problem: Runnable, precision: str) -> dict[str, str]:
     """Hashes of all that decides a trajectory and what is seen of it, but not of the seed, by the problem's fields.
 
-    Functions are known by their traced programs and the numbers in them, which are the same in the next process. How
-    many trajectories stand side by side, which another device has otherwise, decides nothing.
+    Functions are known by their traced programs and the numbers in them, which are the same in the next process. What
+    suits one device alone, as how many trajectories stand side by side, decides nothing.
     """
-    problem = problem.with_block(_ANY_BLOCK)
+    problem = problem.anywhere()
     with precision_context(precision):
         programs = problem.programs()
     parts = problem._asdict()

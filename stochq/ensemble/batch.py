@@ -38,6 +38,10 @@ class Runnable(Protocol):
         """The same trajectories, so many side by side."""
         ...
 
+    def anywhere(self) -> Any:
+        """The same, without what suits one device alone: what a fingerprint is of."""
+        ...
+
     @property
     def size(self) -> int: ...
     @property
@@ -77,6 +81,9 @@ class Problem(NamedTuple):
 
     def with_block(self, block: int) -> "Problem":
         return self._replace(loop=self.loop._replace(block=block // 2 if self.loop.antithetic else block))
+
+    def anywhere(self) -> "Problem":
+        return self._replace(loop=self.loop._replace(block=1, threads=None))
 
     @property
     def state_shape(self) -> tuple[int, ...]:

@@ -71,6 +71,9 @@ class Determinants(NamedTuple):
     def with_block(self, block: int) -> "Determinants":
         return self._replace(block=block)
 
+    def anywhere(self) -> "Determinants":
+        return self.with_block(1)
+
     @property
     def size(self) -> int:
         return self.occupied.shape[0] * self.half.shape[0]

@@ -61,6 +61,9 @@ class Chains(NamedTuple):
     def with_block(self, block: int) -> "Chains":
         return self._replace(block=block)
 
+    def anywhere(self) -> "Chains":
+        return self.with_block(1)
+
     @property
     def size(self) -> int:
         return self.start.mean.shape[0]

@@ -15,6 +15,7 @@ import stochq as sq
 from stochq.accelerators import forced, on_accelerator
 from stochq.accuracy.grid import time_grid
 from stochq.ensemble import devices, planning
+from stochq.ensemble.assemble import fingerprint
 from stochq.ensemble.devices import block_size, records_per_call
 from stochq.ensemble.jumps.problem import build_jump_problem
 from stochq.ensemble.problem import build_problem
@@ -93,6 +94,17 @@ def test_trajectories_are_the_same_in_any_block(make):
         for block, first in ((2048, 0), (2048, 4096), (1024, 3072)):
             narrow = _states(problem.with_block(block), first)
             np.testing.assert_allclose(narrow, wide[..., first : first + block], rtol=0, atol=1e-12)
+
+
+def test_a_problem_is_the_same_on_any_device():
+    task, grid = _task(SUV), time_grid(TIMES, 0.25)
+    processor = build_problem(task, grid)
+    with forced(True):
+        accelerator = build_problem(task, grid, trajectories=4000)
+    in_threads = accelerator._replace(loop=accelerator.loop._replace(threads=128))
+    assert fingerprint(processor, "single") == fingerprint(accelerator, "single") == fingerprint(in_threads, "single")
+    antithetic = build_problem(task, grid, antithetic=True)
+    assert fingerprint(antithetic, "single") != fingerprint(processor, "single")
 
 
 def _states(problem, first):

@@ -52,6 +52,9 @@ class JumpProblem(NamedTuple):
     def with_block(self, block: int) -> "JumpProblem":
         return self._replace(loop=self.loop._replace(block=block, pending=max(1, block // 4)))
 
+    def anywhere(self) -> "JumpProblem":
+        return self.with_block(1)
+
     @property
     def size(self) -> int:
         return self.psi0.shape[0]

@@ -1,0 +1,210 @@
+"""What `python -m benchmarks gpu` measures, row after row, those that decide most first."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+# Fewer trajectories than these are compared where the dimension is large.
+FEW_LEVELS, COMPARED, COMPARED_OF_MANY = 16, 8192, 1024
+LARGEST_EXACT, _REHEARSED_STEPS = 64, 20
+
+
+class Setting(NamedTuple):
+    """rehearse: small, on a processor as if it were a card; references: the folder with what a processor finds."""
+
+    rehearse: bool
+    references: Path
+
+
+class Row(NamedTuple):
+    """A row, and lines of it one by one. where: on the "card", a "processor" of the same machine, or by a "peer" in a
+    process of its own. seconds: after which it is given up."""
+
+    name: str
+    lines: Callable[[Setting], Iterator[dict[str, Any]]]
+    where: str = "card"
+    seconds: float = 75.0
+
+
+class Steps(NamedTuple):
+    """A timed problem, by how it is stepped, the loops that are tried, the number of trajectories."""
+
+    name: str
+    method: str
+    ways: Sequence[str]
+    sizes: Sequence[int] = (10**5, 10**6, 10**7)
+
+    @property
+    def many_levels(self) -> bool:
+        return int(self.name.split("-")[1]) > FEW_LEVELS
+
+    def reference(self, rehearse: bool) -> tuple[str, str, int, bool, int]:
+        """The arguments of `gpu_steps.reference`; the master equation of many levels takes longer than all the rest."""
+        from benchmarks.problems import find
+
+        steps = _REHEARSED_STEPS if rehearse else find(self.name).steps
+        return self.name, self.method, self.compared(rehearse), int(self.name.split("-")[1]) <= LARGEST_EXACT, steps
+
+    def compared(self, rehearse: bool) -> int:
+        """Trajectories whose states are compared."""
+        if rehearse:
+            return 256
+        return COMPARED_OF_MANY if self.many_levels else COMPARED
+
+    def lines(self, setting: Setting) -> Iterator[dict[str, Any]]:
+        from benchmarks.gpu_steps import measure_steps
+
+        sizes = (1000,) if setting.rehearse else self.sizes
+        compared = self.compared(setting.rehearse)
+        return measure_steps(self.name, self.method, self.ways, sizes, compared, setting.references)
+
+
+ALL, BY_XLA = ("persistent", "xla", "one graph"), ("xla", "one graph")
+IN_REGISTERS = (
+    Steps("suv-8", "default", ALL),
+    Steps("oqt-8", "default", ALL),
+    Steps("suv-2", "default", ALL),
+    Steps("suv-8", "discrete", ALL),
+    Steps("oqt-4", "default", ALL),
+    Steps("homodyne-2", "discrete", ALL),
+    Steps("oqt-16", "default", ALL),
+)
+FEW = Steps("suv-8", "default", ALL, (10**4,))
+LARGE = tuple(
+    Steps(name, "default", BY_XLA) for name in ("suv-32", "oqt-64", "kerr-64", "csl-64", "sui-256", "csl-256")
+)
+# (problem, how dynamiqs stores its operators, trajectories)
+PEERS = (("suv-8", "dia", 20_000), ("oqt-8", "dense", 5000), ("suv-2", "dense", 20_000), ("kerr-64", "dia", 5000))
+
+
+def references() -> list[Steps]:
+    """What a processor is to find, in the order in which the card asks for it."""
+    return [*IN_REGISTERS, *LARGE]
+
+
+def ceiling(name: str, setting: Setting) -> Iterator[dict[str, Any]]:
+    from benchmarks import gpu_ceilings
+
+    return getattr(gpu_ceilings, name)(setting.rehearse)
+
+
+def peer(name: str, layout: str, trajectories: int, setting: Setting) -> Iterator[dict[str, Any]]:
+    """dynamiqs' Euler and Maruyama steps of the same length, its first call included in its compile time."""
+    from benchmarks.children import run_child
+
+    count = 64 if setting.rehearse else trajectories
+    found = run_child(name, "dynamiqs", layout, "--trajectories", str(count), "--quick", seconds=60)
+    if "cannot" in found:
+        yield {"what": "rate", "way": "dynamiqs", "failed": found["cannot"]}
+        return
+    line = {"what": "rate", "way": "dynamiqs", "trajectories": count, "steps_per_s": 1e9 / found["nanoseconds"]}
+    yield {**line, "compile_s": found["compile_seconds"], "backend": found["backend"]}
+
+
+def simulate(setting: Setting) -> Iterator[dict[str, Any]]:
+    """Seconds of whole calls, host included."""
+    import stochq as sq
+    from benchmarks.gpu_steps import WAYS, switched
+    from benchmarks.problems import find
+
+    timed, count = find("suv-8"), 3000 if setting.rehearse else 10**7
+    equation, statement = timed.equation(), timed.statement()
+    options = {"observables": {"o": statement.observable}, "dt": timed.dt, "trajectories": count, "progress": False}
+    for way in WAYS:
+        with switched(way):
+            seconds, loop = [], ""
+            for seed in range(4):
+                start = time.perf_counter()
+                loop = sq.simulate(equation, statement.psi0, timed.times, seed=seed, **options).info["loop"]
+                seconds.append(time.perf_counter() - start)
+            told = {"seconds": float(np.median(seconds[1:])), "first_s": seconds[0], "loop": loop}
+            yield {"what": "wall", "way": way, "trajectories": count, **told}
+
+
+def gradient(setting: Setting) -> Iterator[dict[str, Any]]:
+    """A mean over trajectories of thermalization with its derivative, backwards."""
+    import jax
+
+    import stochq as sq
+    from benchmarks import statements
+
+    energies, weights = statements.spectrum(16)
+    count, dt = (64, 0.25) if setting.rehearse else (100_000, 0.01)
+
+    def last(strength: Any) -> Any:
+        equation = sq.models.oqt(sq.systems.levels(energies), strength=strength, equilibrium=weights)
+        run = {"observables": {"o": energies}, "trajectories": count, "dt": dt}
+        return sq.expectations(equation, np.full(16, 0.25), [0.0, 1.0], **run)["o"][-1]
+
+    call = jax.jit(jax.value_and_grad(last))
+    yield _timed(lambda k: call(1.0 + 0.01 * k), count, round(1 / dt))
+
+
+def conditional(what: str, setting: Setting) -> Iterator[dict[str, Any]]:
+    """The filter, or the log-likelihood, of records of a driven qubit."""
+    import stochq as sq
+
+    records, bins = (40, 20) if setting.rehearse else (10_000, 1000)
+    lower, ground = np.array([[0.0, 0.0], [1.0, 0.0]]), np.array([0.0, 1.0])
+    equation = sq.models.monitored(1.5 * (lower + lower.T), {"out": sq.measurement.homodyne(lower, efficiency=0.8)})
+    increments = np.random.default_rng(0).normal(size=(records, bins)) * np.sqrt(0.02)
+    record = sq.inference.Record(0.02 * np.arange(bins + 1), increments, ["out"])
+    if what == "likelihood":
+        yield _timed(lambda k: sq.inference.log_likelihood(equation, ground, record), records, bins)
+    else:
+        watched = {"excited": np.array([1.0, 0.0])}
+        yield _timed(lambda k: sq.inference.filter(equation, ground, record, observables=watched).purity, records, bins)
+
+
+def _timed(call: Callable[[int], Any], count: int, steps: int) -> dict[str, Any]:
+    """Of the first call and of later ones."""
+    first = _seconds(call, 0)
+    warm = min(_seconds(call, repeat) for repeat in (1, 2))
+    each = 1e9 * warm / (count * steps)
+    return {
+        "what": "seconds",
+        "seconds": warm,
+        "ns_each": each,
+        "count": count,
+        "steps": steps,
+        "compile_s": first - warm,
+    }
+
+
+def _seconds(call: Callable[[int], Any], repeat: int) -> float:
+    import jax
+
+    start = time.perf_counter()
+    jax.block_until_ready(call(repeat))
+    return time.perf_counter() - start
+
+
+def _steps_row(steps: Steps, name: str = "") -> Row:
+    return Row(name or f"{steps.name} {steps.method}", steps.lines)
+
+
+def _peer_row(name: str, layout: str, trajectories: int) -> Row:
+    return Row(f"dynamiqs {name}", partial(peer, name, layout, trajectories), "peer")
+
+
+HOST = {
+    "gradient": gradient,
+    "filter": partial(conditional, "filter"),
+    "likelihood": partial(conditional, "likelihood"),
+}
+ROWS = (
+    *(Row(name, partial(ceiling, name)) for name in ("copy", "arithmetic", "normals")),
+    *map(_steps_row, IN_REGISTERS),
+    Row("simulate", simulate),
+    _steps_row(FEW, "suv-8 few"),
+    *(_peer_row(*one) for one in PEERS[:3]),
+    *map(_steps_row, LARGE[:4]),
+    *(Row(name, lines) for name, lines in HOST.items()),
+    *map(_steps_row, LARGE[4:]),
+    *(Row(f"{name} on the processor", lines, "processor") for name, lines in HOST.items()),
+    _peer_row(*PEERS[3]),
+)
