@@ -25,7 +25,7 @@ def test_a_part_is_rehearsed(tmp_path, monkeypatch, capsys):
     lines, checks = _rehearse(tmp_path, monkeypatch, ["normals", "suv-2"])
     assert {line["row"] for line in lines} == {"normals", "suv-2 default"}
     (agreement, *_) = (line for line in lines if line.get("way") == "xla" and line["what"] == "agreement")
-    assert agreement["median"] < 1e-6 and agreement["agrees"]
+    assert agreement["median"] < 1e-5 and agreement["agrees"]
     (judged, *_) = (line for line in lines if line.get("way") == "xla" and line["what"] == "chi2")
     assert judged["trajectories"] == 1000 and judged["p_value"] > 1e-3
     assert checks["suv-2 default, xla: agrees with a processor"]["passed"]
