@@ -46,9 +46,10 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser("dieharder", help="the same words through dieharder, where that is installed")
     code = commands.add_parser("gpu-code", help="programs compiled for an H100 without one, and what a step launches")
     code.add_argument("--only", action="append", default=[], metavar="NAME", help="rows made anew, such as suv-8")
-    code_of = commands.add_parser("gpu-code-of", help="one row of `gpu-code` in this process, as JSON")
+    code_of = commands.add_parser("gpu-code-of", help="half a row of `gpu-code` in this process, as JSON")
     code_of.add_argument("name")
     code_of.add_argument("library", choices=("stochq",))
+    code_of.add_argument("loop", choices=("xla", "persistent"))
     card = commands.add_parser("gpu", help="whether an accelerator is right, and what it delivers")
     card.add_argument("--seconds", type=float, default=400.0, help="after which no row begins; 400")
     card.add_argument("--rehearse", action="store_true", help="all of it small, on a processor; nothing is written")
@@ -111,7 +112,7 @@ CALLS = {
     "randomness": ("randomness", "randomness", ()),
     "dieharder": ("dieharder", "dieharder", ()),
     "gpu-code": ("gpu_code", "gpu_code", ("only",)),
-    "gpu-code-of": ("child", "gpu_code_main", ("name",)),
+    "gpu-code-of": ("child", "gpu_code_main", ("name", "loop")),
     "gpu": ("gpu", "gpu", ("seconds", "rehearse", "only")),
     "gpu-rows": ("gpu_worker", "rows_main", ("names", "rehearse", "folder")),
     "gpu-reference": ("gpu_worker", "reference_main", ("names", "rehearse", "folder")),

@@ -6,7 +6,7 @@ from typing import Any
 from benchmarks import peers, reaching, stochq_runner
 from benchmarks.children import MARK
 from benchmarks.crossover import measure_model
-from benchmarks.gpu_code import code_of
+from benchmarks.gpu_code_row import code_of
 from benchmarks.measure import FULL, ONCE, QUICK
 from benchmarks.problems import find
 from benchmarks.scaling import measure_axis
@@ -52,9 +52,9 @@ def cross_main(name: str, first_exponent: int) -> None:
     _tell(measure_model(name, first_exponent))
 
 
-def gpu_code_main(name: str) -> None:
-    """The other side of one row of `gpu-code`."""
-    _tell(code_of(find(name)))
+def gpu_code_main(name: str, loop: str) -> None:
+    """The other side of half a row of `gpu-code`."""
+    _tell(code_of(find(name), loop))
 
 
 def _tell(measured: dict[str, Any]) -> None:

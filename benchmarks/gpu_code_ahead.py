@@ -13,6 +13,8 @@ import numpy as np
 # What has to be installed: XLA's compiler for CUDA, and NVIDIA's assembler, disassembler and device library.
 WHEELS = ("jax-cuda13-plugin", "jax-cuda13-pjrt", "nvidia-cuda-nvcc", "nvidia-cuda-nvdisasm", "nvidia-nvvm")
 TARGET = "sm_90a"
+# The environment variable by which Mosaic leaves the assembly of its kernels, and what the assembler says of them.
+MOSAIC_FOLDER = "MOSAIC_GPU_DUMP_TO"
 # What XLA asks a card for, of an H100 with 80 GB (NVIDIA's data sheet).
 H100 = """
 gpu_device_info {
@@ -76,7 +78,7 @@ def environment(scratch: Path) -> dict[str, str]:
         "JAX_PLATFORMS": "cpu",
         "XLA_FLAGS": " ".join([os.environ.get("XLA_FLAGS", ""), *asked]).strip(),
         "CUDA_ROOT": cuda,
-        "MOSAIC_GPU_DUMP_TO": str(scratch),
+        MOSAIC_FOLDER: str(scratch),
         "PATH": os.pathsep.join([f"{cuda}/bin", os.environ.get("PATH", "")]),
     }
 

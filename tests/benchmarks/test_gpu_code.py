@@ -5,6 +5,7 @@ import pytest
 from benchmarks import gpu_code, gpu_code_ahead
 from benchmarks.__main__ import main
 from benchmarks.gpu_code_count import Cost, cost, parse, step_cost
+from benchmarks.gpu_code_kernel import Kernel, kernel_in, registers_and_spills
 from benchmarks.problems import find
 
 KNOWN = '{"known_trip_count":{"n":"2"}}'
@@ -96,12 +97,48 @@ def test_without_the_compiler_the_command_says_so(monkeypatch, capsys):
 
 
 def test_what_failed_is_told_in_its_row():
-    row = {"name": "suv-2", "title": "SUV d=2", "cannot": "over 600 s"}
-    assert gpu_code.cells(row)[:2] == ["SUV d=2", "over 600 s"] and len(gpu_code.cells(row)) == len(gpu_code.HEADERS)
+    counted = {"block": 1024, "kernels": 9.5, "synchronisations": 0.5, "temporary_mib": 60.01, "compile_seconds": 6.1}
+    row = {"name": "suv-2", "title": "SUV d=2", "xla": counted, "persistent": {"cannot": "over 600 s"}}
+    assert gpu_code.cells(row) == ["SUV d=2", "1024", "9.5", "0.5", "60.01", "6.1", "over 600 s", "–", "–", "–"]
+    assert len(gpu_code.cells(row)) == len(gpu_code.HEADERS)
+
+
+# As ptxas and nvdisasm write them.
+REPORT = """ptxas info    : Compiling entry function 'steps' for 'sm_90a'
+ptxas info    : Function properties for steps
+    16 bytes stack frame, 24 bytes spill stores, 40 bytes spill loads
+ptxas info    : Used 80 registers, used 2 barriers
+"""
+ASSEMBLY = """
+   -:-:-:Y:05        /*0150*/              @!P0 BRA `(.L_x_0)
+.L_x_1:
+   2:-:-:Y:01        /*0270*/                   IMAD R37, R51, 0x3, R3
+.L_x_3:
+   -:-:-:Y:01        /*0290*/                   VIADD R39, R2, 0x2
+   -:-:-:Y:05        /*0300*/               @P1 BRA `(.L_x_3)
+   -:-:-:Y:01        /*0310*/              @!P0 FADD.FTZ R3, R3, R2
+   -:-:-:Y:05        /*2000*/               @P0 BRA `(.L_x_1)
+.L_x_0:
+   -:-:-:Y:05        /*2100*/                   EXIT
+.L_x_2:
+   -:-:-:-:00        /*2110*/                   BRA `(.L_x_2)
+"""
+
+
+def test_a_kernel_is_read_from_what_the_assembler_left(tmp_path):
+    (tmp_path / "steps_0.ptxas").write_text(REPORT)
+    (tmp_path / "steps_0.sass_ctrl").write_text(ASSEMBLY)
+    assert kernel_in(tmp_path) == Kernel(registers=80, spilled=24, instructions=5)
+
+
+def test_a_report_without_registers_is_refused():
+    with pytest.raises(ValueError, match="ptxas -v"):
+        registers_and_spills("ptxas info    : 0 bytes gmem")
 
 
 @pytest.mark.release
 @pytest.mark.skipif(None in gpu_code_ahead.wheels().values(), reason="needs the CUDA wheels; no card")
 def test_a_problem_is_compiled_for_a_card_that_is_not_there():
-    row = gpu_code._row(find("suv-8"))
-    assert row["kernels"] < 20 and row["synchronisations"] == 0.5 and row["temporary_mib"] > 0
+    row = gpu_code.row_of(find("suv-8"))
+    assert row["xla"]["kernels"] < 15 and row["xla"]["synchronisations"] == 0.5
+    assert 32 <= row["persistent"]["registers"] <= 255 and 100 < row["persistent"]["instructions"] < 4000
