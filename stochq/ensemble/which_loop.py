@@ -17,7 +17,7 @@ from stochq.ensemble.registers import Unsupported
 SWITCH = "STOCHQ_PERSISTENT"
 # Threads of a block; and the most real operations of a step, whose state and intermediate numbers have to fit into the
 # 255 registers of a thread, and whose code into the cache for instructions.
-THREADS, MOST_OPERATIONS = 128, 4000
+THREADS, MOST_OPERATIONS = 128, 9000
 _IN_ONE_KERNEL = "one kernel between two saved times, a thread for each trajectory"
 
 

@@ -1,5 +1,6 @@
 """The kernel in which a thread makes all steps of a trajectory, against the loop over a block: the same states."""
 
+from dataclasses import replace
 from functools import cache
 
 import equinox as eqx
@@ -21,20 +22,20 @@ from stochq.schemes import frame_of
 from tests.problems import PROBLEMS, SCHEMES
 
 SINGLE = np.dtype(np.float32)
-# What rounding may do: most trajectories agree to it, none was drawn another way.
-MEDIAN, LARGEST = 1e-6, 1e-3
+# What rounding may do: most trajectories agree to it, one may have been drawn another way at the edge of a decision.
+MEDIAN, LARGEST, MOST_BEYOND = 1e-6, 1e-3, 1
 
 
-def _task(equation, psi0, times, observables, scheme, **more):
-    psi = np.asarray(psi0, complex)
-    return Task(equation, frame_of(equation), psi, np.asarray(times, float), observables, scheme, "single", 3, **more)
-
-
-def _build(equation, psi0, scheme, dt=0.05, times=(0.0, 1.0), block=64, antithetic=False, records=False):
-    recording = recording_of(equation, scheme, np.asarray(times, float), records, None)
+def _build(
+    equation, psi0, scheme, dt=0.05, times=(0.0, 1.0), block=64, antithetic=False, records=False, clicks=0, **more
+):
+    times, psi = np.asarray(times, float), np.asarray(psi0, complex)
+    recording = recording_of(equation, scheme, times, records, None)
     watched = {"p": np.arange(equation.dim, dtype=float)}
-    task = _task(equation, psi0, times, watched, scheme, recording=recording)
-    problem = build_problem(task, time_grid(task.times, dt, 1 if recording is None else recording.bins), antithetic)
+    task = Task(equation, frame_of(equation), psi, times, watched, scheme, "single", 3, recording=recording)
+    task = replace(task, **more)
+    grid = time_grid(times, dt, 1 if recording is None else recording.bins)
+    problem = build_problem(task, grid, antithetic, clicks)
     return problem._replace(loop=problem.loop._replace(block=block))
 
 
@@ -66,7 +67,7 @@ def _prepared(problem, steps):
 
 
 def _by_registers(problem, state, steps):
-    """The same by JAX's own operations, one number after another."""
+    """The same by JAX's own operations, one number after another; `state` is already there."""
     problem = jax.tree.map(
         lambda leaf: jnp.asarray(leaf) if eqx.is_array_like(leaf) and np.ndim(leaf) else leaf, problem
     )
@@ -89,17 +90,21 @@ def _differences(one, other):
 
 
 def _check_registers(problem, steps=20):
+    steps //= 2 if problem.loop.scheme.doubles_steps else 1
     wanted, state = _prepared(problem, jnp.int32(steps))
     assert _differences(wanted, state).max() > 0.01
-    errors = _differences(_by_registers(problem, state, steps), wanted)
-    assert np.median(errors) <= MEDIAN and errors.max() <= LARGEST, (np.median(errors), errors.max())
+    _check(_differences(_by_registers(problem, state, steps), wanted))
+
+
+def _check(errors):
+    assert np.median(errors) <= MEDIAN and (errors > LARGEST).sum() <= MOST_BEYOND, (np.median(errors), errors.max())
 
 
 SMALL = [
     name for name, build in PROBLEMS.items() if "cavity" not in name and "trap" not in name and "brown" not in name
 ]
 QUICK = {
-    ("suv, two levels", "strang"), ("oqt", "strang"), ("any operators, complex noise", "extrapolated"),
+    ("oqt", "strang"), ("any operators, complex noise", "extrapolated"),
     ("driven sui", "euler"),
 }  # fmt: skip
 PAIRS = [
@@ -114,7 +119,8 @@ def test_one_number_after_another_makes_the_same_trajectories(name, scheme):
     problem = _of_registry(name, scheme)
     if sq.schemes.Strang().requires(PROBLEMS[name]().equation) and "strang" in scheme:
         pytest.skip("another scheme's")
-    _check_registers(problem, 20 if (name, scheme) not in QUICK else 4)
+    few = (name, scheme) in QUICK or which_loop.operations_per_step(problem) > 5000
+    _check_registers(problem, 4 if few else 20)
 
 
 @pytest.mark.parametrize("antithetic", [False, True])
@@ -191,7 +197,7 @@ def test_the_kernel_makes_the_same_trajectories(name):
             np.moveaxis(np.asarray(seen[part]), 0, 1).reshape(-1, seen[part].shape[-1]) for seen in (wanted, found)
         )
         errors = np.abs(one - other).max(axis=0)
-        assert np.median(errors) <= MEDIAN and errors.max() <= LARGEST, (part, np.median(errors), errors.max())
+        _check(errors)
     assert np.ptp(np.abs(np.asarray(found["states"][-1][0]))) > 0.01
 
 
@@ -229,31 +235,43 @@ def _coloured():
 
 
 REFUSED = {
-    "double": ({"precision": "double"}, "holds states in single precision"),
-    "coloured": ({"equation": _coloured()}, "draws white noise, and this is coloured"),
-    "clicks": ({"equation": _with_clicks()}, "a step needs the operation while"),
-    "conditional": ({"equation": _watched(), "conditional": True}, "carries no density matrices"),
-}  # fmt: skip
+    "holds states in single precision": (_watched, {"precision": "double"}),
+    "draws white noise, and this is coloured": (_coloured, {}),
+    "a step needs the operation while": (_with_clicks, {}),
+    "remembers no times of clicks": (_with_clicks, {"records": True, "clicks": 4}),
+    "carries no density matrices": (_watched, {"conditional": True}),
+}
 
 
-@pytest.mark.parametrize("name", REFUSED)
-def test_other_runs_say_why_their_steps_are_made_one_by_one(on_cuda, monkeypatch, name):
-    changes, reason = REFUSED[name]
-    assert _run(**changes).info["loop"].startswith("one step after another: ")
-    assert reason in _run(**changes).info["loop"]
+@pytest.mark.parametrize("reason", REFUSED)
+def test_other_steps_are_made_one_by_one_and_why(on_cuda, monkeypatch, reason):
+    equation, more = REFUSED[reason]
+    problem = _build(equation(), [0.6, 0.8], sq.schemes.Strang(), **more)
+    assert problem.loop.threads is None
+    told = which_loop.told(problem)
+    assert told.startswith("one step after another: ") and reason in told
+    which_loop.check_loop(problem)
     monkeypatch.setenv(which_loop.SWITCH, "must")
     with pytest.raises(ValueError, match=f"STOCHQ_PERSISTENT: expected .*{reason}"):
-        _run(**changes)
+        which_loop.check_loop(problem)
+
+
+def test_a_run_that_must_take_the_kernel_and_cannot(on_cuda, monkeypatch):
+    monkeypatch.setenv(which_loop.SWITCH, "must")
+    with pytest.raises(ValueError, match="STOCHQ_PERSISTENT: expected .* single precision"):
+        _run(precision="double")
 
 
 def test_steps_of_many_operations_are_made_one_by_one(on_cuda, monkeypatch):
     monkeypatch.setattr(which_loop, "MOST_OPERATIONS", 50)
-    assert "operations, of which the persistent kernel makes up to 50" in _run().info["loop"]
+    told = which_loop.told(_build(*_small("oqt")))
+    assert "operations, of which the persistent kernel makes up to 50" in told
 
 
 def test_without_a_card(monkeypatch):
     monkeypatch.setenv(which_loop.SWITCH, "1")
-    assert _run().info["loop"] == "one step after another: the persistent kernel needs a CUDA device"
+    told = which_loop.told(_build(*_small("oqt")))
+    assert told == "one step after another: the persistent kernel needs a CUDA device"
     monkeypatch.setenv(which_loop.SWITCH, "yes")
     with pytest.raises(ValueError, match="STOCHQ_PERSISTENT: expected '0', '1' or 'must'; got 'yes'"):
-        _run()
+        _build(*_small("oqt"))

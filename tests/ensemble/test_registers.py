@@ -92,6 +92,11 @@ CASES = {
     ),
     "loop": (_sweep, _swept, WEIGHTS),
     "choices": (_chosen, _chosen_by_numpy, WEIGHTS),
+    "places": (
+        lambda w, psi: lax.scan(lambda out, row: (out.at[row].set(w[row] * out[2 - row]), None), psi, jnp.arange(3))[0],
+        lambda w, psi: np.stack([w[0] * psi[2], w[1] * psi[1], w[2] * w[0] * psi[2]]),
+        WEIGHTS,
+    ),
     "pieces": (
         lambda w, psi: jnp.concatenate([psi[1:], lax.dynamic_update_slice(psi, w[:1, None] * psi[2:], (0, 0))[:1]]),
         lambda w, psi: np.concatenate([psi[1:], w[0] * psi[2:]]),

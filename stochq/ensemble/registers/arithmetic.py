@@ -55,14 +55,11 @@ def _node(function: Callable[..., Any], *operands: Any) -> Node:
     """A function of vectors over trajectories, scalars among them repeated."""
 
     def run(*operands: Any) -> Any:
-        shape = jnp.broadcast_shapes(*(jnp.shape(operand) for operand in operands))
-        return function(*(_spread(operand, shape) for operand in operands))
+        # All vectors have one shape.
+        shape = max((operand.shape for operand in operands), key=len)
+        return function(*(each if each.shape == shape else jnp.broadcast_to(each, shape) for each in operands))
 
     return Node(run, operands)
-
-
-def _spread(operand: Any, shape: tuple[int, ...]) -> Any:
-    return operand if jnp.shape(operand) == shape else jnp.broadcast_to(operand, shape)
 
 
 def _square_root(x: jax.Array) -> jax.Array:

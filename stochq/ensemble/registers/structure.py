@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import reduce
 from typing import Any
 
+import jax
 import numpy as np
 from jax import lax
 
@@ -123,6 +124,21 @@ def _unstack(params: Params, array: np.ndarray) -> list[np.ndarray]:
     return [np.take(array, index, axis=params["axis"]) for index in range(array.shape[params["axis"]])]
 
 
+def _scatter(params: Params, array: np.ndarray, indices: np.ndarray, updates: np.ndarray) -> np.ndarray:
+    """Entries set at known places, which JAX finds by setting numbers of entries in place of them."""
+    if not is_known(indices):
+        raise Unsupported("a place in an array that is drawn")
+    arrays = entries(array), entries(updates)
+    flat = np.concatenate([each.ravel() for each in arrays])
+    numbers = np.arange(len(flat), dtype=np.float32)
+    before, after = (
+        part.reshape(each.shape) for part, each in zip(np.split(numbers, [array.size]), arrays, strict=True)
+    )
+    with jax.ensure_compile_time_eval():
+        chosen = lax.scatter_p.bind(before, indices, after, **params)
+    return flat[np.asarray(chosen, int)]
+
+
 # Of the two that have several results.
 PARTS: dict[str, Callable[..., list[np.ndarray]]] = {"split": _split, "unstack": _unstack}
 STRUCTURE: dict[str, Callable[..., np.ndarray]] = {
@@ -140,6 +156,7 @@ STRUCTURE: dict[str, Callable[..., np.ndarray]] = {
     "reduce_sum": _reduction(add),
     "reshape": _reshape,
     "rev": _reverse,
+    "scatter": _scatter,
     "slice": _slice,
     "squeeze": _squeeze,
     "stack": _stack,
