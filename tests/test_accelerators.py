@@ -10,6 +10,7 @@ import stochq as sq
 from stochq import accelerators, compiling
 from stochq.accelerators import ONE_GRAPH, graph_options, on_accelerator, repeat, scan
 from stochq.channels.born import draw_level
+from stochq.channels.flows.collapse import draw_index
 from stochq.compiling import CompiledPrograms, Program
 from stochq.noise import seed_words
 from stochq.noise.counter import draw_step
@@ -72,6 +73,20 @@ def test_drawn_levels_are_the_same_bit_for_bit(levels):
         np.testing.assert_array_equal(index, expected)
         before = np.take_along_axis(ends - weights, expected[None], 0)[0]
         np.testing.assert_array_equal(inside, weights.sum(axis=0) * uniform - before)
+
+
+def test_drawn_groups_of_levels_are_the_same():
+    rng = np.random.default_rng(3)
+    weights = rng.integers(0, 8, (70, COLUMNS)).astype(np.float32)
+    uniform = (1 + rng.integers(0, 8, COLUMNS).astype(np.float32)) / 8
+    # Away from the bounds of the levels, which are whole numbers.
+    uniform = (np.ceil(weights.sum(axis=0) * uniform) - 0.5) / weights.sum(axis=0)
+    expected = (weights.sum(axis=0) * uniform > np.cumsum(weights, axis=0)).sum(axis=0)
+    for answer in (False, True):
+        with accelerators.forced(answer):
+            drawn = jax.jit(lambda weights, uniform: draw_index(weights, uniform))(weights, uniform.astype(np.float32))
+        np.testing.assert_array_equal(np.asarray(drawn).argmax(axis=0), expected)
+        np.testing.assert_array_equal(np.asarray(drawn).sum(axis=0), 1)
 
 
 def _oqt(levels):

@@ -10,7 +10,7 @@ from stochq.systems.linear import level_sum
 # From so many weights on, a group of them is drawn first and one of the group then.
 _MANY_LEVELS = 64
 # Levels that an accelerator takes at a time: each is a few operations.
-_TOGETHER = 64
+LEVELS_TOGETHER = 64
 
 
 def draw_level(probability: jax.Array, uniform: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -31,7 +31,7 @@ def draw_level(probability: jax.Array, uniform: jax.Array) -> tuple[jax.Array, j
     start = uniform * level_sum(probability)[0]
     zero = jnp.zeros(uniform.shape, jnp.int32)
     # A loop: neither a triangular product nor XLA's cumulative sum is linear in the number of levels.
-    _, inside, index = repeat(probability.shape[0], take, (start, start, zero), _TOGETHER)
+    _, inside, index = repeat(probability.shape[0], take, (start, start, zero), LEVELS_TOGETHER)
     return index, inside
 
 

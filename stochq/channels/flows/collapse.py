@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.channels.born import draw_level
+from stochq.accelerators import on_accelerator
+from stochq.channels.born import LEVELS_TOGETHER, draw_level, draw_one
 from stochq.channels.families.diagonal import DiagonalCollapse
 from stochq.channels.flow import NOT_MEASURED, Flow, MeanFlow, Stepped
 from stochq.noise import Budget, StepNoise
@@ -132,4 +133,7 @@ def _gaussian_index(probability: jax.Array, normals: jax.Array) -> jax.Array:
 def draw_index(probability: jax.Array, uniform: jax.Array) -> jax.Array:
     """Unit vectors e_j, one for each column, with j drawn from `probability`."""
     levels = column(jnp.arange(probability.shape[0], dtype=jnp.int32), probability)
-    return (levels == draw_level(probability, uniform)[0][None]).astype(probability.dtype)
+    # Where it would take a loop, an accelerator launches less for a group of levels and then one of the group.
+    grouped = on_accelerator() and len(probability) > LEVELS_TOGETHER
+    drawn = draw_one(probability, uniform) if grouped else draw_level(probability, uniform)[0]
+    return (levels == drawn[None]).astype(probability.dtype)
