@@ -2,15 +2,19 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-# Fewer trajectories than these are compared where the dimension is large.
+# Trajectories that are compared with a processor's, for few levels and for more.
 FEW_LEVELS, COMPARED, COMPARED_OF_MANY = 16, 8192, 1024
-LARGEST_EXACT, _REHEARSED_STEPS = 64, 20
+# The largest dimension whose master equation is solved; and what is rehearsed: so many steps, the loops of a card up to
+# so many levels.
+LARGEST_EXACT, _REHEARSED_STEPS, _REHEARSED_LEVELS = 64, 20, 4
+SIZES, BY_XLA = (10**5, 10**6, 10**7), ("xla", "one graph")
 
 
 class Setting(NamedTuple):
@@ -31,59 +35,65 @@ class Row(NamedTuple):
 
 
 class Steps(NamedTuple):
-    """A timed problem, by how it is stepped, the loops that are tried, the number of trajectories."""
+    """A timed problem, by how it is stepped."""
 
     name: str
-    method: str
-    ways: Sequence[str]
-    sizes: Sequence[int] = (10**5, 10**6, 10**7)
+    method: str = "default"
 
     @property
-    def many_levels(self) -> bool:
-        return int(self.name.split("-")[1]) > FEW_LEVELS
+    def label(self) -> str:
+        return f"{self.name} {self.method}"
+
+    @property
+    def levels(self) -> int:
+        return int(self.name.split("-")[1])
+
+    def compared(self, rehearse: bool) -> int:
+        """Trajectories whose states are compared."""
+        if rehearse:
+            return 256
+        return COMPARED if self.levels <= FEW_LEVELS else COMPARED_OF_MANY
 
     def reference(self, rehearse: bool) -> tuple[str, str, int, bool, int]:
         """The arguments of `gpu_steps.reference`; the master equation of many levels takes longer than all the rest."""
         from benchmarks.problems import find
 
         steps = _REHEARSED_STEPS if rehearse else find(self.name).steps
-        return self.name, self.method, self.compared(rehearse), int(self.name.split("-")[1]) <= LARGEST_EXACT, steps
+        return self.name, self.method, self.compared(rehearse), self.levels <= LARGEST_EXACT, steps
 
-    def compared(self, rehearse: bool) -> int:
-        """Trajectories whose states are compared."""
-        if rehearse:
-            return 256
-        return COMPARED_OF_MANY if self.many_levels else COMPARED
-
-    def lines(self, setting: Setting) -> Iterator[dict[str, Any]]:
+    def lines(self, ways: Sequence[str], sizes: Sequence[int], setting: Setting) -> Iterator[dict[str, Any]]:
+        """Of loops, and numbers of trajectories; rehearsed as on a card where that does not take long to compile."""
         from benchmarks.gpu_steps import measure_steps
+        from stochq.accelerators import forced
 
-        sizes = (1000,) if setting.rehearse else self.sizes
-        compared = self.compared(setting.rehearse)
-        return measure_steps(self.name, self.method, self.ways, sizes, compared, setting.references)
+        if setting.rehearse:
+            ways, sizes = [way for way in ways if way != "one graph"], (1000,)
+        with forced(False) if setting.rehearse and self.levels > _REHEARSED_LEVELS else nullcontext():
+            compared = self.compared(setting.rehearse)
+            yield from measure_steps(self.name, self.method, ways, sizes, compared, setting.references)
+
+    def row(self, ways: Sequence[str] = BY_XLA, sizes: Sequence[int] = SIZES, of: str = "") -> Row:
+        """Under its name, with what else is told of it."""
+        return Row(self.label + of, partial(self.lines, ways, sizes))
 
 
-ALL, BY_XLA = ("persistent", "xla", "one graph"), ("xla", "one graph")
-IN_REGISTERS = (
-    Steps("suv-8", "default", ALL),
-    Steps("oqt-8", "default", ALL),
-    Steps("suv-2", "default", ALL),
-    Steps("suv-8", "discrete", ALL),
-    Steps("oqt-4", "default", ALL),
-    Steps("homodyne-2", "discrete", ALL),
-    Steps("oqt-16", "default", ALL),
+SMALL = (
+    Steps("suv-8"),
+    Steps("oqt-8"),
+    Steps("suv-2"),
+    Steps("suv-8", "discrete"),
+    Steps("oqt-4"),
+    Steps("homodyne-2", "discrete"),
+    Steps("oqt-16"),
 )
-FEW = Steps("suv-8", "default", ALL, (10**4,))
-LARGE = tuple(
-    Steps(name, "default", BY_XLA) for name in ("suv-32", "oqt-64", "kerr-64", "csl-64", "sui-256", "csl-256")
-)
+LARGE = tuple(map(Steps, ("suv-32", "oqt-64", "kerr-64", "csl-64", "sui-256", "csl-256")))
 # (problem, how dynamiqs stores its operators, trajectories)
 PEERS = (("suv-8", "dia", 20_000), ("oqt-8", "dense", 5000), ("suv-2", "dense", 20_000), ("kerr-64", "dia", 5000))
 
 
 def references() -> list[Steps]:
     """What a processor is to find, in the order in which the card asks for it."""
-    return [*IN_REGISTERS, *LARGE]
+    return [*SMALL, *LARGE]
 
 
 def ceiling(name: str, setting: Setting) -> Iterator[dict[str, Any]]:
@@ -132,13 +142,13 @@ def gradient(setting: Setting) -> Iterator[dict[str, Any]]:
     import stochq as sq
     from benchmarks import statements
 
-    energies, weights = statements.spectrum(16)
-    count, dt = (64, 0.25) if setting.rehearse else (100_000, 0.01)
+    levels, count, dt = (3, 64, 0.5) if setting.rehearse else (16, 100_000, 0.01)
+    energies, weights = statements.spectrum(levels)
 
     def last(strength: Any) -> Any:
         equation = sq.models.oqt(sq.systems.levels(energies), strength=strength, equilibrium=weights)
         run = {"observables": {"o": energies}, "trajectories": count, "dt": dt}
-        return sq.expectations(equation, np.full(16, 0.25), [0.0, 1.0], **run)["o"][-1]
+        return sq.expectations(equation, np.full(levels, levels**-0.5), [0.0, 1.0], **run)["o"][-1]
 
     call = jax.jit(jax.value_and_grad(last))
     yield _timed(lambda k: call(1.0 + 0.01 * k), count, round(1 / dt))
@@ -183,10 +193,6 @@ def _seconds(call: Callable[[int], Any], repeat: int) -> float:
     return time.perf_counter() - start
 
 
-def _steps_row(steps: Steps, name: str = "") -> Row:
-    return Row(name or f"{steps.name} {steps.method}", steps.lines)
-
-
 def _peer_row(name: str, layout: str, trajectories: int) -> Row:
     return Row(f"dynamiqs {name}", partial(peer, name, layout, trajectories), "peer")
 
@@ -198,13 +204,15 @@ HOST = {
 }
 ROWS = (
     *(Row(name, partial(ceiling, name)) for name in ("copy", "arithmetic", "normals")),
-    *map(_steps_row, IN_REGISTERS),
+    *(steps.row(("persistent",)) for steps in SMALL),
+    SMALL[0].row(("persistent", "xla"), (10**4,), ", few"),
     Row("simulate", simulate),
-    _steps_row(FEW, "suv-8 few"),
     *(_peer_row(*one) for one in PEERS[:3]),
-    *map(_steps_row, LARGE[:4]),
+    *(steps.row(of=", xla") for steps in SMALL[:2]),
+    *(steps.row() for steps in LARGE[:4]),
     *(Row(name, lines) for name, lines in HOST.items()),
-    *map(_steps_row, LARGE[4:]),
+    *(steps.row() for steps in LARGE[4:]),
+    *(steps.row(of=", xla") for steps in SMALL[2:]),
     *(Row(f"{name} on the processor", lines, "processor") for name, lines in HOST.items()),
     _peer_row(*PEERS[3]),
 )

@@ -24,7 +24,7 @@ class Figure(NamedTuple):
 FIGURES = (
     Figure("suv-2 default", 5e10, 100.0),
     Figure("suv-8 default", 1.2e10, 20.0),
-    Figure("suv-8 few", 3e9, trajectories=10**4),
+    Figure("suv-8 default, few", 3e9, trajectories=10**4),
     Figure("suv-8 discrete", 3.5e10),
     Figure("oqt-4 default", 6e9),
     Figure("oqt-8 default", 3e9, 150.0),
@@ -61,7 +61,7 @@ def verdicts(lines: Sequence[dict[str, Any]]) -> list[Verdict]:
 def _agreement(lines: Sequence[dict[str, Any]]) -> Iterator[Verdict]:
     """Of every loop on every row: with a processor, and with the master equation."""
     for line in lines:
-        title = f"{line.get('row')}, {line.get('way')}"
+        title = f"{line['row'].removesuffix(', xla')}, {line.get('way')}"
         if line.get("what") == "agreement" and "agrees" in line:
             yield Verdict(f"{title}: agrees with a processor", check("agrees", float(line["agrees"]), 1.0, True))
         if line.get("what") == "chi2":
@@ -80,8 +80,11 @@ def _figures(lines: Sequence[dict[str, Any]]) -> Iterator[Verdict]:
 
 
 def best_rate(lines: Sequence[dict[str, Any]], row: str, trajectories: int | None) -> float | None:
-    """Of the loops that agree; None where none was timed. trajectories: None for any number."""
-    own = [line for line in lines if line.get("row") == row]
+    """Of the loops that agree, in the row of that name or in that of XLA's loops; None where none was timed.
+
+    trajectories: None for any number.
+    """
+    own = [line for line in lines if line["row"] in (row, f"{row}, xla")]
     wrong = {line["way"] for line in own if not line.get("agrees", True)}
     rates = [
         line["steps_per_s"]

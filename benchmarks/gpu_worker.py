@@ -39,16 +39,15 @@ def reference_main(names: Sequence[str], rehearse: bool, folder: str) -> None:
     from benchmarks.gpu_steps import FAILED, reference
 
     for steps in references():
-        label = f"{steps.name} {steps.method}"
-        if not any(name in (label, f"{steps.name} few") for name in names):
+        if not any(name.split(",")[0] == steps.label for name in names):
             continue
         try:
             found: dict[str, Any] = reference(*steps.reference(rehearse))
         except Exception as error:
             found = {FAILED: np.array(f"{type(error).__name__}: {str(error)[:_REASON_LENGTH]}")}
-        aside = Path(folder) / f"{label}.unfinished.npz"
+        aside = Path(folder) / f"{steps.label}.unfinished.npz"
         np.savez(aside, **found)
-        aside.rename(Path(folder) / f"{label}.npz")
+        aside.rename(Path(folder) / f"{steps.label}.npz")
 
 
 def _machine() -> dict[str, Any]:
