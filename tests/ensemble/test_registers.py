@@ -97,6 +97,11 @@ CASES = {
         lambda w, psi: np.stack([w[0] * psi[2], w[1] * psi[1], w[2] * w[0] * psi[2]]),
         WEIGHTS,
     ),
+    "single numbers": (
+        lambda _, psi: jnp.stack([each * jnp.min(psi.real, initial=0.5) for each in jnp.unstack(psi[:, 0])])[:, None],
+        lambda _, psi: psi * min(psi.real.min(), 0.5),
+        (),
+    ),
     "pieces": (
         lambda w, psi: jnp.concatenate([psi[1:], lax.dynamic_update_slice(psi, w[:1, None] * psi[2:], (0, 0))[:1]]),
         lambda w, psi: np.concatenate([psi[1:], w[0] * psi[2:]]),

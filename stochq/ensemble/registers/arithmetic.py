@@ -48,10 +48,10 @@ def _real(primitive: Primitive, params: dict[str, Any], *operands: Any) -> Any:
     name = primitive.name
     if name in _SHORTCUTS:
         return _SHORTCUTS[name](*operands)
-    return _node(_square_root if name == "sqrt" else partial(primitive.bind, **params), *operands)
+    return node(_square_root if name == "sqrt" else partial(primitive.bind, **params), *operands)
 
 
-def _node(function: Callable[..., Any], *operands: Any) -> Node:
+def node(function: Callable[..., Any], *operands: Any) -> Node:
     """A function of vectors over trajectories, scalars among them repeated."""
 
     def run(*operands: Any) -> Any:
@@ -77,14 +77,14 @@ def add(a: Any, b: Any) -> Any:
         return Complex(add(a.real, b.real), add(a.imag, b.imag))
     if _is(a, 0):
         return b
-    return a if _is(b, 0) else _node(lax.add, a, b)
+    return a if _is(b, 0) else node(lax.add, a, b)
 
 
 def subtract(a: Any, b: Any) -> Any:
     if isinstance(a, Complex) or isinstance(b, Complex):
         a, b = _pair(a), _pair(b)
         return Complex(subtract(a.real, b.real), subtract(a.imag, b.imag))
-    return a if _is(b, 0) else _node(lax.sub, a, b)
+    return a if _is(b, 0) else node(lax.sub, a, b)
 
 
 def multiply(a: Any, b: Any) -> Any:
@@ -92,7 +92,7 @@ def multiply(a: Any, b: Any) -> Any:
         return _complex_product(_pair(a), _pair(b))
     if _is(a, 0) or _is(b, 1):
         return a
-    return b if _is(a, 1) or _is(b, 0) else _node(lax.mul, a, b)
+    return b if _is(a, 1) or _is(b, 0) else node(lax.mul, a, b)
 
 
 def _complex_product(a: Complex, b: Complex) -> Complex:
@@ -109,13 +109,13 @@ def _divide(a: Any, b: Any) -> Any:
 
 
 def _divide_real(a: Any, b: Any) -> Any:
-    return a if _is(b, 1) else _node(lax.div, a, b)
+    return a if _is(b, 1) else node(lax.div, a, b)
 
 
 def _negative(a: Any) -> Any:
     if isinstance(a, Complex):
         return Complex(_negative(a.real), _negative(a.imag))
-    return _node(lax.neg, a)
+    return node(lax.neg, a)
 
 
 def conjugate(a: Any) -> Complex:
@@ -128,7 +128,7 @@ def _select(which: Any, *cases: Any) -> Any:
     if any(isinstance(case, Complex) for case in cases):
         pairs = [_pair(case) for case in cases]
         return Complex(_select(which, *(pair.real for pair in pairs)), _select(which, *(pair.imag for pair in pairs)))
-    return _node(lax.select_n, which, *cases)
+    return node(lax.select_n, which, *cases)
 
 
 def _square(a: Any) -> Any:
@@ -142,7 +142,7 @@ def _power(primitive: Primitive, params: dict[str, Any], a: Any) -> Any:
         return reduce(multiply, [a] * power)
     if isinstance(a, Complex):
         raise Unsupported(f"the power {power} of complex numbers")
-    one = _node(lax.div, np.float32(1), a)
+    one = node(lax.div, np.float32(1), a)
     return _power(primitive, {"y": -power}, one)
 
 

@@ -1,5 +1,6 @@
 """A traced program, equation by equation: evaluated where it can be, else rewritten as arithmetic on entries."""
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import jax
@@ -57,7 +58,7 @@ def _results(equation: Any, operands: list[Any]) -> list[Any]:
     if name in _CALLS:
         return _called(params, operands)
     if all(is_known(operand) for operand in operands):
-        with jax.ensure_compile_time_eval():
+        with jax.ensure_compile_time_eval(), _on_host():
             return [np.asarray(result) for result in _evaluated(primitive, params, operands)]
     if all(is_known(operand) or isinstance(operand, jax.Array) for operand in operands):
         return _evaluated(primitive, params, operands)
@@ -69,6 +70,15 @@ def _results(equation: Any, operands: list[Any]) -> list[Any]:
     if name in STRUCTURE:
         return [STRUCTURE[name](params, *operands)]
     return [of_entries(operation(primitive, params), *operands)]
+
+
+def _on_host() -> AbstractContextManager[Any]:
+    """For single operations, each of which a GPU takes a tenth of a second to compile."""
+    try:
+        return jax.default_device(jax.local_devices(backend="cpu")[0])
+    except RuntimeError:
+        # JAX_PLATFORMS names no processor.
+        return nullcontext()
 
 
 def _evaluated(primitive: Any, params: dict[str, Any], operands: list[Any]) -> list[Any]:

@@ -1,15 +1,15 @@
 """What moves numbers about or adds them up: done by NumPy on arrays of entries, so that a kernel has nothing of it."""
 
 from collections.abc import Callable
-from functools import reduce
+from functools import partial, reduce
 from typing import Any
 
 import jax
 import numpy as np
 from jax import lax
 
-from stochq.ensemble.registers.arithmetic import add, multiply
-from stochq.ensemble.registers.entries import Node, Unsupported, entries, is_known, of_entries
+from stochq.ensemble.registers.arithmetic import add, multiply, node
+from stochq.ensemble.registers.entries import Unsupported, entries, is_known, of_entries
 
 Params = dict[str, Any]
 
@@ -92,10 +92,6 @@ def _reduction(combine: Callable[[Any, Any], Any]) -> Callable[[Params, np.ndarr
     return reduced
 
 
-def _binary(primitive: Any) -> Callable[[Any, Any], Node]:
-    return lambda a, b: Node(lambda x, y: primitive(x, y), (a, b))
-
-
 def _matrix_product(params: Params, a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Batch dimensions, then those of a, then those of b."""
     (left, right), (batch_a, batch_b) = params["dimension_numbers"]
@@ -121,7 +117,8 @@ def _split(params: Params, array: np.ndarray) -> list[np.ndarray]:
 
 
 def _unstack(params: Params, array: np.ndarray) -> list[np.ndarray]:
-    return [np.take(array, index, axis=params["axis"]) for index in range(array.shape[params["axis"]])]
+    axis = params["axis"]
+    return [part.squeeze(axis) for part in np.split(array, array.shape[axis], axis)]
 
 
 def _scatter(params: Params, array: np.ndarray, indices: np.ndarray, updates: np.ndarray) -> np.ndarray:
@@ -149,10 +146,10 @@ STRUCTURE: dict[str, Callable[..., np.ndarray]] = {
     "dynamic_slice": _dynamic_slice,
     "dynamic_update_slice": _dynamic_update_slice,
     "expand_dims": _expand,
-    "reduce_and": _reduction(_binary(lambda x, y: x & y)),
-    "reduce_max": _reduction(_binary(lax.max)),
-    "reduce_min": _reduction(_binary(lax.min)),
-    "reduce_or": _reduction(_binary(lambda x, y: x | y)),
+    "reduce_and": _reduction(partial(node, lax.bitwise_and)),
+    "reduce_max": _reduction(partial(node, lax.max)),
+    "reduce_min": _reduction(partial(node, lax.min)),
+    "reduce_or": _reduction(partial(node, lax.bitwise_or)),
     "reduce_sum": _reduction(add),
     "reshape": _reshape,
     "rev": _reverse,
