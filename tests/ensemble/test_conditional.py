@@ -18,8 +18,16 @@ import numpy as np
 import pytest
 
 import stochq as sq
+from stochq.accuracy.grid import time_grid
+from stochq.accuracy.rare_events import extremes_of
 from stochq.ensemble.conditional import conditioning_of, is_ordered
+from stochq.ensemble.planning import _levels
+from stochq.ensemble.problem import build_problem
+from stochq.ensemble.runner import precision_context
+from stochq.ensemble.task import Task
+from stochq.ensemble.to_tolerance import evaluate_on_mixtures
 from stochq.measurement import counting, heterodyne, homodyne, unread
+from stochq.schemes import frame_of
 from tests import liouville
 from tests.judging import judge_chi2, judge_mean
 
@@ -237,6 +245,43 @@ def test_to_a_tolerance_second_moments_are_those_of_qutip():
     assert np.all(np.abs(result.mean["excited"] - exact[:, 0, 0].real) < 0.02)
 
 
+def levels_of_a_pilot(driven, efficiency, h):
+    """Purity and excitation (2, T, 2, block) of the fine run and of the coarse one; driven: depending on time."""
+    hamiltonian = sq.systems.levels(DRIVE)
+    if driven:
+        hamiltonian = sq.systems.driven(hamiltonian, [(np.diag([1.0, -1.0]), lambda t: 4 * t)])
+    equation = sq.models.monitored(hamiltonian, {"x": homodyne(LOWERING, efficiency=efficiency)})
+    observables = {"excited": OPERATORS["excited"], "purity": OBSERVABLES["purity"]}
+    pair = sq.schemes.Extrapolated(sq.schemes.Strang())
+    task = Task(equation, frame_of(equation), DOWN + 0j, TIMES, observables, pair, "double", 3, conditional=True)
+    with precision_context("double"):
+        levels = np.array(_levels(build_problem(task, time_grid(TIMES, h)), np.uint32(0)))
+
+    def alone(dt):
+        options = {"dt": dt, "seed": 3, "keep": 8, "trajectories": 8, "precision": "double", "conditional": True}
+        values = sq.simulate(equation, DOWN, TIMES, observables=observables, **options).kept_values
+        return np.stack([values[name].T for name in observables], axis=1)
+
+    return levels[..., :8], alone
+
+
+@pytest.mark.parametrize("driven", [False, pytest.param(True, marks=pytest.mark.release)])
+def test_pilots_compare_runs_of_both_steps(driven):
+    """The fine one is the very run at half the step; where nothing is known so is the coarse one at the whole step."""
+    levels, alone = levels_of_a_pilot(driven, 0.6, 0.1)
+    np.testing.assert_allclose(levels[0], alone(0.05), atol=1e-6)
+    assert 1e-3 < np.abs(levels[1] - levels[0]).mean() < 0.1
+    levels, alone = levels_of_a_pilot(driven, 0.0, 0.1)
+    np.testing.assert_allclose(levels[1], alone(0.1), atol=1e-6)
+    assert np.abs(levels[1] - levels[0]).max() > 1e-4
+
+
+def test_functions_of_conditional_states_have_their_range_on_mixtures():
+    """Purities of three levels reach down to that of the maximally mixed state."""
+    low, high = extremes_of({"purity": OBSERVABLES["purity"]}, np.eye(3)[0], evaluate_on_mixtures)
+    np.testing.assert_allclose([low[0], high[0]], [1 / 3, 1.0], atol=1e-6)
+
+
 class Answer(sq.feedback.Controller):
     """What the record so far, of several lines, makes of a control, a kick and the phase of a detector."""
 
@@ -285,6 +330,7 @@ def test_conditional_states_of_trajectories_that_are_driven():
         np.testing.assert_allclose(result.kept[n, -1], rho[0], atol=0.03)
 
 
+@pytest.mark.release
 def test_conditional_means_under_feedback_are_those_of_wiseman_and_milburn():
     """dρ = −i[H + ½(c†F + Fc), ρ] + D[c − iF]ρ + D[√(1−η)L]ρ, c = √η L; to what the controller is late."""
     efficiency, force, dt = 0.6, 0.5 * Y, 0.005
