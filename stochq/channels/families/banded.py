@@ -67,7 +67,7 @@ class BandedOperators(Operators):
     def apply_square(self, psi: jax.Array, L_psi: jax.Array) -> jax.Array:
         if self.count == 1:
             return self.apply_one_adjoint(jnp.asarray(self.bands[0]), L_psi[0])
-        return level_sum(jax.vmap(self.apply_one_adjoint)(self.bands, L_psi))[0]
+        return level_sum(jax.vmap(self.apply_one_adjoint)(jnp.asarray(self.bands), L_psi))[0]
 
     @property
     def _kraus_is_dense(self) -> bool:
