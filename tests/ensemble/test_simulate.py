@@ -259,11 +259,11 @@ def test_methods_of_a_module_are_watched_without_being_compiled_for_it():
 
 def test_the_chosen_step_keeps_the_bias_below_the_error():
     exact = sq.exact.evolve(equation(), PSI, TIMES, observables=OBSERVABLES)
-    result = run(dt=None, scheme=EULER, trajectories=4000)
+    result = run(dt=None, scheme=EULER, trajectories=1000)
     for name in OBSERVABLES:
         assert np.all(np.abs(result.bias[name]) <= 0.1 * result.stderr[name].max() + 1e-12)
     # The true bias, from a hundred times more trajectories at the same step.
-    many = run(dt=result.dt, scheme=EULER, trajectories=400_000)
+    many = run(dt=result.dt, scheme=EULER, trajectories=100_000)
     for name in OBSERVABLES:
         excess = np.abs(many.mean[name] - exact.expect[name]) - 4 * many.stderr[name]
         assert np.all(excess <= 0.1 * result.stderr[name].max() + 1e-5)
