@@ -44,3 +44,15 @@ def pytest_collection_finish():
     """What stands when tests begin is not looked at again."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def optimised(request):
+    """Programs of tests that compute for long are compiled as users' are: see the marker of this name."""
+    if request.node.get_closest_marker("optimised") is None:
+        yield
+        return
+    sooner = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", sooner)

@@ -57,7 +57,10 @@ def _mixed():
     return sq.Equation(sq.systems.levels(matrix), channels), matrix, jumps
 
 
-@pytest.mark.parametrize("scheme", [sq.schemes.Strang(), sq.schemes.EulerMaruyama()])
+@pytest.mark.parametrize(
+    "scheme",
+    [sq.schemes.Strang(), pytest.param(sq.schemes.EulerMaruyama(), marks=pytest.mark.optimised)],
+)
 def test_one_equation_mixes_laws(scheme):
     """The master equation is that of all operators, whatever the law of each."""
     equation, matrix, jumps = _mixed()

@@ -204,7 +204,7 @@ def test_on_shared_paths(name, scheme, steps, doublings):
 
 # The same; the functional whose bias at these steps is large enough to show an order.
 INDEPENDENT: list[Any] = [
-    ("collapse", Extrapolated(EulerMaruyama()), (6, 12, 16), 20, "⟨O⟩²"),
+    pytest.param("collapse", Extrapolated(EulerMaruyama()), (6, 12, 16), 20, "⟨O⟩²", marks=pytest.mark.optimised),
     pytest.param("one operator", Extrapolated(EulerMaruyama()), (4, 8, 16), 18, "purity", marks=pytest.mark.release),
     ("oqt", Strang(), (1, 2, 4), 19, "⟨O⟩²"),
     ("rates", Strang(), (1, 2, 4), 21, "⟨O⟩²"),
