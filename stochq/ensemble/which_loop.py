@@ -18,6 +18,9 @@ SWITCH = "STOCHQ_PERSISTENT"
 # Threads of a block; and the most real operations of a step, whose state and intermediate numbers have to fit into the
 # 255 registers of a thread, and whose code into the cache for instructions.
 THREADS, MOST_OPERATIONS = 128, 9000
+# What was counted, or why it could not be, of so many kinds of problems at most: it takes some tenths of a second.
+_COUNTED: dict[tuple[Any, ...], int | Unsupported] = {}
+_MOST_COUNTED = 256
 _IN_ONE_KERNEL = "one kernel between two saved times, a thread for each trajectory"
 
 
@@ -81,7 +84,23 @@ def _why_not(problem: Problem) -> str:
 
 def operations_per_step(problem: Problem) -> int:
     """Real operations of a step of one trajectory, both of a pair where there are antithetic ones; `Unsupported` where
-    a thread cannot make it."""
+    a thread cannot make it. Counted once of problems that differ in numbers alone."""
+    leaves, structure = jax.tree.flatten((problem.loop._replace(block=1, threads=None), problem.frame, problem.psi0))
+    kind = structure, *((leaf.shape, leaf.dtype) if hasattr(leaf, "dtype") else leaf for leaf in leaves)
+    if kind not in _COUNTED:
+        if len(_COUNTED) >= _MOST_COUNTED:
+            _COUNTED.clear()
+        try:
+            _COUNTED[kind] = _count_operations(problem)
+        except Unsupported as error:
+            _COUNTED[kind] = error
+    found = _COUNTED[kind]
+    if isinstance(found, Unsupported):
+        raise found
+    return found
+
+
+def _count_operations(problem: Problem) -> int:
     loop = problem.loop._replace(block=1)
     dtype, counts = problem.psi0.real.dtype, []
 

@@ -275,3 +275,19 @@ def test_without_a_card(monkeypatch):
     monkeypatch.setenv(which_loop.SWITCH, "yes")
     with pytest.raises(ValueError, match="STOCHQ_PERSISTENT: expected '0', '1' or 'must'; got 'yes'"):
         _build(*_small("oqt"))
+
+
+def test_operations_are_counted_once_of_problems_that_differ_in_numbers(monkeypatch):
+    def built(levels, strength):
+        equation = sq.models.suv(sq.systems.levels(np.linspace(0.0, 1.0, levels)), strength=strength)
+        return _build(equation, np.eye(levels)[0], sq.schemes.Strang(), block=32)
+
+    count = which_loop.operations_per_step(built(2, 1.0))
+
+    def refuse(problem):
+        raise AssertionError("counted again")
+
+    monkeypatch.setattr(which_loop, "_count_operations", refuse)
+    assert which_loop.operations_per_step(built(2, 0.7)) == count > 0
+    with pytest.raises(AssertionError, match="counted again"):
+        which_loop.operations_per_step(built(3, 1.0))
