@@ -21,13 +21,13 @@ def p_value(chi2: float, dof: int, samples: float) -> float:
     >>> round(p_value(11.07, 5, np.inf), 3)  # the 95th percentile of χ² with 5 degrees of freedom
     0.05
     """
-    from scipy import stats
+    from scipy.special import chdtrc, fdtrc
 
     if dof <= 0 or samples <= dof:
         return np.nan
     if not np.isfinite(samples):
-        return float(stats.chi2.sf(chi2, dof))
-    return float(stats.f.sf(chi2 * (samples - dof) / (dof * (samples - 1)), dof, samples - dof))
+        return float(chdtrc(dof, chi2))
+    return float(fdtrc(dof, samples - dof, chi2 * (samples - dof) / (dof * (samples - 1))))
 
 
 def chance_of_rest(rest: np.ndarray) -> float:

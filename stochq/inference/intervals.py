@@ -19,13 +19,13 @@ _NEARLY = 1e-9
 
 def quantile(level: float, samples: float, dof: int) -> float:
     """Standard errors on both sides that hold the truth so often; Student's where weights are estimates."""
-    from scipy import stats
+    from scipy.special import ndtri, stdtrit
 
     if not 0 < level < 1:
         raise ValueError(f"level: expected a probability between 0 and 1, such as 0.95; got {level}.")
     tail = (1 - level) / 2
     known = samples - 1 - dof
-    return float(stats.norm.isf(tail) if not np.isfinite(known) else stats.t.isf(tail, max(known, 1)))
+    return -float(ndtri(tail) if not np.isfinite(known) else stdtrit(max(known, 1), tail))
 
 
 def wald(theta: np.ndarray, stderr: np.ndarray, reach: float, problem: Problem) -> tuple[np.ndarray, np.ndarray]:

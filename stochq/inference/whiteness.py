@@ -27,7 +27,7 @@ def chance_of_innovations(z: np.ndarray, scores: np.ndarray, covariance: np.ndar
         scores: (record, P) at the estimate.
         covariance: (P, P) of the estimate, zero for parameters that were not estimated.
     """
-    from scipy import stats
+    from scipy.special import chdtrc
 
     t, total = features(z), totals(z)
     with_scores = t.T @ scores / np.sqrt(len(t))
@@ -37,7 +37,7 @@ def chance_of_innovations(z: np.ndarray, scores: np.ndarray, covariance: np.ndar
     left, axes = np.linalg.eigh(np.eye(len(total)) - (taken - share * np.eye(len(total))) / (1 - share))
     known = left > _LEFT
     squares = np.square(axes.T @ total)[known] / np.minimum(left[known], 1.0)
-    return float(stats.chi2.sf(squares.sum(), known.sum()))
+    return float(chdtrc(known.sum(), squares.sum()))
 
 
 def features(z: np.ndarray) -> np.ndarray:

@@ -81,6 +81,7 @@ def test_fits_halve_bins_that_are_too_wide():
     exact = sq.fit(lambda rabi: predict(rabi, 1), record, 2.8)
     found = sq.fit(predict, record, 2.8)
     assert abs(found.parameters - exact.parameters) < 0.1 * exact.stderr
+    assert abs(found.p_value - exact.p_value) < 0.004
     halved = sq.inference.log_likelihood(*predict(found.parameters), record, halvings=1)
     plain = quietly(sq.inference.log_likelihood, *predict(found.parameters), record)
     assert abs(found.log_likelihood - halved) < 1e-3 < 1e-2 < abs(found.log_likelihood - plain)

@@ -8,7 +8,7 @@ from scipy.linalg import expm
 
 import stochq as sq
 from stochq.inference.emitted import quantum_information
-from stochq.inference.fisher import classical_information
+from stochq.inference.fisher import _of_scores, classical_information
 from stochq.measurement import counting, heterodyne, homodyne, unread
 from tests.inference.qubits import GROUND, LOWERING, SIGMA_X, SIGMA_Z, homodyne_information
 
@@ -182,6 +182,14 @@ def test_homodyne_records_against_a_numpy_program():
     assert 0.5 < np.std(others, ddof=1) / spread < 1.8
     with pytest.raises(ValueError, match="^parameter: expected one of decay, rabi; got 'rabbi'. Did you mean 'rabi'"):
         found.error("rabbi")
+
+
+def test_how_uncertain_an_expected_error_is():
+    """The scatter of errors from 400 sets of 300 Gaussian scores, in NumPy."""
+    root, rng = np.linalg.cholesky([[2.0, 0.7], [0.7, 1.0]]), np.random.default_rng(1)
+    sets = [_of_scores(("a", "b"), rng.normal(size=(300, 2)) @ root.T, np.array([0.0, 1.0])) for _ in range(400)]
+    value, spread = np.array([one.error("b") for one in sets]).T
+    assert np.std(value) == pytest.approx(np.mean(spread), rel=0.15)
 
 
 def test_parameters_of_the_initial_state():
