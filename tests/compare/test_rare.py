@@ -139,3 +139,15 @@ def test_a_driven_qubit_that_few_have_seen_click(seed):
     assert right.p_value > 1e-3 and right.dof >= 20
     assert "excited is left out at t = 0.1, 0.2, " in str(right)
     assert all(judged(*wrong).p_value < 1e-6 for wrong in ((4.5,), (3.0, 4.0), (3.3,)))
+
+
+def test_where_all_trajectories_are_in_one_state_no_event_was_missed():
+    """A turning qubit without noise beside one that turns a little slower: off by a thousandth is off."""
+
+    def turning(speed):
+        return sq.Equation(sq.systems.levels([[0.0, speed], [speed, 0.3]]), ())
+
+    times, run = np.linspace(0, 1, 4), {"observables": {"p": np.array([0.0, 1.0])}}
+    exact = sq.exact.evolve(turning(0.5), [1.0, 0.0], times, **run)
+    found = [sq.simulate(turning(0.5 + off), [1.0, 0.0], times, trajectories=1000, **run) for off in (0.0, 1e-3)]
+    assert sq.compare(found[0], exact).p_value > 0.01 and sq.compare(found[1], exact).p_value < 1e-4

@@ -10,6 +10,8 @@ from scipy.stats import norm
 
 import stochq as sq
 from stochq.ensemble.events import _is_stepwise
+from stochq.noise import seed_words
+from stochq.noise.counter import draw_step
 
 STILL = sq.systems.levels([0.0, 0.0])
 UPPER, LEVEL, TIME, RATE = 0.4, 0.9, 0.8, 0.7
@@ -173,6 +175,34 @@ def test_rate_and_length_of_localization_on_a_grid():
         return sq.expectations(equation, np.sqrt(start), [0.0, TIME], gradient="likelihood-ratio", **run)["f"][-1]
 
     _judged(mean, np.array([0.3, 1.2]), lambda theta: _likelier(start, kernel(theta[1]), theta[0], 9, 7))
+
+
+HELD = {
+    "projectors": lambda rate: sq.channels.Projectors(rate * jnp.array([1.0, 0.5, 0.3, 0.8])),
+    "operators": lambda rate: sq.channels.Features([[1.0, 1.0, -1.0, -1.0], [0.0, 0.0, 0.7, 0.0]], rate),
+    "a kernel": lambda rate: sq.channels.Kernel(np.array([1.0, 0.4, 0.1, 0.4]), rate),
+}
+
+
+@pytest.mark.parametrize("name", HELD)
+@pytest.mark.parametrize("law", ["real", "complex"])
+def test_a_step_of_any_length_has_a_score_without_a_mean(name, law):
+    """Passages, whose scores stop, need it of every step."""
+    channel = HELD[name](RATE)
+    law = channel.with_law(law).law
+    trajectories = jnp.arange(2**14, dtype=jnp.uint32)
+    budget = channel.held().flow(law).budget
+    noise = draw_step(jnp.asarray(seed_words(1)), trajectories, jnp.int32(0), budget, np.dtype(np.float32))
+    psi = jnp.broadcast_to(jnp.sqrt(jnp.array([0.1, 0.2, 0.3, 0.4]))[:, None], (4, 2**14)).astype(jnp.complex64)
+
+    def likelihood(rate):
+        step = HELD[name](rate).held().flow(law).step(jnp.float32(0), jnp.float32(TIME), psi, noise, None, False)
+        return jnp.sum(jnp.abs(step[0]) ** 2, axis=0)
+
+    value, score = jax.jit(lambda rate: jax.jvp(likelihood, (rate,), (jnp.ones_like(rate),)))(jnp.float32(RATE))
+    score = np.asarray(score, np.float64)
+    np.testing.assert_allclose(value, 1.0, rtol=1e-5)
+    assert abs(score.mean()) < 4 * score.std() / 2**7 and score.std() > 0.5 / RATE
 
 
 @pytest.mark.parametrize("level", [LEVEL, 0.99])
