@@ -12,12 +12,12 @@ from jax.extend.core import Primitive
 
 from stochq.ensemble.registers.entries import Complex, Node, Unsupported, is_complex
 
-# What Pallas' Mosaic GPU backend makes of single numbers (jax 0.10).
+# What Pallas' Mosaic GPU backend makes of single numbers (jax 0.10), and what is written out below.
 _ELEMENTWISE = frozenset({
-    "abs", "add", "add_any", "and", "bitcast_convert_type", "clamp", "convert_element_type", "cos", "div", "eq", "exp",
-    "exp2", "ge", "gt", "integer_pow", "le", "log", "lt", "max", "min", "mul", "ne", "neg", "not", "or", "rem", "rsqrt",
-    "select_n", "shift_left", "shift_right_arithmetic", "shift_right_logical", "sign", "sin", "sqrt", "square", "sub",
-    "tanh", "xor",
+    "abs", "add", "add_any", "and", "bitcast_convert_type", "clamp", "convert_element_type", "cos", "div", "eq",
+    "exp", "exp2", "expm1", "ge", "gt", "integer_pow", "le", "log", "log1p", "lt", "max", "min", "mul", "ne", "neg",
+    "not", "or", "rem", "rsqrt", "select_n", "shift_left", "shift_right_arithmetic", "shift_right_logical", "sign",
+    "sin", "sqrt", "square", "sub", "tanh", "xor",
 })  # fmt: skip
 
 
@@ -48,7 +48,7 @@ def _real(primitive: Primitive, params: dict[str, Any], *operands: Any) -> Any:
     name = primitive.name
     if name in _SHORTCUTS:
         return _SHORTCUTS[name](*operands)
-    return node(_square_root if name == "sqrt" else partial(primitive.bind, **params), *operands)
+    return node(_WRITTEN_OUT.get(name) or partial(primitive.bind, **params), *operands)
 
 
 def node(function: Callable[..., Any], *operands: Any) -> Node:
@@ -63,8 +63,21 @@ def node(function: Callable[..., Any], *operands: Any) -> Node:
 
 
 def _square_root(x: jax.Array) -> jax.Array:
-    """√x of what is no less than zero: Mosaic knows the reciprocal alone."""
     return jnp.where(x == 0, x, x * lax.rsqrt(x))
+
+
+def _exponential_minus_one(x: jax.Array) -> jax.Array:
+    """By Kahan's quotient, in which the rounding of e^x cancels."""
+    grown = jnp.exp(x)
+    small = jnp.where(grown == 1, x, (grown - 1) * (x / jnp.log(grown)))
+    return jnp.where(jnp.abs(x) > 0.5, grown - 1, small)
+
+
+def _logarithm_of_one_plus(x: jax.Array) -> jax.Array:
+    """As `_exponential_minus_one`."""
+    whole = 1 + x
+    small = jnp.where(whole == 1, x, jnp.log(whole) * (x / (whole - 1)))
+    return jnp.where(jnp.abs(x) > 0.5, jnp.log(whole), small)
 
 
 def _is(entry: Any, number: int) -> bool:
@@ -186,6 +199,12 @@ _PARTS: dict[str, Callable[..., Any]] = {
     "conj": lambda z: conjugate(_pair(z)),
     "select_n": _select,
     "square": _square,
+}
+# What Mosaic lacks.
+_WRITTEN_OUT: dict[str, Callable[..., jax.Array]] = {
+    "sqrt": _square_root,
+    "expm1": _exponential_minus_one,
+    "log1p": _logarithm_of_one_plus,
 }
 _SHORTCUTS: dict[str, Callable[..., Any]] = {"add": add, "add_any": add, "sub": subtract, "mul": multiply}
 _OF_COMPLEX: dict[str, Callable[..., Any]] = {**_SHORTCUTS, "div": _divide, "neg": _negative}
