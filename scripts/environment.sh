@@ -66,9 +66,9 @@ keep_programs() {
     find "$JAX_COMPILATION_CACHE_DIR" -type f -mtime +14 -delete
 }
 
-# Programs of tests run for a moment. XLA's older emitters of machine code, without most optimisations, compile them in less
-# than half the time; on one thread each, as there are as many processes as cores, with a tenth less work. Threads of BLAS, too,
-# would wait for each other there.
+# Programs of tests run for a moment. XLA's older emitters of machine code, without most optimisations, compile them in
+# less than half the time; on one thread each, as there are as many processes as cores, with a tenth less work. Threads
+# of BLAS, too, would wait for each other there.
 compile_sooner() {
     export JAX_DISABLE_MOST_OPTIMIZATIONS=1 OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1
     flags="--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
