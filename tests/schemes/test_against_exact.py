@@ -30,7 +30,7 @@ def test_the_ensemble_is_the_master_equation(name, scheme):
         return
     steps, trajectories = problem.steps.get(scheme, STEPS[scheme]), problem.trajectories
     if scheme == "euler":
-        # Its steps are most of the time: half as many, and the error of a quarter of the trajectories hides as much bias.
+        # Its steps are most of the time: half as many, whose bias the error of a quarter of the trajectories hides.
         steps, trajectories = steps // 2, trajectories // 4
     result = sq.simulate(
         problem.equation,
