@@ -146,9 +146,10 @@ def test_operators_whose_squares_are_a_constant_and_a_projector():
     matrix, start = np.array([[1.0, 1.0, -1.0], [1.0, -1.0, 1.0], [0.0, 0.0, 0.7]]), np.array([0.5, 0.3, 0.2])
     still = sq.systems.levels(np.zeros(3))
 
+    watched = {"f": lambda psi: jnp.where(jnp.abs(psi[2]) > 3 * jnp.abs(psi[0]), 1.0, 0.0)}
+
     def mean(theta, seed):
         equation = sq.Equation(still, [sq.channels.Features(matrix, theta[0])])
-        watched = {"f": lambda psi: jnp.where(jnp.abs(psi[2]) > 3 * jnp.abs(psi[0]), 1.0, 0.0)}
         run = {"observables": watched, "trajectories": 2**14, "dt": 0.4, "seed": seed}
         return sq.expectations(equation, np.sqrt(start), [0.0, TIME], gradient="likelihood-ratio", **run)["f"][-1]
 
@@ -168,9 +169,10 @@ def test_rate_and_length_of_localization_on_a_grid():
         images = sum(np.exp(-((apart + box * k) ** 2) / (4 * length**2)) for k in range(-2, 3))
         return images / images[0, 0]
 
+    watched = {"f": lambda psi: jnp.where(jnp.abs(psi[9]) > jnp.abs(psi[7]), 1.0, 0.0)}
+
     def mean(theta, seed):
         equation = sq.models.csl(particle, rate=theta[0], length=theta[1], reference_mass=1e9)
-        watched = {"f": lambda psi: jnp.where(jnp.abs(psi[9]) > jnp.abs(psi[7]), 1.0, 0.0)}
         run = {"observables": watched, "trajectories": 2**16, "dt": TIME, "seed": seed}
         return sq.expectations(equation, np.sqrt(start), [0.0, TIME], gradient="likelihood-ratio", **run)["f"][-1]
 
