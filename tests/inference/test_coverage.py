@@ -6,6 +6,7 @@ import pytest
 from scipy import stats
 
 import stochq as sq
+from stochq.inference.goodness import inflation
 from tests.inference.ensembles import ensemble
 from tests.judging import judge
 
@@ -74,3 +75,15 @@ def test_what_does_not_fluctuate_must_be_right():
         fit = sq.fit(lambda x: model([x, 1.1 - x]), result, 0.5)
     assert fit.p_value < 1e-10 and fit.dof == 2
     assert sq.fit(lambda x: model([x, 1 - x]), result, 0.5).p_value > 1e-3
+
+
+def test_weights_from_few_values_widen_errors_by_as_much_as_is_said():
+    """A slope through ten points that 30 values in NumPy tell the covariance of: its scatter, and what JᵀJ says."""
+    rng, slope = np.random.default_rng(2), np.linspace(0.2, 1.0, 10)
+    root = np.linalg.cholesky(np.exp(-np.abs(np.subtract.outer(np.arange(10), np.arange(10))) / 2))
+    estimates, variances = [], []
+    for _ in range(4000):
+        off, weights = root @ rng.normal(size=10), np.linalg.inv(np.cov(root @ rng.normal(size=(10, 30))))
+        variances.append(1 / (slope @ weights @ slope))
+        estimates.append(variances[-1] * (slope @ weights @ off))
+    assert np.var(estimates) / np.mean(variances) == pytest.approx(inflation(9, 30), rel=0.1)
