@@ -211,7 +211,7 @@ def test_a_fit_tells_of_bins_too_wide_for_kraus_maps():
         with warnings.catch_warnings(record=True) as told:
             warnings.simplefilter("always")
             fit = sq.fit(turned, record, rate, bounds=(0.0, 10.0))
-        # Kraus maps do not know the law of a bin.
+        # Of so many currents the law of a bin is not looked for.
         assert np.isnan(fit.p_value) and "p =" not in str(fit)
         assert (
             ("data: expected bins short enough for Kraus maps" in str(fit))
