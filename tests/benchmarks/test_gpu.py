@@ -7,8 +7,9 @@ from queue import Empty
 import numpy as np
 import pytest
 
-from benchmarks import gpu, gpu_rows, gpu_targets
+from benchmarks import gpu, gpu_rows, gpu_steps, gpu_targets
 from benchmarks.gpu_steps import difference
+from stochq.ensemble import which_loop
 
 
 def _rehearse(tmp_path, monkeypatch, only):
@@ -39,6 +40,22 @@ def test_all_of_it_is_rehearsed(tmp_path, monkeypatch):
     assert {line["row"] for line in lines} == {row.name for row in gpu_rows.ROWS}
     assert len({line["row"] for line in lines if line.get("what") == "agreement" and line.get("way") == "xla"}) == 14
     assert all(line["agrees"] for line in lines if "agrees" in line)
+
+
+def test_the_persistent_kernel_is_measured_where_it_agrees(tmp_path, monkeypatch):
+    """Its text, interpreted; and nothing is timed of a loop whose trajectories are others."""
+    monkeypatch.setattr(which_loop, "_on_cuda", lambda: True)
+
+    def measured():
+        np.savez(tmp_path / "suv-2 default.npz", **gpu_steps.reference("suv-2", "default", 256, False, 20))
+        monkeypatch.setattr(gpu_steps, "_SEED", 3)
+        return list(gpu_steps.measure_steps("suv-2", "default", ("persistent",), (1000,), 256, tmp_path))
+
+    agreement, rate = measured()
+    assert agreement["agrees"] and agreement["median"] > 0 and rate["steps_per_s"] > 0
+    monkeypatch.setattr(gpu_steps, "_SEED", 4)
+    (agreement,) = measured()
+    assert not agreement["agrees"] and agreement["far"] > 0.5
 
 
 def test_without_an_accelerator_nothing_is_claimed(capsys):
