@@ -1,5 +1,6 @@
 """The time loop over one block of trajectories, trajectories on the minor axis."""
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -7,12 +8,14 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from stochq.accelerators import on_accelerator
 from stochq.ensemble.conditional import Conditioning, Follower, TwoFollowers
 from stochq.ensemble.initial import starting_states
 from stochq.ensemble.jumps.tape import Tape, blank_tape, with_clicks
 from stochq.ensemble.records import RecordColumn, counters, sum_columns
 from stochq.ensemble.registers import Interval, Iteration
 from stochq.noise import Budget, Colouring
+from stochq.noise.apart import draw_apart
 from stochq.noise.counter import draw_step, draw_step_pair
 from stochq.schemes import Frame, Scheme, Stepper
 from stochq.schemes.scheme import States
@@ -156,6 +159,14 @@ def drawing(loop: Loop) -> tuple[Any, int]:
     return (draw_step_pair, 2) if loop.paired else (draw_step, 1)
 
 
+def _carried_drawing(loop: Loop, stepper: Stepper, colouring: Colouring | None) -> tuple[Any, int]:
+    """As `drawing`, for numbers that are carried from the end of one step to the next."""
+    draw, stride = drawing(loop)
+    if on_accelerator() and stride == 2 and colouring is None and len(stepper.parts) > 1:
+        return partial(draw_apart, stepper.parts), stride
+    return draw, stride
+
+
 def _advance(
     loop: Loop,
     stepper: Stepper,
@@ -174,7 +185,7 @@ def _advance(
     The next step's noise is drawn in the loop body of the step before it and carried, from one interval to the next as
     well: XLA would otherwise evaluate the generator once for every place where a number is used.
     """
-    draw, stride = drawing(loop)
+    draw, stride = _carried_drawing(loop, stepper, colouring)
     if loop.threads is not None:
         # Here, since importing Pallas takes longer than a small run.
         from stochq.ensemble.persistent import advance_in_threads
@@ -301,7 +312,8 @@ def run_block(
     start_phase, phases = (None, None) if grid.phases is None else (grid.phases[0], grid.phases[1:])
     intervals = (grid.ends[:-1], grid.ends[1:], grid.steps, grid.lengths, phases, grid.bins, grid.slots)
     step = jnp.zeros((), grid.steps.dtype)
-    noise = drawing(loop)[0](key, trajectories, step, drawn, dtype) if loop.threads is None else None
+    draw = _carried_drawing(loop, first_stepper, colouring)[0]
+    noise = draw(key, trajectories, step, drawn, dtype) if loop.threads is None else None
     written = _nothing_written(loop, dtype)
     known = None if first_follower is None else first_follower.start(loop.columns)
     record = None if written is None else (jax.ShapeDtypeStruct(written[0].shape[1:], dtype), written[1])

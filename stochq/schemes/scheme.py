@@ -25,6 +25,11 @@ class Stepper(Module):
     scheme's `weights`, and `extract` gives them back. All methods act on one trajectory.
     """
 
+    @property
+    def parts(self) -> tuple[Budget, ...]:
+        """What a step splits off its random numbers one after another; empty where that does not matter."""
+        return ()
+
     @abc.abstractmethod
     def init(self, t: jax.Array, states: States) -> Any:
         """The carried state that stands for the given states at time t."""

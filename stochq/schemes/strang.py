@@ -208,6 +208,10 @@ class StrangStepper(Stepper):
     back: Any
     terms: dict[tuple[int, float], Any]
 
+    @property
+    def parts(self) -> tuple[Budget, ...]:
+        return tuple(self.flows[index].budget for index, _, _ in self.sequence)
+
     def init(self, t: jax.Array, states: States) -> jax.Array:
         return states[0] if self.back is None else self.back(t, states[0])
 
