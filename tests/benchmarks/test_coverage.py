@@ -27,7 +27,7 @@ def case(told):
 def test_shares_are_those_of_the_errors(told, shares, even):
     """Of half the error the intervals hold P(|z| < 1/2) and P(|z| < .98), of one parameter also jointly."""
     sets = 300
-    found = coverage._covered(case(told), sets)
+    found = coverage._covered(case(told), sets, "wald")
     rows = {row["parameter"]: row["shares"] for row in found["rows"]}
     for name in ("level", "jointly"):
         for one, share in zip(rows[name], shares, strict=True):
@@ -51,7 +51,7 @@ FAST = [name for name in coverage.CASES if "CSL" not in name]
 @pytest.mark.release
 @pytest.mark.parametrize("name", FAST)
 def test_intervals_of_examples_hold_the_truth_as_often_as_they_say(name):
-    found = coverage._covered(coverage.CASES[name](), 100)
+    found = coverage._covered(coverage.CASES[name](), 100, "wald")
     for text, value, bound, at_least in found["checks"]:
         # Three standard errors of a share of 100 sets are √2 times those of 200.
         assert value >= bound if at_least else value <= np.sqrt(2) * bound, (text, value)
