@@ -18,7 +18,8 @@ def _rehearse(tmp_path, monkeypatch, only):
     assert found is not None
     written = json.loads((tmp_path / "gpu.json").read_text())
     assert written["rows"] == found["rows"] and written["machine"]["backend"] == "cpu"
-    assert [line for line in found["rows"] if "failed" in line] == []
+    # A peer may be missing.
+    assert [line for line in found["rows"] if line.get("failed", "not installed") != "not installed"] == []
     return found["rows"], {check["title"]: check["found"] for check in written["checks"]}
 
 
