@@ -79,7 +79,7 @@ def total_loss(frame: Frame, jumps: tuple[Jumps, ...]) -> np.ndarray:
         if loss.ndim != total.ndim:
             loss, total = (np.diag(one) if one.ndim == 1 else one for one in (loss, total))
         total = total + loss
-    return as_loss(total)
+    return np.asarray(as_loss(total))
 
 
 def square_root(loss: np.ndarray) -> np.ndarray:
