@@ -141,6 +141,7 @@ def _likelier(start, kernel, rate, first, second, factor=1.0):
     return start @ norm.sf((needed - rate * TIME * ahead) / np.sqrt(rate * TIME * own))
 
 
+@pytest.mark.release
 def test_operators_whose_squares_are_a_constant_and_a_projector():
     """σ_z of two sites and a projector on three levels, at one rate."""
     matrix, start = np.array([[1.0, 1.0, -1.0], [1.0, -1.0, 1.0], [0.0, 0.0, 0.7]]), np.array([0.5, 0.3, 0.2])
@@ -186,8 +187,7 @@ HELD = {
 }
 
 
-@pytest.mark.parametrize("name", HELD)
-@pytest.mark.parametrize("law", ["real", "complex"])
+@pytest.mark.parametrize("name, law", [(name, "real") for name in HELD] + [("a kernel", "complex")])
 def test_a_step_of_any_length_has_a_score_without_a_mean(name, law):
     """Passages, whose scores stop, need it of every step."""
     channel = HELD[name](RATE)

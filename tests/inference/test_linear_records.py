@@ -54,7 +54,7 @@ def test_experiments_on_linear_systems_are_ranked():
     assert sq.inference.design(model, THETA, spans, parameter="frequency").best == ("long",)
 
 
-@pytest.mark.parametrize("noise", ["real", "complex"])
+@pytest.mark.parametrize("noise", [pytest.param("real", marks=pytest.mark.release), "complex"])
 def test_innovations_are_the_increments_by_the_root_of_their_covariance(noise):
     mean, covariance = law(THETA, noise)
     columns = 1 if noise == "real" else 2
