@@ -28,7 +28,7 @@ def mixed():
 
 def test_clicks_beside_currents_have_order_two():
     """The error of means against the master equation, from steps of half the duration on."""
-    duration, observable, steps = 2.0, hermitian(2, 4), np.array([2, 3, 4, 6, 8])
+    duration, observable, steps = 2.0, hermitian(2, 4), np.array([2, 4, 8])
     rho = liouville.density(MATRIX, [COUNTED, WATCHED], PSI0, [0, duration])[-1]
     exact, differences, errors = liouville.expectation(observable, rho[None])[0], [], []
     for number in steps:
@@ -133,7 +133,7 @@ def test_a_drive_is_stepped_with_order_two():
     def coefficient(t):
         return 1.5 * jnp.cos(2.0 * t)
 
-    duration, observable, steps = 2.0, np.array([1.0, 0.0]), np.array([4, 5, 6, 8, 10])
+    duration, observable, steps = 2.0, np.array([1.0, 0.0]), np.array([4, 6, 10])
     fine = np.linspace(0, duration, 2001)
     rho = np.diag([0.0, 1.0]).astype(complex).reshape(-1)
     for start, stop in zip(fine[:-1], fine[1:], strict=True):
