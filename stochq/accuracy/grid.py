@@ -77,17 +77,17 @@ def _cut(
     ends, parts, firsts = [times[:1]], [], []
     for start, stop, count, slot in zip(times[:-1], times[1:], bins, slots, strict=True):
         inside = edges[(edges > start) & (edges < stop)]
-        own = np.linspace(start, stop, count + 1)[1:]
+        made = np.linspace(start, stop, count + 1)[1:]
         if len(inside):
-            clear = np.abs(inside[:, None] - own[None, :]).min(axis=1) > _SNAP * (stop - start) / count
-            found, share = np.sort(np.concatenate([own, inside[clear]])), 1
+            clear = np.abs(inside[:, None] - made[None, :]).min(axis=1) > _SNAP * (stop - start) / count
+            stops, share = np.sort(np.concatenate([made, inside[clear]])), 1
         else:
-            found, share = own[-1:], count
-        ends.append(found)
-        parts.append(np.full(len(found), share))
+            stops, share = made[-1:], count
+        ends.append(stops)
+        parts.append(np.full(len(stops), share))
         # The first bin that begins no later than the interval.
-        begins = np.concatenate([[start], found[:-1]])
-        firsts.append(slot + np.searchsorted(own, begins, side="right"))
+        begins = np.concatenate([[start], stops[:-1]])
+        firsts.append(slot + np.searchsorted(made, begins, side="right"))
     return np.concatenate(ends), np.concatenate(parts), np.concatenate(firsts)
 
 

@@ -63,13 +63,13 @@ class PilotEstimator(Estimator):
         self._norms = norms
 
     def bias(self, h: float, allowance: Allowance) -> Bias:
-        found = self._bias(h)
-        limit = allowance.limit(found, total_steps(self._times, h))
-        while self.size < self._most and found.is_asymptotic(limit) and _is_noisy(found, limit):
+        bias = self._bias(h)
+        limit = allowance.limit(bias, total_steps(self._times, h))
+        while self.size < self._most and bias.is_asymptotic(limit) and _is_noisy(bias, limit):
             self.size = min(4 * self.size, self._most)
-            found = self._bias(h)
-            limit = allowance.limit(found, total_steps(self._times, h))
-        return found
+            bias = self._bias(h)
+            limit = allowance.limit(bias, total_steps(self._times, h))
+        return bias
 
     def _bias(self, h: float) -> Bias:
         """From refinement; an extrapolated scheme needs a second level."""
@@ -83,15 +83,15 @@ class PilotEstimator(Estimator):
         spread = np.maximum(_largest(coarse.spread), np.finfo(float).tiny)
         scale = np.maximum(_largest(coarse.mean), self._norms)
         variation = np.ptp(coarse.mean, axis=0) * np.ones_like(value)
-        found = Bias(value, error, spread, scale, variation, max(coarse.jump_rate, self._visited(h)))
-        return self._beside_another(h, coarse, found) if may_alias(self._bandwidth, h) else found
+        bias = Bias(value, error, spread, scale, variation, max(coarse.jump_rate, self._visited(h)))
+        return self._beside_another(h, coarse, bias) if may_alias(self._bandwidth, h) else bias
 
-    def _beside_another(self, h: float, coarse: PilotSample, found: Bias) -> Bias:
-        """The bias that was found, or what a step that is no part of h sees, where that is clearly more."""
+    def _beside_another(self, h: float, coarse: PilotSample, bias: Bias) -> Bias:
+        """The bias from refinement, or what a step that is no part of h sees, where that is clearly more."""
         difference, error = _between(coarse, self.run(self.size, h, 2, _EXTRA_STEPS))
-        if np.all(np.abs(difference) <= _ALIASING_SIGMA * error + 2 * np.abs(found.value)):
-            return found
-        return found._replace(value=difference, error=error)
+        if np.all(np.abs(difference) <= _ALIASING_SIGMA * error + 2 * np.abs(bias.value)):
+            return bias
+        return bias._replace(value=difference, error=error)
 
     def difference(self, h: float, finer: float) -> tuple[np.ndarray, np.ndarray]:
         return _between(self.run(self.size, h, 1, 0), self.run(self.size, finer, 1, 0))

@@ -126,13 +126,13 @@ def probes(statistics: Mapping[str, Statistic], psi: np.ndarray) -> dict[str, Ob
     """Observables by which a step serves statistics of states: a histogram's own; of a density what level it is in
     and, where that matrix is small, how near the start."""
     histograms = {name: value for name, value in statistics.items() if isinstance(value, Histogram)}
-    found: dict[str, Any] = {f"histogram {name}": value.operator for name, value in histograms.items()}
-    if len(found) < len(statistics):
-        found["density, level"] = np.arange(len(psi)) / max(len(psi) - 1, 1)
+    operators: dict[str, Any] = {f"histogram {name}": value.operator for name, value in histograms.items()}
+    if len(operators) < len(statistics):
+        operators["density, level"] = np.arange(len(psi)) / max(len(psi) - 1, 1)
         if len(psi) <= LARGEST_MEAN_MAP:
             starts = psi.reshape(len(psi), -1)
-            found["density, start"] = starts @ starts.conj().T
-    return found
+            operators["density, start"] = starts @ starts.conj().T
+    return operators
 
 
 def warn_about_time(equation: Equation, grid: TimeGrid, precision: str) -> None:
@@ -214,8 +214,8 @@ def _pilot_sizes(task: Task, trajectories: int, tolerance: float | None) -> tupl
     if tolerance is None:
         size = pilot_size(trajectories)
         return size, size
-    each = 32 * len(task.times) * len(task.observables)
-    return FEWEST, int(np.clip(_PILOT_BYTES // each, FEWEST, LARGEST_PILOT))
+    bytes_each = 32 * len(task.times) * len(task.observables)
+    return FEWEST, int(np.clip(_PILOT_BYTES // bytes_each, FEWEST, LARGEST_PILOT))
 
 
 def pilots(task: Task, sizes: tuple[int, int]) -> PilotEstimator:

@@ -131,8 +131,8 @@ def simulate(
     >>> bool(abs(result.mean["p"][-1] - 0.36) < 5 * result.stderr["p"][-1])
     True
     """
-    given = {"equation": equation, "psi0": psi0, "times": times, "observables": observables, "feedback": feedback}
-    check_numbers(_DIFFERENTIABLE, **given, seed=seed, dt=dt)
+    arguments = {"equation": equation, "psi0": psi0, "times": times, "observables": observables, "feedback": feedback}
+    check_numbers(_DIFFERENTIABLE, **arguments, seed=seed, dt=dt)
     warn_without_noise(equation)
     equation = as_equation(equation)
     psi = weighted_states(psi0, equation.dim)
@@ -152,7 +152,7 @@ def simulate(
     if not in_steps:
         check_no_step(equation, scheme, dt, antithetic, interval)
     averages = tolerance is not None and dt is None and not single
-    given = scheme
+    wanted = scheme
     if feedback is None:
         scheme = _checked_scheme(equation, scheme, single, averages)
     else:
@@ -171,7 +171,7 @@ def simulate(
     )  # fmt: skip
     execution, plan, told = Execution(precision, batch, progress, devices), None, {}
     if is_left_open(equation):
-        task, plan, told = choose_law(task, Question(trajectories, tolerance, dt, pairs, given, averages), execution)
+        task, plan, told = choose_law(task, Question(trajectories, tolerance, dt, pairs, wanted, averages), execution)
     if has_exact_jumps(task.equation) and not in_steps:
         result = simulate_jumps(task, trajectories, tolerance, keep, asked, execution)
     else:

@@ -114,13 +114,13 @@ def _read_records(dataset: "xr.Dataset") -> Record | None:
 
 
 def _read_clicks(dataset: "xr.Dataset") -> dict[str, Clicks]:
-    found: dict[str, Clicks] = {}
-    while f"clicks_{len(found)}_time" in dataset:
-        trajectory = dataset[f"clicks_{len(found)}_trajectory"]
-        time = dataset[f"clicks_{len(found)}_time"].values
+    clicks_of: dict[str, Clicks] = {}
+    while f"clicks_{len(clicks_of)}_time" in dataset:
+        trajectory = dataset[f"clicks_{len(clicks_of)}_trajectory"]
+        time = dataset[f"clicks_{len(clicks_of)}_time"].values
         clicks = Clicks(trajectory.values, time, int(trajectory.attrs["trajectories"]))
-        found[str(trajectory.attrs["name"])] = clicks
-    return found
+        clicks_of[str(trajectory.attrs["name"])] = clicks
+    return clicks_of
 
 
 def curves_from_dataset(dataset: "xr.Dataset") -> Curves:

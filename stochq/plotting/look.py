@@ -67,15 +67,15 @@ def figure(panels: int = 1, *, rows_each: Sequence[float] = (1.0,)) -> "tuple[Fi
     from matplotlib.figure import Figure
 
     columns = 2 if panels == 4 else min(panels, 3)
-    rows, each = math.ceil(panels / columns), len(rows_each)
+    rows, rows_of_panel = math.ceil(panels / columns), len(rows_each)
     width = 6.4 if columns == 1 else 4.3 * columns
     made = Figure(figsize=(width, 3.1 * rows * sum(rows_each) / rows_each[0] + 0.5), layout="constrained")
-    grid = made.add_gridspec(rows * each, columns, height_ratios=list(rows_each) * rows)
+    grid = made.add_gridspec(rows * rows_of_panel, columns, height_ratios=list(rows_each) * rows)
     axes: list[list[Axes]] = []
     for panel in range(panels):
         row, column = divmod(panel, columns)
-        top = made.add_subplot(grid[row * each, column])
-        lower = [made.add_subplot(grid[row * each + i, column], sharex=top) for i in range(1, each)]
+        top = made.add_subplot(grid[row * rows_of_panel, column])
+        lower = [made.add_subplot(grid[row * rows_of_panel + i, column], sharex=top) for i in range(1, rows_of_panel)]
         axes.append([top, *lower])
     return made, axes
 
