@@ -193,3 +193,23 @@ def test_a_flipped_sign_is_seen(monkeypatch):
     monkeypatch.setattr(arithmetic, "_complex_product", flipped)
     with pytest.raises(AssertionError):
         test_what_is_rewritten_is_what_was_meant("quotients and powers")
+
+
+def test_bits_of_one_type_of_integers_become_those_of_another_by_conversion():
+    """Mosaic's own operation (jax 0.11) leaves numbers unsigned: on a card turns of [0, 1) came out for [-1/2, 1/2)."""
+    words = np.array([0, 1, 2**31 - 1, 2**31, 2**32 - 5], np.uint32)
+
+    def iterate(shared, interval, trajectory, index, carried):
+        signed = lax.bitcast_convert_type(trajectory, jnp.int32).astype(jnp.float32)
+        return carried + signed[None] + lax.bitcast_convert_type(np.uint32(2**32 - 7), jnp.int32).astype(jnp.float32)
+
+    carried = jnp.zeros((1, len(words)), jnp.float32)
+    iteration = Iteration(iterate, (), carried, len(words), np.dtype(np.float32))
+
+    def compute(words):
+        zero = jnp.float32(0)
+        return iteration(iteration.numbers, Interval(zero, zero, 0), words, jnp.int32(0), list(carried))[0]
+
+    np.testing.assert_array_equal(compute(jnp.asarray(words)), words.view(np.int32).astype(np.float32) - np.float32(7))
+    names = [equation.primitive.name for equation in jax.make_jaxpr(compute)(jnp.asarray(words)).eqns]
+    assert "bitcast_convert_type" not in names and "convert_element_type" in names

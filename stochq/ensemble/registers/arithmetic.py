@@ -30,6 +30,8 @@ def operation(primitive: Primitive, params: dict[str, Any]) -> Callable[..., Any
         return lambda entry: _converted(params, entry)
     if name == "integer_pow":
         return lambda entry: _power(primitive, params, entry)
+    if name == "bitcast_convert_type":
+        return lambda entry: _recast(primitive, params, entry)
     if name not in _ELEMENTWISE:
         raise Unsupported(f"the operation {name}")
 
@@ -174,6 +176,19 @@ def _real_converted(dtype: np.dtype, a: Any) -> Any:
     if isinstance(a, np.generic):
         return a.astype(dtype)
     return Node(lambda x: _as_type(x, dtype), (a,))
+
+
+def _recast(primitive: Primitive, params: dict[str, Any], a: Any) -> Any:
+    """Between integers a conversion, which wraps: Mosaic (jax 0.11) keeps the sign that a number had before."""
+    dtype = params["new_dtype"]
+    if isinstance(a, np.generic):
+        return a.view(dtype)
+
+    def recast(x: jax.Array) -> jax.Array:
+        between_integers = jnp.issubdtype(x.dtype, jnp.integer) and jnp.issubdtype(dtype, jnp.integer)
+        return x.astype(dtype) if between_integers else primitive.bind(x, **params)
+
+    return Node(recast, (a,))
 
 
 def _as_type(x: jax.Array, dtype: np.dtype) -> jax.Array:
