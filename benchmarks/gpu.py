@@ -20,11 +20,13 @@ from typing import Any, final
 
 from benchmarks import gpu_targets
 from benchmarks.children import MARK
-from benchmarks.gpu_rows import ROWS, Row, Setting
+from benchmarks.gpu_rows import ENDED, ROWS, WAITED, WAITS, Row, Setting
 from benchmarks.results import ROOT, save
 
-# A process may take so long until it begins with a row, and the row under way when time is up so long to end.
-_START_SECONDS, _GRACE_SECONDS = 90.0, 30.0
+# A process may take so long until it begins with a row, a row wait so long for what a processor finds, which does not
+# count as its own time, and the row under way when time is up so long to end.
+_START_SECONDS, _REFERENCE_SECONDS, _GRACE_SECONDS = 90.0, 90.0, 30.0
+REFERENCE = "gpu-reference"
 NOTHING = "No accelerator is visible to JAX: nothing was measured, and nothing is claimed for one."
 
 
@@ -82,16 +84,20 @@ class Worker:
             line, env=environment, cwd=ROOT, stdout=subprocess.PIPE, stderr=self._errors, text=True
         )
         self._lines: Queue[dict[str, Any] | None] = Queue()
-        self._reader = Thread(target=self._read, daemon=True)
+        ended = setting.references / ENDED if command == REFERENCE else None
+        self._reader = Thread(target=self._read, args=(ended,), daemon=True)
         self._reader.start()
 
-    def _read(self) -> None:
+    def _read(self, ended: Path | None) -> None:
         assert self._process.stdout is not None
         with self._process.stdout as lines:
             for line in lines:
                 if line.startswith(MARK):
                     self._lines.put(json.loads(line.removeprefix(MARK)))
         self._lines.put(None)
+        if ended is not None:
+            self._process.wait()
+            ended.touch()
 
     def next(self, seconds: float) -> dict[str, Any] | None:
         """The next line, None after the last one. Raises: queue.Empty after so many seconds."""
@@ -129,7 +135,7 @@ def gpu(seconds: float, rehearse: bool, only: Sequence[str]) -> dict[str, Any] |
     rows, journal = _chosen(only), Journal(rehearse)
     with TemporaryDirectory() as folder:
         setting = Setting(rehearse, Path(folder))
-        with _worker("gpu-reference", rows, setting, "cpu"):
+        with _worker(REFERENCE, rows, setting, "cpu"):
             for where, group in groupby(rows, key=lambda row: row.where):
                 make = _by_peers if where == "peer" else _in_workers
                 if not make(list(group), journal, setting, seconds):
@@ -194,5 +200,8 @@ def _follow(worker: Worker, left: deque[Row], journal: Journal, seconds: float, 
         elif "end" in line:
             left.popleft()
         else:
+            if line.get("what") in (WAITS, WAITED):
+                waiting = line["what"] == WAITS
+                limit = journal.elapsed + (_REFERENCE_SECONDS if waiting else left[0].seconds)
             journal.add(line)
     return True

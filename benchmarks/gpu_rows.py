@@ -14,6 +14,8 @@ FEW_LEVELS, COMPARED, COMPARED_OF_MANY = 16, 8192, 1024
 # The largest dimension whose master equation is solved; and what is rehearsed: so many steps, the loops of a card up to
 # so many levels.
 LARGEST_EXACT, _REHEARSED_STEPS, _REHEARSED_LEVELS = 64, 20, 4
+# The file that tells that the process which makes references has ended; what a row says that waits for one of them.
+ENDED, WAITS, WAITED = "ended", "waits for a processor", "no longer waits"
 SIZES, BY_XLA = (10**5, 10**6, 10**7), ("xla", "one graph")
 
 
@@ -197,11 +199,9 @@ def _peer_row(name: str, layout: str, trajectories: int) -> Row:
     return Row(f"dynamiqs {name}", partial(peer, name, layout, trajectories), "peer")
 
 
-HOST = {
-    "gradient": gradient,
-    "filter": partial(conditional, "filter"),
-    "likelihood": partial(conditional, "likelihood"),
-}
+CONDITIONAL = {what: partial(conditional, what) for what in ("filter", "likelihood")}
+# Of gradients alone a card's compiler takes more than a minute.
+_GRADIENT_SECONDS = 150.0
 ROWS = (
     *(Row(name, partial(ceiling, name)) for name in ("copy", "arithmetic", "normals")),
     *(steps.row(("persistent",)) for steps in SMALL),
@@ -210,9 +210,11 @@ ROWS = (
     *(_peer_row(*one) for one in PEERS[:3]),
     *(steps.row(of=", xla") for steps in SMALL[:2]),
     *(steps.row() for steps in LARGE[:4]),
-    *(Row(name, lines) for name, lines in HOST.items()),
+    *(Row(name, lines) for name, lines in CONDITIONAL.items()),
     *(steps.row() for steps in LARGE[4:]),
     *(steps.row(of=", xla") for steps in SMALL[2:]),
-    *(Row(f"{name} on the processor", lines, "processor") for name, lines in HOST.items()),
     _peer_row(*PEERS[3]),
+    Row("gradient", gradient, seconds=_GRADIENT_SECONDS),
+    *(Row(f"{name} on the processor", lines, "processor") for name, lines in CONDITIONAL.items()),
+    Row("gradient on the processor", gradient, "processor", _GRADIENT_SECONDS),
 )

@@ -12,6 +12,7 @@ import jax
 import numpy as np
 
 from benchmarks.gpu_ceilings import median_seconds
+from benchmarks.gpu_rows import ENDED, WAITED, WAITS
 from benchmarks.problems import find
 from stochq.accuracy.bias import StepPlan
 from stochq.accuracy.grid import TimeGrid, time_grid
@@ -72,7 +73,9 @@ def stated(name: str, method: str, trajectories: int, compared: int, steps: int)
     equation, statement = timed.equation(), timed.statement()
     scheme = Strang(increments="discrete") if method == "discrete" else default_scheme(equation)
     times, psi = np.linspace(0.0, steps * timed.dt, 6), np.asarray(statement.psi0, complex)
-    watched = {"observable": np.asarray(statement.observable, float), "first": (np.abs(psi) == np.abs(psi).max()) * 1.0}
+    # Of all levels with the largest amplitude the populations may be the norm, which never moves.
+    first = (np.arange(len(psi)) == np.argmax(np.abs(psi))) * 1.0
+    watched = {"observable": np.asarray(statement.observable, float), "first": first}
     kept = {"states": FirstStates(compared)}
     task = Task(equation, frame_of(equation), psi, times, watched, scheme, "single", _SEED, kept)
     grid = time_grid(times, timed.dt)
@@ -128,8 +131,14 @@ def switched(way: str) -> Iterator[None]:
 
 
 def found_by_processor(path: Path) -> dict[str, np.ndarray]:
-    """What `reference` found, once the process that calls it has written it."""
+    """What `reference` found, once the process that calls it has written it.
+
+    Raises: RuntimeError where it failed, or ended before.
+    """
     while not path.exists():
+        # It may have written the file just before its end.
+        if path.with_name(ENDED).exists() and not path.exists():
+            raise RuntimeError("on a processor: the process ended before this problem")
         time.sleep(_NAP_SECONDS)
     with np.load(path) as file:
         found = dict(file)
@@ -145,7 +154,13 @@ def measure_steps(
 
     sizes: trajectories, of which the largest decides the size of blocks; those that would take long are left out.
     """
-    known = found_by_processor(references / f"{name} {method}.npz")
+    path = references / f"{name} {method}.npz"
+    if not path.exists():
+        start = time.perf_counter()
+        yield {"what": WAITS}
+        found_by_processor(path)
+        yield {"what": WAITED, "seconds": time.perf_counter() - start}
+    known = found_by_processor(path)
     for way in ways:
         with switched(way):
             start = time.perf_counter()

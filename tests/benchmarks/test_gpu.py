@@ -116,6 +116,35 @@ def test_a_row_that_fails_costs_the_others_nothing(ends, why):
     assert gpu._follow(_Told(machine, {"begin": "normals"}, ends=False), left, journal, 0.0, False) is False
 
 
+def test_waiting_for_a_processor_does_not_count_as_the_time_of_a_row(monkeypatch):
+    monkeypatch.setattr(gpu, "_REFERENCE_SECONDS", 1000.0)
+    journal, left, asked = gpu.Journal(True), deque(gpu_rows.ROWS[3:4]), []
+    told = [{"begin": "suv-8 default"}, {"row": "suv-8 default", "what": gpu_rows.WAITS}]
+    told += [{"row": "suv-8 default", "what": gpu_rows.WAITED}, {"end": "suv-8 default"}]
+    worker = _Told(*told, ends=True)
+    following = worker.next
+    monkeypatch.setattr(worker, "next", lambda seconds: asked.append(seconds) or following(seconds))
+    assert gpu._follow(worker, left, journal, 4000.0, True) and not left
+    np.testing.assert_allclose(asked[1:], [75.0, 1000.0, 75.0], atol=1.0)
+
+
+def test_a_row_does_not_wait_for_a_process_that_has_ended(tmp_path):
+    setting = gpu_rows.Setting(True, tmp_path)
+    with gpu._worker(gpu.REFERENCE, [], setting, "cpu") as worker:
+        assert worker.next(100.0) is None
+        lines = gpu_steps.measure_steps("suv-2", "default", ("xla",), (1000,), 256, tmp_path)
+        assert next(lines) == {"what": gpu_rows.WAITS}
+        with pytest.raises(RuntimeError, match="^on a processor: the process ended before this problem$"):
+            next(lines)
+
+
+def test_what_is_watched_beside_the_observable_fluctuates():
+    """The norm, which is the population of all levels that hold as much as any, is 1 in every trajectory."""
+    for steps in gpu_rows.references():
+        watched = gpu_steps.stated(steps.name, steps.method, 256, 256, 2).observables["first"]
+        assert watched.sum() == watched.max() == 1.0
+
+
 LINES = [
     {"row": "normals", "what": "ceiling", "value": 4e11},
     {"row": "suv-8 default", "what": "agreement", "way": "persistent", "agrees": True, "compile_s": 12.0},

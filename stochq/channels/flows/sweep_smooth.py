@@ -28,8 +28,9 @@ from stochq.noise.roots import root
 from stochq.systems.linear import column, level_sum, normalized, populations, times_real
 
 # Levels that an accelerator visits at a time. Gradients pass through these visits: with sixteen levels a card's program
-# was compiled in 83 s at four of them at a time, in 50 s one by one, and not within 400 s at all sixteen.
-_VISITED_TOGETHER = 4
+# was compiled in 50 s one by one, in 83 s at four of them at a time, and not within 400 s at all sixteen; no card has
+# shown yet that more than one is faster.
+_VISITED_TOGETHER = 1
 
 
 class Sources(NamedTuple):
