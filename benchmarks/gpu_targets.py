@@ -85,13 +85,19 @@ def best_rate(lines: Sequence[dict[str, Any]], row: str, trajectories: int | Non
     trajectories: None for any number.
     """
     own = [line for line in lines if line["row"] in (row, f"{row}, xla")]
-    wrong = {line["way"] for line in own if not line.get("agrees", True)}
+    wrong = _wrong_ways(lines, row)
     rates = [
         line["steps_per_s"]
         for line in own
         if "steps_per_s" in line and line["way"] not in wrong and trajectories in (None, line["trajectories"])
     ]
     return max(rates, default=None)
+
+
+def _wrong_ways(lines: Sequence[dict[str, Any]], row: str) -> set[str]:
+    """Loops that disagree with a processor, or with the master equation, in the row of that name or in that of XLA's."""
+    own = [line for line in lines if line["row"] in (row, f"{row}, xla")]
+    return {line["way"] for line in own if not line.get("agrees", True)}
 
 
 def ratios(lines: Sequence[dict[str, Any]]) -> list[str]:
@@ -104,7 +110,8 @@ def ratios(lines: Sequence[dict[str, Any]]) -> list[str]:
 def _others(lines: Sequence[dict[str, Any]]) -> Iterator[Verdict]:
     drawn = [line["value"] for line in lines if line.get("row") == "normals" and "value" in line]
     yield _verdict("normals alone, per second", max(drawn, default=None), NORMALS)
-    walls = [line["seconds"] for line in lines if line.get("what") == "wall"]
+    wrong = _wrong_ways(lines, "suv-8 default")
+    walls = [line["seconds"] for line in lines if line.get("what") == "wall" and line["way"] not in wrong]
     yield _verdict("simulate, SUV d=8, 10⁷ trajectories of 200 steps, s", min(walls, default=None), WALL_SECONDS, False)
     compiled = [line["compile_s"] for line in lines if line.get("what") == "agreement" and "compile_s" in line]
     yield _verdict("longest compilation, s", max(compiled, default=None), COMPILE_SECONDS, False)

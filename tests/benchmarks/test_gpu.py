@@ -158,7 +158,7 @@ LINES = [
     {"row": "oqt-64 default", "way": "one graph", "trajectories": 10**6, "steps_per_s": 1.5e8},
     {"row": "csl-64 default", "way": "xla", "trajectories": 10**6, "steps_per_s": 1e8},
     {"row": "csl-64 default", "way": "one graph", "trajectories": 10**6, "steps_per_s": 1.1e8},
-    {"row": "simulate", "what": "wall", "way": "xla", "seconds": 0.9},
+    {"row": "simulate", "what": "wall", "way": "xla", "seconds": 0.1},
     {"row": "simulate", "what": "wall", "way": "persistent", "seconds": 0.5},
     {"row": "suv-8 default, xla", "way": "xla", "trajectories": 10**6, "steps_per_s": 7e10},
     {"row": "oqt-8 default", "what": "agreement", "way": "persistent", "left out": "a step takes 5000 operations"},
@@ -177,7 +177,7 @@ def test_figures_are_judged_by_the_best_loop_that_agrees():
     assert (ratio.value, ratio.passed) == (10.0, False)
     assert found["oqt-8 default, trajectory-steps/s"] is None
     assert (found["normals alone, per second"].value, found["longest compilation, s"].value) == (4e11, 12.0)
-    assert found["simulate, SUV d=8, 10⁷ trajectories of 200 steps, s"].passed
+    assert found["simulate, SUV d=8, 10⁷ trajectories of 200 steps, s"].value == 0.5
     assert gpu_targets.ratios(LINES) == ["filter: 8 times the processor"]
     (graph,) = (each for title, each in found.items() if title.startswith("one graph"))
     assert (graph.value, graph.passed) == (1.1, False)
