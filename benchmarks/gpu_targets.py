@@ -84,20 +84,23 @@ def best_rate(lines: Sequence[dict[str, Any]], row: str, trajectories: int | Non
 
     trajectories: None for any number.
     """
-    own = [line for line in lines if line["row"] in (row, f"{row}, xla")]
     wrong = _wrong_ways(lines, row)
     rates = [
         line["steps_per_s"]
-        for line in own
+        for line in _of_row(lines, row)
         if "steps_per_s" in line and line["way"] not in wrong and trajectories in (None, line["trajectories"])
     ]
     return max(rates, default=None)
 
 
 def _wrong_ways(lines: Sequence[dict[str, Any]], row: str) -> set[str]:
-    """Loops that disagree with a processor, or with the master equation, in the row of that name or in that of XLA's."""
-    own = [line for line in lines if line["row"] in (row, f"{row}, xla")]
-    return {line["way"] for line in own if not line.get("agrees", True)}
+    """Loops that disagree with a processor, or with the master equation."""
+    return {line["way"] for line in _of_row(lines, row) if not line.get("agrees", True)}
+
+
+def _of_row(lines: Sequence[dict[str, Any]], row: str) -> list[dict[str, Any]]:
+    """Those of the row of that name and of the one that XLA's loops have beside it."""
+    return [line for line in lines if line["row"] in (row, f"{row}, xla")]
 
 
 def ratios(lines: Sequence[dict[str, Any]]) -> list[str]:
