@@ -216,7 +216,7 @@ def _few_records(objective: Objective, varied: int) -> list[str]:
         return []
     return [
         f"the errors are from the scatter of {objective.points} records, and uncertain by "
-        f"{100 / np.sqrt(2 * (objective.points - varied)):.0f} %. Take "
+        f"{100 / np.sqrt(2 * (objective.points - varied)):.0f} %; p may come out too small. Take "
         f"{_RECORDS_PER_PARAMETER * varied} records, or cut long ones into pieces."
     ]
 
