@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import jax
@@ -11,32 +12,34 @@ from jax import lax
 # The environment variable by which ("1") a card runs a device call as one CUDA graph, loops included. Off, as no card
 # has shown yet that it is right and faster.
 ONE_GRAPH = "STOCHQ_ONE_GRAPH"
-# The answer that a test forces, in all threads; None leaves it to JAX.
-_forced: bool | None = None
+# The answer that is forced, in the thread that forces it; None leaves it to JAX.
+_FORCED: ContextVar[bool | None] = ContextVar("_FORCED", default=None)
 
 
 def on_accelerator() -> bool:
     """Whether JAX computes on something else than a processor."""
-    if _forced is not None:
-        return _forced
+    answer = _FORCED.get()
+    return chosen_platform() != "cpu" if answer is None else answer
+
+
+def chosen_platform() -> str:
+    """That of the device on which JAX computes where none is named."""
     # A device, or the name of a platform.
     chosen = jax.config.jax_default_device
-    platform = jax.default_backend() if chosen is None else getattr(chosen, "platform", chosen)
-    return platform != "cpu"
+    return jax.default_backend() if chosen is None else getattr(chosen, "platform", chosen)
 
 
 @contextmanager
 def forced(answer: bool) -> Iterator[None]:
     """Make programs as for an accelerator, or as for a processor, wherever they run: a test of the other branch.
 
-    What `jax.jit` has traced already stays as it is.
+    It holds for the calling thread, as JAX's own settings do. What `jax.jit` has traced already stays as it is.
     """
-    global _forced
-    before, _forced = _forced, answer
+    before = _FORCED.set(answer)
     try:
         yield
     finally:
-        _forced = before
+        _FORCED.reset(before)
 
 
 def scan(body: Callable[..., Any], start: Any, rows: Any, together: int, reverse: bool = False) -> Any:

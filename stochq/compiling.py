@@ -6,7 +6,7 @@ from concurrent.futures import Future
 from functools import wraps
 from threading import Lock
 from types import MappingProxyType
-from typing import Any, final
+from typing import Any, NamedTuple, final
 
 import equinox as eqx
 import jax
@@ -74,6 +74,13 @@ PROGRAMS = CompiledPrograms(MOST_PROGRAMS)
 NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
 
 
+class Memory(NamedTuple):
+    """Bytes of the device: of what all calls of a program share, and of what each takes beside it."""
+
+    shared: int
+    each: int
+
+
 @final
 class Program:
     """`function(tree, *arguments)`, compiled for all of the tree but the values of its arrays.
@@ -112,12 +119,12 @@ class Program:
         return self._compiled(self._numbers, *arguments)
 
     @property
-    def memory(self) -> int:
-        """Bytes of the device that a call takes; 0 where the compiler does not tell."""
+    def memory(self) -> Memory:
+        """What calls take; nothing where the compiler does not tell."""
         sizes = self._compiled.memory_analysis()
         if sizes is None:
-            return 0
-        return sizes.argument_size_in_bytes + sizes.output_size_in_bytes + sizes.temp_size_in_bytes
+            return Memory(0, 0)
+        return Memory(sizes.argument_size_in_bytes, sizes.output_size_in_bytes + sizes.temp_size_in_bytes)
 
 
 def of_numbers(function: Callable[..., Any], tree: Any) -> tuple[Callable[..., Any], list[Any], Hashable]:

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend import core
 
+from stochq.accelerators import forced
 from stochq.arrays import Array, Number, is_concrete
 
 _FUNCTION = re.compile(r"<(?:function|bound method|built-in function) .*? at 0x[0-9a-f]+>")
@@ -128,9 +129,10 @@ def user_function(value: Any, name: str = "function") -> Any:
 def digest_of_program(function: Callable[..., Any], *arguments: Any) -> str:
     """A hash of what a function computes on arguments of these shapes: of its operations and of all numbers in it.
 
-    The same for a function that is defined twice and in another process.
+    The same for a function that is defined twice, in another process, and on any device: as a processor evaluates it.
     """
-    closed = jax.make_jaxpr(lambda *args: function(*args))(*arguments)
+    with forced(False):
+        closed = jax.make_jaxpr(lambda *args: function(*args))(*arguments)
     digest = hashlib.sha256(without_addresses(closed.jaxpr).encode())
     for number in _numbers(closed):
         value = np.asarray(number)

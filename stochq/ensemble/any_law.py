@@ -144,7 +144,7 @@ def _values(task: Task, question: Question) -> Hashable:
     leaves, structure = jax.tree.flatten(parts)
     arrays, constants = eqx.partition(leaves, eqx.is_array)
     numbers = digest_of_numbers(arrays)
-    return structure, tuple(constants), numbers, replace(question, scheme=None), task.precision, jax.default_backend()
+    return structure, tuple(constants), numbers, replace(question, scheme=None), task.precision, on_accelerator()
 
 
 def _chosen_by_pilots(

@@ -137,6 +137,7 @@ def _info(totals: Totals, choice: StepPlan, grid: TimeGrid) -> dict[str, Any]:
         "steps": grid.total_steps,
         "seconds": totals.seconds,
         "interrupted": totals.interrupted,
+        "loop": "one step after another",
         "backend": jax.default_backend(),
         "device": jax.devices()[0].device_kind,
         "jax": jax.__version__,

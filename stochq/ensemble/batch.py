@@ -12,7 +12,7 @@ from jax import lax
 
 from stochq.accelerators import graph_options
 from stochq.compiling import Program, compiled, of_numbers
-from stochq.ensemble.devices import check_memory
+from stochq.ensemble.devices import calls_at_once, check_memory
 from stochq.ensemble.jumps.log import CLICKS
 from stochq.ensemble.kernel import GridArrays, Loop, run_block
 from stochq.ensemble.observables import Readout
@@ -166,10 +166,14 @@ class Batch:
     """
 
     def __init__(self, problem: Runnable, capacity: int, device: Any = None) -> None:
-        self.capacity = capacity
+        self.capacity, self._device = capacity, device
         parts, shapes = (problem, capacity), _arguments(0, 0, 0)
         self._run = Program(_run, parts, *shapes, device=device, options=graph_options())
         check_memory(self._run, problem.block, device)
+
+    def at_once(self, most: int) -> int:
+        """How many calls are made beside each other, up to so many."""
+        return calls_at_once(self._run, self._device, most)
 
     def __call__(self, first_block: int, blocks: int, stop: int) -> tuple[Any, jax.Array]:
         """Summaries of blocks first_block .. first_block+blocks-1, stacked on a leading axis of length `capacity`.

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from stochq.accelerators import on_accelerator
+from stochq.accelerators import chosen_platform, on_accelerator
 from stochq.compiling import Program
 from stochq.systems.checks import check_count
 
@@ -63,30 +63,44 @@ def check_devices(devices: Any) -> int | None:
     """A number of local devices as an int; None, for the one that JAX takes."""
     if devices is None:
         return None
-    count, there = check_count("devices", devices, 1), jax.local_device_count()
+    count, platform = check_count("devices", devices, 1), chosen_platform()
+    there = len(jax.local_devices(backend=platform))
     if count > there:
         raise ValueError(
-            f"devices: expected at most {there}, as many as JAX sees here ({jax.default_backend()}); got {count}. Take "
-            "fewer; `stochq devices` lists them."
+            f"devices: expected at most {there}, as many as JAX sees here ({platform}); got {count}. Take fewer; "
+            "`stochq devices` lists them."
         )
     return count
 
 
 def local_devices(count: int | None) -> list[Any]:
-    """The first so many; one alone is left to JAX."""
-    return [None] if count in (None, 1) else list(jax.local_devices()[:count])
+    """The first so many of the platform on which JAX computes; one alone is left to JAX."""
+    return [None] if count in (None, 1) else list(jax.local_devices(backend=chosen_platform())[:count])
 
 
 def memory_of(device: Any) -> int | None:
-    """Bytes that programs of a device may take; None where they are the host's."""
-    statistics = (device or jax.local_devices()[0]).memory_stats() or {}
-    return statistics.get("bytes_limit")
+    """Bytes that programs of a device, or of the one that JAX takes, may take; None where they are the host's."""
+    return ((device or _default_device()).memory_stats() or {}).get("bytes_limit")
+
+
+def _default_device() -> Any:
+    chosen = jax.config.jax_default_device
+    return chosen if isinstance(chosen, jax.Device) else jax.local_devices(backend=chosen_platform())[0]
+
+
+def calls_at_once(program: Program, device: Any, most: int) -> int:
+    """How many calls the device has memory for beside each other, up to so many; one where `check_memory` passed."""
+    limit = memory_of(device)
+    if limit is None:
+        return most
+    shared, each = program.memory
+    return int(np.clip((limit - shared) // max(each, 1), 1, most))
 
 
 def check_memory(program: Program, block: int, device: Any) -> None:
     """ValueError for a device call of a block of so many trajectories that the device has no memory for."""
     limit = memory_of(device)
-    if limit is None or (needed := program.memory) <= limit:
+    if limit is None or (needed := sum(program.memory)) <= limit:
         return
     fit = block * limit // needed
     advice = "Take fewer saved times, observables or records"

@@ -25,6 +25,7 @@ from stochq.ensemble.sampling import GROUPS, current, deviations
 from stochq.ensemble.simulate import check_options
 from stochq.ensemble.step_at_hand import check_given_step, open_step
 from stochq.ensemble.task import Task
+from stochq.ensemble.which_loop import check_without_kernel
 from stochq.equation import Equation, as_equation, is_left_open
 from stochq.exact.expectations import expectations as exact_expectations
 from stochq.exact.expectations import is_linear
@@ -124,6 +125,7 @@ def expectations(
             "trajectories: expected a number beside dt or scheme or feedback or gradient, for means over trajectories; "
             "got None."
         )
+    check_without_kernel("sq.expectations, whose gradients pass through steps that are made one by one")
     if is_left_open(equation):
         equation = under_smooth_law(equation, observables)
     times = check_times(times)

@@ -25,7 +25,7 @@ from stochq.ensemble.conditional import is_ordered, needs_no_step
 from stochq.ensemble.kernel import run_block
 from stochq.ensemble.observables import Square, ordered_names
 from stochq.ensemble.problem import build_problem
-from stochq.ensemble.runner import precision_context, thread_pool, workers
+from stochq.ensemble.runner import in_threads, precision_context
 from stochq.ensemble.statistics import Histogram, Statistic
 from stochq.ensemble.task import Task
 from stochq.equation import Equation
@@ -270,11 +270,8 @@ def pilot_run(task: Task, grid: TimeGrid, size: int, jump_rate: JumpRate | None 
 
 def sample_of(task: Task, problem: Problem, size: int, jump_rate: JumpRate | None = None) -> PilotSample:
     """What at least `size` trajectories of a problem show at its two levels, the finer one first."""
-    seen = list(
-        thread_pool(workers()).map(
-            partial(_levels_of_block, problem, task.precision), range(-(-size // problem.loop.block))
-        )
-    )
+    blocks = range(-(-size // problem.loop.block))
+    seen = in_threads(partial(_levels_of_block, problem, task.precision), blocks)
     fine, coarse = (np.concatenate([part[level] for part in seen], axis=-1).astype(float) for level in (0, 1))
     names = problem.read.names
     _check_start(names, fine[0])

@@ -5,7 +5,7 @@ import sys
 import time
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from stochq.accelerators import on_accelerator
+from stochq.accelerators import forced, on_accelerator
 from stochq.ensemble.batch import BLOCKS_PER_CALL, Batch, Runnable
 from stochq.ensemble.devices import limits, local_devices
 
@@ -54,7 +54,8 @@ def usable_cores() -> int:
 
 
 def workers(devices: int = 1) -> int:
-    """Calls in flight on each of so many devices: two on an accelerator, on a processor one per core in all."""
+    """Calls in flight on each of so many devices: two on an accelerator if it has memory for them, on a processor one
+    per core in all."""
     return 2 if on_accelerator() else max(1, usable_cores() // devices)
 
 
@@ -68,11 +69,23 @@ def _thread_pool(count: int, device: Any) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(count)
 
 
+def in_threads(function: Callable[[Any], Any], arguments: Iterable[Any]) -> list[Any]:
+    """function(argument) of all of them, in threads that compute where this one does."""
+    accelerated, chosen = on_accelerator(), jax.config.jax_default_device
+
+    def call(argument: Any) -> Any:
+        with forced(accelerated), jax.default_device(chosen):
+            return function(argument)
+
+    return list(thread_pool(workers()).map(call, arguments))
+
+
 class Lane(NamedTuple):
-    """A device's own program and the threads that wait for it."""
+    """A device's own program, the threads that wait for it, and how many they are."""
 
     call: Batch
     pool: ThreadPoolExecutor
+    threads: int
 
 
 def precision_context(precision: str) -> AbstractContextManager[Any]:
@@ -101,7 +114,7 @@ def run(
     start = time.perf_counter()
     with _bar(trajectories, execution.progress) as advance:
         lanes = _lanes(problem, execution)
-        in_flight, turns = workers(len(lanes)) * len(lanes), cycle(lanes)
+        in_flight, turns = sum(lane.threads for lane in lanes), cycle(lanes)
         while done < wanted:
             calls, call = _calls(problem, in_flight, done, wanted, steps, execution)
             pending: deque[Future] = deque()
@@ -131,17 +144,20 @@ def run(
 def _lanes(problem: Runnable, execution: Execution) -> list[Lane]:
     """Of each device one, whose programs are compiled side by side."""
     devices = local_devices(execution.devices)
-    pools = [thread_pool(workers(len(devices)), device) for device in devices]
+    # Another thread does not know what this one has chosen.
+    most, accelerated = workers(len(devices)), on_accelerator()
 
-    def program(device: Any) -> Batch:
-        with precision_context(execution.precision):
-            return Batch(problem, _capacity(problem), device)
+    def lane(device: Any) -> Lane:
+        with precision_context(execution.precision), forced(accelerated):
+            call = Batch(problem, _capacity(problem), device)
+        threads = call.at_once(most)
+        return Lane(call, thread_pool(threads, device), threads)
 
     if len(devices) == 1:
         # Here, where settings of JAX that hold for the calling thread are known.
-        return [Lane(program(devices[0]), pools[0])]
-    made = [pool.submit(program, device) for pool, device in zip(pools, devices, strict=True)]
-    return [Lane(call.result(), pool) for call, pool in zip(made, pools, strict=True)]
+        return [lane(devices[0])]
+    made = [thread_pool(most, device).submit(lane, device) for device in devices]
+    return [each.result() for each in made]
 
 
 def _calls(

@@ -13,14 +13,16 @@ from stochq.ensemble.batch import Problem
 from stochq.ensemble.kernel import drawing, iteration_of
 from stochq.ensemble.registers import Unsupported
 
-# The environment variable that turns the persistent kernel on: "1" where it can make the steps, "must" or not at all.
+# The environment variable that turns the persistent kernel on in `sq.simulate`: "1" where it can make the steps, "must"
+# or not at all.
 SWITCH = "STOCHQ_PERSISTENT"
 # Threads of a block; and the most real operations of a step, whose state and intermediate numbers have to fit into the
-# 255 registers of a thread, and whose code into the cache for instructions.
-THREADS, MOST_OPERATIONS = 128, 9000
+# 255 registers of a thread, and whose code into the cache for instructions. A state of more levels fills them alone.
+THREADS, MOST_OPERATIONS, MOST_LEVELS = 128, 9000, 64
 # What was counted, or why it could not be, of so many kinds of problems at most: it takes some tenths of a second.
 _COUNTED: dict[tuple[Any, ...], int | Unsupported] = {}
 _MOST_COUNTED = 256
+_OFF = f"the persistent kernel is off unless {SWITCH}=1, which takes it where it can"
 _IN_ONE_KERNEL = "one kernel between two saved times, a thread for each trajectory"
 
 
@@ -40,11 +42,20 @@ def check_loop(problem: Problem) -> None:
         )
 
 
+def check_without_kernel(what: str) -> None:
+    """ValueError where nothing but the persistent kernel is to make the steps of what it never makes."""
+    if _asked() == "must":
+        raise ValueError(
+            f"{SWITCH}: expected '1', which takes it where it can, with {what}; got 'must'. The persistent kernel is "
+            "one of sq.simulate in steps."
+        )
+
+
 def told(problem: Problem) -> str:
     """Which loop makes the steps of a problem, and why."""
     if problem.loop.threads is not None:
         return _IN_ONE_KERNEL
-    reason = _why_not(problem) if _asked() or not _on_cuda() else f"{SWITCH}=1 turns the persistent kernel on"
+    reason = _why_not(problem) if _asked() or not _on_cuda() else _OFF
     return f"one step after another: {reason}"
 
 
@@ -73,6 +84,8 @@ def _why_not(problem: Problem) -> str:
         return "the persistent kernel carries no density matrices"
     if loop.clicks:
         return "the persistent kernel remembers no times of clicks"
+    if problem.size > MOST_LEVELS:
+        return f"the persistent kernel holds up to {MOST_LEVELS} levels, not {problem.size}"
     try:
         operations = operations_per_step(problem)
     except Unsupported as error:
@@ -94,6 +107,9 @@ def operations_per_step(problem: Problem) -> int:
             _COUNTED[kind] = _count_operations(problem)
         except Unsupported as error:
             _COUNTED[kind] = error
+        except Exception as error:
+            # A fault of the rewriting, which is to cost no more than speed.
+            _COUNTED[kind] = Unsupported(f"what was not foreseen ({type(error).__name__}: {error})")
     found = _COUNTED[kind]
     if isinstance(found, Unsupported):
         raise found

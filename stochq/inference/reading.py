@@ -10,7 +10,7 @@ import numpy as np
 
 from stochq.arrays import Array, is_concrete
 from stochq.ensemble.devices import records_per_call
-from stochq.ensemble.runner import thread_pool, workers
+from stochq.ensemble.runner import in_threads
 from stochq.inference.middles import note_of_middles
 from stochq.inference.observed import as_monitored, initial_state, observe
 from stochq.instruments.choose import Kind, Method, build, can_be_halved, checked_halvings, choose
@@ -148,8 +148,7 @@ def _in_blocks(follow: Callable[[Written], Any], written: Written, size: int) ->
         with jax.enable_x64(True):
             return jax.device_get(follow(Written(current, clicks, written.which)))
 
-    pool = thread_pool(workers())
-    found = list(pool.map(call, range(0, records, size)))
+    found = in_threads(call, range(0, records, size))
     return jax.tree.map(lambda *arrays: np.concatenate(arrays)[:records], *found)
 
 

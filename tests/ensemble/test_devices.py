@@ -4,8 +4,10 @@ import os
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -16,11 +18,14 @@ from stochq.accelerators import forced, on_accelerator
 from stochq.accuracy.grid import time_grid
 from stochq.ensemble import devices, planning
 from stochq.ensemble.assemble import fingerprint
+from stochq.ensemble.batch import Batch
 from stochq.ensemble.devices import block_size, records_per_call
 from stochq.ensemble.jumps.problem import build_jump_problem
 from stochq.ensemble.problem import build_problem
+from stochq.ensemble.runner import Execution, _lanes, in_threads, thread_pool
 from stochq.ensemble.task import Task
 from stochq.schemes import frame_of
+from tests.problems import PROBLEMS
 
 ROOT = Path(__file__).parents[2]
 TIMES, P = np.array([0.0, 0.5, 1.0]), {"p": np.array([1.0, 0.0])}
@@ -96,8 +101,9 @@ def test_trajectories_are_the_same_in_any_block(make):
             np.testing.assert_allclose(narrow, wide[..., first : first + block], rtol=0, atol=1e-12)
 
 
-def test_a_problem_is_the_same_on_any_device():
-    task, grid = _task(SUV), time_grid(TIMES, 0.25)
+@pytest.mark.parametrize("make", [lambda: SUV, lambda: PROBLEMS["driven sui"]().equation])
+def test_a_problem_is_the_same_on_any_device(make):
+    task, grid = _task(make()), time_grid(TIMES, 0.25)
     processor = build_problem(task, grid)
     with forced(True):
         accelerator = build_problem(task, grid, trajectories=4000)
@@ -105,6 +111,20 @@ def test_a_problem_is_the_same_on_any_device():
     assert fingerprint(processor, "single") == fingerprint(accelerator, "single") == fingerprint(in_threads, "single")
     antithetic = build_problem(task, grid, antithetic=True)
     assert fingerprint(antithetic, "single") != fingerprint(processor, "single")
+
+
+def test_threads_know_what_their_caller_has_chosen():
+    def answer(_):
+        return on_accelerator(), jax.config.jax_default_device
+
+    with forced(True), jax.default_device("cpu"):
+        assert set(in_threads(answer, range(8))) == {(True, "cpu")}
+    assert set(in_threads(answer, range(8))) == {(False, None)}
+
+
+def test_what_is_forced_holds_for_one_thread():
+    with forced(True), ThreadPoolExecutor(1) as pool:
+        assert on_accelerator() and not pool.submit(on_accelerator).result()
 
 
 def _states(problem, first):
@@ -159,10 +179,42 @@ def test_a_device_without_memory_says_how_many_fit(monkeypatch):
             _run(trajectories=100_000)
 
 
+@pytest.mark.parametrize(("calls", "threads"), [(1.0, 1), (1.9, 1), (2.0, 2), (5.0, 2)])
+def test_as_many_calls_at_once_as_the_device_has_memory_for(monkeypatch, calls, threads):
+    """Their arguments are there once."""
+    with forced(True):
+        problem = build_problem(_task(OQT), time_grid(TIMES, 0.25))
+        shared, each = Batch(problem, 16)._run.memory
+        assert shared > 0 and each > 0
+        monkeypatch.setattr(devices, "memory_of", lambda device: shared + int(calls * each))
+        (lane,) = _lanes(problem, Execution())
+    assert lane.threads == threads and lane.pool is thread_pool(threads)
+
+
+def test_memory_is_that_of_the_device_that_is_chosen(monkeypatch):
+    class Device(NamedTuple):
+        """With so much memory."""
+
+        limit: int
+
+        def memory_stats(self):
+            return {"bytes_limit": self.limit}
+
+    monkeypatch.setattr(devices, "_default_device", lambda: Device(7))
+    assert devices.memory_of(None) == 7 and devices.memory_of(Device(5)) == 5
+
+
 SPREAD = """
 import jax, numpy as np, pytest
 import stochq as sq
 from stochq.ensemble.batch import Batch
+from stochq.ensemble import devices
+first, second, *_ = jax.devices()
+assert devices._default_device() == first
+with jax.default_device(second):
+    assert devices._default_device() == second and devices.local_devices(2) == [first, second]
+with jax.default_device("cpu"):
+    assert devices._default_device() == first
 used, call = [], Batch.__call__
 def seen(self, *arguments):
     summaries, failed = call(self, *arguments)

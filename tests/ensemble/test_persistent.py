@@ -219,7 +219,8 @@ def test_a_run_by_threads(on_cuda, monkeypatch):
     assert found.info["loop"] == "one kernel between two saved times, a thread for each trajectory"
     monkeypatch.delenv(which_loop.SWITCH)
     wanted = _run()
-    assert wanted.info["loop"] == "one step after another: STOCHQ_PERSISTENT=1 turns the persistent kernel on"
+    why = "the persistent kernel is off unless STOCHQ_PERSISTENT=1, which takes it where it can"
+    assert wanted.info["loop"] == f"one step after another: {why}"
     np.testing.assert_allclose(found.mean["p"], wanted.mean["p"], atol=1e-5)
     np.testing.assert_allclose(found.stderr["p"], wanted.stderr["p"], rtol=1e-3, atol=1e-9)
 
@@ -268,6 +269,36 @@ def test_steps_of_many_operations_are_made_one_by_one(on_cuda, monkeypatch):
     assert "operations, of which the persistent kernel makes up to 50" in told
 
 
+def test_levels_that_fill_the_registers_are_not_counted(on_cuda, monkeypatch):
+    def built(levels):
+        equation = sq.models.suv(sq.systems.levels(np.linspace(0.0, 1.0, levels)), strength=1.0)
+        return _build(equation, np.eye(levels)[0], sq.schemes.Strang(), block=32)
+
+    monkeypatch.setattr(which_loop, "operations_per_step", lambda problem: 1)
+    assert "holds up to 64 levels, not 65" in which_loop.told(built(65))
+    assert built(64).loop.threads == which_loop.THREADS
+
+
+def test_a_fault_of_the_rewriting_costs_speed_alone(on_cuda, monkeypatch):
+    def fail(problem):
+        raise TypeError("made up")
+
+    monkeypatch.setattr(which_loop, "_count_operations", fail)
+    monkeypatch.setattr(which_loop, "_COUNTED", {})
+    assert "a step needs what was not foreseen (TypeError: made up), which the" in _run().info["loop"]
+
+
+def test_runs_without_steps_or_with_gradients_take_no_kernel(monkeypatch):
+    watched = sq.models.unravel(QUBIT, [LOWER], noise="jump")
+    run = {"observables": {"p": [1, 0]}, "trajectories": 20}
+    assert sq.simulate(watched, [0.6, 0.8], [0, 0.5], **run).info["loop"] == "from click to click, without steps"
+    monkeypatch.setenv(which_loop.SWITCH, "must")
+    with pytest.raises(ValueError, match="^STOCHQ_PERSISTENT: expected '1', .* with jumps alone, .*; got 'must'"):
+        sq.simulate(watched, [0.6, 0.8], [0, 0.5], **run)
+    with pytest.raises(ValueError, match="^STOCHQ_PERSISTENT: expected '1', .* with sq.expectations, .*; got 'must'"):
+        sq.expectations(sq.models.suv(QUBIT, strength=1.0), [0.6, 0.8], [0, 0.5], dt=0.1, **run)
+
+
 def test_without_a_card(monkeypatch):
     monkeypatch.setenv(which_loop.SWITCH, "1")
     told = which_loop.told(_build(*_small("oqt")))
@@ -289,5 +320,5 @@ def test_operations_are_counted_once_of_problems_that_differ_in_numbers(monkeypa
 
     monkeypatch.setattr(which_loop, "_count_operations", refuse)
     assert which_loop.operations_per_step(built(2, 0.7)) == count > 0
-    with pytest.raises(AssertionError, match="counted again"):
+    with pytest.raises(which_loop.Unsupported, match="counted again"):
         which_loop.operations_per_step(built(3, 1.0))

@@ -17,6 +17,7 @@ from stochq.ensemble.result import EnsembleResult
 from stochq.ensemble.runner import Execution, Totals, run
 from stochq.ensemble.task import Task
 from stochq.ensemble.to_tolerance import report_on, run_to, target_of
+from stochq.ensemble.which_loop import check_without_kernel
 from stochq.equation import Equation
 
 _REASON = "no time step: between clicks the evolution is exact, and their times are found to rounding"
@@ -45,6 +46,7 @@ def simulate_jumps(
     task: Task, trajectories: int, tolerance: float | None, keep: int, asked: list[str], execution: Execution
 ) -> EnsembleResult:
     """The ensemble of a task whose channels have clicks alone. asked: names in the order of the result."""
+    check_without_kernel("jumps alone, which are followed from click to click")
     check_phases(task)
     # Steps of a grid are here the expected events, of which a progress bar and rounding take notice.
     problem = build_jump_problem(task, trajectories=trajectories)
@@ -65,6 +67,7 @@ def simulate_jumps(
         counters = list(range(len(task.recording.lines)))
         problem, totals = run_with_room(run_all, grid.total_steps, counters, problem.block, task.precision)
     result = assemble(problem, grid, totals, plan, asked, task.precision, task.seed)
+    result.info["loop"] = "from click to click, without steps"
     if target is not None:
         report_on(result, target, totals, trajectories)
     warn_about_grid(result.info)
