@@ -16,7 +16,14 @@ from stochq.arrays import ArrayLike, Observable, is_concrete
 from stochq.ensemble.any_law import under_smooth_law
 from stochq.ensemble.batch import Problem, observer
 from stochq.ensemble.devices import limits
-from stochq.ensemble.events import Scored, functions_of_passages, held_frame, mean_with_score, refusing_jumps
+from stochq.ensemble.events import (
+    Scored,
+    check_step_of_passages,
+    functions_of_passages,
+    held_frame,
+    mean_with_score,
+    refusing_jumps,
+)
 from stochq.ensemble.grid_checks import check_grid_state
 from stochq.ensemble.kernel import run_block
 from stochq.ensemble.problem import build_problem, cast, check_counters
@@ -84,9 +91,10 @@ def expectations(
         gradient: "pathwise", along each trajectory, of smooth functions. "likelihood-ratio" for means over trajectories
             of any functions, indicators and histograms too: trajectories are held, and their probability has the
             derivative, $\partial\,\mathrm Ef = \mathrm E[(f-\bar f)\,\partial\ln p_\theta]$ (Glynn 1990), by rates
-            of collapse onto levels (SUV) and of operators as of σ_z, by rate and length of CSL on a grid. Without
-            bias, but its variance grows with the number of steps: take the longest dt that serves; without a
-            Hamiltonian any does. `sq.FirstPassage` may be among the observables then.
+            of collapse onto levels (SUV) and of operators as of σ_z (one traced rate of a real diagonal of
+            `sq.models.unravel`, or that of `sq.channels.Features`), by rate and length of CSL on a grid, all by white
+            noise. Without bias, but its variance grows with the number of steps: take the longest dt that serves;
+            without a Hamiltonian any does. `sq.FirstPassage` may be among the observables then.
 
     Returns:
         {name: (T,)} in the order of observables.
@@ -132,8 +140,13 @@ def expectations(
     trajectories = check_count("trajectories", trajectories, 1)
     seed = check_count("seed", seed, 0, most=2**63 - 1)
     scored = gradient == "likelihood-ratio"
+    if feedback is not None and any(channel.law.counts for channel in equation.channels):
+        raise ValueError(
+            "feedback: expected records that are currents; clicks draw whole numbers, which no gradient follows. Use "
+            "sq.simulate for values."
+        )
     if scored:
-        _check_scored(scheme, feedback)
+        _check_scored(equation, scheme, feedback)
     scheme = _scheme(equation, scheme, scored)
     if feedback is not None:
         scheme = closed_loop(equation, scheme, feedback)
@@ -194,12 +207,22 @@ def _check_passages(levels: Mapping[str, Any], gradient: str, dt: float | None) 
             f"observables[{name!r}]: expected gradient='likelihood-ratio' with a first passage, which jumps from one "
             "trajectory to the next; got 'pathwise'."
         )
-    if levels and dt is None:
-        raise ValueError(f"dt: expected a number with the first passage {name!r}, whose bias is not estimated.")
+    check_step_of_passages(levels, dt)
 
 
-def _check_scored(scheme: Scheme | None, feedback: Loop | None) -> None:
+def _check_scored(equation: Equation, scheme: Scheme | None, feedback: Loop | None) -> None:
     """ValueError for what has no likelihood ratio."""
+    if equation.colour is not None:
+        raise ValueError(
+            "gradient: expected 'pathwise' with coloured noise, whose numbers move the state in more than one step; "
+            "got 'likelihood-ratio'. Take gradient='pathwise' and smooth functions."
+        )
+    if any(channel.law.counts for channel in equation.channels):
+        raise ValueError(
+            "gradient: 'likelihood-ratio' needs steps of which the probability density is known; noise='jump' and "
+            "counters draw the times of clicks, whose density is not known here. Where all means are linear in the "
+            "density matrix, noise='real' has the same."
+        )
     if feedback is not None:
         raise ValueError("gradient: expected 'pathwise' with feedback, whose steps have no likelihood ratio.")
     if scheme is not None and scheme != Strang():

@@ -1,7 +1,7 @@
 """Functions of the state that jump, such as histograms and indicators, and first passages: gradients of their means, or
 a refusal."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, final
@@ -29,7 +29,7 @@ class FirstPassage(Statistic):
 
     Among the observables of `sq.simulate` it comes back as `result.statistics[name]`, the fraction of trajectories; of
     `sq.expectations` with gradient="likelihood-ratio", as the mean over trajectories. What happens between saved times
-    is not seen.
+    is not seen. Give dt where a run has steps: the bias of a first passage is not estimated.
 
     Args:
         operator: a function of one state with a real value, or a Hermitian operator (dim,) or (dim, dim).
@@ -116,6 +116,13 @@ def functions_of_passages(observables: Mapping[str, Any]) -> tuple[dict[str, Obs
     passages = {name: value for name, value in observables.items() if isinstance(value, FirstPassage)}
     functions = {name: value.value for name, value in passages.items()}
     return {**observables, **functions}, {name: value.level for name, value in passages.items()}
+
+
+def check_step_of_passages(names: Iterable[str], dt: float | None) -> None:
+    """ValueError for first passages in a run whose step is to be found."""
+    name = next(iter(names), None)
+    if name is not None and dt is None:
+        raise ValueError(f"dt: expected a number with the first passage {name!r}, whose bias is not estimated.")
 
 
 def held_frame(frame: Frame, psi: Any, trajectories: int) -> Frame:

@@ -15,6 +15,7 @@ from stochq.ensemble.assemble import assemble
 from stochq.ensemble.batch import Problem
 from stochq.ensemble.conditional import check_conditional
 from stochq.ensemble.devices import block_size, check_devices
+from stochq.ensemble.events import FirstPassage, check_step_of_passages
 from stochq.ensemble.faithful import with_faithful_states
 from stochq.ensemble.grid_checks import check_grid_state, grid_monitors, warn_about_grid
 from stochq.ensemble.jumps.log import CLICKS
@@ -151,6 +152,8 @@ def simulate(
     in_steps = conditional or feedback is not None
     if not in_steps:
         check_no_step(equation, scheme, dt, antithetic, interval)
+    if in_steps or not has_exact_jumps(equation):
+        check_step_of_passages((name for name, value in statistics.items() if isinstance(value, FirstPassage)), dt)
     averages = tolerance is not None and dt is None and not single
     wanted = scheme
     if feedback is None:

@@ -24,6 +24,11 @@ class Controller(Module):
     fields, in the manner of a dataclass; other values of them compile nothing anew.
     """
 
+    @property
+    def currents(self) -> tuple[str, ...]:
+        """The names of records that have to be currents, which clicks are not."""
+        return ()
+
     @abc.abstractmethod
     def init(self) -> Memory:
         """What it remembers at the start: a tree of real or complex arrays."""
@@ -35,7 +40,8 @@ class Controller(Module):
         Args:
             memory: before the step.
             record: {name: mean current over the step}, for every record of the equation: real of homodyne detectors,
-                complex of heterodyne ones, with the detector's gain and offset; of counters the clicks in the step.
+                complex of heterodyne ones, with the detector's gain and offset; of counters the clicks in the step:
+                a kick takes them as they are, a control, which acts for the whole step, divided by dt.
             t: the start of the step.
             dt: its length.
         """
@@ -67,7 +73,8 @@ class Proportional(Controller):
         target: y₀, the current at which nothing is done.
 
     Raises:
-        ValueError: for arguments that are no numbers, a negative time constant and, in a run, a heterodyne record.
+        ValueError: for arguments that are no numbers, a negative time constant and, in a run, the record of a counter
+            or of heterodyne detection.
 
     >>> import stochq as sq
     >>> sq.feedback.Proportional("x", "push", gain=-2.0).output(0.5, 0.0)
@@ -91,6 +98,10 @@ class Proportional(Controller):
         self.record, self.control = record, control
         self.gain, self.time_constant, self.target = gain, time_constant, target
         self.filtered = not isinstance(time_constant, (int, float)) or time_constant > 0
+
+    @property
+    def currents(self) -> tuple[str, ...]:
+        return (self.record,)
 
     def init(self) -> jax.Array:
         return jnp.asarray(self.target, float)

@@ -135,6 +135,13 @@ def check_loop(loop: Loop, equation: Equation) -> None:
     record = {line.name: example(is_complex(equation, line)) for line in equation.lines}
     if not record:
         raise ValueError("feedback: expected an equation with records, such as one of sq.models.monitored.")
+    for line in equation.lines:
+        if line.name in loop.controller.currents and counts_clicks(equation, line):
+            raise ValueError(
+                f"record: expected that of a homodyne detector; {line.name!r} counts clicks, whose number in a step "
+                "goes with dt. Write a sq.feedback.Controller that divides it by dt for a control, or takes it as it "
+                "is for a kick."
+            )
     time = jax.ShapeDtypeStruct((), jnp.result_type(float))
     memory = _shapes("init", loop.controller.init)
     outputs = _shapes("output", loop.controller.output, memory, time)

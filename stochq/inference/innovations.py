@@ -23,7 +23,7 @@ from jax.scipy.stats import norm
 from stochq.arrays import Array
 from stochq.compiling import compiled
 from stochq.inference.reading import Reading
-from stochq.inference.sampling import chance_below, chances_up_to, in_turn
+from stochq.inference.sampling import by_exponents, chance_below, chances_up_to, in_turn
 from stochq.instruments.choose import build, largest_rate, most_clicks
 from stochq.instruments.commuting import CommutingInstrument, Exponents
 from stochq.instruments.exact import ExactInstrument
@@ -37,8 +37,8 @@ _RAREST = 1e-15
 _LEFT_OUT = 1e-7
 # The degree in x of the weight of a Kraus map, and the most currents for which its polynomial is looked for.
 _DEGREE, _MOST_CURRENTS = 8, 2
-# Of x by power (R,), in proportion to the coefficients of its law, from the state, the bin and its length.
-Law = Callable[[jax.Array, Written, jax.Array], dict[tuple[int, ...], jax.Array]]
+# What is in proportion to the law's coefficients, as of `by_exponents`, from the state, the bin and its length.
+Law = Callable[[jax.Array, Written, jax.Array], jax.Array]
 
 
 def innovations(found: Reading) -> np.ndarray | None:
@@ -72,9 +72,9 @@ def _uniform(written: Written) -> np.ndarray:
 def _of_exact(instrument: ExactInstrument, state: Array, written: Written, lengths: Array, uniform: Array) -> jax.Array:
     """(T, K + C, R); uniform: (T, C, R) that spread the counts."""
 
-    def law(state: jax.Array, now: Written, length: jax.Array) -> dict[tuple[int, ...], jax.Array]:
+    def law(state: jax.Array, now: Written, length: jax.Array) -> jax.Array:
         traced = jnp.einsum("i,pij,jr->pr", traces(instrument.dim), instrument.coefficients[now.which], state)
-        return dict(zip(instrument.powers, traced, strict=True))
+        return by_exponents(instrument.powers, traced)
 
     return _one_after_another(instrument, state, written, lengths, uniform, law)
 
@@ -86,13 +86,13 @@ def _of_kraus(instrument: Instrument, state: Array, written: Written, lengths: A
     powers = powers_up_to(currents, degree)
     nodes, projected = _projection(powers, degree + 1)
 
-    def law(state: jax.Array, now: Written, length: jax.Array) -> dict[tuple[int, ...], jax.Array]:
+    def law(state: jax.Array, now: Written, length: jax.Array) -> jax.Array:
         records = now.current.shape[-1]
         current = jnp.repeat(jnp.sqrt(length) * nodes[..., None], records, axis=-1)
         none, which = jnp.zeros((len(nodes), 0, records)), jnp.full(len(nodes), now.which)
         prepared = instrument.prepare(Written(current, none, which))
         weights = lax.map(lambda one: instrument.step(state, one)[1], prepared)
-        return dict(zip(powers, projected @ weights, strict=True))
+        return by_exponents(powers, projected @ weights)
 
     uniform = jnp.zeros((len(written.which), 0, written.current.shape[-1]))
     return _one_after_another(instrument, state, written, lengths, uniform, law)
@@ -119,7 +119,7 @@ def _one_after_another(
         outcomes = jnp.concatenate([now.current / jnp.sqrt(length), now.clicks])
         chances = []
 
-        def read(column: int, rows: list[jax.Array]) -> jax.Array:
+        def read(column: int, rows: jax.Array) -> jax.Array:
             outcome = outcomes[column]
             of_current = column < currents
             chances.append(
@@ -136,7 +136,7 @@ def _one_after_another(
     return lax.scan(step, start, (written, jnp.asarray(lengths), jnp.asarray(uniform)))[1]
 
 
-def _spread(rows: list[jax.Array], count: jax.Array, uniform: jax.Array) -> jax.Array:
+def _spread(rows: jax.Array, count: jax.Array, uniform: jax.Array) -> jax.Array:
     """The chance of fewer clicks, and a part of the chance of as many; rows: of 0, 1, … clicks."""
     chances = chances_up_to(rows)
     numbers = jnp.arange(len(rows))[:, None]

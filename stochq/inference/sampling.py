@@ -19,7 +19,7 @@ from stochq.inference.middles import note_of_middles
 from stochq.inference.observed import as_monitored, electronics, initial_state, parts_of_bins, slots
 from stochq.instruments.choose import LARGEST_EXACT, build, largest_rate, most_clicks
 from stochq.instruments.exact import ExactInstrument
-from stochq.instruments.hermite import hermite
+from stochq.instruments.hermite import Powers, hermite
 from stochq.instruments.instrument import Observed, Written
 from stochq.instruments.superoperators import traces
 from stochq.measurement import Record
@@ -120,7 +120,7 @@ def _drawn(
             keys
         )
         traced = jnp.einsum("i,pij,jr->pr", traces(instrument.dim), instrument.coefficients[which], state)
-        x, clicks = _outcomes(dict(zip(instrument.powers, traced, strict=True)), currents, uniform.T)
+        x, clicks = _outcomes(by_exponents(instrument.powers, traced), currents, uniform.T)
         current = x * jnp.sqrt(instrument.lengths[which])
         prepared = instrument.prepare(Written(current[None], clicks[None], which[None]))
         after, _ = instrument.step(state, jax.tree.map(lambda array: array[0], prepared))
@@ -130,12 +130,16 @@ def _drawn(
     return lax.scan(step, start, (jnp.arange(len(which)), jnp.asarray(which)))[1]
 
 
-def _outcomes(
-    traced: dict[tuple[int, ...], jax.Array], currents: int, uniform: jax.Array
-) -> tuple[jax.Array, jax.Array]:
-    """Currents x (K, R) and clicks (C, R) from traces (R,) by power and uniform numbers (K + C, R)."""
+def by_exponents(powers: Powers, values: jax.Array) -> jax.Array:
+    """Values (powers, R) with an axis for the exponent of each variable, (..., R); zero where no power is."""
+    exponents = np.asarray(powers, int).reshape(len(powers), -1).T
+    return jnp.zeros((*exponents.max(axis=1) + 1, values.shape[1])).at[tuple(exponents)].set(values)
 
-    def draw(column: int, rows: list[jax.Array]) -> jax.Array:
+
+def _outcomes(traced: jax.Array, currents: int, uniform: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Currents x (K, R) and clicks (C, R) from traces as of `by_exponents` and uniform numbers (K + C, R)."""
+
+    def draw(column: int, rows: jax.Array) -> jax.Array:
         return (_inverted if column < currents else _clicks)(rows, uniform[column])
 
     outcomes = jnp.stack(in_turn(traced, currents, len(uniform), draw))
@@ -143,12 +147,12 @@ def _outcomes(
 
 
 def in_turn(
-    traced: dict[tuple[int, ...], jax.Array],
+    traced: jax.Array,
     currents: int,
     columns: int,
-    outcome: Callable[[int, list[jax.Array]], jax.Array],
+    outcome: Callable[[int, jax.Array], jax.Array],
 ) -> list[jax.Array]:
-    """What is written in each column, from traces (R,) by power: x (R,) of currents, and then clicks (R,).
+    """What is written in each column, from traces as of `by_exponents`: x (R,) of currents, and then clicks (R,).
 
     One column after another by its law given those before: once it is known, its polynomials are summed over, and the
     columns after it were summed over by taking their He_0, or all of their clicks.
@@ -157,36 +161,31 @@ def in_turn(
     """
     found: list[jax.Array] = []
     for column in range(columns):
-        marginal: dict[int, jax.Array] = {}
-        for power, value in traced.items():
-            if not any(power[1 : max(1, currents - column)]):
-                marginal[power[0]] = marginal.get(power[0], 0.0) + value
-        rows = [marginal[n] for n in range(len(marginal))]
+        other_currents = max(0, currents - column - 1)
+        rows = traced[(slice(None), *(0,) * other_currents)]
+        rows = jnp.sum(rows, axis=tuple(range(1, rows.ndim - 1)))
         found.append(outcome(column, rows))
         if column < currents:
-            factors = hermite(found[-1], len(rows))
+            factors = jnp.stack(hermite(found[-1], len(rows)))
         else:
-            factors = [jnp.where(found[-1] == n, 1.0, 0.0) for n in range(len(rows))]
-        rest: dict[tuple[int, ...], jax.Array] = {}
-        for power, value in traced.items():
-            rest[power[1:]] = rest.get(power[1:], 0.0) + factors[power[0]] * value
-        traced = rest
+            factors = jnp.where(found[-1][None] == jnp.arange(len(rows))[:, None], 1.0, 0.0)
+        traced = jnp.einsum("nr,n...r->...r", factors, traced)
     return found
 
 
-def chance_below(coefficients: list[jax.Array], x: jax.Array) -> jax.Array:
+def chance_below(coefficients: jax.Array, x: jax.Array) -> jax.Array:
     """Φ(x) − φ(x) Σ_{n≥1} a_nHe_{n−1}(x) for a_n in proportion to the coefficients."""
     terms = zip(coefficients[1:], hermite(x, len(coefficients)), strict=False)
     return norm.cdf(x) - norm.pdf(x) * sum((a / coefficients[0] * he for a, he in terms), jnp.zeros_like(x))
 
 
-def chances_up_to(chances: list[jax.Array]) -> jax.Array:
+def chances_up_to(chances: jax.Array) -> jax.Array:
     """The chances (N, R) of at most 0, 1, … clicks, from numbers in proportion to those of 0, 1, … clicks."""
-    sums = jnp.cumsum(jnp.stack(chances), axis=0)
+    sums = jnp.cumsum(chances, axis=0)
     return sums / sums[-1:]
 
 
-def _inverted(coefficients: list[jax.Array], uniform: jax.Array) -> jax.Array:
+def _inverted(coefficients: jax.Array, uniform: jax.Array) -> jax.Array:
     """x with a chance u of less."""
 
     def newton(_: int, x: jax.Array) -> jax.Array:
@@ -198,5 +197,5 @@ def _inverted(coefficients: list[jax.Array], uniform: jax.Array) -> jax.Array:
     return lax.fori_loop(0, _STEPS, newton, ndtri(uniform))
 
 
-def _clicks(chances: list[jax.Array], uniform: jax.Array) -> jax.Array:
+def _clicks(chances: jax.Array, uniform: jax.Array) -> jax.Array:
     return jnp.sum(uniform[None] > chances_up_to(chances)[:-1], axis=0).astype(uniform.dtype)

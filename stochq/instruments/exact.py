@@ -9,7 +9,7 @@ is put together of short ones, whose clicks add up: sums of positive maps, which
 """
 
 from functools import partial
-from math import lgamma
+from math import lgamma, prod
 from typing import Any, final
 
 import equinox as eqx
@@ -172,17 +172,16 @@ def _coefficients(parts: WatchedParts, length: Array, powers: Powers) -> jax.Arr
     variables = jnp.concatenate([currents, clicks])
     constant = length * lindbladian(parts) - jnp.sum(clicks, axis=0)
     points = _points(len(currents), len(clicks))
-    angles, weights = _nodes(points)
+    sizes = _nodes(points)
     largest = np.array([_radius(each) for each in points])
     norms = lax.stop_gradient(jnp.maximum(_norms(variables), 1e-9))
     radii = largest / norms
     # Nodes in columns: Σ_k ζ_k X_k.
-    turned = jnp.asarray(np.exp(1j * angles)) * radii[None]
-    generators = constant[None] + jnp.einsum("nk,kij->nij", turned, variables)
-    values = exponential(generators)
+    nodes = np.indices(sizes).reshape(len(sizes), prod(sizes))
+    turned = np.exp(2j * np.pi * nodes / np.array(points, float)[:, None])
+    generators = constant[None] + jnp.einsum("kn,kij->nij", turned * radii[:, None], variables)
     exponents = np.asarray(powers, int).reshape(len(powers), len(points))
-    transform = weights[None] * np.exp(-1j * (exponents @ angles.T))
-    found = jnp.einsum("pn,nij->pij", jnp.asarray(transform), values).real
+    found = _transformed(exponential(generators).reshape(*sizes, *constant.shape), points, exponents)
     found = found / jnp.prod(radii[None] ** exponents, axis=1)[:, None, None]
     too_many = jnp.any(norms[len(currents) :] > _TOO_MANY * largest[len(currents) :])
     return jnp.where(too_many, jnp.nan, found)
@@ -202,18 +201,25 @@ def _norms(matrices: jax.Array) -> jax.Array:
     return jnp.exp((log_size + jnp.log(size(power))) / 16)
 
 
-def _nodes(points: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Angles (nodes, variables) of so many points on each variable's circle, and their weights (nodes,).
+def _nodes(points: tuple[int, ...]) -> tuple[int, ...]:
+    """How many of so many points on each variable's circle are taken.
 
     The coefficients are real: of nodes that are conjugate to each other in all variables one is enough.
     """
-    if not points:
-        return np.zeros((1, 0)), np.ones(1)
-    *others, last = points
-    axes = np.meshgrid(*map(np.arange, others), np.arange(last // 2 + 1), indexing="ij")
-    nodes = np.stack([axis.reshape(-1) for axis in axes], axis=1)
-    inside = (nodes[:, -1] > 0) & (nodes[:, -1] < last // 2)
-    return 2 * np.pi * nodes / np.array(points), np.where(inside, 2.0, 1.0) / np.prod(points)
+    return (*points[:-1], points[-1] // 2 + 1) if points else ()
+
+
+def _transformed(values: jax.Array, points: tuple[int, ...], exponents: np.ndarray) -> jax.Array:
+    """The coefficients (powers, dim², dim²) from values (nodes of each variable..., dim², dim²), one variable after
+    another. exponents: (powers, variables)."""
+    highest = exponents.max(axis=0)
+    for axis, (number, most) in enumerate(zip(points, highest, strict=True)):
+        node = np.arange(values.shape[axis])
+        # Those of half a circle stand for their conjugates, too, but for its ends.
+        twice = (len(node) < number) & (node > 0) & (node < number // 2)
+        waves = np.exp(-2j * np.pi / number * np.arange(most + 1)[:, None] * node)
+        values = jnp.moveaxis(jnp.tensordot(np.where(twice, 2.0, 1.0) / number * waves, values, (1, axis)), 0, axis)
+    return values.real[tuple(exponents.T)] if points else values.real[None]
 
 
 def _radius(points: int) -> float:

@@ -170,7 +170,11 @@ def unravel(
     diagonal, dense = groups.values()
     if diagonal:
         stack = stacked([matrices[k] for k in diagonal])
-        channels.append(Features(stack if roots is None else roots[np.array(diagonal)][:, None] * stack))
+        if rates is not None and not is_concrete(rates) and len(diagonal) == 1:
+            # The rate apart from the operator, which then is known: likelihood ratios need that.
+            channels.append(Features(stack, jnp.asarray(rates)[diagonal[0]]))
+        else:
+            channels.append(Features(stack if roots is None else roots[np.array(diagonal)][:, None] * stack))
     if dense:
         factors = None if roots is None else roots[np.array(dense)]
         channels.append(structured(stacked([matrices[k] for k in dense]), factors=factors))

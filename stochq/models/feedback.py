@@ -6,8 +6,9 @@ from itertools import count
 
 import jax.numpy as jnp
 import numpy as np
+from jax.scipy.linalg import expm
 
-from stochq.arrays import Array, ArrayLike, Number, as_complex
+from stochq.arrays import Array, ArrayLike, Number, as_complex, is_concrete
 from stochq.equation import Equation
 from stochq.measurement import Counting, Detector, Homodyne, counting, homodyne, unread
 from stochq.measurement.detector import full
@@ -78,8 +79,10 @@ def markovian_feedback(equation: Equation, feedback: Mapping[str, ArrayLike]) ->
     return monitored(_with_term(equation.hamiltonian, added), changed, hbar=equation.hbar)
 
 
-def _kick(force: Array, hbar: Number) -> np.ndarray:
+def _kick(force: Array, hbar: Number) -> Array:
     """exp(−iF/ħ)."""
+    if not is_concrete((force, hbar)):
+        return expm(-1j * force / hbar)
     energies, vectors = np.linalg.eigh(force)
     return (vectors * np.exp(-1j * energies / float(hbar))) @ vectors.conj().T
 
@@ -110,6 +113,10 @@ def _check_feedback(feedback: object, detectors: dict[str, Detector], dim: int) 
                 f"feedback: expected names of homodyne detectors and counters, {', '.join(suited)}; got {name!r}."
             )
         detector = detectors[name]
+        if isinstance(detector, Counting) and not is_concrete(detector.dark):
+            raise ValueError(
+                f"feedback[{name!r}]: expected a counter without dark counts; got a traced dark. Leave it out."
+            )
         if isinstance(detector, Counting) and np.any(detector.dark):
             raise ValueError(
                 f"feedback[{name!r}]: expected a counter without dark counts, which kick a state that they tell "
@@ -118,7 +125,7 @@ def _check_feedback(feedback: object, detectors: dict[str, Detector], dim: int) 
         if detector.time_dependent:
             raise ValueError(f"feedback[{name!r}]: expected a detector of constant phase; this one depends on time.")
         label = f"feedback[{name!r}]"
-        matrix = full(np.asarray(force)) if np.ndim(force) == 1 else force
+        matrix = full(as_complex(force)) if np.ndim(force) == 1 else force
         check_hermitian(label, matrix)
         if np.shape(matrix) != (dim, dim):
             raise ValueError(f"{label}: expected shape ({dim}, {dim}) or ({dim},); got {np.shape(force)}.")

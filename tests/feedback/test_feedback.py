@@ -410,7 +410,7 @@ FINE = Wrong(lambda memory: {})
         ),
         (
             lambda: Loop(Wrong(FINE.answer, lambda m, r: r["currant"])),
-            "^controller: expected update to read records among 'diagonal', 'current', 'both'; it asks for 'currant'",
+            "^controller: expected update to read records among 'diagonal', .* 'clicks'; it asks for 'currant'",
         ),
         (
             lambda: Loop(Wrong(FINE.answer, lambda m, r: jnp.stack([m, m]))),
@@ -423,6 +423,10 @@ FINE = Wrong(lambda memory: {})
         (
             lambda: Loop(Proportional("both", "push", gain=1.0), {"push": SIGMA_X}),
             "^record: expected that of a homodyne detector, which is real; 'both' is heterodyne",
+        ),
+        (
+            lambda: Loop(Proportional("clicks", "push", gain=1.0), {"push": SIGMA_X}),
+            "^record: expected that of a homodyne detector; 'clicks' counts clicks, .* divides it by dt for a control",
         ),
         (lambda: Loop(FINE, {"push": np.eye(3)}), r"^controls\['push'\]: expected an operator of dimension 2"),
         (lambda: Loop(FINE, {"push": LOWERING}), r"^controls\['push'\]: expected a Hermitian matrix"),
@@ -442,10 +446,19 @@ def test_a_loop_that_does_not_fit_is_refused(loop, message):
         "diagonal": sq.measurement.homodyne(SIGMA_Z),
         "current": sq.measurement.homodyne(LOWERING),
         "both": sq.measurement.heterodyne(LOWERING),
+        "clicks": sq.measurement.counting(LOWERING),
     }
     equation = sq.models.monitored(SIGMA_X, detectors)
     with pytest.raises(ValueError, match=message):
         sq.simulate(equation, EVEN, [0.0, 1.0], observables=BLOCH, trajectories=32, dt=0.1, feedback=loop())
+
+
+@pytest.mark.parametrize("scheme", [None, sq.schemes.Strang()])
+def test_clicks_have_no_gradient(scheme):
+    equation = sq.models.monitored(SIGMA_X, {"clicks": sq.measurement.counting(LOWERING)})
+    run = {"observables": BLOCH, "trajectories": 32, "dt": 0.1, "scheme": scheme}
+    with pytest.raises(ValueError, match="^feedback: expected records that are currents; clicks draw whole numbers"):
+        sq.expectations(equation, EVEN, [0.0, 1.0], feedback=Loop(FINE, {"push": SIGMA_X}), **run)
 
 
 def test_a_filter_that_runs_backwards_is_refused():

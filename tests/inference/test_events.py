@@ -63,7 +63,7 @@ def _phase(rate):
 
 def _spin(rate):
     """σ_z/√2, whose κ differs from that of both projectors by a constant."""
-    return sq.Equation(STILL, [sq.channels.Features([[np.sqrt(0.5), -np.sqrt(0.5)]], rate)])
+    return sq.models.unravel(STILL, [np.sqrt(0.5) * np.array([1.0, -1.0])], rates=[rate])
 
 
 CASES = {
@@ -288,6 +288,15 @@ def test_no_pathwise_gradient_passes_a_jump(transform):
         transform(mean)(RATE)
 
 
+def test_the_step_of_a_first_passage_is_given_in_a_run_too():
+    passed = {"passed": sq.FirstPassage(_upper, LEVEL)}
+    with pytest.raises(ValueError, match="^dt: expected a number with the first passage 'passed', whose bias"):
+        sq.simulate(_suv("real")(RATE), PSI, [0.0, TIME], observables=passed, trajectories=32)
+    # Jumps have no step.
+    run = sq.simulate(_suv("jump")(RATE), PSI, [0.0, TIME], observables=passed, trajectories=32)
+    assert 0 <= run.statistics["passed"][-1] <= 1
+
+
 REFUSED = {
     "a word": (
         _suv("real"),
@@ -309,7 +318,7 @@ REFUSED = {
     "traced operators": (
         lambda rate: sq.Equation(STILL, [sq.channels.Features(rate * jnp.array([[1.0, -1.0]]))]),
         {},
-        "^gradient: .* Trace the rate alone",
+        r"^gradient: .* Trace the rate of sq.channels.Features\(matrix, rate\) alone",
     ),
     "a passage along paths": (
         _suv("real"),
@@ -321,6 +330,12 @@ REFUSED = {
         {"observables": {"event": sq.FirstPassage(_upper, LEVEL)}, "dt": None},
         "^dt: expected a number with the first passage 'event'",
     ),
+    "coloured noise": (
+        lambda rate: sq.models.suv(STILL, strength=rate, noise="unitary", colour=sq.noise.OrnsteinUhlenbeck(0.5)),
+        {},
+        "^gradient: expected 'pathwise' with coloured noise",
+    ),
+    "clicks": (_suv("jump"), {}, "^gradient: .*; noise='jump' and counters draw the times of clicks.* noise='real'"),
     "a moving state": (
         lambda rate: sq.models.suv(sq.systems.levels(rate * jnp.array([0.0, 1.0])), strength=1.0),
         {},

@@ -16,6 +16,7 @@ from stochq.instruments.exact import coefficients
 from stochq.instruments.hermite import powers_up_to
 from stochq.instruments.instrument import Written
 from stochq.instruments.kraus import kraus_instrument, mean_of_records
+from stochq.instruments.superoperators import hermitian_basis
 from stochq.instruments.widths import error_of_width
 from stochq.instruments.words import unordered, words_of
 from stochq.measurement import counting, heterodyne, homodyne, unread
@@ -145,6 +146,33 @@ def test_coefficients_of_a_bin_without_a_record_are_the_master_equation():
         short, long = (np.asarray(make(h)) for h in np.array([0.2, 0.6]))
     np.testing.assert_allclose(short @ short @ short, long, atol=1e-13)
     np.testing.assert_allclose((short[0] + short[3]), [1, 0, 0, 1], atol=1e-13)
+
+
+@pytest.mark.parametrize("currents, counters", [(1, 1), (0, 2), (1, 2)])
+def test_coefficients_are_those_of_the_series(currents, counters):
+    """Σ ζ^nA_n = exp(h(ℒ − 𝒥) + √hζ𝓜 + hζ𝒥), by SciPy and Kronecker products, on any matrix."""
+    rng, h, zeta = np.random.default_rng(5), 0.3, np.array([0.25, -0.3, 0.2])[1 - currents :][: currents + counters]
+
+    def drawn(count):
+        return 0.4 * (rng.normal(size=(count, 2, 2)) + 1j * rng.normal(size=(count, 2, 2)))
+
+    hamiltonian, watched, counted, lost = drawn(1)[0], drawn(currents), drawn(counters), drawn(1)
+    hamiltonian, dark, one = hamiltonian + hamiltonian.conj().T, 0.2 * np.arange(1, counters + 1), np.eye(2)
+    whole = -1j * (np.kron(hamiltonian, one) - np.kron(one, hamiltonian.T))
+    for c in (*watched, *counted, *lost):
+        loss = c.conj().T @ c
+        whole = whole + np.kron(c, c.conj()) - 0.5 * (np.kron(loss, one) + np.kron(one, loss.T))
+    clicks = [np.kron(c, c.conj()) + d * np.eye(4) for c, d in zip(counted, dark, strict=True)]
+    terms = [np.sqrt(h) * (np.kron(c, one) + np.kron(one, c.conj())) for c in watched] + [h * j for j in clicks]
+    generator = h * (whole - sum(clicks)) + sum(z * term for z, term in zip(zeta, terms, strict=True))
+    basis = hermitian_basis(2).reshape(4, 4)
+    want = basis.conj() @ expm(generator) @ basis.T
+    powers = tuple(np.ndindex(*(9,) * len(zeta)))
+    with jax.enable_x64(True):
+        parts = WatchedParts(hamiltonian, watched, counted, dark, lost)
+        found = np.asarray(jax.jit(lambda length: coefficients(parts, length, powers))(h))
+    series = np.einsum("p,pij->ij", np.prod(zeta ** np.array(powers), axis=1), found)
+    np.testing.assert_allclose(series, want, atol=1e-9)
 
 
 def random_records(count, bins, step, seed=1):

@@ -1,7 +1,9 @@
 """Markovian feedback against closed forms and trajectories that are stepped and fed back here."""
 
+import jax
 import numpy as np
 import pytest
+from scipy.linalg import expm
 
 import stochq as sq
 from tests import oracles
@@ -48,6 +50,38 @@ def test_every_click_kicks_at_once():
     start = sq.exact.evolve(half, [1.0, 0.0], [0.0, 1e-4], observables=up).expect["y"][-1]
     # What is counted in so short a time is in an eigenstate of σ_y.
     np.testing.assert_allclose(start, efficiency * rate * 1e-4, rtol=1e-3)
+
+
+@pytest.mark.parametrize("direction", [X, np.array([0.4, 1.7])])
+def test_kicks_have_derivatives(direction):
+    """By the strength of the kick and by ħ, against differences of the master equation that is written here."""
+    start, times = np.array([0.8, 0.6]), np.array([0.0, 0.9])
+    matrix = direction if direction.ndim == 2 else np.diag(direction)
+
+    def mean(strength, hbar):
+        atom = sq.models.monitored(0.7 * X, {"photon": sq.measurement.counting(X + LOWER)}, hbar=hbar)
+        held = sq.models.markovian_feedback(atom, {"photon": strength * direction})
+        return sq.expectations(held, start, times, observables={"y": Y})["y"][-1]
+
+    def known(strength, hbar):
+        operator = expm(-1j * strength * matrix / hbar) @ (X + LOWER)
+        rho = oracles.by_liouvillian(0.7 * X / hbar, [operator], np.outer(start, start), times)[-1]
+        return np.trace(Y @ rho).real
+
+    with jax.enable_x64(True):
+        found = jax.jit(jax.grad(mean, argnums=(0, 1)))(0.3, 1.2)
+    by_strength = (known(0.3 + 1e-5, 1.2) - known(0.3 - 1e-5, 1.2)) / 2e-5
+    by_hbar = (known(0.3, 1.2 + 1e-5) - known(0.3, 1.2 - 1e-5)) / 2e-5
+    np.testing.assert_allclose(found, [by_strength, by_hbar], rtol=1e-5)
+
+
+def test_a_traced_rate_of_dark_counts_is_refused_as_such():
+    def kicked(dark):
+        atom = sq.models.monitored(X, {"photon": sq.measurement.counting(LOWER, dark=dark)})
+        return sq.models.markovian_feedback(atom, {"photon": X}).hbar
+
+    with pytest.raises(ValueError, match=r"^feedback\['photon'\]: .* without dark counts; got a traced dark"):
+        jax.jit(kicked)(0.1)
 
 
 def test_trajectories_that_are_fed_back():

@@ -66,7 +66,10 @@ class Features(DiagonalCollapse):
     @property
     def missing_density(self) -> str:
         if not is_concrete(self.matrix):
-            return "traced operators move the state in directions of their own. Trace the rate alone"
+            return (
+                "traced operators move the state in directions of their own. Trace the rate of "
+                "sq.channels.Features(matrix, rate) alone"
+            )
         if _shifts(self.matrix) is None:
             return (
                 "at another rate these operators move the state along the sum of their squares, too, which is no sum "
