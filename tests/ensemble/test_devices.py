@@ -16,7 +16,7 @@ import pytest
 import stochq as sq
 from stochq.accelerators import forced, on_accelerator
 from stochq.accuracy.grid import time_grid
-from stochq.ensemble import devices, planning
+from stochq.ensemble import devices, planning, runner
 from stochq.ensemble.assemble import fingerprint
 from stochq.ensemble.batch import Batch
 from stochq.ensemble.devices import block_size, records_per_call
@@ -121,6 +121,24 @@ def test_threads_know_what_their_caller_has_chosen():
     with forced(True), jax.default_device("cpu"):
         assert set(in_threads(answer, range(8))) == {(True, "cpu")}
     assert set(in_threads(answer, range(8))) == {(False, None)}
+
+
+def test_programs_of_several_devices_are_made_as_their_caller_would(monkeypatch):
+    class Made:
+        """In place of a program: what it would be made for, and where."""
+
+        def __init__(self, problem, capacity, device):
+            self.device, self.accelerated = device, on_accelerator()
+
+        def at_once(self, most):
+            return most
+
+    monkeypatch.setattr(runner, "Batch", Made)
+    monkeypatch.setattr(runner, "local_devices", lambda count: ["first", "second"])
+    with forced(True):
+        lanes = _lanes(build_problem(_task(SUV), time_grid(TIMES, 0.25)), Execution(devices=2))
+    assert [vars(lane.call) for lane in lanes] == [{"device": d, "accelerated": True} for d in ("first", "second")]
+    assert [lane.threads for lane in lanes] == [2, 2]
 
 
 def test_what_is_forced_holds_for_one_thread():
