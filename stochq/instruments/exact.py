@@ -138,20 +138,21 @@ def coefficients(parts: WatchedParts, length: Array, powers: Powers, doublings: 
     found = jnp.where(rare[:, None, None], 0.0, found)
     # The variable of a current goes with the root of the length: ζ√h𝓜 for each half is √2 ζ√(2h)𝓜 for both.
     share = 0.5 ** (0.5 * exponents[:, :currents].sum(axis=1))
-    targets = jnp.asarray(_places_of_sums(exponents))
+    numbers, places = (jnp.asarray(part) for part in _places_of_sums(exponents))
 
     def add(total: jax.Array, one: tuple[jax.Array, jax.Array], half: jax.Array) -> tuple[jax.Array, None]:
-        first, target = one
-        return total.at[target].add(first @ half, mode="drop"), None
+        first, number = one
+        return total.at[places[number + numbers]].add(first @ half, mode="drop"), None
 
     for _ in range(doublings):
-        total, _ = lax.scan(partial(add, half=found), jnp.zeros_like(found), (found, targets))
+        total, _ = lax.scan(partial(add, half=found), jnp.zeros_like(found), (found, numbers))
         found = share[:, None, None] * total
     return found
 
 
-def _places_of_sums(exponents: np.ndarray) -> np.ndarray:
-    """Where the sum of any two powers (powers, variables) stands among them, (powers, powers); else their number.
+def _places_of_sums(exponents: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A number for each power (powers, variables), and where the power stands among them whose number is the sum of
+    two; else how many they are.
 
     Powers are written as the digits of a number, large enough for their sums.
     """
@@ -159,7 +160,7 @@ def _places_of_sums(exponents: np.ndarray) -> np.ndarray:
     numbers = exponents @ base ** np.arange(exponents.shape[1])
     places = np.full(2 * numbers.max(initial=0) + 1, len(numbers))
     places[numbers] = np.arange(len(numbers))
-    return places[numbers[:, None] + numbers[None]]
+    return numbers, places
 
 
 def _coefficients(parts: WatchedParts, length: Array, powers: Powers) -> jax.Array:
