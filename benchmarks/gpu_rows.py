@@ -89,8 +89,13 @@ SMALL = (
     Steps("oqt-16"),
 )
 LARGE = tuple(map(Steps, ("suv-32", "oqt-64", "kerr-64", "csl-64", "sui-256", "csl-256")))
-# (problem, how dynamiqs stores its operators, trajectories)
-PEERS = (("suv-8", "dia", 20_000), ("oqt-8", "dense", 5000), ("suv-2", "dense", 20_000), ("kerr-64", "dia", 5000))
+# (problem, how dynamiqs stores its operators, trajectories: enough to fill a card)
+PEERS = (
+    ("suv-8", "dia", 400_000),
+    ("oqt-8", "dense", 50_000),
+    ("suv-2", "dense", 400_000),
+    ("kerr-64", "dia", 50_000),
+)
 
 
 def references() -> list[Steps]:
