@@ -20,7 +20,8 @@ from typing import Any, final
 
 from benchmarks import gpu_targets
 from benchmarks.children import MARK
-from benchmarks.gpu_rows import ENDED, ROWS, WAITED, WAITS, Row, Setting
+from benchmarks.gpu_references import ENDED, WAITED, WAITS
+from benchmarks.gpu_rows import ROWS, Row, Setting
 from benchmarks.results import ROOT, save
 
 # A process may take so long until it begins with a row, a row wait so long for what a processor finds, which does not

@@ -14,8 +14,6 @@ FEW_LEVELS, COMPARED, COMPARED_OF_MANY = 16, 8192, 1024
 # The largest dimension whose master equation is solved; and what is rehearsed: so many steps, the loops of a card up to
 # so many levels.
 LARGEST_EXACT, _REHEARSED_STEPS, _REHEARSED_LEVELS = 64, 20, 4
-# The file that tells that the process which makes references has ended; what a row says that waits for one of them.
-ENDED, WAITS, WAITED = "ended", "waits for a processor", "no longer waits"
 SIZES, BY_XLA = (10**5, 10**6, 10**7), ("xla", "one graph")
 
 

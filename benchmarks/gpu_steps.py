@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 from benchmarks.gpu_ceilings import median_seconds
-from benchmarks.gpu_rows import ENDED, WAITED, WAITS
+from benchmarks.gpu_references import WAITED, WAITS, found_by_processor
 from benchmarks.problems import find
 from stochq.accuracy.bias import StepPlan
 from stochq.accuracy.grid import TimeGrid, time_grid
@@ -40,8 +40,6 @@ _LONGEST = 2.0
 # Trajectories of the test against the master equation.
 _JUDGED = 10**6
 _SEED = 3
-# The key of what `reference` says where it failed; how often one looks whether it is done.
-FAILED, _NAP_SECONDS = "failed", 0.05
 
 
 @final
@@ -128,23 +126,6 @@ def switched(way: str) -> Iterator[None]:
             os.environ.pop(key, None)
             if value is not None:
                 os.environ[key] = value
-
-
-def found_by_processor(path: Path) -> dict[str, np.ndarray]:
-    """What `reference` found, once the process that calls it has written it.
-
-    Raises: RuntimeError where it failed, or ended before.
-    """
-    while not path.exists():
-        # It may have written the file just before its end.
-        if path.with_name(ENDED).exists() and not path.exists():
-            raise RuntimeError("on a processor: the process ended before this problem")
-        time.sleep(_NAP_SECONDS)
-    with np.load(path) as file:
-        found = dict(file)
-    if FAILED in found:
-        raise RuntimeError(f"on a processor: {found[FAILED]}")
-    return found
 
 
 def measure_steps(

@@ -36,7 +36,8 @@ def reference_main(names: Sequence[str], rehearse: bool, folder: str) -> None:
     """What a processor finds of the problems behind these rows, a file for each."""
     import numpy as np
 
-    from benchmarks.gpu_steps import FAILED, reference
+    from benchmarks.gpu_references import FAILED
+    from benchmarks.gpu_steps import reference
 
     for steps in references():
         if not any(name.split(",")[0] == steps.label for name in names):

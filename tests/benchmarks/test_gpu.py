@@ -7,7 +7,7 @@ from queue import Empty
 import numpy as np
 import pytest
 
-from benchmarks import gpu, gpu_rows, gpu_steps, gpu_targets
+from benchmarks import gpu, gpu_references, gpu_rows, gpu_steps, gpu_targets
 from benchmarks.gpu_steps import difference
 from stochq.ensemble import which_loop
 
@@ -119,8 +119,8 @@ def test_a_row_that_fails_costs_the_others_nothing(ends, why):
 def test_waiting_for_a_processor_does_not_count_as_the_time_of_a_row(monkeypatch):
     monkeypatch.setattr(gpu, "_REFERENCE_SECONDS", 1000.0)
     journal, left, asked = gpu.Journal(True), deque(gpu_rows.ROWS[3:4]), []
-    told = [{"begin": "suv-8 default"}, {"row": "suv-8 default", "what": gpu_rows.WAITS}]
-    told += [{"row": "suv-8 default", "what": gpu_rows.WAITED}, {"end": "suv-8 default"}]
+    told = [{"begin": "suv-8 default"}, {"row": "suv-8 default", "what": gpu_references.WAITS}]
+    told += [{"row": "suv-8 default", "what": gpu_references.WAITED}, {"end": "suv-8 default"}]
     worker = _Told(*told, ends=True)
     following = worker.next
     monkeypatch.setattr(worker, "next", lambda seconds: asked.append(seconds) or following(seconds))
@@ -133,7 +133,7 @@ def test_a_row_does_not_wait_for_a_process_that_has_ended(tmp_path):
     with gpu._worker(gpu.REFERENCE, [], setting, "cpu") as worker:
         assert worker.next(100.0) is None
         lines = gpu_steps.measure_steps("suv-2", "default", ("xla",), (1000,), 256, tmp_path)
-        assert next(lines) == {"what": gpu_rows.WAITS}
+        assert next(lines) == {"what": gpu_references.WAITS}
         with pytest.raises(RuntimeError, match="^on a processor: the process ended before this problem$"):
             next(lines)
 
