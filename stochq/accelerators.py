@@ -9,8 +9,8 @@ from typing import Any
 import jax
 from jax import lax
 
-# The environment variable by which ("1") a card runs a device call as one CUDA graph, loops included. Off: on an H100 it
-# is right, and 0.96 to 1.16 times as fast.
+# The environment variable by which ("1") a card runs a device call as one CUDA graph, loops included. Off: on an H100
+# it is right, and 0.96 to 1.16 times as fast.
 ONE_GRAPH = "STOCHQ_ONE_GRAPH"
 # The answer that is forced, in the thread that forces it; None leaves it to JAX.
 _FORCED: ContextVar[bool | None] = ContextVar("_FORCED", default=None)
