@@ -51,6 +51,7 @@ def from_dataset(dataset: "xr.Dataset") -> EnsembleResult:
 
 
 def record_from_dataset(dataset: "xr.Dataset") -> Record | None:
+    """The record in a dataset of a result or of a record alone; None where a result has none."""
     if dataset.attrs.get("format") not in (FORMAT, RECORD_FORMAT):
         raise ValueError(
             f"dataset: expected the attribute format = {FORMAT!r} or {RECORD_FORMAT!r}; got "
@@ -124,6 +125,7 @@ def _read_clicks(dataset: "xr.Dataset") -> dict[str, Clicks]:
 
 
 def curves_from_dataset(dataset: "xr.Dataset") -> Curves:
+    """The exact curves in a dataset of a result, by observable."""
     names = [str(name) for name in dataset["observable"].values]
     observables = json.loads(dataset.attrs["header"]).get("observables", names)
     return Curves(_read_values(dataset, "exact", names, observables))

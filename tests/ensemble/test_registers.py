@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from jax import lax
 
-from stochq.ensemble.registers import Interval, Iteration, Unsupported, arithmetic, as_rows
+from stochq.ensemble.registers import Interval, Iteration, Unsupported, as_rows
 
 RNG = np.random.default_rng(1)
 MATRIX = RNG.normal(size=(3, 3)) + 1j * RNG.normal(size=(3, 3))
@@ -179,20 +179,6 @@ def test_rows_come_back_as_they_were():
 
 def _parts(number):
     return number.real, number.imag
-
-
-def test_a_flipped_sign_is_seen(monkeypatch):
-    """Of the check above: with another sign in the complex product it fails."""
-
-    def flipped(a, b):
-        return arithmetic.Complex(
-            arithmetic.add(arithmetic.multiply(a.real, b.real), arithmetic.multiply(a.imag, b.imag)),
-            arithmetic.add(arithmetic.multiply(a.real, b.imag), arithmetic.multiply(a.imag, b.real)),
-        )
-
-    monkeypatch.setattr(arithmetic, "_complex_product", flipped)
-    with pytest.raises(AssertionError):
-        test_what_is_rewritten_is_what_was_meant("quotients and powers")
 
 
 def test_bits_of_one_type_of_integers_become_those_of_another_by_conversion():

@@ -87,6 +87,7 @@ def _is(entry: Any, number: int) -> bool:
 
 
 def add(a: Any, b: Any) -> Any:
+    """a + b; a known 0 costs nothing."""
     if isinstance(a, Complex) or isinstance(b, Complex):
         a, b = _pair(a), _pair(b)
         return Complex(add(a.real, b.real), add(a.imag, b.imag))
@@ -96,6 +97,7 @@ def add(a: Any, b: Any) -> Any:
 
 
 def subtract(a: Any, b: Any) -> Any:
+    """a − b; a known 0 for b costs nothing."""
     if isinstance(a, Complex) or isinstance(b, Complex):
         a, b = _pair(a), _pair(b)
         return Complex(subtract(a.real, b.real), subtract(a.imag, b.imag))
@@ -103,6 +105,7 @@ def subtract(a: Any, b: Any) -> Any:
 
 
 def multiply(a: Any, b: Any) -> Any:
+    """ab; a known 0 or 1 costs nothing."""
     if isinstance(a, Complex) or isinstance(b, Complex):
         return _complex_product(_pair(a), _pair(b))
     if _is(a, 0) or _is(b, 1):
@@ -134,6 +137,7 @@ def _negative(a: Any) -> Any:
 
 
 def conjugate(a: Any) -> Complex:
+    """a* of a complex number."""
     return Complex(a.real, _negative(a.imag))
 
 

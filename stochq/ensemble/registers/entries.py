@@ -49,10 +49,12 @@ class Complex(NamedTuple):
 
 
 def is_known(array: Any) -> bool:
+    """Whether an array holds numbers, not entries that are given later."""
     return isinstance(array, np.ndarray) and array.dtype != object
 
 
 def is_complex(dtype: DTypeLike) -> bool:
+    """Whether numbers of this type have two parts."""
     return np.issubdtype(dtype, np.complexfloating)
 
 
