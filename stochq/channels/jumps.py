@@ -81,10 +81,20 @@ class BandJumps(Jumps):
 
     def click(self, psi: jax.Array, uniforms: jax.Array) -> tuple[jax.Array, jax.Array]:
         chosen = draw_one(multiply(self.rates, populations(psi)), uniforms[0])
-        bands, total = jnp.asarray(self.bands), jnp.zeros_like(psi)
+        total = jnp.zeros_like(psi)
         for place, offset in enumerate(self.offsets):
-            total = total + jnp.take(bands[:, place].T, chosen, axis=1) * shift(psi, offset)
+            total = total + self._chosen_band(place, chosen) * shift(psi, offset)
         return normalized(total), chosen
+
+    def _chosen_band(self, place: int, chosen: jax.Array) -> jax.Array:
+        """A band of the operators that were drawn, (dim, *columns): by a product, where looking up takes ten times as
+        long on a processor."""
+        bands = jnp.asarray(self.bands)[:, place].T
+        kinds = jnp.arange(self.count, dtype=chosen.dtype).reshape(-1, *(1,) * chosen.ndim)
+        is_chosen = (chosen[None] == kinds).astype(bands.real.dtype)
+        if not jnp.iscomplexobj(bands):
+            return multiply(bands, is_chosen)
+        return jax.lax.complex(multiply(bands.real, is_chosen), multiply(bands.imag, is_chosen))
 
 
 @final
