@@ -23,11 +23,10 @@ _REMEMBERED = 256
 class Program(NamedTuple):
     """A function of one array, traced: its operations and the arrays that it holds."""
 
-    jaxpr: core.Jaxpr
-    constants: tuple[Array, ...]
+    closed: core.ClosedJaxpr
 
     def __call__(self, argument: jax.Array) -> jax.Array:
-        return core.jaxpr_as_fun(core.ClosedJaxpr(self.jaxpr, list(self.constants)))(argument)[0]
+        return core.jaxpr_as_fun(self.closed)(argument)[0]
 
 
 @jax.tree_util.register_static
@@ -60,7 +59,7 @@ class UserFunction:
         if known is not None:
             return known
         program = _trace(self.function, argument)
-        if is_concrete(program.constants):
+        if is_concrete(program.closed.consts):
             while len(self._programs) >= _REMEMBERED:
                 self._programs.pop(next(iter(self._programs)), None)
             self._programs[key] = program
@@ -79,22 +78,16 @@ class UserFunction:
 def _trace(function: Callable[[jax.Array], Array], argument: jax.Array) -> Program:
     # A function object of its own, which dies here: JAX would remember the arrays as long as it lives.
     closed = jax.make_jaxpr(lambda x: jnp.asarray(function(x)))(argument)
-    return Program(_with_copies(closed.jaxpr), tuple(_with_copies(closed.consts)))
+    return Program(_with_copies(closed))
 
 
 def _with_copies(value: Any) -> Any:
     """A traced program with copies of all arrays, so that the originals' 32- or 64-bit forms are forgotten."""
+    # From JAX 0.11 on both are one class, whose `jaxpr` is itself.
     if isinstance(value, core.ClosedJaxpr):
-        return core.ClosedJaxpr(_with_copies(value.jaxpr), _with_copies(value.consts))
+        return core.ClosedJaxpr(_operations_with_copies(value.jaxpr), _with_copies(value.consts))
     if isinstance(value, core.Jaxpr):
-        equations = [
-            equation.replace(
-                invars=_with_copies(equation.invars),
-                params={name: _with_copies(parameter) for name, parameter in equation.params.items()},
-            )
-            for equation in value.eqns
-        ]
-        return value.replace(eqns=equations, outvars=_with_copies(value.outvars))
+        return _operations_with_copies(value)
     if isinstance(value, core.Literal) and _is_array(value.val):
         copy = type(value.val)(np.array(value.val))
         return cast(Any, core.Literal)(copy, value.aval)
@@ -103,6 +96,17 @@ def _with_copies(value: Any) -> Any:
     if type(value) is tuple:
         return tuple(_with_copies(part) for part in value)
     return np.array(value) if _is_array(value) and is_concrete(value) else value
+
+
+def _operations_with_copies(program: core.Jaxpr) -> core.Jaxpr:
+    equations = [
+        equation.replace(
+            invars=_with_copies(equation.invars),
+            params={name: _with_copies(parameter) for name, parameter in equation.params.items()},
+        )
+        for equation in program.eqns
+    ]
+    return program.replace(eqns=equations, outvars=_with_copies(program.outvars))
 
 
 def _is_array(value: object) -> bool:
