@@ -17,6 +17,7 @@ from stochq.ensemble.kernel import _advance, drawing, iteration_of, run_block
 from stochq.ensemble.problem import build_problem
 from stochq.ensemble.records import recording_of
 from stochq.ensemble.registers import Interval, arithmetic, as_rows
+from stochq.ensemble.registers.entries import Node
 from stochq.ensemble.task import Task
 from stochq.schemes import frame_of
 from tests.problems import PROBLEMS, SCHEMES
@@ -264,9 +265,37 @@ def test_a_run_that_must_take_the_kernel_and_cannot(on_cuda, monkeypatch):
 
 
 def test_steps_of_many_operations_are_made_one_by_one(on_cuda, monkeypatch):
-    monkeypatch.setattr(which_loop, "MOST_OPERATIONS", 50)
-    told = which_loop.told(_build(*_small("oqt")))
-    assert "operations, of which the persistent kernel makes up to 50" in told
+    problem = _build(*_small("oqt"))
+    operations = which_loop.operations_per_step(problem)
+    monkeypatch.setattr(which_loop, "MOST_OPERATIONS", operations - 1)
+    told = which_loop.told(problem._replace(loop=problem.loop._replace(threads=None)))
+    assert f"takes {operations} operations, of which the persistent kernel makes up to {operations - 1}" in told
+    monkeypatch.setattr(which_loop, "MOST_OPERATIONS", operations)
+    assert _build(*_small("oqt")).loop.threads == which_loop.THREADS
+
+
+@pytest.mark.parametrize("name, stride", [("oqt", 1), ("suv, two levels", 2)])
+def test_far_too_many_operations_are_not_written(on_cuda, monkeypatch, name, stride):
+    """Counted are the operations that are written, as they are; a pair of steps may have twice those of one."""
+    written = []
+    init = Node.__init__
+
+    def counting(node, operation=None, operands=()):
+        written.append(operation is not None)
+        init(node, operation, operands)
+
+    monkeypatch.setattr(Node, "__init__", counting)
+    monkeypatch.setattr(which_loop, "_COUNTED", {})
+    with forced(True):
+        problem = _build(*_small(name))
+        assert drawing(problem.loop)[1] == stride
+        whole = sum(written)
+        written.clear()
+        monkeypatch.setattr(which_loop, "MOST_OPERATIONS", 50)
+        monkeypatch.setattr(which_loop, "_COUNTED", {})
+        told = which_loop.told(problem._replace(loop=problem.loop._replace(threads=None)))
+    assert "a step needs more than 100 operations, for which the persistent kernel is not made" in told
+    assert whole > 2 * sum(written) and sum(written) == 100 * stride + 1
 
 
 def test_levels_that_fill_the_registers_are_not_counted(on_cuda, monkeypatch):
@@ -285,7 +314,7 @@ def test_a_fault_of_the_rewriting_costs_speed_alone(on_cuda, monkeypatch):
 
     monkeypatch.setattr(which_loop, "_count_operations", fail)
     monkeypatch.setattr(which_loop, "_COUNTED", {})
-    assert "a step needs what was not foreseen (TypeError: made up), which the" in _run().info["loop"]
+    assert "a step needs what was not foreseen (TypeError: made up), for which the" in _run().info["loop"]
 
 
 def test_runs_without_steps_or_with_gradients_take_no_kernel(monkeypatch):

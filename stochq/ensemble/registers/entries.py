@@ -4,7 +4,10 @@ An array is known (a NumPy array of numbers), fixed (a JAX array, the same in al
 or an array of entries (a NumPy array of objects): known numbers, real numbers still to be computed, and pairs of these.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any, NamedTuple, final
 
 import jax
@@ -18,12 +21,42 @@ class Unsupported(Exception):
     """Something that cannot be done in registers, in words that complete "a step needs ..."."""
 
 
+@dataclass(slots=True)
+class _Allowance:
+    """How many operations may still be written, and what is needed where there are more."""
+
+    left: int
+    more: str
+
+    def spend(self) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise Unsupported(self.more)
+
+
+_ALLOWANCE: ContextVar[_Allowance | None] = ContextVar("operations that may still be written", default=None)
+
+
+@contextmanager
+def at_most(operations: int, more: str) -> Iterator[None]:
+    """Inside, one operation more raises `Unsupported` as it is written, with these words; those that no result needs
+    count as well."""
+    before = _ALLOWANCE.set(_Allowance(operations, more))
+    try:
+        yield
+    finally:
+        _ALLOWANCE.reset(before)
+
+
 class Node:
     """A real number, an operation on others. A leaf, which has no operation, is given where the others are computed."""
 
     __slots__ = ("operands", "operation")
 
     def __init__(self, operation: Operation | None = None, operands: tuple[Any, ...] = ()) -> None:
+        allowance = _ALLOWANCE.get()
+        if operation is not None and allowance is not None:
+            allowance.spend()
         self.operation = operation
         self.operands = operands
 
