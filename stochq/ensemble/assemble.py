@@ -138,7 +138,8 @@ def _info(totals: Totals, choice: StepPlan, grid: TimeGrid) -> dict[str, Any]:
         "seconds": totals.seconds,
         "interrupted": totals.interrupted,
         "loop": "one step after another",
-        "backend": jax.default_backend(),
-        "device": jax.devices()[0].device_kind,
+        "backend": totals.devices[0].platform,
+        "device": totals.devices[0].device_kind,
+        "devices": [str(device) for device in totals.devices],
         "jax": jax.__version__,
     }

@@ -80,10 +80,11 @@ def local_devices(count: int | None) -> list[Any]:
 
 def memory_of(device: Any) -> int | None:
     """Bytes that programs of a device, or of the one that JAX takes, may take; None where they are the host's."""
-    return ((device or _default_device()).memory_stats() or {}).get("bytes_limit")
+    return ((device or default_device()).memory_stats() or {}).get("bytes_limit")
 
 
-def _default_device() -> Any:
+def default_device() -> Any:
+    """The one on which JAX computes where none is named."""
     chosen = jax.config.jax_default_device
     return chosen if isinstance(chosen, jax.Device) else jax.local_devices(backend=chosen_platform())[0]
 

@@ -17,7 +17,7 @@ import jax
 
 from stochq.accelerators import forced, on_accelerator
 from stochq.ensemble.batch import BLOCKS_PER_CALL, Batch, Runnable
-from stochq.ensemble.devices import limits, local_devices
+from stochq.ensemble.devices import default_device, limits, local_devices
 
 
 @dataclass(frozen=True)
@@ -38,13 +38,15 @@ class Execution:
 
 
 class Totals(NamedTuple):
-    """Merged summaries, trajectories run (the next one not run), failed ones, seconds spent, interrupted or not."""
+    """Merged summaries, trajectories run (the next one not run), failed ones, seconds spent, interrupted or not, and
+    the devices that ran them."""
 
     summaries: dict[str, Any]
     done: int
     failed: int
     seconds: float
     interrupted: bool
+    devices: tuple[Any, ...]
 
 
 def usable_cores() -> int:
@@ -81,11 +83,12 @@ def in_threads(function: Callable[[Any], Any], arguments: Iterable[Any]) -> list
 
 
 class Lane(NamedTuple):
-    """A device's own program, the threads that wait for it, and how many they are."""
+    """A device's own program, the threads that wait for it, how many they are, and the device."""
 
     call: Batch
     pool: ThreadPoolExecutor
     threads: int
+    device: Any
 
 
 def precision_context(precision: str) -> AbstractContextManager[Any]:
@@ -138,7 +141,8 @@ def run(
             finally:
                 for future in pending:
                     future.cancel()
-    return Totals(merged, done, failed, time.perf_counter() - start, interrupted)  # type: ignore[arg-type]
+    seconds, devices = time.perf_counter() - start, tuple(lane.device for lane in lanes)
+    return Totals(merged, done, failed, seconds, interrupted, devices)  # type: ignore[arg-type]
 
 
 def _lanes(problem: Runnable, execution: Execution) -> list[Lane]:
@@ -151,7 +155,7 @@ def _lanes(problem: Runnable, execution: Execution) -> list[Lane]:
         with precision_context(execution.precision), forced(accelerated):
             call = Batch(problem, _capacity(problem), device)
         threads = call.at_once(most)
-        return Lane(call, thread_pool(threads, device), threads)
+        return Lane(call, thread_pool(threads, device), threads, device or default_device())
 
     if len(devices) == 1:
         # Here, where settings of JAX that hold for the calling thread are known.

@@ -10,6 +10,7 @@ import numpy as np
 
 from stochq.accelerators import on_accelerator
 from stochq.ensemble.batch import Problem
+from stochq.ensemble.devices import default_device
 from stochq.ensemble.kernel import drawing, iteration_of
 from stochq.ensemble.registers import Unsupported, at_most
 
@@ -70,7 +71,7 @@ def _asked() -> str:
 
 
 def _on_cuda() -> bool:
-    return on_accelerator() and "cuda" in jax.devices()[0].client.platform_version.lower()
+    return on_accelerator() and "cuda" in default_device().client.platform_version.lower()
 
 
 def _why_not(problem: Problem) -> str:

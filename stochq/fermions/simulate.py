@@ -19,6 +19,7 @@ from stochq.ensemble.result import EnsembleResult
 from stochq.ensemble.runner import Execution, run
 from stochq.ensemble.simulate import check_options
 from stochq.ensemble.statistics import COVARIANCE, MEAN, Covariance, Mean
+from stochq.ensemble.which_loop import check_without_kernel
 from stochq.fermions.determinants import Determinants, OneBody, WhiteIncrements
 from stochq.fermions.gas import REACH, FermionGas
 from stochq.noise import seed_words
@@ -74,6 +75,7 @@ def simulate_fermions(
     keep = check_count("keep", keep, 0, most=trajectories)
     seed = check_count("seed", seed, 0, most=2**63 - 1)
     check_options(precision, batch)
+    check_without_kernel("Slater determinants")
     grid, choice = _steps(gas, occupied, times, dt)
     problem = cast(_problem(gas, occupied, grid, _weights(gas, observables), seed, trajectories), precision)
     _check_counters(problem, grid, trajectories)

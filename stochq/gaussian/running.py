@@ -17,6 +17,7 @@ from stochq.ensemble.result import EnsembleResult
 from stochq.ensemble.runner import Execution, run
 from stochq.ensemble.simulate import check_options
 from stochq.ensemble.statistics import COVARIANCE, MEAN, Covariance, Histogram, Mean, Statistic
+from stochq.ensemble.which_loop import check_without_kernel
 from stochq.gaussian.markov import ENTROPY, Chains, PathEntropy, Start, Steps
 from stochq.gaussian.observing import Observable, coordinates
 from stochq.noise import seed_words
@@ -45,6 +46,7 @@ def run_chains(
     keep = check_count("keep", keep, 0, most=trajectories)
     seed = check_count("seed", seed, 0, most=2**63 - 1)
     check_options(precision, None)
+    check_without_kernel("trajectories in phase space")
     read = coordinates(observables, start.mean.shape[0] // 2)
     size = block_size(start.mean.shape[0], trajectories=trajectories)
     arrays = GridArrays(grid.times, grid.steps.astype(np.int32), grid.lengths)

@@ -138,6 +138,7 @@ def test_programs_of_several_devices_are_made_as_their_caller_would(monkeypatch)
     with forced(True):
         lanes = _lanes(build_problem(_task(SUV), time_grid(TIMES, 0.25)), Execution(devices=2))
     assert [vars(lane.call) for lane in lanes] == [{"device": d, "accelerated": True} for d in ("first", "second")]
+    assert [lane.device for lane in lanes] == ["first", "second"]
     assert [lane.threads for lane in lanes] == [2, 2]
 
 
@@ -219,7 +220,7 @@ def test_memory_is_that_of_the_device_that_is_chosen(monkeypatch):
         def memory_stats(self):
             return {"bytes_limit": self.limit}
 
-    monkeypatch.setattr(devices, "_default_device", lambda: Device(7))
+    monkeypatch.setattr(devices, "default_device", lambda: Device(7))
     assert devices.memory_of(None) == 7 and devices.memory_of(Device(5)) == 5
 
 
@@ -229,11 +230,11 @@ import stochq as sq
 from stochq.ensemble.batch import Batch
 from stochq.ensemble import devices
 first, second, *_ = jax.devices()
-assert devices._default_device() == first
+assert devices.default_device() == first
 with jax.default_device(second):
-    assert devices._default_device() == second and devices.local_devices(2) == [first, second]
+    assert devices.default_device() == second and devices.local_devices(2) == [first, second]
 with jax.default_device("cpu"):
-    assert devices._default_device() == first
+    assert devices.default_device() == first
 used, call = [], Batch.__call__
 def seen(self, *arguments):
     summaries, failed = call(self, *arguments)
@@ -249,10 +250,12 @@ def run(devices):
                         records=True, devices=devices)
     return found, len(set().union(*used))
 one, count = run(None)
-assert count == 1
+assert count == 1 and one.info["devices"] == [str(first)]
+with jax.default_device(second):
+    assert run(None)[0].info["devices"] == [str(second)] and used[0] == {second}
 for devices in (2, 4):
     found, count = run(devices)
-    assert count == devices
+    assert count == devices and found.info["devices"] == [str(d) for d in jax.devices()[:devices]]
     for name in ("mean", "variance", "stderr"):
         np.testing.assert_array_equal(getattr(found, name)["p"], getattr(one, name)["p"])
     np.testing.assert_array_equal(found.covariance, one.covariance)

@@ -328,6 +328,17 @@ def test_runs_without_steps_or_with_gradients_take_no_kernel(monkeypatch):
         sq.expectations(sq.models.suv(QUBIT, strength=1.0), [0.6, 0.8], [0, 0.5], dt=0.1, **run)
 
 
+def test_what_is_no_state_vector_takes_no_kernel(monkeypatch):
+    """It would say nothing of the switch otherwise."""
+    gas = sq.models.fermion_gas(sq.systems.particle(16, 8.0, 1.0), rate=0.5, length=1.0)
+    damped = sq.gaussian.Dynamics([[-0.5, 1], [-1, -0.5]], [[1, 0], [0, 1]])
+    monkeypatch.setenv(which_loop.SWITCH, "must")
+    with pytest.raises(ValueError, match="^STOCHQ_PERSISTENT: expected '1', .* with Slater determinants; got 'must'"):
+        sq.simulate_fermions(gas, gas.fermi_sea(3), [0, 1], trajectories=20, dt=0.5)
+    with pytest.raises(ValueError, match="^STOCHQ_PERSISTENT: .* with trajectories in phase space; got 'must'"):
+        sq.gaussian.langevin(damped, sq.gaussian.State([0, 0], np.eye(2)), [0, 1], trajectories=20)
+
+
 def test_without_a_card(monkeypatch):
     monkeypatch.setenv(which_loop.SWITCH, "1")
     told = which_loop.told(_build(*_small("oqt")))
