@@ -1,0 +1,118 @@
+r"""Chebyshev's expansion of exp(-iHdt) (H. Tal-Ezer and R. Kosloff, J. Chem. Phys. 81, 3967 (1984))."""
+
+from typing import final
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from stochq.arrays import Number
+from stochq.systems.hamiltonian import Propagator, State
+from stochq.systems.propagation.splitting import Splitting
+from stochq.systems.propagation.windows import Planes, planes_of
+
+# Shorter steps than this, times half the width of the spectrum, are as good as none in either precision.
+_SHORTEST = 1e-12
+# Bisections of the logarithm of the number of terms.
+_BISECTIONS, _MOST_TERMS = 40, 1e7
+
+
+@final
+class Chebyshev(Propagator):
+    r"""A polynomial in H, its terms summed from the last to the first as Clenshaw does.
+
+    $$e^{-iHdt} = e^{-iE_0dt}\Big[J_0(z) + 2\sum_{k=1}^{K}(-i)^kJ_k(z)\,T_k\big(\tfrac{H-E_0}{R}\big)\Big],
+      \quad z = R\,dt$$
+
+    with the spectrum in [E_0 - R, E_0 + R]. The Bessel functions come from Miller's recurrence in the same order, so
+    that neither the number of terms nor z has to be known when this is compiled.
+    argument: z, of either sign. terms: K. last: J_K(z).
+    """
+
+    splitting: Splitting
+    centre: jax.Array
+    radius: jax.Array
+    argument: jax.Array
+    terms: jax.Array
+    last: jax.Array
+
+    def __call__(self, t: Number, psi: State) -> State:
+        planes = planes_of(psi)
+        dtype = planes[0].dtype
+        argument, last = self.argument.astype(dtype), self.last.astype(dtype)
+        start = jax.tree.map(lambda plane: 2 * last * plane, planes), jax.tree.map(jnp.zeros_like, planes)
+
+        def add_term(index: jax.Array, carry: tuple) -> tuple:
+            order = self.terms - 1 - index
+            first, second, bessel, above = carry
+            new = self._combine(2 * bessel, planes, 2.0, first, second)
+            return new, first, _below(order, argument, bessel, above), bessel
+
+        carry = (*start, _below(self.terms, argument, last, jnp.zeros((), dtype)), last)
+        first, second, bessel, _ = lax.fori_loop(0, self.terms - 1, add_term, carry)
+        return self._with_phase(*self._combine(bessel, planes, 1.0, first, second))
+
+    def _combine(self, weight: jax.Array, psi: Planes, factor: float, first: Planes, second: Planes) -> Planes:
+        """weight ψ − factor i (H − E_0)/R b_1 + b_2."""
+        dtype = psi[0].dtype
+        centre, scale = self.centre.astype(dtype), factor / self.radius.astype(dtype)
+        real, imag = self.splitting.apply(first)
+        real, imag = scale * (real - centre * first[0]), scale * (imag - centre * first[1])
+        return weight * psi[0] + imag + second[0], weight * psi[1] - real + second[1]
+
+    def _with_phase(self, real: jax.Array, imag: jax.Array) -> State:
+        angle = (self.centre / self.radius * self.argument).astype(real.dtype)
+        return lax.complex(real, imag) * lax.complex(jnp.cos(angle), -jnp.sin(angle))
+
+
+def _below(order: jax.Array, argument: jax.Array, bessel: jax.Array, above: jax.Array) -> jax.Array:
+    """J_{k-1} from J_k and J_{k+1}, stable downwards."""
+    return 2 * order.astype(argument.dtype) / argument * bessel - above
+
+
+def chebyshev(splitting: Splitting, bounds: tuple[Number, Number], dt: Number, accuracy: Number) -> Chebyshev:
+    """exp(-i H dt) within an accuracy, for a spectrum between these bounds."""
+    low, high = (jnp.asarray(bound, jnp.zeros(()).dtype) for bound in bounds)
+    radius = jnp.maximum((high - low) / 2, jnp.finfo(low.dtype).tiny ** 0.25)
+    argument = radius * dt
+    argument = jnp.where(jnp.abs(argument) < _SHORTEST, _SHORTEST, argument)
+    terms = terms_needed(jnp.abs(argument), accuracy)
+    return Chebyshev(splitting, (high + low) / 2, radius, argument, terms, _last(argument, terms))
+
+
+def _last(argument: jax.Array, terms: jax.Array) -> jax.Array:
+    """J_K(z) by Miller's recurrence from J_{K+1} = 0 and the sum J_0 + 2 J_2 + 2 J_4 + ... = 1."""
+
+    def descend(index: jax.Array, carry: tuple) -> tuple:
+        bessel, above, total = carry
+        order = terms - index
+        total = total + jnp.where(order % 2 == 0, 2 * bessel, 0)
+        return _below(order, argument, bessel, above), bessel, total
+
+    one = jnp.ones((), argument.dtype)
+    first, _, total = lax.fori_loop(0, terms, descend, (one, 0 * one, 0 * one))
+    return 1 / (total + first)
+
+
+def terms_needed(argument: Number, accuracy: Number) -> jax.Array:
+    r"""The number K of terms that leaves out less than the accuracy.
+
+    $$|J_k(k/\cosh\alpha)| \le e^{-k(\alpha-\tanh\alpha)}$$
+
+    (Abramowitz and Stegun 9.3.7 and 9.1.62), which falls by e^{-α} from one k to the next.
+
+    >>> int(terms_needed(10.0, 1e-6))
+    25
+    """
+    z = jnp.maximum(jnp.asarray(argument), _SHORTEST)
+    wanted = -jnp.log(jnp.asarray(accuracy) / 4)
+
+    def bisect(_: Number, bounds: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        low, high = bounds
+        middle = jnp.sqrt(low * high)
+        alpha = jnp.arccosh(jnp.maximum(middle / z, 1))
+        enough = middle * (alpha - jnp.tanh(alpha)) + jnp.log1p(-jnp.exp(-alpha)) >= wanted
+        return jnp.where(enough, low, middle), jnp.where(enough, middle, high)
+
+    start = (jnp.maximum(z, 1.0), jnp.maximum(z, 1.0) * _MOST_TERMS)
+    return jnp.ceil(lax.fori_loop(0, _BISECTIONS, bisect, start)[1]).astype(jnp.int32)

@@ -1,0 +1,151 @@
+"""A Hamiltonian of Pauli strings as a sum of parts whose exponentials are known: a diagonal, and layers of windows."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import final
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from stochq.arrays import Array, Number, as_real, is_concrete
+from stochq.module import Module
+from stochq.systems.hamiltonian import Dense
+from stochq.systems.linear import column
+from stochq.systems.propagation.strings import String, apply_to_planes, is_diagonal, rotate, signs, string_matrix
+from stochq.systems.propagation.windows import Planes, apply_window, windows_of
+
+
+@final
+class Window(Module):
+    """The terms that act within a few neighbouring sites, as one matrix."""
+
+    block: Dense
+    first: int = eqx.field(static=True)
+
+    @property
+    def sites(self) -> range:
+        """The sites on which it acts."""
+        return range(self.first, self.first + self.block.dim.bit_length() - 1)
+
+    def unitary(self, dt: Number) -> jax.Array:
+        """exp(-i G dt)."""
+        return self.block.propagator(dt).unitary
+
+    def field_unitary(self, dt: Number) -> jax.Array:
+        """S exp(-i G dt) S with S = diag(1, i) at every site: real where G is a field along x."""
+        turns = quarter_turns(self.block.dim, range(len(self.sites)))
+        return (turns[:, None] * self.unitary(dt) * turns[None, :]).real
+
+
+def quarter_turns(dim: int, sites: Iterable[int]) -> np.ndarray:
+    """The diagonal (dim,) of diag(1, i) at each of these sites."""
+    states = np.arange(dim)
+    down = sum(((states >> site) & 1 for site in sites), np.zeros(dim, int))
+    return np.array([1, 1j, -1, -1j], np.complex64)[down % 4]
+
+
+@final
+class Splitting(Module):
+    """H = diagonal + layers + strings. The windows of a layer have no site in common.
+
+    diagonal: (dim,), or None. wide: the strings that fit no window, each by itself, with their coefficients.
+    strength: the largest sum of the terms' moduli at one site. is_field: whether it is a diagonal and a field along x,
+    which makes all matrices of a step real. errors: of the product formulas, as of `with_measured_errors`; None where
+    unknown.
+    """
+
+    diagonal: Array | None
+    layers: tuple[tuple[Window, ...], ...]
+    wide_coefficients: Array
+    strength: Number
+    wide: tuple[String, ...] = eqx.field(static=True)
+    sites: int = eqx.field(static=True)
+    is_field: bool = eqx.field(static=True)
+    errors: Array | None = None
+
+    @property
+    def dim(self) -> int:
+        return 2**self.sites
+
+    @property
+    def groups(self) -> int:
+        """Number of parts that do not commute."""
+        return (self.diagonal is not None) + len(self.layers) + len(self.wide)
+
+    def apply(self, planes: Planes) -> Planes:
+        """H on a state held as two real arrays."""
+        real, imag = planes
+        total = jnp.zeros_like(real), jnp.zeros_like(imag)
+        if self.diagonal is not None:
+            diagonal = column(jnp.asarray(self.diagonal, real.dtype), real)
+            total = diagonal * real, diagonal * imag
+        for window in (window for layer in self.layers for window in layer):
+            part = apply_window(window.block.elements, planes, window.first)
+            # One after another: no more than one part is held beside the sum.
+            total = jax.lax.optimization_barrier(jax.tree.map(jnp.add, total, part))
+        for string, coefficient in zip(self.wide, self.wide_coefficients, strict=True):
+            factor = jnp.asarray(coefficient, real.dtype)
+            part = apply_to_planes(string, planes)
+            total = jax.tree.map(lambda a, b, factor=factor: a + factor * b, total, part)
+        return total
+
+    def rotate_wide(self, index: int, dt: Number, planes: Planes) -> Planes:
+        """exp(-i c_k P_k dt) of the k-th wide string."""
+        angle = jnp.asarray(self.wide_coefficients[index], planes[0].dtype) * dt
+        return rotate(self.wide[index], angle, planes)
+
+
+def splitting_of(sites: int, terms: Sequence[tuple[Number, Mapping[int, str]]]) -> Splitting:
+    """The splitting of H = sum of coefficient times product of Pauli matrices, by sites {site: "X"}."""
+    strings = [tuple(sorted(letters.items())) for _, letters in terms]
+    coefficients = [as_real(coefficient) for coefficient, _ in terms]
+    diagonal = _diagonal(sites, [(c, s) for c, s in zip(coefficients, strings, strict=True) if is_diagonal(s)])
+    left = [(c, s) for c, s in zip(coefficients, strings, strict=True) if not is_diagonal(s)]
+    layers = []
+    for runs in (windows_of(sites), _shifted(sites)):
+        layer, left = _layer(runs, left)
+        layers += [layer] if layer else []
+    wide = np.array([c for c, _ in left]) if is_concrete([c for c, _ in left]) else jnp.stack([c for c, _ in left])
+    strings_left = tuple(string for _, string in left)
+    is_field = diagonal is not None and all(is_diagonal(s) or (len(s) == 1 and s[0][1] == "X") for s in strings)
+    strength = _strength(sites, coefficients, strings)
+    return Splitting(diagonal, tuple(layers), wide, strength, strings_left, sites, is_field)
+
+
+def _strength(sites: int, coefficients: list[Array], strings: list[String]) -> Number:
+    xp = np if is_concrete(coefficients) else jnp
+    total = xp.zeros(sites)
+    for coefficient, string in zip(coefficients, strings, strict=True):
+        total = total + xp.abs(coefficient) * np.isin(np.arange(sites), [site for site, _ in string])
+    return xp.max(total)
+
+
+def _shifted(sites: int) -> tuple[tuple[int, int], ...]:
+    """Windows about the edges between those of `windows_of`, half of either."""
+    runs = windows_of(sites)
+    pairs = zip(runs[:-1], runs[1:], strict=True)
+    return tuple((edge - left // 2, left // 2 + right // 2) for (_, left), (edge, right) in pairs)
+
+
+def _diagonal(sites: int, terms: list[tuple[Array, String]]) -> Array | None:
+    total: Array | None = None
+    for coefficient, string in terms:
+        part = coefficient * signs(string, sites)
+        total = part if total is None else total + part
+    return total
+
+
+def _layer(
+    runs: tuple[tuple[int, int], ...], terms: list[tuple[Array, String]]
+) -> tuple[tuple[Window, ...], list[tuple[Array, String]]]:
+    """The windows of those runs of sites that hold a term, and the terms that fit none."""
+    windows, left = [], list(terms)
+    for first, count in runs:
+        fits = [all(first <= site < first + count for site, _ in string) for _, string in left]
+        inside = [term for term, fit in zip(left, fits, strict=True) if fit]
+        left = [term for term, fit in zip(left, fits, strict=True) if not fit]
+        if inside:
+            matrix = sum(c * string_matrix(s, first, count) for c, s in inside)
+            windows.append(Window(Dense(matrix), first))
+    return tuple(windows), left
