@@ -1,12 +1,12 @@
 """Objective quantum thermalization and the equilibrium weights it relaxes to."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Any
 
 import jax
 import numpy as np
 
-from stochq.arrays import Array, ArrayLike, Number, as_real, is_concrete
+from stochq.arrays import ArrayLike, Number, as_real, is_concrete
 from stochq.channels import Separable
 from stochq.equation import Equation
 from stochq.laws import NoiseLaw
@@ -15,11 +15,12 @@ from stochq.operators import operator_list
 from stochq.systems.basis import energy_basis, energy_columns, on_energies
 from stochq.systems.checks import check_diagonal, check_hermitian, shape_of
 from stochq.systems.degenerate import sharp_eigenvectors
-from stochq.systems.equilibrium import Weights, with_eigenvectors_of
+from stochq.systems.equilibrium import Weights, Window, with_eigenvectors_of
 from stochq.systems.fourier import Spectral
 from stochq.systems.hamiltonian import Hamiltonian
 from stochq.systems.levels import as_hamiltonian
 from stochq.systems.states import check_state
+from stochq.systems.typicality.ensembles import Shape, canonical_equilibrium, microcanonical_equilibrium
 
 # Eigenstates on the rim of the window count as inside, within this fraction of the spectrum's width.
 _RIM = 1e-9
@@ -55,36 +56,34 @@ def oqt(
     return Equation(hamiltonian, (Separable(target, basis=energy_basis(hamiltonian)),), noise, hbar)
 
 
-@dataclass(frozen=True)
-class Window:
-    """How well a microcanonical window matches its state (`thermalization` eq. 4 needs equal energies)."""
-
-    states: int
-    energy: float
-    variance: float
-    state_energy: float
-    state_variance: float
-
-    def __str__(self) -> str:
-        ratio = self.variance / self.state_variance if self.state_variance else 1.0
-        return (
-            f"microcanonical window: {self.states} eigenstates; "
-            f"energy {self.energy:.6g} (state {self.state_energy:.6g}, off by {self.energy - self.state_energy:+.2g}); "
-            f"variance {self.variance:.6g} (state {self.state_variance:.6g}, ratio {ratio:.3g})"
-        )
-
-
 def microcanonical(
-    hamiltonian: Hamiltonian | ArrayLike, psi0: ArrayLike, conserved: Sequence[str | ArrayLike] = ()
-) -> Weights:
+    hamiltonian: Hamiltonian | ArrayLike,
+    psi0: ArrayLike,
+    conserved: Sequence[str | ArrayLike] = (),
+    *,
+    shape: Shape = "sharp",
+    edge: float = 0.2,
+    trace_rtol: float = 0.01,
+    seed: int = 0,
+) -> Any:
     r"""Equal weights on all eigenstates with energy in $[E-\sqrt V, E+\sqrt V]$, the state's mean and variance.
+
+    Of a Hamiltonian that is never a matrix, such as `sq.systems.spins`, χ is an `Equilibrium`: a polynomial of H of
+    the degree π(half the bandwidth)/(edge √V), whose window has smooth edges, and traces by random vectors with
+    their standard errors.
 
     Args:
         hamiltonian: a system, or its matrix (dim, dim) or energies (dim,).
         psi0: normalised ket (dim,).
         conserved: names of the system's conserved observables, or Hermitian operators (dim,) or (dim, dim) that
             commute with the Hamiltonian and with each other. Each narrows the window to eigenstates with ⟨S⟩ ± δS;
-            in degenerate levels these are the common eigenstates of all of them.
+            in degenerate levels these are the common eigenstates of all of them. Without a matrix: "total_sz",
+            "spin_flip" (the product of all σ_x), "parity" (the reflection), "momentum" of a ring, diagonals and single
+            Pauli strings.
+        shape: "sharp", or "gaussian" for the weights $e^{-(H-E)^2/2V}$.
+        edge: standard deviation of the edges of a sharp window without a spectrum, in units of √V.
+        trace_rtol: relative error of its traces, which says how many random vectors are taken.
+        seed: of the random vectors.
 
     Returns:
         χ (dim,), energies ascending. `.window` reports how far its energy and variance are from the state's: the
@@ -100,6 +99,12 @@ def microcanonical(
     ([0.0, 1.0, 0.0, 0.0], 1)
     """
     hamiltonian = as_hamiltonian(hamiltonian)
+    if shape not in ("sharp", "gaussian"):
+        raise ValueError(f"shape: expected 'sharp' or 'gaussian'; got {shape!r}.")
+    if hamiltonian.is_matrix_free:
+        return microcanonical_equilibrium(
+            hamiltonian, psi0, conserved, shape=shape, edge=edge, trace_rtol=trace_rtol, seed=seed
+        )
     psi = check_state(psi0, hamiltonian.dim)
     if not is_concrete(hamiltonian.energies):
         raise ValueError(
@@ -113,7 +118,7 @@ def microcanonical(
     population = np.abs(vectors.conj().T @ psi) ** 2
     energy = float(population @ energies)
     variance = float(population @ (energies - energy) ** 2)
-    inside = _inside(energies, energy, variance)
+    inside = np.ones(len(energies), bool) if shape == "gaussian" else _inside(energies, energy, variance)
     for name, operator in operators.items():
         inside &= _inside(values[name], *_moments(operator, psi))
     if not inside.any():
@@ -123,7 +128,10 @@ def microcanonical(
             f"psi0: expected a state whose window [E ± √V] = [{energy - spread:.6g}, {energy + spread:.6g}]"
             f" holds an eigenstate; the nearest energy is {nearest:.6g}. Give `equilibrium` yourself."
         )
-    weights = (inside / inside.sum()).view(Weights)
+    weights = inside.astype(float)
+    if shape == "gaussian":
+        weights *= np.exp(-((energies - energy) ** 2) / (2 * max(variance, np.finfo(float).tiny)))
+    weights = (weights / weights.sum()).view(Weights)
     mean = float(weights @ energies)
     spread = float(weights @ (energies - mean) ** 2)
     weights.eigenvectors = common
@@ -166,16 +174,22 @@ def _checked_operator(name: str, operator: ArrayLike, dim: int) -> np.ndarray:
     return np.asarray(operator)
 
 
-def canonical(hamiltonian: Hamiltonian | ArrayLike, beta: Number) -> Array:
+def canonical(hamiltonian: Hamiltonian | ArrayLike, beta: Number, *, trace_rtol: float = 0.01, seed: int = 0) -> Any:
     r"""Canonical weights $\chi_\mu = e^{-\beta E_\mu}/Z$ over the energy eigenstates, ascending, (dim,).
 
+    Of a Hamiltonian that is never a matrix, such as `sq.systems.spins`, χ is an `Equilibrium`, whose traces are over
+    random vectors.
+
     beta: inverse temperature, in inverse units of the Hamiltonian; negative values favour high energies.
+    trace_rtol, seed: relative error of Z by random vectors, which says how many of them are taken, and their seed.
 
     >>> import stochq as sq
     >>> canonical(sq.systems.levels([0.0, 1.0]), beta=0.0).tolist()
     [0.5, 0.5]
     """
     hamiltonian = as_hamiltonian(hamiltonian)
+    if hamiltonian.is_matrix_free:
+        return canonical_equilibrium(hamiltonian, beta, trace_rtol=trace_rtol, seed=seed)
     if is_concrete(beta) and not np.isfinite(beta):
         raise ValueError(f"beta: expected a finite inverse temperature; got {beta}.")
     exponent = -beta * as_real(hamiltonian.energies)

@@ -1,5 +1,6 @@
 """Equilibrium weights over energy eigenstates, which know the eigenstates that they are meant for."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,36 @@ from stochq.systems.hamiltonian import Hamiltonian
 
 # Largest mixture of levels in the eigenvectors of weights, times their distance, relative to the bandwidth.
 EIGENVECTOR_RTOL = 1e-6
+
+
+@dataclass(frozen=True)
+class Window:
+    """How well a microcanonical window matches its state (`thermalization` eq. 4 needs equal energies).
+
+    The standard errors are those of traces by random vectors, zero where the eigenstates are known.
+    """
+
+    states: int
+    energy: float
+    variance: float
+    state_energy: float
+    state_variance: float
+    energy_stderr: float = 0.0
+    variance_stderr: float = 0.0
+
+    def __str__(self) -> str:
+        ratio = self.variance / self.state_variance if self.state_variance else 1.0
+        return (
+            f"microcanonical window: {self.states} eigenstates; "
+            f"energy {self.energy:.6g}{_error(self.energy_stderr)} (state {self.state_energy:.6g}, "
+            f"off by {self.energy - self.state_energy:+.2g}); "
+            f"variance {self.variance:.6g}{_error(self.variance_stderr)} (state {self.state_variance:.6g}, "
+            f"ratio {ratio:.3g})"
+        )
+
+
+def _error(stderr: float) -> str:
+    return f" ± {stderr:.2g}" if stderr else ""
 
 
 class Weights(np.ndarray):

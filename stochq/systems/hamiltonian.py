@@ -77,6 +77,16 @@ class Hamiltonian(Module):
         return self.energies[-1] - self.energies[0]
 
     @property
+    def is_matrix_free(self) -> bool:
+        """Whether eigenvectors and the matrix are out of reach, so that only `apply` and propagators are used."""
+        return False
+
+    @property
+    def spectrum(self) -> tuple[Number, Number]:
+        """A lower and an upper bound on all energies."""
+        return self.energies[0], self.energies[-1]
+
+    @property
     def time_dependent(self) -> bool:
         """Whether H(t) depends on time, so that a step depends on when it is made."""
         return False

@@ -1,0 +1,169 @@
+"""Functions of a Hamiltonian applied to states, by polynomials on the band of its energies."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Num
+
+from stochq.arrays import Array, Number
+from stochq.module import Module
+from stochq.systems.hamiltonian import Hamiltonian
+from stochq.systems.linear import times_real
+
+# Bounds on the energies are widened by this fraction: outside its band a polynomial grows exponentially.
+BAND_MARGIN = 1e-3
+# Polynomials of a higher degree are refused.
+MOST_DEGREE = 2**14
+# Coefficients are padded to a multiple of this, so that neighbouring degrees share a compiled program.
+_PADDING = 64
+
+
+class Polynomial(Module):
+    r"""A real polynomial of a Hamiltonian, applied to states by Chebyshev's recurrence.
+
+    $$p(H)\psi = \sum_{k=0}^{n} c_k\,T_k(x)\psi, \qquad x = \frac{H - \text{centre}}{\text{half width}}, \qquad
+      T_{k+1} = 2x\,T_k - T_{k-1}$$
+
+    It applies H n times and holds three states (dim,) beside what H needs; all columns share the coefficients.
+
+    Args:
+        coefficients: c_k, zeros beyond the degree.
+        degree: n.
+        centre, half_width: of the band of energies.
+        error: largest deviation from the function that is meant, on the band.
+    """
+
+    coefficients: Array
+    degree: Number
+    centre: Number
+    half_width: Number
+    error: Number
+
+    def __call__(self, hamiltonian: Hamiltonian, psi: Num[Array, "dim *columns"]) -> Num[jax.Array, "dim *columns"]:
+        psi = jnp.asarray(psi)
+        real = jnp.finfo(psi.dtype).dtype
+        coefficients, centre, half_width = (
+            jnp.asarray(value, real) for value in (self.coefficients, self.centre, self.half_width)
+        )
+
+        def scaled(state: jax.Array, factor: jax.Array) -> jax.Array:
+            """Factor times (H - centre) of the state."""
+            applied = hamiltonian.apply(0.0, state).astype(state.dtype)
+            return times_real(factor, applied - times_real(centre, state))
+
+        def step(k: jax.Array, states: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
+            before, now, total = states
+            after = scaled(now, 2 / half_width) - before
+            return now, after, total + times_real(coefficients[k], after)
+
+        first = scaled(psi, 1 / half_width)
+        total = times_real(coefficients[0], psi) + times_real(coefficients[1], first)
+        return lax.fori_loop(2, self.degree + 1, step, (psi, first, total))[-1]
+
+    def of_energies(self, energies: np.ndarray) -> np.ndarray:
+        """p(E) for numbers E, in double precision."""
+        x = (np.asarray(energies) - np.asarray(self.centre)) / np.asarray(self.half_width)
+        return np.polynomial.chebyshev.chebval(x, np.asarray(self.coefficients))
+
+    @property
+    def largest(self) -> float:
+        """The largest |p| on the band, at points that no bump of p slips between."""
+        angles = np.linspace(0, np.pi, 8 * int(self.degree) + 9)
+        values = self.of_energies(np.asarray(self.centre) + np.asarray(self.half_width) * np.cos(angles))
+        return float(np.abs(values).max())
+
+    def __repr__(self) -> str:
+        low, high = self.centre - self.half_width, self.centre + self.half_width
+        return (
+            f"Polynomial(degree={int(self.degree)}, error={float(self.error):.2g}, "
+            f"energies from {float(low):.6g} to {float(high):.6g})"
+        )
+
+
+def polynomial_of(function: Callable[[np.ndarray], np.ndarray], band: tuple[float, float], error: float) -> Polynomial:
+    """The Chebyshev polynomial of the lowest degree whose truncated coefficients sum to at most `error`.
+
+    Args:
+        function: of energies (n,), smooth on the band.
+        band: lowest and highest energy.
+        error: largest deviation on the band.
+
+    Raises: ValueError if the degree would pass MOST_DEGREE.
+
+    >>> polynomial_of(np.exp, (-1.0, 1.0), 1e-6)
+    Polynomial(degree=8, error=1e-06, energies from -1.001 to 1.001)
+    """
+    centre, half_width = _widened(band)
+    points = 32
+    while points <= 2 * MOST_DEGREE:
+        angles = np.pi * (np.arange(points) + 0.5) / points
+        coefficients = _cosine_coefficients(function(centre + half_width * np.cos(angles)))
+        tail = np.cumsum(np.abs(coefficients)[::-1])[::-1]
+        degree = int(np.argmax(tail <= error)) - 1 if tail[-1] <= error else points
+        # The last quarter is zero to rounding where the points are dense enough, and aliases nothing.
+        if degree < 3 * points // 4:
+            return _padded(coefficients[: max(degree, 0) + 1], centre, half_width, error)
+        points *= 2
+    raise ValueError(
+        f"error: expected a function of the energy that a polynomial of degree {MOST_DEGREE} resolves to {error:.2g}. "
+        "Take a wider window or a smaller |beta|."
+    )
+
+
+def step_polynomial(low: float, high: float, band: tuple[float, float], edge: float) -> Polynomial:
+    r"""1 between two energies and 0 outside, with Jackson's damping: edges of the standard deviation `edge`.
+
+    $$c_k = g_k\,\frac{2}{\pi k}\,(\sin k\theta_1 - \sin k\theta_2), \qquad \cos\theta = x,$$
+
+    g_k of Weiße, Wellein, Alvermann and Fehske (Rev. Mod. Phys. 78, 275, eq. 71), whose kernel is positive: the values
+    lie between 0 and 1 and do not oscillate. The degree is π half_width / edge.
+
+    Raises: ValueError if the degree would pass MOST_DEGREE.
+    """
+    centre, half_width = _widened(band)
+    degree = int(np.ceil(np.pi * half_width / edge)) if edge > 0 else MOST_DEGREE + 1
+    if degree > MOST_DEGREE:
+        raise ValueError(
+            f"edge: expected edges that a polynomial of degree {MOST_DEGREE} resolves, of at least "
+            f"{np.pi * half_width / MOST_DEGREE:.3g} in energy; got {edge:.3g}. Take a state with a wider spread of "
+            "energies, or wider edges."
+        )
+    first, last = np.arccos(np.clip((np.array([low, high]) - centre) / half_width, -1, 1))
+    k = np.arange(1, degree + 1)
+    steps = 2 / (np.pi * k) * (np.sin(k * first) - np.sin(k * last))
+    coefficients = np.concatenate([[(first - last) / np.pi], steps]) * _jackson(degree)
+    return _padded(coefficients, centre, half_width, 0.0)
+
+
+def _widened(band: tuple[float, float]) -> tuple[float, float]:
+    low, high = (float(energy) for energy in band)
+    half_width = (high - low) / 2 * (1 + BAND_MARGIN)
+    return (low + high) / 2, half_width if half_width > 0 else 1.0
+
+
+def _cosine_coefficients(values: np.ndarray) -> np.ndarray:
+    """Chebyshev coefficients (n,) of a function from its values (n,) at the roots of T_n: a cosine transform."""
+    points = len(values)
+    transformed = np.fft.fft(np.concatenate([values, values[::-1]]))[:points]
+    coefficients = (np.exp(-0.5j * np.pi * np.arange(points) / points) * transformed).real / points
+    coefficients[0] /= 2
+    return coefficients
+
+
+def _jackson(degree: int) -> np.ndarray:
+    """Damping factors (degree + 1,)."""
+    terms = degree + 2
+    k = np.arange(degree + 1)
+    angle = np.pi / terms
+    return ((terms - k) * np.cos(k * angle) + np.sin(k * angle) / np.tan(angle)) / terms
+
+
+def _padded(coefficients: np.ndarray, centre: float, half_width: float, error: float) -> Polynomial:
+    degree = len(coefficients) - 1
+    zeros = np.zeros(-(degree + 2) % _PADDING + 1)
+    return Polynomial(
+        np.concatenate([coefficients, zeros]), np.asarray(degree), *map(np.asarray, (centre, half_width, error))
+    )
