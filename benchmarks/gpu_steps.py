@@ -83,8 +83,8 @@ def stated(name: str, method: str, trajectories: int, compared: int, steps: int)
 def states_after(problem: Problem, compared: int, capacity: int = 1) -> np.ndarray:
     """States (dim, compared) at the end of the run; NaN for those that did not stay finite."""
     call = Batch(problem, capacity)
-    blocks = range(-(-compared // problem.block))
-    parts = [jax.device_get(call(first, 1, compared))[0]["states"][0] for first in blocks]
+    starts = range(0, compared, problem.block)
+    parts = [jax.device_get(call(start, 1, compared))[0]["states"][0] for start in starts]
     states = np.concatenate(parts, axis=-1)[:, :compared]
     return np.where(np.any(states != 0, axis=0), states, np.nan)
 

@@ -47,6 +47,21 @@ def plot_command(
 
 
 @app.command()
+def merge(
+    results: Annotated[list[Path], typer.Argument(metavar="A.nc B.nc ...", help="Results of one problem.")],
+    out: Annotated[Path, typer.Option(metavar="RESULT.nc", help="Where the merged result goes.")],
+) -> None:
+    """Merge results whose trajectories have different seeds, or disjoint ranges of one.
+
+    Ranges of whole blocks give the very numbers of one run over all of them, in any order.
+    """
+    from stochq.cli.merge import merge_files
+
+    with reported():
+        merge_files(results, out)
+
+
+@app.command()
 def reproduce(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Tables and pictures go to DIR/PAPER.")],
     paper: Annotated[str | None, typer.Argument(metavar="PAPER", help="Default: every paper.")] = None,

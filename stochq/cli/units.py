@@ -99,6 +99,7 @@ def in_si(result: EnsembleResult, scales: Scales) -> EnsembleResult:
         bias={name: None if values is None else values * factors[name] for name, values in result.bias.items()},
         kept_values=values_in_si(result.kept_values, scales),
         covariance=None if result.covariance is None else result.covariance * np.outer(points, points),
+        parts=(),
         info=result.info | units | {"unit:time": "s"},
     )
 

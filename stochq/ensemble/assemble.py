@@ -10,6 +10,7 @@ from stochq.accuracy.bias import StepPlan
 from stochq.accuracy.grid import TimeGrid
 from stochq.ensemble.batch import FAILED_FRACTION, Runnable
 from stochq.ensemble.jumps.log import CLICKS
+from stochq.ensemble.means import covariance_of, means_of, shown
 from stochq.ensemble.records import RECORDS, Records
 from stochq.ensemble.result import EnsembleResult
 from stochq.ensemble.runner import Totals, precision_context
@@ -20,8 +21,6 @@ from stochq.ensemble.statistics import (
     Covariance,
     Density,
     Histogram,
-    excess_kurtosis,
-    skewness,
 )
 from stochq.functions import without_addresses
 from stochq.measurement import Record
@@ -38,45 +37,45 @@ def assemble(
     seed: int,
 ) -> EnsembleResult:
     """The result of a run. observables: names of means and of statistics, in the order in which it lists them."""
-    count = totals.done - totals.failed
     asked = {name: problem.statistics[name] for name in observables if name in problem.statistics}
     observables = [name for name in observables if name not in asked]
     _check_failures(problem, totals, choice.dt)
-    finished = {name: statistic.finish(totals.summaries[name]) for name, statistic in problem.statistics.items()}
-    names, (means, variances) = problem.names, finished[MEAN]
-    antithetic = PAIR_SPREAD in finished
-    single = variances + finished[PAIR_SPREAD] if antithetic else variances
-    errors = np.sqrt(variances / float(totals.summaries[MEAN].count))
-    mean, variance, stderr = (dict(zip(names, array.T, strict=True)) for array in (means, single, errors))
-    moments = totals.summaries[MEAN]
-    skew, kurtosis = (dict(zip(names, f(moments).T, strict=True)) for f in (skewness, excess_kurtosis))
-    rows = {row for name in observables for row in (name, *row_names(name, True)) if row in names}
-    others = {name: s for name, s in asked.items() if not isinstance(s, (Density, Histogram))}
+    names, done = list(problem.names), totals.done
+    rows = [row for name in observables for row in (name, *row_names(name, True)) if row in names]
+    density = next((name for name, s in asked.items() if isinstance(s, Density)), None)
+    others = [name for name, s in asked.items() if not isinstance(s, (Density, Histogram))]
+    indices, points = _covariance_points(problem, rows)
+    columns = [names.index(row) for row in rows]
+    parts = tuple(shown(part._replace(seed=seed), columns, indices, density, others) for part in totals.parts)
+    moments = shown(totals.parts[0]._replace(summaries=totals.summaries), columns, indices, density, others).summaries
+    finished = {
+        name: problem.statistics[name].finish(totals.summaries[name])
+        for name in (RECORDS, CLICKS, *asked)
+        if name in problem.statistics
+    }
     return EnsembleResult(
         times=grid.times,
-        mean=by_observable(mean, observables),
-        variance=by_observable(variance, observables),
-        stderr=by_observable(stderr, observables),
+        **means_of(moments, rows, observables),
         bias=by_observable({row: choice.bias.get(row) for row in rows}, observables),
-        trajectories=count,
+        trajectories=done - totals.failed,
         failed=totals.failed,
         seed=seed,
         scheme=problem.label,
         dt=float(choice.dt),
         precision=precision,
         fingerprint=fingerprint(problem, precision),
-        ranges=[(seed, 0, totals.done)],
-        **_covariance(problem, (2 if antithetic else 1) * finished[COVARIANCE], rows),
-        antithetic=antithetic,
-        density=next((finished[name] for name, s in asked.items() if isinstance(s, Density)), None),
+        ranges=[(seed, totals.first, totals.first + done)],
+        covariance=covariance_of(moments),
+        covariance_points=points,
+        antithetic=PAIR_SPREAD in problem.statistics,
+        density=None if density is None else finished[density],
         histograms={name: finished[name] for name, s in asked.items() if isinstance(s, Histogram)},
-        clicks={name: each.part(0, totals.done) for name, each in finished.get(CLICKS, {}).items()},
-        records=_record(problem, finished.get(RECORDS), totals.done),
+        clicks={name: each.part(0, done) for name, each in finished.get(CLICKS, {}).items()},
+        records=_record(problem, finished.get(RECORDS), done),
         statistics={name: finished[name] for name in others},
-        summaries={name: (s, totals.summaries[name]) for name, s in others.items()},
-        kurtosis=by_observable(kurtosis, observables),
-        skewness=by_observable(skew, observables),
-        info=_info(totals, choice, grid) | {name: float(mean[name].max()) for name in names if name not in rows},
+        summaries={name: (asked[name], totals.summaries[name]) for name in others},
+        parts=parts,
+        info=_info(totals, choice, grid) | _monitored(problem, totals, rows),
     )
 
 
@@ -97,15 +96,19 @@ def _check_failures(problem: Runnable, totals: Totals, dt: float) -> None:
         )
 
 
-def _covariance(problem: Runnable, covariance: np.ndarray, rows: set[str]) -> dict[str, Any]:
+def _covariance_points(problem: Runnable, rows: list[str]) -> tuple[list[int], list[tuple[str, int]]]:
+    """Which points of the covariance are of these rows, and what they are."""
     statistic = problem.statistics[COVARIANCE]
     assert isinstance(statistic, Covariance)
     points = [(problem.names[observable], int(time)) for observable, time in statistic.points]
     chosen = [index for index, (name, _) in enumerate(points) if name in rows]
-    return {
-        "covariance": covariance[np.ix_(chosen, chosen)],
-        "covariance_points": [points[index] for index in chosen],
-    }
+    return chosen, [points[index] for index in chosen]
+
+
+def _monitored(problem: Runnable, totals: Totals, rows: list[str]) -> dict[str, float]:
+    """The largest means of what a run watches beside the observables."""
+    mean = totals.summaries[MEAN].mean
+    return {name: float(mean[:, i].max()) for i, name in enumerate(problem.names) if name not in rows}
 
 
 def fingerprint(problem: Runnable, precision: str) -> dict[str, str]:

@@ -83,7 +83,8 @@ class Problem(NamedTuple):
         return self._replace(loop=self.loop._replace(block=block // 2 if self.loop.antithetic else block))
 
     def anywhere(self) -> "Problem":
-        return self._replace(loop=self.loop._replace(block=1, threads=None))
+        # Of room for clicks there is as much as the run needs.
+        return self._replace(loop=self.loop._replace(block=1, threads=None, clicks=min(self.loop.clicks, 1)))
 
     @property
     def state_shape(self) -> tuple[int, ...]:
@@ -175,12 +176,12 @@ class Batch:
         """How many calls are made beside each other, up to so many."""
         return calls_at_once(self._run, self._device, most)
 
-    def __call__(self, first_block: int, blocks: int, stop: int) -> tuple[Any, jax.Array]:
-        """Summaries of blocks first_block .. first_block+blocks-1, stacked on a leading axis of length `capacity`.
+    def __call__(self, start: int, blocks: int, stop: int) -> tuple[Any, jax.Array]:
+        """Summaries of so many blocks from trajectory `start` on, stacked on a leading axis of length `capacity`.
 
         Trajectories from `stop` on are computed but do not count; non-finite ones are counted as failed.
         """
-        return self._run(*_arguments(first_block, blocks, stop))
+        return self._run(*_arguments(start, blocks, stop))
 
 
 def device_call(problem: Runnable, capacity: int) -> tuple[Callable[..., Any], tuple[Any, ...]]:
@@ -189,23 +190,23 @@ def device_call(problem: Runnable, capacity: int) -> tuple[Callable[..., Any], t
     return run, (numbers, *_arguments(0, 0, 0))
 
 
-def _arguments(first_block: int, blocks: int, stop: int) -> tuple[np.uint32, np.int32, np.uint32]:
-    return np.uint32(first_block), np.int32(blocks), np.uint32(stop)
+def _arguments(start: int, blocks: int, stop: int) -> tuple[np.uint32, np.int32, np.uint32]:
+    return np.uint32(start), np.int32(blocks), np.uint32(stop)
 
 
-def _run(problem: tuple[Runnable, int], first_block: Any, blocks: Any, stop: Any) -> tuple[Any, jax.Array]:
+def _run(problem: tuple[Runnable, int], start: Any, blocks: Any, stop: Any) -> tuple[Any, jax.Array]:
     runnable, capacity = problem
-    return run_batch(runnable, first_block, blocks, stop, capacity)
+    return run_batch(runnable, start, blocks, stop, capacity)
 
 
-def run_batch(problem: Runnable, first_block: Any, blocks: Any, stop: Any, capacity: int) -> tuple[Any, jax.Array]:
+def run_batch(problem: Runnable, start: Any, blocks: Any, stop: Any, capacity: int) -> tuple[Any, jax.Array]:
     """See `Batch`."""
     size = problem.block
     states = any(statistic.needs in ("states", "runs") for statistic in problem.statistics.values())
 
     @partial(jax.jit, inline=True)  # traced once for its shapes and for the loop
     def summarize(block: jax.Array) -> tuple[Any, jax.Array]:
-        first = (first_block + block) * np.uint32(size)
+        first = start + block * np.uint32(size)
         data = problem.data(first, states)
         samples = data["values"].shape[-1]
         each = size // samples
@@ -230,7 +231,8 @@ def run_batch(problem: Runnable, first_block: Any, blocks: Any, stop: Any, capac
 
 
 @compiled
-def run_states(problem: Runnable, first_block: Any) -> tuple[jax.Array, jax.Array]:
-    """Whole states of one block, (time, size, block), and observable values on them, (time, observables, block)."""
-    data = problem.data(first_block * np.uint32(problem.block), True)
+def run_states(problem: Runnable, start: Any) -> tuple[jax.Array, jax.Array]:
+    """Whole states of one block from trajectory `start` on, (time, size, block), and observable values on them, (time,
+    observables, block)."""
+    data = problem.data(start, True)
     return data["states"], data.get("kept values", data["values"])

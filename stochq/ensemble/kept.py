@@ -18,16 +18,18 @@ from stochq.real_parts import by_observable
 BEYOND_RECORDS = "states of one who loses nothing: they know more than the detectors' records tell"
 
 
-def kept_states(problem: Runnable, keep: int, precision: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """The states of trajectories 0 .. keep-1 at the saved times, (trajectory, time, dim), and the values
+def kept_states(
+    problem: Runnable, keep: int, precision: str, first: int = 0
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """The states of trajectories first .. first+keep-1 at the saved times, (trajectory, time, dim), and the values
     (trajectory, time) of observables on them, by row."""
     states, values = [], []
     if on_accelerator():
         # Whole states of as many trajectories as a run's blocks have would fill its memory.
         problem = problem.with_block(min(problem.block, block_size(problem.size, trajectories=keep)))
     with precision_context(precision):
-        for block in range(-(-keep // problem.block)):
-            parts = run_states(problem, np.uint32(block))
+        for start in range(first, first + keep, problem.block):
+            parts = run_states(problem, np.uint32(start))
             for found, part in zip((states, values), parts, strict=True):
                 found.append(np.moveaxis(np.asarray(part), -1, 0))
     rows = np.concatenate(values)[:keep]
@@ -50,7 +52,7 @@ def with_kept(
     lossy = equation is not None and any(detector.lost() for detector in equation.detectors)
     told = GIVEN_RECORDS if conditional else BEYOND_RECORDS
     info = result.info | ({"kept": told} if lossy or conditional else {})
-    states, values = kept_states(problem, keep, precision)
+    states, values = kept_states(problem, keep, precision, result.ranges[0][1])
     if phases is not None and not conditional:
         states = (states * np.asarray(phases)[:, None]).astype(states.dtype)
     return replace(result, info=info, kept=states, kept_values=by_observable(values, result.mean))

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from stochq.ensemble.means import DENSITY, MERGES, covariance_of, density_of, means_of
 from stochq.ensemble.statistics import Moments, Statistic, excess_kurtosis, merged_moments, skewness
+from stochq.ensemble.tree import joined, total
 from stochq.measurement import Clicks, Record
 from stochq.real_parts import by_observable, in_rows
 
@@ -34,30 +36,67 @@ _OF_ONE_RUN = ("tolerance", "reached", "decided_by")
 def merged(a: "EnsembleResult", b: "EnsembleResult") -> "EnsembleResult":
     """Both ensembles as one; ValueError where they are of different problems or share trajectories."""
     _check_mergeable(a, b)
-    total = a.trajectories + b.trajectories
     ranges = sorted(a.ranges + b.ranges)
     rows = np.concatenate([_rows_among(a, ranges), _rows_among(b, ranges)])
     order = np.argsort(rows)
-    summaries = _merged_summaries(a, b)
+    statistics = _common_statistics(a, b)
+    fields = (_of_parts if a.parts and b.parts else _pooled)(a, b, statistics)
     return replace(
         a,
-        **_merged_means(a, b),
-        **_merged_shapes(a, b),
-        trajectories=total,
+        **fields,
+        trajectories=a.trajectories + b.trajectories,
         failed=a.failed + b.failed,
-        ranges=ranges,
-        covariance=_pool_covariance(a, b),
-        statistics={name: statistic.finish(summary) for name, (statistic, summary) in summaries.items()},
-        summaries=summaries,
+        ranges=_without_seams(ranges),
+        statistics={name: statistic.finish(summary) for name, (statistic, summary) in fields["summaries"].items()},
         kept=_kept_of_both(a, b, a.kept, b.kept, order),
         kept_values=_kept_values_of_both(a, b, order),
         kept_rows=rows[order],
         records=_merged_records(a, b),
         clicks=_merged_clicks(a, b),
-        density=_weighted(a, b, a.density, b.density),
         histograms={name: (edges, counts + b.histograms[name][1]) for name, (edges, counts) in a.histograms.items()},
         info=_merged_info(a.info, b.info),
     )
+
+
+def _of_parts(a: "EnsembleResult", b: "EnsembleResult", statistics: Mapping[str, Statistic]) -> dict[str, Any]:
+    """What is made of summaries, to the last bit as in one run where both consist of whole blocks."""
+    there = set(a.parts[0].summaries) & set(b.parts[0].summaries)
+    known = MERGES | {name: statistic.merge for name, statistic in statistics.items()}
+    merges = {name: merge for name, merge in known.items() if name in there}
+    parts = joined((*a.parts, *b.parts), merges)
+    summaries = total(parts, merges)
+    return {
+        **means_of(summaries, in_rows(a.mean), a.mean),
+        "covariance": covariance_of(summaries) if a.covariance_points == b.covariance_points else None,
+        "density": density_of(summaries) if DENSITY in summaries else None,
+        "summaries": {name: (statistic, summaries[name]) for name, statistic in statistics.items()},
+        "parts": parts,
+    }
+
+
+def _pooled(a: "EnsembleResult", b: "EnsembleResult", statistics: Mapping[str, Statistic]) -> dict[str, Any]:
+    """The same to rounding, of results that do not tell what they are made of."""
+    return {
+        **_merged_means(a, b),
+        **_merged_shapes(a, b),
+        "covariance": _pool_covariance(a, b),
+        "density": _weighted(a, b, a.density, b.density),
+        "summaries": {
+            name: (statistic, statistic.merge(a.summaries[name][1], b.summaries[name][1]))
+            for name, statistic in statistics.items()
+        },
+        "parts": (),
+    }
+
+
+def _without_seams(ranges: Sequence[Range]) -> list[Range]:
+    """Ranges in their order, those that follow each other as one."""
+    done: list[Range] = []
+    for seed, start, stop in ranges:
+        if done and done[-1][0] == seed and done[-1][2] == start:
+            start = done.pop()[1]
+        done.append((seed, start, stop))
+    return done
 
 
 def _different_parts(a: Mapping[str, str], b: Mapping[str, str]) -> str:
@@ -78,7 +117,8 @@ def _check_mergeable(a: "EnsembleResult", b: "EnsembleResult") -> None:
             if seed == other_seed and max(start, other_start) < min(stop, other_stop):
                 raise ValueError(
                     f"merge: trajectories {max(start, other_start)} to {min(stop, other_stop) - 1} of seed {seed} are "
-                    "in both runs; counting them twice would understate the error. Run with another seed."
+                    "in both runs; counting them twice would understate the error. Run with another seed, or with "
+                    f"first={max(stop, other_stop)}."
                 )
 
 
@@ -115,7 +155,7 @@ def _moments(run: "EnsembleResult", row: str) -> Moments:
     return Moments(count, run.mean[row], squares, cubes, (run.kurtosis[row] + 3) * squares**2 / count)
 
 
-def _merged_summaries(a: "EnsembleResult", b: "EnsembleResult") -> dict[str, tuple[Statistic, Any]]:
+def _common_statistics(a: "EnsembleResult", b: "EnsembleResult") -> dict[str, Statistic]:
     for name in {**a.statistics, **b.statistics}:
         if name not in a.summaries or name not in b.summaries:
             raise ValueError(
@@ -123,11 +163,7 @@ def _merged_summaries(a: "EnsembleResult", b: "EnsembleResult") -> dict[str, tup
                 "got one without it or that was loaded. Merge before saving, or drop the statistics of both: "
                 "dataclasses.replace(result, statistics={}, summaries={})."
             )
-    return {
-        name: (statistic, statistic.merge(total, b.summaries[name][1]))
-        for name, (statistic, total) in a.summaries.items()
-        if name in a.statistics
-    }
+    return {name: statistic for name, (statistic, _) in a.summaries.items() if name in a.statistics}
 
 
 def _merged_info(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, Any]:

@@ -143,9 +143,7 @@ class Records(Statistic):
         return [np.moveaxis(np.asarray(summary), -1, 0)]
 
     def merge(self, total: list[np.ndarray], summary: list[np.ndarray]) -> list[np.ndarray]:
-        # In place: as many lists as blocks would take time that grows with their square.
-        total.extend(summary)
-        return total
+        return total + summary
 
     def finish(self, total: list[np.ndarray]) -> np.ndarray:
         """What the detectors wrote down, (trajectory, interval, column)."""

@@ -8,6 +8,7 @@ import numpy as np
 
 from stochq.ensemble.merging import merged
 from stochq.ensemble.statistics import Statistic
+from stochq.ensemble.tree import Parts
 from stochq.measurement import Clicks, ClicksByName, Record
 from stochq.real_parts import in_rows, row_names
 
@@ -35,7 +36,8 @@ class EnsembleResult:
     skewness, kurtosis {name: (T,)}: of the independent values that the means are made of, kurtosis in excess of a
     Gaussian's, which is zero; a standard error from N values is known to about √((kurtosis + 2)/4N) of itself;
     statistics {name: result} of others that were asked for, summaries {name: (statistic, summary)} what they are made
-    of, by which they merge (files do not hold them);
+    of, by which they merge (files do not hold them); parts: summaries of ranges of trajectories, from which merged
+    means are made to the last bit like those of one run;
     covariance (P, P): of single-trajectory values at covariance_points [(name, time index), ...], where the parts of a
     complex observable "a" are called "Re a" and "Im a"; ranges: the
     (seed, start, stop) of trajectories inside; fingerprint {part of the problem: hash}, equal in runs that may be
@@ -71,6 +73,7 @@ class EnsembleResult:
     histograms: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
     statistics: dict[str, Any] = field(default_factory=dict)
     summaries: dict[str, tuple[Statistic, Any]] = field(default_factory=dict, repr=False)
+    parts: Parts = field(default=(), repr=False)
     skewness: dict[str, np.ndarray] = field(default_factory=dict)
     kurtosis: dict[str, np.ndarray] = field(default_factory=dict)
     info: dict[str, Any] = field(default_factory=dict)
@@ -153,7 +156,9 @@ class EnsembleResult:
     def merge(self, other: "EnsembleResult") -> "EnsembleResult":
         """Both ensembles as one; the same equation, times and step, and no trajectory in both.
 
-        Records, clicks and kept states come in the order of `ranges`.
+        Records, clicks and kept states come in the order of `ranges`. Runs of ranges of one seed that begin and end at
+        multiples of a block (1024 trajectories suit all) give the very numbers of one run over them all, in any order
+        of merging; others to rounding, as do results in the units of a configuration with [units].
 
         Its info is what both have in common and their seconds together. It counts as a run that came to its end.
 

@@ -18,6 +18,7 @@ import jax
 from stochq.accelerators import forced, on_accelerator
 from stochq.ensemble.batch import BLOCKS_PER_CALL, Batch, Runnable
 from stochq.ensemble.devices import default_device, limits, local_devices
+from stochq.ensemble.tree import Part, Parts, added, total
 
 
 @dataclass(frozen=True)
@@ -29,24 +30,39 @@ class Execution:
         batch: trajectories per device call; None takes what a core's cache and the progress bar ask for.
         progress: whether a bar is shown; None shows one on a terminal.
         devices: over how many the calls are spread; None takes JAX's default.
+        first: the trajectory with which the run begins.
     """
 
     precision: str = "single"
     batch: int | None = None
     progress: bool | None = None
     devices: int | None = None
+    first: int = 0
 
 
 class Totals(NamedTuple):
-    """Merged summaries, trajectories run (the next one not run), failed ones, seconds spent, interrupted or not, and
+    """Merged summaries, what they were merged from (of seed 0, whatever it is), seconds spent, interrupted or not, and
     the devices that ran them."""
 
     summaries: dict[str, Any]
-    done: int
-    failed: int
+    parts: Parts
     seconds: float
     interrupted: bool
     devices: tuple[Any, ...]
+
+    @property
+    def first(self) -> int:
+        """The trajectory with which the run began."""
+        return self.parts[0].start
+
+    @property
+    def done(self) -> int:
+        """How many trajectories were run."""
+        return self.parts[-1].stop - self.first
+
+    @property
+    def failed(self) -> int:
+        return sum(part.failed for part in self.parts)
 
 
 def usable_cores() -> int:
@@ -107,11 +123,12 @@ def run(
     execution: Execution,
     extend: Extend | None = None,
 ) -> Totals:
-    """Run trajectories 0 .. trajectories-1 and merge their summaries block by block, in order.
+    """Run trajectories first .. first+trajectories-1 and merge their summaries block by block, in order.
 
     extend: asked when these are done; a larger number is run as well, and it is asked again.
     """
-    merged, done, failed, interrupted, wanted = None, 0, 0, False, trajectories
+    parts: Parts = ()
+    done, interrupted, wanted, first = 0, False, trajectories, execution.first
     # A method taken from an equinox module costs more than the merge itself.
     merges = {name: statistic.merge for name, statistic in problem.statistics.items()}
     start = time.perf_counter()
@@ -119,7 +136,7 @@ def run(
         lanes = _lanes(problem, execution)
         in_flight, turns = sum(lane.threads for lane in lanes), cycle(lanes)
         while done < wanted:
-            calls, call = _calls(problem, in_flight, done, wanted, steps, execution)
+            calls, call = _calls(problem, in_flight, first + done, first + wanted, steps, execution)
             pending: deque[Future] = deque()
             try:
                 while calls or pending:
@@ -127,13 +144,14 @@ def run(
                         lane = next(turns)
                         pending.append(lane.pool.submit(call, lane.call, calls.popleft()))
                     for summary, lost in pending.popleft().result():
-                        merged = summary if merged is None else _merge(merges, merged, summary)
-                        failed, done = failed + lost, min(done + problem.block, wanted)
+                        stop = min(first + done + problem.block, first + wanted)
+                        parts = added(parts, Part(0, first + done, stop, problem.block, lost, summary), merges)
+                        done = stop - first
                     advance(done, wanted)
-                if extend is not None and merged is not None:
-                    wanted = max(done, extend(merged, done))
+                if extend is not None:
+                    wanted = max(done, extend(total(parts, merges), done))
             except KeyboardInterrupt:
-                if merged is None:
+                if not parts:
                     raise
                 interrupted = True
                 warnings.warn(f"interrupted: the result holds {done} of {wanted} trajectories.", stacklevel=3)
@@ -142,7 +160,7 @@ def run(
                 for future in pending:
                     future.cancel()
     seconds, devices = time.perf_counter() - start, tuple(lane.device for lane in lanes)
-    return Totals(merged, done, failed, seconds, interrupted, devices)  # type: ignore[arg-type]
+    return Totals(total(parts, merges), parts, seconds, interrupted, devices)
 
 
 def _lanes(problem: Runnable, execution: Execution) -> list[Lane]:
@@ -165,34 +183,31 @@ def _lanes(problem: Runnable, execution: Execution) -> list[Lane]:
 
 
 def _calls(
-    problem: Runnable, in_flight: int, done: int, wanted: int, steps: int, execution: Execution
+    problem: Runnable, in_flight: int, start: int, stop: int, steps: int, execution: Execution
 ) -> tuple[deque[int], Callable[[Batch, int], list[tuple[Any, int]]]]:
-    """First blocks of the device calls that take the run from `done`, a whole number of blocks, to `wanted`."""
-    first_block, last_block = done // problem.block, -(-wanted // problem.block)
-    per_call = _blocks_per_call(problem, last_block - first_block, steps, execution.batch, in_flight)
+    """First trajectories of the device calls that take the run from `start` to `stop`."""
+    block = problem.block
+    all_blocks = -(-(stop - start) // block)
+    per_call = _blocks_per_call(problem, all_blocks, steps, execution.batch, in_flight)
 
     arrivals = {name: statistic.on_host for name, statistic in problem.statistics.items()}
 
     def call(device_call: Batch, first: int) -> list[tuple[Any, int]]:
-        blocks = min(per_call, last_block - first)
+        blocks = min(per_call, -(-(stop - first) // block))
         with precision_context(execution.precision):
-            summaries, failed = jax.device_get(device_call(first, blocks, wanted))
+            summaries, failed = jax.device_get(device_call(first, blocks, stop))
         rows = [jax.tree.map(lambda leaf, b=b: leaf[b], summaries) for b in range(blocks)]
         return [
             ({name: arrive(row[name]) for name, arrive in arrivals.items()}, int(failed[b]))
             for b, row in enumerate(rows)
         ]
 
-    return deque(range(first_block, last_block, per_call)), call
+    return deque(range(start, stop, per_call * block)), call
 
 
 def _capacity(problem: Runnable) -> int:
     """Blocks whose summaries a device call can hold."""
     return 1 if any(statistic.large for statistic in problem.statistics.values()) else BLOCKS_PER_CALL
-
-
-def _merge(merges: dict[str, Callable[[Any, Any], Any]], merged: dict, summary: dict) -> dict:
-    return {name: merge(merged[name], summary[name]) for name, merge in merges.items()}
 
 
 def _blocks_per_call(problem: Runnable, all_blocks: int, steps: int, batch: int | None, in_flight: int) -> int:

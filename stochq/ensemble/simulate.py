@@ -57,6 +57,7 @@ def simulate(
     observables: Mapping[str, Observable | Statistic],
     trajectories: int,
     seed: int = 0,
+    first: int = 0,
     scheme: Scheme | None = None,
     dt: float | None = None,
     tolerance: float | None = None,
@@ -89,6 +90,9 @@ def simulate(
             functions with complex values.
         trajectories: how many; with a tolerance, at most.
         seed: of the random numbers.
+        first: the trajectory of the seed with which the run begins. Runs of one seed, one dt and disjoint ranges of
+            trajectories merge to the result of one run: to the last bit where all ranges begin and end at multiples of
+            1024 (of `result.parts[0].block`), to rounding elsewhere.
         scheme: None: the best that applies; means to a tolerance may take discrete increments.
         dt: the step. None: the longest whose estimated bias stays below a tenth of the standard error. Jumps alone have
             none, unless the equation depends on time.
@@ -143,6 +147,7 @@ def simulate(
     seed = check_count("seed", seed, 0, most=2**63 - 1)
     check_options(precision, batch)
     devices = check_devices(devices)
+    first = check_count("first", first, 0, most=2**32 - 1)
     conditional = check_flag("conditional", conditional)
     shape = (equation.dim,) * (2 if conditional else 1)
     asked, plain, statistics = _split_observables(observables, shape)
@@ -164,6 +169,7 @@ def simulate(
     if tolerance is not None:
         tolerance = check_tolerance(tolerance, trajectories, scheme, observables, statistics)
     pairs = _pairs(antithetic, trajectories, single, statistics, tolerance, dt)
+    _check_first(first, pairs)
     monitors = grid_monitors(equation)
     recording = recording_of(equation, scheme, times, records, interval)
     if conditional:
@@ -172,7 +178,7 @@ def simulate(
         equation, frame_of(equation), psi, times, plain, scheme, precision, seed, statistics, monitors, recording,
         conditional,
     )  # fmt: skip
-    execution, plan, told = Execution(precision, batch, progress, devices), None, {}
+    execution, plan, told = Execution(precision, batch, progress, devices, first), None, {}
     if is_left_open(equation):
         task, plan, told = choose_law(task, Question(trajectories, tolerance, dt, pairs, wanted, averages), execution)
     if has_exact_jumps(task.equation) and not in_steps:
@@ -203,7 +209,7 @@ def _simulate_steps(
     target = None if tolerance is None else target_of(task, plan, tolerance, grid.total_steps)
 
     def run_all(clicks: int) -> tuple[Problem, Totals]:
-        build = partial(_checked_problem, task, grid, trajectories, clicks)
+        build = partial(_checked_problem, task, grid, trajectories, execution.first, clicks)
         if target is not None:
             return run_to(target, build, pairs, trajectories, execution)
         problem = build(bool(pairs))
@@ -240,9 +246,11 @@ def _mean_loss(loss: np.ndarray) -> float:
     return float(np.mean(loss if loss.ndim == 1 else np.diagonal(loss).real))
 
 
-def _checked_problem(task: Task, grid: TimeGrid, trajectories: int, clicks: int, antithetic: bool) -> Problem:
+def _checked_problem(
+    task: Task, grid: TimeGrid, trajectories: int, first: int, clicks: int, antithetic: bool
+) -> Problem:
     problem = build_problem(task, grid, antithetic, clicks, trajectories)
-    check_counters(problem, grid, trajectories)
+    check_counters(problem, grid, first + trajectories)
     check_loop(problem)
     return problem
 
@@ -292,6 +300,14 @@ def _pairs(
     if trajectories % 2:
         raise ValueError(f"trajectories: expected an even number with antithetic=True; got {trajectories}.")
     return True
+
+
+def _check_first(first: int, pairs: bool | None) -> None:
+    if first % 2 and pairs is not False:
+        raise ValueError(
+            f"first: expected an even number where trajectories may come in antithetic pairs; got {first}. Give an "
+            "even one, or antithetic=False."
+        )
 
 
 def check_options(precision: str, batch: int | None) -> None:

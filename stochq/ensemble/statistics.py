@@ -63,7 +63,10 @@ class Statistic(Module):
         return to_host(summary)
 
     def merge(self, total: Any, summary: Any) -> Any:
-        """The summary of both parts, NumPy arrays in double precision; their sum unless said otherwise."""
+        """The summary of both parts, NumPy arrays in double precision; their sum unless said otherwise.
+
+        It is a new one: both parts stay as they are.
+        """
         return jax.tree.map(np.add, total, summary)
 
     def finish(self, total: Any) -> Any:
@@ -147,6 +150,18 @@ def merged_moments(a: Moments, b: Moments) -> Moments:
     return Moments(count, a.mean + shift * share, squares, cubes, fourths)
 
 
+def merged_covariances(a: Moments, b: Moments) -> Moments:
+    """Means (P,) and products of deviations (P, P) of two samples together."""
+    count = a.count + b.count
+    shift, share = b.mean - a.mean, b.count / max(count, 1.0)
+    return Moments(count, a.mean + shift * share, a.squares + b.squares + np.outer(shift, shift) * a.count * share)
+
+
+def merged_sums(a: tuple[Any, Any], b: tuple[Any, Any]) -> tuple[Any, Any]:
+    """Counts and sums of two samples together."""
+    return a[0] + b[0], a[1] + b[1]
+
+
 def excess_kurtosis(moments: Moments) -> np.ndarray:
     """Σd⁴ N/(Σd²)² − 3, zero for a Gaussian; 0 where nothing fluctuates."""
     squares = np.asarray(moments.squares)
@@ -171,7 +186,7 @@ class PairSpread(Statistic):
         return jnp.sum(weights), jnp.sum(data * data * weights[None, None], axis=-1)
 
     def merge(self, total: Any, summary: Any) -> Any:
-        return total[0] + summary[0], total[1] + summary[1]
+        return merged_sums(total, summary)
 
     def finish(self, total: Any) -> np.ndarray:
         """E[(a − b)²]/4 over pairs (a, b), whose E[a − b] vanishes: (time, observables)."""
@@ -203,11 +218,7 @@ class Covariance(Statistic):
         return Moments(seen.count, seen.mean, seen.squares * np.outer(seen.scale, seen.scale))
 
     def merge(self, total: Moments, summary: Moments) -> Moments:
-        count = total.count + summary.count
-        shift = summary.mean - total.mean
-        share = summary.count / max(count, 1.0)
-        squares = total.squares + summary.squares + np.outer(shift, shift) * total.count * share
-        return Moments(count, total.mean + shift * share, squares)
+        return merged_covariances(total, summary)
 
     def finish(self, total: Moments) -> np.ndarray:
         """The unbiased covariance (P, P)."""
@@ -243,7 +254,7 @@ class Density(Statistic):
         return jnp.sum(weights), total
 
     def merge(self, total: Any, summary: Any) -> Any:
-        return total[0] + summary[0], total[1] + summary[1]
+        return merged_sums(total, summary)
 
     def finish(self, total: Any) -> np.ndarray:
         return total[1] / max(float(total[0]), 1.0)

@@ -7,6 +7,7 @@ import numpy as np
 
 from stochq.ensemble.result import EnsembleResult
 from stochq.io.layout import FORMAT, RECORD_FORMAT, SHAPES, STATISTICS, VERSION, Curves
+from stochq.io.parts import parts_of
 from stochq.measurement import Clicks, Record
 from stochq.real_parts import by_observable, row_names
 
@@ -45,6 +46,7 @@ def from_dataset(dataset: "xr.Dataset") -> EnsembleResult:
         records=_read_records(dataset),
         clicks=_read_clicks(dataset),
         kept_values=_read_values(dataset, "values", names, observables),
+        parts=parts_of(dataset),
         kept_rows=dataset["kept_rows"].values if "kept_rows" in dataset else np.zeros(0, int),
         **header,
     )

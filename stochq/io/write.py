@@ -8,6 +8,7 @@ import numpy as np
 from stochq.arrays import ArrayLike
 from stochq.ensemble.result import EnsembleResult
 from stochq.io.layout import FORMAT, RECORD_FORMAT, SHAPES, STATISTICS, VERSION, Curves
+from stochq.io.parts import RANGES, part_ranges, part_variables
 from stochq.measurement import Record
 from stochq.real_parts import in_rows
 
@@ -25,7 +26,7 @@ def to_dataset(result: EnsembleResult, curves: Curves | None = None) -> "xr.Data
     names = list(in_rows(result.mean))
     variables = _statistics(result, names) | _states(result) | _covariance(result) | _histograms(result)
     variables |= _user_statistics(result) | _records(result) | _clicks(result) | _kept_values(result, names)
-    variables |= _curves(curves, names)
+    variables |= _curves(curves, names) | part_variables(result.parts)
     coordinates = {"observable": np.asarray(names, dtype=object), "time": np.asarray(result.times)}
     return xr.Dataset(variables, coordinates, _attributes(result))
 
@@ -139,7 +140,12 @@ def _attributes(result: EnsembleResult) -> Variables:
         "antithetic": bool(result.antithetic),
         "observables": list(result.mean),
     }
-    return {"format": FORMAT, "format_version": VERSION, "header": json.dumps(header, default=_plain)}
+    return {
+        "format": FORMAT,
+        "format_version": VERSION,
+        "header": json.dumps(header, default=_plain),
+        RANGES: part_ranges(result.parts),
+    }
 
 
 def _plain(value: object) -> object:

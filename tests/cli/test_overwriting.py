@@ -51,15 +51,15 @@ def test_exclude_replaces_its_own_tables_only(tmp_path):
 @pytest.fixture
 def interrupt(monkeypatch):
     """To be called: Ctrl-C after the third block of trajectories from then on."""
-    merge, calls = runner._merge, []
+    add, calls = runner.added, []
 
     def third_interrupts(*arguments):
         calls.append(1)
-        if len(calls) == 3:
+        if len(calls) == 4:
             raise KeyboardInterrupt
-        return merge(*arguments)
+        return add(*arguments)
 
-    return lambda: monkeypatch.setattr(runner, "_merge", third_interrupts)
+    return lambda: monkeypatch.setattr(runner, "added", third_interrupts)
 
 
 @pytest.mark.filterwarnings("default:interrupted")

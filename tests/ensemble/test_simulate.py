@@ -163,15 +163,15 @@ def test_too_many_failures_stop_the_run():
 
 
 def test_an_interrupted_run_returns_what_it_has(monkeypatch):
-    merge, calls = runner._merge, []
+    add, calls = runner.added, []
 
     def interrupt(*arguments):
         calls.append(1)
-        if len(calls) == 3:
+        if len(calls) == 4:
             raise KeyboardInterrupt
-        return merge(*arguments)
+        return add(*arguments)
 
-    monkeypatch.setattr(runner, "_merge", interrupt)
+    monkeypatch.setattr(runner, "added", interrupt)
     with pytest.warns(UserWarning, match="interrupted: the result holds 3072 of 20000"):
         result = run(trajectories=20_000, batch=1)
     assert result.trajectories == 3 * block_size(3) == 3072 and result.info["interrupted"]

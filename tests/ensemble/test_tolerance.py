@@ -293,15 +293,15 @@ def test_first_states_are_kept():
 
 
 def test_an_interrupted_run_keeps_what_it_has(monkeypatch):
-    merge, calls = runner._merge, []
+    add, calls = runner.added, []
 
     def interrupt(*arguments):
         calls.append(1)
-        if len(calls) == 3:
+        if len(calls) == 4:
             raise KeyboardInterrupt
-        return merge(*arguments)
+        return add(*arguments)
 
-    monkeypatch.setattr(runner, "_merge", interrupt)
+    monkeypatch.setattr(runner, "added", interrupt)
     with pytest.warns(UserWarning, match="interrupted: the result holds 3072") as caught:
         result = run(batch=1, tolerance=0.005)
     assert len(caught) == 1  # not met, but nobody needs to be told

@@ -54,9 +54,7 @@ class ClickLog(Statistic):
         return [ClickRows(trajectory, interval.astype(np.int32), offset, record.astype(np.int32), log.shape[1], failed)]
 
     def merge(self, total: list[ClickRows], summary: list[ClickRows]) -> list[ClickRows]:
-        # In place: as many lists as blocks would take time that grows with their square.
-        total.extend(summary)
-        return total
+        return total + summary
 
     def finish(self, total: list[ClickRows]) -> dict[str, Clicks]:
         count = sum(rows.trajectories for rows in total)

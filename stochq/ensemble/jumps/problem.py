@@ -53,7 +53,9 @@ class JumpProblem(NamedTuple):
         return self._replace(loop=self.loop._replace(block=block, pending=max(1, block // 4)))
 
     def anywhere(self) -> "JumpProblem":
-        return self.with_block(1)
+        # Of room for clicks there is as much as the run needs.
+        alone = self.with_block(1)
+        return alone._replace(loop=alone.loop._replace(clicks=min(self.loop.clicks, 1)))
 
     @property
     def size(self) -> int:

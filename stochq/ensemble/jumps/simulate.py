@@ -50,7 +50,7 @@ def simulate_jumps(
     check_phases(task)
     # Steps of a grid are here the expected events, of which a progress bar and rounding take notice.
     problem = build_jump_problem(task, trajectories=trajectories)
-    _check_counters(int(np.sum(problem.grid.steps)), trajectories)
+    _check_counters(int(np.sum(problem.grid.steps)), execution.first + trajectories)
     grid = time_grid(task.times, longest_interval(task.times))._replace(steps=np.asarray(problem.grid.steps))
     plan = _plan(task)
     target = None if tolerance is None else target_of(task, plan, tolerance, grid.total_steps)
