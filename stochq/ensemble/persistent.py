@@ -4,6 +4,7 @@ A step of any scheme is traced for one trajectory and rewritten as arithmetic on
 nothing about models, schemes or noise is said a second time. Random numbers are made where they are used.
 """
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,8 @@ from stochq.ensemble.registers import Interval, Iteration, as_rows
 
 # A thread's work on its trajectory: (block of threads, load, references to inputs and to the output).
 Thread = Callable[..., None]
+# What JAX 0.10 wants of `plgpu.load` besides the reference, which has its index already.
+_ALL = ((),) if inspect.signature(plgpu.load).parameters["idx"].default is inspect.Parameter.empty else ()
 
 
 def advance_in_threads(iteration: Iteration, trajectories: jax.Array, stride: int, threads: int) -> Any:
@@ -93,7 +96,7 @@ def _mosaic(thread: Thread, threads: int, blocks: int, shape: jax.ShapeDtypeStru
     layout = plgpu.Layout.WG_STRIDED((threads,), 1)
 
     def load(ref: Any, *index: Any) -> jax.Array:
-        return plgpu.load(ref.at[index], (), layout=layout, optimized=False)
+        return plgpu.load(ref.at[index], *_ALL, layout=layout, optimized=False)
 
     def steps(*refs: Any) -> None:
         thread(lax.axis_index("block"), load, *refs)
