@@ -48,6 +48,34 @@ def test_loops_of_any_length_are_those_of_python(count, answer):
     assert int(total) == forwards and seen.tolist() == carried
 
 
+@pytest.mark.parametrize(("together", "copies", "at_a_time"), [(16, 1, 16), (16, 2, 8), (1, 2, 1)])
+def test_loops_in_copies_take_fewer_rows_at_a_time(together, copies, at_a_time):
+    def unrolled():
+        with accelerators.in_copies(copies):
+            program = jax.make_jaxpr(lambda rows: scan(lambda x, row: (x * row, None), 1.0, rows, together)[0])
+            (loop,) = program(jnp.ones(64)).eqns
+        return loop.params["unroll"]
+
+    assert unrolled() == 1
+    with accelerators.forced(True):
+        assert unrolled() == at_a_time
+
+
+def test_two_steps_of_one_program_are_two_copies(monkeypatch):
+    """SUI's sweeps, which stand in it twice, against those of OQT, which draws for one step at a time."""
+    seen = []
+    monkeypatch.setattr(accelerators, "_at_a_time", lambda count, together: seen.append((count, together)) or 1)
+    sui_levels, oqt_levels = sq.systems.levels([[0.0, 0.4], [0.4, 0.3]]), sq.systems.levels([0.0, 0.3, 0.7, 1.0])
+    sui = sq.models.sui(sui_levels, reduction=0.5, thermalization=0.4, equilibrium=[0.7, 0.3])
+    oqt = sq.models.oqt(oqt_levels, strength=0.4, equilibrium=[0.4, 0.3, 0.2, 0.1])
+    for equation, together in ((sui, 8), (oqt, 16)):
+        seen.clear()
+        first = np.eye(equation.dim)[0]
+        with accelerators.forced(True):
+            sq.simulate(equation, first, [0.0, 0.5], observables={"p": first}, trajectories=64, dt=0.05)
+        assert (equation.dim, together) in seen
+
+
 def _loops(answer):
     """Loops in the program of one draw from ten levels."""
     with accelerators.forced(answer):

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from stochq.accelerators import on_accelerator
+from stochq.accelerators import in_copies, on_accelerator
 from stochq.ensemble.conditional import Conditioning, Follower, TwoFollowers
 from stochq.ensemble.initial import starting_states
 from stochq.ensemble.jumps.tape import Tape, blank_tape, with_clicks
@@ -147,7 +147,8 @@ def _steps(
         return state, memory, known, (sums + columns, tape)
 
     def two_steps(carried: tuple, t: jax.Array, dt: jax.Array, noise: Any) -> tuple:
-        return one_step(one_step(carried, t, dt, noise.even()), t + dt, dt, noise.odd())
+        with in_copies(2):
+            return one_step(one_step(carried, t, dt, noise.even()), t + dt, dt, noise.odd())
 
     return two_steps if drawing(loop)[1] == 2 else one_step
 
