@@ -1,20 +1,23 @@
 """Where it happens: bases, Hamiltonians and their named observables."""
 
+from stochq.systems.chains import ising as ising
+from stochq.systems.chains import xxz as xxz
 from stochq.systems.driven import driven as driven
 from stochq.systems.fock import kerr as kerr
 from stochq.systems.fock import oscillator as oscillator
 from stochq.systems.grid import particle as particle
 from stochq.systems.hamiltonian import Hamiltonian as Hamiltonian
 from stochq.systems.levels import levels as levels
+from stochq.systems.pauli import PauliSum as PauliSum
+from stochq.systems.pauli import spins as spins
 from stochq.systems.potentials import double_well as double_well
 from stochq.systems.potentials import harmonic as harmonic
-from stochq.systems.spins import ising as ising
-from stochq.systems.spins import xxz as xxz
 from stochq.systems.time_functions import piecewise as piecewise
 from stochq.systems.time_functions import sampled as sampled
 
 __all__ = [
     "Hamiltonian",
+    "PauliSum",
     "double_well",
     "driven",
     "harmonic",
@@ -25,5 +28,6 @@ __all__ = [
     "particle",
     "piecewise",
     "sampled",
+    "spins",
     "xxz",
 ]

@@ -1,0 +1,156 @@
+"""Hamiltonians of spins 1/2 that are never matrices."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, final
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from stochq.arrays import Array, Number
+from stochq.systems.hamiltonian import Hamiltonian, Propagator, State
+from stochq.systems.observables import LazyMapping
+from stochq.systems.pauli.bounds import bounds_of
+from stochq.systems.pauli.sums import LARGEST_MATRIX, PauliSum
+
+# Terms of the exponential's series over a step with |H| dt below one: a remainder of 1/15! = 8e-13.
+_ORDER = 14
+
+
+@final
+class SpinHamiltonian(Hamiltonian):
+    """A Hamiltonian that is a sum of Pauli strings; made by `spins`.
+
+    terms: the sum. spectrum: a lower and an upper bound on all energies. bonds: pairs of neighbours, of which domain
+    walls are counted.
+    """
+
+    terms: PauliSum
+    spectrum: tuple[Number, Number]
+    bonds: tuple[tuple[int, int], ...] = eqx.field(static=True, default=())
+
+    def __init__(self, terms: PauliSum, bonds: tuple[tuple[int, int], ...] = ()) -> None:
+        self.terms, self.bonds = terms, bonds
+        self.spectrum = bounds_of(terms)
+
+    @property
+    def sites(self) -> int:
+        """Number of spins."""
+        return self.terms.sites
+
+    @property
+    def dim(self) -> int:
+        return self.terms.dim
+
+    @property
+    def is_matrix_free(self) -> bool:
+        return True
+
+    @property
+    def bandwidth(self) -> Number:
+        return self.spectrum[1] - self.spectrum[0]
+
+    @property
+    def energies(self) -> Array:
+        """Eigenvalues (dim,), ascending, of up to 12 sites; computed on each request."""
+        return np.linalg.eigvalsh(self._small("energies"))
+
+    @property
+    def eigenvectors(self) -> Array:
+        """Eigenvectors (dim, dim) of up to 12 sites; computed on each request."""
+        return np.linalg.eigh(self._small("eigenvectors"))[1]
+
+    def matrix(self, t: Number = 0.0) -> Array:
+        return self._small("the matrix")
+
+    def _small(self, what: str) -> np.ndarray:
+        if self.sites > LARGEST_MATRIX:
+            raise ValueError(
+                f"hamiltonian: expected at most {LARGEST_MATRIX} sites for {what}; got {self.sites}, where nothing of "
+                "the size of a matrix is made. Use sq.canonical, sq.microcanonical and models that take their result."
+            )
+        return self.terms.matrix()
+
+    def apply(self, t: Number, psi: State) -> jax.Array:
+        return self.terms.apply(psi)
+
+    def propagator(self, dt: Number, hbar: Number = 1.0) -> Propagator:
+        return _SeriesPropagator(self.terms, jnp.asarray(dt / hbar), jnp.asarray(max_modulus(self.spectrum)))
+
+    @property
+    def operators(self) -> Mapping[str, Any]:
+        """Mean magnetization and transverse field, domain walls, the Pauli matrices of every site, the energy."""
+        sites, make = self.sites, partial(PauliSum, self.sites)
+        makers = {
+            "magnetization": lambda: make({f"Z{j}": 1 / sites for j in range(sites)}),
+            "transverse": lambda: make({f"X{j}": 1 / sites for j in range(sites)}),
+            "staggered": lambda: make({f"Z{j}": (-1) ** j / sites for j in range(sites)}),
+            "energy": lambda: self.terms,
+            "energy_variance": lambda: partial(energy_variance, self.terms),
+        }
+        if self.bonds:
+            makers["domain_walls"] = lambda: make(
+                {"": len(self.bonds) / 2} | {f"Z{i} Z{j}": -0.5 for i, j in self.bonds}
+            )
+        for letter in "xyz":
+            makers |= {f"sigma_{letter}_{j}": partial(make, {f"{letter.upper()}{j}": 1.0}) for j in range(sites)}
+        return LazyMapping(makers)
+
+
+def max_modulus(spectrum: tuple[Number, Number]) -> Array:
+    """The largest modulus of an energy."""
+    return jnp.maximum(jnp.abs(jnp.asarray(spectrum[0])), jnp.abs(jnp.asarray(spectrum[1])))
+
+
+def energy_variance(terms: PauliSum, psi: Array) -> jax.Array:
+    """⟨H²⟩ − ⟨H⟩² of one normalised state (dim,)."""
+    after = terms.apply(psi)
+    mean = jnp.vdot(psi, after).real
+    return jnp.sum(jnp.abs(after - mean * psi) ** 2)
+
+
+@final
+class _SeriesPropagator(Propagator):
+    """exp(-i H dt) by Taylor's series, in as many steps as bring the norm of H dt below one."""
+
+    terms: PauliSum
+    dt: Array
+    size: Array
+
+    def __call__(self, t: Number, psi: State) -> jax.Array:
+        psi = jnp.asarray(psi)
+        count = jnp.ceil(self.size * jnp.abs(self.dt)).astype(jnp.int32)
+        part = (self.dt / jnp.maximum(count, 1)).astype(psi.real.dtype)
+
+        def step(_: Any, psi: jax.Array) -> jax.Array:
+            total = term = psi
+            for order in range(1, _ORDER + 1):
+                term = self.terms.apply(term) * (-1j * part / order)
+                total = total + term
+            return total
+
+        return jax.lax.fori_loop(0, count, step, psi)
+
+
+def spins(sites: int, terms: object) -> SpinHamiltonian:
+    """Spins 1/2 with any Hamiltonian of Pauli strings, never a matrix.
+
+    $$H = \\sum_k c_k P_k$$
+
+    Args:
+        sites: number of spins; dim = 2^sites. Bit j of a basis state's index is 0 for spin up at site j.
+        terms: {"Z0 Z1": -1.0, "X3": 0.9}, or text such as "-1.0 Z0 Z1 + 0.9 X3"; "" is the identity.
+
+    Returns:
+        A Hamiltonian whose `operators` are sums of Pauli strings as well.
+
+    Raises:
+        ValueError: for strings that are none, sites that are not there, coefficients that are not real.
+
+    >>> pair = spins(2, "1.0 Z0 Z1 + 0.5 X0 + 0.5 X1")
+    >>> pair.energies.round(3).tolist()
+    [-1.414, -1.0, 1.0, 1.414]
+    """
+    return SpinHamiltonian(PauliSum(sites, terms))
