@@ -23,17 +23,17 @@ _ORDER = 14
 class SpinHamiltonian(Hamiltonian):
     """A Hamiltonian that is a sum of Pauli strings; made by `spins`.
 
-    terms: the sum. spectrum: a lower and an upper bound on all energies. bonds: pairs of neighbours, of which domain
+    terms: the sum. bounds: a lower and an upper one on all energies. bonds: pairs of neighbours, of which domain
     walls are counted.
     """
 
     terms: PauliSum
-    spectrum: tuple[Number, Number]
+    bounds: tuple[Number, Number]
     bonds: tuple[tuple[int, int], ...] = eqx.field(static=True, default=())
 
     def __init__(self, terms: PauliSum, bonds: tuple[tuple[int, int], ...] = ()) -> None:
         self.terms, self.bonds = terms, bonds
-        self.spectrum = bounds_of(terms)
+        self.bounds = bounds_of(terms)
 
     @property
     def sites(self) -> int:
@@ -47,6 +47,10 @@ class SpinHamiltonian(Hamiltonian):
     @property
     def is_matrix_free(self) -> bool:
         return True
+
+    @property
+    def spectrum(self) -> tuple[Number, Number]:
+        return self.bounds
 
     @property
     def bandwidth(self) -> Number:
