@@ -20,3 +20,4 @@ from stochq.systems.basis import Basis as Basis
 from stochq.systems.basis import Columns as Columns
 from stochq.systems.basis import Energy as Energy
 from stochq.systems.basis import Given as Given
+from stochq.systems.basis import ProductBasis as ProductBasis

@@ -3,7 +3,8 @@
 import numpy as np
 
 from stochq.arrays import Array, ArrayLike, Number, as_real, is_concrete
-from stochq.systems.basis import Basis, Columns, Given
+from stochq.systems.basis import Basis, Columns, Given, ProductBasis
+from stochq.systems.hamiltonian import Hamiltonian
 
 _UNITARITY = 1e-8
 _WEIGHT_SUM = 1e-8
@@ -25,10 +26,13 @@ def positive(name: str, value: Number) -> Number:
     return value
 
 
-def unitary_basis(basis: ArrayLike | None, dim: int) -> Basis:
-    """The basis given by the columns of a unitary matrix, or the given basis for None."""
+def unitary_basis(basis: ArrayLike | str | ProductBasis | None, hamiltonian: Hamiltonian) -> Basis:
+    """The basis given by the columns of a unitary matrix or as a product of spins, or the given basis for None."""
     if basis is None:
         return Given()
+    if isinstance(basis, (str, ProductBasis)):
+        return _product_basis(basis, hamiltonian)
+    dim = hamiltonian.dim
     matrix = np.asarray(basis)
     if matrix.shape != (dim, dim):
         raise ValueError(f"basis: expected a ({dim}, {dim}) unitary, columns |k⟩; got shape {matrix.shape}.")
@@ -37,6 +41,25 @@ def unitary_basis(basis: ArrayLike | None, dim: int) -> Basis:
     if not violation <= _UNITARITY:
         raise ValueError(f"basis: expected orthonormal columns; B†B differs from 1 by {violation:.2g}. Use numpy's qr.")
     return Columns(matrix)
+
+
+def _product_basis(basis: str | ProductBasis, hamiltonian: Hamiltonian) -> Basis:
+    if isinstance(basis, str):
+        if hamiltonian.spins is None:
+            raise ValueError(
+                f"basis: expected a unitary ({hamiltonian.dim}, {hamiltonian.dim}), columns |k⟩; got {basis!r}, which "
+                "is for systems of spins 1/2 such as sq.systems.ising. For a matrix in their product basis write "
+                'sq.channels.ProductBasis("x", sites).'
+            )
+        basis = ProductBasis(basis, hamiltonian.spins)
+    if basis.dim != hamiltonian.dim:
+        raise ValueError(
+            f"basis: expected a product basis of dimension {hamiltonian.dim}, that of the Hamiltonian; got "
+            f"{len(basis.unitaries)} sites, of dimension {basis.dim}."
+        )
+    if np.array_equal(basis.unitaries, np.broadcast_to(np.eye(2), basis.unitaries.shape)):
+        return Given()
+    return basis if hamiltonian.is_matrix_free else Columns(basis.columns(hamiltonian))
 
 
 def equilibrium_weights(equilibrium: ArrayLike, dim: int) -> Array:

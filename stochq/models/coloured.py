@@ -7,6 +7,7 @@ from stochq.channels.families.reduction import StratonovichCollapse
 from stochq.equation import Equation
 from stochq.models.checks import positive, rate, unitary_basis
 from stochq.noise import Coloured, SphericalBrownian
+from stochq.systems.basis import ProductBasis
 from stochq.systems.hamiltonian import Hamiltonian
 from stochq.systems.levels import as_hamiltonian
 
@@ -18,7 +19,7 @@ def coloured_suv(
     coupling: ArrayLike,
     colour: Coloured | SphericalBrownian | None,
     variance: float | None = None,
-    basis: ArrayLike | None = None,
+    basis: ArrayLike | str | ProductBasis | None = None,
     single: bool = False,
     hbar: ArrayLike = 1.0,
 ) -> Equation:
@@ -48,7 +49,7 @@ def coloured_suv(
         raise ValueError(f"single: expected two levels, whose populations one process can exchange; got {dim} levels.")
     matrix = np.array([[0.5, -0.5]]) if single else np.eye(dim)
     strength = rate("coupling", coupling) * _normalization(colour, variance)
-    channel = StratonovichCollapse(rate("drift", drift), strength, matrix, unitary_basis(basis, dim))
+    channel = StratonovichCollapse(rate("drift", drift), strength, matrix, unitary_basis(basis, hamiltonian))
     return Equation(hamiltonian, (channel,), "real", positive("hbar", hbar), colour)
 
 

@@ -8,7 +8,7 @@ from stochq.equation import Equation
 from stochq.laws import NoiseLaw
 from stochq.models.checks import positive, rate, unitary_basis
 from stochq.noise import Coloured
-from stochq.systems.basis import energy_basis, on_energies
+from stochq.systems.basis import ProductBasis, energy_basis, on_energies
 from stochq.systems.hamiltonian import Hamiltonian, median
 from stochq.systems.levels import as_hamiltonian
 
@@ -17,7 +17,7 @@ def suv(
     hamiltonian: Hamiltonian | ArrayLike,
     *,
     strength: ArrayLike,
-    basis: ArrayLike | None = None,
+    basis: ArrayLike | str | ProductBasis | None = None,
     hbar: ArrayLike = 1.0,
     noise: NoiseLaw = "real",
     colour: Coloured | None = None,
@@ -26,7 +26,8 @@ def suv(
 
     $$L_k = \sqrt{\mathcal{JN}/\hbar}\,|k\rangle\langle k|$$
 
-    strength: 𝒥𝒩, an energy. basis: unitary (dim, dim) whose columns are the |k⟩; None is the given basis.
+    strength: 𝒥𝒩, an energy. basis: unitary (dim, dim) whose columns are the |k⟩; None is the given basis; of spins also
+    "x", "y" or "z" for products of eigenvectors of that Pauli matrix, or a `sq.channels.ProductBasis`.
     Coherences between the |k⟩ decay at 𝒥𝒩/ħ; with H = 0 the final frequencies are Born's. colour: the spectrum of
     unitary noise, which does not reduce; reduction by coloured noise is `coloured_suv`.
 
@@ -39,7 +40,7 @@ def suv(
     hamiltonian = as_hamiltonian(hamiltonian)
     hbar = positive("hbar", hbar)
     rates = (rate("strength", strength) / hbar) * np.ones(hamiltonian.dim)
-    channel = Projectors(rates, unitary_basis(basis, hamiltonian.dim))
+    channel = Projectors(rates, unitary_basis(basis, hamiltonian))
     return Equation(hamiltonian, (channel,), noise, hbar, colour)
 
 

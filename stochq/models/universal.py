@@ -5,6 +5,7 @@ from stochq.equation import Equation
 from stochq.laws import NoiseLaw
 from stochq.models.reduction import suv
 from stochq.models.thermalization import oqt
+from stochq.systems.basis import ProductBasis
 from stochq.systems.hamiltonian import Hamiltonian
 from stochq.systems.levels import as_hamiltonian
 
@@ -15,7 +16,7 @@ def sui(
     reduction: ArrayLike,
     thermalization: ArrayLike,
     equilibrium: ArrayLike,
-    basis: ArrayLike | None = None,
+    basis: ArrayLike | str | ProductBasis | None = None,
     hbar: ArrayLike = 1.0,
     noise: NoiseLaw = "real",
 ) -> Equation:
@@ -23,7 +24,8 @@ def sui(
 
     $$\hbar\dot\rho = -i[H,\rho] + \mathcal{JN}\Lambda_R(\rho) + \alpha\mathcal N\Lambda_\chi(\rho)$$
 
-    reduction: 𝒥𝒩; thermalization: α𝒩; equilibrium: χ (dim,); basis: columns |k⟩ or None for the given basis.
+    reduction: 𝒥𝒩; thermalization: α𝒩; equilibrium: χ (dim,); basis: columns |k⟩ or None for the given basis,
+    of spins also "x", "y", "z" or a `sq.channels.ProductBasis`.
 
     Raises ValueError as `suv` and `oqt` do.
 

@@ -8,7 +8,7 @@ from stochq.arrays import Array, Number
 from stochq.channels import Channel, Columns, Energy, Given
 from stochq.equation import Equation
 from stochq.module import Module
-from stochq.systems.basis import into, overlap
+from stochq.systems.basis import Rotation, change_basis, into, inverse_of, overlap
 from stochq.systems.hamiltonian import Dense, Diagonal, Hamiltonian
 from stochq.systems.linear import apply_matrix
 
@@ -21,13 +21,13 @@ class Frame(Module):
     """An equation rewritten in the held basis.
 
     columns: the held basis in the given one, or None. changes[c]: the matrix from the held basis to channel c's
-    basis, or None where they agree. energy: what was taken out of the Hamiltonian.
+    basis, or rotations of single spins, or None where they agree. energy: what was taken out of the Hamiltonian.
     """
 
     hamiltonian: Hamiltonian
     channels: tuple[Channel, ...]
     columns: Array | None
-    changes: tuple[Array | None, ...]
+    changes: tuple[Array | Rotation | None, ...]
     hbar: Number
     energy: Number = 0.0
 
@@ -45,18 +45,17 @@ class Frame(Module):
 
     def to_channel(self, index: int, psi: jax.Array) -> jax.Array:
         """From the held basis to that of channel `index`."""
-        change = self.changes[index]
-        return psi if change is None else apply_matrix(change, psi)
+        return change_basis(self.changes[index], psi)
 
     def from_channel(self, index: int, psi: jax.Array) -> jax.Array:
         """From the basis of channel `index` to the held one."""
-        change = self.changes[index]
-        return psi if change is None else apply_matrix(change.conj().T, psi)
+        return change_basis(inverse_of(self.changes[index]), psi)
 
 
 def frame_of(equation: Equation) -> Frame:
     """The frame of an equation: the energy basis where a channel lives there, a common basis, or the given one.
 
+    Of a Hamiltonian that is never a matrix it is the given one always.
     The median or the lowest energy is taken out of the Hamiltonian: it has no physics and costs digits.
     Made once per equation, since it may diagonalise the Hamiltonian, and kept there.
     """
@@ -68,6 +67,9 @@ def frame_of(equation: Equation) -> Frame:
 
 def _make_frame(equation: Equation) -> Frame:
     hamiltonian, channels = equation.hamiltonian, equation.channels
+    if hamiltonian.is_matrix_free:
+        changes = tuple(_rotation(equation, channel) for channel in channels)
+        return Frame(hamiltonian.centred(), channels, None, changes, equation.hbar, hamiltonian.centre)
     columns: Any = None
     energy = [channel for channel in channels if isinstance(channel.basis, Energy)]
     if energy and not hamiltonian.time_dependent:
@@ -91,6 +93,12 @@ def _share_columns(equation: Equation) -> bool:
         )
         and isinstance(equation.hamiltonian, (Dense, Diagonal))
     )
+
+
+def _rotation(equation: Equation, channel: Channel) -> Array | Rotation | None:
+    """From the given basis to the channel's, by rotations of single spins where that does it."""
+    rotation = channel.basis.rotation()
+    return overlap(equation.basis_matrix(channel), None) if rotation is None else rotation.inverse()
 
 
 def _change(equation: Equation, channel: Channel, columns: Array | None) -> Array | None:

@@ -13,7 +13,7 @@ from stochq.equation import Equation
 from stochq.noise import Budget, StepNoise
 from stochq.schemes.frame import Frame
 from stochq.schemes.scheme import Increments, MeanMap, Scheme, States, Stepper
-from stochq.systems.basis import into, out_of
+from stochq.systems.basis import into, matrix_of, out_of
 from stochq.systems.hamiltonian import DiagonalHamiltonian
 
 
@@ -123,7 +123,7 @@ class Strang(Scheme):
             flow = flows[index].mean_flow(fraction * dt, reverse)
             if flow is None:
                 return None
-            found.append((frame.changes[index], flow))
+            found.append((matrix_of(frame.changes[index]), flow))
         half = _unitary(frame, 0.5 * dt)
 
         def propagated(rho: np.ndarray, steps: int) -> np.ndarray:

@@ -45,6 +45,10 @@ class SpinCatalogue(Catalogue):
         """The basis: all states, or those of the given magnetization and parity."""
         return sector(self.sites, self.magnetization, self.parity)
 
+    @property
+    def spins(self) -> int | None:
+        return self.sites if self.magnetization is None and self.parity is None else None
+
     def bonds(self) -> list[tuple[int, int]]:
         """Pairs of neighbours; a ring of two sites has one bond, not two."""
         chain = [(j, j + 1) for j in range(self.sites - 1)]

@@ -92,6 +92,11 @@ class Hamiltonian(Module):
         return False
 
     @property
+    def spins(self) -> int | None:
+        """The number of spins 1/2 whose products of sigma_z states are the given basis; None of other systems."""
+        return None
+
+    @property
     def time_functions(self) -> Mapping[str, TimeFunction]:
         """The functions of the time in it, by their names for messages."""
         return {}
@@ -223,6 +228,10 @@ class Diagonal(DiagonalHamiltonian):
         return named(self.catalogue, lambda: self.elements)
 
     @property
+    def spins(self) -> int | None:
+        return self.catalogue.spins if self.catalogue else None
+
+    @property
     def conserved(self) -> Mapping[str, Any]:
         return LazyMapping(self.catalogue.conserved() if self.catalogue else {})
 
@@ -267,6 +276,10 @@ class Dense(Hamiltonian):
     @property
     def operators(self) -> Mapping[str, Any]:
         return named(self.catalogue, lambda: self.elements)
+
+    @property
+    def spins(self) -> int | None:
+        return self.catalogue.spins if self.catalogue else None
 
     @property
     def conserved(self) -> Mapping[str, Any]:

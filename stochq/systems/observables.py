@@ -41,6 +41,11 @@ class Catalogue(abc.ABC):
     `jax.jit` as a static field.
     """
 
+    @property
+    def spins(self) -> int | None:
+        """The number of spins 1/2 whose products of sigma_z states are the basis; None of other systems."""
+        return None
+
     @abc.abstractmethod
     def operators(self) -> dict[str, Callable[[], Any]]:
         """Makers of the observables: a diagonal (dim,) or a matrix (dim, dim) each."""

@@ -1,15 +1,23 @@
 """Bases against matrices written out."""
 
+from functools import reduce
+
+import jax
+import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from stochq.systems import ising, levels
 from stochq.systems.basis import (
     Columns,
     Energy,
     Given,
+    ProductBasis,
+    change_basis,
     energy_basis,
     energy_columns,
     into,
+    inverse_of,
     on_energies,
     out_of,
     overlap,
@@ -46,3 +54,44 @@ def test_the_energy_basis_diagonalises_the_hamiltonian():
     np.testing.assert_allclose(into(energy_columns(chain), chain.matrix()), np.diag(chain.energies), atol=1e-12)
     assert isinstance(energy_basis(chain), Energy)
     assert Columns(np.eye(8)).columns(chain).shape == (8, 8)
+
+
+def test_product_bases_rotate_single_spins():
+    rng = np.random.default_rng(4)
+    unitaries = np.linalg.qr(rng.normal(size=(5, 2, 2)) + 1j * rng.normal(size=(5, 2, 2)))[0]
+    columns = reduce(np.kron, unitaries[::-1])
+    basis = ProductBasis(unitaries)
+    psi = rng.normal(size=(32, 3)) + 1j * rng.normal(size=(32, 3))
+    np.testing.assert_allclose(basis.columns(None), columns, atol=1e-14)
+    with jax.enable_x64(True):
+        rotated = basis.rotation()(jnp.asarray(psi))
+        back = change_basis(inverse_of(basis.rotation()), rotated)
+    np.testing.assert_allclose(rotated, columns @ psi, atol=1e-13)
+    np.testing.assert_allclose(back, psi, atol=1e-13)
+
+
+@pytest.mark.parametrize("name, pauli", [("x", [[0, 1], [1, 0]]), ("y", [[0, -1j], [1j, 0]]), ("z", [[1, 0], [0, -1]])])
+def test_named_product_bases_are_eigenvectors(name, pauli):
+    columns = ProductBasis(name, 1).columns(None)
+    np.testing.assert_allclose(np.array(pauli) @ columns, columns * [[1, -1]], atol=1e-15)
+
+
+@pytest.mark.parametrize(
+    "unitary, sites, message",
+    [
+        ("w", 2, "basis: expected"),
+        (np.eye(2), None, "number of sites"),
+        (np.eye(3), 2, "shape"),
+        (np.stack([np.eye(2)] * 3), 2, "sites: expected 3"),
+        ([[1.0, 1.0], [0.0, 1.0]], 2, "U†U differs from 1"),
+        ("x", 0, "sites"),
+    ],
+)
+def test_product_bases_that_are_none(unitary, sites, message):
+    with pytest.raises(ValueError, match=message):
+        ProductBasis(unitary, sites)
+
+
+def test_large_product_bases_are_no_matrices():
+    with pytest.raises(ValueError, match="at most 12 sites"):
+        ProductBasis("x", 13).columns(None)
