@@ -37,6 +37,7 @@ from stochq.ensemble import Density as Density
 from stochq.ensemble import EnsembleResult as EnsembleResult
 from stochq.ensemble import FirstPassage as FirstPassage
 from stochq.ensemble import Histogram as Histogram
+from stochq.ensemble import Reduced as Reduced
 from stochq.ensemble import Statistic as Statistic
 from stochq.ensemble import expectations as expectations
 from stochq.ensemble import normalize as normalize
@@ -47,6 +48,9 @@ from stochq.inference import Fit as Fit
 from stochq.inference import fit as fit
 from stochq.models import canonical as canonical
 from stochq.models import microcanonical as microcanonical
+from stochq.systems.subsystems import Distance as Distance
+from stochq.systems.subsystems import Entropy as Entropy
+from stochq.systems.subsystems import Purity as Purity
 
 if _TYPE_CHECKING:
     from stochq import bounds as bounds

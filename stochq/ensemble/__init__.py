@@ -2,6 +2,7 @@
 
 from stochq.ensemble.differentiable import expectations as expectations
 from stochq.ensemble.events import FirstPassage as FirstPassage
+from stochq.ensemble.reduced import Reduced as Reduced
 from stochq.ensemble.result import EnsembleResult as EnsembleResult
 from stochq.ensemble.simulate import simulate as simulate
 from stochq.ensemble.statistics import Density as Density
