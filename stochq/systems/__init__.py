@@ -12,8 +12,6 @@ from stochq.systems.pauli import PauliSum as PauliSum
 from stochq.systems.pauli import spins as spins
 from stochq.systems.potentials import double_well as double_well
 from stochq.systems.potentials import harmonic as harmonic
-from stochq.systems.spins import ising as ising
-from stochq.systems.spins import xxz as xxz
 from stochq.systems.subsystems import reduced as reduced
 from stochq.systems.time_functions import piecewise as piecewise
 from stochq.systems.time_functions import sampled as sampled
