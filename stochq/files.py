@@ -8,6 +8,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from stochq.locks import Held, is_at, lock
+
 # How files begin that hold a picture: PNG, JPEG, GIF, PDF, PostScript, TIFF (two byte orders).
 PICTURE_BEGINNINGS = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"%PDF", b"%!PS", b"II*\0", b"MM\0*")
 
@@ -39,6 +41,7 @@ def check_replaceable(path: str | os.PathLike[str], kind: str, is_of_kind: Calla
         raise NotADirectoryError(f"{given}: expected a folder to write into; {folder} is not one.")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise PermissionError(f"{given}: expected a folder that can be written to; {folder} is read-only.")
+    remove_leftovers(folder)
     return target
 
 
@@ -51,7 +54,7 @@ def replace_file(target: Path, write: Callable[[Path], object]) -> None:
 
     Raises: OSError if it could not be written; the old file stays.
     """
-    aside = target.with_name(f".stochq-{secrets.token_hex(8)}.partial")
+    handle, aside = _file_aside(target)
     try:
         write(aside)
         _to_disk(aside)
@@ -63,8 +66,36 @@ def replace_file(target: Path, write: Callable[[Path], object]) -> None:
     finally:
         with suppress(OSError):
             aside.unlink(missing_ok=True)
+        os.close(handle)
     with suppress(OSError):  # not every file system knows how
         _to_disk(target.parent)
+
+
+def _file_aside(target: Path) -> tuple[int, Path]:
+    """A new file beside a target, locked as long as it is open, so that nobody takes it for a dead writer's."""
+    while True:
+        aside = target.with_name(f".stochq-{secrets.token_hex(8)}.partial")
+        try:
+            handle = os.open(aside, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+        except OSError as error:
+            raise OSError(f"{target}: could not be written, what was there before is unchanged: {error}") from error
+        with suppress(Held):
+            lock(handle)
+            if is_at(handle, aside):
+                return handle, aside
+        os.close(handle)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what killed writers left in a folder: files aside that nobody has locked."""
+    for aside in folder.glob(".stochq-*.partial"):
+        with suppress(OSError, Held):
+            handle = os.open(aside, os.O_RDONLY)
+            try:
+                if lock(handle):
+                    aside.unlink()
+            finally:
+                os.close(handle)
 
 
 def free_name(path: Path, word: str) -> Path:

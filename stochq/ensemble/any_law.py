@@ -150,7 +150,7 @@ def _values(task: Task, question: Question) -> Hashable:
 def _chosen_by_pilots(
     task: Task, question: Question, execution: Execution
 ) -> tuple[Trial, StepPlan | None, dict[str, str]]:
-    trials = _trials(task, question, replace(execution, progress=False, devices=None, first=0))
+    trials = _trials(task, question, replace(execution, progress=False, devices=None, first=0, checkpoint=None))
     work, plan = question.work(trials), None
     best = trials[int(np.argmin(work))]
     if not best.exact:

@@ -1,6 +1,5 @@
 """From merged summaries to a result."""
 
-import hashlib
 from typing import Any
 
 import jax
@@ -9,11 +8,12 @@ import numpy as np
 from stochq.accuracy.bias import StepPlan
 from stochq.accuracy.grid import TimeGrid
 from stochq.ensemble.batch import FAILED_FRACTION, Runnable
+from stochq.ensemble.fingerprint import fingerprint
 from stochq.ensemble.jumps.log import CLICKS
 from stochq.ensemble.means import covariance_of, means_of, shown
 from stochq.ensemble.records import RECORDS, Records
 from stochq.ensemble.result import EnsembleResult
-from stochq.ensemble.runner import Totals, precision_context
+from stochq.ensemble.runner import Totals
 from stochq.ensemble.statistics import (
     COVARIANCE,
     MEAN,
@@ -22,7 +22,6 @@ from stochq.ensemble.statistics import (
     Density,
     Histogram,
 )
-from stochq.functions import without_addresses
 from stochq.measurement import Record
 from stochq.real_parts import by_observable, row_names
 
@@ -109,29 +108,6 @@ def _monitored(problem: Runnable, totals: Totals, rows: list[str]) -> dict[str, 
     """The largest means of what a run watches beside the observables."""
     mean = totals.summaries[MEAN].mean
     return {name: float(mean[:, i].max()) for i, name in enumerate(problem.names) if name not in rows}
-
-
-def fingerprint(problem: Runnable, precision: str) -> dict[str, str]:
-    """Hashes of all that decides a trajectory and what is seen of it, but not of the seed, by the problem's fields.
-
-    Functions are known by their traced programs and the numbers in them, which are the same in the next process. What
-    suits one device alone, as how many trajectories stand side by side, decides nothing.
-    """
-    problem = problem.anywhere()
-    with precision_context(precision):
-        programs = problem.programs()
-    parts = problem._asdict()
-    return {name: _digest(part, programs.get(name, "")) for name, part in parts.items() if name != "key"}
-
-
-def _digest(part: object, programs: str) -> str:
-    leaves, structure = jax.tree_util.tree_flatten(part)
-    digest = hashlib.sha256(without_addresses(structure).encode())
-    for leaf in leaves:
-        is_array = hasattr(leaf, "dtype")
-        digest.update(np.asarray(leaf).tobytes() if is_array else without_addresses(repr(leaf)).encode())
-    digest.update(programs.encode())
-    return digest.hexdigest()[:16]
 
 
 def _info(totals: Totals, choice: StepPlan, grid: TimeGrid) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from stochq.ensemble.fingerprint import different_parts
 from stochq.ensemble.means import DENSITY, MERGES, covariance_of, density_of, means_of
 from stochq.ensemble.statistics import Moments, Statistic, excess_kurtosis, merged_moments, skewness
 from stochq.ensemble.tree import joined, total
@@ -20,15 +21,6 @@ if TYPE_CHECKING:
 Range = tuple[int, int, int]
 Part = TypeVar("Part")
 
-# What the parts of a problem are made of, in the words of who runs it.
-PARTS = {
-    "loop": "the scheme, antithetic pairs or conditional",
-    "frame": "the equation",
-    "grid": "times or dt",
-    "psi0": "psi0",
-    "read": "the observables",
-    "statistics": "the statistics of states or the number of times and observables",
-}
 # What is said in `info` of the trajectories of one run alone.
 _OF_ONE_RUN = ("tolerance", "reached", "decided_by")
 
@@ -99,14 +91,8 @@ def _without_seams(ranges: Sequence[Range]) -> list[Range]:
     return done
 
 
-def _different_parts(a: Mapping[str, str], b: Mapping[str, str]) -> str:
-    """Which parts of two problems differ, in words; empty where none does."""
-    names = [name for name in {**a, **b} if a.get(name) != b.get(name)]
-    return ", ".join(PARTS.get(name, name) for name in names)
-
-
 def _check_mergeable(a: "EnsembleResult", b: "EnsembleResult") -> None:
-    different = _different_parts(a.fingerprint, b.fingerprint) if a.precision == b.precision else "precision"
+    different = different_parts(a.fingerprint, b.fingerprint) if a.precision == b.precision else "precision"
     if different:
         raise ValueError(
             f"merge: expected two runs of one problem; these differ in {different}. Run both with the same arguments "

@@ -17,8 +17,9 @@ import jax
 
 from stochq.accelerators import forced, on_accelerator
 from stochq.ensemble.batch import BLOCKS_PER_CALL, Batch, Runnable
+from stochq.ensemble.checkpoint import Checkpoint, Stage
 from stochq.ensemble.devices import default_device, limits, local_devices
-from stochq.ensemble.tree import Part, Parts, added, total
+from stochq.ensemble.tree import Merges, Part, Parts, added, total
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Execution:
         progress: whether a bar is shown; None shows one on a terminal.
         devices: over how many the calls are spread; None takes JAX's default.
         first: the trajectory with which the run begins.
+        checkpoint: which holds what is done; None where nothing does.
     """
 
     precision: str = "single"
@@ -38,6 +40,7 @@ class Execution:
     progress: bool | None = None
     devices: int | None = None
     first: int = 0
+    checkpoint: Checkpoint | None = None
 
 
 class Totals(NamedTuple):
@@ -127,11 +130,12 @@ def run(
 
     extend: asked when these are done; a larger number is run as well, and it is asked again.
     """
-    parts: Parts = ()
-    done, interrupted, wanted, first = 0, False, trajectories, execution.first
+    first, interrupted = execution.first, False
     # A method taken from an equinox module costs more than the merge itself.
     merges = {name: statistic.merge for name, statistic in problem.statistics.items()}
-    start = time.perf_counter()
+    stage = None if execution.checkpoint is None else execution.checkpoint.stage(problem, execution.precision)
+    parts, wanted, earlier = _resumed(stage, trajectories, extend, merges)
+    done, start = _count(parts), time.perf_counter()
     with _bar(trajectories, execution.progress) as advance:
         lanes = _lanes(problem, execution)
         in_flight, turns = sum(lane.threads for lane in lanes), cycle(lanes)
@@ -147,6 +151,8 @@ def run(
                         stop = min(first + done + problem.block, first + wanted)
                         parts = added(parts, Part(0, first + done, stop, problem.block, lost, summary), merges)
                         done = stop - first
+                    if stage is not None:
+                        stage.keep(parts, wanted, earlier + time.perf_counter() - start)
                     advance(done, wanted)
                 if extend is not None:
                     wanted = max(done, extend(total(parts, merges), done))
@@ -159,8 +165,30 @@ def run(
             finally:
                 for future in pending:
                     future.cancel()
-    seconds, devices = time.perf_counter() - start, tuple(lane.device for lane in lanes)
+                if stage is not None and stage.parts:
+                    stage.save()
+    seconds, devices = earlier + time.perf_counter() - start, tuple(lane.device for lane in lanes)
     return Totals(total(parts, merges), parts, seconds, interrupted, devices)
+
+
+def _count(parts: Parts) -> int:
+    return parts[-1].stop - parts[0].start if parts else 0
+
+
+def _resumed(stage: Stage | None, trajectories: int, extend: Extend | None, merges: Merges) -> tuple[Parts, int, float]:
+    """What is done already, how many trajectories are wanted next, and the seconds that it took."""
+    if stage is None or not stage.parts:
+        return (), trajectories, 0.0
+    parts, wanted = stage.parts, trajectories
+    if extend is not None:
+        # As far as the run wanted to go before it asks again.
+        wanted = stage.wanted
+        if _count(parts) == wanted:
+            wanted = max(wanted, extend(total(parts, merges), wanted))
+    if _count(parts) < wanted and not parts[-1].is_whole:
+        # A block that was cut short is run again.
+        parts = parts[:-1]
+    return parts, wanted, stage.seconds
 
 
 def _lanes(problem: Runnable, execution: Execution) -> list[Lane]:

@@ -1,5 +1,6 @@
 """The public entry: an equation, a state and times become an ensemble."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -13,6 +14,7 @@ from stochq.arrays import ArrayLike, Observable, check_numbers
 from stochq.ensemble.any_law import Question, check_linear, choose_law
 from stochq.ensemble.assemble import assemble
 from stochq.ensemble.batch import Problem
+from stochq.ensemble.checkpoint import opened
 from stochq.ensemble.conditional import check_conditional
 from stochq.ensemble.devices import block_size, check_devices
 from stochq.ensemble.events import FirstPassage, check_step_of_passages
@@ -70,6 +72,7 @@ def simulate(
     conditional: bool = False,
     feedback: Loop | None = None,
     antithetic: bool | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
     progress: bool | None = None,
 ) -> EnsembleResult:
     """Run an ensemble of trajectories and return the means of observables with their standard errors.
@@ -123,6 +126,10 @@ def simulate(
             step of ρ_c is a completely positive map of second order in dt.
         feedback: `sq.feedback.Loop(controller, {name: operator})`, which drives every trajectory by its own record; of
             first order in dt.
+        checkpoint: a file in which every finished device call is written down, so that the same call goes on where this
+            one ended, to the same numbers; with more `trajectories` (and the same dt) it extends the run. It holds
+            moments, not trajectories, but for records and clicks. Calls that end within less than sixty times the
+            processor time of writing it are written together.
         progress: whether a bar is shown. None: on a terminal.
 
     Returns: the result; `result.mean[name]` and `result.stderr[name]` are (T,).
@@ -178,16 +185,26 @@ def simulate(
         equation, frame_of(equation), psi, times, plain, scheme, precision, seed, statistics, monitors, recording,
         conditional,
     )  # fmt: skip
-    execution, plan, told = Execution(precision, batch, progress, devices, first), None, {}
-    if is_left_open(equation):
-        task, plan, told = choose_law(task, Question(trajectories, tolerance, dt, pairs, wanted, averages), execution)
-    if has_exact_jumps(task.equation) and not in_steps:
-        result = simulate_jumps(task, trajectories, tolerance, keep, asked, execution)
-    else:
-        plan = plan or plan_step(task, trajectories, dt, tolerance)
-        if keep and task.recording is not None and dt is None and not conditional:
-            plan = with_faithful_states(plan, task)
-        result = _simulate_steps(task, plan, trajectories, tolerance, pairs, keep, asked, execution)
+    plan, told = None, {}
+    if checkpoint is not None and is_left_open(equation):
+        raise ValueError(
+            "checkpoint: expected a law that is named: noise='any' takes the one that is fastest at the moment. Give "
+            "noise='real', or another."
+        )
+    with opened(checkpoint, trajectories, seed=seed, first=first, precision=precision) as file:
+        execution = Execution(precision, batch, progress, devices, first, file)
+        if is_left_open(equation):
+            question = Question(trajectories, tolerance, dt, pairs, wanted, averages)
+            task, plan, told = choose_law(task, question, execution)
+        if has_exact_jumps(task.equation) and not in_steps:
+            result = simulate_jumps(task, trajectories, tolerance, keep, asked, execution)
+        else:
+            plan = plan or plan_step(task, trajectories, dt, tolerance)
+            if keep and task.recording is not None and dt is None and not conditional:
+                plan = with_faithful_states(plan, task)
+            result = _simulate_steps(task, plan, trajectories, tolerance, pairs, keep, asked, execution)
+        if file is not None and not result.info["interrupted"]:
+            file.write(finished=True)
     result.info.update(told)
     return result
 
