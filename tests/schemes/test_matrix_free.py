@@ -1,15 +1,10 @@
 """Collapse in product bases of a Hamiltonian that is never a matrix, against the dense one and the master equation."""
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
 import stochq as sq
-from stochq.systems.hamiltonian import Hamiltonian
-from stochq.systems.propagation import Splitting, propagator_of, splitting_of
-from stochq.systems.propagation.choice import with_measured_errors
 from tests.oracles import by_liouvillian
 
 SITES = 3
@@ -17,58 +12,15 @@ DIM = 2**SITES
 TIMES = np.array([0.0, 0.4, 1.0])
 STRENGTH = 0.8
 TERMS = (
-    [(-1.0, {j: "Z", j + 1: "Z"}) for j in range(SITES - 1)]
-    + [(-0.9, {j: "X"}) for j in range(SITES)]
-    + [(-0.3, {j: "Z"}) for j in range(SITES)]
+    {f"Z{j} Z{j + 1}": -1.0 for j in range(SITES - 1)}
+    | {f"X{j}": -0.9 for j in range(SITES)}
+    | {f"Z{j}": -0.3 for j in range(SITES)}
 )
 START = np.eye(DIM)[5]
 SPINS = {f"z{j}": 1.0 - 2 * ((np.arange(DIM) >> j) & 1) for j in range(SITES)}
 
 
-class MatrixFree(Hamiltonian):
-    """A chain of which runs see nothing but its action and its propagators."""
-
-    splitting: Splitting
-
-    @property
-    def dim(self):
-        return self.splitting.dim
-
-    @property
-    def is_matrix_free(self):
-        return True
-
-    @property
-    def spins(self):
-        return self.splitting.sites
-
-    def matrix(self, t=0.0):
-        return np.asarray(sq.systems.ising(SITES, 1.0, 0.9, 0.3).matrix())
-
-    @property
-    def energies(self):
-        return np.linalg.eigvalsh(self.matrix())
-
-    @property
-    def eigenvectors(self):
-        return np.linalg.eigh(self.matrix())[1]
-
-    @property
-    def operators(self):
-        return {}
-
-    def apply(self, t, psi):
-        psi = jnp.asarray(psi)
-        return jax.lax.complex(*self.splitting.apply((psi.real, psi.imag)))
-
-    def propagator(self, dt, hbar=1.0):
-        return propagator_of(self.splitting, (-6.0, 6.0), dt, hbar)
-
-    def centred(self):
-        return MatrixFree(with_measured_errors(self.splitting))
-
-
-CHAIN = MatrixFree(splitting_of(SITES, TERMS))
+CHAIN = sq.systems.spins(SITES, TERMS)
 DENSE = sq.systems.ising(SITES, 1.0, 0.9, 0.3)
 TILTED = sq.channels.ProductBasis(
     [np.linalg.qr(np.random.default_rng(j).normal(size=(2, 2, 2)) @ [1, 1j])[0] for j in range(SITES)]

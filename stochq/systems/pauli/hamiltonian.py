@@ -14,26 +14,28 @@ from stochq.systems.hamiltonian import Hamiltonian, Propagator, State
 from stochq.systems.observables import LazyMapping
 from stochq.systems.pauli.bounds import bounds_of
 from stochq.systems.pauli.sums import LARGEST_MATRIX, PauliSum
-
-# Terms of the exponential's series over a step with |H| dt below one: a remainder of 1/15! = 8e-13.
-_ORDER = 14
+from stochq.systems.propagation import Splitting, propagator_of, splitting_of, with_measured_errors
+from stochq.systems.propagation.windows import planes_of
 
 
 @final
 class SpinHamiltonian(Hamiltonian):
     """A Hamiltonian that is a sum of Pauli strings; made by `spins`.
 
-    terms: the sum. bounds: a lower and an upper one on all energies. bonds: pairs of neighbours, of which domain
-    walls are counted.
+    terms: the sum. splitting: its parts whose exponentials are known. bounds: a lower and an upper one on all energies.
+    bonds: pairs of neighbours, of which domain walls are counted.
     """
 
     terms: PauliSum
+    splitting: Splitting
     bounds: tuple[Number, Number]
     bonds: tuple[tuple[int, int], ...] = eqx.field(static=True, default=())
 
     def __init__(self, terms: PauliSum, bonds: tuple[tuple[int, int], ...] = ()) -> None:
         self.terms, self.bonds = terms, bonds
-        self.bounds = bounds_of(terms)
+        pairs = zip(terms.coefficients, terms.strings, strict=True)
+        self.splitting = splitting_of(terms.sites, [(coefficient, dict(string)) for coefficient, string in pairs])
+        self.bounds = bounds_of(terms, self.splitting)
 
     @property
     def sites(self) -> int:
@@ -47,6 +49,10 @@ class SpinHamiltonian(Hamiltonian):
     @property
     def is_matrix_free(self) -> bool:
         return True
+
+    @property
+    def spins(self) -> int:
+        return self.sites
 
     @property
     def spectrum(self) -> tuple[Number, Number]:
@@ -78,10 +84,15 @@ class SpinHamiltonian(Hamiltonian):
         return self.terms.matrix()
 
     def apply(self, t: Number, psi: State) -> jax.Array:
-        return self.terms.apply(psi)
+        return jax.lax.complex(*self.splitting.apply(planes_of(psi)))
 
     def propagator(self, dt: Number, hbar: Number = 1.0) -> Propagator:
-        return _SeriesPropagator(self.terms, jnp.asarray(dt / hbar), jnp.asarray(max_modulus(self.spectrum)))
+        """The cheapest way to exp(-i H dt / ħ), within 1e-6 of the state in single precision, 1e-12 in double."""
+        return propagator_of(self.splitting, self.spectrum, dt, hbar)
+
+    def centred(self) -> "SpinHamiltonian":
+        """The same, with the errors of product formulas measured: a run may choose them."""
+        return eqx.tree_at(lambda one: one.splitting, self, with_measured_errors(self.splitting))
 
     @property
     def operators(self) -> Mapping[str, Any]:
@@ -103,39 +114,11 @@ class SpinHamiltonian(Hamiltonian):
         return LazyMapping(makers)
 
 
-def max_modulus(spectrum: tuple[Number, Number]) -> Array:
-    """The largest modulus of an energy."""
-    return jnp.maximum(jnp.abs(jnp.asarray(spectrum[0])), jnp.abs(jnp.asarray(spectrum[1])))
-
-
 def energy_variance(terms: PauliSum, psi: Array) -> jax.Array:
     """⟨H²⟩ − ⟨H⟩² of one normalised state (dim,)."""
     after = terms.apply(psi)
     mean = jnp.vdot(psi, after).real
     return jnp.sum(jnp.abs(after - mean * psi) ** 2)
-
-
-@final
-class _SeriesPropagator(Propagator):
-    """exp(-i H dt) by Taylor's series, in as many steps as bring the norm of H dt below one."""
-
-    terms: PauliSum
-    dt: Array
-    size: Array
-
-    def __call__(self, t: Number, psi: State) -> jax.Array:
-        psi = jnp.asarray(psi)
-        count = jnp.ceil(self.size * jnp.abs(self.dt)).astype(jnp.int32)
-        part = (self.dt / jnp.maximum(count, 1)).astype(psi.real.dtype)
-
-        def step(_: Any, psi: jax.Array) -> jax.Array:
-            total = term = psi
-            for order in range(1, _ORDER + 1):
-                term = self.terms.apply(term) * (-1j * part / order)
-                total = total + term
-            return total
-
-        return jax.lax.fori_loop(0, count, step, psi)
 
 
 def spins(sites: int, terms: object) -> SpinHamiltonian:
