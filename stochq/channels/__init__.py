@@ -4,6 +4,7 @@ from stochq.channels.channel import Channel as Channel
 from stochq.channels.families.banded import BandedOperators as BandedOperators
 from stochq.channels.families.dense import DenseOperators as DenseOperators
 from stochq.channels.families.diagonal import DiagonalCollapse as DiagonalCollapse
+from stochq.channels.families.equilibration import Equilibration as Equilibration
 from stochq.channels.families.features import Features as Features
 from stochq.channels.families.kernel import Kernel as Kernel
 from stochq.channels.families.kicks import Kicks as Kicks

@@ -3,7 +3,7 @@
 import abc
 import copy
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
 import jax
@@ -113,6 +113,12 @@ class Channel(Module):
         """Whether all operators are Hermitian whatever their numbers, so that unitary noise exists: say True only where
         it is certain."""
         return False
+
+    @property
+    def relaxation(self) -> tuple[Number, Any] | None:
+        """(a, χ) where the dissipator is a(χ Tr ρ − ρ) with a function χ of the Hamiltonian, known by what its `root`
+        and `apply` do to states; None elsewhere."""
+        return None
 
     def budget(self, law: Law) -> Budget:
         """Random numbers of one `diffuse`."""

@@ -93,6 +93,11 @@ class Flow(Module):
         """Whether `mean_flow` has no time-step error in any operator."""
         return False
 
+    def mean_error(self, dt: float) -> float | None:
+        """A bound on the error of the mean of an operator of norm 1 at any time, for steps of this length beside a
+        Hamiltonian that commutes with all of it; None where none is known."""
+        return None
+
     def mean_flow(self, dt: float, reverse: bool) -> MeanFlow | None:
         """E[ψψ†] after a step over dt from E[ψψ†] before it, (dim, dim); None where it is not known."""
         return None

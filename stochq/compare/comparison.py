@@ -59,12 +59,13 @@ def compare(ensemble: EnsembleResult, exact: ExactResult) -> Comparison:
 
     m ± s are the ensemble's means, e the exact values, Δ their differences, C the covariance of single trajectories
     between times and observables, f the rounding errors (relative to the observable 1e-6 in single precision, more
-    after thousands of steps). Directions in which C is too small to be known from N trajectories are left out, and the
-    p-value is that of Hotelling's T², right for small N as well; under heavy tails N is what
-    `EnsembleResult.effective_samples` says. Times at which an event is so rare that few trajectories or none have seen
-    it are left out, and told, unless they are off by over ten times the error with `EnsembleResult.unseen`. The
-    time-step bias is printed but not allowed for: where the last column is not well below 1, a small p-value may be its
-    work.
+    after thousands of steps). Where the exact values are estimates by random vectors, `ExactResult.stderr`, their
+    covariance is added: one estimate is off in the same direction at all times. Directions in which C is too small to
+    be known from N trajectories are left out, and the p-value is that of Hotelling's T², right for small N as well;
+    under heavy tails N is what `EnsembleResult.effective_samples` says. Times at which an event is so rare that few
+    trajectories or none have seen it are left out, and told, unless they are off by over ten times the error with
+    `EnsembleResult.unseen`. The time-step bias is printed but not allowed for: where the last column is not well below
+    1, a small p-value may be its work.
 
     Raises: ValueError if the times differ, no observable is in both, or the ensemble has no covariance.
 
@@ -85,7 +86,7 @@ def compare(ensemble: EnsembleResult, exact: ExactResult) -> Comparison:
     rows = {name: row_names(name, np.iscomplexobj(ensemble.mean[name])) for name in names}
     missing = tuple(name for name in ensemble.mean if name not in names)
     ensemble, exact = ensemble.in_real_rows(), replace(exact, expect=_exact_rows(ensemble, exact, names))
-    deviations = Deviations(ensemble, exact.expect, rounding_errors(ensemble, exact, rows))
+    deviations = Deviations(ensemble, exact.expect, rounding_errors(ensemble, exact, rows), exact.deviations)
     verdict = deviations.verdict(list(exact.expect))
     p_values = {name: deviations.verdict(rows[name]).p_value for name in names}
     lines = (*table(deviations), *ensemble.tails(), *deviations.left_out())

@@ -119,7 +119,11 @@ def _choice_of_step(equation: Equation, times: np.ndarray, trajectories: int, st
         return _MEAN_CALL + _MEAN_MAP * float(equation.dim) ** 3
     intervals, longest = len(times) - 1, float(np.diff(times).max())
     may_alias = equation.time_dependent or 0.5 * _fastest(equation) * longest >= 2 * np.pi
-    return (_PILOT_RUNS * steps + _ALIASING_STEPS * intervals * may_alias) * pilot_size(trajectories) * _step(equation)
+    return (
+        (_PILOT_RUNS * steps + _ALIASING_STEPS * intervals * may_alias)
+        * pilot_size(trajectories, equation.dim)
+        * _step(equation)
+    )
 
 
 def _block(equation: Equation, trajectories: int) -> int:

@@ -1,7 +1,7 @@
 """The differences between an ensemble's means and exact values, and whether they are larger than their errors."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
@@ -27,11 +27,15 @@ class _Point(NamedTuple):
 
 @dataclass(frozen=True)
 class Deviations:
-    """An ensemble beside exact values (T,), both in real rows, with the rounding errors of each row."""
+    """An ensemble beside exact values (T,), both in real rows, with the rounding errors of each row.
+
+    uncertainty: the deviations of `ExactResult`, (T, R) of each row; none where the values are exact.
+    """
 
     ensemble: EnsembleResult
     exact: Mapping[str, np.ndarray]
     rounding: Mapping[str, Rounding]
+    uncertainty: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @cached_property
     def z(self) -> dict[str, np.ndarray]:
@@ -66,6 +70,8 @@ class Deviations:
         rounding = self.rounding[row]
         unseen = self.ensemble.unseen(row, rounding.width)
         floor = np.hypot(rounding.common, unseen)
+        if row in self.uncertainty:
+            floor = np.hypot(floor, np.linalg.norm(self.uncertainty[row], axis=1))
         z = difference / np.hypot(self.ensemble.stderr[row], floor)
         agreeing = np.where(unseen > rounding.common, z, 0.0)
         agrees = np.abs(difference) <= _BEYOND_ROUNDING * floor
@@ -91,11 +97,19 @@ class Deviations:
         ensemble = self.ensemble
         assert ensemble.covariance is not None
         rows = [point.covariance_row for point in points]
+        covariance = np.asarray(ensemble.covariance)[np.ix_(rows, rows)] * (ensemble.samples / ensemble.trajectories)
         return hotelling(
             np.array([ensemble.mean[name][index] - self.exact[name][index] for _, name, index in points]),
-            np.asarray(ensemble.covariance)[np.ix_(rows, rows)] * (ensemble.samples / ensemble.trajectories),
+            covariance + ensemble.samples * self._covariance_of_exact(points),
             np.array([self.rounding[point.name].common for point in points]),
             ensemble.samples,
             16 * UNIT[ensemble.precision],
             effective,
         )
+
+    def _covariance_of_exact(self, points: Sequence[_Point]) -> np.ndarray:
+        """Of the errors of the exact values, which one estimate has at all times, (P, P)."""
+        if not self.uncertainty:
+            return np.zeros((len(points), len(points)))
+        rows = np.array([self.uncertainty[name][index] for _, name, index in points])
+        return rows @ rows.T

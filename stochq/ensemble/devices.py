@@ -28,8 +28,8 @@ ON_ACCELERATORS = Limits(2**33, 2**33, 2**32)
 
 
 def block_size(dim: int, smallest: int = 1, trajectories: int | None = None) -> int:
-    """Trajectories per block: what fits the second-level cache of a core; of an accelerator what fills it, but no more
-    than are asked for, up to a power of two.
+    """Trajectories per block: what fits the second-level cache of a core, one where its state alone does not; of an
+    accelerator what fills it, but no more than are asked for, up to a power of two.
 
     It follows from the task alone and changes no trajectory.
 
@@ -39,7 +39,8 @@ def block_size(dim: int, smallest: int = 1, trajectories: int | None = None) -> 
         trajectories: how many are asked for; None for any number.
     """
     if not on_accelerator():
-        return max(smallest, int(2 ** np.clip(np.round(np.log2(2**14 / dim)), 5, 10)))
+        most = 5 if dim <= 2**12 else int(np.clip(17 - np.ceil(np.log2(dim)), 0, 5))
+        return max(smallest, int(2 ** np.clip(np.round(np.log2(2**14 / dim)), most, 10)))
     asked = _LARGEST_BLOCK if trajectories is None else 1 << (trajectories - 1).bit_length()
     return max(SMALLEST_BLOCK, min(_widest(dim), asked))
 

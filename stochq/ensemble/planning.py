@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.accuracy.bias import Allowance, StepPlan, total_steps
-from stochq.accuracy.grid import TimeGrid, check_step, longest_interval, refined, time_grid
+from stochq.accuracy.bias import SHARE_OF_STDERR, Allowance, StepPlan, total_steps
+from stochq.accuracy.grid import TimeGrid, check_step, division_of, longest_interval, refined, time_grid
 from stochq.accuracy.mean_map import MeanMapEstimator, mean_map_estimator
 from stochq.accuracy.pilots import PilotEstimator, PilotSample
 from stochq.accuracy.resolution import JumpRate, Propagated, bandwidth, explicit_limit, jump_rate_of, spectrum_of
@@ -34,6 +34,8 @@ from stochq.systems.hamiltonian import Hamiltonian
 
 # A pilot of this share of a run's trajectories, within bounds: a short run deserves a short pilot.
 PILOT_SHARE, PILOT_MINIMUM, PILOT_TRAJECTORIES = 0.25, 256, 2048
+# Amplitudes of the smallest pilots, and trajectories whose spread is known at all.
+_PILOT_AMPLITUDES, _FEWEST_PILOTS = 2**20, 4
 # The pilot's own stream: no user's seed reaches beyond 63 bits.
 PILOT_SEED = 2**63 + 7
 # With a tolerance pilots grow up to this many trajectories and bytes: their values are held at all times.
@@ -67,6 +69,8 @@ def plan_step(task: Task, trajectories: int, dt: float | None, tolerance: float 
     mean = None if task.conditional else _mean_map(asked, dt)
     if exact is not None:
         return exact if mean is None else replace(exact, moments=mean.moments(exact.dt, MOMENTS))
+    if dt is None and tolerance is None and (known := _by_known_error(asked, trajectories)) is not None:
+        return known
     names = ordered_names(asked.observables)
     if mean is not None:
         plan = find_step(mean, task.times, names, allowance, dt)
@@ -194,6 +198,23 @@ def _without_bias(task: Task) -> StepPlan | None:
     return StepPlan(dt, bias, "the mean of every operator is exact at any step here", bound)
 
 
+def _by_known_error(task: Task, trajectories: int) -> StepPlan | None:
+    """The step by a bound on the error of means, in large dimensions, where pilots take longer than many a run.
+
+    An observable that is not conserved fluctuates in equilibrium by the root of Tr χ² at least, in units of its norm,
+    and that is at least 1/dim.
+    """
+    if task.dim <= LARGEST_MEAN_MAP or task.conditional or task.equation.colour is not None:
+        return None
+    wanted, dt = SHARE_OF_STDERR * (trajectories * task.dim) ** -0.5, longest_interval(task.times)
+    while (error := task.scheme.mean_error(task.frame, dt)) is not None and error > wanted:
+        dt = division_of(task.times, 0.8 * dt, multiple=1)
+    if error is None:
+        return None
+    reason = f"time-step error of means below {error:.1g} of an operator's norm, a tenth of a standard error"
+    return StepPlan(dt, {}, reason)
+
+
 def _mean_map(task: Task, dt: float | None) -> MeanMapEstimator | None:
     ordered = {name: task.observables[name] for name in ordered_names(task.observables)}
     return mean_map_estimator(task.equation, task.frame, task.psi, task.times, ordered, task.scheme, dt)
@@ -204,15 +225,19 @@ def mean_map_of(task: Task, dt: float) -> MeanMapEstimator | None:
     return _mean_map(replace(task, observables={"norm": np.ones(task.dim)}), dt)
 
 
-def pilot_size(trajectories: int) -> int:
-    """Trajectories of a pilot that serves a run of so many, without a tolerance."""
-    return int(np.clip(PILOT_SHARE * trajectories, PILOT_MINIMUM, PILOT_TRAJECTORIES))
+def pilot_size(trajectories: int, dim: int = 1) -> int:
+    """Trajectories of a pilot that serves a run of so many, without a tolerance.
+
+    In large dimensions fewer do: each sees an average over many levels.
+    """
+    least = int(np.clip(_PILOT_AMPLITUDES // dim, _FEWEST_PILOTS, PILOT_MINIMUM))
+    return int(np.clip(PILOT_SHARE * trajectories, least, PILOT_TRAJECTORIES))
 
 
 def _pilot_sizes(task: Task, trajectories: int, tolerance: float | None) -> tuple[int, int]:
     """Trajectories of pilots at first, and at most."""
     if tolerance is None:
-        size = pilot_size(trajectories)
+        size = pilot_size(trajectories, task.dim)
         return size, size
     bytes_each = 32 * len(task.times) * len(task.observables)
     return FEWEST, int(np.clip(_PILOT_BYTES // bytes_each, FEWEST, LARGEST_PILOT))

@@ -13,6 +13,7 @@ from stochq.exact.inputs import initial_density
 from stochq.exact.methods import Method, choose, solve
 from stochq.exact.readout import Readout
 from stochq.exact.result import ExactResult
+from stochq.exact.typical import PROPAGATION_ERROR, check_feasible, evolve_typical, why_not_typical
 from stochq.systems.checks import check_times
 
 # Density matrices at all times are kept below this many bytes.
@@ -20,6 +21,17 @@ KEPT_BYTES = 512 * 2**20
 _DIFFERENTIABLE = (
     "Use sq.exact.expectations, whose means are a JAX function of the equation, the state and the observables."
 )
+
+
+def _is_typical(equation: Equation, method: str) -> bool:
+    """Whether the mean is had without a matrix. Raises: ValueError where it is not had at all."""
+    if method == "typicality" and (reason := why_not_typical(equation)):
+        raise ValueError(f'method: "typicality" does not apply, {reason}. Use method="auto".')
+    if method == "auto":
+        check_feasible(equation)
+    return method == "typicality" or (
+        method == "auto" and equation.hamiltonian.is_matrix_free and not why_not_typical(equation)
+    )
 
 
 def evolve(
@@ -45,6 +57,9 @@ def evolve(
       "split"        diagonal and transition channels in several bases: extrapolated splitting, error below 1e-8;
       "ode"          everything else, by a Runge-Kutta method of order 8, and a check of the others.
 
+      "typicality"   a Hamiltonian that is never a matrix, alone or with thermalization towards its `Equilibrium`: one
+                     state is propagated and traces are over random vectors, whose error is `ExactResult.stderr`.
+
     Noise with a colour has no master equation: only where all terms are diagonal in one basis is ρ known, in closed
     form, and returned; times[0] is then when the state was made, whatever the noise did before.
 
@@ -59,8 +74,13 @@ def evolve(
     started = time.perf_counter()
     check_numbers(_DIFFERENTIABLE, equation=equation, psi0_or_rho0=psi0_or_rho0, times=times, observables=observables)
     equation = as_equation(equation)
-    rho = initial_density(psi0_or_rho0, equation.dim)
     times = check_times(times)
+    if _is_typical(equation, method):
+        with jax.enable_x64(True):
+            seen = evolve_typical(equation, psi0_or_rho0, times, observables)
+        seconds, shared = time.perf_counter() - started, (seen.left_out, seen.sizes, seen.ranges, seen.deviations)
+        return ExactResult(times, seen.expect, None, "typicality", PROPAGATION_ERROR, seconds, 0, *shared)
+    rho = initial_density(psi0_or_rho0, equation.dim)
     chosen, parts = choose(equation, method)
     if equation.colour is not None:
         refuse_coloured(equation, parts, method)

@@ -15,7 +15,7 @@ from stochq.exact.parts import DEPENDS_ON_TIME, ExactPart, exact_parts, why_not_
 from stochq.exact.split import evolve_split
 from stochq.noise import Coloured
 
-Method = Literal["auto", "closed-form", "liouvillian", "split", "ode"]
+Method = Literal["auto", "closed-form", "liouvillian", "split", "ode", "typicality"]
 METHODS = get_args(Method)
 # Methods without a truncation error are exact to this many rounding errors per radian of the fastest phase.
 _ROUNDING = 16 * np.finfo(float).eps

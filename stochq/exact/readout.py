@@ -29,17 +29,11 @@ class Readout:
     """
 
     def __init__(self, observables: Mapping[str, Observable] | None, dim: int) -> None:
-        if observables is not None and not isinstance(observables, Mapping):
-            raise ValueError(f"observables: expected a mapping {{name: operator}}; got {type(observables).__name__}.")
-        plain = {
-            name: _function(name, value, dim) for name, value in (observables or {}).items() if not _is_statistic(value)
-        }
-        self.left_out = tuple(name for name, value in plain.items() if callable(value) and not is_quadratic(value, dim))
+        plain, self.left_out = plain_observables(observables, dim)
         self._rules = {name: _rule(name, value, dim) for name, value in plain.items() if name not in self.left_out}
         self._complex = {name for name in self._rules if _is_complex(plain[name], dim)}
         operators = {name: np.asarray(plain[name]) for name in self._rules if not callable(plain[name])}
-        self.sizes = {name: float(np.abs(operator).max()) for name, operator in operators.items()}
-        self.ranges = {name: _range(operator) for name, operator in operators.items()}
+        self.sizes, self.ranges = sizes_and_ranges(operators)
         self._needs_states = any(isinstance(rule, _OnStates) for rule in self._rules.values())
 
     @property
@@ -55,6 +49,24 @@ class Readout:
         """Columns of values (time, observables), complex for those of complex observables only."""
         columns = dict(zip(self.names, values.T, strict=True))
         return {name: (v if name in self._complex else np.real(v)).copy() for name, v in columns.items()}
+
+
+def plain_observables(
+    observables: Mapping[str, Observable] | None, dim: int
+) -> tuple[dict[str, Observable], tuple[str, ...]]:
+    """What is no statistic of states, and the names of functions among it that are not quadratic in ψ."""
+    if observables is not None and not isinstance(observables, Mapping):
+        raise ValueError(f"observables: expected a mapping {{name: operator}}; got {type(observables).__name__}.")
+    plain = {
+        name: _function(name, value, dim) for name, value in (observables or {}).items() if not _is_statistic(value)
+    }
+    return plain, tuple(name for name, value in plain.items() if callable(value) and not is_quadratic(value, dim))
+
+
+def sizes_and_ranges(operators: Mapping[str, np.ndarray]) -> tuple[dict[str, float], dict[str, float]]:
+    """The largest element of each operator, and a bound on the range of its expectation."""
+    sizes = {name: float(np.abs(operator).max()) for name, operator in operators.items()}
+    return sizes, {name: _range(operator) for name, operator in operators.items()}
 
 
 def _function(name: str, value: Observable, dim: int) -> Observable:

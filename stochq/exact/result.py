@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from stochq.real_parts import row_names
+
 MEGABYTE = 2**20
 
 
@@ -12,12 +14,13 @@ class ExactResult:
     """The solution of the master equation.
 
     times (T,); expect {name: (T,) float64}, complex128 for complex observables; density (T, dim, dim) in the given
-    basis, None where all times together would take 512 MiB or more; method: "closed-form", "liouvillian", "split" or
-    "ode"; error: estimate of the largest
+    basis, None where all times together would take 512 MiB or more; method: "closed-form", "liouvillian", "split",
+    "ode" or "typicality"; error: estimate of the largest
     error of an element of any density matrix; steps: how many steps were taken; left_out: observables that have no
     value on a density matrix, because they are not quadratic in ψ; seconds: time spent; sizes: the largest element of
     each operator, which rounding of its expectation goes with; ranges: bounds on the range of its expectation in all
-    states.
+    states; deviations: where method is "typicality", what each of R random vectors adds to the error of `expect`,
+    {name: (T, R)}, errors of one estimate that all times share; `stderr` are the standard errors that follow.
 
     >>> import stochq as sq
     >>> equation = sq.models.suv(sq.systems.levels([0.0, 0.0]), strength=2.0)
@@ -35,6 +38,15 @@ class ExactResult:
     left_out: tuple[str, ...] = field(default=())
     sizes: dict[str, float] = field(default_factory=dict)
     ranges: dict[str, float] = field(default_factory=dict)
+    deviations: dict[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def stderr(self) -> dict[str, np.ndarray]:
+        """Standard errors {name: (T,)} of `expect`: zero but where traces are over random vectors."""
+        errors = {row: np.linalg.norm(each, axis=1) for row, each in self.deviations.items()}
+        rows = {name: row_names(name, np.iscomplexobj(values)) for name, values in self.expect.items()}
+        none = np.zeros(len(self.times))
+        return {name: np.linalg.norm([errors.get(row, none) for row in parts], axis=0) for name, parts in rows.items()}
 
     def __str__(self) -> str:
         steps = f", {self.steps} steps" if self.steps else ""
@@ -42,7 +54,8 @@ class ExactResult:
             f"ExactResult: {len(self.times)} times in [{self.times[0]:g}, {self.times[-1]:g}], {self.method}{steps}, "
             f"error about {self.error:.1g}, {self.seconds:.2g} s"
         ]
-        lines += [f"  {name}: {values[0]:.6g}  →  {values[-1]:.6g}" for name, values in self.expect.items()]
+        errors = {name: f" ± {values[-1]:.2g}" if values.any() else "" for name, values in self.stderr.items()}
+        lines += [f"  {name}: {v[0]:.6g}  →  {v[-1]:.6g}{errors[name]}" for name, v in self.expect.items()]
         if self.density is not None:
             lines.append(f"  density: {self.density.shape}, {self.density.nbytes / MEGABYTE:.1f} MiB")
         if self.left_out:

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from stochq.arrays import ArrayLike, Number, as_real, is_concrete
-from stochq.channels import Separable
+from stochq.channels import Equilibration, Separable
 from stochq.equation import Equation
 from stochq.laws import NoiseLaw
 from stochq.models.checks import equilibrium_weights, positive, rate
@@ -20,17 +21,20 @@ from stochq.systems.fourier import Spectral
 from stochq.systems.hamiltonian import Hamiltonian
 from stochq.systems.levels import as_hamiltonian
 from stochq.systems.states import check_state
+from stochq.systems.typicality import Equilibrium
 from stochq.systems.typicality.ensembles import Shape, canonical_equilibrium, microcanonical_equilibrium
 
 # Eigenstates on the rim of the window count as inside, within this fraction of the spectrum's width.
 _RIM = 1e-9
+# Two Hamiltonians count as one where their difference on a state is below this part of the bandwidth.
+_SAME = 1e-5
 
 
 def oqt(
     hamiltonian: Hamiltonian | ArrayLike,
     *,
     strength: Number,
-    equilibrium: ArrayLike,
+    equilibrium: ArrayLike | Equilibrium,
     hbar: Number = 1.0,
     noise: NoiseLaw = "real",
 ) -> Equation:
@@ -39,10 +43,18 @@ def oqt(
     $$L_{\mu\nu} = \sqrt{\tfrac{\alpha\mathcal N}{\hbar}\chi_\mu}\,|\mu\rangle\langle\nu|, \qquad
       \rho(t) = e^{-at}U_t\rho_0U_t^\dagger + (1-e^{-at})\chi, \quad a = \alpha\mathcal N/\hbar$$
 
-    strength: α𝒩, an energy. equilibrium: χ (dim,) over the energy eigenstates, ascending; see `sq.microcanonical`
-    and `sq.canonical`. noise: "real" or "complex".
+    For complex noise all transitions act through one vector η of complex normals, which no eigenstate appears in,
 
-    Raises ValueError for a negative strength or weights that are negative or do not sum to 1.
+    $$d\psi = \big[-\tfrac i\hbar H + a\chi - \tfrac a2 - \tfrac a2\langle\chi\rangle\big]\psi\,dt
+      + \sqrt a\,(1-|\psi\rangle\langle\psi|)\,\chi^{1/2}d\eta$$
+
+    (derived for this project): so it is stepped where χ is an `Equilibrium` of a Hamiltonian that is never a matrix.
+
+    strength: α𝒩, an energy. equilibrium: χ (dim,) over the energy eigenstates, ascending, or an `Equilibrium`; see
+    `sq.microcanonical` and `sq.canonical`. noise: "real" or "complex", which an `Equilibrium` needs.
+
+    Raises ValueError for a negative strength, weights that are negative or do not sum to 1, an `Equilibrium` of another
+    Hamiltonian, and noise that needs the eigenstates of one that has none.
 
     >>> import stochq as sq
     >>> sq.models.oqt(sq.systems.levels([0.0, 1.0]), strength=0.5, equilibrium=[0.7, 0.3]).dim
@@ -50,10 +62,39 @@ def oqt(
     """
     hamiltonian = as_hamiltonian(hamiltonian)
     hbar = positive("hbar", hbar)
+    if isinstance(equilibrium, Equilibrium):
+        _check_same(hamiltonian, equilibrium.map.hamiltonian)
+        relaxing = Equilibration(equilibrium.map, rate("strength", strength) / hbar)
+        return Equation(hamiltonian, (relaxing,), noise, hbar)
+    if hamiltonian.is_matrix_free:
+        raise ValueError(
+            "equilibrium: expected an equilibrium without eigenstates for a Hamiltonian that is never a matrix; got "
+            f"{type(equilibrium).__name__}. Use sq.canonical(hamiltonian, beta) or sq.microcanonical(hamiltonian, "
+            "psi0)."
+        )
     hamiltonian = with_eigenvectors_of(hamiltonian, equilibrium)
     weights = on_energies(hamiltonian, equilibrium_weights(equilibrium, hamiltonian.dim))
     target = (rate("strength", strength) / hbar) * weights
     return Equation(hamiltonian, (Separable(target, basis=energy_basis(hamiltonian)),), noise, hbar)
+
+
+def _check_same(hamiltonian: Hamiltonian, other: Hamiltonian) -> None:
+    """ValueError for an equilibrium of another Hamiltonian, told by what both do to a random state."""
+    same = other is hamiltonian or other.dim == hamiltonian.dim
+    if same and other is not hamiltonian:
+        psi = (
+            np.random.default_rng(1).normal(size=(hamiltonian.dim, 2))
+            @ np.array([1, 1j])
+            / (2 * hamiltonian.dim) ** 0.5
+        )
+        with jax.enable_x64(True):
+            one, two = (np.asarray(each.apply(0.0, jnp.asarray(psi))) for each in (hamiltonian, other))
+        same = np.linalg.norm(one - two) <= _SAME * float(hamiltonian.bandwidth)
+    if not same:
+        raise ValueError(
+            "equilibrium: expected one of this Hamiltonian; it was made for another one. Call sq.canonical or "
+            "sq.microcanonical with the Hamiltonian of the model."
+        )
 
 
 def microcanonical(

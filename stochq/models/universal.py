@@ -8,6 +8,7 @@ from stochq.models.thermalization import oqt
 from stochq.systems.basis import ProductBasis
 from stochq.systems.hamiltonian import Hamiltonian
 from stochq.systems.levels import as_hamiltonian
+from stochq.systems.typicality import Equilibrium
 
 
 def sui(
@@ -15,7 +16,7 @@ def sui(
     *,
     reduction: ArrayLike,
     thermalization: ArrayLike,
-    equilibrium: ArrayLike,
+    equilibrium: ArrayLike | Equilibrium,
     basis: ArrayLike | str | ProductBasis | None = None,
     hbar: ArrayLike = 1.0,
     noise: NoiseLaw = "real",
@@ -24,8 +25,8 @@ def sui(
 
     $$\hbar\dot\rho = -i[H,\rho] + \mathcal{JN}\Lambda_R(\rho) + \alpha\mathcal N\Lambda_\chi(\rho)$$
 
-    reduction: 𝒥𝒩; thermalization: α𝒩; equilibrium: χ (dim,); basis: columns |k⟩ or None for the given basis,
-    of spins also "x", "y", "z" or a `sq.channels.ProductBasis`.
+    reduction: 𝒥𝒩; thermalization: α𝒩; equilibrium: χ (dim,), or an `Equilibrium`, which needs noise="complex"; basis:
+    columns |k⟩ or None for the given basis, of spins also "x", "y", "z" or a `sq.channels.ProductBasis`.
 
     Raises ValueError as `suv` and `oqt` do.
 

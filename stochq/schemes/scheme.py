@@ -143,6 +143,11 @@ class Scheme(Module):
         """The longest step over which the means of operators have no time-step error; 0 where every step has one."""
         return 0.0
 
+    def mean_error(self, frame: Frame, dt: float) -> float | None:
+        """A bound on the time-step error of the mean of an operator of norm 1, at any time; None where it is not
+        known."""
+        return None
+
     def mean_limit(self, frame: Frame) -> float:
         """The longest step whose `mean_map` is known; 0 where none is."""
         return 0.0

@@ -109,6 +109,12 @@ class Strang(Scheme):
         commute = one_basis and secular and moving <= 1 and all(flow.mean_is_exact for flow in self.flows(frame))
         return self.mean_limit(frame) if commute else 0.0
 
+    def mean_error(self, frame: Frame, dt: float) -> float | None:
+        """Known where the only channel commutes with the Hamiltonian."""
+        if frame.hamiltonian.time_dependent or len(frame.channels) != 1 or frame.channels[0].relaxation is None:
+            return None
+        return self.flows(frame)[0].mean_error(dt)
+
     def mean_limit(self, frame: Frame) -> float:
         if frame.hamiltonian.time_dependent:
             return 0.0
