@@ -1,4 +1,4 @@
-"""The command line: `stochq run`, `plot`, `reproduce`, `exclude`, `devices`. Typer, pydantic: only here."""
+"""The command line: `stochq run`, `plot`, `reproduce`, `exclude`, `devices`, `doctor`. Typer, pydantic: only here."""
 
 import sys
 

@@ -119,3 +119,14 @@ def devices() -> None:
     from stochq.cli.devices import print_devices
 
     print_devices()
+
+
+@app.command()
+def doctor() -> None:
+    """Run a dozen problems with known answers on every device, in less than a minute; exit code 1 if one fails."""
+    from stochq.cli.doctor import examine
+
+    with reported():
+        passed = examine()
+    if not passed:
+        raise typer.Exit(1)
