@@ -58,7 +58,7 @@ def test_collapse_along_x_against_the_master_equation():
     hadamard = np.array([[1.0, 1.0], [1.0, -1.0]]) / np.sqrt(2)
     columns = np.kron(hadamard, np.kron(hadamard, hadamard))
     operators = [np.sqrt(STRENGTH) * np.outer(column, column) for column in columns.T]
-    rho = by_liouvillian(CHAIN.matrix(), operators, np.outer(START, START), TIMES)
+    rho = by_liouvillian(np.asarray(CHAIN.matrix()), operators, np.outer(START, START), TIMES)
     for name, diagonal in SPINS.items():
         exact = np.einsum("tii,i->t", rho, diagonal).real
         deviation = np.abs(result.mean[name] - exact)[1:] / result.stderr[name][1:]

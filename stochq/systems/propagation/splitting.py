@@ -1,12 +1,14 @@
 """A Hamiltonian of Pauli strings as a sum of parts whose exponentials are known: a diagonal, and layers of windows."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import final
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 from stochq.arrays import Array, Number, as_real, is_concrete
 from stochq.module import Module
@@ -75,25 +77,38 @@ class Splitting(Module):
 
     def apply(self, planes: Planes) -> Planes:
         """H on a state held as two real arrays."""
-        real, imag = planes
-        total = jnp.zeros_like(real), jnp.zeros_like(imag)
+        total = jax.tree.map(jnp.zeros_like, planes)
         if self.diagonal is not None:
-            diagonal = column(jnp.asarray(self.diagonal, real.dtype), real)
-            total = diagonal * real, diagonal * imag
-        for window in (window for layer in self.layers for window in layer):
-            part = apply_window(window.block.elements, planes, window.first)
-            # One after another: no more than one part is held beside the sum.
-            total = jax.lax.optimization_barrier(jax.tree.map(jnp.add, total, part))
-        for string, coefficient in zip(self.wide, self.wide_coefficients, strict=True):
-            factor = jnp.asarray(coefficient, real.dtype)
-            part = apply_to_planes(string, planes)
-            total = jax.tree.map(lambda a, b, factor=factor: a + factor * b, total, part)
+            diagonal = jnp.asarray(self.diagonal, planes[0].dtype)
+            total = jax.tree.map(lambda plane: column(diagonal, plane) * plane, planes)
+        finite = jnp.isfinite(planes[0].ravel()[0])
+        for part in self._parts():
+            # XLA would make all parts first, as many states as there are windows; a branch that it cannot foresee keeps
+            # them apart.
+            add = partial(_added, part)
+            total = lax.cond(finite, add, lambda total, planes: total, total, planes)
         return total
+
+    def _parts(self) -> Iterator[Callable[[Planes], Planes]]:
+        """The action of every term of the sum but the diagonal."""
+        for window in (window for layer in self.layers for window in layer):
+            yield partial(apply_window, window.block.elements, first=window.first)
+        for string, coefficient in zip(self.wide, self.wide_coefficients, strict=True):
+            yield partial(_scaled_string, string, coefficient)
 
     def rotate_wide(self, index: int, dt: Number, planes: Planes) -> Planes:
         """exp(-i c_k P_k dt) of the k-th wide string."""
         angle = jnp.asarray(self.wide_coefficients[index], planes[0].dtype) * dt
         return rotate(self.wide[index], angle, planes)
+
+
+def _added(part: Callable[[Planes], Planes], total: Planes, planes: Planes) -> Planes:
+    return jax.tree.map(jnp.add, total, part(planes))
+
+
+def _scaled_string(string: String, coefficient: Number, planes: Planes) -> Planes:
+    factor = jnp.asarray(coefficient, planes[0].dtype)
+    return jax.tree.map(lambda plane: factor * plane, apply_to_planes(string, planes))
 
 
 def splitting_of(sites: int, terms: Sequence[tuple[Number, Mapping[int, str]]]) -> Splitting:
