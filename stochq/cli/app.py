@@ -21,16 +21,25 @@ def run(
     config: Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="What to simulate.")],
     out: Annotated[Path | None, typer.Option(metavar="RESULT.nc", help="Where the result goes.")] = None,
     plot: Annotated[Path | None, typer.Option(metavar="PNG", help="Where the picture goes.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where an interrupted run ended.")] = False,
+    seed: Annotated[int | None, typer.Option(help="In place of the configuration's.")] = None,
+    first: Annotated[int | None, typer.Option(help="The trajectory of the seed to begin with.")] = None,
+    trajectories: Annotated[int | None, typer.Option(help="In place of the configuration's.")] = None,
+    tolerance: Annotated[float | None, typer.Option(help="In place of the configuration's.")] = None,
 ) -> None:
     """Simulate an ensemble, compare it with the master equation, save both and draw them.
 
-    Exit code 1 if they differ (p below 1e-6), 2 for wrong input, 130 after an interruption, whose part of a result is
-    saved under a name of its own.
+    What is done is kept beside the result, as RESULT.checkpoint: after an interruption, or a kill, --resume goes on to
+    the same numbers; with more --trajectories it extends a finished run.
+
+    Exit code 1 if they differ (p below 1e-6) or the result had to be saved elsewhere, 2 for wrong input, 130 after an
+    interruption (Ctrl-C or SIGTERM), whose part of a result is saved under a name of its own.
     """
     from stochq.cli.run import run_config
 
+    settings = {"seed": seed, "first": first, "trajectories": trajectories, "tolerance": tolerance}
     with reported():
-        code = run_config(config, out, plot)
+        code = run_config(config, out, plot, resume, settings)
     raise typer.Exit(code)
 
 
@@ -51,7 +60,7 @@ def merge(
     results: Annotated[list[Path], typer.Argument(metavar="A.nc B.nc ...", help="Results of one problem.")],
     out: Annotated[Path, typer.Option(metavar="RESULT.nc", help="Where the merged result goes.")],
 ) -> None:
-    """Merge results whose trajectories have different seeds, or disjoint ranges of one.
+    """Merge results whose trajectories have different seeds, or disjoint ranges of one (`stochq run --first`).
 
     Ranges of whole blocks give the very numbers of one run over all of them, in any order.
     """

@@ -1,6 +1,7 @@
 """The whole configuration: TOML in, checked sections out. Nothing in it is ever evaluated as code."""
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -46,6 +47,7 @@ class Run(Section):
     trajectories: Annotated[int, Field(ge=2)]
     observables: Annotated[list[str], Field(min_length=1)] = Field(description="names of observables of the system")
     seed: Annotated[int, Field(ge=0)] = 0
+    first: Annotated[int, Field(ge=0)] = Field(0, description="the trajectory of the seed with which the run begins")
     dt: Annotated[Positive | None, TIME] = None
     tolerance: Positive | None = Field(None, description="the largest error of any observable at any time")
     scheme: (
@@ -94,9 +96,16 @@ class Config(Section):
     fit: Fitted | None = None
 
 
-def load_config(path: Path) -> Config:
-    """Read and check a configuration. Raises: ConfigError, naming the file, the key, what was expected and found."""
-    return check_config(read_toml(path), str(path))
+def load_config(path: Path, settings: Mapping[str, Any] | None = None) -> Config:
+    """Read and check a configuration. settings: keys of its table [run] that replace those of the file, unless None.
+
+    Raises: ConfigError, naming the file, the key, what was expected and found.
+    """
+    data = read_toml(path)
+    asked = {key: value for key, value in (settings or {}).items() if value is not None}
+    if asked and isinstance(data.get("run"), dict):
+        data["run"] |= asked
+    return check_config(data, str(path))
 
 
 def read_toml(path: Path) -> dict[str, Any]:

@@ -1,15 +1,17 @@
 """`stochq run` and `stochq plot`: a configuration becomes a result, a table and a picture."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import stochq as sq
 from stochq.cli.build import Job, build
 from stochq.cli.config import Config, load_config
 from stochq.cli.errors import ConfigError, nearest, report
+from stochq.cli.going_on import checkpoint_for, save_somewhere, terminated_as_interrupted, uninterrupted
 from stochq.cli.report import DIFFERENT, advice, observables_table, reached, verdict
 from stochq.cli.units import in_si, values_in_si
 from stochq.ensemble.result import EnsembleResult
+from stochq.equation import is_left_open
 from stochq.exact.result import ExactResult
 from stochq.files import check_replaceable, free_name, is_picture
 from stochq.io import Curves, check_target, load, load_curves, save
@@ -18,21 +20,32 @@ from stochq.io import Curves, check_target, load, load_curves, save
 EXACT_DIM = 1024
 # The exit code of a command that SIGINT ended, as shells tell it.
 INTERRUPTED = 130
+# How the names of netCDF files end, which are HDF5 files.
+ENDINGS = ("", ".nc", ".nc4", ".netcdf", ".cdf", ".h5", ".hdf5")
 
 
-def run_config(path: Path, out: Path | None, plot: Path | None) -> int:
+def run_config(
+    path: Path,
+    out: Path | None,
+    plot: Path | None,
+    resume: bool = False,
+    settings: Mapping[str, int | float | None] | None = None,
+) -> int:
     """Simulate, save, compare with the master equation and draw.
 
     Args:
         path: the configuration.
         out: where the result goes; default: as the configuration says.
         plot: where the picture goes; default: as the configuration says.
+        resume: whether the run goes on where an earlier one with this result ended.
+        settings: keys of the table [run], in place of those of the configuration; None leaves one as it is.
 
-    Returns: the exit code: 0, 1 where ensemble and master equation differ, 130 after an interruption.
+    Returns: the exit code: 0, 1 where ensemble and master equation differ or the result had to be saved elsewhere, 130
+        after an interruption.
 
     Raises: ConfigError for a configuration that cannot be run, OSError if a result cannot be written.
     """
-    config = load_config(path)
+    config = load_config(path, settings)
     target, picture = _output_files(config, path, out, plot)
     names = _panels(config, path)
     try:
@@ -41,21 +54,25 @@ def run_config(path: Path, out: Path | None, plot: Path | None) -> int:
         title = config.title or path.stem
         print(f"{title}: {most}{config.run.trajectories} trajectories, dimension {job.equation.dim}")
         print("".join(f"{note}\n" for note in job.notes), end="", flush=True)
-        result = _simulate(job, config)
+        checkpoint = _checkpoint(job, target, resume)
+        with terminated_as_interrupted():
+            result = _simulate(job, config, checkpoint)
     except ValueError as error:
         raise ConfigError(f"{path}: {error}") from error
     print(reached(result), end="")
     shown = in_si(result, job.scales)
     if result.info.get("interrupted"):
-        part = save(shown, free_name(target, "interrupted"))
-        print(f"Interrupted after {result.trajectories} trajectories. Their result: {part}")
+        with uninterrupted():
+            part = save_somewhere(shown, free_name(target, "interrupted"))
+            print(f"Interrupted after {result.trajectories} trajectories. Their result: {part}")
+            print("" if checkpoint is None else "Go on with --resume.\n", end="")
         return INTERRUPTED
-    save(shown, target)
-    print(f"Result:  {target}", flush=True)
+    saved = save_somewhere(shown, target)
+    print(f"Result:  {saved}", flush=True)
     curves, agrees = _judge(job, result, shown, config, names)
-    save(shown, target, curves)
+    save(shown, saved, curves)
     draw(shown, curves, picture, names, config.output.residuals)
-    return 0 if agrees else 1
+    return 0 if agrees and saved == target else 1
 
 
 def plot_file(path: Path, out: Path | None) -> None:
@@ -89,7 +106,21 @@ def _output_files(config: Config, path: Path, out: Path | None, plot: Path | Non
         raise ConfigError(report(str(path), "output", expected, f"{target} for both"))
     check_target(target)
     check_replaceable(picture, "picture", is_picture)
+    _check_endings(target, picture, path)
     return target, picture
+
+
+def _check_endings(target: Path, picture: Path, path: Path) -> None:
+    """ConfigError for names that promise another kind of file than is written."""
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    if target.suffix.lower() not in ENDINGS:
+        expected = "a result's name that ends in .nc, as it is a netCDF file"
+        raise ConfigError(report(str(path), "output.result", expected, str(target)))
+    known = FigureCanvasBase.get_supported_filetypes()
+    if picture.suffix and picture.suffix[1:].lower() not in known:
+        expected = f"a picture's name that ends in .{', .'.join(sorted(known))}"
+        raise ConfigError(report(str(path), "output.plot", expected, str(picture)))
 
 
 def _panels(config: Config, path: Path) -> list[str]:
@@ -102,7 +133,16 @@ def _panels(config: Config, path: Path) -> list[str]:
     return panels
 
 
-def _simulate(job: Job, config: Config) -> EnsembleResult:
+def _checkpoint(job: Job, target: Path, resume: bool) -> Path | None:
+    """Where the run is written down; nowhere if it takes the law that is fastest at the moment."""
+    if not is_left_open(job.equation):
+        return checkpoint_for(target, resume)
+    if resume:
+        raise ValueError("model.noise: expected a law that is named, with --resume; got 'any'.")
+    return None
+
+
+def _simulate(job: Job, config: Config, checkpoint: Path | None) -> EnsembleResult:
     settings = config.run
     averages = settings.tolerance is not None or (job.scheme is not None and job.scheme.averages_only)
     kept = 0 if averages and "keep" not in settings.model_fields_set else settings.keep
@@ -113,6 +153,8 @@ def _simulate(job: Job, config: Config) -> EnsembleResult:
         observables=job.observables,
         trajectories=settings.trajectories,
         seed=settings.seed,
+        first=settings.first,
+        checkpoint=checkpoint,
         scheme=job.scheme,
         dt=job.dt,
         precision=settings.precision,

@@ -157,7 +157,7 @@ class EnsembleResult:
         """Both ensembles as one; the same equation, times and step, and no trajectory in both.
 
         Records, clicks and kept states come in the order of `ranges`. Runs of ranges of one seed that begin and end at
-        multiples of a block (1024 trajectories suit all) give the very numbers of one run over them all, in any order
+        multiples of a block (`parts[0].block`) give the very numbers of one run over them all, in any order
         of merging; others to rounding, as do results in the units of a configuration with [units].
 
         Its info is what both have in common and their seconds together. It counts as a run that came to its end.

@@ -95,7 +95,7 @@ def simulate(
         seed: of the random numbers.
         first: the trajectory of the seed with which the run begins. Runs of one seed, one dt and disjoint ranges of
             trajectories merge to the result of one run: to the last bit where all ranges begin and end at multiples of
-            1024 (of `result.parts[0].block`), to rounding elsewhere.
+            a block (`result.parts[0].block`; of 2048 on a processor), to rounding elsewhere.
         scheme: None: the best that applies; means to a tolerance may take discrete increments.
         dt: the step. None: the longest whose estimated bias stays below a tenth of the standard error. Jumps alone have
             none, unless the equation depends on time.

@@ -1,0 +1,74 @@
+"""What `stochq run` does so that little is lost: a checkpoint beside the result, signals, another place for it."""
+
+import signal
+import tempfile
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from stochq.cli.errors import ConfigError, report
+from stochq.ensemble.checkpoint import holds_unfinished, is_checkpoint
+from stochq.ensemble.result import EnsembleResult
+from stochq.files import check_replaceable, free_name
+from stochq.io import Curves, save
+
+
+def checkpoint_for(target: Path, resume: bool) -> Path:
+    """The checkpoint beside a result, ready for a run that goes on, or for one that begins.
+
+    Raises: ConfigError where a run begins and the checkpoint is of one that did not come to its end.
+    """
+    path = target.with_suffix(".checkpoint")
+    there = check_replaceable(path, "checkpoint", is_checkpoint)
+    if resume and not there.exists():
+        print(f"Nothing to resume at {path}: the run begins.", flush=True)
+    if resume or not there.exists():
+        return path
+    if holds_unfinished(there):
+        expected = "--resume, which goes on with the run that did not come to its end, or no such file to begin anew"
+        raise ConfigError(report("run", "--resume", expected, f"{path} and no --resume"))
+    there.unlink()
+    return path
+
+
+@contextmanager
+def terminated_as_interrupted() -> Iterator[None]:
+    """SIGTERM, with which queues and containers end a job, does what Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """What is short and must be done: a second Ctrl-C is not heard."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = [(each, signal.signal(each, signal.SIG_IGN)) for each in (signal.SIGINT, signal.SIGTERM)]
+    try:
+        yield
+    finally:
+        for each, handler in before:
+            signal.signal(each, handler)
+
+
+def save_somewhere(result: EnsembleResult, target: Path, curves: Curves | None = None) -> Path:
+    """Save a result, in the folder for temporary files where its own will not take it. Returns: where it is.
+
+    Raises: OSError where neither will.
+    """
+    try:
+        return save(result, target, curves)
+    except OSError as error:
+        place = free_name(Path(tempfile.gettempdir()) / target.name, "saved")
+        save(result, place, curves)
+        warnings.warn(f"{error}. The result was saved as {place} instead.", stacklevel=2)
+        return place
