@@ -12,10 +12,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from stochq.arrays import Array, Number, as_real, is_concrete
-from stochq.systems.checks import check_count, check_number
+from stochq.systems.checks import check_flag, check_number
 from stochq.systems.eigen import sector_eigh
 from stochq.systems.hamiltonian import Dense, Diagonal
 from stochq.systems.observables import Catalogue
+from stochq.systems.pauli.chains import ising_spins, xxz_spins
+from stochq.systems.pauli.hamiltonian import SpinHamiltonian
+from stochq.systems.pauli.lattices import Lattice, lattice_of
 from stochq.systems.sectors import (
     Sector,
     hop,
@@ -154,29 +157,54 @@ class XXZCatalogue(SpinCatalogue):
 
 
 def ising(
-    sites: int, coupling: Number, transverse: Number, longitudinal: Number = 0.0, periodic: bool = False
-) -> Dense | Diagonal:
-    """Ising chain in a transverse and a longitudinal field.
+    sites: int | tuple[int, int],
+    coupling: Number,
+    transverse: Number,
+    longitudinal: Number = 0.0,
+    periodic: bool = False,
+    *,
+    exponent: float | None = None,
+    matrix_free: bool | None = None,
+) -> Dense | Diagonal | SpinHamiltonian:
+    """Ising model in a transverse and a longitudinal field, on a chain or a square lattice.
 
-    $$H = -J\\sum_i \\sigma^z_i\\sigma^z_{i+1} - g\\sum_i \\sigma^x_i - h\\sum_i \\sigma^z_i$$
+    $$H = -J\\sum_{\\langle ij\\rangle} \\sigma^z_i\\sigma^z_j - g\\sum_i \\sigma^x_i - h\\sum_i \\sigma^z_i$$
 
     with Pauli matrices; J = coupling > 0 is ferromagnetic, g = transverse, h = longitudinal, in energy units.
-    Open unless `periodic`. dim = 2^sites, up to 12 sites. Basis: integers whose bit j is 0 for sigma_z = +1 at site j.
+    dim = 2^sites. Basis: integers whose bit j is 0 for sigma_z = +1 at site j.
     Observables: "magnetization" and "transverse" (sigma_z and sigma_x, mean over sites), "domain_walls" (number of
     bonds with opposite spins), "sigma_z_j" at site j, "staggered" (mean of (-1)^j sigma_z), "parity" (reflection of
     the chain), "energy". Conserved: "parity", at zero longitudinal field "spin_flip" (the product of all sigma_x), in
     a ring "momentum" (2 pi n / sites), without transverse field "magnetization" and "domain_walls". Eigenvectors have
     sharp parity, also where energies are degenerate; with transverse = 0 the Hamiltonian is diagonal in the given
     basis instead.
-    Raises: ValueError if a parameter is not finite or sites is not within 1 to 12.
+
+    Above 12 sites, on square lattices and with couplings of long range it is never a matrix, as with
+    `matrix_free=True`: see `sq.systems.spins`.
+
+    Args:
+        sites: of a chain, or (columns, rows) of a square lattice whose site x + columns*y stands at (x, y).
+        coupling: J.
+        transverse: g.
+        longitudinal: h.
+        periodic: a ring, or a torus; open otherwise.
+        exponent: alpha of J / r^alpha between all pairs at the distance r, the shortest one where periodic; neighbours
+            alone interact where it is None.
+        matrix_free: whether to make no matrix; None: where it has to be so.
+    Raises: ValueError if a parameter is not finite or sites is not within 1 to 12, or 30 where no matrix is made.
 
     >>> chain = ising(2, coupling=1.0, transverse=0.0)
     >>> chain.matrix().real.diagonal().tolist()
     [-1.0, 1.0, 1.0, -1.0]
+    >>> ising((4, 5), coupling=1.0, transverse=3.0, periodic=True).sites
+    20
     """
-    sites = check_count("sites", sites, 1, most=LARGEST_DIM.bit_length() - 1)
     for name, value in (("coupling", coupling), ("transverse", transverse), ("longitudinal", longitudinal)):
         check_number(name, value)
+    lattice = lattice_of(sites, periodic, exponent)
+    if _is_matrix_free(lattice, matrix_free):
+        return ising_spins(lattice, coupling, transverse, longitudinal)
+    sites = lattice.sites
     classical = is_concrete(transverse) and float(transverse) == 0.0
     unbiased = is_concrete(longitudinal) and float(longitudinal) == 0.0
     catalogue = IsingCatalogue(sites, bool(periodic), transverse=not classical, longitudinal=not unbiased)
@@ -193,34 +221,46 @@ def _add_diagonal(matrix: Array, diagonal: Array) -> Array:
 
 
 def xxz(
-    sites: int,
+    sites: int | tuple[int, int],
     coupling: Number,
     anisotropy: Number,
     field: Number = 0.0,
     periodic: bool = False,
     magnetization: float | int | None = None,
     parity: int | None = None,
-) -> Dense:
-    """XXZ chain of spins 1/2, whole or within a symmetry sector.
+    *,
+    exponent: float | None = None,
+    matrix_free: bool | None = None,
+) -> Dense | SpinHamiltonian:
+    """XXZ model of spins 1/2 on a chain, whole or within a symmetry sector, or on a square lattice.
 
-    $$H = J\\sum_i\\left(S^x_iS^x_{i+1} + S^y_iS^y_{i+1} + \\Delta\\,S^z_iS^z_{i+1}\\right) + h\\sum_i S^z_i$$
+    $$H = J\\sum_{\\langle ij\\rangle}\\left(S^x_iS^x_j + S^y_iS^y_j + \\Delta\\,S^z_iS^z_j\\right)
+      + h\\sum_i S^z_i$$
 
     J = coupling > 0 is antiferromagnetic, Delta = anisotropy, h = field, with S = sigma / 2 and hbar = 1.
     magnetization: total S_z of the sector, from -sites/2 to sites/2 in steps of one. parity: +1 or -1, the eigenvalue
     of the reflection of the chain; the basis is then (|s> + parity |Rs>)/sqrt(2), and |s> where s = Rs.
-    dim up to 4096. Eigenvectors have sharp total S_z and parity, also where energies are degenerate; `conserved`
-    holds those that the sector does not fix, at zero field "spin_flip" (the product of all sigma_x) unless the
-    magnetization is fixed to another value than 0, and in a ring "momentum" (2 pi n / sites). Observables: "total_sz",
-    "nearest_zz" (sigma_z sigma_z, mean over bonds), "domain_walls", "energy", and where the parity is not fixed
-    "parity", "staggered" and "sigma_z_j".
+    Matrices have a dim up to 4096. Eigenvectors have sharp total S_z and parity, also where energies are degenerate;
+    `conserved` holds those that the sector does not fix, at zero field "spin_flip" (the product of all sigma_x) unless
+    the magnetization is fixed to another value than 0, and in a ring "momentum" (2 pi n / sites). Observables:
+    "total_sz", "nearest_zz" (sigma_z sigma_z, mean over bonds), "domain_walls", "energy", and where the parity is not
+    fixed "parity", "staggered" and "sigma_z_j".
+
+    Whole systems above 12 sites, square lattices and couplings of long range are never matrices, as with
+    `matrix_free=True`: sites, periodic, exponent and matrix_free are those of `ising`. Sectors need no restriction
+    there: evolution keeps a state in the sector in which it starts.
     Raises: ValueError if a parameter is not finite, the sector does not exist or it has more than 4096 states.
 
     >>> xxz(4, coupling=1.0, anisotropy=1.0, magnetization=0.0, parity=1).energies.round(3).tolist()
     [-1.616, -0.25, 0.116, 0.75]
     """
-    sites = check_count("sites", sites, 2, most=30)
     for name, value in (("coupling", coupling), ("anisotropy", anisotropy), ("field", field)):
         check_number(name, value)
+    lattice = lattice_of(sites, periodic, exponent, fewest=2)
+    whole = magnetization is None and parity is None
+    if _is_matrix_free(lattice, matrix_free, whole):
+        return xxz_spins(lattice, coupling, anisotropy, field)
+    sites = lattice.sites
     if magnetization is not None:
         check_number("magnetization", magnetization)
         magnetization = float(magnetization)
@@ -231,6 +271,29 @@ def xxz(
     diagonal = coupling * anisotropy * catalogue.alignment() / 4 + field * catalogue.total() / 2
     matrix = _add_diagonal(coupling / 2 * hop(catalogue.sector(), catalogue.bonds()), diagonal)
     return Dense(matrix, catalogue, catalogue.eigen(matrix))
+
+
+def _is_matrix_free(lattice: Lattice, matrix_free: bool | None, whole: bool = True) -> bool:
+    """Whether to make no matrix. Raises: ValueError where that cannot be as it is asked for."""
+    only_so = len(lattice.shape) == 2 or lattice.exponent is not None
+    large = whole and 2**lattice.sites > LARGEST_DIM
+    is_free = only_so or large if matrix_free is None else check_flag("matrix_free", matrix_free)
+    if is_free and not whole:
+        raise ValueError(
+            "magnetization, parity: expected None, as sectors are of chains that are matrices. Leave them out: a state "
+            "that starts in a sector stays in it; sq.microcanonical takes conserved=[...]."
+        )
+    if only_so and not is_free:
+        raise ValueError(
+            "matrix_free: expected True or None, as square lattices and couplings of long range are matrix-free. Give "
+            "sq.systems.levels(ising(...).matrix()) where a matrix is wanted."
+        )
+    if large and not is_free:
+        raise ValueError(
+            f"sites: expected at most {LARGEST_DIM.bit_length() - 1} with matrix_free=False; got {lattice.sites}. "
+            "Leave matrix_free out."
+        )
+    return is_free
 
 
 def _check_sector(sites: int, magnetization: float | None, parity: int | None) -> None:

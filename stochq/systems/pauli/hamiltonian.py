@@ -1,18 +1,17 @@
 """Hamiltonians of spins 1/2 that are never matrices."""
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any, final
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from stochq.arrays import Array, Number
 from stochq.systems.hamiltonian import Hamiltonian, Propagator, State
-from stochq.systems.observables import LazyMapping
 from stochq.systems.pauli.bounds import bounds_of
+from stochq.systems.pauli.lattices import Lattice
+from stochq.systems.pauli.observables import SpinObservables, conserved_of
 from stochq.systems.pauli.sums import LARGEST_MATRIX, PauliSum
 from stochq.systems.propagation import Splitting, propagator_of, splitting_of, with_measured_errors
 from stochq.systems.propagation.windows import planes_of
@@ -23,16 +22,16 @@ class SpinHamiltonian(Hamiltonian):
     """A Hamiltonian that is a sum of Pauli strings; made by `spins`.
 
     terms: the sum. splitting: its parts whose exponentials are known. bounds: a lower and an upper one on all energies.
-    bonds: pairs of neighbours, of which domain walls are counted.
+    lattice: which sites are neighbours, where that is known.
     """
 
     terms: PauliSum
     splitting: Splitting
     bounds: tuple[Number, Number]
-    bonds: tuple[tuple[int, int], ...] = eqx.field(static=True, default=())
+    lattice: Lattice | None = eqx.field(static=True, default=None)
 
-    def __init__(self, terms: PauliSum, bonds: tuple[tuple[int, int], ...] = ()) -> None:
-        self.terms, self.bonds = terms, bonds
+    def __init__(self, terms: PauliSum, lattice: Lattice | None = None) -> None:
+        self.terms, self.lattice = terms, lattice
         pairs = zip(terms.coefficients, terms.strings, strict=True)
         self.splitting = splitting_of(terms.sites, [(coefficient, dict(string)) for coefficient, string in pairs])
         self.bounds = bounds_of(terms, self.splitting)
@@ -96,29 +95,12 @@ class SpinHamiltonian(Hamiltonian):
 
     @property
     def operators(self) -> Mapping[str, Any]:
-        """Mean magnetization and transverse field, domain walls, the Pauli matrices of every site, the energy."""
-        sites, make = self.sites, partial(PauliSum, self.sites)
-        makers = {
-            "magnetization": lambda: make({f"Z{j}": 1 / sites for j in range(sites)}),
-            "transverse": lambda: make({f"X{j}": 1 / sites for j in range(sites)}),
-            "staggered": lambda: make({f"Z{j}": (-1) ** j / sites for j in range(sites)}),
-            "energy": lambda: self.terms,
-            "energy_variance": lambda: partial(energy_variance, self.terms),
-        }
-        if self.bonds:
-            makers["domain_walls"] = lambda: make(
-                {"": len(self.bonds) / 2} | {f"Z{i} Z{j}": -0.5 for i, j in self.bonds}
-            )
-        for letter in "xyz":
-            makers |= {f"sigma_{letter}_{j}": partial(make, {f"{letter.upper()}{j}": 1.0}) for j in range(sites)}
-        return LazyMapping(makers)
+        """Sums of Pauli strings by name, and the variance of the energy."""
+        return SpinObservables(self.terms, self.lattice)
 
-
-def energy_variance(terms: PauliSum, psi: Array) -> jax.Array:
-    """⟨H²⟩ − ⟨H⟩² of one normalised state (dim,)."""
-    after = terms.apply(psi)
-    mean = jnp.vdot(psi, after).real
-    return jnp.sum(jnp.abs(after - mean * psi) ** 2)
+    @property
+    def conserved(self) -> Mapping[str, Any]:
+        return conserved_of(self.terms)
 
 
 def spins(sites: int, terms: object) -> SpinHamiltonian:
