@@ -13,6 +13,8 @@ from stochq.channels.families.operators import Operators as Operators
 from stochq.channels.families.projectors import Projectors as Projectors
 from stochq.channels.families.reduction import StratonovichCollapse as StratonovichCollapse
 from stochq.channels.families.separable import Separable as Separable
+from stochq.channels.families.sites import SiteCollapse as SiteCollapse
+from stochq.channels.families.sites import at_site as at_site
 from stochq.channels.families.time_dependent import TimeDependentOperator as TimeDependentOperator
 from stochq.channels.families.transitions import RateMatrix as RateMatrix
 from stochq.channels.families.transitions import Transitions as Transitions

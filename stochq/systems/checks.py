@@ -77,7 +77,7 @@ def check_finite(name: str, value: Any) -> None:
 def check_rates(name: str, value: Any, shape: str) -> None:
     """Raise ValueError unless `value` is of finite numbers, zero or positive, (dim,) or (dim, dim) as `shape` says."""
     found = shape_of(name, value)
-    if len(found) != shape.count("dim") or len(set(found)) != 1:
+    if len(found) != shape.count("dim") + shape.count("sites") or len(set(found)) != 1:
         raise ValueError(f"{name}: expected rates of shape {shape}; got shape {found}.")
     check_finite(name, value)
     if is_concrete(value) and (np.iscomplexobj(value) or np.min(value) < 0):

@@ -16,6 +16,7 @@ from stochq.channels import (
     Projectors,
     RateMatrix,
     Separable,
+    SiteCollapse,
 )
 from stochq.channels.families import kernel
 from stochq.noise import StepNoise
@@ -64,6 +65,14 @@ def _kernel_line(fourier):
     return Case(channel, kernel_jumps(0.7 * np.exp(-2 * periodic_distance(x, 6.0) ** 2)))
 
 
+def _sites():
+    rates, z = np.array([0.3, 0.0, 0.8]), np.diag([1.0, -1.0])
+    jumps = [np.kron(np.eye(2 ** (2 - j)), np.kron(z, np.eye(2**j))) for j in range(3)]
+    return Case(
+        SiteCollapse(rates), [np.sqrt(rate) * jump.astype(complex) for rate, jump in zip(rates, jumps, strict=True)]
+    )
+
+
 def _kernel_plane():
     axis = np.exp(-(periodic_distance(_grid(3, 3.0), 3.0) ** 2) / 2)
     profile = np.multiply.outer(axis[0], axis[0])
@@ -84,6 +93,7 @@ def _cases():
         "kernel, dense": _kernel_line(fourier=False),
         "kernel, fourier": _kernel_line(fourier=True),
         "kernel, plane": _kernel_plane(),
+        "sites": _sites(),
         "separable": Case(Separable(target), transitions(np.outer(target, np.ones(4)), np.eye(4)), jumping),
         "separable with sources": Case(
             Separable(target, source), transitions(np.outer(target, source), np.eye(4)), jumping
@@ -98,7 +108,7 @@ def _cases():
 
 CASES = _cases()
 PAIRS = [(name, law) for name, case in CASES.items() for law in case.laws]
-DIAGONAL = ("projectors", "features", "kernel, dense", "kernel, fourier", "kernel, plane")
+DIAGONAL = ("projectors", "features", "kernel, dense", "kernel, fourier", "kernel, plane", "sites")
 
 
 def compiled(channel, method):
