@@ -10,7 +10,7 @@ import numpy as np
 from jax import lax
 from jax.extend.core import Primitive
 
-from stochq.ensemble.registers.entries import Complex, Node, Unsupported, is_complex
+from stochq.ensemble.registers.entries import Complex, Entry, Node, Unsupported, is_complex
 
 # What Pallas' Mosaic GPU backend makes of single numbers (jax 0.10), and what is written out below.
 _ELEMENTWISE = frozenset({
@@ -21,7 +21,7 @@ _ELEMENTWISE = frozenset({
 })  # fmt: skip
 
 
-def operation(primitive: Primitive, params: dict[str, Any]) -> Callable[..., Any]:
+def operation(primitive: Primitive, params: dict[str, Any]) -> Callable[..., Entry]:
     """The function of entries that an operation on every element of an array is."""
     name = primitive.name
     if name in _PARTS:
@@ -35,7 +35,7 @@ def operation(primitive: Primitive, params: dict[str, Any]) -> Callable[..., Any
     if name not in _ELEMENTWISE:
         raise Unsupported(f"the operation {name}")
 
-    def apply(*operands: Any) -> Any:
+    def apply(*operands: Entry) -> Entry:
         if not any(isinstance(operand, Complex) for operand in operands):
             return _real(primitive, params, *operands)
         if name not in _OF_COMPLEX:
@@ -45,7 +45,7 @@ def operation(primitive: Primitive, params: dict[str, Any]) -> Callable[..., Any
     return apply
 
 
-def _real(primitive: Primitive, params: dict[str, Any], *operands: Any) -> Any:
+def _real(primitive: Primitive, params: dict[str, Any], *operands: Entry) -> Entry:
     """An operation on real entries."""
     name = primitive.name
     if name in _SHORTCUTS:
@@ -53,10 +53,10 @@ def _real(primitive: Primitive, params: dict[str, Any], *operands: Any) -> Any:
     return node(_WRITTEN_OUT.get(name) or partial(primitive.bind, **params), *operands)
 
 
-def node(function: Callable[..., Any], *operands: Any) -> Node:
+def node(function: Callable[..., jax.Array], *operands: Entry) -> Node:
     """A function of vectors over trajectories, scalars among them repeated."""
 
-    def run(*operands: Any) -> Any:
+    def run(*operands: jax.Array) -> jax.Array:
         # All vectors have one shape.
         shape = max((operand.shape for operand in operands), key=len)
         return function(*(each if each.shape == shape else jnp.broadcast_to(each, shape) for each in operands))
@@ -82,11 +82,11 @@ def _logarithm_of_one_plus(x: jax.Array) -> jax.Array:
     return jnp.where(jnp.abs(x) > 0.5, jnp.log(whole), small)
 
 
-def _is(entry: Any, number: int) -> bool:
+def _is(entry: Entry, number: int) -> bool:
     return isinstance(entry, np.generic) and bool(entry == number)
 
 
-def add(a: Any, b: Any) -> Any:
+def add(a: Entry, b: Entry) -> Entry:
     """a + b; a known 0 costs nothing."""
     if isinstance(a, Complex) or isinstance(b, Complex):
         a, b = _pair(a), _pair(b)
@@ -96,7 +96,7 @@ def add(a: Any, b: Any) -> Any:
     return a if _is(b, 0) else node(lax.add, a, b)
 
 
-def subtract(a: Any, b: Any) -> Any:
+def subtract(a: Entry, b: Entry) -> Entry:
     """a − b; a known 0 for b costs nothing."""
     if isinstance(a, Complex) or isinstance(b, Complex):
         a, b = _pair(a), _pair(b)
@@ -104,7 +104,7 @@ def subtract(a: Any, b: Any) -> Any:
     return a if _is(b, 0) else node(lax.sub, a, b)
 
 
-def multiply(a: Any, b: Any) -> Any:
+def multiply(a: Entry, b: Entry) -> Entry:
     """ab; a known 0 or 1 costs nothing."""
     if isinstance(a, Complex) or isinstance(b, Complex):
         return _complex_product(_pair(a), _pair(b))
@@ -118,7 +118,7 @@ def _complex_product(a: Complex, b: Complex) -> Complex:
     return Complex(real, add(multiply(a.real, b.imag), multiply(a.imag, b.real)))
 
 
-def _divide(a: Any, b: Any) -> Any:
+def _divide(a: Entry, b: Entry) -> Entry:
     if not isinstance(b, Complex):
         return Complex(_divide_real(a.real, b), _divide_real(a.imag, b))
     size = add(multiply(b.real, b.real), multiply(b.imag, b.imag))
@@ -126,22 +126,22 @@ def _divide(a: Any, b: Any) -> Any:
     return Complex(_divide_real(product.real, size), _divide_real(product.imag, size))
 
 
-def _divide_real(a: Any, b: Any) -> Any:
+def _divide_real(a: Entry, b: Entry) -> Entry:
     return a if _is(b, 1) else node(lax.div, a, b)
 
 
-def _negative(a: Any) -> Any:
+def _negative(a: Entry) -> Entry:
     if isinstance(a, Complex):
         return Complex(_negative(a.real), _negative(a.imag))
     return node(lax.neg, a)
 
 
-def conjugate(a: Any) -> Complex:
+def conjugate(a: Entry) -> Complex:
     """a* of a complex number."""
     return Complex(a.real, _negative(a.imag))
 
 
-def _select(which: Any, *cases: Any) -> Any:
+def _select(which: Entry, *cases: Entry) -> Entry:
     if isinstance(which, np.generic):
         return cases[int(which)]
     if any(isinstance(case, Complex) for case in cases):
@@ -150,11 +150,11 @@ def _select(which: Any, *cases: Any) -> Any:
     return node(lax.select_n, which, *cases)
 
 
-def _square(a: Any) -> Any:
+def _square(a: Entry) -> Entry:
     return multiply(a, a)
 
 
-def _power(primitive: Primitive, params: dict[str, Any], a: Any) -> Any:
+def _power(primitive: Primitive, params: dict[str, Any], a: Entry) -> Entry:
     """Products for small powers; the reciprocal of a real number is left as it is."""
     power = params["y"]
     if power > 0:
@@ -165,7 +165,7 @@ def _power(primitive: Primitive, params: dict[str, Any], a: Any) -> Any:
     return _power(primitive, {"y": -power}, one)
 
 
-def _converted(params: dict[str, Any], a: Any) -> Any:
+def _converted(params: dict[str, Any], a: Entry) -> Entry:
     dtype = params["new_dtype"]
     if isinstance(a, Complex):
         if not is_complex(dtype):
@@ -176,13 +176,13 @@ def _converted(params: dict[str, Any], a: Any) -> Any:
     return _real_converted(dtype, a)
 
 
-def _real_converted(dtype: np.dtype, a: Any) -> Any:
+def _real_converted(dtype: np.dtype, a: Entry) -> Entry:
     if isinstance(a, np.generic):
         return a.astype(dtype)
     return Node(lambda x: _as_type(x, dtype), (a,))
 
 
-def _recast(primitive: Primitive, params: dict[str, Any], a: Any) -> Any:
+def _recast(primitive: Primitive, params: dict[str, Any], a: Entry) -> Entry:
     """Between integers a conversion, which wraps: Mosaic (jax 0.11) keeps the sign that a number had before."""
     dtype = params["new_dtype"]
     if isinstance(a, np.generic):
@@ -206,12 +206,12 @@ def _as_type(x: jax.Array, dtype: np.dtype) -> jax.Array:
     return x.astype(dtype)
 
 
-def _pair(a: Any) -> Complex:
+def _pair(a: Entry) -> Complex:
     return a if isinstance(a, Complex) else Complex(a, np.float32(0))
 
 
 # Operations that make something of complex numbers, or of their parts, or nothing at all.
-_PARTS: dict[str, Callable[..., Any]] = {
+_PARTS: dict[str, Callable[..., Entry]] = {
     "real": lambda z: _pair(z).real,
     "imag": lambda z: _pair(z).imag,
     "complex": Complex,
@@ -225,5 +225,5 @@ _WRITTEN_OUT: dict[str, Callable[..., jax.Array]] = {
     "expm1": _exponential_minus_one,
     "log1p": _logarithm_of_one_plus,
 }
-_SHORTCUTS: dict[str, Callable[..., Any]] = {"add": add, "add_any": add, "sub": subtract, "mul": multiply}
-_OF_COMPLEX: dict[str, Callable[..., Any]] = {**_SHORTCUTS, "div": _divide, "neg": _negative}
+_SHORTCUTS: dict[str, Callable[..., Entry]] = {"add": add, "add_any": add, "sub": subtract, "mul": multiply}
+_OF_COMPLEX: dict[str, Callable[..., Entry]] = {**_SHORTCUTS, "div": _divide, "neg": _negative}

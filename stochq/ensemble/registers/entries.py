@@ -14,6 +14,8 @@ import jax
 import numpy as np
 from numpy.typing import DTypeLike
 
+from stochq.arrays import ArrayLike
+
 Operation = Callable[..., Any]
 
 
@@ -53,7 +55,7 @@ class Node:
 
     __slots__ = ("operands", "operation")
 
-    def __init__(self, operation: Operation | None = None, operands: tuple[Any, ...] = ()) -> None:
+    def __init__(self, operation: Operation | None = None, operands: "tuple[Entry, ...]" = ()) -> None:
         allowance = _ALLOWANCE.get()
         if operation is not None and allowance is not None:
             allowance.spend()
@@ -77,11 +79,17 @@ class Element(Node):
 class Complex(NamedTuple):
     """The two parts of a complex number."""
 
-    real: Any
-    imag: Any
+    real: "Entry"
+    imag: "Entry"
 
 
-def is_known(array: Any) -> bool:
+# Of an array: a known number, a real one still to be computed, or two of these.
+Entry = np.generic | Node | Complex
+# Known, fixed, or of entries.
+Operand = np.ndarray | jax.Array
+
+
+def is_known(array: Operand) -> bool:
     """Whether an array holds numbers, not entries that are given later."""
     return isinstance(array, np.ndarray) and array.dtype != object
 
@@ -96,7 +104,7 @@ def leaves(shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
     return _filled(shape, lambda _: Complex(Node(), Node()) if is_complex(dtype) else Node())
 
 
-def entries(array: Any) -> np.ndarray:
+def entries(array: Operand) -> np.ndarray:
     """Any array as one of entries."""
     if isinstance(array, jax.Array):
         return _filled(array.shape, lambda index: _element(array, index))
@@ -114,7 +122,7 @@ def _element(array: jax.Array, index: int) -> Element | Complex:
     return Element(array, index)
 
 
-def _filled(shape: tuple[int, ...], entry: Callable[[int], Any]) -> np.ndarray:
+def _filled(shape: tuple[int, ...], entry: Callable[[int], Entry]) -> np.ndarray:
     """An array of entries from their places in the flat array."""
     flat = np.empty(int(np.prod(shape)), object)
     for index in range(flat.size):
@@ -122,30 +130,30 @@ def _filled(shape: tuple[int, ...], entry: Callable[[int], Any]) -> np.ndarray:
     return flat.reshape(shape)
 
 
-def of_entries(function: Operation, *arrays: Any) -> np.ndarray:
+def of_entries(function: Callable[..., Entry], *arrays: Operand) -> np.ndarray:
     """A function of the entries of arrays that have one shape, or are scalars."""
     shape = np.broadcast_shapes(*(array.shape for array in arrays))
     rows = [np.broadcast_to(entries(array), shape).ravel() for array in arrays]
     return _filled(shape, lambda index: function(*(row[index] for row in rows)))
 
 
-def real_parts(arrays: Iterable[np.ndarray]) -> list[Any]:
+def real_parts(arrays: Iterable[Operand]) -> list[Entry]:
     """The real entries of arrays one after another, both parts of complex ones."""
-    flat: list[Any] = []
+    flat: list[Entry] = []
     for array in arrays:
         for entry in entries(array).ravel():
             flat.extend(entry if isinstance(entry, Complex) else (entry,))
     return flat
 
 
-def compute(wanted: Sequence[Any], leaf: Callable[[Node], Any]) -> list[Any]:
+def compute(wanted: Sequence[Entry], leaf: Callable[[Node], ArrayLike]) -> list[Any]:
     """The values of real entries, each made when it is first needed.
 
     leaf: the value of a leaf. Without recursion: chains of operations are as long as all loops of a step together.
     """
     values: dict[Node, Any] = {}
 
-    def value(entry: Any) -> Any:
+    def value(entry: Entry) -> Any:
         return values[entry] if isinstance(entry, Node) else entry
 
     for node in in_order(wanted):
@@ -156,7 +164,7 @@ def compute(wanted: Sequence[Any], leaf: Callable[[Node], Any]) -> list[Any]:
     return [value(entry) for entry in wanted]
 
 
-def in_order(wanted: Sequence[Any]) -> list[Node]:
+def in_order(wanted: Sequence[Entry]) -> list[Node]:
     """All nodes behind real entries, operands before what is made of them."""
     order: dict[Node, None] = {}
     for entry in wanted:
@@ -175,6 +183,6 @@ def in_order(wanted: Sequence[Any]) -> list[Node]:
     return list(order)
 
 
-def operations(wanted: Sequence[Any]) -> int:
+def operations(wanted: Sequence[Entry]) -> int:
     """How many real operations make these entries."""
     return sum(node.operation is not None for node in in_order(wanted))

@@ -7,6 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import DTypeLike
 
 from stochq.ensemble.registers.entries import (
     Element,
@@ -24,9 +25,9 @@ from stochq.ensemble.registers.rewrite import rewrite
 class Interval(NamedTuple):
     """Of the iterations between two saved times: the time of the first, the length of a step, and the first draw."""
 
-    t: Any
-    dt: Any
-    first: Any
+    t: jax.Array
+    dt: jax.Array
+    first: jax.Array
 
 
 @final
@@ -70,8 +71,13 @@ class Iteration:
         return operations(self._results)
 
     def __call__(
-        self, numbers: dict[np.dtype, Any], interval: Interval, trajectory: Any, index: Any, rows: Sequence[Any]
-    ) -> list[Any]:
+        self,
+        numbers: dict[np.dtype, Any],
+        interval: Interval,
+        trajectory: jax.Array,
+        index: jax.Array,
+        rows: Sequence[jax.Array],
+    ) -> list[jax.Array]:
         """The state's real numbers after an iteration, vectors over trajectories.
 
         numbers: `self.numbers`, or references to them; trajectory: their indices, uint32; index: of the iteration, from
@@ -89,11 +95,12 @@ class Iteration:
         return compute(self._results, leaf)
 
 
-def _shape(shape: tuple[int, ...], dtype: Any) -> jax.ShapeDtypeStruct:
+def _shape(shape: tuple[int, ...], dtype: DTypeLike) -> Any:
+    """What stands for an array where a function is traced."""
     return jax.ShapeDtypeStruct(shape, dtype)
 
 
-def _check_state(state: list[Any], dtype: np.dtype) -> None:
+def _check_state(state: list[jax.ShapeDtypeStruct], dtype: np.dtype) -> None:
     for leaf in state:
         if np.zeros((), leaf.dtype).real.dtype != dtype:
             raise Unsupported(f"a state with numbers of type {np.dtype(leaf.dtype)}")

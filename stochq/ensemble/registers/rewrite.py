@@ -1,5 +1,6 @@
 """A traced program, equation by equation: evaluated where it can be, else rewritten as arithmetic on entries."""
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -9,8 +10,8 @@ from jax.extend import core
 
 from stochq.arrays import is_concrete
 from stochq.ensemble.registers.arithmetic import operation
-from stochq.ensemble.registers.entries import Unsupported, entries, is_known, of_entries
-from stochq.ensemble.registers.structure import PARTS, STRUCTURE
+from stochq.ensemble.registers.entries import Operand, Unsupported, entries, is_known, of_entries
+from stochq.ensemble.registers.structure import PARTS, STRUCTURE, Params
 
 # The identity, whatever it tells compilers.
 _IDENTITIES = frozenset({
@@ -23,7 +24,7 @@ _CALLS = frozenset({
 _PROGRAMS = ("jaxpr", "call_jaxpr", "fun_jaxpr")
 
 
-def rewrite(program: core.ClosedJaxpr, *arguments: Any) -> list[Any]:
+def rewrite(program: core.ClosedJaxpr, *arguments: Operand) -> list[Operand]:
     """The results of a traced program: known, fixed or of entries, as its arguments are; `Unsupported` where it cannot.
 
     What depends on known and fixed arrays alone is evaluated at once, with JAX, whatever it is.
@@ -31,15 +32,15 @@ def rewrite(program: core.ClosedJaxpr, *arguments: Any) -> list[Any]:
     return _run(program.jaxpr, [_constant(array) for array in program.consts], arguments)
 
 
-def _constant(array: Any) -> Any:
+def _constant(array: Operand) -> Operand:
     """Numbers that stand in a program are known, traced ones are those of the surrounding program."""
     return np.asarray(array) if is_concrete(array) else array
 
 
-def _run(jaxpr: Any, constants: Any, arguments: Any) -> list[Any]:
-    values: dict[Any, Any] = {}
+def _run(jaxpr: core.Jaxpr, constants: Sequence[Operand], arguments: Sequence[Operand]) -> list[Operand]:
+    values: dict[core.Var, Operand] = {}
 
-    def read(atom: Any) -> Any:
+    def read(atom: core.Var | core.Literal) -> Operand:
         return np.asarray(atom.val, atom.aval.dtype) if isinstance(atom, core.Literal) else values[atom]
 
     values.update(zip(jaxpr.constvars, constants, strict=True))
@@ -50,7 +51,7 @@ def _run(jaxpr: Any, constants: Any, arguments: Any) -> list[Any]:
     return [read(atom) for atom in jaxpr.outvars]
 
 
-def _results(equation: Any, operands: list[Any]) -> list[Any]:
+def _results(equation: core.JaxprEqn, operands: list[Operand]) -> list[Operand]:
     primitive, params = equation.primitive, equation.params
     name = primitive.name
     if name in _IDENTITIES:
@@ -66,7 +67,7 @@ def _results(equation: Any, operands: list[Any]) -> list[Any]:
         return _scan(params, operands)
     operands = [entries(operand) if isinstance(operand, jax.Array) else operand for operand in operands]
     if name in PARTS:
-        return PARTS[name](params, *operands)
+        return [*PARTS[name](params, *operands)]
     if name in STRUCTURE:
         return [STRUCTURE[name](params, *operands)]
     return [of_entries(operation(primitive, params), *operands)]
@@ -81,17 +82,17 @@ def _on_host() -> AbstractContextManager[Any]:
         return nullcontext()
 
 
-def _evaluated(primitive: Any, params: dict[str, Any], operands: list[Any]) -> list[Any]:
+def _evaluated(primitive: core.Primitive, params: Params, operands: list[Operand]) -> list[Operand]:
     results = primitive.bind(*operands, **params)
     return list(results) if primitive.multiple_results else [results]
 
 
-def _called(params: dict[str, Any], operands: list[Any]) -> list[Any]:
+def _called(params: Params, operands: list[Operand]) -> list[Operand]:
     inner = next(params[name] for name in _PROGRAMS if name in params)
     return rewrite(inner, *operands) if hasattr(inner, "consts") else _run(inner, (), operands)
 
 
-def _scan(params: dict[str, Any], operands: list[Any]) -> list[Any]:
+def _scan(params: Params, operands: list[Operand]) -> list[Operand]:
     """A loop over rows, whose index and length are known, written out."""
     constants, carried = _counts(params)
     fixed, carry, rows = (
@@ -110,7 +111,7 @@ def _scan(params: dict[str, Any], operands: list[Any]) -> list[Any]:
     return carry + [_stacked(column) for column in zip(*ordered, strict=True)]
 
 
-def _counts(params: dict[str, Any]) -> tuple[int, int]:
+def _counts(params: Params) -> tuple[int, int]:
     """How many operands of a loop are constants, and how many it carries; the names are those of jax 0.10 or 0.11."""
     if "num_consts" in params:
         return params["num_consts"], params["num_carry"]
@@ -118,12 +119,12 @@ def _counts(params: dict[str, Any]) -> tuple[int, int]:
     return constants, carried
 
 
-def _row(array: Any, index: int) -> Any:
+def _row(array: Operand, index: int) -> Operand:
     """A row as an array, also where it is a single entry."""
     return array[index] if isinstance(array, jax.Array) else array[index, ...]
 
 
-def _stacked(rows: tuple[Any, ...]) -> Any:
+def _stacked(rows: tuple[Operand, ...]) -> np.ndarray:
     if all(is_known(row) for row in rows):
         return np.stack(rows)
     return np.stack([entries(row) for row in rows])

@@ -1,6 +1,6 @@
 """What moves numbers about or adds them up: done by NumPy on arrays of entries, so that a kernel has nothing of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial, reduce
 from typing import Any
 
@@ -9,7 +9,7 @@ import numpy as np
 from jax import lax
 
 from stochq.ensemble.registers.arithmetic import add, multiply, node
-from stochq.ensemble.registers.entries import Unsupported, entries, is_known, of_entries
+from stochq.ensemble.registers.entries import Entry, Unsupported, entries, is_known, of_entries
 
 Params = dict[str, Any]
 
@@ -82,7 +82,7 @@ def _cumulative_sum(params: Params, array: np.ndarray) -> np.ndarray:
     return np.moveaxis(stacked, 0, params["axis"])
 
 
-def _reduction(combine: Callable[[Any, Any], Any]) -> Callable[[Params, np.ndarray], np.ndarray]:
+def _reduction(combine: Callable[[Entry, Entry], Entry]) -> Callable[[Params, np.ndarray], np.ndarray]:
     def reduced(params: Params, array: np.ndarray) -> np.ndarray:
         axes = tuple(params["axes"])
         moved = np.moveaxis(entries(array), axes, range(len(axes)))
@@ -104,7 +104,7 @@ def _matrix_product(params: Params, a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return out.reshape(*(a.shape[axis] for axis in batch_a), *free_a, *free_b)
 
 
-def _as_matrices(array: np.ndarray, batch: Any, summed: Any) -> tuple[np.ndarray, tuple[int, ...]]:
+def _as_matrices(array: np.ndarray, batch: Sequence[int], summed: Sequence[int]) -> tuple[np.ndarray, tuple[int, ...]]:
     """(batch, free, summed), and the shape of the free dimensions."""
     free = [axis for axis in range(array.ndim) if axis not in (*batch, *summed)]
     sizes = [[array.shape[axis] for axis in axes] for axes in (batch, free, summed)]
