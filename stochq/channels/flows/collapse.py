@@ -22,6 +22,10 @@ def _compiled_decoherence(channel: DiagonalCollapse) -> jax.Array:
     return channel.decoherence()
 
 
+# From so many levels on, a group of them is drawn first: a search level by level takes longer than all else in a step.
+_LONGEST_SEARCH = 4096
+
+
 class Collapse(Flow):
     """Collapse with ψ_i ← ψ_i exp(2dt κ_ij* + φ_i − dt κ_ii). Abstract: a subclass draws the level j* and the field φ.
 
@@ -133,7 +137,7 @@ def _gaussian_index(probability: jax.Array, normals: jax.Array) -> jax.Array:
 def draw_index(probability: jax.Array, uniform: jax.Array) -> jax.Array:
     """Unit vectors e_j, one for each column, with j drawn from `probability`."""
     levels = column(jnp.arange(probability.shape[0], dtype=jnp.int32), probability)
-    # Where it would take a loop, an accelerator launches less for a group of levels and then one of the group.
-    grouped = on_accelerator() and len(probability) > LEVELS_TOGETHER
+    # An accelerator launches less for a group of levels and then one of the group, where it would take a loop.
+    grouped = len(probability) > (LEVELS_TOGETHER if on_accelerator() else _LONGEST_SEARCH)
     drawn = draw_one(probability, uniform) if grouped else draw_level(probability, uniform)[0]
     return (levels == drawn[None]).astype(probability.dtype)
