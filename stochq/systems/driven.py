@@ -13,6 +13,7 @@ from stochq.systems.checks import check_diagonal, check_finite, check_hermitian,
 from stochq.systems.hamiltonian import Hamiltonian, Propagator, State
 from stochq.systems.levels import as_hamiltonian
 from stochq.systems.linear import apply_matrix, scale, taylor_exponential
+from stochq.systems.pauli.sums import PauliSum
 from stochq.systems.time_functions import TimeFunction, time_function
 
 Coefficient = Callable[[Number], Number]
@@ -23,7 +24,7 @@ class Driven(Hamiltonian):
     """H(t) = H_0 + sum_j f_j(t) H_j; made by `driven`, which checks its arguments.
 
     The diagonal terms (dim,) come first in `diagonals`, the others (dim, dim) in `matrices`; those whose coefficient
-    is complex stand for f_j(t) H_j + h.c. `indices`: j of each, in this order.
+    is complex stand for f_j(t) H_j + h.c. `sums` of Pauli strings come last. `indices`: j of each, in this order.
     """
 
     static: Hamiltonian
@@ -31,20 +32,33 @@ class Driven(Hamiltonian):
     matrices: tuple[Array, ...]
     diagonal_coefficients: Coefficients
     matrix_coefficients: Coefficients
+    sums: tuple[PauliSum, ...]
+    sum_coefficients: Coefficients
     indices: tuple[int, ...] = eqx.field(static=True)
 
-    def __init__(self, hamiltonian: Hamiltonian, terms: tuple[Array, ...], coefficients: Coefficients):
+    def __init__(self, hamiltonian: Hamiltonian, terms: tuple[Array | PauliSum, ...], coefficients: Coefficients):
         pairs = list(zip(terms, coefficients, strict=True))
+        kinds = [0 if isinstance(term, PauliSum) else np.ndim(term) for term in terms]
         self.static = hamiltonian
-        self.diagonals = tuple(term for term, _ in pairs if np.ndim(term) == 1)
-        self.diagonal_coefficients = tuple(f for term, f in pairs if np.ndim(term) == 1)
-        self.matrices = tuple(term for term, _ in pairs if np.ndim(term) == 2)
-        self.matrix_coefficients = tuple(f for term, f in pairs if np.ndim(term) == 2)
-        self.indices = tuple(sorted(range(len(pairs)), key=lambda j: np.ndim(pairs[j][0])))
+        diagonal, dense, free = (
+            [pair for pair, kind in zip(pairs, kinds, strict=True) if kind == k] for k in (1, 2, 0)
+        )
+        self.diagonals, self.diagonal_coefficients = _columns_of(diagonal)
+        self.matrices, self.matrix_coefficients = _columns_of(dense)
+        self.sums, self.sum_coefficients = _columns_of(free)
+        self.indices = tuple(sorted(range(len(pairs)), key=lambda j: (1, 2, 0).index(kinds[j])))
 
     @property
     def dim(self) -> int:
         return self.static.dim
+
+    @property
+    def is_matrix_free(self) -> bool:
+        return self.static.is_matrix_free
+
+    @property
+    def spins(self) -> int | None:
+        return self.static.spins
 
     @property
     def energies(self) -> Array:
@@ -71,7 +85,7 @@ class Driven(Hamiltonian):
 
     @property
     def time_functions(self) -> Mapping[str, TimeFunction]:
-        functions = (*self.diagonal_coefficients, *self.matrix_coefficients)
+        functions = (*self.diagonal_coefficients, *self.matrix_coefficients, *self.sum_coefficients)
         named = {f"coefficients[{j}]": function for j, function in zip(self.indices, functions, strict=True)}
         return named | {f"hamiltonian: {name}": function for name, function in self.static.time_functions.items()}
 
@@ -86,6 +100,8 @@ class Driven(Hamiltonian):
     def matrix(self, t: Number = 0.0) -> Array:
         diagonal, matrix = self._drive(t)
         total = self.static.matrix(t)
+        for term, coefficient in zip(self.sums, self.sum_coefficients, strict=True):
+            total = total + coefficient(t) * term.matrix()
         if diagonal is not None:
             total = total + (np.diag(diagonal) if is_concrete(diagonal) else jnp.diag(diagonal))
         return total if matrix is None else total + matrix
@@ -98,7 +114,20 @@ class Driven(Hamiltonian):
         )
 
     def apply(self, t: Number, psi: State) -> State:
-        return self.static.apply(t, psi) + _act(*self._drive(t), psi)
+        return self.static.apply(t, psi) + self._driving(t)(psi)
+
+    def _driving(self, t: Number) -> Callable[[Array], Array]:
+        """The action of the drive at time t; matrices and diagonals cost once, whatever the number of states."""
+        diagonal, matrix = self._drive(t)
+        factors = [coefficient(t) for coefficient in self.sum_coefficients]
+
+        def action(psi: Array) -> Array:
+            parts = [] if diagonal is None and matrix is None else [_act(diagonal, matrix, psi)]
+            for factor, term in zip(factors, self.sums, strict=True):
+                parts.append(jnp.asarray(factor, psi.real.dtype) * term.apply(psi))
+            return sum(parts[1:], parts[0])
+
+        return action
 
     @property
     def centre(self) -> Number:
@@ -122,10 +151,14 @@ class _DrivenPropagator(Propagator):
     def __call__(self, t: Number, psi: State) -> State:
         middle = t + self.dt / 2
         # Added up before the series: the terms cost once per step, and once for all trajectories.
-        diagonal, matrix = self.hamiltonian._drive(middle)
+        drive = self.hamiltonian._driving(middle)
         psi = self.half(t, psi)
-        psi = taylor_exponential(lambda phi: _act(diagonal, matrix, phi), self.dt / self.hbar, psi)
+        psi = taylor_exponential(drive, self.dt / self.hbar, psi)
         return self.half(middle, psi)
+
+
+def _columns_of(pairs: list[tuple[Any, TimeFunction]]) -> tuple[tuple[Any, ...], Coefficients]:
+    return tuple(term for term, _ in pairs), tuple(function for _, function in pairs)
 
 
 def _combine(coefficients: Coefficients, terms: tuple[Array, ...], t: Number) -> Array | None:
@@ -165,7 +198,8 @@ def driven(
 
     Args:
         hamiltonian: H_0, which also gives the energies, eigenvectors and observables.
-        terms: operators H_j, each a matrix (dim, dim) or a real diagonal (dim,); or pairs (H_j, f_j).
+        terms: operators H_j, each a matrix (dim, dim), a real diagonal (dim,) or a `sq.systems.PauliSum`; or pairs
+            (H_j, f_j).
         coefficients: functions f_j of the time t, written with `jax.numpy`, one per term (or one function for one
             term), or from `sq.systems.sampled` and `sq.systems.piecewise`; None with pairs. Define them once: a new
             function is compiled anew.
@@ -215,8 +249,10 @@ def _pairs(terms: Any) -> tuple[list[Any], list[Any]]:
     return [operator for operator, _ in entries], [function for _, function in entries]
 
 
-def _term(index: int, term: ArrayLike, function: TimeFunction, dim: int) -> Array:
+def _term(index: int, term: ArrayLike | PauliSum, function: TimeFunction, dim: int) -> Array | PauliSum:
     name = f"terms[{index}]"
+    if isinstance(term, PauliSum):
+        return _checked_sum(index, term, function, dim)
     if shape_of(name, term) not in ((dim,), (dim, dim)):
         raise ValueError(f"{name}: expected shape ({dim},) or ({dim}, {dim}); got {np.shape(term)}.")
     if function.has_complex_values:
@@ -232,6 +268,17 @@ def _term(index: int, term: ArrayLike, function: TimeFunction, dim: int) -> Arra
         )
     check_hermitian(name, term)
     return as_matrix(term)
+
+
+def _checked_sum(index: int, term: PauliSum, function: TimeFunction, dim: int) -> Array | PauliSum:
+    if term.dim != dim:
+        raise ValueError(f"terms[{index}]: expected a sum on states of dimension {dim}; got one on {term.sites} sites.")
+    if function.has_complex_values:
+        raise ValueError(
+            f"coefficients[{index}]: expected real values, as terms[{index}] is Hermitian; got complex ones. Take "
+            "jnp.real(f)."
+        )
+    return term if term.diagonal is None else term.diagonal
 
 
 def _check_lowering(index: int, term: ArrayLike) -> None:
