@@ -16,7 +16,7 @@ from stochq.exact.readout import is_quadratic
 from stochq.operators import check_state_function
 from stochq.real_parts import by_observable, real_rows
 from stochq.systems.checks import check_finite, check_times, shape_of
-from stochq.systems.fourier import Spectral
+from stochq.systems.observables import LinearObservable
 
 Method = Literal["auto", "closed-form", "liouvillian", "ode"]
 # Above this dimension integration is faster than the exponential of the generator, unless that is very stiff.
@@ -128,7 +128,7 @@ def _row(name: str, row: Any, dim: int) -> Any:
 
 
 def _is_quadratic(row: Any, dim: int) -> bool:
-    if isinstance(row, Spectral):
+    if isinstance(row, LinearObservable):
         return True
     try:
         return _known_quadratic(row, dim)

@@ -11,7 +11,7 @@ from stochq.functions import user_function
 from stochq.operators import check_state_function
 from stochq.real_parts import has_complex_values, is_hermitian
 from stochq.systems.checks import check_finite, shape_of
-from stochq.systems.fourier import Spectral
+from stochq.systems.observables import LinearObservable
 
 # A callable may compute in single precision: identities hold to this fraction of its values.
 _QUADRATIC_TOLERANCE = 1e-4
@@ -110,7 +110,7 @@ class _OnStates:
 
 def _rule(name: str, value: Observable, dim: int) -> Callable[[np.ndarray, Mixture | None], complex]:
     """The function (ρ, its eigenvalues and eigenvectors) -> expectation value."""
-    if isinstance(value, Spectral):
+    if isinstance(value, LinearObservable):
         return lambda rho, mixture: float(value.of_density(rho))
     if callable(value):
         return _OnStates(value)
@@ -130,7 +130,7 @@ def is_quadratic(function: Callable, dim: int) -> bool:
 
     A function that holds traced numbers cannot be looked at: it counts as something else.
     """
-    if isinstance(function, Spectral) or dim < 2:
+    if isinstance(function, LinearObservable) or dim < 2:
         return True
     rng = np.random.default_rng(1)
     vectors, _ = np.linalg.qr(rng.normal(size=(dim, 2)) + 1j * rng.normal(size=(dim, 2)))

@@ -17,10 +17,10 @@ from stochq.exact.action import ChannelBases, generator, pack, packed_generator,
 from stochq.exact.ode import LEAST_STEPS
 from stochq.exact.runge_kutta import Slope, Tolerance, find_common_steps, make_steps
 from stochq.systems.basis import into
-from stochq.systems.fourier import Spectral
 from stochq.systems.grid import Particle
 from stochq.systems.hamiltonian import DiagonalHamiltonian
 from stochq.systems.linear import apply_matrix
+from stochq.systems.observables import LinearObservable
 
 # Tolerances of the adaptive method, relative and absolute, by the precision.
 _TOLERANCES = {"float64": (1e-8, 1e-10), "float32": (1e-5, 1e-6)}
@@ -64,7 +64,7 @@ def matrix_of(row: Row, dim: int) -> jax.Array:
 
 def reader(rows: Rows, dim: int) -> Callable[[jax.Array], jax.Array]:
     """The function ρ (dim, dim) -> means (rows,)."""
-    prepared = [row if isinstance(row, Spectral) else matrix_of(row, dim) for row in rows]
+    prepared = [row if isinstance(row, LinearObservable) else matrix_of(row, dim) for row in rows]
 
     def read(rho: jax.Array) -> jax.Array:
         return jnp.stack([_mean(row, rho) for row in prepared])
@@ -73,7 +73,7 @@ def reader(rows: Rows, dim: int) -> Callable[[jax.Array], jax.Array]:
 
 
 def _mean(row: Row, rho: jax.Array) -> jax.Array:
-    if isinstance(row, Spectral):
+    if isinstance(row, LinearObservable):
         return row.of_density(rho)
     if row.ndim == 1:
         return jnp.sum(row.real * jnp.diagonal(rho).real)

@@ -17,9 +17,9 @@ from stochq.systems.basis import energy_basis, energy_columns, on_energies
 from stochq.systems.checks import check_diagonal, check_hermitian, shape_of
 from stochq.systems.degenerate import sharp_eigenvectors
 from stochq.systems.equilibrium import Weights, Window, with_eigenvectors_of
-from stochq.systems.fourier import Spectral
 from stochq.systems.hamiltonian import Hamiltonian
 from stochq.systems.levels import as_hamiltonian
+from stochq.systems.observables import LinearObservable
 from stochq.systems.states import check_state
 from stochq.systems.typicality import Equilibrium
 from stochq.systems.typicality.ensembles import Shape, canonical_equilibrium, microcanonical_equilibrium
@@ -201,7 +201,7 @@ def _conserved_operators(hamiltonian: Hamiltonian, conserved: object) -> dict[st
         if isinstance(given, str) and given not in known:
             raise ValueError(f"{name}: expected one of {', '.join(known)}, or an operator; got {given!r}.")
         operator = known[given] if isinstance(given, str) else given
-        operator = operator.matrix() if isinstance(operator, Spectral) else operator
+        operator = operator.matrix() if isinstance(operator, LinearObservable) else operator
         label = f"{name} = {given!r}" if isinstance(given, str) else name
         operators[label] = _checked_operator(name, operator, hamiltonian.dim)
     return operators

@@ -1,6 +1,7 @@
 """Fourier transforms of states on a grid, and observables that are diagonal in momentum."""
 
 from functools import reduce
+from typing import final
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +9,7 @@ import numpy as np
 from jaxtyping import Complex, Num
 
 from stochq.arrays import Array, as_complex, is_concrete
-from stochq.module import Module
+from stochq.systems.observables import LinearObservable
 
 
 def wave_numbers(points: int, dimensions: int) -> list[np.ndarray]:
@@ -46,7 +47,8 @@ def kinetic_matrix(kinetic: Num[Array, "..."], points: int, dimensions: int) -> 
     return elements[distance]
 
 
-class Spectral(Module):
+@final
+class Spectral(LinearObservable):
     """Expectation value of f(p) + V(x), as a callable psi -> float for states with sum |psi|^2 = 1.
 
     spectrum: f over the momenta, grid-shaped; potential: V (dim,) or None.

@@ -4,6 +4,31 @@ import abc
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import jax
+from jaxtyping import Num
+
+from stochq.arrays import Array
+from stochq.module import Module
+
+
+class LinearObservable(Module):
+    """An operator that is its own expectation value as a function of a state, and needs no matrix for it.
+
+    Its mean is known from the density matrix, as that of a matrix and of a diagonal is.
+    """
+
+    @abc.abstractmethod
+    def __call__(self, psi: Num[Array, " dim"]) -> jax.Array:
+        """⟨ψ|O|ψ⟩ of a state with sum |ψ|² = 1."""
+
+    @abc.abstractmethod
+    def of_density(self, rho: Num[Array, "dim dim"]) -> jax.Array:
+        """Tr Oρ."""
+
+    @abc.abstractmethod
+    def matrix(self) -> Array:
+        """The operator as a dense matrix (dim, dim), for small systems."""
+
 
 class LazyMapping(Mapping[str, Any]):
     """A read-only mapping whose values are computed on first use and then kept.

@@ -5,9 +5,9 @@ from typing import Any, final
 
 import equinox as eqx
 import jax
-import numpy as np
 
-from stochq.arrays import Array, Number
+from stochq.arrays import Array, Number, as_complex, as_matrix
+from stochq.systems.eigen import eigh
 from stochq.systems.hamiltonian import Hamiltonian, Propagator, State
 from stochq.systems.pauli.bounds import bounds_of
 from stochq.systems.pauli.lattices import Lattice
@@ -64,23 +64,23 @@ class SpinHamiltonian(Hamiltonian):
     @property
     def energies(self) -> Array:
         """Eigenvalues (dim,), ascending, of up to 12 sites; computed on each request."""
-        return np.linalg.eigvalsh(self._small("energies"))
+        return eigh(self._small("energies"))[0]
 
     @property
     def eigenvectors(self) -> Array:
         """Eigenvectors (dim, dim) of up to 12 sites; computed on each request."""
-        return np.linalg.eigh(self._small("eigenvectors"))[1]
+        return eigh(self._small("eigenvectors"))[1]
 
     def matrix(self, t: Number = 0.0) -> Array:
-        return self._small("the matrix")
+        return as_complex(self._small("the matrix"))
 
-    def _small(self, what: str) -> np.ndarray:
+    def _small(self, what: str) -> Array:
         if self.sites > LARGEST_MATRIX:
             raise ValueError(
                 f"hamiltonian: expected at most {LARGEST_MATRIX} sites for {what}; got {self.sites}, where nothing of "
                 "the size of a matrix is made. Use sq.canonical, sq.microcanonical and models that take their result."
             )
-        return self.terms.matrix()
+        return as_matrix(self.terms.matrix())
 
     def apply(self, t: Number, psi: State) -> jax.Array:
         return jax.lax.complex(*self.splitting.apply(planes_of(psi)))

@@ -1,30 +1,44 @@
 r"""Sums of Pauli strings, applied to states without a matrix.
 
-$$A = \sum_k c_k P_k = \sum_m X_m D_m, \qquad (D_m\psi)_s = \sum_{k:\,m_k=m} c_k\,i^{y_k}(-1)^{|s\wedge z_k|}\,\psi_s$$
+$$A = \sum_k c_k P_k$$
 
-Strings that flip the same sites are one diagonal and one flip: the work is O(strings · dim), and no array is larger
+The strings of Z alone are one diagonal, those within a few neighbouring sites one small matrix, and no array is larger
 than a state. Bit j of an index is site j, 0 is up.
 """
 
-from typing import Any, final
+from collections.abc import Sequence
+from functools import lru_cache, partial
+from typing import Any, NamedTuple, final
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy.linalg
+from jaxtyping import Num
 
 from stochq.arrays import Array, Number, is_concrete, stacked
-from stochq.module import Module
 from stochq.systems.checks import check_count
 from stochq.systems.linear import column
+from stochq.systems.observables import LinearObservable
 from stochq.systems.pauli.terms import String, parse_terms, written
+from stochq.systems.propagation.strings import apply_to_planes, is_diagonal, string_matrix
+from stochq.systems.propagation.windows import (
+    Planes,
+    apply_real,
+    apply_window,
+    planes_of,
+    shifted_windows,
+    windows_of,
+)
 
+Places = tuple[int, ...]
 # A matrix is made of so many sites at most.
 LARGEST_MATRIX = 12
 
 
 @final
-class PauliSum(Module):
+class PauliSum(LinearObservable):
     """Σ_k c_k P_k, a Hermitian operator on spins 1/2 and its own expectation value as a function of a state.
 
     Args:
@@ -61,12 +75,12 @@ class PauliSum(Module):
     @property
     def is_diagonal(self) -> bool:
         """Whether all strings are of Z alone."""
-        return all(flips(string) == 0 for string in self.strings)
+        return all(is_diagonal(string) for string in self.strings)
 
     @property
     def diagonal(self) -> Array | None:
         """The diagonal (dim,) of an operator that is one; None elsewhere."""
-        return diagonal_of(self.sites, self.strings, self.coefficients) if self.is_diagonal else None
+        return signed_sum(self.sites, self.strings, self.coefficients) if self.is_diagonal else None
 
     @property
     def norm_bound(self) -> Number:
@@ -78,24 +92,39 @@ class PauliSum(Module):
         """The trace divided by the dimension: the coefficient of the identity."""
         return self.coefficients[self.strings.index(())] if () in self.strings else 0.0
 
-    def apply(self, psi: Array) -> jax.Array:
+    def apply(self, psi: Num[Array, "dim *columns"]) -> Num[jax.Array, "dim *columns"]:
         """A ψ for states (dim, *columns), in their precision."""
         psi = jnp.asarray(psi)
-        groups: dict[int, list[int]] = {}
-        for place, string in enumerate(self.strings):
-            groups.setdefault(flips(string), []).append(place)
-        total = None
-        for mask, places in groups.items():
-            strings = tuple(self.strings[place] for place in places)
-            coefficients = self.coefficients[np.asarray(places)]
-            part = column(self._diagonal(strings, coefficients).astype(_like(psi, strings)), psi) * psi
-            part = flipped(self.sites, mask, part)
-            total = part if total is None else total + part
-        assert total is not None
-        return total
+        if psi.shape[:1] != (self.dim,):
+            raise ValueError(f"psi: expected states ({self.dim},) of {self.sites} sites; got shape {psi.shape}.")
+        planes = planes_of(psi)
+        layout = layout_of(self.sites, self.strings)
+        parts = [partial(self._diagonal_part, layout.diagonal)] if layout.diagonal else []
+        parts += [partial(self._window_part, *window) for window in layout.windows]
+        parts += [partial(self._wide_part, place) for place in layout.wide]
+        total = parts[0](planes)
+        for part in parts[1:]:
+            # One after another: no more than one part is held beside the sum.
+            total = jax.lax.optimization_barrier(jax.tree.map(jnp.add, total, part(planes)))
+        return jax.lax.complex(*total)
 
-    def _diagonal(self, strings: tuple[String, ...], coefficients: Array) -> Array:
-        return diagonal_of(self.sites, strings, coefficients)
+    def _diagonal_part(self, places: Places, planes: Planes) -> Planes:
+        # The barrier keeps XLA from working the diagonal out while it compiles.
+        coefficients = jax.lax.optimization_barrier(jnp.asarray(self.coefficients[np.array(places)], planes[0].dtype))
+        strings = [self.strings[place] for place in places]
+        diagonal = column(signed_sum(self.sites, strings, coefficients), planes[0])
+        return diagonal * planes[0], diagonal * planes[1]
+
+    def _window_part(self, first: int, count: int, places: Places, planes: Planes) -> Planes:
+        matrices = np.stack([string_matrix(self.strings[place], first, count) for place in places])
+        coefficients = self.coefficients[np.array(places)]
+        library: Any = np if is_concrete(coefficients) else jnp
+        return apply_window(library.tensordot(coefficients, matrices, 1), planes, first)
+
+    def _wide_part(self, place: int, planes: Planes) -> Planes:
+        factor = jnp.asarray(self.coefficients[place], planes[0].dtype)
+        real, imag = apply_to_planes(self.strings[place], planes)
+        return factor * real, factor * imag
 
     def __call__(self, psi: Array) -> jax.Array:
         """⟨ψ|A|ψ⟩ of one normalised state (dim,)."""
@@ -106,13 +135,15 @@ class PauliSum(Module):
         """Tr Aρ of a density matrix (dim, dim)."""
         return jnp.trace(self.apply(rho)).real
 
-    def matrix(self) -> np.ndarray:
+    def matrix(self) -> Array:
         """The dense matrix (dim, dim) of up to 12 sites."""
         if self.sites > LARGEST_MATRIX:
             raise ValueError(
                 f"sites: expected at most {LARGEST_MATRIX} for a dense matrix; got {self.sites}. Use apply, "
                 "which builds none."
             )
+        if not is_concrete(self.coefficients):
+            return self.apply(jnp.eye(self.dim, dtype=jnp.result_type(np.complex64, self.coefficients)))
         with jax.enable_x64(True):
             return np.asarray(self.apply(jnp.eye(self.dim, dtype=complex)))
 
@@ -138,45 +169,38 @@ class PauliSum(Module):
         return self + (-other)
 
 
-def flips(string: String) -> int:
-    """The sites that a string flips, as bits."""
-    return sum(1 << site for site, letter in string if letter in "XY")
+class Layout(NamedTuple):
+    """How strings are applied, by their places in the sum: those of Z alone, those in windows (first site, number of
+    sites, places), and each of the rest by itself."""
+
+    diagonal: Places
+    windows: tuple[tuple[int, int, Places], ...]
+    wide: Places
 
 
-def diagonal_of(sites: int, strings: tuple[String, ...], coefficients: Array) -> Array:
-    """Σ c_k i^{y_k} (−1)^{|s ∧ z_k|} over the basis states s, (dim,): what strings multiply by before they flip."""
-    library: Any = np if is_concrete(coefficients) else jnp
-    total = library.zeros(2**sites, complex if any(_count_y(one) for one in strings) else float)
-    for string, coefficient in zip(strings, coefficients, strict=True):
-        phase = 1j ** _count_y(string)
-        factor = phase if phase.imag else phase.real
-        total = total + coefficient * factor * _signs(sites, string)
-    return total
+@lru_cache(maxsize=256)
+def layout_of(sites: int, strings: tuple[String, ...]) -> Layout:
+    """The windows are few neighbouring sites each, and those about the edges between them."""
+    diagonal = tuple(place for place, string in enumerate(strings) if is_diagonal(string))
+    left = [place for place in range(len(strings)) if place not in diagonal]
+    windows = []
+    for first, count in (*windows_of(sites), *shifted_windows(sites)):
+        inside = tuple(p for p in left if all(first <= site < first + count for site, _ in strings[p]))
+        left = [place for place in left if place not in inside]
+        windows += [(first, count, inside)] if inside else []
+    return Layout(diagonal, tuple(windows), tuple(left))
 
 
-def _count_y(string: String) -> int:
-    return sum(letter == "Y" for _, letter in string)
-
-
-def _signs(sites: int, string: String) -> np.ndarray:
-    """(−1)^{number of down spins among the sites with Y or Z}, (dim,)."""
-    states = np.arange(2**sites)
-    parity = np.zeros(2**sites, np.int8)
-    for site, letter in string:
-        if letter in "YZ":
-            parity ^= ((states >> site) & 1).astype(np.int8)
-    return 1.0 - 2.0 * parity
-
-
-def flipped(sites: int, mask: int, psi: jax.Array) -> jax.Array:
-    """ψ_{s xor mask}, by reversing the axes of the sites that are flipped."""
-    if not mask:
-        return psi
-    shape = (2,) * sites + psi.shape[1:]
-    axes = [sites - 1 - site for site in range(sites) if mask >> site & 1]
-    return jnp.flip(psi.reshape(shape), axes).reshape(psi.shape)
-
-
-def _like(psi: jax.Array, strings: tuple[String, ...]) -> Any:
-    """The number type of a diagonal in the precision of the states."""
-    return psi.dtype if any(_count_y(one) for one in strings) else psi.real.dtype
+def signed_sum(sites: int, strings: Sequence[String], coefficients: Array) -> Array:
+    """Σ c_k (−1)^{number of down spins among the sites of string k}, (dim,): the Walsh-Hadamard transform of c."""
+    masks = np.array([sum(1 << site for site, _ in string) for string in strings])
+    if isinstance(coefficients, np.ndarray):
+        values = np.zeros(2**sites)
+        np.add.at(values, masks, coefficients)
+        for first, count in windows_of(sites):
+            values = (scipy.linalg.hadamard(2**count) @ values.reshape(-1, 2**count, 2**first)).reshape(-1)
+        return values
+    values = jnp.zeros(2**sites, coefficients.dtype).at[masks].add(coefficients)
+    for first, count in windows_of(sites):
+        values = apply_real(jnp.asarray(scipy.linalg.hadamard(2**count), values.dtype), values, first)
+    return values

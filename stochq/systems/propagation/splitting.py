@@ -15,7 +15,7 @@ from stochq.module import Module
 from stochq.systems.hamiltonian import Dense
 from stochq.systems.linear import column
 from stochq.systems.propagation.strings import String, apply_to_planes, is_diagonal, rotate, signs, string_matrix
-from stochq.systems.propagation.windows import Planes, apply_window, windows_of
+from stochq.systems.propagation.windows import Planes, apply_window, shifted_windows, windows_of
 
 
 @final
@@ -118,7 +118,7 @@ def splitting_of(sites: int, terms: Sequence[tuple[Number, Mapping[int, str]]]) 
     diagonal = _diagonal(sites, [(c, s) for c, s in zip(coefficients, strings, strict=True) if is_diagonal(s)])
     left = [(c, s) for c, s in zip(coefficients, strings, strict=True) if not is_diagonal(s)]
     layers = []
-    for runs in (windows_of(sites), _shifted(sites)):
+    for runs in (windows_of(sites), shifted_windows(sites)):
         layer, left = _layer(runs, left)
         layers += [layer] if layer else []
     wide = np.array([c for c, _ in left]) if is_concrete([c for c, _ in left]) else jnp.stack([c for c, _ in left])
@@ -134,13 +134,6 @@ def _strength(sites: int, coefficients: list[Array], strings: list[String]) -> N
     for coefficient, string in zip(coefficients, strings, strict=True):
         total = total + xp.abs(coefficient) * np.isin(np.arange(sites), [site for site, _ in string])
     return xp.max(total)
-
-
-def _shifted(sites: int) -> tuple[tuple[int, int], ...]:
-    """Windows about the edges between those of `windows_of`, half of either."""
-    runs = windows_of(sites)
-    pairs = zip(runs[:-1], runs[1:], strict=True)
-    return tuple((edge - left // 2, left // 2 + right // 2) for (_, left), (edge, right) in pairs)
 
 
 def _diagonal(sites: int, terms: list[tuple[Array, String]]) -> Array | None:

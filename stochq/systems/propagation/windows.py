@@ -34,6 +34,13 @@ def windows_of(sites: int) -> tuple[tuple[int, int], ...]:
     return tuple((first, last - first) for first, last in zip(edges[:-1], edges[1:], strict=True))
 
 
+def shifted_windows(sites: int) -> tuple[tuple[int, int], ...]:
+    """Windows about the edges between those of `windows_of`, half of either."""
+    runs = windows_of(sites)
+    pairs = zip(runs[:-1], runs[1:], strict=True)
+    return tuple((edge - left // 2, left // 2 + right // 2) for (_, left), (edge, right) in pairs)
+
+
 def kron(matrices: Sequence[Array]) -> Array:
     """One matrix of several, that of the lowest site first: its bit is the last to differ."""
     product = matrices[0]
