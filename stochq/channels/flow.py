@@ -94,8 +94,8 @@ class Flow(Module):
         return False
 
     def mean_error(self, dt: float) -> float | None:
-        """A bound on the error of the mean of an operator of norm 1 at any time, for steps of this length beside a
-        Hamiltonian that commutes with all of it; None where none is known."""
+        """A bound on the error of means at any time, in units of the standard deviation in equilibrium, for steps of
+        this length beside a Hamiltonian that commutes with all of it; None where none is known."""
         return None
 
     def mean_flow(self, dt: float, reverse: bool) -> MeanFlow | None:

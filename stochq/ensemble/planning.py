@@ -199,19 +199,17 @@ def _without_bias(task: Task) -> StepPlan | None:
 
 
 def _by_known_error(task: Task, trajectories: int) -> StepPlan | None:
-    """The step by a bound on the error of means, in large dimensions, where pilots take longer than many a run.
-
-    An observable that is not conserved fluctuates in equilibrium by the root of Tr χ² at least, in units of its norm,
-    and that is at least 1/dim.
-    """
+    """The step by a bound on the error of means, in large dimensions, where pilots take longer than many a run."""
     if task.dim <= LARGEST_MEAN_MAP or task.conditional or task.equation.colour is not None:
         return None
-    wanted, dt = SHARE_OF_STDERR * (trajectories * task.dim) ** -0.5, longest_interval(task.times)
+    wanted, dt = SHARE_OF_STDERR / trajectories**0.5, longest_interval(task.times)
     while (error := task.scheme.mean_error(task.frame, dt)) is not None and error > wanted:
         dt = division_of(task.times, 0.8 * dt, multiple=1)
     if error is None:
         return None
-    reason = f"time-step error of means below {error:.1g} of an operator's norm, a tenth of a standard error"
+    reason = (
+        f"bound on the bias of means of {error:.1g} standard deviations in equilibrium, a tenth of a standard error"
+    )
     return StepPlan(dt, {}, reason)
 
 

@@ -64,7 +64,7 @@ def oqt(
     hbar = positive("hbar", hbar)
     if isinstance(equilibrium, Equilibrium):
         _check_same(hamiltonian, equilibrium.map.hamiltonian)
-        relaxing = Equilibration(equilibrium.map, rate("strength", strength) / hbar)
+        relaxing = Equilibration(equilibrium.map, rate("strength", strength) / hbar, equilibrium.purity)
         return Equation(hamiltonian, (relaxing,), noise, hbar)
     if hamiltonian.is_matrix_free:
         raise ValueError(

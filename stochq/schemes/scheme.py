@@ -144,8 +144,8 @@ class Scheme(Module):
         return 0.0
 
     def mean_error(self, frame: Frame, dt: float) -> float | None:
-        """A bound on the time-step error of the mean of an operator of norm 1, at any time; None where it is not
-        known."""
+        """A bound on the time-step error of means at any time, in units of the standard deviation in equilibrium; None
+        where it is not known."""
         return None
 
     def mean_limit(self, frame: Frame) -> float:

@@ -31,13 +31,17 @@ class Equilibration(Channel):
     Args:
         chi: what the equilibrium χ does to states, a function of the Hamiltonian.
         rate: a, an inverse time.
+        purity: Tr χ², whose root is by how much expectation values fluctuate in equilibrium; None: the least that it
+            can be, 1/dim.
     """
 
     chi: Any
     rate: Number
+    purity: Number
 
-    def __init__(self, chi: "EquilibriumMap", rate: Number) -> None:
+    def __init__(self, chi: "EquilibriumMap", rate: Number, purity: float | None = None) -> None:
         self.chi, self.rate = chi, as_real(rate)
+        self.purity = as_real(1 / self.dim if purity is None else purity)
         self.law = COMPLEX
 
     @property

@@ -47,9 +47,8 @@ class EquilibrationFlow(Flow):
         return "an equilibrium without eigenstates has no record of single operators"
 
     def mean_error(self, dt: float) -> float:
-        """A bound on the time-step error of the mean of an operator of norm 1, at any time."""
-        h = float(self.channel.rate) * dt
-        return _MEAN_ERROR * float(self.channel.chi.largest_weight) * (h / (1 + h)) ** 2
+        h, channel = float(self.channel.rate) * dt, self.channel
+        return _MEAN_ERROR * float(channel.chi.largest_weight) * (h / (1 + h)) ** 2 / float(channel.purity) ** 0.5
 
     def step(self, t: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoise, terms: Any, reverse: bool) -> Stepped:
         real = psi.real.dtype
