@@ -20,6 +20,9 @@ from stochq.noise.counter import draw_step, draw_step_pair
 from stochq.schemes import Frame, Scheme, Stepper
 from stochq.schemes.scheme import States
 
+# Random numbers of two steps of a block above which they are drawn when they are needed.
+LARGEST_CARRIED = 2**17
+
 
 class Loop(NamedTuple):
     """The static choices of a run: everything here triggers a compilation when it changes.
@@ -160,6 +163,13 @@ def drawing(loop: Loop) -> tuple[Any, int]:
     return (draw_step_pair, 2) if loop.paired else (draw_step, 1)
 
 
+def _carries_noise(loop: Loop, budget: Budget) -> bool:
+    """Whether the noise of the next step is carried: not where threads draw their own, nor where the numbers of a step
+    fill more than a cache, so that they would take the memory of further states."""
+    few = loop.block * budget.slots_per_step_pair <= LARGEST_CARRIED or loop.most_steps is not None
+    return loop.threads is None and few
+
+
 def _carried_drawing(loop: Loop, stepper: Stepper, colouring: Colouring | None) -> tuple[Any, int]:
     """As `drawing`, for numbers that are carried from the end of one step to the next."""
     draw, stride = drawing(loop)
@@ -184,7 +194,8 @@ def _advance(
     carried: as of `_steps`; noise: of the step that comes next, None where threads draw their own.
 
     The next step's noise is drawn in the loop body of the step before it and carried, from one interval to the next as
-    well: XLA would otherwise evaluate the generator once for every place where a number is used.
+    well: XLA would otherwise evaluate the generator once for every place where a number is used. Of many numbers, which
+    are drawn in a call of their own, None is carried.
     """
     draw, stride = _carried_drawing(loop, stepper, colouring)
     if loop.threads is not None:
@@ -204,6 +215,8 @@ def _advance(
 
         def iterate(index: jax.Array, carry: tuple) -> tuple:
             carried, noise = carry
+            if noise is None:
+                return step(index, carried, lax.optimization_barrier(following(index))), None
             return step(index, carried, noise), following(index + 1)
 
         if loop.most_steps is None:
@@ -314,7 +327,7 @@ def run_block(
     intervals = (grid.ends[:-1], grid.ends[1:], grid.steps, grid.lengths, phases, grid.bins, grid.slots)
     step = jnp.zeros((), grid.steps.dtype)
     draw = _carried_drawing(loop, first_stepper, colouring)[0]
-    noise = draw(key, trajectories, step, drawn, dtype) if loop.threads is None else None
+    noise = draw(key, trajectories, step, drawn, dtype) if _carries_noise(loop, drawn) else None
     written = _nothing_written(loop, dtype)
     known = None if first_follower is None else first_follower.start(loop.columns)
     record = None if written is None else (jax.ShapeDtypeStruct(written[0].shape[1:], dtype), written[1])

@@ -20,6 +20,9 @@ from stochq.compiling import by_rows
 from stochq.noise.normals import normal_pair, uniform
 from stochq.noise.threefry import threefry
 
+# Numbers of a row of the loop that draws them, where a trajectory has at least so many slots.
+_ROW, _MANY_SLOTS = 2**8, 2**12
+
 
 class Budget(NamedTuple):
     """Random numbers of one step of one trajectory: real normals, complex normals (E|z|² = 2), uniforms, bare words,
@@ -170,11 +173,27 @@ def slot_words(
 def _draw(key: jax.Array, trajectories: jax.Array, first_slot: jax.Array, count: int, of: Callable[..., Any]) -> Any:
     """`of` both words of consecutive slots: arrays (count, trajectories)."""
     slots = first_slot.astype(jnp.uint32) + jnp.arange(count, dtype=jnp.uint32)
+    width = _slots_together(count, trajectories.size)
 
     def of_slot(slot: jax.Array, key: jax.Array, trajectories: jax.Array) -> Any:
         return of(*threefry(key, trajectories, jnp.broadcast_to(slot, trajectories.shape)))
 
-    return by_rows(of_slot, slots, key, trajectories)
+    def of_slots(some: jax.Array, key: jax.Array, trajectories: jax.Array) -> Any:
+        shape = (*some.shape, *trajectories.shape)
+        counters = jnp.broadcast_to(trajectories, shape), jnp.broadcast_to(some.reshape(*some.shape, 1), shape)
+        return of(*threefry(key, *counters))
+
+    if width == 1:
+        return by_rows(of_slot, slots, key, trajectories)
+    drawn = by_rows(of_slots, slots.reshape(-1, width), key, trajectories)
+    return jax.tree.map(lambda part: part.reshape(count, *trajectories.shape), drawn)
+
+
+def _slots_together(count: int, columns: int) -> int:
+    """How many slots a row of the loop over them draws: more than one of few trajectories with many slots, so that
+    it fills a processor's registers many times over."""
+    width = max(1, _ROW // max(columns, 1))
+    return width if count >= _MANY_SLOTS and count % width == 0 else 1
 
 
 def _normals(dtype: np.dtype) -> Callable[..., jax.Array]:

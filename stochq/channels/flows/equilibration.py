@@ -59,7 +59,7 @@ class EquilibrationFlow(Flow):
 
 def equilibrated(chi: Any, h: jax.Array, psi: jax.Array, normals: jax.Array) -> jax.Array:
     """ψ after a h of it, (dim, *columns). normals: complex ones, E|z|² = 2."""
-    psi = normalized(psi)
+    # For a normalised state, here and in what follows; rounding of the norm is of no order.
     drawn = chi.root(times_real(jnp.sqrt(0.5 * jnp.expm1(h)), normals))
     overlap = inner(psi, drawn).real
     light = h * jnp.asarray(chi.largest_weight, h.dtype) < jnp.finfo(h.dtype).eps

@@ -1,0 +1,35 @@
+"""What only states of many amplitudes take changes no number."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import stochq as sq
+from stochq.compiling import PROGRAMS
+from stochq.noise import counter
+from stochq.noise.counter import Budget, draw_complex_normals
+
+
+def test_noise_that_is_drawn_when_it_is_needed(monkeypatch):
+    equation = sq.models.oqt(sq.systems.levels([0.0, 0.3, 1.0]), strength=0.8, equilibrium=[0.5, 0.3, 0.2])
+    run = {"observables": {"p": [1.0, 0.0, 0.0]}, "trajectories": 64, "dt": 0.1, "keep": 2}
+    before = sq.simulate(equation, np.eye(3)[2], [0, 0.3, 0.5], **run)
+    monkeypatch.setattr("stochq.ensemble.kernel.LARGEST_CARRIED", 0)
+    PROGRAMS.clear()
+    late = sq.simulate(equation, np.eye(3)[2], [0, 0.3, 0.5], **run)
+    PROGRAMS.clear()
+    assert np.allclose(before.mean["p"], late.mean["p"], atol=1e-6)
+    assert np.allclose(before.kept, late.kept, atol=1e-5)
+
+
+@pytest.mark.parametrize("columns", [1, 3, 8])
+def test_many_slots_are_drawn_in_rows(columns, monkeypatch):
+    trajectories, budget = jnp.arange(7, 7 + columns, dtype=jnp.uint32), Budget(complex_normals=2**12)
+    drawn = []
+    for row in (2**8, 1):
+        monkeypatch.setattr(counter, "_ROW", row)
+        key = jnp.array([5, 6], jnp.uint32)
+        drawn.append(np.asarray(draw_complex_normals(key, trajectories, jnp.uint32(3), budget, np.dtype(np.float32))))
+    assert drawn[0].shape == (2**12, columns)
+    # The same words, whose logarithms other instructions may round otherwise.
+    assert np.allclose(*drawn, rtol=1e-5, atol=1e-6)
