@@ -247,11 +247,17 @@ def _sampled(
         norm = float(inner(states, states).sum())
         _check_norm(norm, 0.0, label)
         return states / dtype.type(norm**0.5), norm, 0
-    vectors = int(max(few, min(np.ceil(wanted), MOST_VECTORS, MOST_AMPLITUDES // dim)))
+    vectors = _count(wanted, few, dim)
     _check_norm(norm / few, (purity / vectors) ** 0.5, label)
     states = np.concatenate([pilot, _drawn(bare, seed, few, vectors - few, dtype)], axis=1)
     norm = float(inner(states, states).sum())
     return states / dtype.type(norm**0.5), norm / vectors, vectors
+
+
+def _count(wanted: float, fewest: int, dim: int) -> int:
+    """A power of two, of which few programs are compiled, as large as wanted but not more than memory allows."""
+    most = min(MOST_VECTORS, MOST_AMPLITUDES // dim)
+    return max(fewest, 2 ** int(np.ceil(np.log2(max(min(wanted, most), 1)))))
 
 
 def _check_norm(norm: float, error: float, label: str) -> None:
