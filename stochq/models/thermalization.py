@@ -100,18 +100,18 @@ def _check_same(hamiltonian: Hamiltonian, other: Hamiltonian) -> None:
 def microcanonical(
     hamiltonian: Hamiltonian | ArrayLike,
     psi0: ArrayLike,
-    conserved: Sequence[str | ArrayLike] = (),
+    conserved: Sequence[Any] = (),
     *,
     shape: Shape = "sharp",
-    edge: float = 0.2,
+    edge: float = 0.5,
     trace_rtol: float = 0.01,
     seed: int = 0,
 ) -> Any:
     r"""Equal weights on all eigenstates with energy in $[E-\sqrt V, E+\sqrt V]$, the state's mean and variance.
 
-    Of a Hamiltonian that is never a matrix, such as `sq.systems.spins`, χ is an `Equilibrium`: a polynomial of H of
-    the degree π(half the bandwidth)/(edge √V), whose window has smooth edges, and traces by random vectors with
-    their standard errors.
+    Of a Hamiltonian that is never a matrix, such as `sq.systems.spins`, χ is an `Equilibrium`: the square of
+    a polynomial of H, of at most the degree 2.3 bandwidth/(edge √V), whose window has smooth edges, and traces by
+    random vectors with their standard errors.
 
     Args:
         hamiltonian: a system, or its matrix (dim, dim) or energies (dim,).
@@ -122,7 +122,7 @@ def microcanonical(
             "spin_flip" (the product of all σ_x), "parity" (the reflection), "momentum" of a ring, diagonals and single
             Pauli strings.
         shape: "sharp", or "gaussian" for the weights $e^{-(H-E)^2/2V}$.
-        edge: standard deviation of the edges of a sharp window without a spectrum, in units of √V.
+        edge: energies over which the weight of a sharp window without a spectrum falls from 0.9 to 0.1, in units of √V.
         trace_rtol: relative error of its traces, which says how many random vectors are taken.
         seed: of the random vectors.
 

@@ -228,7 +228,7 @@ class Distance(Module):
 
     Args:
         part: up to 10 of the sites, in the order of the bits of χ_A's index.
-        reference: χ_A, a density matrix (2^k, 2^k), such as `equilibrium.reduced(part)`.
+        reference: χ_A, a density matrix (2^k, 2^k), such as `equilibrium.reduced(part).value`.
         norm: "trace" or "hilbert-schmidt".
 
     Raises:

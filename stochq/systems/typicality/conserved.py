@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import Array, ArrayLike
+from stochq.arrays import Array
 from stochq.module import Module
 from stochq.operators import operator_list
 from stochq.systems.checks import check_diagonal, shape_of
@@ -40,9 +40,7 @@ class _Divided(Module):
         return times_real(factor, self.operator.apply(psi))
 
 
-def projectors_of(
-    hamiltonian: Hamiltonian, conserved: Sequence[str | ArrayLike], psi: np.ndarray
-) -> tuple[Projector, ...]:
+def projectors_of(hamiltonian: Hamiltonian, conserved: Sequence[Any], psi: np.ndarray) -> tuple[Projector, ...]:
     """Onto the values ⟨S⟩ ± δS of each conserved quantity in a state (dim,)."""
     with jax.enable_x64(True):
         probe = random_vectors(0, hamiltonian.dim, 0, 1, np.dtype(np.complex128))

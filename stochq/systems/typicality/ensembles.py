@@ -35,6 +35,7 @@ def canonical_equilibrium(
     """
     check_numbers("Compute the equilibrium beforehand.", beta=beta, hamiltonian=hamiltonian)
     check_number("beta", beta)
+    check_number("trace_rtol", trace_rtol, positive=True)
     beta, band = float(beta), _band(hamiltonian)
     heaviest = band[0] if beta >= 0 else band[1]
 
@@ -59,16 +60,18 @@ def canonical_equilibrium(
 def microcanonical_equilibrium(
     hamiltonian: Hamiltonian,
     psi0: ArrayLike,
-    conserved: Sequence[str | ArrayLike] = (),
+    conserved: Sequence[Any] = (),
     *,
     shape: Shape = "sharp",
-    edge: float = 0.2,
+    edge: float = 0.5,
     trace_rtol: float = 0.01,
     seed: int = 0,
     precision: str = "single",
 ) -> Equilibrium:
     """A window of energies at the mean energy E of a state, of its variance V. Arguments as in `sq.microcanonical`."""
     check_numbers("Compute the equilibrium beforehand.", hamiltonian=hamiltonian, psi0=psi0)
+    check_number("trace_rtol", trace_rtol, positive=True)
+    check_number("edge", edge, positive=True)
     psi = check_state(psi0, hamiltonian.dim)
     energy, variance = moments(hamiltonian, psi)
     projectors = projectors_of(hamiltonian, conserved, psi)

@@ -1,6 +1,7 @@
 """An equilibrium that is a function of the Hamiltonian, known by what it does to states."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, final
 
 import equinox as eqx
@@ -17,6 +18,7 @@ from stochq.systems.equilibrium import Window
 from stochq.systems.hamiltonian import Hamiltonian
 from stochq.systems.linear import apply_matrix, scale, times_real
 from stochq.systems.typicality.functions import Polynomial
+from stochq.systems.typicality.parts import on_part, probes, reduced_sum
 from stochq.systems.typicality.sectors import Projector
 from stochq.systems.typicality.traces import Estimate, inner, random_vectors
 
@@ -26,8 +28,10 @@ LARGEST_TRACE_ERROR = 0.25
 MOST_VECTORS = 512
 # Up to so many states a trace over all of them may be cheaper than one over random vectors.
 EXACT_DIM = 1024
+# Standard errors are taken from so many of the vectors, which tell them to a few per cent.
+ERROR_VECTORS = 32
 # Amplitudes of the vectors that are kept, and of those that are worked on at a time.
-MOST_AMPLITUDES, BLOCK_AMPLITUDES = 2**26, 2**21
+MOST_AMPLITUDES, BLOCK_AMPLITUDES = 2**26, 2**18
 
 
 @final
@@ -151,6 +155,22 @@ class Equilibrium(Module):
         product = operator_product(self.map.hamiltonian, operator)
         return estimated(self.map, self.states, self.vectors, product)
 
+    def reduced(self, part: Sequence[int] | int) -> Estimate:
+        r"""The reduced density matrix χ_A of some sites, (2^k, 2^k), as `sq.systems.reduced` of one state.
+
+        The standard error is that of the whole matrix, $\sqrt{E\,\mathrm{Tr}(\hat\chi_A - \chi_A)^2}$: the mean over
+        all Hermitian operators on the sites, or over some random ones, of the variance of an estimate of theirs.
+        """
+        states = np.asarray(self.states)
+        value = reduced_sum(states, part)
+        if not self.vectors:
+            return Estimate(value, 0.0)
+        errors = [
+            estimated(self.map, states, self.vectors, partial(on_part, operator=operator, part=part)).stderr
+            for operator in probes(len(value))
+        ]
+        return Estimate(value, len(value) * float(np.mean(np.square(errors))) ** 0.5)
+
     def __repr__(self) -> str:
         return (
             f"{self.label}: {self.map.polynomial}, {self.vectors or 'exact'} vectors, effective dimension "
@@ -170,8 +190,18 @@ def estimated(chi: EquilibriumMap, states: Array, vectors: int, product: Callabl
     value = float(inner(states, applied).sum())
     if not vectors:
         return Estimate(value, 0.0)
-    deviation = in_blocks(lambda block: _root(chi, block), applied - value * states)
-    return Estimate(value, float(inner(deviation, deviation).sum() / vectors) ** 0.5)
+    deviation = weighted(chi, (applied - np.asarray(value, applied.real.dtype) * states)[:, :ERROR_VECTORS])
+    return Estimate(value, (squared_norm(deviation) / deviation.shape[1]) ** 0.5)
+
+
+def weighted(chi: EquilibriumMap, columns: Array) -> np.ndarray:
+    """χ^(1/2) of columns (dim, R), a few at a time."""
+    return in_blocks(lambda block: _root(chi, block), columns)
+
+
+def squared_norm(columns: np.ndarray) -> float:
+    """The sum of all |amplitudes|², in double precision."""
+    return float(inner(columns, columns).sum())
 
 
 def operator_product(hamiltonian: Hamiltonian, operator: Any) -> Callable[[Array], Array]:
@@ -238,19 +268,18 @@ def _sampled(
     dim = bare.hamiltonian.dim
     few = 8 if dim < 2**16 else 1
     pilot = _drawn(bare, seed, 0, few, dtype)
-    norm = float(inner(pilot, pilot).sum())
-    again = in_blocks(lambda block: _root(bare, block), pilot)
-    purity = float(inner(again, again).sum()) * few / norm**2 if norm > 0 else np.inf
+    norm = squared_norm(pilot)
+    purity = squared_norm(weighted(bare, pilot)) * few / norm**2 if norm > 0 else np.inf
     wanted = purity / trace_rtol**2
     if wanted > dim / 2 and dim <= EXACT_DIM:
-        states = in_blocks(lambda block: _root(bare, block), np.eye(dim, dtype=dtype))
-        norm = float(inner(states, states).sum())
+        states = weighted(bare, np.eye(dim, dtype=dtype))
+        norm = squared_norm(states)
         _check_norm(norm, 0.0, label)
         return states / dtype.type(norm**0.5), norm, 0
     vectors = _count(wanted, few, dim)
     _check_norm(norm / few, (purity / vectors) ** 0.5, label)
     states = np.concatenate([pilot, _drawn(bare, seed, few, vectors - few, dtype)], axis=1)
-    norm = float(inner(states, states).sum())
+    norm = squared_norm(states)
     return states / dtype.type(norm**0.5), norm / vectors, vectors
 
 
@@ -273,7 +302,7 @@ def _drawn(bare: EquilibriumMap, seed: int, first: int, count: int, dtype: np.dt
     dim = bare.hamiltonian.dim
     if count == 0:
         return np.zeros((dim, 0), dtype)
-    return in_blocks(lambda block: _root(bare, block), np.asarray(random_vectors(seed, dim, first, count, dtype)))
+    return weighted(bare, np.asarray(random_vectors(seed, dim, first, count, dtype)))
 
 
 def typical_size(
@@ -296,11 +325,12 @@ def _dtype(precision: str) -> np.dtype:
 
 def _effective_dimension(chi: EquilibriumMap, states: np.ndarray, vectors: int) -> tuple[float, Estimate]:
     r"""Tr χ², and 1/Tr χ² with its error: relative variance $(4p_2 - 4p_3/p_2 + p_4/p_2^2)/R$ with p_n = Tr χⁿ."""
-    powers = [states]
-    for _ in range(3):
-        powers.append(in_blocks(lambda block: _root(chi, block), powers[-1]))
-    second, third, fourth = (float(inner(power, power).sum()) for power in powers[1:])
+    power = weighted(chi, states)
+    second = squared_norm(power)
     if not vectors:
         return second, Estimate(1 / second, 0.0)
+    power = weighted(chi, power[:, :ERROR_VECTORS])
+    share = vectors / power.shape[1]
+    third, fourth = share * squared_norm(power), share * squared_norm(weighted(chi, power))
     variance = (4 * second - 4 * third / second + fourth / second**2) / vectors
     return second, Estimate(1 / second, max(variance, 0.0) ** 0.5 / second)

@@ -17,6 +17,9 @@ from stochq.systems.linear import times_real
 BAND_MARGIN = 1e-3
 # Polynomials of a higher degree are refused.
 MOST_DEGREE = 2**14
+# Kaiser's parameter, for oscillations of the square of a step below 0.005. Then the square goes from 0.1 to 0.9 over
+# the angle _EDGE / degree, and is 1/2 at _SHIFT / degree inside of the step.
+_KAISER, _EDGE, _SHIFT = 5.0, 4.57, 1.24
 # Coefficients are padded to a multiple of this, so that neighbouring degrees share a compiled program.
 _PADDING = 64
 
@@ -114,28 +117,36 @@ def polynomial_of(function: Callable[[np.ndarray], np.ndarray], band: tuple[floa
 
 
 def step_polynomial(low: float, high: float, band: tuple[float, float], edge: float) -> Polynomial:
-    r"""1 between two energies and 0 outside, with Jackson's damping: edges of the standard deviation `edge`.
+    r"""A polynomial whose square is 1 between two energies and 0 outside, with smooth edges.
 
-    $$c_k = g_k\,\frac{2}{\pi k}\,(\sin k\theta_1 - \sin k\theta_2), \qquad \cos\theta = x,$$
+    $$c_k = d_k\,\frac{2}{\pi k}\,(\sin k\theta_1 - \sin k\theta_2), \qquad \cos\theta = x,$$
 
-    g_k of Weiße, Wellein, Alvermann and Fehske (Rev. Mod. Phys. 78, 275, eq. 71), whose kernel is positive: the values
-    lie between 0 and 1 and do not oscillate. The degree is π half_width / edge.
+    where Kaiser's factors d_k damp the oscillations of a step that is cut off. Jackson's kernel keeps the polynomial
+    itself positive and takes a third more terms for the same edges; here the square is the weight.
+
+    Args:
+        low, high: energies at which the weight is 1/2.
+        band: lowest and highest energy.
+        edge: energies over which the weight goes from 0.1 to 0.9.
 
     Raises: ValueError if the degree would pass MOST_DEGREE.
     """
     centre, half_width = _widened(band)
-    degree = int(np.ceil(np.pi * half_width / edge)) if edge > 0 else MOST_DEGREE + 1
+    angles = np.arccos(np.clip((np.array([low, high]) - centre) / half_width, -1, 1))
+    # Edges are sharper near the ends of the band, where the same angle is less energy.
+    steepest = half_width * float(np.sin(angles).max())
+    degree = max(int(np.ceil(_EDGE * steepest / edge)), 1) if edge > 0 else MOST_DEGREE + 1
     if degree > MOST_DEGREE:
         raise ValueError(
             f"edge: expected edges that a polynomial of degree {MOST_DEGREE} resolves, of at least "
-            f"{np.pi * half_width / MOST_DEGREE:.3g} in energy; got {edge:.3g}. Take a state with a wider spread of "
+            f"{_EDGE * steepest / MOST_DEGREE:.3g} in energy; got {edge:.3g}. Take a state with a wider spread of "
             "energies, or wider edges."
         )
-    first, last = np.arccos(np.clip((np.array([low, high]) - centre) / half_width, -1, 1))
+    first, last = np.clip(angles + np.array([1, -1]) * _SHIFT / degree, 0, np.pi)
     k = np.arange(1, degree + 1)
     steps = 2 / (np.pi * k) * (np.sin(k * first) - np.sin(k * last))
-    coefficients = np.concatenate([[(first - last) / np.pi], steps]) * _jackson(degree)
-    return _padded(coefficients, centre, half_width, 0.0)
+    damping = np.i0(_KAISER * np.sqrt(1 - (k / (degree + 1)) ** 2)) / np.i0(_KAISER)
+    return _padded(np.concatenate([[(first - last) / np.pi], steps * damping]), centre, half_width, 0.0)
 
 
 def _widened(band: tuple[float, float]) -> tuple[float, float]:
@@ -151,14 +162,6 @@ def _cosine_coefficients(values: np.ndarray) -> np.ndarray:
     coefficients = (np.exp(-0.5j * np.pi * np.arange(points) / points) * transformed).real / points
     coefficients[0] /= 2
     return coefficients
-
-
-def _jackson(degree: int) -> np.ndarray:
-    """Damping factors (degree + 1,)."""
-    terms = degree + 2
-    k = np.arange(degree + 1)
-    angle = np.pi / terms
-    return ((terms - k) * np.cos(k * angle) + np.sin(k * angle) / np.tan(angle)) / terms
 
 
 def _padded(coefficients: np.ndarray, centre: float, half_width: float, error: float) -> Polynomial:
