@@ -72,6 +72,8 @@ def _check_commutes(
 def _symmetry(name: str, entry: Any, hamiltonian: Hamiltonian, probe: jax.Array) -> Symmetry:
     if isinstance(entry, str):
         return _named(name, entry, hamiltonian, probe)
+    if isinstance(entry, Symmetry):
+        return entry
     if hasattr(entry, "apply"):
         return _of_operator(name, entry, probe)
     if shape_of(name, entry) != (hamiltonian.dim,):
