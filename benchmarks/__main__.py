@@ -39,6 +39,10 @@ def parser() -> argparse.ArgumentParser:
     crossover = commands.add_parser("crossover", help="from which dimension on an ensemble is faster")
     crossover.add_argument("--more", action="append", default=[], metavar="NAME", help="go on with a model such as suv")
     commands.add_parser("jumps", help="quantum jumps beside QuTiP's, and beside diffusion in large dimensions")
+    many = commands.add_parser("spins", help="steps of many spins without a matrix: time, memory traffic, peers")
+    many.add_argument("--sites", type=int, nargs="+", default=[], metavar="N", help="further numbers of sites")
+    many.add_argument("--long", action="store_true", help="12, 16 and 20 spins to the end as well: up to 25 minutes")
+    many.add_argument("--only", action="append", default=[], metavar="WORD", help="a model such as OQT; not written")
     commands.add_parser("schemes", help="which scheme gets to a tolerance first")
     any_law = commands.add_parser("any-law", help="noise='any' beside every law that is named")
     any_law.add_argument("--only", action="append", default=[], metavar="NAME", help="a row such as suv-8; not written")
@@ -107,6 +111,7 @@ CALLS = {
     "scaling": ("scaling", "scaling", ()),
     "crossover": ("crossover", "crossover", ("more",)),
     "jumps": ("jumps", "jumps", ()),
+    "spins": ("spins", "spins", ("sites", "long", "only")),
     "schemes": ("schemes", "schemes", ()),
     "any-law": ("any_law", "any_law", ("only",)),
     "randomness": ("randomness", "randomness", ()),
