@@ -8,13 +8,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from stochq.arrays import Number
 from stochq.channels import Channel, Flow
 from stochq.equation import Equation
 from stochq.noise import Budget, StepNoise
 from stochq.schemes.frame import Frame
 from stochq.schemes.scheme import Increments, MeanMap, Scheme, States, Stepper
 from stochq.systems.basis import into, matrix_of, out_of
-from stochq.systems.hamiltonian import DiagonalHamiltonian
+from stochq.systems.hamiltonian import DiagonalHamiltonian, Hamiltonian, Propagator, State
 
 
 @final
@@ -168,8 +169,10 @@ class Strang(Scheme):
         hamiltonian, hbar = frame.hamiltonian, frame.hbar
         merged = not hamiltonian.time_dependent
         full = hamiltonian.propagator(dt, hbar) if merged else None
-        back = hamiltonian.propagator(-0.5 * dt, hbar) if merged else None
-        half, flows, sequence = hamiltonian.propagator(0.5 * dt, hbar), self.flows(frame), self.sequence(frame)
+        # At saved times alone: what it keeps would be as large as states of many spins.
+        rarely = Deferred if merged and hamiltonian.is_matrix_free else type(hamiltonian).propagator
+        half, back = rarely(hamiltonian, 0.5 * dt, hbar), rarely(hamiltonian, -0.5 * dt, hbar) if merged else None
+        flows, sequence = self.flows(frame), self.sequence(frame)
         parts = sorted({(index, fraction) for index, fraction, _ in sequence})
         terms = {(index, fraction): flows[index].terms(fraction * dt) for index, fraction in parts}
         return StrangStepper(frame, flows, sequence, dt, full, half, back, terms)
@@ -187,6 +190,18 @@ def _unitary(frame: Frame, t: float) -> np.ndarray:
 def _inside(change: np.ndarray, flow: Callable[[np.ndarray], np.ndarray], rho: np.ndarray) -> np.ndarray:
     """A flow of the mean density matrix in its channel's own basis."""
     return into(change, flow(out_of(change, rho)))
+
+
+@final
+class Deferred(Propagator):
+    """A propagator that is made where it is called, for what is rarely called."""
+
+    hamiltonian: Hamiltonian
+    dt: Number
+    hbar: Number
+
+    def __call__(self, t: Number, psi: State) -> State:
+        return self.hamiltonian.propagator(self.dt, self.hbar)(t, psi)
 
 
 def _palindrome(frame: Frame, symmetric: list[bool]) -> tuple[tuple[int, float, bool], ...]:
