@@ -155,3 +155,40 @@ def test_a_later_format_is_refused(tmp_path, monkeypatch):
     monkeypatch.undo()
     with pytest.raises(ValueError, match="Upgrade stochq"):
         io.load(path)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # h5netcdf's, of what it did not open
+def test_damaged_files_are_refused_or_hold_the_same_numbers(tmp_path):
+    """Bits of a file are turned, and files cut: what h5py says of it reaches nobody, and no other numbers are read."""
+    place, chance = tmp_path / "r.nc", np.random.default_rng(0)
+    result = make_result()
+    good = result.save(place).read_bytes()
+    refused = 0
+    for _ in range(30):
+        bad = bytearray(good)
+        for at in chance.integers(0, len(good), chance.integers(1, 4)):
+            bad[at] ^= 1 << int(chance.integers(8))
+        place.write_bytes(bad[: chance.integers(1, len(good))] if chance.random() < 0.2 else bad)
+        try:
+            loaded = io.load(place)
+        except ValueError as error:
+            refused += 1
+            assert str(error).startswith("path: expected a netCDF file written by stochq")
+            continue
+        assert_same(loaded.mean, result.mean)
+        assert_same(loaded.kept, result.kept)
+        assert_same(loaded.fingerprint, result.fingerprint)
+    assert refused > 5
+
+
+def test_numbers_that_were_changed_are_told(tmp_path):
+    xarray = pytest.importorskip("xarray")
+    place = make_result().save(tmp_path / "r.nc")
+    dataset = xarray.load_dataset(place, engine="h5netcdf")
+    dataset["mean"][0, 0] += 1e-9
+    dataset.to_netcdf(tmp_path / "s.nc", engine="h5netcdf")
+    with pytest.raises(ValueError, match="damaged, or was changed since"):
+        io.load(tmp_path / "s.nc")
+    del dataset.attrs["checksum"]  # as of earlier versions
+    dataset.to_netcdf(tmp_path / "old.nc", engine="h5netcdf")
+    assert io.load(tmp_path / "old.nc").trajectories == 1000

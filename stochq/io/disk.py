@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from stochq.ensemble.result import EnsembleResult
 from stochq.files import check_replaceable, replace_file
+from stochq.io.checksum import CHECKSUM, check_checksum, checksum_of
 from stochq.io.layout import FORMAT, Curves
 from stochq.io.read import curves_from_dataset, from_dataset, record_from_dataset
 from stochq.io.write import to_dataset
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
     import xarray as xr
 
 Contents = TypeVar("Contents")
+# What h5py, h5netcdf and xarray raise for files that are damaged or of another kind.
+DAMAGES = (
+    OSError, RuntimeError, LookupError, ValueError, TypeError, AttributeError, ArithmeticError, AssertionError,
+    MemoryError,
+)  # fmt: skip
 
 
 def save(result: EnsembleResult, path: str | os.PathLike[str], curves: Curves | None = None) -> Path:
@@ -40,7 +46,9 @@ def save(result: EnsembleResult, path: str | os.PathLike[str], curves: Curves | 
             "Give another name, or remove the file first."
         )
     # Made in memory: where a disk is full, HDF5 ends the process.
-    content = to_dataset(result, curves).to_netcdf(engine="h5netcdf")
+    dataset = to_dataset(result, curves)
+    dataset.attrs[CHECKSUM] = checksum_of(dataset)
+    content = dataset.to_netcdf(engine="h5netcdf")
     replace_file(target, lambda aside: aside.write_bytes(content))
     return Path(path)
 
@@ -66,7 +74,7 @@ def _header(path: str | os.PathLike[str]) -> dict[str, Any] | None:
     try:
         with h5py.File(path, "r") as file:
             return json.loads(str(file.attrs["header"])) if file.attrs.get("format") == FORMAT else None
-    except (OSError, KeyError, ValueError):
+    except DAMAGES:
         return None
 
 
@@ -84,15 +92,19 @@ def load_curves(path: str | os.PathLike[str]) -> Curves:
 
 
 def _read(path: str | os.PathLike[str], convert: Callable[["xr.Dataset"], Contents]) -> Contents:
+    import h5py
     import xarray as xr
 
     source = Path(path)
     if not source.is_file():
         raise FileNotFoundError(f"path: expected a file written by stochq; there is none at {source}.")
     try:
+        # What is no such file is told here: h5netcdf would complain of it once more as it goes.
+        h5py.File(source, "r").close()
         dataset = xr.load_dataset(source, engine="h5netcdf", decode_times=False)
+        check_checksum(dataset)
         return convert(dataset)
-    except (OSError, KeyError, ValueError, TypeError) as error:
+    except DAMAGES as error:
         raise ValueError(f"path: expected a netCDF file written by stochq; {source} is not one: {error}") from error
 
 
