@@ -179,7 +179,7 @@ def _rates(long: Stated, sizes: Sequence[int]) -> Iterator[dict[str, Any]]:
         def all_calls(repeat: int, blocks: int = blocks) -> list[Any]:
             first, end = repeat * blocks, (repeat + 1) * blocks
             starts = range(first, end, BLOCKS_PER_CALL)
-            return [call(start, min(BLOCKS_PER_CALL, end - start), 2**32 - 1) for start in starts]
+            return [call(block * start, min(BLOCKS_PER_CALL, end - start), 2**32 - 1) for start in starts]
 
         rate = trajectories * steps / median_seconds(all_calls)
         yield {"trajectories": trajectories, "steps_per_s": rate, "normals_per_s": rate * normals}

@@ -1,6 +1,7 @@
 """Kill runs at random moments, let them go on, and compare every number with those of a run that was not killed.
 
-Some kills wait until the run has written something of its own, some until a checkpoint is being written. Results are compared by a digest of all their arrays.
+Some kills wait until the run has written something of its own, some until a checkpoint is being written. Results are
+compared by a digest of all their arrays.
 """
 
 import argparse
