@@ -33,7 +33,7 @@ def empty_claim(effort, tolerance=1.0):
 def test_the_claims_of_the_paper_are_all_there():
     assert list(CLAIMS) == [
         "relaxation", "energy-window", "entropy", "born", "collapse-time", "hybrid-steady-state", "no-signalling",
-        "size-scaling", "single-trajectory", "coherence",
+        "size-scaling", "single-trajectory", "coherence", "limit",
     ]  # fmt: skip
     assert PAPERS["thermalization"] is reproduce
 

@@ -10,6 +10,7 @@ from stochq.papers.thermalization.collapse_time import collapse_time_claim
 from stochq.papers.thermalization.energy_window import energy_window_claim
 from stochq.papers.thermalization.entropy import entropy_claim
 from stochq.papers.thermalization.hybrid import hybrid_steady_state
+from stochq.papers.thermalization.limit import limit_claim
 from stochq.papers.thermalization.relaxation import relaxation_claim
 from stochq.papers.thermalization.scaling import size_scaling
 from stochq.papers.thermalization.signalling import no_signalling
@@ -26,6 +27,7 @@ CLAIMS: dict[str, output.Maker] = {
     "size-scaling": size_scaling,
     "single-trajectory": single_trajectory,
     "coherence": coherence_claim,
+    "limit": limit_claim,
 }
 
 
