@@ -32,11 +32,10 @@ class Part:
 
 def spins(sites: int, coupling: float, transverse: float, longitudinal: float) -> sq.systems.Hamiltonian:
     """An open Ising chain, a matrix up to MOST_DENSE sites and a sum of Pauli strings above."""
-    if sites <= MOST_DENSE:
-        return sq.systems.ising(sites, coupling=coupling, transverse=transverse, longitudinal=longitudinal)
-    bonds = {f"Z{j} Z{j + 1}": -coupling for j in range(sites - 1)}
-    fields = {f"{axis}{j}": -field for axis, field in (("X", transverse), ("Z", longitudinal)) for j in range(sites)}
-    return sq.systems.spins(sites, bonds | {string: value for string, value in fields.items() if value})
+    matrix_free = True if sites > MOST_DENSE else None
+    return sq.systems.ising(
+        sites, coupling=coupling, transverse=transverse, longitudinal=longitudinal, matrix_free=matrix_free
+    )
 
 
 def thermal_mean(system: sq.systems.Hamiltonian, chi: Any, operator: Any) -> float:
