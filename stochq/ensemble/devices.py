@@ -1,5 +1,6 @@
 """What suits the devices of a run: how many trajectories stand side by side, how long a call is, and what fits."""
 
+import os
 from typing import Any, NamedTuple
 
 import jax
@@ -84,6 +85,14 @@ def memory_of(device: Any) -> int | None:
     return ((device or default_device()).memory_stats() or {}).get("bytes_limit")
 
 
+def host_memory() -> int | None:
+    """Bytes of the host's memory; None where the system does not tell."""
+    names = getattr(os, "sysconf_names", {})
+    if "SC_PHYS_PAGES" not in names or "SC_PAGE_SIZE" not in names:
+        return None
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
 def default_device() -> Any:
     """The one on which JAX computes where none is named."""
     chosen = jax.config.jax_default_device
@@ -100,8 +109,9 @@ def calls_at_once(program: Program, device: Any, most: int) -> int:
 
 
 def check_memory(program: Program, block: int, device: Any) -> None:
-    """ValueError for a device call of a block of so many trajectories that the device has no memory for."""
-    limit = memory_of(device)
+    """ValueError for a device call of a block of so many trajectories that the device has no memory for, or the host
+    whose processor is to make it."""
+    limit = memory_of(device) or host_memory()
     if limit is None or (needed := sum(program.memory)) <= limit:
         return
     fit = block * limit // needed
