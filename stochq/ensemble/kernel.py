@@ -164,10 +164,10 @@ def drawing(loop: Loop) -> tuple[Any, int]:
 
 
 def _carries_noise(loop: Loop, budget: Budget) -> bool:
-    """Whether the noise of the next step is carried: not where threads draw their own, nor where the numbers of a step
-    fill more than a cache, so that they would take the memory of further states."""
-    few = loop.block * budget.slots_per_step_pair <= LARGEST_CARRIED or loop.most_steps is not None
-    return loop.threads is None and few
+    """Whether the noise of the next step is carried: not where threads draw their own, nor on a processor where the
+    numbers of a step fill more than a cache, so that they would take the memory of further states."""
+    few = loop.block * budget.slots_per_step_pair <= LARGEST_CARRIED
+    return loop.threads is None and (few or on_accelerator() or loop.most_steps is not None)
 
 
 def _carried_drawing(loop: Loop, stepper: Stepper, colouring: Colouring | None) -> tuple[Any, int]:
