@@ -261,6 +261,8 @@ class Distance(Module):
 
 
 def _checked_reference(reference: ArrayLike, dim: int) -> Any:
+    if isinstance(reference, tuple) and hasattr(reference, "stderr"):
+        raise ValueError("reference: expected a density matrix; got one with its error. Write .value behind it.")
     if np.shape(reference) != (dim, dim):
         raise ValueError(
             f"reference: expected a density matrix of shape ({dim}, {dim}) for {dim.bit_length() - 1} sites; got shape "

@@ -216,6 +216,21 @@ def test_parts_that_are_not_there_are_refused(make, message):
         make()
 
 
+def test_the_distance_of_a_state_from_equilibrium_is_that_of_the_diagonalised_one():
+    """χ_A from exp(-βH) in numpy, sites in an order of their own."""
+    chi = sq.canonical(sq.systems.spins(4, "1.0 Z0 Z1 + 0.7 X2 + 0.4 Z2 Z3 + 0.3 X0 X1 + 0.2 Y3"), 0.5)
+    energies, vectors = np.linalg.eigh(chi.map.hamiltonian.matrix())
+    weights = np.exp(-0.5 * energies)
+    mixed = (vectors * weights / weights.sum()) @ vectors.conj().T
+    weights, vectors = np.linalg.eigh(mixed)
+    reference = sum(weight * _traced(vector, [2, 0]) for weight, vector in zip(weights, vectors.T, strict=True))
+    psi = _random(4, seed=10)
+    expected = 0.5 * np.abs(np.linalg.eigvalsh(_traced(psi, [2, 0]) - reference)).sum()
+    assert float(sq.Distance([2, 0], chi.reduced([2, 0]).value)(psi)) == pytest.approx(expected, abs=1e-4)
+    with pytest.raises(ValueError, match="Write .value"):
+        sq.Distance([2, 0], chi.reduced([2, 0]))
+
+
 def _simulated(observable):
     equation = sq.models.suv(sq.systems.ising(2, coupling=1.0, transverse=0.9), strength=1.0)
     return sq.simulate(equation, np.eye(4)[0], [0, 1], observables={"o": observable}, trajectories=2, dt=0.5)
