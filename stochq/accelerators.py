@@ -18,6 +18,14 @@ _FORCED: ContextVar[bool | None] = ContextVar("_FORCED", default=None)
 _COPIES: ContextVar[int] = ContextVar("_COPIES", default=1)
 
 
+def host_memory() -> int | None:
+    """Bytes of memory of this machine; None where the system does not say."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
 def on_accelerator() -> bool:
     """Whether JAX computes on something else than a processor."""
     answer = _FORCED.get()

@@ -5,6 +5,8 @@ import os
 import platform
 from typing import Any
 
+from stochq.accelerators import host_memory
+
 LIBRARIES = ("stochq", "jax", "jaxlib", "equinox", "optax", "diffrax", "numpy", "scipy", "xarray", "h5netcdf")
 
 
@@ -35,11 +37,8 @@ def _device_memory(device: Any) -> str:
 
 
 def _host_memory() -> str:
-    try:
-        size = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
-        return "unknown"
-    return f"{size / 2**30:.1f} GiB"
+    size = host_memory()
+    return "unknown" if size is None else f"{size / 2**30:.1f} GiB"
 
 
 def _version(name: str) -> str:

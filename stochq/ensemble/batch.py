@@ -12,7 +12,7 @@ from jax import lax
 
 from stochq.accelerators import graph_options
 from stochq.compiling import Program, compiled, of_numbers
-from stochq.ensemble.devices import calls_at_once, check_memory
+from stochq.ensemble.devices import calls_at_once, check_memory, check_states_fit
 from stochq.ensemble.jumps.log import CLICKS
 from stochq.ensemble.kernel import GridArrays, Loop, run_block
 from stochq.ensemble.observables import Readout
@@ -168,6 +168,7 @@ class Batch:
 
     def __init__(self, problem: Runnable, capacity: int, device: Any = None) -> None:
         self.capacity, self._device = capacity, device
+        check_states_fit(problem.block, problem.size, device)
         parts, shapes = (problem, capacity), _arguments(0, 0, 0)
         self._run = Program(_run, parts, *shapes, device=device, options=graph_options())
         check_memory(self._run, problem.block, device)

@@ -6,12 +6,14 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from stochq.accelerators import chosen_platform, on_accelerator
+from stochq.accelerators import chosen_platform, host_memory, on_accelerator
 from stochq.compiling import Program
 from stochq.systems.checks import check_count
 
 # Between these lie an accelerator's blocks, of so many numbers: fewer columns leave it idle, more gain nothing.
 SMALLEST_BLOCK, _LARGEST_BLOCK, _NUMBERS = 2**10, 2**17, 2**24
+# States that a step holds at least: the old, the new, their noise and a product with the Hamiltonian.
+_STATES = 4
 _GIBIBYTE = 2**30
 
 
@@ -106,6 +108,16 @@ def calls_at_once(program: Program, device: Any, most: int) -> int:
         return most
     shared, each = program.memory
     return int(np.clip((limit - shared) // max(each, 1), 1, most))
+
+
+def check_states_fit(block: int, size: int, device: Any) -> None:
+    """ValueError for a block of states that the host has no memory for, before anything is compiled."""
+    limit, needed = host_memory(), _STATES * 8 * block * size
+    if memory_of(device) is None and limit is not None and needed > limit:
+        raise ValueError(
+            f"psi0: expected states that fit in memory; {block} of {size} amplitudes and what a step makes of them "
+            f"take at least {needed:.3g} bytes of {limit:.3g}. Take a smaller system, or a smaller batch."
+        )
 
 
 def check_memory(program: Program, block: int, device: Any) -> None:

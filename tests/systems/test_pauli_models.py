@@ -131,3 +131,17 @@ def test_bounds_hold_the_spectrum_of_twelve_sites_closely():
 def test_what_cannot_be_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_states_without_memory_are_refused_with_their_bytes(monkeypatch):
+    spins = sq.systems.ising(13, 1.0, 0.7)
+    psi, times = np.eye(1, 2**13)[0], np.linspace(0, 0.1, 2)
+    monkeypatch.setattr("stochq.systems.pauli.hamiltonian.host_memory", lambda: 1_000_000)
+    # 8 bytes an amplitude, 6 states: 2^14 take .79e6, 2^15 1.57e6.
+    assert sq.systems.ising(14, 1.0, 0.7).sites == 14
+    with pytest.raises(ValueError, match=r"takes 2.62e\+05 bytes.*1.57e\+06 of 1e\+06. Take at most 14 sites"):
+        sq.systems.ising(15, 1.0, 0.7)
+    monkeypatch.setattr("stochq.ensemble.devices.host_memory", lambda: 100_000)
+    watched = {"m": spins.operators["magnetization"]}
+    with pytest.raises(ValueError, match="psi0: expected states that fit in memory.*8192 amplitudes.*of 1e"):
+        sq.simulate(sq.models.suv(spins, strength=0.5), psi, times, observables=watched, trajectories=2, dt=0.05)

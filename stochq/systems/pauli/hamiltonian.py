@@ -6,6 +6,7 @@ from typing import Any, final
 import equinox as eqx
 import jax
 
+from stochq.accelerators import host_memory
 from stochq.arrays import Array, Number, as_complex, as_matrix
 from stochq.systems.eigen import eigh
 from stochq.systems.hamiltonian import Hamiltonian, Propagator, State
@@ -15,6 +16,9 @@ from stochq.systems.pauli.observables import SpinObservables, conserved_of
 from stochq.systems.pauli.sums import LARGEST_MATRIX, PauliSum
 from stochq.systems.propagation import Splitting, propagator_of, splitting_of, with_measured_errors
 from stochq.systems.propagation.windows import planes_of
+
+# States in memory while a Hamiltonian is made: its diagonal and three of Lanczos' vectors with what adds up.
+_STATES = 6
 
 
 @final
@@ -31,6 +35,7 @@ class SpinHamiltonian(Hamiltonian):
     lattice: Lattice | None = eqx.field(static=True, default=None)
 
     def __init__(self, terms: PauliSum, lattice: Lattice | None = None) -> None:
+        check_fits(terms.sites)
         self.terms, self.lattice = terms, lattice
         pairs = zip(terms.coefficients, terms.strings, strict=True)
         self.splitting = splitting_of(terms.sites, [(coefficient, dict(string)) for coefficient, string in pairs])
@@ -103,6 +108,17 @@ class SpinHamiltonian(Hamiltonian):
         return conserved_of(self.terms)
 
 
+def check_fits(sites: int) -> None:
+    """ValueError for so many spins that a few states of them have no memory on this machine."""
+    limit, needed = host_memory(), _STATES * 8 * 2**sites
+    if limit is not None and needed > limit:
+        most = (limit // (8 * _STATES)).bit_length() - 1
+        raise ValueError(
+            f"sites: expected states that fit in memory; one of {sites} sites takes {8 * 2**sites:.3g} bytes and the "
+            f"{_STATES} that are made at least {needed:.3g} of {limit:.3g}. Take at most {most} sites."
+        )
+
+
 def spins(sites: int, terms: object) -> SpinHamiltonian:
     """Spins 1/2 with any Hamiltonian of Pauli strings, never a matrix.
 
@@ -116,7 +132,8 @@ def spins(sites: int, terms: object) -> SpinHamiltonian:
         A Hamiltonian whose `operators` are sums of Pauli strings as well.
 
     Raises:
-        ValueError: for strings that are none, sites that are not there, coefficients that are not real.
+        ValueError: for strings that are none, sites that are not there, coefficients that are not real, and states that
+            do not fit in memory.
 
     >>> pair = spins(2, "1.0 Z0 Z1 + 0.5 X0 + 0.5 X1")
     >>> pair.energies.round(3).tolist()
