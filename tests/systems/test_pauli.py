@@ -162,7 +162,9 @@ def test_strings_far_apart_and_across_windows():
 def test_the_diagonal_of_strings_of_z():
     terms = {"Z0 Z8": 0.9, "Z7": -0.4, "Z1 Z2 Z5": 0.6, "": 0.1}
     wanted = kron_sum(9, terms).diagonal().real
-    np.testing.assert_allclose(sq.systems.PauliSum(9, terms).diagonal, wanted, atol=1e-14)
+    diagonal = sq.systems.PauliSum(9, terms).diagonal
+    assert diagonal is not None
+    np.testing.assert_allclose(diagonal, wanted, atol=1e-14)
     assert sq.systems.PauliSum(9, terms | {"X0": 0.1}).diagonal is None
 
 
@@ -173,7 +175,7 @@ def test_sums_add_and_scale():
     assert (a + b).norm_bound == 0.5 + 0.75 + 2.0
     assert (a + sq.systems.PauliSum(2, "0.3")).trace == 0.3
     with pytest.raises(ValueError, match="on 2 sites; got one on 3"):
-        a + sq.systems.PauliSum(3, one)
+        _ = a + sq.systems.PauliSum(3, one)
     with pytest.raises(ValueError, match="states \\(4,\\) of 2 sites; got shape \\(8,\\)"):
         a.apply(np.eye(8)[0])
 
