@@ -115,14 +115,15 @@ def test_both_engines_have_one_law():
 @pytest.mark.release
 @pytest.mark.parametrize(
     "model, sites, trajectories",
-    [(_oqt, 8, 4000), (_oqt, 10, 2000), (_sui, 8, 2000), (_suv_z, 10, 2000), (_suv_x, 10, 2000), (_suv_x, 12, 300)],
+    [(_oqt, 8, 4000), (_oqt, 10, 2000), (_sui, 8, 2000), (_suv_z, 10, 2000), (_suv_x, 10, 2000)],
 )
 def test_both_engines_have_one_law_of_many_spins(model, sites, trajectories):
     _agree(model, sites, trajectories)
 
 
 @pytest.mark.release
-def test_the_comparison_notices_a_rate_that_is_a_tenth_off():
+def test_the_comparison_notices_a_rate_that_is_off_by_a_fifth():
     dense, free = (_run(_suv_z, chain(6), 4000, seed, 0.05) for seed, chain in enumerate((_dense, _free)))
     off = _run(lambda chain: sq.models.suv(chain, strength=1.2 * RATE), _free(6), 4000, 3, 0.05)
-    assert _p_values(dense, free).min() * 24 > FALSE_ALARMS > _p_values(dense, off).min() * 24
+    right, wrong = (len(p) * p.min() for p in (_p_values(dense, free), _p_values(dense, off)))
+    assert right > FALSE_ALARMS > wrong
