@@ -69,7 +69,7 @@ def _costs(compiled: Compiled) -> dict[str, Any]:
 
 def _steps(problem: Any) -> int:
     """Steps of one iteration of its loop."""
-    from stochq.ensemble.kernel import drawing
+    from stochq.ensemble.advance import drawing
 
     return drawing(problem.loop)[1]
 

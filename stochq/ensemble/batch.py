@@ -14,7 +14,8 @@ from stochq.accelerators import graph_options
 from stochq.compiling import Program, compiled, of_numbers
 from stochq.ensemble.devices import calls_at_once, check_memory, check_states_fit
 from stochq.ensemble.jumps.log import CLICKS
-from stochq.ensemble.kernel import GridArrays, Loop, run_block
+from stochq.ensemble.kernel import run_block
+from stochq.ensemble.loop import GridArrays, Loop
 from stochq.ensemble.observables import Readout
 from stochq.ensemble.records import RECORDS
 from stochq.ensemble.statistics import COVARIANCE, MEAN, PAIR_SPREAD, Statistic

@@ -14,7 +14,7 @@ from stochq.ensemble.batch import Problem
 from stochq.ensemble.conditional import conditioning_of
 from stochq.ensemble.devices import block_size
 from stochq.ensemble.jumps.log import CLICKS, ClickLog
-from stochq.ensemble.kernel import GridArrays, Loop
+from stochq.ensemble.loop import GridArrays, Loop
 from stochq.ensemble.observables import readout
 from stochq.ensemble.records import RECORDS
 from stochq.ensemble.statistics import COVARIANCE, MEAN, PAIR_SPREAD, Covariance, Mean, PairSpread, Statistic

@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from stochq.accelerators import on_accelerator
+from stochq.ensemble.advance import drawing, iteration_of
 from stochq.ensemble.batch import Problem
 from stochq.ensemble.devices import default_device
-from stochq.ensemble.kernel import drawing, iteration_of
 from stochq.ensemble.registers import Unsupported, at_most
 
 # The environment variable that turns the persistent kernel on in `sq.simulate`: "1" where it can make the steps, "must"

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from stochq.ensemble.kernel import GridArrays
+from stochq.ensemble.loop import GridArrays
 from stochq.ensemble.statistics import Statistic
 from stochq.module import Module
 from stochq.noise import Budget
@@ -121,7 +121,7 @@ class Determinants(NamedTuple):
         normals = [draw(jnp.uint32(index)) for index in range(recalled)]
         memory = self.increments.start(jnp.stack(normals) if normals else jnp.zeros(shape, dtype))
         orbitals, step = self._start(), jnp.uint32(0)
-        _, later = lax.scan(visit, (orbitals, memory, step, draw_step(step)), self.grid.steps)
+        _, later = lax.scan(visit, (orbitals, memory, step, draw_step(step)), jnp.asarray(self.grid.steps))
         return jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), observe(orbitals), later)
 
     def _kick(self, integrals: jax.Array) -> jax.Array:

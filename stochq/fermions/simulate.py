@@ -13,7 +13,7 @@ from stochq.ensemble.assemble import assemble
 from stochq.ensemble.devices import block_size
 from stochq.ensemble.grid_checks import ALIAS, warn_about_grid
 from stochq.ensemble.kept import kept_states
-from stochq.ensemble.kernel import GridArrays
+from stochq.ensemble.loop import GridArrays
 from stochq.ensemble.problem import cast, covariance_points
 from stochq.ensemble.result import EnsembleResult
 from stochq.ensemble.runner import Execution, run

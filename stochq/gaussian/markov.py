@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from stochq.ensemble.kernel import GridArrays
+from stochq.ensemble.loop import GridArrays
 from stochq.ensemble.statistics import Statistic
 from stochq.functions import digest_of_program
 from stochq.gaussian.observing import Coordinates

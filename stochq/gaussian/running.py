@@ -11,7 +11,7 @@ from stochq.arrays import ArrayLike
 from stochq.ensemble.assemble import assemble
 from stochq.ensemble.devices import block_size
 from stochq.ensemble.kept import with_kept
-from stochq.ensemble.kernel import GridArrays
+from stochq.ensemble.loop import GridArrays
 from stochq.ensemble.problem import cast, covariance_points
 from stochq.ensemble.result import EnsembleResult
 from stochq.ensemble.runner import Execution, run

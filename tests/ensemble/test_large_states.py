@@ -14,7 +14,7 @@ def test_noise_that_is_drawn_when_it_is_needed(monkeypatch):
     equation = sq.models.oqt(sq.systems.levels([0.0, 0.3, 1.0]), strength=0.8, equilibrium=[0.5, 0.3, 0.2])
     run = {"observables": {"p": [1.0, 0.0, 0.0]}, "trajectories": 64, "dt": 0.1, "keep": 2}
     before = sq.simulate(equation, np.eye(3)[2], [0, 0.3, 0.5], **run)
-    monkeypatch.setattr("stochq.ensemble.kernel.LARGEST_CARRIED", 0)
+    monkeypatch.setattr("stochq.ensemble.advance.LARGEST_CARRIED", 0)
     PROGRAMS.clear()
     late = sq.simulate(equation, np.eye(3)[2], [0, 0.3, 0.5], **run)
     PROGRAMS.clear()

@@ -13,7 +13,8 @@ import stochq as sq
 from stochq.accelerators import forced
 from stochq.accuracy.grid import time_grid
 from stochq.ensemble import which_loop
-from stochq.ensemble.kernel import _advance, drawing, iteration_of, run_block
+from stochq.ensemble.advance import advance_of, drawing, iteration_of
+from stochq.ensemble.kernel import run_block
 from stochq.ensemble.problem import build_problem
 from stochq.ensemble.records import recording_of
 from stochq.ensemble.registers import Interval, arithmetic, as_rows
@@ -60,7 +61,7 @@ def _prepared(problem, steps):
     loop, key, trajectories = problem.loop, jnp.asarray(problem.key), jnp.arange(problem.loop.block, dtype=jnp.uint32)
     stepper, state = _start(problem)
     budget, carried = loop.scheme.budget(problem.frame), (state, None, None, None)
-    advance = _advance(loop, stepper, None, None, budget, key, trajectories, SINGLE, carried)
+    advance = advance_of(loop, stepper, None, None, budget, key, trajectories, SINGLE, carried)
     noise = drawing(loop)[0](key, trajectories, jnp.int32(0), budget, SINGLE)
     dt = jnp.float32(problem.grid.lengths[0])
     after, _ = advance((carried, noise), jnp.float32(0), jnp.int32(0), steps, dt)

@@ -1,0 +1,69 @@
+"""Loops through which gradients pass backwards: what a segment of steps needs is made again from its start."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from stochq.ensemble.loop import Loop
+
+
+def repeat_differentiable(count: jax.Array, most: int, segment: int, draw: Any, step: Any, carried: Any) -> Any:
+    """carried ← step(index, carried, draw(index)) for every index < count <= most.
+
+    Backwards, one segment of steps at a time is made again from the state before it, and then each of its steps; the
+    noise of a step is drawn once in each of the first two passes.
+    """
+    step = jax.checkpoint(step, prevent_cse=False)
+    # JAX would otherwise remember the words of all steps, which depend on no parameter.
+    draw = jax.checkpoint(draw, prevent_cse=False)
+    segments = -(-most // segment)
+    length = -(-most // segments)
+
+    def visit(carry: tuple, _: None) -> tuple[tuple, None]:
+        carried, noise, index = carry
+        moved = step(index, carried, noise)
+        # No conditional, through which XLA would copy what is remembered.
+        carried = jax.tree.map(lambda new, old: jnp.where(index < count, new, old), moved, carried)
+        return (carried, draw(index + 1), index + 1), None
+
+    def advance(carry: tuple, _: None) -> tuple[tuple, None]:
+        carried, index = carry
+        carried, _, index = lax.scan(visit, (carried, draw(index), index), length=length)[0]
+        return (carried, index), None
+
+    carry = carried, jnp.zeros((), count.dtype)
+    if _intervals_together(most, segment) > 1:
+        return advance(carry, None)[0][0]
+    return lax.scan(jax.checkpoint(advance, prevent_cse=False), carry, length=segments)[0][0]
+
+
+def scan_intervals(loop: Loop, visit: Any, carry: tuple, intervals: tuple) -> tuple[tuple, Any]:
+    """`visit` of all intervals, as of `lax.scan`; of many short ones gradients remember the first in every segment."""
+    count = len(intervals[0])
+    together = 1 if loop.most_steps is None else _intervals_together(loop.most_steps, loop.segment)
+    if together == 1:
+        return lax.scan(visit, carry, intervals)
+    groups = -(-count // together)
+
+    def grouped(array: jax.Array) -> jax.Array:
+        # What fills the last group up are repetitions of the last interval, of no steps and not looked at.
+        padded = jnp.pad(array, (0, groups * together - count), mode="edge")
+        return padded.reshape(groups, together)
+
+    times, ends, steps, *rest = intervals
+    inside = jnp.arange(count) < count
+    steps = jnp.where(jnp.pad(inside, (0, groups * together - count)).reshape(groups, together), grouped(steps), 0)
+    shaped = (grouped(times), grouped(ends), steps, *jax.tree.map(grouped, tuple(rest)))
+
+    def group(carry: tuple, inputs: tuple) -> tuple[tuple, Any]:
+        return lax.scan(visit, carry, inputs)
+
+    carry, later = lax.scan(jax.checkpoint(group, prevent_cse=False), carry, shaped)
+    return carry, jax.tree.map(lambda array: array.reshape(groups * together, *array.shape[2:])[:count], later)
+
+
+def _intervals_together(most: int, segment: int) -> int:
+    """How many intervals of at most `most` steps make a segment."""
+    return max(1, segment // most)
