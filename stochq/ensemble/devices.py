@@ -1,6 +1,5 @@
 """What suits the devices of a run: how many trajectories stand side by side, how long a call is, and what fits."""
 
-import os
 from typing import Any, NamedTuple
 
 import jax
@@ -85,14 +84,6 @@ def local_devices(count: int | None) -> list[Any]:
 def memory_of(device: Any) -> int | None:
     """Bytes that programs of a device, or of the one that JAX takes, may take; None where they are the host's."""
     return ((device or default_device()).memory_stats() or {}).get("bytes_limit")
-
-
-def host_memory() -> int | None:
-    """Bytes of the host's memory; None where the system does not tell."""
-    names = getattr(os, "sysconf_names", {})
-    if "SC_PHYS_PAGES" not in names or "SC_PAGE_SIZE" not in names:
-        return None
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def default_device() -> Any:
