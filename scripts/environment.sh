@@ -71,9 +71,10 @@ keep_programs() {
 # of BLAS, too, would wait for each other there.
 compile_sooner() {
     export JAX_DISABLE_MOST_OPTIMIZATIONS=1 OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1
-    flags="--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
-    # A flag that XLA does not know ends the process.
-    if XLA_FLAGS="$flags" .venv/bin/python -c "import jax; jax.devices()" >/dev/null 2>&1; then
-        export XLA_FLAGS="${XLA_FLAGS:+$XLA_FLAGS }$flags"
-    fi
+    # A flag that XLA does not know ends the process: the older emitters are gone from JAX 0.11 on.
+    for flag in --xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1; do
+        if XLA_FLAGS="$flag" .venv/bin/python -c "import jax; jax.devices()" >/dev/null 2>&1; then
+            export XLA_FLAGS="${XLA_FLAGS:+$XLA_FLAGS }$flag"
+        fi
+    done
 }
