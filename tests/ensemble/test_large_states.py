@@ -36,7 +36,7 @@ def test_many_slots_are_drawn_in_rows(columns, monkeypatch):
 
 
 def test_what_the_host_has_no_memory_for(monkeypatch):
-    monkeypatch.setattr("stochq.ensemble.devices.host_memory", lambda: 2**12)
+    monkeypatch.setattr("stochq.ensemble.devices.host_memory", lambda: 70_000)
     equation = sq.models.suv(sq.systems.levels([0.0, 0.0]), strength=1.0)
     with pytest.raises(ValueError, match=r"trajectories: expected blocks .* memory .* GiB"):
         sq.simulate(equation, [0.6, 0.8], [0, 1], observables={"p": [1, 0]}, trajectories=100, dt=0.5)
