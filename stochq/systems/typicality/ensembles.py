@@ -15,7 +15,7 @@ from stochq.systems.hamiltonian import Hamiltonian
 from stochq.systems.states import check_state
 from stochq.systems.typicality.conserved import projectors_of
 from stochq.systems.typicality.equilibrium import Equilibrium, equilibrium, estimated, typical_size
-from stochq.systems.typicality.functions import Polynomial, polynomial_of, step_polynomial
+from stochq.systems.typicality.functions import BAND_MARGIN, Polynomial, polynomial_of, step_polynomial
 from stochq.systems.typicality.sectors import Projector
 
 Shape = Literal["sharp", "gaussian"]
@@ -37,11 +37,12 @@ def canonical_equilibrium(
     check_number("beta", beta)
     check_number("trace_rtol", trace_rtol, positive=True)
     beta, band = float(beta), _band(hamiltonian)
-    heaviest = band[0] if beta >= 0 else band[1]
+    # The polynomial's band is a little wider than the bounds: with its end the function is smooth and at most 1.
+    margin = BAND_MARGIN * (band[1] - band[0]) / 2
+    heaviest = band[0] - margin if beta >= 0 else band[1] + margin
 
     def root(energies: np.ndarray) -> np.ndarray:
-        # The band is a little wider than the bounds.
-        return np.exp(np.minimum(-beta * (energies - heaviest) / 2, 1.0))
+        return np.exp(-beta * (energies - heaviest) / 2)
 
     label = f"canonical, beta = {beta:g}"
     polynomial = _resolved(hamiltonian, root, (), label, seed, precision)
