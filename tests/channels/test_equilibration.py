@@ -1,6 +1,7 @@
 """Thermalization without a spectrum: its step against the generator of the dim² operators, and whole runs."""
 
 from types import SimpleNamespace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -23,7 +24,7 @@ PSI = np.array([0.5, np.sqrt(0.75) * np.exp(0.7j)])
 class Matrix(Module):
     """An equilibrium as a matrix."""
 
-    root_matrix: jax.Array
+    root_matrix: Any
     largest_weight: float
 
     def root(self, psi):
@@ -37,7 +38,7 @@ class Matrix(Module):
         return SimpleNamespace(dim=len(self.root_matrix))
 
 
-def equilibrium(x, y, z):
+def equilibrium(x, y, z) -> tuple[Any, Any]:
     """χ = (1 + xX + yY + zZ)/2 and what the step needs of it."""
     chi = (np.eye(2) + x * X + y * Y + z * Z) / 2
     weights, vectors = np.linalg.eigh(chi)

@@ -89,6 +89,7 @@ def test_a_comparison_allows_for_the_error_of_the_exact_values():
     error = np.hypot(ensemble.stderr["x"][1:], 0.02)
     assert np.allclose(comparison.z["x"][1:], (ensemble.mean["x"] - off.expect["x"])[1:] / error, rtol=1e-3)
     # Both points are off together, which is one deviation of 1.6 standard errors and not two.
+    assert ensemble.covariance is not None
     variance = ensemble.covariance / 4000 + 0.02**2
     difference = (ensemble.mean["x"] - off.expect["x"])[1:]
     assert abs(comparison.chi2 - difference @ np.linalg.solve(variance, difference)) < 0.02
