@@ -130,15 +130,15 @@ def test_the_counterexamples_are_measured_and_a_wrong_drift_is_seen(monkeypatch)
 def test_all_parts_hold_at_small_sizes():
     courses = settling.all_courses(0.5, (4, 6))
     parts = {
-        "(a)": fluctuations.fluctuations(0.5, (4, 6)),
-        "(d)": breaking.breaking(0.25, (4, 6)),
+        "(a)": fluctuations.fluctuations_part(0.5, (4, 6)),
+        "(d)": breaking.breaking_part(0.25, (4, 6)),
         "(e)": entanglement.entropies(0.5, (4,)),
-        "(f)": counterexamples.counterexamples(0.25),
+        "(f)": counterexamples.counterexamples_part(0.25),
         "(g)": rate.rates(courses["chaotic"]),
     }
     claim = joined(parts)
     skipped = ("falls with the size",)
     assert not [check for check in claim.checks if not check.passed and not any(some in check.name for some in skipped)]
-    settled = settling.settling(courses)
+    settled = settling.settling_part(courses)
     assert len(settled.panels) == 3
     assert not [name for name in failed(settled) if "ensemble" in name or "free fermions" in name]

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 from stochq import plotting
 from stochq.papers.output import Claim, Series
-from stochq.papers.thermalization.limit.breaking import breaking
+from stochq.papers.thermalization.limit.breaking import breaking_part
 from stochq.papers.thermalization.limit.common import Part
-from stochq.papers.thermalization.limit.counterexamples import counterexamples
+from stochq.papers.thermalization.limit.counterexamples import counterexamples_part
 from stochq.papers.thermalization.limit.entanglement import entropies
-from stochq.papers.thermalization.limit.fluctuations import fluctuations
+from stochq.papers.thermalization.limit.fluctuations import fluctuations_part
 from stochq.papers.thermalization.limit.modes import occupations
 from stochq.papers.thermalization.limit.rate import rates
-from stochq.papers.thermalization.limit.settling import SMALL, all_courses, settling
+from stochq.papers.thermalization.limit.settling import SMALL, all_courses, settling_part
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,12 +26,12 @@ def limit_claim(effort: float = 1.0) -> Claim:
     """The paper's claims on systems that approach the thermodynamic limit, measured at growing size."""
     courses = all_courses(effort)
     parts = {
-        "(a)": fluctuations(effort),
-        "(b)": settling(courses),
+        "(a)": fluctuations_part(effort),
+        "(b)": settling_part(courses),
         "(c)": occupations(effort),
-        "(d)": breaking(effort),
+        "(d)": breaking_part(effort),
         "(e)": entropies(effort),
-        "(f)": counterexamples(effort),
+        "(f)": counterexamples_part(effort),
         "(g)": rates([course for course in courses["chaotic"] if course.sites <= SMALL]),
     }
     return joined(parts)

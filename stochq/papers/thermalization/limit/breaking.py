@@ -35,7 +35,7 @@ RATIOS, SHOWN = (0.002, 0.25, 1.0, 4.0, 16.0), (0.002, 1.0, 16.0)
 END, BINS = 8.0, 21
 
 
-def breaking(effort: float, sizes: tuple[int, ...] = SIZES) -> Part:
+def breaking_part(effort: float, sizes: tuple[int, ...] = SIZES) -> Part:
     """E⟨m⟩² over Tr χm² against 𝒥/α, and the law of ⟨m⟩ of the largest chain."""
     count = setting.whole(400, effort, 100)
     chains = [Chain(sites) for sites in sizes]

@@ -37,7 +37,7 @@ END = 4.0
 UNITS = ("ħ/unit of energy", PURE)
 
 
-def counterexamples(effort: float) -> Part:
+def counterexamples_part(effort: float) -> Part:
     """Norm and energy with unequal strengths; Bob's mean with operators on both."""
     norms, norm_checks = _norms(setting.whole(200, effort, 50))
     means, mean_checks = _signals(setting.whole(2000, effort, 256))

@@ -37,7 +37,7 @@ START, APART, STEP = 8.0, 1.5, 0.25
 LENGTH = 40
 
 
-def fluctuations(effort: float, sizes: tuple[int, ...] = SIZES) -> Part:
+def fluctuations_part(effort: float, sizes: tuple[int, ...] = SIZES) -> Part:
     """Variance of ⟨σ^x⟩ at a site over trajectories and over the time of one of them, against 1/Tr χ²."""
     rows = np.array([_measure(sites, setting.whole(400 if sites <= SMALL else 64, effort, 32)) for sites in sizes])
     dimension, predicted, over_trajectories, error, over_time, time_error = rows.T

@@ -86,7 +86,7 @@ def all_courses(effort: float, sizes: tuple[int, ...] = SIZES) -> dict[str, list
     return {name: [Course(sites, name, few if sites > SMALL else many) for sites in sizes] for name in CHAINS}
 
 
-def settling(courses: dict[str, list[Course]]) -> Part:
+def settling_part(courses: dict[str, list[Course]]) -> Part:
     """Times to stay within δ, over the number of sites, and the courses of the largest chains."""
     largest = {name: some[-1] for name, some in courses.items()}
     checks = [check for course in largest.values() for check in _checks(course)] + _integrable(largest["integrable"])
