@@ -15,8 +15,11 @@ from stochq.files import check_replaceable, free_name
 from stochq.io import Curves, save
 
 
-def checkpoint_for(target: Path, resume: bool) -> Path:
+@contextmanager
+def checkpoint_for(target: Path, resume: bool) -> Iterator[Path]:
     """The checkpoint beside a result, ready for a run that goes on, or for one that begins.
+
+    That of an earlier run stays where the new one ends before it has written its own.
 
     Raises: ConfigError where a run begins and the checkpoint is of one that did not come to its end.
     """
@@ -25,12 +28,19 @@ def checkpoint_for(target: Path, resume: bool) -> Path:
     if resume and not there.exists():
         print(f"Nothing to resume at {path}: the run begins.", flush=True)
     if resume or not there.exists():
-        return path
+        yield path
+        return
     if holds_unfinished(there):
         expected = "--resume, which goes on with the run that did not come to its end, or no such file to begin anew"
         raise ConfigError(report("run", "--resume", expected, f"{path} and no --resume"))
-    there.unlink()
-    return path
+    earlier = there.replace(free_name(there, "earlier"))
+    try:
+        yield path
+    finally:
+        if there.exists():
+            earlier.unlink()
+        else:
+            earlier.replace(there)
 
 
 @contextmanager

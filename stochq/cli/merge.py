@@ -5,6 +5,7 @@ from functools import reduce
 from pathlib import Path
 
 from stochq.cli.errors import ConfigError, report
+from stochq.cli.run import ENDINGS
 from stochq.ensemble.result import EnsembleResult
 from stochq.io import Curves, check_target, load, load_curves, save
 
@@ -18,6 +19,10 @@ def merge_files(files: Sequence[Path], out: Path) -> None:
         raise ConfigError(report("merge", "", "at least two results", f"{len(files)}"))
     out.parent.mkdir(parents=True, exist_ok=True)
     check_target(out)
+    if out.suffix.lower() not in ENDINGS:
+        raise ConfigError(
+            report("merge", "--out", "a result's name that ends in .nc, as it is a netCDF file", str(out))
+        )
     merged = reduce(_with_file, files[1:], load(files[0]))
     save(merged, out, _curves(files))
     ranges = ", ".join(f"{start} to {stop - 1} of seed {seed}" for seed, start, stop in merged.ranges)

@@ -1,6 +1,7 @@
 """`stochq run` and `stochq plot`: a configuration becomes a result, a table and a picture."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import stochq as sq
@@ -54,8 +55,7 @@ def run_config(
         title = config.title or path.stem
         print(f"{title}: {most}{config.run.trajectories} trajectories, dimension {job.equation.dim}")
         print("".join(f"{note}\n" for note in job.notes), end="", flush=True)
-        checkpoint = _checkpoint(job, target, resume)
-        with terminated_as_interrupted():
+        with terminated_as_interrupted(), _checkpoint(job, target, resume) as checkpoint:
             result = _simulate(job, config, checkpoint)
     except ValueError as error:
         raise ConfigError(f"{path}: {error}") from error
@@ -133,13 +133,13 @@ def _panels(config: Config, path: Path) -> list[str]:
     return panels
 
 
-def _checkpoint(job: Job, target: Path, resume: bool) -> Path | None:
+def _checkpoint(job: Job, target: Path, resume: bool) -> AbstractContextManager[Path | None]:
     """Where the run is written down; nowhere if it takes the law that is fastest at the moment."""
     if not is_left_open(job.equation):
         return checkpoint_for(target, resume)
     if resume:
         raise ValueError("model.noise: expected a law that is named, with --resume; got 'any'.")
-    return None
+    return nullcontext()
 
 
 def _simulate(job: Job, config: Config, checkpoint: Path | None) -> EnsembleResult:

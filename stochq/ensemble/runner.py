@@ -125,16 +125,17 @@ def run(
     steps: int,
     execution: Execution,
     extend: Extend | None = None,
+    most: int | None = None,
 ) -> Totals:
     """Run trajectories first .. first+trajectories-1 and merge their summaries block by block, in order.
 
-    extend: asked when these are done; a larger number is run as well, and it is asked again.
+    extend: asked when these are done; a larger number, up to `most`, is run as well, and it is asked again.
     """
     first, interrupted = execution.first, False
     # A method taken from an equinox module costs more than the merge itself.
     merges = {name: statistic.merge for name, statistic in problem.statistics.items()}
     stage = None if execution.checkpoint is None else execution.checkpoint.stage(problem, execution.precision)
-    parts, wanted, earlier = _resumed(stage, trajectories, extend, merges)
+    parts, wanted, earlier = _resumed(stage, trajectories, extend, most, merges)
     done, start = _count(parts), time.perf_counter()
     with _bar(trajectories, execution.progress) as advance:
         lanes = _lanes(problem, execution)
@@ -175,14 +176,16 @@ def _count(parts: Parts) -> int:
     return parts[-1].stop - parts[0].start if parts else 0
 
 
-def _resumed(stage: Stage | None, trajectories: int, extend: Extend | None, merges: Merges) -> tuple[Parts, int, float]:
+def _resumed(
+    stage: Stage | None, trajectories: int, extend: Extend | None, most: int | None, merges: Merges
+) -> tuple[Parts, int, float]:
     """What is done already, how many trajectories are wanted next, and the seconds that it took."""
     if stage is None or not stage.parts:
         return (), trajectories, 0.0
     parts, wanted = stage.parts, trajectories
     if extend is not None:
-        # As far as the run wanted to go before it asks again.
-        wanted = stage.wanted
+        # As far as the run wanted to go before it asks again, but that it may have fewer now.
+        wanted = stage.wanted if most is None else min(stage.wanted, most)
         if _count(parts) == wanted:
             wanted = max(wanted, extend(total(parts, merges), wanted))
     if _count(parts) < wanted and not parts[-1].is_whole:

@@ -107,9 +107,10 @@ def run_to(
     """
     problem, worthwhile = build(antithetic is not False), True
     each = 2 if problem.loop.antithetic else 1
+    most = cap // each * each
 
     def whole_blocks(trajectories: int) -> int:
-        return min(-(-trajectories // problem.block) * problem.block, cap // each * each)
+        return min(-(-trajectories // problem.block) * problem.block, most)
 
     def extend(summaries: dict[str, Any], done: int) -> int:
         nonlocal worthwhile
@@ -121,7 +122,7 @@ def run_to(
         return more if worthwhile else done
 
     steps = int(np.sum(problem.grid.steps))
-    totals = run(problem, whole_blocks(FEWEST), steps, execution, extend)
+    totals = run(problem, whole_blocks(FEWEST), steps, execution, extend, most)
     if worthwhile or totals.interrupted:
         return problem, totals
     try:

@@ -31,4 +31,5 @@ def test_what_does_not_merge_is_named_and_nothing_is_written(tmp_path):
     refused(invoke("merge", one, same, "--out", out), "same.nc: merge: trajectories 512 to 1023 of seed 3")
     refused(invoke("merge", one, "--out", out), "at least two results")
     refused(invoke("merge", one, tmp_path / "none.nc", "--out", out), "there is none")
+    refused(invoke("merge", one, other, "--out", tmp_path / "all.csv"), "merge: --out", "ends in .nc")
     assert not out.exists()

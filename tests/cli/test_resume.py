@@ -43,6 +43,17 @@ def test_an_interrupted_run_goes_on_and_can_be_extended(tmp_path, interrupt, mon
     same(io.load(out), io.load(whole))
 
 
+def test_a_finished_run_can_be_extended_after_one_that_could_not_begin(tmp_path):
+    path, out = write(tmp_path, QUBIT), tmp_path / "r.nc"
+    assert invoke("run", path, "--out", out).exit_code == 0
+    before = (tmp_path / "r.checkpoint").read_bytes()
+    names = sorted(tmp_path.iterdir())
+    refused(invoke("run", path, "--out", out, "--first", 2**33), "first: expected a whole number")
+    assert (tmp_path / "r.checkpoint").read_bytes() == before
+    assert invoke("run", path, "--out", out, "--seed", 1).exit_code == 0
+    assert (tmp_path / "r.checkpoint").read_bytes() != before and sorted(tmp_path.iterdir()) == names
+
+
 def test_options_replace_keys_of_the_configuration(tmp_path):
     path = write(tmp_path, QUBIT, ("dt = 0.25", "exact = false"))
     out = tmp_path / "r.nc"

@@ -102,6 +102,20 @@ def test_pairs_that_were_given_up_are_not_run_again(tmp_path, interrupt):
     assert len(content.unpacked(path.read_bytes(), path)["stages"]) == 2
 
 
+def test_a_run_that_goes_on_keeps_to_fewer_trajectories(tmp_path, interrupt):
+    options = {"tolerance": 1e-4, "dt": 0.25, "antithetic": False}
+    path = tmp_path / "run.checkpoint"
+    undo = interrupt(3)
+    part = run(60 * BLOCK, checkpoint=path, **options)
+    undo()
+    most = part.trajectories + BLOCK + 1
+    with pytest.warns(UserWarning, match="was not met"):
+        longer = run(most, checkpoint=path, **options)
+    assert longer.trajectories == most
+    with pytest.warns(UserWarning, match="was not met"):
+        assert_equal(longer, run(most, **options))
+
+
 def test_a_finished_run_is_not_run_again_and_can_be_extended(tmp_path, monkeypatch):
     path = tmp_path / "run.checkpoint"
     first = run(2 * BLOCK + 100, checkpoint=path)
@@ -176,6 +190,8 @@ def test_places_that_will_not_do_are_named_before_the_work(tmp_path, monkeypatch
     ):
         with pytest.raises(error):
             run(checkpoint=wrong)
+    with pytest.raises(ValueError, match="^checkpoint: expected the path of a file; got True"):
+        run(checkpoint=True)
     assert notes.read_text() == "mine"
     monkeypatch.setattr(os, "access", lambda *_: False)  # the superuser may write anywhere
     with pytest.raises(PermissionError, match="is read-only"):

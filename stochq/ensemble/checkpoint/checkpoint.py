@@ -130,6 +130,8 @@ def opened(path: str | os.PathLike[str] | None, most: int, **identity: Any) -> I
         return
     import stochq
 
+    if not isinstance(path, (str, os.PathLike)):
+        raise ValueError(f"checkpoint: expected the path of a file; got {path!r}.")
     target = check_replaceable(path, "checkpoint", is_checkpoint)
     identity |= {"stochq": stochq.__version__, "jax": jax.__version__, "platform": chosen_platform()}
     try:
