@@ -4,8 +4,7 @@ from typing import Any
 
 import numpy as np
 
-# Roots of χ in a step of thermalization, by whether χ itself is too small to matter; it takes two of them.
-ROOTS_OF_A_STEP, FLOATS = {True: 1, False: 5}, 2**26
+FLOATS = 2**26
 
 
 def bandwidth() -> float:
@@ -23,6 +22,7 @@ def bandwidth() -> float:
 def applications(equation: Any, dt: float) -> int:
     """Passes over the state of a step: those of its propagator, each of the cost of an application of H, and the
     applications in the polynomials of an equilibrium."""
+    from stochq.channels.flows.equilibration import is_light
     from stochq.schemes import frame_of
     from stochq.systems.propagation.choice import plan_of
     from stochq.systems.propagation.trotter import STAGES
@@ -34,8 +34,10 @@ def applications(equation: Any, dt: float) -> int:
     for channel in equation.channels:
         if channel.relaxation is not None:
             rate, chi = channel.relaxation
-            is_light = bool(float(rate) * dt * float(chi.largest_weight) < np.finfo(np.float32).eps)
-            passes += int(chi.polynomial.degree) * ROOTS_OF_A_STEP[is_light]
+            passes += int(chi.polynomial.degree)
+            # The drift by the root of χ, and the corrections by its cube, summed together with the noise.
+            if not is_light(float(chi.largest_weight), float(rate) * dt):
+                passes += max(int(chi.cube.degree), int(chi.polynomial.degree))
     return round(passes)
 
 

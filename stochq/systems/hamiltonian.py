@@ -19,6 +19,7 @@ from stochq.systems.observables import Catalogue, LazyMapping
 from stochq.systems.time_functions import TimeFunction
 
 State = Num[Array, "dim *columns"]
+Planes = tuple[jax.Array, jax.Array]
 Matrix = Num[Array, "dim dim"]
 
 
@@ -122,6 +123,12 @@ class Hamiltonian(Module):
     @abc.abstractmethod
     def apply(self, t: Number, psi: State) -> State:
         """H(t) psi."""
+
+    def added_to(self, total: Planes, factor: Number, shift: Number, planes: Planes) -> Planes:
+        """total + factor (H - shift)ψ of states held as their real and their imaginary part; H must not vary."""
+        applied = self.apply(0.0, jax.lax.complex(*planes))
+        real = total[0] + factor * (applied.real.astype(total[0].dtype) - shift * planes[0])
+        return real, total[1] + factor * (applied.imag.astype(total[1].dtype) - shift * planes[1])
 
     @abc.abstractmethod
     def propagator(self, dt: Number, hbar: Number = 1.0) -> Propagator:

@@ -33,6 +33,9 @@ class Matrix(Module):
     def apply(self, psi):
         return self.root(self.root(psi))
 
+    def root_and_cube(self, parts):
+        return sum(r * self.root(psi) + q * self.root(self.apply(psi)) for r, q, psi in parts)
+
     @property
     def hamiltonian(self):
         return SimpleNamespace(dim=len(self.root_matrix))
@@ -139,18 +142,38 @@ def test_equal_weights_lead_to_random_states():
         assert abs(seen - (2 / 3 + (start - 2 / 3) * np.exp(-3 * h))) < h**3
 
 
-def test_weights_below_rounding_cost_nothing():
-    # χ scaled down: the step is then ψ plus a random vector, and χψ is never made.
-    class Counting(Matrix):
-        def apply(self, psi):
-            return jnp.full_like(psi, jnp.nan)
+class Told(Matrix):
+    """An equilibrium that says that its weights are small, and has one root alone."""
 
-    _, chi = equilibrium(0, 0, 0.2)
-    light = Counting(chi.root_matrix, 1e-9)
-    states = equilibrated(
-        light, jnp.float32(0.3), jnp.asarray(PSI, np.complex64)[:, None], jnp.ones((2, 1), np.complex64)
-    )
-    assert np.all(np.isfinite(states))
+    def root_and_cube(self, parts):
+        return jnp.full_like(parts[0][-1], jnp.nan)
+
+
+@pytest.mark.parametrize("vector", [(0, 0, 0), (0.3, -0.25, 0.5), (0, 0, 0.95)])
+@pytest.mark.parametrize("h", [0.01, 0.05, 0.4, 1.6])
+def test_one_root_is_enough_where_weights_are_small(vector, h):
+    # The law of the step is that of true weights; its error over the largest one and h is what its choice rests on.
+    matrix, chi = equilibrium(*vector)
+    states, weights = after_a_step(Told(chi.root_matrix, 0.0), h)
+    exact = np.exp(-h) * np.outer(PSI, PSI.conj()) + (1 - np.exp(-h)) * matrix
+    error = np.abs(np.linalg.eigvalsh((weights * states) @ states.conj().T - exact)).sum() / (1 - np.exp(-h))
+    assert error < 3 * chi.largest_weight * h / (1 + h)
+    # Without any drift it would be 0.7 of the largest weight in short steps.
+    assert h > 0.02 or error < 0.05 * chi.largest_weight
+
+
+def test_one_root_is_taken_where_its_bias_is_below_a_ten_thousandth_of_the_range():
+    # 1.5 w h/(1 + h) = 10⁻⁴.
+    h = 0.25
+    limit = 1e-4 / (1.5 * 0.2)
+    chi = equilibrium(0, 0, 0.2)[1].root_matrix
+    psi, normals = jnp.asarray(PSI, np.complex64)[:, None], jnp.ones((2, 1), np.complex64)
+    light, heavy = (equilibrated(Told(chi, factor * limit), jnp.float32(h), psi, normals) for factor in (0.99, 1.01))
+    assert np.all(np.isfinite(light))
+    assert np.all(np.isnan(heavy))
+    chis: list[Any] = [Told(chi, factor * limit) for factor in (0.99, 1.01)]
+    bounds = [EquilibrationFlow(Equilibration(told, 1.0, 0.25), COMPLEX).mean_error(h) for told in chis]
+    assert np.allclose(bounds, [0.99 * limit * 3 * 0.2 / 0.5, 1.01 * limit * 0.3 * 0.04 / 0.5])
 
 
 def test_five_spins_as_the_dense_engine_and_the_master_equation():

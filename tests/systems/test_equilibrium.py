@@ -53,6 +53,21 @@ def test_functions_of_the_hamiltonian(system, precision, tolerance):
     assert np.linalg.norm(value - expected) < tolerance * np.linalg.norm(psi)
 
 
+def test_roots_and_cubes_of_several_states_are_one_sum():
+    chi = sq.canonical(CHAIN, 0.4, trace_rtol=0.1).map
+    weights = of_energies(CHAIN, lambda energies: chi.polynomial.of_energies(energies) ** 2 / chi.root_of_norm**2)
+    root = of_energies(CHAIN, lambda energies: chi.polynomial.of_energies(energies) / chi.root_of_norm)
+    rng = np.random.default_rng(2)
+    first, second = rng.normal(size=(2, 256, 3)) + 1j * rng.normal(size=(2, 256, 3))
+    factors = rng.normal(size=(1, 3))
+    expected = root @ (factors * first - 0.3 * second) + root @ weights @ (2 * first + factors**2 * second)
+    with jax.enable_x64(True):
+        value = np.asarray(chi.root_and_cube([(factors, 2.0, first), (-0.3, factors**2, second)]))
+    # What the cube leaves out of its largest value, over the values that states have.
+    assert np.linalg.norm(value - expected) < 1e-5 * np.linalg.norm(expected)
+    assert chi.polynomial.degree < chi.cube.degree < 2.5 * chi.polynomial.degree
+
+
 @pytest.mark.parametrize(("low", "high", "edge"), [(-2.0, 3.0, 0.5), (-9.5, -6.0, 0.3), (-30.0, 1.0, 1.0)])
 def test_squares_of_steps_are_windows_as_sharp_as_said(low, high, edge):
     """At least as sharp: the edges farther from the middle of the band are sharper."""

@@ -10,24 +10,33 @@ weight of χ. Without them |φ|² grows by e^{ah}, and the step of any length h 
 
 $$\psi \to \psi + \sqrt{e^{ah}-1}\,\chi^{1/2}z,\qquad E|z_i|^2 = 1 ,$$
 
-normalised: what is left of the state, and a random vector with the covariance χ. Corrections by ⟨χ⟩ make it right to
-the second weak order in h for equilibria of few states as well.
+normalised: what is left of the state, and a random vector with the covariance χ. Corrections make it right to the
+second weak order in h for equilibria of few states as well; where all weights are small it is of the first order, with
+an error that is a weight times h.
 """
 
+from functools import partial
 from typing import Any, final
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
+from stochq.arrays import Number
 from stochq.channels.families.equilibration import Equilibration
 from stochq.channels.flow import Flow, Stepped
 from stochq.noise import Budget, StepNoise
-from stochq.systems.linear import inner, normalized, times_real
+from stochq.systems.linear import inner, level_sum, normalized, populations, times_real
 
 # The error of the mean of an operator of norm 1, over the largest weight and (ah)², is below this over (1 + ah)², as
 # quadrature over the noise shows on two levels, where it is largest.
 _MEAN_ERROR = 0.3
+# The same of a step with one root, over h/(1 + h): χ stands once at least in what it leaves out, beside h². On two
+# levels it is 2.94 at most, for short steps.
+_ROOT_ERROR = 3.0
+# One root is taken where the error of means that it makes in any number of steps is below this, relative to the
+# operator's range, which is twice its norm.
+_LARGEST_BIAS = 1e-4
 # Below this B(x) is a series.
 _SHORT = 0.5
 
@@ -47,8 +56,10 @@ class EquilibrationFlow(Flow):
         return "an equilibrium without eigenstates has no record of single operators"
 
     def mean_error(self, dt: float) -> float:
-        h, channel = float(self.channel.rate) * dt, self.channel
-        return _MEAN_ERROR * float(channel.chi.largest_weight) * (h / (1 + h)) ** 2 / float(channel.purity) ** 0.5
+        h, weight = float(self.channel.rate) * dt, float(self.channel.chi.largest_weight)
+        share = h / (1 + h)
+        error = _ROOT_ERROR * share if is_light(weight, h) else _MEAN_ERROR * share**2
+        return error * weight / float(self.channel.purity) ** 0.5
 
     def step(self, t: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoise, terms: Any, reverse: bool) -> Stepped:
         real = psi.real.dtype
@@ -60,32 +71,40 @@ class EquilibrationFlow(Flow):
 def equilibrated(chi: Any, h: jax.Array, psi: jax.Array, normals: jax.Array) -> jax.Array:
     """ψ after a h of it, (dim, *columns). normals: complex ones, E|z|² = 2."""
     # For a normalised state, here and in what follows; rounding of the norm is of no order.
-    drawn = chi.root(times_real(jnp.sqrt(0.5 * jnp.expm1(h)), normals))
-    overlap = inner(psi, drawn).real
-    light = h * jnp.asarray(chi.largest_weight, h.dtype) < jnp.finfo(h.dtype).eps
-    moved = lax.cond(
-        light, lambda *parts: _without_weight(h, *parts), lambda *parts: _moved(chi, h, *parts), psi, drawn, overlap
-    )
+    light = is_light(jnp.asarray(chi.largest_weight, h.dtype), h)
+    size = jnp.sqrt(0.5 * jnp.expm1(h))
+    moved = lax.cond(light, partial(_by_one_root, chi, h, size), partial(_moved, chi, h, size), psi, normals)
     return normalized(moved)
 
 
-def _without_weight(h: jax.Array, psi: jax.Array, drawn: jax.Array, overlap: jax.Array) -> jax.Array:
-    return psi + times_real(1 + _growths(h)[1] * overlap, drawn)
+def is_light(largest_weight: Number, h: Number) -> Any:
+    """Whether a step over h is made with one root."""
+    return 0.5 * _ROOT_ERROR * largest_weight * h / (1 + h) < _LARGEST_BIAS
 
 
-def _moved(chi: Any, h: jax.Array, psi: jax.Array, drawn: jax.Array, overlap: jax.Array) -> jax.Array:
+def _by_one_root(chi: Any, h: jax.Array, size: jax.Array, psi: jax.Array, normals: jax.Array) -> jax.Array:
+    """With the noise times its own overlap with ψ for the drift: E⟨δ|ψ⟩δ = (e^h − 1)χψ."""
+    late, early = _growths(h)
+    drawn = chi.root(times_real(size, normals))
+    overlap = inner(psi, drawn)
+    drift = 1 - late - 0.5 * early
+    factor = lax.complex(1 + (early + drift) * overlap.real, -drift * overlap.imag)
+    return psi + factor * drawn
+
+
+def _moved(chi: Any, h: jax.Array, size: jax.Array, psi: jax.Array, normals: jax.Array) -> jax.Array:
     """With the drift aχφ, and with |φ| at the mean of its path given where the noise ends.
 
     The path's spread about that mean is what the sixteenths stand for: noise along φ is less by as much as other noise
-    is more.
+    is more. With u = χ^½ψ all of it is odd powers of χ^½ of u and of the normals.
     """
     late, early = _growths(h)
-    inside = chi.apply(psi)
-    weight = inner(psi, inside).real
+    inside = chi.root(psi)
+    overlap = size * inner(inside, normals).real
+    weight = level_sum(populations(inside))
     drift = h - 0.5 * early * jnp.expm1(h) - h * overlap / 16
     noise = 1 + early * (overlap + h * weight) - h * weight / 16
-    second = chi.apply(times_real(late, drawn) + times_real(0.5 * h * h, inside))
-    return psi + times_real(drift, inside) + second + times_real(noise, drawn)
+    return psi + chi.root_and_cube([(size * noise, size * late, normals), (drift, 0.5 * h * h, inside)])
 
 
 def _growths(h: jax.Array) -> tuple[jax.Array, jax.Array]:

@@ -15,7 +15,7 @@ from stochq.systems.pauli.lattices import Lattice
 from stochq.systems.pauli.observables import SpinObservables, conserved_of
 from stochq.systems.pauli.sums import LARGEST_MATRIX, PauliSum
 from stochq.systems.propagation import Splitting, propagator_of, splitting_of, with_measured_errors
-from stochq.systems.propagation.windows import planes_of
+from stochq.systems.propagation.windows import Planes, planes_of
 
 # States in memory while a Hamiltonian is made: its diagonal and three of Lanczos' vectors with what adds up.
 _STATES = 6
@@ -89,6 +89,9 @@ class SpinHamiltonian(Hamiltonian):
 
     def apply(self, t: Number, psi: State) -> jax.Array:
         return jax.lax.complex(*self.splitting.apply(planes_of(psi)))
+
+    def added_to(self, total: Planes, factor: Number, shift: Number, planes: Planes) -> Planes:
+        return self.splitting.added_to(total, factor, shift, planes)
 
     def propagator(self, dt: Number, hbar: Number = 1.0) -> Propagator:
         """The cheapest way to exp(-i H dt / ħ), within 1e-6 of the state in single precision, 1e-12 in double."""

@@ -42,23 +42,26 @@ class Chebyshev(Propagator):
         argument, last = self.argument.astype(dtype), self.last.astype(dtype)
         start = jax.tree.map(lambda plane: 2 * last * plane, planes), jax.tree.map(jnp.zeros_like, planes)
 
-        def add_term(index: jax.Array, carry: tuple) -> tuple:
-            order = self.terms - 1 - index
+        def add_two(index: jax.Array, carry: tuple) -> tuple:
+            # Each takes the place of the last but one: one at a time they would be copied.
+            order = self.terms - 1 - 2 * index
             first, second, bessel, above = carry
-            new = self._combine(2 * bessel, planes, 2.0, first, second)
-            return new, first, _below(order, argument, bessel, above), bessel
+            second = self._combine(2 * bessel, planes, 2.0, first, second)
+            bessel, above = _below(order, argument, bessel, above), bessel
+            first = self._combine(2 * bessel, planes, 2.0, second, first)
+            return first, second, _below(order - 1, argument, bessel, above), bessel
 
         carry = (*start, _below(self.terms, argument, last, jnp.zeros((), dtype)), last)
-        first, second, bessel, _ = lax.fori_loop(0, self.terms - 1, add_term, carry)
+        first, second, bessel, _ = lax.fori_loop(0, (self.terms - 1) // 2, add_two, carry)
         return self._with_phase(*self._combine(bessel, planes, 1.0, first, second))
 
     def _combine(self, weight: jax.Array, psi: Planes, factor: float, first: Planes, second: Planes) -> Planes:
-        """weight ψ − factor i (H − E_0)/R b_1 + b_2."""
+        """weight ψ − factor i (H − E_0)/R b_1 + b_2; i times it is what H is added to."""
         dtype = psi[0].dtype
         centre, scale = self.centre.astype(dtype), factor / self.radius.astype(dtype)
-        real, imag = self.splitting.apply(first)
-        real, imag = scale * (real - centre * first[0]), scale * (imag - centre * first[1])
-        return weight * psi[0] + imag + second[0], weight * psi[1] - real + second[1]
+        turned = -weight * psi[1] - second[1], weight * psi[0] + second[0]
+        real, imag = self.splitting.added_to(turned, scale, centre, first)
+        return imag, -real
 
     def _with_phase(self, real: jax.Array, imag: jax.Array) -> State:
         angle = (self.centre / self.radius * self.argument).astype(real.dtype)
@@ -76,7 +79,8 @@ def chebyshev(splitting: Splitting, bounds: tuple[Number, Number], dt: Number, a
     radius = jnp.maximum((high - low) / 2, jnp.finfo(low.dtype).tiny ** 0.25)
     argument = radius * dt
     argument = jnp.where(jnp.abs(argument) < _SHORTEST, _SHORTEST, argument)
-    terms = terms_needed(jnp.abs(argument), accuracy)
+    # An odd number: behind the last one they are summed in pairs.
+    terms = terms_needed(jnp.abs(argument), accuracy) // 2 * 2 + 1
     return Chebyshev(splitting, (high + low) / 2, radius, argument, terms, _last(argument, terms))
 
 

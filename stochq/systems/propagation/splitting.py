@@ -1,14 +1,12 @@
 """A Hamiltonian of Pauli strings as a sum of parts whose exponentials are known: a diagonal, and layers of windows."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
-from typing import final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, final
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 
 from stochq.arrays import Array, Number, as_real, is_concrete
 from stochq.module import Module
@@ -77,24 +75,25 @@ class Splitting(Module):
 
     def apply(self, planes: Planes) -> Planes:
         """H on a state held as two real arrays."""
-        total = jax.tree.map(jnp.zeros_like, planes)
-        if self.diagonal is not None:
-            diagonal = jnp.asarray(self.diagonal, planes[0].dtype)
-            total = jax.tree.map(lambda plane: column(diagonal, plane) * plane, planes)
-        finite = jnp.isfinite(planes[0].ravel()[0])
-        for part in self._parts():
-            # XLA would make all parts first, as many states as there are windows; a branch that it cannot foresee keeps
-            # them apart.
-            add = partial(_added, part)
-            total = lax.cond(finite, add, lambda total, planes: total, total, planes)
-        return total
+        return self.added_to(jax.tree.map(jnp.zeros_like, planes), 1.0, 0.0, planes)
 
-    def _parts(self) -> Iterator[Callable[[Planes], Planes]]:
-        """The action of every term of the sum but the diagonal."""
+    def added_to(self, total: Planes, factor: Number, shift: Number, planes: Planes) -> Planes:
+        """total + factor (H − shift)ψ, part by part in the place of the total."""
+        dtype = planes[0].dtype
+        factor, shift = jnp.asarray(factor, dtype), jnp.asarray(shift, dtype)
+        total = jax.tree.map(lambda plane, part: plane - factor * (shift * part), total, planes)
+        if self.diagonal is not None:
+            # No number is multiplied into the diagonal: loops would keep one more of it for each.
+            diagonal = column(jnp.asarray(self.diagonal, dtype), planes[0])
+            total = jax.tree.map(lambda plane, part: plane + factor * (diagonal * part), total, planes)
         for window in (window for layer in self.layers for window in layer):
-            yield partial(apply_window, window.block.elements, first=window.first)
+            matrix = _after(total, factor) * jnp.asarray(window.block.elements, _like(window.block.elements, dtype))
+            total = jax.tree.map(jnp.add, total, apply_window(matrix, planes, window.first))
         for string, coefficient in zip(self.wide, self.wide_coefficients, strict=True):
-            yield partial(_scaled_string, string, coefficient)
+            weight = _after(total, factor) * jnp.asarray(coefficient, dtype)
+            part = apply_to_planes(string, planes)
+            total = total[0] + weight * part[0], total[1] + weight * part[1]
+        return total
 
     def rotate_wide(self, index: int, dt: Number, planes: Planes) -> Planes:
         """exp(-i c_k P_k dt) of the k-th wide string."""
@@ -102,13 +101,14 @@ class Splitting(Module):
         return rotate(self.wide[index], angle, planes)
 
 
-def _added(part: Callable[[Planes], Planes], total: Planes, planes: Planes) -> Planes:
-    return jax.tree.map(jnp.add, total, part(planes))
+def _after(total: Planes, factor: jax.Array) -> jax.Array:
+    """The factor, known once the total is: XLA would make all parts first, as many states as there are windows."""
+    return factor + 0.0 * (total[0].ravel()[0] + total[1].ravel()[0])
 
 
-def _scaled_string(string: String, coefficient: Number, planes: Planes) -> Planes:
-    factor = jnp.asarray(coefficient, planes[0].dtype)
-    return jax.tree.map(lambda plane: factor * plane, apply_to_planes(string, planes))
+def _like(matrix: Array, dtype: Any) -> Any:
+    """The type of a matrix, real or complex, in the precision of a state."""
+    return jnp.promote_types(dtype, np.complex64) if jnp.iscomplexobj(matrix) else dtype
 
 
 def splitting_of(sites: int, terms: Sequence[tuple[Number, Mapping[int, str]]]) -> Splitting:

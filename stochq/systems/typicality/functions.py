@@ -1,6 +1,6 @@
 """Functions of a Hamiltonian applied to states, by polynomials on the band of its energies."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +11,7 @@ from jaxtyping import Num
 from stochq.arrays import Array, Number
 from stochq.module import Module
 from stochq.systems.hamiltonian import Hamiltonian
-from stochq.systems.linear import times_real
+from stochq.systems.propagation.windows import Planes, planes_of
 
 # Bounds on the energies are widened by this fraction: outside its band a polynomial grows exponentially.
 BAND_MARGIN = 1e-3
@@ -23,12 +23,14 @@ _KAISER, _EDGE, _SHIFT = 5.0, 4.57, 1.24
 # Coefficients are padded to a multiple of this, so that neighbouring degrees share a compiled program.
 _PADDING = 64
 
+# Coefficients and what they are multiplied by.
+Series = Sequence[tuple[Array, Number]]
+
 
 class Polynomial(Module):
-    r"""A real polynomial of a Hamiltonian, applied to states by Chebyshev's recurrence.
+    r"""A real polynomial of a Hamiltonian, applied to states by Clenshaw's recurrence.
 
-    $$p(H)\psi = \sum_{k=0}^{n} c_k\,T_k(x)\psi, \qquad x = \frac{H - \text{centre}}{\text{half width}}, \qquad
-      T_{k+1} = 2x\,T_k - T_{k-1}$$
+    $$p(H)\psi = \sum_{k=0}^{n} c_k\,T_k(x)\psi, \qquad x = \frac{H - \text{centre}}{\text{half width}}$$
 
     It applies H n times and holds three states (dim,) beside what H needs; all columns share the coefficients.
 
@@ -46,25 +48,15 @@ class Polynomial(Module):
     error: Number
 
     def __call__(self, hamiltonian: Hamiltonian, psi: Num[Array, "dim *columns"]) -> Num[jax.Array, "dim *columns"]:
-        psi = jnp.asarray(psi)
-        real = jnp.finfo(psi.dtype).dtype
-        coefficients, centre, half_width = (
-            jnp.asarray(value, real) for value in (self.coefficients, self.centre, self.half_width)
-        )
+        return combined(hamiltonian, self, [([(self.coefficients, 1.0)], jnp.asarray(psi))], self.degree)
 
-        def scaled(state: jax.Array, factor: jax.Array) -> jax.Array:
-            """Factor times (H - centre) of the state."""
-            applied = hamiltonian.apply(0.0, state).astype(state.dtype)
-            return times_real(factor, applied - times_real(centre, state))
-
-        def step(k: jax.Array, states: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
-            before, now, total = states
-            after = scaled(now, 2 / half_width) - before
-            return now, after, total + times_real(coefficients[k], after)
-
-        first = scaled(psi, 1 / half_width)
-        total = times_real(coefficients[0], psi) + times_real(coefficients[1], first)
-        return lax.fori_loop(2, self.degree + 1, step, (psi, first, total))[-1]
+    def cubed(self, rtol: float) -> "Polynomial":
+        """p³ on the same band, without the coefficients that sum to less than rtol of its largest value."""
+        series = np.polynomial.chebyshev.chebpow(np.asarray(self.coefficients)[: int(self.degree) + 1], 3)
+        tail = np.cumsum(np.abs(series)[::-1])[::-1]
+        kept = max(int(np.sum(tail > rtol * self.largest**3)), 1)
+        left_out = float(tail[kept]) if kept < len(tail) else 0.0
+        return _padded(series[:kept], float(self.centre), float(self.half_width), left_out)
 
     def of_energies(self, energies: np.ndarray) -> np.ndarray:
         """p(E) for numbers E, in double precision."""
@@ -84,6 +76,39 @@ class Polynomial(Module):
             f"Polynomial(degree={int(self.degree)}, error={float(self.error):.2g}, "
             f"energies from {float(low):.6g} to {float(high):.6g})"
         )
+
+
+def combined(
+    hamiltonian: Hamiltonian, band: Polynomial, parts: Sequence[tuple[Series, Array]], degree: Number
+) -> jax.Array:
+    r"""Σ_j p_j(H)ψ_j of several states in the time of one, as Clenshaw sums it:
+
+    $$b_k = \sum_j c_{jk}\psi_j + 2x\,b_{k+1} - b_{k+2}, \qquad \sum_j p_j\psi_j = b_0 - x\,b_1$$
+
+    band: a polynomial with the centre and the half width of all. parts: series and states (dim, *columns). A series is
+    of coefficients (n,), n > degree + 1, with factors, numbers or (1, *columns). degree: the highest.
+    """
+    states = [planes_of(psi) for _, psi in parts]
+    real = states[0][0].dtype
+    series = [[(jnp.asarray(c, real), jnp.asarray(f, real)) for c, f in pairs] for pairs, _ in parts]
+    centre, half_width = jnp.asarray(band.centre, real), jnp.asarray(band.half_width, real)
+
+    def term(k: Number, factor: float, first: Planes, second: Planes) -> Planes:
+        weights = [sum(c[k] * f for c, f in pairs) for pairs in series]
+        sums = [sum(w * planes[i] for w, planes in zip(weights, states, strict=True)) - second[i] for i in range(2)]
+        return hamiltonian.added_to((sums[0], sums[1]), factor / half_width, centre, first)
+
+    def two_terms(index: jax.Array, carry: tuple[Planes, Planes]) -> tuple[Planes, Planes]:
+        # Each takes the place of the last but one: one at a time they would be copied. Beyond the degree all is zero.
+        first, second = carry
+        k = 2 * (pairs - index)
+        second = term(k, 2.0, first, second)
+        return term(k - 1, 2.0, second, first), second
+
+    pairs = (degree + 1) // 2
+    zeros = jax.tree.map(jnp.zeros_like, states[0])
+    first, second = lax.fori_loop(0, pairs, two_terms, (zeros, zeros))
+    return lax.complex(*term(0, 1.0, first, second))
 
 
 def polynomial_of(function: Callable[[np.ndarray], np.ndarray], band: tuple[float, float], error: float) -> Polynomial:
