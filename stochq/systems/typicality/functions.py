@@ -122,7 +122,7 @@ def polynomial_of(function: Callable[[np.ndarray], np.ndarray], band: tuple[floa
     Raises: ValueError if the degree would pass MOST_DEGREE.
 
     >>> polynomial_of(np.exp, (-1.0, 1.0), 1e-6)
-    Polynomial(degree=8, error=1e-06, energies from -1.001 to 1.001)
+    Polynomial(degree=7, error=1e-06, energies from -1.001 to 1.001)
     """
     centre, half_width = _widened(band)
     points = 32
