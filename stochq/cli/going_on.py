@@ -1,6 +1,8 @@
 """What `stochq run` does so that little is lost: a checkpoint beside the result, signals, another place for it."""
 
+import os
 import signal
+import sys
 import tempfile
 import threading
 import warnings
@@ -13,6 +15,9 @@ from stochq.ensemble.checkpoint import holds_unfinished, is_checkpoint
 from stochq.ensemble.result import EnsembleResult
 from stochq.files import check_replaceable, free_name
 from stochq.io import Curves, save
+
+# Seconds until an interrupt that was dropped comes again.
+_LATER = 0.05
 
 
 @contextmanager
@@ -45,14 +50,24 @@ def checkpoint_for(target: Path, resume: bool) -> Iterator[Path]:
 
 @contextmanager
 def terminated_as_interrupted() -> Iterator[None]:
-    """SIGTERM, with which queues and containers end a job, does what Ctrl-C does."""
+    """SIGTERM, with which queues and containers end a job, does what Ctrl-C does; neither is lost."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    before, hook = signal.signal(signal.SIGTERM, signal.default_int_handler), sys.unraisablehook
+
+    def heard_again(unraisable: "sys.UnraisableHookArgs") -> None:
+        # One that comes while JAX is told of a garbage collection is printed and dropped.
+        if isinstance(unraisable.exc_value, KeyboardInterrupt):
+            threading.Timer(_LATER, os.kill, (os.getpid(), signal.SIGINT)).start()
+        else:
+            hook(unraisable)
+
+    sys.unraisablehook = heard_again
     try:
         yield
     finally:
+        sys.unraisablehook = hook
         signal.signal(signal.SIGTERM, before)
 
 

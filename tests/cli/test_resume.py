@@ -1,7 +1,9 @@
 """Runs of the command that were ended go on with --resume; nothing good is lost where something fails."""
 
+import gc
 import os
 import signal
+import sys
 import tempfile
 import threading
 
@@ -81,6 +83,21 @@ def test_a_termination_is_an_interruption(tmp_path, monkeypatch):
     done = invoke("run", write(tmp_path, QUBIT), "--out", tmp_path / "r.nc")
     assert done.exit_code == 130 and "interrupted" in done.stderr
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_during_a_garbage_collection_is_heard(number):
+    def send(*_):
+        gc.callbacks.remove(send)
+        signal.raise_signal(number)
+
+    before = sys.unraisablehook
+    with pytest.raises(KeyboardInterrupt), going_on.terminated_as_interrupted():
+        gc.callbacks.append(send)
+        gc.collect()
+        threading.Event().wait(20)
+        raise AssertionError("not heard")
+    assert sys.unraisablehook is before
 
 
 @pytest.mark.filterwarnings("default:.*instead")
