@@ -105,7 +105,7 @@ def test_pairs_that_were_given_up_are_not_run_again(tmp_path, interrupt):
 def test_a_run_that_goes_on_keeps_to_fewer_trajectories(tmp_path, interrupt):
     options = {"tolerance": 1e-4, "dt": 0.25, "antithetic": False}
     path = tmp_path / "run.checkpoint"
-    undo = interrupt(3)
+    undo = interrupt(4)
     part = run(60 * BLOCK, checkpoint=path, **options)
     undo()
     most = part.trajectories + BLOCK + 1
