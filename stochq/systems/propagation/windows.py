@@ -17,8 +17,8 @@ from stochq.systems.linear import MATMUL_PRECISION
 # The sites that one product takes: measured on 12 to 20 sites, 3 to 5 are alike, 2 and 6 are slower.
 SITES_TOGETHER = 4
 # How many numbers lie inside of a window's sites, from which on a product in batches is the fastest and the matrices of
-# the batch small beside the state, and up to which one with the matrix repeated on the diagonal is.
-_BATCHED, _REPEATED = 64, 4
+# the batch no larger than the state, and up to which one with the matrix repeated on the diagonal is.
+_BATCHED, _REPEATED = 16, 4
 
 Planes = tuple[jax.Array, jax.Array]
 
