@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 BETA, ALPHA, SEED = 0.2, 0.1, 1103
-CHAIN, SIZES, SMALL = (1.0, 0.9, 0.4), (4, 6, 8, 10, 12), 8
+CHAIN, SIZES, SMALL = (1.0, 0.9, 0.4), (4, 6, 8, 10, 12, 14), 8
 # In units of the relaxation time: when means are at equilibrium, how far apart squares are independent, and the step.
 START, APART, STEP = 8.0, 1.5, 0.25
 LENGTH = 40
@@ -71,8 +71,11 @@ def _measure(sites: int, count: int) -> tuple[float, ...]:
     squares = (over_states(local, one.kept[0, 1:]) - mean) ** 2
     # Squares that are APART keep a correlation of e^{-2 APART} at most.
     correlated = np.sqrt((1 + np.exp(-2 * APART)) / (1 - np.exp(-2 * APART)))
-    time_error = squares.std(ddof=1) / np.sqrt(LENGTH) * correlated
-    return (1 / purity, predicted, many.mean["square"][-1], many.stderr["square"][-1], squares.mean(), time_error)
+    errors = many.stderr["square"][-1], squares.std(ddof=1) / np.sqrt(LENGTH) * correlated
+    # Few squares that happen to be small have too small a scatter as well: no less than that of a normal deviation's.
+    expected = predicted * np.sqrt(2 / count), predicted * np.sqrt(2 / LENGTH) * correlated
+    error, time_error = np.maximum(errors, expected)
+    return (1 / purity, predicted, many.mean["square"][-1], error, squares.mean(), time_error)
 
 
 def predict(system: sq.systems.Hamiltonian, chi: Any, site: int) -> tuple[float, float, float]:
