@@ -103,3 +103,16 @@ def test_what_has_no_mean_without_a_matrix():
         sq.exact.evolve(both, np.eye(8)[0], TIMES, method="typicality")
     with pytest.raises(ValueError, match="psi0: expected a ket"):
         sq.exact.evolve(equation, np.eye(8) / 8, TIMES, method="typicality")
+
+
+@pytest.mark.release
+def test_an_ensemble_of_fourteen_spins_has_the_exact_means():
+    """A right one is called wrong for one seed in a thousand."""
+    chain = sq.systems.ising(14, 1.0, 0.9045, 0.809)
+    psi = np.zeros(chain.dim)
+    psi[-1] = 1.0
+    equation = sq.models.oqt(chain, strength=1.0, equilibrium=sq.canonical(chain, 0.3), noise="complex")
+    observables = {name: chain.operators[name] for name in ("magnetization", "zz_3_4", "energy")}
+    times = np.linspace(0, 4, 5)
+    ensemble = sq.simulate(equation, psi, times, observables=observables, trajectories=64, seed=5)
+    assert sq.compare(ensemble, sq.exact.evolve(equation, psi, times, observables=observables)).p_value > 1e-3

@@ -8,6 +8,7 @@ import pytest
 
 import stochq as sq
 from stochq.systems.typicality.functions import polynomial_of, step_polynomial
+from stochq.systems.typicality.sectors import Momentum
 from stochq.systems.typicality.traces import Estimate, random_vectors
 
 SITES = 8
@@ -341,3 +342,15 @@ EIGENSTATE = np.linalg.eigh(CHAIN.matrix())[1][:, 3]
 def test_refusals(call, words):
     with pytest.raises(ValueError, match=re.escape(words)):
         call()
+
+
+def test_the_momentum_is_that_of_moving_every_spin_one_site_on():
+    symmetry, sites = Momentum(4), 4
+    states = random_vectors(3, 16, 0, 1, np.dtype(np.complex64))
+    for n, k in enumerate(symmetry.values):
+        projected = np.asarray(symmetry.projector(np.arange(sites) == n)(states))[:, 0]
+        moved = np.empty_like(projected)
+        for index in range(16):
+            # The spin at site j is bit j.
+            moved[sum(((index >> j) & 1) << ((j + 1) % sites) for j in range(sites))] = projected[index]
+        np.testing.assert_allclose(moved, np.exp(1j * k) * projected, atol=1e-6)

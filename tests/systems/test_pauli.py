@@ -195,3 +195,7 @@ def test_bounds_of_nine_sites_hold_all_energies(terms):
     low, high = sq.systems.spins(9, terms).spectrum
     assert energies[0] - 0.03 * np.ptp(energies) <= low <= energies[0]
     assert energies[-1] <= high <= energies[-1] + 0.03 * np.ptp(energies)
+
+
+def test_a_hamiltonian_shows_itself_in_a_line():
+    assert repr(sq.systems.spins(2, "1.0 Z0 Z1")) == "SpinHamiltonian: 2 spins, 1 Pauli strings, energies from -1 to 1"

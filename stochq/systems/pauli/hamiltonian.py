@@ -54,6 +54,15 @@ class SpinHamiltonian(Hamiltonian):
     def is_matrix_free(self) -> bool:
         return True
 
+    def __repr__(self) -> str:
+        try:
+            low, high = float(self.bounds[0]), float(self.bounds[1])
+        except (TypeError, AttributeError, jax.errors.ConcretizationTypeError):
+            # A tree whose numbers a transformation has taken out.
+            return super().__repr__()
+        strings = len(self.terms.strings)
+        return f"SpinHamiltonian: {self.sites} spins, {strings} Pauli strings, energies from {low:.6g} to {high:.6g}"
+
     @property
     def spins(self) -> int:
         return self.sites
