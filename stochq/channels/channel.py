@@ -115,9 +115,9 @@ class Channel(Module):
         return False
 
     @property
-    def relaxation(self) -> tuple[Number, Any] | None:
-        """(a, χ) where the dissipator is a(χ Tr ρ − ρ) with a function χ of the Hamiltonian, known by what its `root`
-        and `apply` do to states; None elsewhere."""
+    def relaxation(self) -> tuple[Number, Number, Any] | None:
+        """(a, its relative standard error, χ) where the dissipator is a(χ Tr ρ − ρ) with a function χ of the
+        Hamiltonian, known by what its `root` and `apply` do to states; None elsewhere."""
         return None
 
     def budget(self, law: Law) -> Budget:

@@ -6,7 +6,8 @@ for a channel that commutes with the Hamiltonian. ⟨O⟩ of the first part is e
 
 $$\mathrm{Tr}\,\chi O\approx\frac{\sum_r\langle r|\chi^{1/2}O\chi^{1/2}|r\rangle}{\sum_r\langle r|\chi|r\rangle}$$
 
-over R vectors |r⟩ of complex normals, whose error is one number for all times.
+over R vectors |r⟩ of complex normals, whose error is one number for all times. χ itself is normalised by such a trace,
+whose error is one of the rate.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -81,12 +82,27 @@ def evolve_typical(
     along = [jax.device_get(read(state[:, None])) for state in _propagated(equation, psi, times)]
     expect = {name: np.array([seen[name][0] for seen in along]) for name in rows}
     deviations: dict[str, np.ndarray] = {}
-    for rate, chi in filter(None, (channel.relaxation for channel in equation.channels)):
-        share = -np.expm1(-float(rate) * (times - times[0]))
+    for rate, rate_error, chi in filter(None, (channel.relaxation for channel in equation.channels)):
+        decay = float(rate) * (times - times[0])
+        share = -np.expm1(-decay)
         means, errors = _in_equilibrium(chi, dim, read)
+        by_rate = {name: decay * np.exp(-decay) * (means[name] - value) for name, value in expect.items()}
         expect = {name: (1 - share) * value + share * means[name] for name, value in expect.items()}
         deviations = {} if dim <= _MOST_VECTORS else {name: np.outer(share, each) for name, each in errors.items()}
+        deviations = _with_rate(deviations, by_rate, float(rate_error))
     return Typical(by_observable(expect, wanted), deviations, left_out, *sizes)
+
+
+def _with_rate(
+    deviations: Mapping[str, np.ndarray], by_rate: Mapping[str, np.ndarray], error: float
+) -> dict[str, np.ndarray]:
+    """The deviations (T, R) with one more: by how much a relative error of the rate moves the means (T,)."""
+    if not error:
+        return dict(deviations)
+    return {
+        name: np.concatenate([deviations.get(name, np.zeros((len(slope), 0))), error * slope[:, None]], axis=1)
+        for name, slope in by_rate.items()
+    }
 
 
 def _ket(state: ArrayLike, dim: int) -> np.ndarray:

@@ -64,7 +64,8 @@ def oqt(
     hbar = positive("hbar", hbar)
     if isinstance(equilibrium, Equilibrium):
         _check_same(hamiltonian, equilibrium.map.hamiltonian)
-        relaxing = Equilibration(equilibrium.map, rate("strength", strength) / hbar, equilibrium.purity)
+        frequency = rate("strength", strength) / hbar
+        relaxing = Equilibration(equilibrium.map, frequency, equilibrium.purity, equilibrium.trace_error)
         return Equation(hamiltonian, (relaxing,), noise, hbar)
     if hamiltonian.is_matrix_free:
         raise ValueError(
@@ -104,7 +105,7 @@ def microcanonical(
     *,
     shape: Shape = "sharp",
     edge: float = 0.5,
-    trace_rtol: float = 0.01,
+    trace_rtol: float = 3e-3,
     seed: int = 0,
 ) -> Any:
     r"""Equal weights on all eigenstates with energy in $[E-\sqrt V, E+\sqrt V]$, the state's mean and variance.
@@ -123,7 +124,8 @@ def microcanonical(
             Pauli strings.
         shape: "sharp", or "gaussian" for the weights $e^{-(H-E)^2/2V}$.
         edge: energies over which the weight of a sharp window without a spectrum falls from 0.9 to 0.1, in units of √V.
-        trace_rtol: relative error of its traces, which says how many random vectors are taken.
+        trace_rtol: relative error of its traces, which says how many random vectors are taken. Up to 1024 states a
+            whole basis takes their place. By this the rate of thermalization is uncertain.
         seed: of the random vectors.
 
     Returns:
@@ -215,7 +217,7 @@ def _checked_operator(name: str, operator: ArrayLike, dim: int) -> np.ndarray:
     return np.asarray(operator)
 
 
-def canonical(hamiltonian: Hamiltonian | ArrayLike, beta: Number, *, trace_rtol: float = 0.01, seed: int = 0) -> Any:
+def canonical(hamiltonian: Hamiltonian | ArrayLike, beta: Number, *, trace_rtol: float = 3e-3, seed: int = 0) -> Any:
     r"""Canonical weights $\chi_\mu = e^{-\beta E_\mu}/Z$ over the energy eigenstates, ascending, (dim,).
 
     Of a Hamiltonian that is never a matrix, such as `sq.systems.spins`, χ is an `Equilibrium`, whose traces are over

@@ -75,6 +75,31 @@ def test_of_many_states_the_error_is_told(monkeypatch):
     assert abs(together - theory) < 0.7 * theory
 
 
+def test_the_norm_of_an_equilibrium_is_an_error_of_the_rate():
+    chain, equation = chain_and_equation(6, trace_rtol=0.05)
+    (channel,), matrix, psi = equation.channels, np.asarray(chain.matrix()), np.eye(64)[20]
+    z = np.diag(np.asarray(chain.operators["magnetization"]))
+    weights = np.asarray(channel.matrix())
+    norm = np.trace(weights).real
+    assert 0 < float(channel.trace_error) < 0.1 and 0 < abs(norm - 1) < 4 * float(channel.trace_error)
+    # dρ/dt = −i[H, ρ] + a(χ Tr ρ − ρ Tr χ): the rate is a Tr χ.
+    moved = [
+        np.vdot(after, z @ after).real * np.exp(-rate * t) - np.trace(weights @ z).real / norm * np.exp(-rate * t)
+        for t in TIMES
+        for after in [expm(-1j * t / HBAR * matrix) @ psi]
+        for rate in [STRENGTH / HBAR * norm]
+    ]
+    nominal = [
+        np.exp(-STRENGTH / HBAR * t) * (np.vdot(after, z @ after).real - np.trace(weights @ z).real / norm)
+        for t in TIMES
+        for after in [expm(-1j * t / HBAR * matrix) @ psi]
+    ]
+    observables = {"m": np.diag(z).copy()}
+    result = sq.exact.evolve(equation, psi, TIMES, observables=observables, method="typicality")
+    slope = result.deviations["m"][:, 0] / float(channel.trace_error)
+    assert np.allclose(np.subtract(moved, nominal), (norm - 1) * slope, atol=3 * (norm - 1) ** 2)
+
+
 def test_a_comparison_allows_for_the_error_of_the_exact_values():
     equation = sq.models.suv(sq.systems.levels([0.0, 0.0]), strength=1.0)
     x = np.array([[0.0, 1.0], [1.0, 0.0]])

@@ -33,14 +33,18 @@ class Equilibration(Channel):
         rate: a, an inverse time.
         purity: Tr χ², whose root is by how much expectation values fluctuate in equilibrium; None: the least that it
             can be, 1/dim.
+        trace_error: relative standard error of the norm of χ, by which the rate is uncertain: it is a Tr χ.
     """
 
     chi: Any
     rate: Number
     purity: Number
+    trace_error: Number
 
-    def __init__(self, chi: "EquilibriumMap", rate: Number, purity: float | None = None) -> None:
-        self.chi, self.rate = chi, as_real(rate)
+    def __init__(
+        self, chi: "EquilibriumMap", rate: Number, purity: float | None = None, trace_error: float = 0.0
+    ) -> None:
+        self.chi, self.rate, self.trace_error = chi, as_real(rate), as_real(trace_error)
         self.purity = as_real(1 / self.dim if purity is None else purity)
         self.law = COMPLEX
 
@@ -53,8 +57,8 @@ class Equilibration(Channel):
         return self.dim**2
 
     @property
-    def relaxation(self) -> tuple[Number, "EquilibriumMap"]:
-        return self.rate, self.chi
+    def relaxation(self) -> tuple[Number, Number, "EquilibriumMap"]:
+        return self.rate, self.trace_error, self.chi
 
     def unsupported(self, law: Law) -> str:
         if law is COMPLEX:

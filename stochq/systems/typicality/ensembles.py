@@ -26,7 +26,7 @@ SMALLEST_SIZE = {"single": 1e-5, "double": 1e-11}
 
 
 def canonical_equilibrium(
-    hamiltonian: Hamiltonian, beta: Number, *, trace_rtol: float = 0.01, seed: int = 0, precision: str = "single"
+    hamiltonian: Hamiltonian, beta: Number, *, trace_rtol: float = 3e-3, seed: int = 0, precision: str = "single"
 ) -> Equilibrium:
     r"""χ = e^(-βH)/Z, with $g(H) = e^{-\beta(H - E_\pm)/2}$ between 0 and 1 on the band of energies.
 
@@ -65,7 +65,7 @@ def microcanonical_equilibrium(
     *,
     shape: Shape = "sharp",
     edge: float = 0.5,
-    trace_rtol: float = 0.01,
+    trace_rtol: float = 3e-3,
     seed: int = 0,
     precision: str = "single",
 ) -> Equilibrium:
