@@ -185,26 +185,31 @@ def simulate(
         equation, frame_of(equation), psi, times, plain, scheme, precision, seed, statistics, monitors, recording,
         conditional,
     )  # fmt: skip
-    plan, told = None, {}
-    if checkpoint is not None and is_left_open(equation):
-        raise ValueError(
-            "checkpoint: expected a law that is named: noise='any' takes the one that is fastest at the moment. Give "
-            "noise='real', or another."
-        )
+    _check_law_for(checkpoint, equation)
+    question = Question(trajectories, tolerance, dt, pairs, wanted, averages)
     with opened(checkpoint, trajectories, seed=seed, first=first, precision=precision) as file:
         execution = Execution(precision, batch, progress, devices, first, file)
-        if is_left_open(equation):
-            question = Question(trajectories, tolerance, dt, pairs, wanted, averages)
-            task, plan, told = choose_law(task, question, execution)
-        if has_exact_jumps(task.equation) and not in_steps:
-            result = simulate_jumps(task, trajectories, tolerance, keep, asked, execution)
-        else:
-            plan = plan or plan_step(task, trajectories, dt, tolerance)
-            if keep and task.recording is not None and dt is None and not conditional:
-                plan = with_faithful_states(plan, task)
-            result = _simulate_steps(task, plan, trajectories, tolerance, pairs, keep, asked, execution)
+        result = _run(task, question, keep, asked, in_steps, execution)
         if file is not None and not result.info["interrupted"]:
             file.write(finished=True)
+    return result
+
+
+def _run(
+    task: Task, question: Question, keep: int, asked: list[str], in_steps: bool, execution: Execution
+) -> EnsembleResult:
+    """The ensemble of a task whose arguments are checked, from click to click or in steps."""
+    plan, told = None, {}
+    if is_left_open(task.equation):
+        task, plan, told = choose_law(task, question, execution)
+    trajectories, tolerance = question.trajectories, question.tolerance
+    if has_exact_jumps(task.equation) and not in_steps:
+        result = simulate_jumps(task, trajectories, tolerance, keep, asked, execution)
+    else:
+        plan = plan or plan_step(task, trajectories, question.dt, tolerance)
+        if keep and task.recording is not None and question.dt is None and not task.conditional:
+            plan = with_faithful_states(plan, task)
+        result = _simulate_steps(task, plan, trajectories, tolerance, question.pairs, keep, asked, execution)
     result.info.update(told)
     return result
 
@@ -317,6 +322,15 @@ def _pairs(
     if trajectories % 2:
         raise ValueError(f"trajectories: expected an even number with antithetic=True; got {trajectories}.")
     return True
+
+
+def _check_law_for(checkpoint: object, equation: Equation) -> None:
+    """ValueError where the law of a run with a checkpoint would be another one at another time."""
+    if checkpoint is not None and is_left_open(equation):
+        raise ValueError(
+            "checkpoint: expected a law that is named: noise='any' takes the one that is fastest at the moment. Give "
+            "noise='real', or another."
+        )
 
 
 def _check_first(first: int, pairs: bool | None) -> None:

@@ -183,13 +183,20 @@ def _advance_pending(
     record = jnp.where(clicks, jnp.asarray(clicking.columns)[operator], -1)
     ones = (record[None] == jnp.arange(clicking.records)[:, None]).astype(carry.counts.dtype)
     carry = carry._replace(counts=carry.counts.at[:, chosen].add(ones, mode="drop"))
-    if not loop.clicks:
-        return carry
-    entry = jnp.stack([jnp.broadcast_to(number, record.shape), length - moved.remaining, record])
-    logged, is_recorded = taken(carry.logged), record >= 0
+    return _logged(loop, carry, chosen, record, number, length - moved.remaining) if loop.clicks else carry
+
+
+def _logged(
+    loop: JumpLoop, carry: _Carry, chosen: jax.Array, record: jax.Array, number: jax.Array, since: jax.Array
+) -> _Carry:
+    """With the clicks of the chosen trajectories in the log: the record that each wrote, −1 for none, the interval, and
+    the time since that began."""
+    entry = jnp.stack([jnp.broadcast_to(number, record.shape), since, record])
+    logged, is_recorded = jnp.take(carry.logged, chosen, axis=-1, mode="clip"), record >= 0
     place = jnp.where(is_recorded, logged, np.uint32(loop.clicks))
+    after = logged + is_recorded.astype(jnp.uint32)
     return carry._replace(
-        logged=put(carry.logged, logged + is_recorded.astype(jnp.uint32)),
+        logged=carry.logged.at[chosen].set(after, mode="drop"),
         log=carry.log.at[:, place, chosen].set(entry.astype(carry.log.dtype), mode="drop"),
     )
 
