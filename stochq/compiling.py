@@ -219,6 +219,28 @@ batching.defvectorized(_marked)
 mlir.register_lowering(_marked, lambda context, operand, *, marks: [operand])
 
 
+def forward_only(operand: jax.Array, reason: str) -> jax.Array:
+    """The operand, through which derivatives in forward mode pass; ValueError with the reason in reverse mode.
+
+    It stands behind loops of a traced length, of which JAX's own error names neither the function nor what to do.
+    """
+    return _forward_only.bind(operand, reason=reason)
+
+
+def _refuse(cotangent: Any, operand: Any, *, reason: str) -> tuple[Any]:
+    if isinstance(cotangent, ad.Zero):
+        return (cotangent,)
+    raise ValueError(reason)
+
+
+_forward_only = Primitive("forward_only")
+_forward_only.def_impl(lambda operand, *, reason: operand)
+_forward_only.def_abstract_eval(lambda operand, *, reason: operand)
+ad.deflinear2(_forward_only, _refuse)
+batching.defvectorized(_forward_only)
+mlir.register_lowering(_forward_only, lambda context, operand, *, reason: [operand])
+
+
 def by_rows(function: Callable[..., Any], rows: jax.Array, *shared: Any) -> Any:
     """function(row, *shared) of every row, stacked; on a processor many rows are one kernel that loops over them.
 

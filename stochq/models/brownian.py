@@ -20,6 +20,7 @@ from stochq.systems.checks import check_finite, check_number, shape_of
 from stochq.systems.fock import Oscillator
 from stochq.systems.hamiltonian import Hamiltonian
 from stochq.systems.levels import as_hamiltonian
+from stochq.systems.observables import LinearObservable
 
 # A diffusion that is the least one but for rounding is the least one.
 _ROUNDING = 1e-12
@@ -207,6 +208,11 @@ def _roots(rates: ArrayLike, operators: int, channels: bool) -> Array:
 
 def jump_operator(name: str, item: Any, dim: int) -> Array:
     """A jump operator as its real diagonal (dim,) where it is that, as a matrix otherwise."""
+    if isinstance(item, LinearObservable):
+        raise ValueError(
+            f"{name}: expected an array or a channel; got {type(item).__name__}, an observable. Write .matrix() behind "
+            "it, or for an operator of one spin sq.channels.at_site(matrix, site, sites)."
+        )
     shape_of(name, item)
     array = np.asarray(item) if is_concrete(item) else item
     if array.shape not in ((dim,), (dim, dim)):

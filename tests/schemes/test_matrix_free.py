@@ -1,5 +1,8 @@
 """Collapse in product bases of a Hamiltonian that is never a matrix, against the dense one and the master equation."""
 
+from typing import Any
+
+import jax
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -74,3 +77,34 @@ def test_names_of_bases_are_for_spins():
         sq.models.suv(CHAIN, strength=1.0, basis=sq.channels.ProductBasis("x", 2))
     equation = sq.models.suv(CHAIN, strength=1.0, basis="z")
     assert isinstance(equation.channels[0].basis, sq.channels.Given)
+
+
+def test_derivatives_in_reverse_mode_are_refused_in_words():
+    chi = sq.canonical(CHAIN, 0.3)
+    watched = {"z": sq.systems.PauliSum(SITES, {"Z0": 1.0})}
+
+    def of_field(field):
+        chain = sq.systems.spins(SITES, TERMS | {"X0": -field})
+        equation = sq.models.suv(chain, strength=STRENGTH)
+        return sq.expectations(equation, START, [0, 0.4], observables=watched, trajectories=8, dt=0.2)["z"][-1]
+
+    with pytest.raises(ValueError, match="equation: expected forward mode, jax.jvp or jax.jacfwd"):
+        jax.grad(of_field)(0.9)
+    with pytest.raises(ValueError, match="equation: expected forward mode"):
+        jax.grad(lambda psi: abs(chi.root(psi)[0]))(START)
+
+
+def test_spins_without_any_energy_only_collapse():
+    spins = sq.systems.spins(SITES, {f"{letter}0": 0.0 for letter in "XZ"})
+    x = sq.systems.PauliSum(SITES, {"X1": 1.0})
+    equation = sq.models.suv(spins, strength=STRENGTH)
+    psi = np.full(DIM, DIM**-0.5)
+    result = sq.simulate(equation, psi, TIMES, observables={"x": x}, trajectories=400, dt=0.2)
+    # Coherences between the |k> decay at the strength.
+    assert np.all(np.abs(result.mean["x"] - np.exp(-STRENGTH * TIMES)) <= 4 * result.stderr["x"] + 1e-6)
+
+
+def test_observables_are_no_jump_operators():
+    observable: Any = sq.systems.PauliSum(SITES, {"X0": 1.0})
+    with pytest.raises(ValueError, match=r"jump_operators\[0\]: expected an array or a channel; got PauliSum"):
+        sq.models.unravel(CHAIN, [observable])

@@ -1,5 +1,7 @@
 """Sums of Pauli strings against Kronecker products."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -178,6 +180,12 @@ def test_sums_add_and_scale():
         _ = a + sq.systems.PauliSum(3, one)
     with pytest.raises(ValueError, match="states \\(4,\\) of 2 sites; got shape \\(8,\\)"):
         a.apply(np.eye(8)[0])
+    wrong: Any
+    for wrong in (1j, np.nan, "2"):
+        with pytest.raises(ValueError, match="factor: expected a finite real number"):
+            _ = a * wrong
+    with pytest.raises(TypeError):
+        _ = a * b
 
 
 @pytest.mark.parametrize(

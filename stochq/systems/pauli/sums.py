@@ -18,7 +18,7 @@ import scipy.linalg
 from jaxtyping import Num
 
 from stochq.arrays import Array, Number, is_concrete, stacked
-from stochq.systems.checks import check_count
+from stochq.systems.checks import check_count, check_number
 from stochq.systems.linear import column
 from stochq.systems.observables import LinearObservable
 from stochq.systems.pauli.terms import String, parse_terms, written
@@ -158,6 +158,9 @@ class PauliSum(LinearObservable):
         return PauliSum(self.sites, terms)
 
     def __mul__(self, factor: Number) -> "PauliSum":
+        if isinstance(factor, PauliSum):
+            return NotImplemented
+        check_number("factor", factor)
         return eqx.tree_at(lambda one: one.coefficients, self, self.coefficients * factor)
 
     __rmul__ = __mul__

@@ -8,6 +8,7 @@ from jax import lax
 
 from stochq.arrays import Number
 from stochq.systems.hamiltonian import Propagator, State
+from stochq.systems.propagation.loops import behind_loop
 from stochq.systems.propagation.splitting import Splitting
 from stochq.systems.propagation.windows import Planes, planes_of
 
@@ -53,7 +54,8 @@ class Chebyshev(Propagator):
 
         carry = (*start, _below(self.terms, argument, last, jnp.zeros((), dtype)), last)
         first, second, bessel, _ = lax.fori_loop(0, (self.terms - 1) // 2, add_two, carry)
-        return self._with_phase(*self._combine(bessel, planes, 1.0, first, second))
+        after = self._with_phase(*self._combine(bessel, planes, 1.0, first, second))
+        return behind_loop(self.terms, after)
 
     def _combine(self, weight: jax.Array, psi: Planes, factor: float, first: Planes, second: Planes) -> Planes:
         """weight ψ − factor i (H − E_0)/R b_1 + b_2; i times it is what H is added to."""
@@ -63,7 +65,7 @@ class Chebyshev(Propagator):
         real, imag = self.splitting.added_to(turned, scale, centre, first)
         return imag, -real
 
-    def _with_phase(self, real: jax.Array, imag: jax.Array) -> State:
+    def _with_phase(self, real: jax.Array, imag: jax.Array) -> jax.Array:
         angle = (self.centre / self.radius * self.argument).astype(real.dtype)
         return lax.complex(real, imag) * lax.complex(jnp.cos(angle), -jnp.sin(angle))
 

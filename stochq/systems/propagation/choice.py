@@ -143,7 +143,10 @@ def with_measured_errors(splitting: Splitting) -> Splitting:
     """
     if splitting.errors is not None or splitting.groups <= 1 or not is_concrete(splitting):
         return splitting
-    length = _MEASURED_LENGTH / splitting.strength
+    strength = float(splitting.strength)
+    if not strength:
+        return eqx.tree_at(lambda s: s.errors, splitting, np.zeros(2), is_leaf=lambda leaf: leaf is None)
+    length = _MEASURED_LENGTH / strength
     rng = np.random.default_rng(0)
     psi = rng.normal(size=splitting.dim) + 1j * rng.normal(size=splitting.dim)
     with jax.enable_x64(True):

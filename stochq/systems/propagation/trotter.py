@@ -11,6 +11,7 @@ from jax import lax
 from stochq.arrays import Number
 from stochq.systems.hamiltonian import Propagator, State
 from stochq.systems.linear import column, phases
+from stochq.systems.propagation.loops import behind_loop
 from stochq.systems.propagation.splitting import Splitting, Window, quarter_turns
 from stochq.systems.propagation.windows import Planes, apply_window, planes_of
 
@@ -49,7 +50,7 @@ class Trotter(Propagator):
             planes = self._turn(self._half_turns(0, planes), planes)
         # One loop for both orders, and for any number of steps.
         real, imag = lax.fori_loop(0, self.steps, self._step, planes)
-        return lax.complex(real, imag)
+        return behind_loop(self.steps, lax.complex(real, imag))
 
     def _which(self, index: Number) -> jax.Array:
         """The length of a step, by its number."""

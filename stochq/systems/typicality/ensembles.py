@@ -77,6 +77,7 @@ def microcanonical_equilibrium(
     energy, variance = moments(hamiltonian, psi)
     projectors = projectors_of(hamiltonian, conserved, psi)
     spread, band = variance**0.5, _band(hamiltonian)
+    _check_width(spread, band)
     label = f"microcanonical, {shape} window at E = {energy:.6g}, √V = {spread:.4g}"
     if shape == "sharp":
         polynomial = step_polynomial(energy - spread, energy + spread, band, edge * spread)
@@ -85,8 +86,7 @@ def microcanonical_equilibrium(
         def root(energies: np.ndarray) -> np.ndarray:
             return np.exp(-((energies - energy) ** 2) / (4 * variance))
 
-        _check_width(spread, band)
-        polynomial = _resolved(hamiltonian, root, projectors, label, seed, precision)
+        polynomial = _resolved(hamiltonian, root, projectors, label, seed, precision, spread)
     chi = equilibrium(
         hamiltonian,
         polynomial,
@@ -128,18 +128,19 @@ def _resolved(
     label: str,
     seed: int,
     precision: str,
+    width: float = np.inf,
 ) -> Polynomial:
     """The polynomial whose error is small against the typical size of the function, not the largest."""
     band = _band(hamiltonian)
     # No weight that sums to that of one state at least is typically smaller.
-    coarse = polynomial_of(root, band, 0.01 * hamiltonian.dim**-0.5)
+    coarse = polynomial_of(root, band, 0.01 * hamiltonian.dim**-0.5, width)
     size = typical_size(hamiltonian, coarse, projectors, seed, precision)
     if not size > SMALLEST_SIZE[precision]:
         raise ValueError(
             f"{label}: expected weights that {precision} precision resolves; typical ones are {size**2:.2g} of the "
             "largest. Take a smaller |beta|, a window where there are states, or a tighter bound on the energies."
         )
-    return polynomial_of(root, band, ERROR[precision] * size)
+    return polynomial_of(root, band, ERROR[precision] * size, width)
 
 
 def _window(chi: Equilibrium, energy: float, variance: float, precision: str) -> Window:

@@ -11,6 +11,7 @@ from jaxtyping import Num
 from stochq.arrays import Array, Number
 from stochq.module import Module
 from stochq.systems.hamiltonian import Hamiltonian
+from stochq.systems.propagation.loops import behind_loop
 from stochq.systems.propagation.windows import Planes, planes_of
 
 # Bounds on the energies are widened by this fraction: outside its band a polynomial grows exponentially.
@@ -65,10 +66,14 @@ class Polynomial(Module):
 
     @property
     def largest(self) -> float:
-        """The largest |p| on the band, at points that no bump of p slips between."""
+        """An upper bound on |p| on the band, 2 % above it at most.
+
+        From points at angles δ apart, between which |p| grows by no more than 1/cos(nδ/2) (H. Ehlich and K. Zeller,
+        Math. Z. 86, 41 (1964)).
+        """
         angles = np.linspace(0, np.pi, 8 * int(self.degree) + 9)
         values = self.of_energies(np.asarray(self.centre) + np.asarray(self.half_width) * np.cos(angles))
-        return float(np.abs(values).max())
+        return float(np.abs(values).max()) / np.cos(np.pi / 16)
 
     def __repr__(self) -> str:
         low, high = self.centre - self.half_width, self.centre + self.half_width
@@ -108,16 +113,20 @@ def combined(
     pairs = (degree + 1) // 2
     zeros = jax.tree.map(jnp.zeros_like, states[0])
     first, second = lax.fori_loop(0, pairs, two_terms, (zeros, zeros))
-    return lax.complex(*term(0, 1.0, first, second))
+    return behind_loop(degree, lax.complex(*term(0, 1.0, first, second)))
 
 
-def polynomial_of(function: Callable[[np.ndarray], np.ndarray], band: tuple[float, float], error: float) -> Polynomial:
+def polynomial_of(
+    function: Callable[[np.ndarray], np.ndarray], band: tuple[float, float], error: float, width: float = np.inf
+) -> Polynomial:
     """The Chebyshev polynomial of the lowest degree whose truncated coefficients sum to at most `error`.
 
     Args:
         function: of energies (n,), smooth on the band.
         band: lowest and highest energy.
         error: largest deviation on the band.
+        width: energies over which the function changes, where that is far less than the band: points twice as close
+            are needed to see it at all.
 
     Raises: ValueError if the degree would pass MOST_DEGREE.
 
@@ -125,7 +134,7 @@ def polynomial_of(function: Callable[[np.ndarray], np.ndarray], band: tuple[floa
     Polynomial(degree=7, error=1e-06, energies from -1.001 to 1.001)
     """
     centre, half_width = _widened(band)
-    points = 32
+    points = max(32, 2 ** int(np.ceil(np.log2(2 * np.pi * half_width / width + 1))))
     while points <= 2 * MOST_DEGREE:
         angles = np.pi * (np.arange(points) + 0.5) / points
         coefficients = _cosine_coefficients(function(centre + half_width * np.cos(angles)))
@@ -136,8 +145,8 @@ def polynomial_of(function: Callable[[np.ndarray], np.ndarray], band: tuple[floa
             return _padded(coefficients[: max(degree, 0) + 1], centre, half_width, error)
         points *= 2
     raise ValueError(
-        f"error: expected a function of the energy that a polynomial of degree {MOST_DEGREE} resolves to {error:.2g}. "
-        "Take a wider window or a smaller |beta|."
+        f"beta, psi0: expected weights that a polynomial of degree {MOST_DEGREE} resolves to {error:.2g}. "
+        "Take a state with a wider spread of energies, or a smaller |beta|."
     )
 
 
