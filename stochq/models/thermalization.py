@@ -1,13 +1,13 @@
 """Objective quantum thermalization and the equilibrium weights it relaxes to."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, overload
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import ArrayLike, Number, as_real, is_concrete
+from stochq.arrays import Array, ArrayLike, Number, as_real, is_concrete
 from stochq.channels import Equilibration, Separable
 from stochq.equation import Equation
 from stochq.laws import NoiseLaw
@@ -17,9 +17,10 @@ from stochq.systems.basis import energy_basis, energy_columns, on_energies
 from stochq.systems.checks import check_diagonal, check_hermitian, shape_of
 from stochq.systems.degenerate import sharp_eigenvectors
 from stochq.systems.equilibrium import Weights, Window, with_eigenvectors_of
-from stochq.systems.hamiltonian import Hamiltonian
+from stochq.systems.hamiltonian import Dense, Diagonal, Hamiltonian
 from stochq.systems.levels import as_hamiltonian
 from stochq.systems.observables import LinearObservable
+from stochq.systems.pauli import SpinHamiltonian
 from stochq.systems.states import check_state
 from stochq.systems.typicality import Equilibrium
 from stochq.systems.typicality.ensembles import Shape, canonical_equilibrium, microcanonical_equilibrium
@@ -96,6 +97,46 @@ def _check_same(hamiltonian: Hamiltonian, other: Hamiltonian) -> None:
             "equilibrium: expected one of this Hamiltonian; it was made for another one. Call sq.canonical or "
             "sq.microcanonical with the Hamiltonian of the model."
         )
+
+
+@overload
+def microcanonical(
+    hamiltonian: SpinHamiltonian,
+    psi0: ArrayLike,
+    conserved: Sequence[Any] = (),
+    *,
+    shape: Shape = "sharp",
+    edge: float = 0.5,
+    trace_rtol: float = 3e-3,
+    seed: int = 0,
+) -> Equilibrium: ...
+
+
+@overload
+def microcanonical(
+    hamiltonian: Dense | Diagonal | ArrayLike,
+    psi0: ArrayLike,
+    conserved: Sequence[Any] = (),
+    *,
+    shape: Shape = "sharp",
+    edge: float = 0.5,
+    trace_rtol: float = 3e-3,
+    seed: int = 0,
+) -> Weights: ...
+
+
+# Of another Hamiltonian its size may decide, as of sq.systems.ising.
+@overload
+def microcanonical(
+    hamiltonian: Hamiltonian,
+    psi0: ArrayLike,
+    conserved: Sequence[Any] = (),
+    *,
+    shape: Shape = "sharp",
+    edge: float = 0.5,
+    trace_rtol: float = 3e-3,
+    seed: int = 0,
+) -> Any: ...
 
 
 def microcanonical(
@@ -215,6 +256,22 @@ def _checked_operator(name: str, operator: ArrayLike, dim: int) -> np.ndarray:
     check = check_diagonal if np.ndim(operator) == 1 else check_hermitian
     check(name, operator)
     return np.asarray(operator)
+
+
+@overload
+def canonical(
+    hamiltonian: SpinHamiltonian, beta: Number, *, trace_rtol: float = 3e-3, seed: int = 0
+) -> Equilibrium: ...
+
+
+@overload
+def canonical(
+    hamiltonian: Dense | Diagonal | ArrayLike, beta: Number, *, trace_rtol: float = 3e-3, seed: int = 0
+) -> Array: ...
+
+
+@overload
+def canonical(hamiltonian: Hamiltonian, beta: Number, *, trace_rtol: float = 3e-3, seed: int = 0) -> Any: ...
 
 
 def canonical(hamiltonian: Hamiltonian | ArrayLike, beta: Number, *, trace_rtol: float = 3e-3, seed: int = 0) -> Any:
