@@ -15,6 +15,7 @@ from stochq.ensemble.devices import block_size
 from stochq.ensemble.planning import pilot_size
 from stochq.laws import COMPLEX
 from stochq.module import Module
+from stochq.noise import StepNoise
 from stochq.systems.typicality.ensembles import canonical_equilibrium
 
 X, Y, Z = np.array([[0, 1], [1, 0]]), np.array([[0, -1j], [1j, 0]]), np.diag([1, -1])
@@ -222,6 +223,30 @@ def test_its_operators_are_those_of_the_master_equation():
     lost = np.einsum("kji,kjl->il", operators.conj(), operators)
     assert np.allclose(dissipator, gained - 0.5 * (lost @ rho + rho @ lost), atol=2e-5)
     assert np.allclose(np.diag(lost), channel.total_loss(), atol=1e-5)
+
+
+def test_drift_and_noise_are_those_of_all_operators():
+    # Σ_k (⟨L_k⟩* L_k − L_k†L_k/2 − |⟨L_k⟩|²/2)ψ and E dψ dψ† = Σ_k (L_k − ⟨L_k⟩)ψψ†(L_k − ⟨L_k⟩)† dt.
+    weights, rate, dt = np.array([0.8, 0.15, 0.04, 0.01]), 0.7, 0.03
+    chi: Any = Matrix(np.diag(np.sqrt(weights)), weights[0])
+    channel = Equilibration(chi, rate, 0.5)
+    psi = np.array([0.1, 0.3, 0.5j, -0.8]) / np.sqrt(0.99)
+    operators = [np.sqrt(rate * w) * np.outer(e, f) for w, e in zip(weights, np.eye(4), strict=True) for f in np.eye(4)]
+    drift, covariance = np.zeros(4, complex), np.zeros((4, 4), complex)
+    for operator in operators:
+        mean = psi.conj() @ operator @ psi
+        drift += (mean.conj() * operator - operator.conj().T @ operator / 2 - abs(mean) ** 2 / 2 * np.eye(4)) @ psi
+        noise = operator @ psi - mean * psi
+        covariance += dt * np.outer(noise, noise.conj())
+    with jax.enable_x64(True):
+        start, zero = jnp.asarray(psi), jnp.asarray(0.0)
+        seen = channel.drift(zero, start, COMPLEX)
+        # Linear in the normals, of which E|z|² = 2.
+        none = jnp.zeros(0)
+        units = [StepNoise(none, jnp.asarray(unit, complex), none) for unit in np.eye(4)]
+        columns = np.stack([channel.diffuse(zero, start, unit, jnp.asarray(dt), COMPLEX) for unit in units], axis=1)
+    np.testing.assert_allclose(seen, drift, atol=1e-12)
+    np.testing.assert_allclose(2 * columns @ columns.conj().T, covariance, atol=1e-12)
 
 
 def test_what_is_refused():
