@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
+import scipy.stats
 
 import stochq as sq
 from stochq.systems.typicality.functions import polynomial_of, step_polynomial
@@ -122,8 +123,10 @@ def scores(make, exact, seeds):
 
 
 def check_scores(z):
+    """Errors of some eight complex vectors: their scores have the tails of Student's t with 15 degrees of freedom. The
+    largest of a right one lies beyond with a chance of 1e-4 per name, mean and mean square with 6e-5 each."""
     for name, one in z.items():
-        assert np.abs(one).max() < 4.5, name
+        assert np.abs(one).max() < scipy.stats.t.isf(0.5e-4 / len(one), 15), name
         assert abs(np.mean(one)) < 4 / len(one) ** 0.5, name
         assert abs(np.mean(one**2) - 1) < 4 * (2 / len(one)) ** 0.5, name
 
