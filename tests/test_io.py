@@ -1,5 +1,6 @@
 """Results survive the way to disk and back, and what is not a result is refused by name."""
 
+import csv
 import dataclasses
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from stochq import io
 from stochq.ensemble.result import EnsembleResult
+from stochq.exact import ExactResult
 from stochq.measurement import Record
 
 TIMES = np.linspace(0.0, 2.0, 5)
@@ -192,3 +194,58 @@ def test_numbers_that_were_changed_are_told(tmp_path):
     del dataset.attrs["checksum"]  # as of earlier versions
     dataset.to_netcdf(tmp_path / "old.nc", engine="h5netcdf")
     assert io.load(tmp_path / "old.nc").trajectories == 1000
+
+
+def test_a_table_has_a_row_for_each_time_and_observable(tmp_path):
+    """Written out by hand: what stands beside a time and a name is that number, to the last digit."""
+    pandas = pytest.importorskip("pandas")
+    result = make_result()
+    first, second = result.mean
+    table = result.to_dataframe()
+    assert list(table) == ["time", "observable", "mean", "stderr", "variance", "bias"]
+    assert len(table) == 2 * len(TIMES)
+    row = table[(table.observable == second) & (table.time == TIMES[3])].iloc[0]
+    assert (row["mean"], row["stderr"], row["variance"]) == (
+        result.mean[second][3], result.stderr[second][3], result.variance[second][3]
+    )  # fmt: skip
+    assert np.isnan(row["bias"])
+    head, *rows = csv.reader(result.save(tmp_path / "made" / "x.csv").read_text(encoding="utf-8").splitlines())
+    assert head == list(table) and [row[1] for row in rows] == table.observable.tolist()
+    numbers = [[float(value or "nan") for place, value in enumerate(row) if place != 1] for row in rows]
+    np.testing.assert_array_equal(numbers, table.drop(columns="observable"))
+    curves = io.Curves({first: TIMES})
+    exact = pandas.read_csv(io.save(result, tmp_path / "made" / "x.csv", curves))
+    np.testing.assert_array_equal(exact["exact"], [*TIMES, *np.full(len(TIMES), np.nan)])
+
+
+def test_parts_of_complex_means_are_rows_of_their_own():
+    complex_mean = {"a": np.array([1 + 2j, 3 - 4j])}
+    fields = {"times": np.array([0.0, 1.0]), "mean": complex_mean, "stderr": complex_mean, "variance": complex_mean}
+    table = make_result(**fields, bias={"a": None}).to_dataframe()
+    assert table.observable.tolist() == ["Re a", "Re a", "Im a", "Im a"]
+    assert table["mean"].tolist() == [1.0, 3.0, 2.0, -4.0]
+
+
+def test_exact_means_have_the_same_table():
+    fields = {"method": "ode", "error": 0.0, "seconds": 0.0, "deviations": {"p": np.array([[3.0, 4.0], [0.0, 0.0]])}}
+    table = ExactResult(np.array([0.0, 1.0]), {"p": np.array([0.5, 0.25])}, None, **fields).to_dataframe()
+    assert table.to_dict("list") == {
+        "time": [0.0, 1.0], "observable": ["p", "p"], "mean": [0.5, 0.25], "stderr": [5.0, 0.0]
+    }  # fmt: skip
+
+
+def test_endings_that_cannot_be_written_are_refused(tmp_path):
+    for name in ("x.txt", "x.CSVX", "x.npz"):
+        with pytest.raises(ValueError, match=r"^path: expected a name that ends in \.nc.*\.csv"):
+            make_result().save(tmp_path / "new" / name)
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_table_replaces_only_a_table(tmp_path):
+    mine = tmp_path / "x.csv"
+    mine.write_text("t,x\n0,1\n")
+    with pytest.raises(FileExistsError, match="a table replaces only an earlier table"):
+        make_result().save(mine)
+    assert mine.read_text() == "t,x\n0,1\n"
+    mine.unlink()
+    assert make_result(trajectories=7).save(mine) == make_result().save(mine)

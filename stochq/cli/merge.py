@@ -5,9 +5,8 @@ from functools import reduce
 from pathlib import Path
 
 from stochq.cli.errors import ConfigError, report
-from stochq.cli.run import ENDINGS
 from stochq.ensemble.result import EnsembleResult
-from stochq.io import Curves, check_target, load, load_curves, save
+from stochq.io import NETCDF_ENDINGS, Curves, check_target, load, load_curves, save
 
 
 def merge_files(files: Sequence[Path], out: Path) -> None:
@@ -19,7 +18,7 @@ def merge_files(files: Sequence[Path], out: Path) -> None:
         raise ConfigError(report("merge", "", "at least two results", f"{len(files)}"))
     out.parent.mkdir(parents=True, exist_ok=True)
     check_target(out)
-    if out.suffix.lower() not in ENDINGS:
+    if out.suffix.lower() not in NETCDF_ENDINGS:
         raise ConfigError(
             report("merge", "--out", "a result's name that ends in .nc, as it is a netCDF file", str(out))
         )

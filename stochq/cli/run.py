@@ -15,14 +15,12 @@ from stochq.ensemble.result import EnsembleResult
 from stochq.equation import is_left_open
 from stochq.exact.result import ExactResult
 from stochq.files import check_replaceable, free_name, is_picture
-from stochq.io import Curves, check_target, load, load_curves, save
+from stochq.io import NETCDF_ENDINGS, Curves, check_target, load, load_curves, save
 
 # Above this dimension a density matrix is too much to evolve for a table.
 EXACT_DIM = 1024
 # The exit code of a command that SIGINT ended, as shells tell it.
 INTERRUPTED = 130
-# How the names of netCDF files end, which are HDF5 files.
-ENDINGS = ("", ".nc", ".nc4", ".netcdf", ".cdf", ".h5", ".hdf5")
 
 
 def run_config(
@@ -114,7 +112,7 @@ def _check_endings(target: Path, picture: Path, path: Path) -> None:
     """ConfigError for names that promise another kind of file than is written."""
     from matplotlib.backend_bases import FigureCanvasBase
 
-    if target.suffix.lower() not in ENDINGS:
+    if target.suffix.lower() not in NETCDF_ENDINGS:
         expected = "a result's name that ends in .nc, as it is a netCDF file"
         raise ConfigError(report(str(path), "output.result", expected, str(target)))
     known = FigureCanvasBase.get_supported_filetypes()

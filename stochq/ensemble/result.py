@@ -14,6 +14,7 @@ from stochq.real_parts import in_rows, row_names
 
 if TYPE_CHECKING:
     import matplotlib.figure
+    import pandas
     import xarray
 
 MEGABYTE = 2**20
@@ -172,10 +173,22 @@ class EnsembleResult:
 
         return to_dataset(self)
 
-    def save(self, path: str | Path) -> Path:
-        """Write to a netCDF file; `sq.load(path)` reads it back. Only an earlier result is replaced.
+    def to_dataframe(self) -> "pandas.DataFrame":
+        """A tidy table of the means: one row for each time and observable, with the columns time, observable, mean,
+        stderr, variance and bias (NaN where it was not estimated).
 
-        Raises FileExistsError if another kind of file stands there, OSError if it cannot be written.
+        A complex observable "a" is two, "Re a" and "Im a", each with its own error.
+        """
+        from stochq.io import to_table
+
+        return to_table(self)
+
+    def save(self, path: str | Path) -> Path:
+        """Write to a netCDF file, which `sq.load(path)` reads back; or, where the name ends in .csv, the table of
+        `to_dataframe`. Only an earlier file of the same kind is replaced.
+
+        Raises ValueError for a name with another ending, FileExistsError if another kind of file stands there, OSError
+        if it cannot be written.
         """
         from stochq.io import save
 

@@ -1,10 +1,14 @@
 """What an exact calculation returns."""
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from stochq.real_parts import row_names
+
+if TYPE_CHECKING:
+    import pandas
 
 MEGABYTE = 2**20
 
@@ -47,6 +51,13 @@ class ExactResult:
         rows = {name: row_names(name, np.iscomplexobj(values)) for name, values in self.expect.items()}
         none = np.zeros(len(self.times))
         return {name: np.linalg.norm([errors.get(row, none) for row in parts], axis=0) for name, parts in rows.items()}
+
+    def to_dataframe(self) -> "pandas.DataFrame":
+        """A tidy table: one row for each time and observable, with the columns time, observable, mean and stderr, as
+        that of a run has them. A complex observable "a" is two, "Re a" and "Im a"."""
+        from stochq.io import exact_table
+
+        return exact_table(self)
 
     def __str__(self) -> str:
         steps = f", {self.steps} steps" if self.steps else ""

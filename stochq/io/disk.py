@@ -1,4 +1,4 @@
-"""Results on disk: netCDF files through xarray, which is imported only when one is written or read."""
+"""Results on disk: netCDF files through xarray, tables through pandas, each imported only when it is needed."""
 
 import json
 import os
@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from stochq.ensemble.result import EnsembleResult
 from stochq.files import check_replaceable, replace_file
 from stochq.io.checksum import CHECKSUM, check_checksum, checksum_of
-from stochq.io.layout import FORMAT, Curves
+from stochq.io.layout import FORMAT, NETCDF_ENDINGS, TABLE_ENDING, Curves
 from stochq.io.read import curves_from_dataset, from_dataset, record_from_dataset
+from stochq.io.table import is_table, to_table
 from stochq.io.write import to_dataset
 from stochq.measurement import Record
 
@@ -30,16 +31,22 @@ def save(result: EnsembleResult, path: str | os.PathLike[str], curves: Curves | 
 
     Args:
         result: what is saved; one of an interrupted run does not replace one of a run that came to its end.
-        path: the file; folders are made, symbolic links are followed.
+        path: the file; folders are made, symbolic links are followed. A name that ends in .csv is that of a table of
+            the means, `result.to_dataframe()`, which `sq.load` cannot bring back.
         curves: what a picture shows beside the ensemble.
 
     Returns: the path.
 
-    Raises: FileExistsError if something else stands there, OSError if it cannot be written; either leaves what was
-        there before.
+    Raises: ValueError for a name with another ending, FileExistsError if something else stands there, OSError if it
+        cannot be written; either leaves what was there before.
     """
+    check_ending(path)
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     target = check_target(path)
+    if is_name_of_table(path):
+        text = to_table(result, curves).to_csv(index=False, lineterminator="\n")
+        replace_file(target, lambda aside: aside.write_bytes(text.encode()))
+        return Path(path)
     if result.info.get("interrupted") and target.exists() and not _is_interrupted(target):
         raise FileExistsError(
             f"{path}: the result of an interrupted run does not replace that of a run that came to its end. "
@@ -55,7 +62,22 @@ def save(result: EnsembleResult, path: str | os.PathLike[str], curves: Curves | 
 
 def check_target(path: str | os.PathLike[str]) -> Path:
     """The file to which a result saved as `path` is written. Raises: OSError if none can be."""
+    if is_name_of_table(path):
+        return check_replaceable(path, "table", is_table)
     return check_replaceable(path, "result", is_result)
+
+
+def is_name_of_table(path: str | os.PathLike[str]) -> bool:
+    """Whether a result saved under this name is a table, not a netCDF file."""
+    return Path(path).suffix.lower() == TABLE_ENDING
+
+
+def check_ending(path: str | os.PathLike[str]) -> None:
+    """ValueError for a name that promises another kind of file than can be written."""
+    if Path(path).suffix.lower() not in (*NETCDF_ENDINGS, TABLE_ENDING):
+        raise ValueError(
+            f"path: expected a name that ends in .nc, of a netCDF file, or .csv, of a table of the means; got {path}."
+        )
 
 
 def is_result(path: str | os.PathLike[str]) -> bool:

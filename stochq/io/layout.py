@@ -9,6 +9,9 @@ FORMAT, RECORD_FORMAT = "stochq ensemble", "stochq record"
 VERSION = 1
 STATISTICS = ("mean", "stderr", "variance")
 SHAPES = ("skewness", "kurtosis")
+# How the names of netCDF files end, which are HDF5 files, and of tables of the means.
+NETCDF_ENDINGS = ("", ".nc", ".nc4", ".netcdf", ".cdf", ".h5", ".hdf5")
+TABLE_ENDING = ".csv"
 
 
 @dataclass(frozen=True)
