@@ -6,7 +6,7 @@ from typing import Any
 from benchmarks import accuracy_report, machine, report
 from benchmarks.children import need_peers, run_child
 from benchmarks.problems import PROBLEMS, REACHED_ONLY, Problem
-from benchmarks.results import README, load, save
+from benchmarks.results import PAGE, README, load, save
 from benchmarks.targets import check
 
 PEERS = (("dynamiqs", "EulerMaruyama"), ("dynamiqs", "Rouchon1"), ("qutip", "platen"), ("qutip", "rouchon"))
@@ -27,7 +27,7 @@ QUICK = ("suv-2", "tunnelling-3")
 
 
 def accuracy(quick: bool, only: Sequence[str], again: bool) -> dict[str, Any]:
-    """Measure what is not there yet, entry by entry, print, and write the JSON and the README's table.
+    """Measure what is not there yet, print, and write the JSON and the tables of the page and of the README.
 
     An interrupted run goes on where it stopped. A quick one starts from nothing and writes nothing.
     """
@@ -56,6 +56,7 @@ def accuracy(quick: bool, only: Sequence[str], again: bool) -> dict[str, Any]:
     results = _in_order(results)
     print(accuracy_report.text(results, [problem.name for problem in chosen]))
     if not quick:
+        print(accuracy_report.update_page(PAGE, results))
         print(accuracy_report.update_readme(README, results))
     return results
 

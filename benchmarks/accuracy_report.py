@@ -1,4 +1,4 @@
-"""Times to an accuracy as a plain table and as the README's."""
+"""Times to an accuracy as a plain table and as the page's."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -116,7 +116,37 @@ def _not_searched(results: dict[str, Any]) -> str:
     return "†: not yet, the row is of an earlier run. " if marked else ""
 
 
-def update_readme(path: Path, results: dict[str, Any]) -> str:
+def update_page(path: Path, results: dict[str, Any]) -> str:
     """Put the table between its marks."""
     table = report.markdown(HEADERS, [cells(row) for row in results["rows"].values()])
     return replace_between(path, START, END, f"{table}\n\n{note(results)}")
+
+
+SHORT_START, SHORT_END = "<!-- speed:start -->", "<!-- speed:end -->"
+SHORT = ("suv-8", "oqt-16", "csl-64", "kerr-64", "homodyne-2")
+
+
+def update_readme(path: Path, results: dict[str, Any]) -> str:
+    """Put five of the rows, without how they came about, between the README's marks."""
+    headers = ("problem", "stochq", "best peer", "its method", "faster")
+    rows = [_short(results["rows"][name]) for name in SHORT if name in results["rows"]]
+    machine = results["machine"]
+    note = (
+        f"Warm, {machine['cpu']}, {machine['cores']} cores, {machine['date'][:10]}. "
+        "~, ≈: a part was run, the rest is proportion."
+    )
+    return replace_between(path, SHORT_START, SHORT_END, f"{report.markdown(headers, rows)}\n\n{note}")
+
+
+def _short(row: dict[str, Any]) -> tuple[str, ...]:
+    best = best_peer(row)
+    if best is None:
+        return row["title"], time(row["stochq"]), report.NONE, report.NONE, report.NONE
+    faster = row[best]["seconds"] / row["stochq"]["seconds"]
+    return (
+        row["title"],
+        time(row["stochq"]),
+        time(row[best]),
+        HEADERS[1 + LIBRARIES.index(best)],
+        f"{float(f'{faster:.2g}'):g}x",
+    )

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from benchmarks import equations, machine, report, statements
 from benchmarks.children import run_child
-from benchmarks.results import README, load, replace_between, save
+from benchmarks.results import PAGE, load, replace_between, save
 
 START, END = "<!-- crossover:start -->", "<!-- crossover:end -->"
 TIMES = np.linspace(0.0, 1.0, 6)
@@ -62,7 +62,7 @@ MODELS = {
 
 
 def crossover(more: Sequence[str] = ()) -> dict[str, Any]:
-    """Measure every model in a process of its own, print, write the JSON and the README's table.
+    """Measure every model in a process of its own, print, write the JSON and the page's table.
 
     more: models that go on from the largest dimension in the JSON; the others stay as they are.
     """
@@ -87,7 +87,7 @@ def crossover(more: Sequence[str] = ()) -> dict[str, Any]:
         # A run takes minutes: what was measured outlives an interruption.
         save(results, "crossover")
     print(report.table(HEADERS, cells(results["rows"])))
-    print(replace_between(README, START, END, readme_text(results)))
+    print(replace_between(PAGE, START, END, page_text(results)))
     return results
 
 
@@ -247,7 +247,7 @@ def points_table(row: dict[str, Any]) -> str:
     return f"\n{row['title']}\n{report.table(headers, lines)}"
 
 
-def readme_text(results: dict[str, Any]) -> str:
+def page_text(results: dict[str, Any]) -> str:
     """The table and what its columns mean."""
     where = results["machine"]
     headers = (

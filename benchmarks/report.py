@@ -1,4 +1,4 @@
-"""Measurements as a plain table, as a line while they are made, and as the README's table."""
+"""Measurements as a plain table, as a line while they are made, and as the page's table."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -135,8 +135,8 @@ def text(results: dict[str, Any]) -> str:
     return "\n".join([table(HEADERS, [cells(row) for row in rows]), note, "", *listed, "", summary])
 
 
-def readme_table(results: dict[str, Any]) -> str:
-    """What stands between the README's marks."""
+def page_table(results: dict[str, Any]) -> str:
+    """What stands between the page's marks."""
     machine = results["machine"]
     versions = machine["versions"]
     headers = (
@@ -168,6 +168,6 @@ def _time(entry: dict[str, Any]) -> str:
     return duration(entry["nanoseconds"]) if "nanoseconds" in entry else NONE
 
 
-def update_readme(path: Path, results: dict[str, Any]) -> str:
+def update_page(path: Path, results: dict[str, Any]) -> str:
     """Put the table between the marks of a file; says what was done."""
-    return replace_between(path, START, END, readme_table(results))
+    return replace_between(path, START, END, page_table(results))

@@ -1,4 +1,4 @@
-"""What was measured, as JSON in benchmarks/results/ and as tables between the README's marks."""
+"""What was measured, as JSON in benchmarks/results/ and as tables between the page's marks."""
 
 import json
 from pathlib import Path
@@ -8,6 +8,7 @@ from stochq.files import replace_file
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "benchmarks" / "results"
+PAGE = ROOT / "docs" / "benchmarks.md"
 README = ROOT / "README.md"
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from benchmarks import machine, report
 from benchmarks.children import run_child
 from benchmarks.problems import Problem, find
-from benchmarks.results import README, replace_between, save
+from benchmarks.results import PAGE, replace_between, save
 from benchmarks.targets import check
 
 START, END = "<!-- schemes:start -->", "<!-- schemes:end -->"
@@ -56,7 +56,7 @@ def scheme_of(name: str) -> Any:
 
 
 def schemes() -> dict[str, Any]:
-    """Measure every row, print, write the JSON and the README's table."""
+    """Measure every row, print, write the JSON and the page's table."""
     begun, where, rows = time.perf_counter(), machine.describe(), []
     print(report.heading(where), flush=True)
     results: dict[str, Any] = {}
@@ -67,7 +67,7 @@ def schemes() -> dict[str, Any]:
         save(results, "schemes")
     print(report.table(HEADERS, [cells(row) for row in rows]))
     print("\n".join(report.verdicts(rows)))
-    print(replace_between(README, START, END, readme_text(results)))
+    print(replace_between(PAGE, START, END, page_text(results)))
     return results
 
 
@@ -164,7 +164,7 @@ def _why_not(entry: dict[str, Any]) -> str:
     return "failed" if entry["cannot"].startswith("failed") else report.NONE
 
 
-def readme_text(results: dict[str, Any]) -> str:
+def page_text(results: dict[str, Any]) -> str:
     """The table and what its columns mean."""
     where = results["machine"]
     note = (

@@ -8,12 +8,12 @@ from typing import Any
 from benchmarks import machine, report
 from benchmarks.children import need_peers, run_child
 from benchmarks.problems import PROBLEMS, Problem
-from benchmarks.results import README, save
+from benchmarks.results import PAGE, save
 from benchmarks.targets import checks
 
 
 def throughput(quick: bool, only: Sequence[str]) -> dict[str, Any]:
-    """Measure, print, and after a full run write the JSON and the README's table."""
+    """Measure, print, and after a full run write the JSON and the page's table."""
     chosen = choose(quick, only)
     if not (quick or only):
         need_peers()
@@ -31,9 +31,9 @@ def throughput(quick: bool, only: Sequence[str]) -> dict[str, Any]:
     print()
     print(report.text(results))
     if quick or only:
-        print("\nA part of the run: benchmarks/results and README.md are left as they are.")
+        print("\nA part of the run: benchmarks/results and docs/benchmarks.md are left as they are.")
     else:
-        print(report.update_readme(README, results))
+        print(report.update_page(PAGE, results))
     return results
 
 

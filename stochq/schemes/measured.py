@@ -1,4 +1,4 @@
-"""Which way of drawing the noise is faster, as `python -m benchmarks schemes` measures it (README, "Which scheme")."""
+"""Which way of drawing the noise is faster, as `python -m benchmarks schemes` measures it (docs/benchmarks.md)."""
 
 from stochq.channels.flows.kraus import KrausFlow
 from stochq.equation import Equation

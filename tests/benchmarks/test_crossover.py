@@ -65,10 +65,10 @@ def test_the_tables_have_measured_and_estimated_dimensions():
     assert crossover.cells([row]) == [["a model", "16", "16", "above 64", "above 64", "ode", "64"]]
     assert "a model" in crossover.points_table(row)
     where = {"cpu": "a processor", "cores": 2, "date": "2030-01-02T03:04:05+00:00"}
-    text = crossover.readme_text({"machine": where, "rows": [row]})
+    text = crossover.page_text({"machine": where, "rows": [row]})
     assert "| a model | 16 | 16 | above 64 | above 64 | ode | 64 |" in text and "2030-01-02" in text
     assert "Other work" not in text
-    busy = crossover.readme_text({"machine": where, "rows": [row | {"loads": [0.1, 3.0]}]})
+    busy = crossover.page_text({"machine": where, "rows": [row | {"loads": [0.1, 3.0]}]})
     assert "Other work ran on the machine (load up to 3.0)" in busy
 
 

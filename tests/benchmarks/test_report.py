@@ -1,4 +1,4 @@
-"""The benchmark's tables: units, ratios, marks, and the README that is rewritten between them only."""
+"""The benchmark's tables: units, ratios, marks, and the page that is rewritten between them only."""
 
 import numpy as np
 import pytest
@@ -116,7 +116,7 @@ def test_the_text_names_every_figure_that_is_missed() -> None:
 def test_the_readme_changes_between_its_marks_only(tmp_path) -> None:
     readme = tmp_path / "README.md"
     readme.write_text(f"# before\n\n{report.START}\nold\n{report.END}\n\nafter\n")
-    assert "is new" in report.update_readme(readme, results())
+    assert "is new" in report.update_page(readme, results())
     once = readme.read_text()
     assert once.startswith(f"# before\n\n{report.START}\n| problem |")
     assert once.endswith(f"{report.END}\n\nafter\n")
@@ -125,7 +125,7 @@ def test_the_readme_changes_between_its_marks_only(tmp_path) -> None:
         and "| SUV d=2 | 4 096 | 10.0 ns | 8.00 ns | 160 ns | – | 20x | 2.0 / 2.0 / 2.0 | 300 / 300 / 300 |" in once
     )
     assert "a processor, 2 cores, 2030-01-02" in once
-    report.update_readme(readme, results())
+    report.update_page(readme, results())
     assert readme.read_text() == once
 
 
@@ -134,7 +134,7 @@ def test_a_readme_without_marks_is_left_alone(tmp_path, content: str | None) -> 
     readme = tmp_path / "README.md"
     if content is not None:
         readme.write_text(content)
-    assert "no table was written" in report.update_readme(readme, results())
+    assert "no table was written" in report.update_page(readme, results())
     assert (readme.read_text() if readme.exists() else None) == content
 
 

@@ -1,4 +1,4 @@
-"""Results are written whole, read back, and put between the README's marks; benchmarks import each other one way."""
+"""Results are written whole, read back, and put between a page's marks; benchmarks import each other one way."""
 
 import ast
 from graphlib import TopologicalSorter

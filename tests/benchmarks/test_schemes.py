@@ -28,7 +28,7 @@ def test_the_default_is_bold_and_what_was_given_up_is_not_what_does_not_apply():
     row["entries"]["Euler, extrapolated"] = {"cannot": "failed: Killed"}
     assert schemes.cells(row) == ["a problem", "**0.123 s (20)**", "–", "–", "> 60 s", "failed", "1"]
     where = {"cpu": "a processor", "cores": 2, "date": "2030-01-02T03:04:05+00:00", "load": 0.1}
-    assert "| a problem | **0.123 s (20)** |" in schemes.readme_text({"machine": where, "rows": [row]})
+    assert "| a problem | **0.123 s (20)** |" in schemes.page_text({"machine": where, "rows": [row]})
 
 
 def test_a_default_that_is_slow_is_told(monkeypatch):
