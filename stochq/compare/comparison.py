@@ -81,6 +81,11 @@ def compare(ensemble: EnsembleResult, exact: ExactResult) -> Comparison:
             f"got {type(ensemble).__name__} and {type(exact).__name__}."
         )
     names = _common(ensemble, exact)
+    if ensemble.samples < 2:
+        raise ValueError(
+            f"ensemble: expected one of two trajectories or pairs at least, whose spread tells the error; got "
+            f"{ensemble.samples}. Simulate more."
+        )
     if ensemble.covariance is None:
         raise ValueError("ensemble: expected one with the covariance between times; it has none. Simulate it again.")
     rows = {name: row_names(name, np.iscomplexobj(ensemble.mean[name])) for name in names}

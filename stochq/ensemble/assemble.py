@@ -10,7 +10,7 @@ from stochq.accuracy.grid import TimeGrid
 from stochq.ensemble.batch import FAILED_FRACTION, Runnable
 from stochq.ensemble.fingerprint import fingerprint
 from stochq.ensemble.jumps.log import CLICKS
-from stochq.ensemble.means import covariance_of, means_of, shown
+from stochq.ensemble.means import covariance_of, density_of, means_of, shown
 from stochq.ensemble.records import RECORDS, Records
 from stochq.ensemble.result import EnsembleResult
 from stochq.ensemble.runner import Totals
@@ -50,7 +50,7 @@ def assemble(
     finished = {
         name: problem.statistics[name].finish(totals.summaries[name])
         for name in (RECORDS, CLICKS, *asked)
-        if name in problem.statistics
+        if name in problem.statistics and name != density
     }
     return EnsembleResult(
         times=grid.times,
@@ -58,6 +58,7 @@ def assemble(
         bias=by_observable({row: choice.bias.get(row) for row in rows}, observables),
         trajectories=done - totals.failed,
         failed=totals.failed,
+        failed_trajectories=[(seed, trajectory) for trajectory in totals.failures],
         seed=seed,
         scheme=problem.label,
         dt=float(choice.dt),
@@ -67,7 +68,7 @@ def assemble(
         covariance=covariance_of(moments),
         covariance_points=points,
         antithetic=PAIR_SPREAD in problem.statistics,
-        density=None if density is None else finished[density],
+        density=None if density is None else density_of(moments),
         histograms={name: finished[name] for name, s in asked.items() if isinstance(s, Histogram)},
         clicks={name: each.part(0, done) for name, each in finished.get(CLICKS, {}).items()},
         records=_record(problem, finished.get(RECORDS), done),
@@ -87,11 +88,13 @@ def _record(problem: Runnable, increments: np.ndarray | None, done: int) -> Reco
 
 
 def _check_failures(problem: Runnable, totals: Totals, dt: float) -> None:
-    if totals.failed > FAILED_FRACTION * totals.done or totals.done - totals.failed < 2:
+    """RuntimeError where so many trajectories failed that the means have no meaning; one alone may be looked at."""
+    alone = 2 if PAIR_SPREAD in problem.statistics else 1
+    if totals.done > alone and (totals.failed > FAILED_FRACTION * totals.done or totals.done - totals.failed < 2):
         raise RuntimeError(
             f"{totals.failed} of {totals.done} trajectories became non-finite with {problem.label} "
-            f"at dt = {dt:g}. Take a shorter dt, the default scheme, or precision='double'; an observable that is no "
-            "number on some states counts as well."
+            f"at dt = {dt:g}, {totals.failures[0]} the first of them. Take a shorter dt, the default scheme, or "
+            "precision='double'; an observable that is no number on some states counts as well."
         )
 
 

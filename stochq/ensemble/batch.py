@@ -179,9 +179,10 @@ class Batch:
         return calls_at_once(self._run, self._device, most)
 
     def __call__(self, start: int, blocks: int, stop: int) -> tuple[Any, jax.Array]:
-        """Summaries of so many blocks from trajectory `start` on, stacked on a leading axis of length `capacity`.
+        """Summaries of so many blocks from trajectory `start` on, stacked on a leading axis of length `capacity`, and
+        as bits which trajectories of a block failed as they became non-finite.
 
-        Trajectories from `stop` on are computed but do not count; non-finite ones are counted as failed.
+        Those from `stop` on are computed but do not count.
         """
         return self._run(*_arguments(start, blocks, stop))
 
@@ -221,7 +222,7 @@ def run_batch(problem: Runnable, start: Any, blocks: Any, stop: Any, capacity: i
         summaries = {
             name: statistic.block(data[statistic.needs], weights) for name, statistic in problem.statistics.items()
         }
-        return summaries, each * jnp.sum(wanted & ~finite)
+        return summaries, jnp.packbits(jnp.repeat(wanted & ~finite, each))
 
     shapes = jax.eval_shape(summarize, jnp.uint32(0))
     store = jax.tree.map(lambda leaf: jnp.zeros((capacity, *leaf.shape), leaf.dtype), shapes)

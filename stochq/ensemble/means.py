@@ -33,31 +33,36 @@ MERGES: dict[str, Callable[[Any, Any], Any]] = {
 def means_of(summaries: Mapping[str, Any], rows: Iterable[str], observables: Iterable[str]) -> dict[str, Any]:
     """The fields of a result that its moments tell, by observable. rows: what the columns of the moments are of."""
     moments, rows, observables = summaries[MEAN], list(rows), list(observables)
-    variances = moments.squares / max(moments.count - 1.0, 1.0)
+    variances = unbiased(moments.squares, moments.count)
     single = variances
     if PAIR_SPREAD in summaries:
         count, squares = summaries[PAIR_SPREAD]
         single = variances + squares / max(float(count), 1.0)
     fields = {
-        "mean": moments.mean,
+        "mean": moments.mean if moments.count else np.full_like(moments.mean, np.nan),
         "variance": single,
-        "stderr": np.sqrt(variances / float(moments.count)),
+        "stderr": np.sqrt(variances / max(float(moments.count), 1.0)),
         "skewness": skewness(moments),
         "kurtosis": excess_kurtosis(moments),
     }
     return {field: by_observable(dict(zip(rows, array.T, strict=True)), observables) for field, array in fields.items()}
 
 
+def unbiased(squares: np.ndarray, count: float) -> np.ndarray:
+    """The variance from sums of squared deviations; NaN of a value alone."""
+    return squares / (count - 1.0) if count > 1 else np.full_like(squares, np.nan)
+
+
 def covariance_of(summaries: Mapping[str, Any]) -> np.ndarray:
     """The covariance of single-trajectory values."""
     moments, trajectories = summaries[COVARIANCE], 2 if PAIR_SPREAD in summaries else 1
-    return trajectories * moments.squares / max(moments.count - 1.0, 1.0)
+    return trajectories * unbiased(moments.squares, moments.count)
 
 
 def density_of(summaries: Mapping[str, Any]) -> np.ndarray:
     """The ensemble's density matrix at every time."""
     count, total = summaries[DENSITY]
-    return total / max(float(count), 1.0)
+    return total / float(count) if count else np.full_like(total, np.nan)
 
 
 def shown(part: Part, columns: list[int], points: list[int], density: str | None, others: Iterable[str]) -> Part:

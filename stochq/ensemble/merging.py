@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from stochq.ensemble.failures import joined_failures
 from stochq.ensemble.fingerprint import different_parts
 from stochq.ensemble.means import DENSITY, MERGES, covariance_of, density_of, means_of
 from stochq.ensemble.statistics import Moments, Statistic, excess_kurtosis, merged_moments, skewness
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 Range = tuple[int, int, int]
 Part = TypeVar("Part")
 
+# What `_pooled` makes.
+_POOLED = (
+    "mean", "stderr", "variance", "skewness", "kurtosis", "covariance", "density", "summaries", "parts",
+)  # fmt: skip
 # What is said in `info` of the trajectories of one run alone.
 _OF_ONE_RUN = ("tolerance", "reached", "decided_by")
 
@@ -38,6 +43,7 @@ def merged(a: "EnsembleResult", b: "EnsembleResult") -> "EnsembleResult":
         **fields,
         trajectories=a.trajectories + b.trajectories,
         failed=a.failed + b.failed,
+        failed_trajectories=joined_failures(a.failed_trajectories, b.failed_trajectories),
         ranges=_without_seams(ranges),
         statistics={name: statistic.finish(summary) for name, (statistic, summary) in fields["summaries"].items()},
         kept=_kept_of_both(a, b, a.kept, b.kept, order),
@@ -68,6 +74,10 @@ def _of_parts(a: "EnsembleResult", b: "EnsembleResult", statistics: Mapping[str,
 
 def _pooled(a: "EnsembleResult", b: "EnsembleResult", statistics: Mapping[str, Statistic]) -> dict[str, Any]:
     """The same to rounding, of results that do not tell what they are made of."""
+    if not (a.trajectories and b.trajectories):
+        left = a if a.trajectories else b
+        return {name: getattr(left, name) for name in _POOLED}
+    a, b = _without_nan(a), _without_nan(b)
     return {
         **_merged_means(a, b),
         **_merged_shapes(a, b),
@@ -79,6 +89,17 @@ def _pooled(a: "EnsembleResult", b: "EnsembleResult", statistics: Mapping[str, S
         },
         "parts": (),
     }
+
+
+def _without_nan(run: "EnsembleResult") -> "EnsembleResult":
+    """A run of one trajectory with zeros in place of the errors that it does not know, which count for nothing."""
+    if run.samples > 1:
+        return run
+    stderr, variance = (
+        {name: np.zeros_like(values) for name, values in by_name.items()} for by_name in (run.stderr, run.variance)
+    )
+    covariance = None if run.covariance is None else np.zeros_like(run.covariance)
+    return replace(run, stderr=stderr, variance=variance, covariance=covariance)
 
 
 def _without_seams(ranges: Sequence[Range]) -> list[Range]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from stochq.ensemble.failures import told
 from stochq.ensemble.merging import merged
 from stochq.ensemble.statistics import Statistic
 from stochq.ensemble.tree import Parts
@@ -32,7 +33,9 @@ class EnsembleResult:
     times (T,); mean, stderr, variance, bias: {name: (T,)}, bias is an estimate of the time-step error or None. They
     are complex for operators that are not Hermitian and for functions with complex values: the real part of stderr is
     the standard error of the real part, the imaginary part that of the imaginary part; variance and bias likewise;
-    trajectories: how many entered the means; failed: how many became non-finite and were left out; kept: whole
+    trajectories: how many entered the means; one alone has neither standard errors nor variances, which are NaN;
+    failed: how many became non-finite and were left out; failed_trajectories: the first of them, at most 16, by (seed,
+    number), which `simulate(..., first=number, trajectories=1)` replays; kept: whole
     states (trajectory, time, dim) or None; density (T, dim, dim) or None; histograms {name: (edges, counts)};
     skewness, kurtosis {name: (T,)}: of the independent values that the means are made of, kurtosis in excess of a
     Gaussian's, which is zero; a standard error from N values is known to about √((kurtosis + 2)/4N) of itself;
@@ -83,6 +86,7 @@ class EnsembleResult:
     clicks: dict[str, Clicks] = field(default_factory=dict)
     kept_values: dict[str, np.ndarray] = field(default_factory=dict)
     kept_rows: np.ndarray = field(default_factory=lambda: np.zeros(0, int))
+    failed_trajectories: list[tuple[int, int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         count = min(map(len, self.kept_values.values()), default=0) if self.kept is None else len(self.kept)
@@ -220,7 +224,10 @@ class EnsembleResult:
             f"[{self.times[0]:g}, {self.times[-1]:g}], {self.scheme}, {step}, {self.precision} precision"
         ]
         if self.failed:
-            lines.append(f"  failed (left out): {self.failed}")
+            which = told(self.failed_trajectories, self.failed) if self.failed_trajectories else "not known which"
+            lines.append(f"  failed (left out): {self.failed}: {which}")
+        if self.samples == 1:
+            lines.append("  one alone has no standard errors")
         real = self.in_real_rows()
         for row, mean in real.mean.items():
             error = real.stderr[row]

@@ -14,12 +14,13 @@ from itertools import cycle
 from typing import Any, NamedTuple
 
 import jax
+import numpy as np
 
 from stochq.accelerators import forced, on_accelerator
 from stochq.ensemble.batch import BLOCKS_PER_CALL, Batch, Runnable
 from stochq.ensemble.checkpoint import Checkpoint, Stage
 from stochq.ensemble.devices import default_device, limits, local_devices
-from stochq.ensemble.tree import Merges, Part, Parts, added, total
+from stochq.ensemble.tree import MOST_NAMED, Merges, Part, Parts, added, total
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,11 @@ class Totals(NamedTuple):
     @property
     def failed(self) -> int:
         return sum(part.failed for part in self.parts)
+
+    @property
+    def failures(self) -> list[int]:
+        """The first trajectories that failed."""
+        return [trajectory for part in self.parts for trajectory in part.failures][:MOST_NAMED]
 
 
 def usable_cores() -> int:
@@ -149,8 +155,10 @@ def run(
                         lane = next(turns)
                         pending.append(lane.pool.submit(call, lane.call, calls.popleft()))
                     for summary, lost in pending.popleft().result():
-                        stop = min(first + done + problem.block, first + wanted)
-                        parts = added(parts, Part(0, first + done, stop, problem.block, lost, summary), merges)
+                        begin, stop = first + done, min(first + done + problem.block, first + wanted)
+                        failures = tuple(begin + column for column in lost[:MOST_NAMED])
+                        part = Part(0, begin, stop, problem.block, len(lost), summary, failures)
+                        parts = added(parts, part, merges)
                         done = stop - first
                     if stage is not None:
                         stage.keep(parts, wanted, earlier + time.perf_counter() - start)
@@ -215,25 +223,31 @@ def _lanes(problem: Runnable, execution: Execution) -> list[Lane]:
 
 def _calls(
     problem: Runnable, in_flight: int, start: int, stop: int, steps: int, execution: Execution
-) -> tuple[deque[int], Callable[[Batch, int], list[tuple[Any, int]]]]:
-    """First trajectories of the device calls that take the run from `start` to `stop`."""
+) -> tuple[deque[int], Callable[[Batch, int], list[tuple[Any, list[int]]]]]:
+    """First trajectories of the device calls that take the run from `start` to `stop`, and what makes one: summaries
+    and failed columns of its blocks."""
     block = problem.block
     all_blocks = -(-(stop - start) // block)
     per_call = _blocks_per_call(problem, all_blocks, steps, execution.batch, in_flight)
 
     arrivals = {name: statistic.on_host for name, statistic in problem.statistics.items()}
 
-    def call(device_call: Batch, first: int) -> list[tuple[Any, int]]:
+    def call(device_call: Batch, first: int) -> list[tuple[Any, list[int]]]:
         blocks = min(per_call, -(-(stop - first) // block))
         with precision_context(execution.precision):
             summaries, failed = jax.device_get(device_call(first, blocks, stop))
         rows = [jax.tree.map(lambda leaf, b=b: leaf[b], summaries) for b in range(blocks)]
         return [
-            ({name: arrive(row[name]) for name, arrive in arrivals.items()}, int(failed[b]))
+            ({name: arrive(row[name]) for name, arrive in arrivals.items()}, _columns(failed[b]))
             for b, row in enumerate(rows)
         ]
 
     return deque(range(start, stop, per_call * block)), call
+
+
+def _columns(bits: np.ndarray) -> list[int]:
+    """The places of the bits that are set."""
+    return np.flatnonzero(np.unpackbits(bits)).tolist() if bits.any() else []
 
 
 def _capacity(problem: Runnable) -> int:

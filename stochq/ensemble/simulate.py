@@ -18,6 +18,7 @@ from stochq.ensemble.checkpoint import opened
 from stochq.ensemble.conditional import check_conditional
 from stochq.ensemble.devices import block_size, check_devices
 from stochq.ensemble.events import FirstPassage, check_step_of_passages
+from stochq.ensemble.failures import replayed_by, warn_about_failures
 from stochq.ensemble.faithful import with_faithful_states
 from stochq.ensemble.grid_checks import check_grid_state, grid_monitors, warn_about_grid
 from stochq.ensemble.jumps.log import CLICKS
@@ -91,7 +92,8 @@ def simulate(
         observables: {name: diagonal (dim,), matrix (dim, dim), function of a state (dim,), or a statistic such as
             sq.Density() and sq.Histogram(...)}. Means are complex for operators that are not Hermitian and for
             functions with complex values.
-        trajectories: how many; with a tolerance, at most.
+        trajectories: how many; with a tolerance, at most. One alone has no standard errors: they are NaN. It is
+            trajectory `first` of the seed, the same as in a run of many at the same dt.
         seed: of the random numbers.
         first: the trajectory of the seed with which the run begins. Runs of one seed, one dt and disjoint ranges of
             trajectories merge to the result of one run: to the last bit where all ranges begin and end at multiples of
@@ -149,7 +151,7 @@ def simulate(
     equation = as_equation(equation)
     psi = weighted_states(psi0, equation.dim)
     times = check_times(times)
-    trajectories = check_count("trajectories", trajectories, 2)
+    trajectories = check_count("trajectories", trajectories, 1)
     keep = check_count("keep", keep, 0, most=trajectories)
     seed = check_count("seed", seed, 0, most=2**63 - 1)
     check_options(precision, batch)
@@ -211,6 +213,7 @@ def _run(
             plan = with_faithful_states(plan, task)
         result = _simulate_steps(task, plan, trajectories, tolerance, question.pairs, keep, asked, execution)
     result.info.update(told)
+    warn_about_failures(result, replayed_by(result, task.scheme.averages_only))
     return result
 
 

@@ -12,10 +12,15 @@ from typing import Any, NamedTuple
 
 # By the names of statistics: two summaries as one. Neither is changed.
 Merges = Mapping[str, Callable[[Any, Any], Any]]
+# Trajectories that failed are counted; so many are named.
+MOST_NAMED = 16
 
 
 class Part(NamedTuple):
-    """Summaries by name of trajectories start .. stop-1 of a seed, made in blocks of so many, and how many failed."""
+    """Summaries by name of trajectories start .. stop-1 of a seed, made in blocks of so many, and how many failed.
+
+    failures: the first trajectories that did, at most MOST_NAMED.
+    """
 
     seed: int
     start: int
@@ -23,6 +28,7 @@ class Part(NamedTuple):
     block: int
     failed: int
     summaries: dict[str, Any]
+    failures: tuple[int, ...] = ()
 
     @property
     def is_whole(self) -> bool:
@@ -60,7 +66,12 @@ def _are_halves(a: Part, b: Part) -> bool:
 
 
 def _sum(a: Part, b: Part, merges: Merges) -> Part:
-    return a._replace(stop=b.stop, failed=a.failed + b.failed, summaries=_merged(a.summaries, b.summaries, merges))
+    return a._replace(
+        stop=b.stop,
+        failed=a.failed + b.failed,
+        summaries=_merged(a.summaries, b.summaries, merges),
+        failures=(a.failures + b.failures)[:MOST_NAMED],
+    )
 
 
 def _merged(a: dict[str, Any], b: dict[str, Any], merges: Merges) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from stochq.accuracy.grid import TimeGrid, check_step, time_grid
 from stochq.arrays import ArrayLike, check_numbers
 from stochq.ensemble.assemble import assemble
 from stochq.ensemble.devices import block_size
+from stochq.ensemble.failures import warn_about_failures
 from stochq.ensemble.grid_checks import ALIAS, warn_about_grid
 from stochq.ensemble.kept import kept_states
 from stochq.ensemble.loop import GridArrays
@@ -82,6 +83,7 @@ def simulate_fermions(
     totals = run(problem, trajectories, grid.total_steps, Execution(precision, batch, progress))
     shown = [name for name in problem.names if name != ALIAS]
     result = assemble(problem, grid, totals, choice, shown, precision, seed)
+    warn_about_failures(result)
     warn_about_grid(result.info)
     return _with_kept(result, problem, keep, precision)
 

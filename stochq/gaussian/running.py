@@ -10,6 +10,7 @@ from stochq.accuracy.grid import TimeGrid
 from stochq.arrays import ArrayLike
 from stochq.ensemble.assemble import assemble
 from stochq.ensemble.devices import block_size
+from stochq.ensemble.failures import warn_about_failures
 from stochq.ensemble.kept import with_kept
 from stochq.ensemble.loop import GridArrays
 from stochq.ensemble.problem import cast, covariance_points
@@ -58,6 +59,7 @@ def run_chains(
     totals = run(chains, trajectories, grid.total_steps, Execution(precision, progress=progress))
     choice = StepPlan(float(grid.lengths.max()), {}, "steps are exact in law")
     result = assemble(chains, grid, totals, choice, list(chains.names), precision, seed)
+    warn_about_failures(result)
     return with_kept(result, chains, keep, precision)
 
 

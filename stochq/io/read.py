@@ -33,6 +33,7 @@ def from_dataset(dataset: "xr.Dataset") -> EnsembleResult:
         # Files of 0.1 know one hash of everything.
         header["fingerprint"] = {"problem": header["fingerprint"]}
     header["ranges"] = [tuple(part) for part in header["ranges"]]
+    header["failed_trajectories"] = [tuple(one) for one in header.get("failed_trajectories", [])]
     return EnsembleResult(
         times=dataset["time"].values,
         **statistics,

@@ -130,6 +130,7 @@ def _attributes(result: EnsembleResult) -> Variables:
     header = {
         "trajectories": int(result.trajectories),
         "failed": int(result.failed),
+        "failed_trajectories": [[int(number) for number in one] for one in result.failed_trajectories],
         "seed": int(result.seed),
         "scheme": result.scheme,
         "dt": float(result.dt),

@@ -149,7 +149,8 @@ def test_failed_trajectories_are_counted_and_left_out():
     psi = sq.normalize([0.05, 1.0, 0.0])
     frozen = sq.models.suv(sq.systems.levels([0.0, 0.0, 0.0]), strength=20.0)
     watched = {"p": _sometimes_nan, "q": np.array([0.0, 1.0, 0.0])}
-    result = sq.simulate(frozen, psi, [0, 1], observables=watched, trajectories=8000, dt=1.0)
+    with pytest.warns(UserWarning, match="of 8000 trajectories became non-finite and are left out"):
+        result = sq.simulate(frozen, psi, [0, 1], observables=watched, trajectories=8000, dt=1.0)
     # Born's rule: 0.25 % of the trajectories end in level 0.
     assert 0 < result.failed < 80 and result.trajectories == 8000 - result.failed
     assert np.all(np.isfinite(result.mean["p"])) and result.mean["q"][-1] == pytest.approx(1.0, abs=1e-3)

@@ -279,7 +279,8 @@ def test_trajectories_that_fail_do_not_stop_a_pilot():
 
     equation, psi = sq.models.suv(sq.systems.levels([0.0] * 3), strength=20.0), sq.normalize([0.05, 1, 0])
     for options in ({"dt": 1.0}, {}, {"dt": 1.0, "tolerance": 0.05}):
-        result = sq.simulate(equation, psi, [0, 1], observables={"p": odd}, trajectories=8000, **options)
+        with pytest.warns(UserWarning, match="became non-finite and are left out"):
+            result = sq.simulate(equation, psi, [0, 1], observables={"p": odd}, trajectories=8000, **options)
         assert 0 < result.failed < 0.01 * (result.trajectories + result.failed)
 
 

@@ -26,7 +26,8 @@ def run_with_room(
         held = min(room, most)
         problem, totals = run_all(held)
         parts = totals.summaries[RECORDS]
-        counts = max(float(np.nanmax(part[..., counters].sum(axis=(1, 2)), initial=0)) for part in parts)
+        # Of trajectories that failed there are none, but NaN.
+        counts = max(float(np.nan_to_num(part[..., counters].sum(axis=(1, 2))).max(initial=0)) for part in parts)
         if counts <= held:
             return problem, totals
         if held < room:
