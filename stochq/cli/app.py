@@ -26,6 +26,7 @@ def run(
     first: Annotated[int | None, typer.Option(help="The trajectory of the seed to begin with.")] = None,
     trajectories: Annotated[int | None, typer.Option(help="In place of the configuration's.")] = None,
     tolerance: Annotated[float | None, typer.Option(help="In place of the configuration's.")] = None,
+    devices: Annotated[str | None, typer.Option(metavar="N|all", help="Over how many devices; default one.")] = None,
 ) -> None:
     """Simulate an ensemble, compare it with the master equation, save both and draw them.
 
@@ -39,7 +40,7 @@ def run(
 
     settings = {"seed": seed, "first": first, "trajectories": trajectories, "tolerance": tolerance}
     with reported():
-        code = run_config(config, out, plot, resume, settings)
+        code = run_config(config, out, plot, resume, settings, devices)
     raise typer.Exit(code)
 
 

@@ -29,6 +29,7 @@ def run_config(
     plot: Path | None,
     resume: bool = False,
     settings: Mapping[str, int | float | None] | None = None,
+    devices: str | None = None,
 ) -> int:
     """Simulate, save, compare with the master equation and draw.
 
@@ -38,6 +39,7 @@ def run_config(
         plot: where the picture goes; default: as the configuration says.
         resume: whether the run goes on where an earlier one with this result ended.
         settings: keys of the table [run], in place of those of the configuration; None leaves one as it is.
+        devices: "all", or how many of the local devices as text; None for one.
 
     Returns: the exit code: 0, 1 where ensemble and master equation differ or the result had to be saved elsewhere, 130
         after an interruption.
@@ -54,7 +56,7 @@ def run_config(
         print(f"{title}: {most}{config.run.trajectories} trajectories, dimension {job.equation.dim}")
         print("".join(f"{note}\n" for note in job.notes), end="", flush=True)
         with terminated_as_interrupted(), _checkpoint(job, target, resume) as checkpoint:
-            result = _simulate(job, config, checkpoint)
+            result = _simulate(job, config, checkpoint, devices)
     except ValueError as error:
         raise ConfigError(f"{path}: {error}") from error
     print(reached(result), end="")
@@ -140,7 +142,7 @@ def _checkpoint(job: Job, target: Path, resume: bool) -> AbstractContextManager[
     return nullcontext()
 
 
-def _simulate(job: Job, config: Config, checkpoint: Path | None) -> EnsembleResult:
+def _simulate(job: Job, config: Config, checkpoint: Path | None, devices: str | None) -> EnsembleResult:
     settings = config.run
     averages = settings.tolerance is not None or (job.scheme is not None and job.scheme.averages_only)
     kept = 0 if averages and "keep" not in settings.model_fields_set else settings.keep
@@ -157,6 +159,7 @@ def _simulate(job: Job, config: Config, checkpoint: Path | None) -> EnsembleResu
         dt=job.dt,
         precision=settings.precision,
         batch=settings.batch,
+        devices=int(devices) if devices is not None and devices.isdecimal() else devices,  # type: ignore[arg-type]
         keep=min(kept, settings.trajectories),
         tolerance=settings.tolerance,
         records=settings.records,

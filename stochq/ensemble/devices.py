@@ -1,5 +1,6 @@
 """What suits the devices of a run: how many trajectories stand side by side, how long a call is, and what fits."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -62,23 +63,37 @@ def limits() -> Limits:
     return ON_ACCELERATORS if on_accelerator() else ON_PROCESSORS
 
 
-def check_devices(devices: Any) -> int | None:
-    """A number of local devices as an int; None, for the one that JAX takes."""
+def check_devices(devices: Any) -> tuple[Any, ...] | None:
+    """The devices of a run: "all" local ones, the first so many, or a list; None for the one that JAX takes."""
     if devices is None:
         return None
-    count, platform = check_count("devices", devices, 1), chosen_platform()
-    there = len(jax.local_devices(backend=platform))
-    if count > there:
+    platform = chosen_platform()
+    there = tuple(jax.local_devices(backend=platform))
+    if isinstance(devices, str) and devices == "all":
+        return there
+    if isinstance(devices, (list, tuple)):
+        return _checked_list(devices, there, platform)
+    if isinstance(devices, (str, jax.Device)):
+        raise ValueError(f"devices: expected 'all', a whole number, or a list of JAX's devices; got {devices!r}.")
+    count = check_count("devices", devices, 1)
+    if count > len(there):
         raise ValueError(
-            f"devices: expected at most {there}, as many as JAX sees here ({platform}); got {count}. Take fewer; "
+            f"devices: expected at most {len(there)}, as many as JAX sees here ({platform}); got {count}. Take fewer; "
             "`stochq devices` lists them."
         )
-    return count
+    # One alone is left to JAX, which may have been told of another than the first.
+    return None if count == 1 else there[:count]
 
 
-def local_devices(count: int | None) -> list[Any]:
-    """The first so many of the platform on which JAX computes; one alone is left to JAX."""
-    return [None] if count in (None, 1) else list(jax.local_devices(backend=chosen_platform())[:count])
+def _checked_list(devices: Sequence[Any], there: tuple[Any, ...], platform: str) -> tuple[Any, ...]:
+    strangers = [device for device in devices if device not in there]
+    if strangers or not devices or len(set(devices)) < len(devices):
+        raise ValueError(
+            f"devices: expected different ones of the local devices on which JAX computes ({platform}): "
+            f"{', '.join(map(str, there))}; got [{', '.join(map(str, devices))}]. Take them from jax.local_devices(), "
+            "and another platform by jax.default_device."
+        )
+    return tuple(devices)
 
 
 def memory_of(device: Any) -> int | None:

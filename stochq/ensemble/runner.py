@@ -19,7 +19,7 @@ import numpy as np
 from stochq.accelerators import forced, on_accelerator
 from stochq.ensemble.batch import BLOCKS_PER_CALL, Batch, Runnable
 from stochq.ensemble.checkpoint import Checkpoint, Stage
-from stochq.ensemble.devices import default_device, limits, local_devices
+from stochq.ensemble.devices import default_device, limits
 from stochq.ensemble.tree import MOST_NAMED, Merges, Part, Parts, added, total
 
 
@@ -31,7 +31,7 @@ class Execution:
         precision: "single" or "double".
         batch: trajectories per device call; None takes what a core's cache and the progress bar ask for.
         progress: whether a bar is shown; None shows one on a terminal.
-        devices: over how many the calls are spread; None takes JAX's default.
+        devices: over which the calls are spread; None takes JAX's default.
         first: the trajectory with which the run begins.
         checkpoint: which holds what is done; None where nothing does.
     """
@@ -39,7 +39,7 @@ class Execution:
     precision: str = "single"
     batch: int | None = None
     progress: bool | None = None
-    devices: int | None = None
+    devices: tuple[Any, ...] | None = None
     first: int = 0
     checkpoint: Checkpoint | None = None
 
@@ -204,7 +204,7 @@ def _resumed(
 
 def _lanes(problem: Runnable, execution: Execution) -> list[Lane]:
     """Of each device one, whose programs are compiled side by side."""
-    devices = local_devices(execution.devices)
+    devices = execution.devices or (None,)
     # Another thread does not know what this one has chosen.
     most, accelerated = workers(len(devices)), on_accelerator()
 

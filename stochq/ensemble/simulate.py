@@ -66,7 +66,7 @@ def simulate(
     tolerance: float | None = None,
     precision: Literal["single", "double"] = "single",
     batch: int | None = None,
-    devices: int | None = None,
+    devices: Literal["all"] | int | Sequence[Any] | None = None,
     keep: int = 0,
     records: bool | Sequence[str] = False,
     interval: float | None = None,
@@ -105,8 +105,8 @@ def simulate(
             it for every observable at every time; `result.info` says what was chosen, why, and what was reached.
         precision: of the states; statistics are double in any case.
         batch: trajectories per device call.
-        devices: over how many of JAX's local devices, the first ones, the calls are spread; the numbers are those of
-            one. None: one, JAX's default.
+        devices: over which of JAX's local devices the calls are spread: "all", the first so many, or a list of them;
+            the numbers are those of one. None: one, JAX's default.
         keep: so many first trajectories are returned whole, as `result.kept`: the states of one who loses nothing,
             whatever the detectors' efficiency; with `conditional` density matrices. Where a single operator writes a
             record beside them, the step, unless dt is given, is so short that a filter of one bin a step returns them

@@ -134,9 +134,8 @@ def test_programs_of_several_devices_are_made_as_their_caller_would(monkeypatch)
             return most
 
     monkeypatch.setattr(runner, "Batch", Made)
-    monkeypatch.setattr(runner, "local_devices", lambda count: ["first", "second"])
     with forced(True):
-        lanes = _lanes(build_problem(_task(SUV), time_grid(TIMES, 0.25)), Execution(devices=2))
+        lanes = _lanes(build_problem(_task(SUV), time_grid(TIMES, 0.25)), Execution(devices=("first", "second")))
     assert [vars(lane.call) for lane in lanes] == [{"device": d, "accelerated": True} for d in ("first", "second")]
     assert [lane.device for lane in lanes] == ["first", "second"]
     assert [lane.threads for lane in lanes] == [2, 2]
@@ -225,14 +224,18 @@ def test_memory_is_that_of_the_device_that_is_chosen(monkeypatch):
 
 
 SPREAD = """
+import dataclasses, sys
 import jax, numpy as np, pytest
 import stochq as sq
 from stochq.ensemble.batch import Batch
 from stochq.ensemble import devices
-first, second, *_ = jax.devices()
+from tests.ensemble.test_checkpoint import KINDS, assert_equal, run as run_kind
+there = jax.devices()
+first, second = there[:2]
 assert devices.default_device() == first
 with jax.default_device(second):
-    assert devices.default_device() == second and devices.local_devices(2) == [first, second]
+    assert devices.default_device() == second and devices.check_devices(2) == (first, second)
+    assert devices.check_devices(1) is None
 with jax.default_device("cpu"):
     assert devices.default_device() == first
 used, call = [], Batch.__call__
@@ -241,42 +244,51 @@ def seen(self, *arguments):
     used.append(failed.devices())
     return summaries, failed
 Batch.__call__ = seen
-lower = np.array([[0.0, 0.0], [1.0, 0.0]])
-watched = {"out": sq.measurement.homodyne(lower)}
-equation = sq.models.monitored([[0.0, 0.7], [0.7, 0.0]], watched)
-def run(devices):
+def run(kind, devices, trajectories=9316, **options):
     used.clear()
-    found = sq.simulate(equation, [1.0, 0.0], [0, 0.5, 1], observables={"p": [1.0, 0.0]}, trajectories=15000, dt=0.5,
-                        records=True, devices=devices)
-    return found, len(set().union(*used))
-one, count = run(None)
-assert count == 1 and one.info["devices"] == [str(first)]
+    found = run_kind(trajectories, kind, devices=devices, **options)
+    return found, set().union(*used)
+def assert_same(found, one):
+    names = found.info.pop("devices"), one.info["devices"]
+    assert_equal(found, dataclasses.replace(one, info={k: v for k, v in one.info.items() if k != "devices"}))
+    return names[0]
+SPREADS = {"everything": (2, "all"), "clicks": (4,), "tolerance": ([second, first, there[2], there[3]],)}
+for kind, spreads in SPREADS.items():
+    one, where = run(kind, None)
+    assert where == {first} and one.info["devices"] == [str(first)]
+    for asked in spreads:
+        expected = asked if isinstance(asked, list) else there[:None if asked == "all" else asked]
+        found, where = run(kind, asked)
+        assert where == set(expected)
+        assert assert_same(found, one) == [str(device) for device in expected]
+    # What some devices left, others take up.
+    path = sys.argv[1] + "/" + kind
+    run(kind, spreads[0], 3072, checkpoint=path)
+    assert_same(run(kind, [second], checkpoint=path)[0], one)
 with jax.default_device(second):
-    assert run(None)[0].info["devices"] == [str(second)] and used[0] == {second}
-for devices in (2, 4):
-    found, count = run(devices)
-    assert count == devices and found.info["devices"] == [str(d) for d in jax.devices()[:devices]]
-    for name in ("mean", "variance", "stderr"):
-        np.testing.assert_array_equal(getattr(found, name)["p"], getattr(one, name)["p"])
-    np.testing.assert_array_equal(found.covariance, one.covariance)
-    np.testing.assert_array_equal(found.records["out"], one.records["out"])
-with pytest.raises(ValueError, match="^devices: expected at most 4, as many as JAX sees here .cpu.; got 5"):
-    run(5)
+    assert run("clicks", None, 2048)[1] == {second}
+for wrong, told in ((9, "at most 8, as many as JAX sees here .cpu.; got 9"), ([], "different ones of the local"),
+                    ([first, first], "different ones of the local"), (["cpu:0"], "different ones .* got .cpu:0.")):
+    with pytest.raises(ValueError, match="^devices: expected " + told):
+        run("clicks", wrong)
 print("alike")
 """
 
 
-def test_devices_change_no_number():
-    flags = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=4"
-    environment = os.environ | {"XLA_FLAGS": flags}
-    done = subprocess.run([sys.executable, "-c", SPREAD], capture_output=True, text=True, cwd=ROOT, env=environment)
+def test_devices_change_no_number(tmp_path):
+    """1, 2, 3, 4 and 8 of them: densities, statistics, records, clicks, kept states, tolerances, checkpoints."""
+    flags = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
+    environment = os.environ | {"XLA_FLAGS": flags, "PYTHONPATH": str(ROOT)}
+    line = [sys.executable, "-c", SPREAD, str(tmp_path)]
+    done = subprocess.run(line, capture_output=True, text=True, cwd=ROOT, env=environment)
     assert done.stdout.strip() == "alike", done.stderr
 
 
-@pytest.mark.parametrize("count", [0, 1.5, "all"])
-def test_devices_are_counted(count):
-    with pytest.raises(ValueError, match="^devices: expected a whole number of at least 1; got"):
-        _run(devices=count)
+@pytest.mark.parametrize("wrong", [0, 1.5, "none", True, jax.devices()[0]])
+def test_devices_are_counted_or_named(wrong):
+    with pytest.raises(ValueError, match="^devices: expected .*a whole number.*; got"):
+        _run(devices=wrong)
+    assert _run(devices="all").info["devices"] == [str(device) for device in jax.local_devices()]
 
 
 def test_records_of_a_call():
