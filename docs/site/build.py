@@ -1,0 +1,99 @@
+"""Builds the documentation site: copies the pages, makes one reference page a room, and calls Zensical.
+
+`scripts/docs` calls it. Mathematics, fonts and the search need no network. A warning is an error, and so is a public
+name without an entry.
+"""
+
+import importlib
+import inspect
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+FOLDER = ROOT / ".cache" / "docs"
+ROOMS = (
+    "stochq",
+    *(
+        f"stochq.{room}"
+        for room in "systems models channels schemes noise measurement exact inference feedback gaussian bounds".split()
+    ),
+)
+
+
+def public_names(room: ModuleType) -> dict[str, object]:
+    """The names that a room offers, without its modules."""
+    names = getattr(room, "__all__", None) or [name for name in dir(room) if not name.startswith("_")]
+    return {name: getattr(room, name) for name in sorted(names) if not inspect.ismodule(getattr(room, name))}
+
+
+def reference_page(room: ModuleType) -> str:
+    """A page with everything public of a room; values without a docstring of their own are listed with the room's."""
+    short = room.__name__.replace("stochq", "sq", 1)
+    parts = [f"# {short}\n", f"{inspect.cleandoc(room.__doc__ or '')}\n"]
+    for name, value in public_names(room).items():
+        parts.append(entry(f"{short}.{name}", value))
+    return "\n".join(parts)
+
+
+def entry(heading: str, value: object) -> str:
+    """One object, by the place where it is written, under the name that users write."""
+    if not (inspect.isclass(value) or inspect.isroutine(value)):
+        return f"## {heading}\n\n`{value!r}`\n" if isinstance(value, float | int | tuple) else f"## {heading}\n"
+    path = f"{value.__module__}.{value.__qualname__}"
+    return f'::: {path}\n    options:\n      heading: "{heading}"\n'
+
+
+def write_pages(pages: Path) -> list[str]:
+    """Everything that the site shows; the names of the reference's pages."""
+    shutil.rmtree(pages, ignore_errors=True)
+    shutil.copytree(ROOT / "docs", pages, ignore=shutil.ignore_patterns("site"))
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (pages / "index.md").write_text(readme.replace("](docs/", "]("), encoding="utf-8")
+    (pages / "reference").mkdir()
+    written = []
+    for name in ROOMS:
+        page = name.removeprefix("stochq.")
+        text = reference_page(importlib.import_module(name))
+        (pages / "reference" / f"{page}.md").write_text(text, encoding="utf-8")
+        written.append(page)
+    return written
+
+
+def build(folder: Path) -> None:
+    """Write the pages and the configuration into a folder, and the site beside them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    written = write_pages(folder / "pages")
+    listed = "".join(f"      - sq{'' if page == 'stochq' else '.' + page}: reference/{page}.md\n" for page in written)
+    configuration = (HERE / "mkdocs.yml").read_text(encoding="utf-8") + f"  - Reference:\n{listed}"
+    (folder / "mkdocs.yml").write_text(configuration, encoding="utf-8")
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(HERE), str(ROOT)])}
+    command = [sys.executable, "-m", "zensical", "build", "--strict", "-f", "mkdocs.yml"]
+    subprocess.run(command, cwd=folder, env=environment, check=True)
+    if missing := names_without_entry(folder / "site"):
+        raise SystemExit(f"The reference has no entry of {', '.join(missing)}")
+
+
+def names_without_entry(site: Path) -> list[str]:
+    """Public functions and classes whose heading is on no page of the reference."""
+    missing = []
+    for name in ROOMS:
+        html = (site / "reference" / name.removeprefix("stochq.") / "index.html").read_text(encoding="utf-8")
+        headings = set(re.findall(r">\s*(sq\.[\w.]+)", html))
+        short = name.replace("stochq", "sq", 1)
+        missing += [
+            f"{short}.{each}"
+            for each in public_names(importlib.import_module(name))
+            if f"{short}.{each}" not in headings
+        ]
+    return missing
+
+
+if __name__ == "__main__":
+    build(FOLDER)
+    print(f"The site: {FOLDER / 'site' / 'index.html'}")
