@@ -26,6 +26,15 @@ def host_memory() -> int | None:
         return None
 
 
+def used_memory() -> int | None:
+    """Bytes of memory that this process takes now; None where the system does not say."""
+    try:
+        with open("/proc/self/statm", encoding="ascii") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
+        return None
+
+
 def on_accelerator() -> bool:
     """Whether JAX computes on something else than a processor."""
     answer = _FORCED.get()

@@ -1,12 +1,13 @@
 """Programs compiled ahead of time, of which so many are kept, and loops that a processor runs as one kernel."""
 
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from concurrent.futures import Future
 from functools import wraps
-from threading import Lock
+from threading import Lock, Thread, current_thread, main_thread
 from types import MappingProxyType
-from typing import Any, NamedTuple, final
+from typing import Any, NamedTuple, TypeVar, final
 
 import equinox as eqx
 import jax
@@ -16,7 +17,9 @@ from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
 from stochq.accelerators import on_accelerator
+from stochq.events import note
 
+_Answer = TypeVar("_Answer")
 # Rows from which a loop over them costs less than handing out the work.
 MANY_ROWS = 8
 # Programs that are kept. Each holds some 250 memory maps, of which Linux gives a process 65 530; XLA ends the process
@@ -111,7 +114,13 @@ class Program:
         key = function, constants, tuple(shapes), tuple(types), settings, made_for
 
         def build() -> jax.stages.Compiled:
-            return jax.jit(run).lower(self._numbers, *examples).compile(dict(options) or None)
+            start, name = time.perf_counter(), function.__name__.strip("_")
+            note(f"compiling {name}", "compiling", program=name)
+            lowered = jax.jit(run).lower(self._numbers, *examples)
+            program = interruptible(lambda: lowered.compile(dict(options) or None))
+            seconds = time.perf_counter() - start
+            note(f"compiled {name} in {seconds:.3g} s", "compiled", program=name, seconds=seconds)
+            return program
 
         self._compiled = PROGRAMS.get(key, build)
 
@@ -125,6 +134,25 @@ class Program:
         if sizes is None:
             return Memory(0, 0)
         return Memory(sizes.argument_size_in_bytes, sizes.output_size_in_bytes + sizes.temp_size_in_bytes)
+
+
+def interruptible(function: Callable[[], _Answer]) -> _Answer:
+    """function(), for whose end a Ctrl-C does not wait: where the main thread calls, another one does the work.
+
+    What is to be done with settings of JAX for the calling thread is done before.
+    """
+    if current_thread() is not main_thread():
+        return function()
+    answer: Future[_Answer] = Future()
+
+    def work() -> None:
+        try:
+            answer.set_result(function())
+        except BaseException as error:
+            answer.set_exception(error)
+
+    Thread(target=work).start()
+    return answer.result()
 
 
 def of_numbers(function: Callable[..., Any], tree: Any) -> tuple[Callable[..., Any], list[Any], Hashable]:

@@ -1,11 +1,13 @@
 """The search for the largest step whose bias is small enough: one for all ways of estimating it."""
 
+import logging
 import warnings
 
 import numpy as np
 
 from stochq.accuracy.bias import Allowance, Bias, Estimator, StepPlan, total_steps
 from stochq.accuracy.grid import TimeGrid, division_of, longest_interval, time_grid
+from stochq.events import announce
 
 # A step resolves the rates where jumps happen no more often than this in one step.
 JUMPS_PER_STEP = 0.5
@@ -33,6 +35,8 @@ def find_step(
     h = estimator.longest if given is None else given
     lost, warned = 0, given is not None
     for _ in range(_MOST_TRIALS):
+        text = f"searching for a step: dt = {h:.3g}, {total_steps(times, h):.3g} steps"
+        announce(text, "step tried", logging.DEBUG, dt=float(h))
         bias = estimator.bias(h, allowance)
         lost += not np.all(np.isfinite(bias.value))
         if lost > _MOST_LOST:

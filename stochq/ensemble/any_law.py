@@ -1,5 +1,6 @@
 """`noise="any"`: averages of operators do not depend on the law of the noise, so the cheapest one is taken."""
 
+import logging
 import time
 from collections import OrderedDict
 from collections.abc import Hashable, Mapping
@@ -26,6 +27,7 @@ from stochq.ensemble.runner import Execution, run, workers
 from stochq.ensemble.statistics import MEAN, PAIR_SPREAD
 from stochq.ensemble.task import Task
 from stochq.equation import Equation
+from stochq.events import announce
 from stochq.functions import digest_of_numbers
 from stochq.laws import ANY, COMPLEX, JUMP, REAL, UNITARY, Law
 from stochq.schemes import Scheme, default_scheme, frame_of
@@ -173,6 +175,7 @@ def _trials(task: Task, question: Question, execution: Execution) -> list[Trial]
         if one is None or (laws := tuple(channel.law for channel in one.equation.channels)) in seen:
             continue
         seen.add(laws)
+        announce(f"choosing the law of the noise: pilots of {law.name}", "law tried", logging.DEBUG, law=law.name)
         begun = _seconds()
         trials.append(_pilot(one, law, question, execution))
         spent = _seconds() - begun

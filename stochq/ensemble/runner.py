@@ -1,13 +1,12 @@
-"""Device calls spread over devices and cores, summaries merged in a fixed order, progress shown."""
+"""Device calls spread over devices and cores, summaries merged in a fixed order."""
 
 import os
-import sys
 import time
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
 from itertools import cycle
@@ -17,9 +16,11 @@ import jax
 import numpy as np
 
 from stochq.accelerators import forced, on_accelerator
+from stochq.ensemble.account import Account
 from stochq.ensemble.batch import BLOCKS_PER_CALL, Batch, Runnable
 from stochq.ensemble.checkpoint import Checkpoint, Stage
 from stochq.ensemble.devices import default_device, limits
+from stochq.ensemble.progress import shown
 from stochq.ensemble.tree import MOST_NAMED, Merges, Part, Parts, added, total
 
 
@@ -30,7 +31,7 @@ class Execution:
     Args:
         precision: "single" or "double".
         batch: trajectories per device call; None takes what a core's cache and the progress bar ask for.
-        progress: whether a bar is shown; None shows one on a terminal.
+        progress: whether a bar is shown, as of `progress.shown`.
         devices: over which the calls are spread; None takes JAX's default.
         first: the trajectory with which the run begins.
         checkpoint: which holds what is done; None where nothing does.
@@ -143,8 +144,11 @@ def run(
     stage = None if execution.checkpoint is None else execution.checkpoint.stage(problem, execution.precision)
     parts, wanted, earlier = _resumed(stage, trajectories, extend, most, merges)
     done, start = _count(parts), time.perf_counter()
-    with _bar(trajectories, execution.progress) as advance:
+    with shown(execution.progress) as display:
+        display.phase("compiling")
         lanes = _lanes(problem, execution)
+        account = Account(problem, merges, done)
+        display.advance(done, wanted)
         in_flight, turns = sum(lane.threads for lane in lanes), cycle(lanes)
         while done < wanted:
             calls, call = _calls(problem, in_flight, first + done, first + wanted, steps, execution)
@@ -162,7 +166,8 @@ def run(
                         done = stop - first
                     if stage is not None:
                         stage.keep(parts, wanted, earlier + time.perf_counter() - start)
-                    advance(done, wanted)
+                    display.advance(done, wanted)
+                    account.calls_done(parts, done, wanted)
                 if extend is not None:
                     wanted = max(done, extend(total(parts, merges), done))
             except KeyboardInterrupt:
@@ -261,30 +266,3 @@ def _blocks_per_call(problem: Runnable, all_blocks: int, steps: int, batch: int 
         return max(1, min(most, batch // problem.block))
     work = problem.block * problem.size * steps
     return max(1, min(most, limits().work // work, -(-all_blocks // in_flight)))
-
-
-@contextmanager
-def _bar(total: int, progress: bool | None) -> Iterator[Callable[[int, int], None]]:
-    """A function that shows how many trajectories are done, their rate and the time left; quiet off a terminal."""
-    if not (sys.stderr.isatty() if progress is None else progress):
-        yield lambda done, total: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (
-        TextColumn("trajectories"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-    )
-    start = time.perf_counter()
-    with Progress(*columns, console=Console(stderr=True, force_terminal=progress), transient=True) as bar:
-        task = bar.add_task("run", total=total, rate="compiling")
-
-        def advance(done: int, total: int) -> None:
-            rate = done / max(time.perf_counter() - start, 1e-9)
-            bar.update(task, completed=done, total=total, rate=f"{rate:,.0f} per second")
-
-        yield advance

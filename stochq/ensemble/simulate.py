@@ -29,6 +29,7 @@ from stochq.ensemble.kept import with_kept
 from stochq.ensemble.observables import readout
 from stochq.ensemble.planning import plan_step, warn_about_time
 from stochq.ensemble.problem import build_problem, check_counters, constant_phases
+from stochq.ensemble.progress import shown
 from stochq.ensemble.records import RECORDS, counters, rate_of_clicks, recording_of
 from stochq.ensemble.result import EnsembleResult
 from stochq.ensemble.runner import Execution, Totals, run
@@ -37,6 +38,7 @@ from stochq.ensemble.task import Task
 from stochq.ensemble.to_tolerance import check_tolerance, report_on, run_to, target_of
 from stochq.ensemble.which_loop import check_loop, told
 from stochq.equation import Equation, as_equation, is_left_open, warn_without_noise
+from stochq.events import note
 from stochq.feedback import Loop, closed_loop
 from stochq.operators import check_state_function
 from stochq.real_parts import has_complex_values, real_rows
@@ -132,7 +134,9 @@ def simulate(
             one ended, to the same numbers; with more `trajectories` (and the same dt) it extends the run. It holds
             moments, not trajectories, but for records and clicks. Calls that end within less than sixty times the
             processor time of writing it are written together.
-        progress: whether a bar is shown. None: on a terminal.
+        progress: whether it is shown what is done and how far it is: by a bar on a terminal or in a notebook, elsewhere
+            by a line on stderr at most every five seconds. None: by a bar or not at all. The logger "stochq" is told in
+            any case.
 
     Returns: the result; `result.mean[name]` and `result.stderr[name]` are (T,).
 
@@ -189,7 +193,11 @@ def simulate(
     )  # fmt: skip
     _check_law_for(checkpoint, equation)
     question = Question(trajectories, tolerance, dt, pairs, wanted, averages)
-    with opened(checkpoint, trajectories, seed=seed, first=first, precision=precision) as file:
+    with (
+        shown(progress) as display,
+        opened(checkpoint, trajectories, seed=seed, first=first, precision=precision) as file,
+    ):
+        display.phase("preparing")
         execution = Execution(precision, batch, progress, devices, first, file)
         result = _run(task, question, keep, asked, in_steps, execution)
         if file is not None and not result.info["interrupted"]:
@@ -230,6 +238,7 @@ def _simulate_steps(
     """The ensemble of a task that is made in steps. asked: names in the order of the result."""
     grid = time_grid(task.times, plan.dt, 1 if task.recording is None else task.recording.bins, task.edges)
     plan = _as_made(plan, grid)
+    note(f"dt = {plan.dt:g}: {plan.reason}", "step chosen", dt=plan.dt, reason=plan.reason)
     warn_about_time(task.equation, grid, task.precision)
     target = None if tolerance is None else target_of(task, plan, tolerance, grid.total_steps)
 

@@ -1,7 +1,5 @@
 """What a run may and may not depend on, and what it keeps."""
 
-import warnings
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -295,13 +293,6 @@ def test_quiet_without_a_terminal(capfd):
     run(progress=None)
     captured = capfd.readouterr()
     assert captured.out == "" and captured.err == ""
-
-
-def test_progress_on_request(capfd):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        run(progress=True)
-    assert "per second" in capfd.readouterr().err
 
 
 def test_memory_of_a_call_does_not_depend_on_the_number_of_trajectories():

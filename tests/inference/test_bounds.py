@@ -9,6 +9,7 @@ import pytest
 from scipy import optimize, stats
 
 import stochq as sq
+from stochq.ensemble import progress
 from stochq.inference.coordinates import Coordinates
 from tests.judging import judge
 
@@ -194,7 +195,8 @@ def test_an_interrupt_returns_the_best_so_far(monkeypatch):
     assert fit.chi2 < 2 * fit.history.loss[0]
 
 
-def test_progress_is_shown_on_request(capsys):
+def test_progress_is_shown_on_request(capsys, monkeypatch):
+    monkeypatch.setattr(progress, "_last_line", -progress._IN_FILES)
     sq.fit(decay, (2 * np.exp(-0.7 * T) + NOISE, ERROR), START, progress=True)
     assert "misfit" in capsys.readouterr().err
 
