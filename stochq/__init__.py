@@ -58,12 +58,53 @@ if _TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
+__all__ = [
+    "Comparison",
+    "Density",
+    "Distance",
+    "EnsembleResult",
+    "Entropy",
+    "Equation",
+    "FirstPassage",
+    "Fit",
+    "Histogram",
+    "Purity",
+    "Reduced",
+    "Statistic",
+    "bounds",
+    "canonical",
+    "channels",
+    "compare",
+    "constants",
+    "exact",
+    "expectations",
+    "feedback",
+    "fit",
+    "gaussian",
+    "inference",
+    "load",
+    "measurement",
+    "microcanonical",
+    "models",
+    "noise",
+    "normalize",
+    "schemes",
+    "simulate",
+    "simulate_fermions",
+    "systems",
+]
+
 
 def __getattr__(name: str) -> _Any:
     """Rooms that most programs do not enter are imported when they are first asked for."""
     if name in ("bounds", "gaussian"):
         return _import_module(f"stochq.{name}")
     raise AttributeError(f"module 'stochq' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """What users see: the public names, and none of the rooms that they are made of."""
+    return [*__all__, "__doc__", "__version__"]
 
 
 def load(path: "str | _Path") -> EnsembleResult:

@@ -29,7 +29,8 @@ ROOMS = (
 def public_names(room: ModuleType) -> dict[str, object]:
     """The names that a room offers, without its modules."""
     names = getattr(room, "__all__", None) or [name for name in dir(room) if not name.startswith("_")]
-    return {name: getattr(room, name) for name in sorted(names) if not inspect.ismodule(getattr(room, name))}
+    found = {name: getattr(room, name) for name in sorted(names)}
+    return {name: value for name, value in found.items() if not inspect.ismodule(value)}
 
 
 def reference_page(room: ModuleType) -> str:

@@ -9,11 +9,26 @@ from stochq.cli.errors import reported
 
 app = typer.Typer(
     name="stochq",
-    help="Ensembles of stochastic Schrödinger equations, checked against their master equations.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        import stochq
+
+        typer.echo(f"stochq {stochq.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Ensembles of stochastic Schrödinger equations, checked against their master equations."""
 
 
 @app.command()
@@ -121,6 +136,17 @@ def fit(
     with reported():
         code = fit_config(config, data, out)
     raise typer.Exit(code)
+
+
+@app.command()
+def examples(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder that the examples are copied to.")],
+) -> None:
+    """Copy the examples: configurations for `run`, `exclude` and `fit`, and programs that fit and control."""
+    from stochq.cli.examples import copy_examples
+
+    with reported():
+        copy_examples(folder)
 
 
 @app.command()
