@@ -1,6 +1,12 @@
-"""A digest of the numbers in a file, which tells a damaged one."""
+"""Digests that tell a damaged file: of its bytes, which is looked at before HDF5 reads any, and of its numbers.
+
+The first stands behind what HDF5 reads, and is gone once somebody adds to the file; the second stays. HDF5 may not come
+to an end with a damaged file.
+"""
 
 import hashlib
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +18,36 @@ if TYPE_CHECKING:
 
 # The attribute that holds it.
 CHECKSUM = "checksum"
+_SEAL, _DIGEST = b"\nstochq blake2b ", 32
+_DAMAGED = "its numbers are not those that were written; the file is damaged, or was changed since"
+
+
+def sealed(content: bytes) -> bytes:
+    """The bytes of a file with their digest behind them."""
+    return content + _seal(hashlib.blake2b(content, digest_size=_DIGEST).hexdigest())
+
+
+def check_seal(path: str | os.PathLike[str]) -> None:
+    """ValueError where the bytes of a file are not those that were written. Files without a seal tell nothing."""
+    length = len(_seal("0" * 2 * _DIGEST))
+    digest = hashlib.blake2b(digest_size=_DIGEST)
+    with Path(path).open("rb") as file:
+        left = file.seek(0, os.SEEK_END) - length
+        file.seek(max(left, 0))
+        seal = file.read()
+        if left < 0 or not seal.startswith(_SEAL):
+            return
+        file.seek(0)
+        while left > 0:
+            read = file.read(min(left, 1 << 20))
+            digest.update(read)
+            left -= len(read)
+    if seal != _seal(digest.hexdigest()):
+        raise ValueError(_DAMAGED)
+
+
+def _seal(digest: str) -> bytes:
+    return _SEAL + digest.encode() + b"\n"
 
 
 def checksum_of(dataset: "xr.Dataset") -> str:
@@ -34,4 +70,4 @@ def check_checksum(dataset: "xr.Dataset") -> None:
     """ValueError where the numbers are not those that were written; files of earlier versions tell nothing."""
     known = dataset.attrs.get(CHECKSUM)
     if known is not None and known != checksum_of(dataset):
-        raise ValueError("its numbers are not those that were written; the file is damaged, or was changed since")
+        raise ValueError(_DAMAGED)

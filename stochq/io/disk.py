@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from stochq.ensemble.result import EnsembleResult
 from stochq.files import check_replaceable, replace_file
-from stochq.io.checksum import CHECKSUM, check_checksum, checksum_of
+from stochq.io.checksum import CHECKSUM, check_checksum, check_seal, checksum_of, sealed
 from stochq.io.layout import FORMAT, NETCDF_ENDINGS, TABLE_ENDING, Curves
 from stochq.io.read import curves_from_dataset, from_dataset, record_from_dataset
 from stochq.io.table import is_table, to_table
@@ -55,7 +55,7 @@ def save(result: EnsembleResult, path: str | os.PathLike[str], curves: Curves | 
     # Made in memory: where a disk is full, HDF5 ends the process.
     dataset = to_dataset(result, curves)
     dataset.attrs[CHECKSUM] = checksum_of(dataset)
-    content = dataset.to_netcdf(engine="h5netcdf")
+    content = sealed(bytes(dataset.to_netcdf(engine="h5netcdf")))
     replace_file(target, lambda aside: aside.write_bytes(content))
     return Path(path)
 
@@ -94,6 +94,7 @@ def _header(path: str | os.PathLike[str]) -> dict[str, Any] | None:
     import h5py
 
     try:
+        check_seal(path)
         with h5py.File(path, "r") as file:
             return json.loads(str(file.attrs["header"])) if file.attrs.get("format") == FORMAT else None
     except DAMAGES:
@@ -121,6 +122,7 @@ def _read(path: str | os.PathLike[str], convert: Callable[["xr.Dataset"], Conten
     if not source.is_file():
         raise FileNotFoundError(f"path: expected a file written by stochq; there is none at {source}.")
     try:
+        check_seal(source)
         # What is no such file is told here: h5netcdf would complain of it once more as it goes.
         h5py.File(source, "r").close()
         dataset = xr.load_dataset(source, engine="h5netcdf", decode_times=False)

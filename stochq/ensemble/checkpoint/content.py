@@ -6,6 +6,7 @@ Nothing in it is ever run: what is not JSON are numbers.
 import hashlib
 import json
 import os
+import re
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from stochq.ensemble.statistics import Moments
 
 MARK = b"stochq checkpoint 1\n"
 _DIGEST, _LENGTH = 32, 8
+# Types of arrays of numbers; NumPy reads other texts as Python.
+_NUMBERS = re.compile(r"[<>|][biufc][0-9]{1,2}")
 # Tuples with names that summaries may consist of, by their names.
 _NAMED: dict[str, Any] = {each.__name__: each for each in (Moments, ClickRows)}
 
@@ -52,7 +55,26 @@ def unpacked(content: bytes, path: object) -> dict[str, Any]:
             f"{len(content)} bytes are there. Restore it from a copy, or remove it and begin again."
         )
     length = int.from_bytes(body[:_LENGTH], "little")
-    return _restored(json.loads(body[_LENGTH : _LENGTH + length]), memoryview(body)[_LENGTH + length :])
+    try:
+        value = _restored(json.loads(body[_LENGTH : _LENGTH + length]), memoryview(body)[_LENGTH + length :])
+    except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RecursionError, MemoryError) as error:
+        raise ValueError(f"checkpoint: expected what stochq writes; {path} cannot be read: {error}.") from error
+    if not _is_checkpoint(value):
+        raise ValueError(f"checkpoint: expected what stochq writes; {path} holds something else.")
+    return value
+
+
+# What every checkpoint, and each of its stages, has at least, by name.
+_FIELDS: dict[str, Any] = {"identity": dict, "finished": bool, "stages": list}
+_FIELDS_OF_STAGES: dict[str, Any] = {"problem": dict, "parts": list, "wanted": int, "seconds": (int, float)}
+
+
+def _is_checkpoint(value: Any) -> bool:
+    return _has(value, _FIELDS) and all(_has(stage, _FIELDS_OF_STAGES) for stage in value["stages"])
+
+
+def _has(value: Any, fields: dict[str, Any]) -> bool:
+    return isinstance(value, dict) and all(isinstance(value.get(name), kind) for name, kind in fields.items())
 
 
 def _described(value: Any, arrays: list[bytes]) -> Any:
@@ -91,6 +113,8 @@ def _restored(description: Any, data: memoryview) -> Any:
         if kind == "number":
             return inside if isinstance(inside, int) else float.fromhex(inside)
         if kind == "array":
+            if not _NUMBERS.fullmatch(inside[0]):
+                raise ValueError(f"expected arrays of numbers; got {inside[0]!r}")
             dtype, shape = np.dtype(inside[0]), tuple(inside[1])
             array = np.frombuffer(data, dtype, prod(shape), offset).reshape(shape).copy()
             offset += array.nbytes
