@@ -31,9 +31,9 @@ def uniform(word: jax.Array, dtype: np.dtype) -> jax.Array:
     return integer.astype(dtype) * np.asarray(2.0**-31, dtype) + np.asarray(2.0**-32, dtype)
 
 
-def _sine_cosine_of_turn(word: jax.Array, dtype: np.dtype) -> tuple[jax.Array, jax.Array]:
-    turn = lax.bitcast_convert_type(word, jnp.int32).astype(dtype) * np.asarray(2.0**-32, dtype)
-    if np.dtype(dtype) == np.float64:
+def sine_cosine(turn: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """sin 2πv and cos 2πv of v from −1/2 to 1/2."""
+    if turn.dtype == np.float64:
         return jnp.sin(2 * np.pi * turn), jnp.cos(2 * np.pi * turn)
     square = turn * turn
     half_sine = turn * _polynomial(_SINE, square)
@@ -50,7 +50,7 @@ def normal_pair(word_0: jax.Array, word_1: jax.Array, dtype: np.dtype) -> tuple[
     (0.0, 1.1774)
     """
     radius = jnp.sqrt(-2 * jnp.log(uniform(word_0, dtype)))
-    sine, cosine = _sine_cosine_of_turn(word_1, dtype)
+    sine, cosine = sine_cosine(lax.bitcast_convert_type(word_1, jnp.int32).astype(dtype) * np.asarray(2.0**-32, dtype))
     return radius * sine, radius * cosine
 
 

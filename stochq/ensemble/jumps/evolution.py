@@ -56,6 +56,10 @@ class Evolution(Module):
     def clock(self, uniform: jax.Array) -> jax.Array:
         """The clock after a click, from a uniform number in (0, 1]."""
 
+    def excess(self, dtype: np.dtype) -> float:
+        """The chance of clicks that every search adds."""
+        return EXCESS * float(jnp.finfo(dtype).eps) / 2
+
     @abc.abstractmethod
     def enter(self, psi: jax.Array) -> jax.Array:
         """States as this evolution holds them, from the frame's."""
@@ -121,28 +125,13 @@ class ExponentialClocks(Evolution):
         return lax.complex(jnp.cos(angles), -jnp.sin(angles)) * psi
 
 
-@final
-class Powers(Evolution):
-    r"""Any H_eff, by stored propagators over durations that double, and a Taylor series over the shortest.
+class FallingNorms(Evolution):
+    """Searches for clicks by ‖ψ̃‖². Abstract. States are the frame's, and the clock is the uniform number.
 
-    A trajectory takes a duration, longest first, if it ends before the time does and without a click: so the search
-    for the click's time and the way there are one. Over the shortest duration, which a few terms of the series resolve
-    to rounding, ‖ψ̃‖² is a polynomial in the time: its root is scalar work. No eigenvectors of H_eff are needed, which
-    do not exist at exceptional points and amplify rounding near them.
-
-    Matrices are held as real ones, [[Re, −Im], [Im, Re]], which act on real over imaginary parts: on states of a few
-    dozen levels one real product takes half the time of a complex one (measured on 32 levels).
-
-    powers: the propagators (levels, 2 dim, 2 dim), longest first, or their complex diagonals (levels, dim); durations:
-    (levels,). generator: −iH_eff/ħ times the shortest duration. whole: the propagators over the different intervals
-    between saved times, None where these are too many. order: of the series.
+    whole: the propagators over the different intervals between saved times, None where these are too many.
     """
 
-    powers: Any
-    durations: Any
-    generator: Any
     whole: Any
-    order: int = eqx.field(static=True)
 
     def clock(self, uniform: jax.Array) -> jax.Array:
         return uniform
@@ -154,41 +143,62 @@ class Powers(Evolution):
         return psi
 
     def leap(self, index: jax.Array, length: jax.Array, psi: jax.Array, clock: jax.Array) -> Leapt:
+        length = jnp.broadcast_to(length, clock.shape)
         if self.whole is None:
-            return Leapt(psi, clock, jnp.broadcast_to(length, clock.shape))
-        parts = _real(psi)
-        trial = _act(self.whole[index], parts)
+            return Leapt(psi, clock, length)
+        parts = parts_of(psi)
+        return self.survived(parts, act(self.whole[index], parts), clock, length)
+
+    def survived(self, parts: jax.Array, trial: jax.Array, clock: jax.Array, remaining: jax.Array) -> Leapt:
+        """At `trial`, which is ψ̃ after the time that remains, where no click comes before; as they were elsewhere."""
         square = fused_on_cpu(_square, trial)
-        held, clock = clock, clock / (1 - excess(clock.dtype))
-        survives = square >= clock
+        held, clock = clock, clock / (1 - self.excess(clock.dtype))
+        survives = (square >= clock) & (remaining > 0)
         parts = jnp.where(survives[None], lax.rsqrt(square)[None] * trial, parts)
-        return Leapt(_complex(parts), jnp.where(survives, clock / square, held), jnp.where(survives, 0, length))
+        return Leapt(states_of(parts), jnp.where(survives, clock / square, held), jnp.where(survives, 0, remaining))
+
+
+@final
+class Powers(FallingNorms):
+    r"""Any H_eff, by stored propagators over durations that double, and a Taylor series over the shortest.
+
+    A trajectory takes a duration, longest first, if it ends before the time does and without a click: so the search
+    for the click's time and the way there are one. Over the shortest duration, which a few terms of the series resolve
+    to rounding, ‖ψ̃‖² is a polynomial in the time: its root is scalar work. No eigenvectors of H_eff are needed, which
+    do not exist at exceptional points and amplify rounding near them.
+
+    Matrices are held as real ones, [[Re, −Im], [Im, Re]], which act on real over imaginary parts: on states of a few
+    dozen levels one real product takes half the time of a complex one (measured on 32 levels).
+
+    powers: the propagators (levels, 2 dim, 2 dim), longest first, or their complex diagonals (levels, dim); durations:
+    (levels,). generator: −iH_eff/ħ times the shortest duration. order: of the series.
+    """
+
+    powers: Any
+    durations: Any
+    generator: Any
+    order: int = eqx.field(static=True)
 
     def advance(self, psi: jax.Array, clock: jax.Array, remaining: jax.Array) -> Advanced:
-        clock, searched = clock / (1 - excess(clock.dtype)), jnp.minimum(remaining, 2 * self.durations[0])
+        clock, searched = clock / (1 - self.excess(clock.dtype)), jnp.minimum(remaining, 2 * self.durations[0])
 
         def take(carry: tuple, stored: tuple) -> tuple[tuple, None]:
             psi, remaining = carry
             propagator, duration = stored
-            trial = _act(propagator, psi)
+            trial = act(propagator, psi)
             taken, remaining = fused_on_cpu(_taken, trial, clock, remaining, duration)
             return (jnp.where(taken[None], trial, psi), remaining), None
 
-        (parts, remaining), _ = lax.scan(take, (_real(psi), remaining), (self.powers, self.durations))
+        (parts, remaining), _ = lax.scan(take, (parts_of(psi), remaining), (self.powers, self.durations))
         terms = [parts]
         for order in range(1, self.order + 1):
-            terms.append(_act(self.generator, terms[-1]) * np.asarray(1 / order, parts.dtype))
+            terms.append(act(self.generator, terms[-1]) * np.asarray(1 / order, parts.dtype))
         x, clicks, left = fused_on_cpu(_click_time, terms, clock, remaining, self.durations[-1])
         moved = terms[-1]
         for term in terms[-2::-1]:
             moved = term + x[None] * moved
         square = fused_on_cpu(_square, moved)
-        return Advanced(_complex(lax.rsqrt(square)[None] * moved), clock / square, left, clicks, searched)
-
-
-def excess(dtype: np.dtype) -> float:
-    """The chance of clicks that every search adds."""
-    return EXCESS * float(jnp.finfo(dtype).eps) / 2
+        return Advanced(states_of(lax.rsqrt(square)[None] * moved), clock / square, left, clicks, searched)
 
 
 def _taken(
@@ -216,17 +226,17 @@ def _square(parts: jax.Array) -> jax.Array:
     return lax.fori_loop(0, len(parts), lambda row, total: total + parts[row] * parts[row], jnp.zeros_like(parts[0]))
 
 
-def _real(psi: jax.Array) -> jax.Array:
+def parts_of(psi: jax.Array) -> jax.Array:
     """Real over imaginary parts, (2 dim, columns)."""
     return jnp.concatenate([psi.real, psi.imag])
 
 
-def _complex(parts: jax.Array) -> jax.Array:
+def states_of(parts: jax.Array) -> jax.Array:
     """States of their real and imaginary parts, (dim, columns)."""
     return lax.complex(*jnp.split(parts, 2))
 
 
-def _act(operator: jax.Array, parts: jax.Array) -> jax.Array:
+def act(operator: jax.Array, parts: jax.Array) -> jax.Array:
     """An operator (2 dim, 2 dim), or a complex diagonal (dim,), on states in real and imaginary parts."""
     if operator.ndim == 2:
         return multiply(operator, parts)

@@ -10,7 +10,7 @@ from jax import lax
 from stochq.channels.born import draw_one
 from stochq.channels.jumps import Jumps
 from stochq.ensemble.initial import starting_states
-from stochq.ensemble.jumps.evolution import Advanced, Evolution, excess
+from stochq.ensemble.jumps.evolution import Advanced, Evolution
 from stochq.noise import threefry
 from stochq.noise.normals import uniform
 from stochq.schemes import Frame
@@ -165,7 +165,7 @@ def _advance_pending(
     events = taken(carry.events)
     after = events + moved.clicks.astype(jnp.uint32)
     uniforms = _uniforms(key, taken(trajectories), events + np.uint32(1), 2 * _SLOTS, moved.clock.dtype)
-    share = _real_share(clicking.root, moved)
+    share = _real_share(clicking.root, moved, evolution.excess(moved.clock.dtype))
     clicks = moved.clicks & (uniforms[-1] <= share)
     uniforms[-1] = uniforms[-1] / share
     psi, operator = _clicked(frame, evolution, clicking, moved.psi, uniforms[1:])
@@ -201,14 +201,14 @@ def _logged(
     )
 
 
-def _real_share(root: Any, moved: Advanced) -> jax.Array:
-    """The part (columns,) of the clicks that are found which is no excess: rate over rate and `EXCESS`. Zero in dark
+def _real_share(root: Any, moved: Advanced, excess: float) -> jax.Array:
+    """The part (columns,) of the clicks that are found which is no excess: rate over rate and excess. Zero in dark
     states, whose norm falls by rounding alone, to rounding squared, as it is of √(ΣL†L)ψ."""
     if root is None:
         return jnp.ones_like(moved.clock)
     bright = root[:, None] * moved.psi if root.ndim == 1 else apply_matrix(root, moved.psi)
     expected = level_sum(populations(bright))[0] * moved.searched
-    return expected / (expected + excess(expected.dtype))
+    return expected / (expected + excess)
 
 
 def _uniforms(

@@ -8,6 +8,7 @@ import numpy as np
 from stochq.accuracy.resolution import spectrum_of
 from stochq.channels.jumps import Jumps, as_loss
 from stochq.ensemble.jumps.evolution import Evolution, ExponentialClocks, Powers
+from stochq.ensemble.jumps.modes import Modes
 from stochq.schemes import Frame
 from stochq.systems.basis import out_of
 from stochq.systems.hamiltonian import DiagonalHamiltonian
@@ -24,6 +25,9 @@ _WAITING_TIMES = 4.0
 _LOOKED_AT = 32
 # Terms of the exponential of a matrix whose norm is small: a remainder of .25¹³/13! = 2e-18.
 _SMALL, _TERMS = 0.25, 12
+# Eigenvectors are taken of so many levels or more, where their condition, by which they enlarge rounding, is at most
+# this, and no phase turns more often between saved times.
+_FEW_LEVELS, _CONDITION, _TURNS = 16, 16.0, 8.0
 # Numbers of stored propagators come in multiples of this, so that not every change of numbers is compiled.
 _LEVELS = 2
 
@@ -48,7 +52,21 @@ def evolution_of(
     generator = _generator(frame, loss, hbar)
     start = psi0 if frame.columns is None else np.asarray(frame.columns).conj().T @ psi0
     rate = _usual_rate(generator, loss, start, lengths)
-    return _powers(generator, rate, distinct, precision), index, rate
+    whole = _stacked([exponential(generator * one) for one in distinct]) if len(distinct) <= _MOST_INTERVALS else None
+    modes = _modes(generator, loss, float(lengths.max()), whole)
+    return _powers(generator, rate, distinct, precision, whole) if modes is None else modes, index, rate
+
+
+def _modes(generator: np.ndarray, loss: np.ndarray, length: float, whole: np.ndarray | None) -> Modes | None:
+    """The evolution by eigenvectors where it is right to rounding, and takes less time: of many levels."""
+    if generator.ndim == 1 or loss.ndim > 1 or len(loss) < _FEW_LEVELS:
+        return None
+    values, vectors = np.linalg.eig(generator)
+    condition, turns = np.linalg.cond(vectors), values.imag / (2 * np.pi)
+    if condition > _CONDITION or np.abs(turns).max() * length > _TURNS:
+        return None
+    held = _as_held(vectors), _as_held(np.linalg.inv(vectors))
+    return Modes(whole, *held, -values.real, turns, loss, condition=float(2 ** np.ceil(np.log2(condition))))
 
 
 def _usual_rate(generator: np.ndarray, loss: np.ndarray, psi: np.ndarray, lengths: np.ndarray) -> float:
@@ -100,7 +118,7 @@ def _generator(frame: Frame, loss: np.ndarray, hbar: float) -> np.ndarray:
     return -1j * matrix / hbar - 0.5 * (np.diag(loss) if loss.ndim == 1 else loss)
 
 
-def _powers(generator: np.ndarray, rate: float, lengths: np.ndarray, precision: str) -> Powers:
+def _powers(generator: np.ndarray, rate: float, lengths: np.ndarray, precision: str, whole: Any) -> Powers:
     most, remainder = _SERIES[precision]
     size = (remainder * factorial(most + 1)) ** (1 / (most + 1))
     norm = float(np.abs(generator).max() if generator.ndim == 1 else np.linalg.norm(generator, 2))
@@ -112,11 +130,8 @@ def _powers(generator: np.ndarray, rate: float, lengths: np.ndarray, precision: 
     powers = [exponential(generator * unit)]
     for _ in range(levels - 1):
         powers.append(powers[-1] ** 2 if generator.ndim == 1 else powers[-1] @ powers[-1])
-    whole = (
-        _stacked([exponential(generator * length) for length in lengths]) if len(lengths) <= _MOST_INTERVALS else None
-    )
     durations = unit * 2.0 ** np.arange(levels)
-    return Powers(_stacked(powers[::-1]), durations[::-1].copy(), _as_held(generator * unit), whole, order)
+    return Powers(whole, _stacked(powers[::-1]), durations[::-1].copy(), _as_held(generator * unit), order)
 
 
 def _stacked(operators: list[np.ndarray]) -> np.ndarray:
