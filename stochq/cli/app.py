@@ -42,6 +42,7 @@ def run(
     trajectories: Annotated[int | None, typer.Option(help="In place of the configuration's.")] = None,
     tolerance: Annotated[float | None, typer.Option(help="In place of the configuration's.")] = None,
     devices: Annotated[str | None, typer.Option(metavar="N|all", help="Over how many devices; default one.")] = None,
+    log: Annotated[Path | None, typer.Option(metavar="FILE", help="What the run tells, in lines of JSON.")] = None,
 ) -> None:
     """Simulate an ensemble, compare it with the master equation, save both and draw them.
 
@@ -55,8 +56,20 @@ def run(
 
     settings = {"seed": seed, "first": first, "trajectories": trajectories, "tolerance": tolerance}
     with reported():
-        code = run_config(config, out, plot, resume, settings, devices)
+        code = run_config(config, out, plot, resume, settings, devices, log)
     raise typer.Exit(code)
+
+
+@app.command()
+def status(
+    result: Annotated[Path, typer.Argument(metavar="RESULT.nc", help="Of a run that goes on, was ended or is done.")],
+    log: Annotated[Path | None, typer.Option(metavar="FILE", help="Its log; default RESULT.log.")] = None,
+) -> None:
+    """Tell how far a run is and how well its means are known, from its checkpoint and its log."""
+    from stochq.cli.status import print_status
+
+    with reported():
+        print_status(result, log)
 
 
 @app.command("plot")

@@ -1,6 +1,7 @@
 """What is wrong with a configuration, said so that it can be mended: file, key, expected, found."""
 
 import difflib
+import logging
 import os
 import sys
 import types
@@ -12,6 +13,8 @@ from typing import Any
 
 import typer
 from pydantic import BaseModel, ValidationError
+
+from stochq.events import note
 
 Sections = list[type[BaseModel]]
 TABLE_TYPES = ("model_type", "model_attributes_type", "dict_type")
@@ -68,6 +71,7 @@ def reported() -> Iterator[None]:
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
     # The message alone: the line of code that warned tells a user of the command nothing.
     print(f"stochq: warning: {message}", file=sys.stderr)
+    note(str(message), "warning", logging.WARNING)
 
 
 def explain(error: ValidationError, place: str, data: dict[str, Any], root: type[BaseModel]) -> str:

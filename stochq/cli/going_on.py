@@ -5,10 +5,13 @@ import signal
 import sys
 import tempfile
 import threading
+import time
+import types
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import final
 
 from stochq.cli.errors import ConfigError, report
 from stochq.ensemble.checkpoint import holds_unfinished, is_checkpoint
@@ -16,8 +19,8 @@ from stochq.ensemble.result import EnsembleResult
 from stochq.files import check_replaceable, free_name
 from stochq.io import Curves, save
 
-# Seconds until an interrupt that was dropped comes again.
-_LATER = 0.05
+# Seconds until an interrupt that was dropped comes again, and for which others after the first are not heard.
+_LATER, _SAVING = 0.05, 10.0
 
 
 @contextmanager
@@ -48,27 +51,54 @@ def checkpoint_for(target: Path, resume: bool) -> Iterator[Path]:
             earlier.replace(there)
 
 
+@final
+class Interrupts:
+    """What Ctrl-C and SIGTERM do: the first ends the work; others within some seconds are not heard, as what is done is
+    being saved."""
+
+    def __init__(self) -> None:
+        self._first: float | None = None
+
+    def __call__(self, number: int, frame: types.FrameType | None) -> None:
+        if self._first is not None and time.monotonic() - self._first < _SAVING:
+            # Print may have been interrupted itself.
+            os.write(2, b"stochq: saving what is done\n")
+            return
+        self._first = time.monotonic()
+        raise KeyboardInterrupt
+
+    def again(self) -> None:
+        """Send one that was dropped once more."""
+        self._first = None
+        threading.Timer(_LATER, os.kill, (os.getpid(), signal.SIGINT)).start()
+
+
 @contextmanager
 def terminated_as_interrupted() -> Iterator[None]:
     """SIGTERM, with which queues and containers end a job, does what Ctrl-C does; neither is lost."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before, hook = signal.signal(signal.SIGTERM, signal.default_int_handler), sys.unraisablehook
+    interrupts, hook = Interrupts(), sys.unraisablehook
 
     def heard_again(unraisable: "sys.UnraisableHookArgs") -> None:
         # One that comes while JAX is told of a garbage collection is printed and dropped.
         if isinstance(unraisable.exc_value, KeyboardInterrupt):
-            threading.Timer(_LATER, os.kill, (os.getpid(), signal.SIGINT)).start()
+            interrupts.again()
         else:
             hook(unraisable)
 
+    before = {signal.SIGTERM: signal.signal(signal.SIGTERM, interrupts)}
+    # Commands in the background of a shell do not hear Ctrl-C.
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        before[signal.SIGINT] = signal.signal(signal.SIGINT, interrupts)
     sys.unraisablehook = heard_again
     try:
         yield
     finally:
         sys.unraisablehook = hook
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

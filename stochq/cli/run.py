@@ -1,5 +1,6 @@
 """`stochq run` and `stochq plot`: a configuration becomes a result, a table and a picture."""
 
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -9,10 +10,12 @@ from stochq.cli.build import Job, build
 from stochq.cli.config import Config, load_config
 from stochq.cli.errors import ConfigError, nearest, report
 from stochq.cli.going_on import checkpoint_for, save_somewhere, terminated_as_interrupted, uninterrupted
+from stochq.cli.log import logged_to
 from stochq.cli.report import DIFFERENT, advice, observables_table, reached, verdict
 from stochq.cli.units import in_si, values_in_si
 from stochq.ensemble.result import EnsembleResult
 from stochq.equation import is_left_open
+from stochq.events import note
 from stochq.exact.result import ExactResult
 from stochq.files import check_replaceable, free_name, is_picture
 from stochq.io import NETCDF_ENDINGS, Curves, check_target, load, load_curves, save
@@ -30,6 +33,7 @@ def run_config(
     resume: bool = False,
     settings: Mapping[str, int | float | None] | None = None,
     devices: str | None = None,
+    log: Path | None = None,
 ) -> int:
     """Simulate, save, compare with the master equation and draw.
 
@@ -40,6 +44,7 @@ def run_config(
         resume: whether the run goes on where an earlier one with this result ended.
         settings: keys of the table [run], in place of those of the configuration; None leaves one as it is.
         devices: "all", or how many of the local devices as text; None for one.
+        log: what is told meanwhile, in lines of JSON; None for nowhere.
 
     Returns: the exit code: 0, 1 where ensemble and master equation differ or the result had to be saved elsewhere, 130
         after an interruption.
@@ -49,30 +54,43 @@ def run_config(
     config = load_config(path, settings)
     target, picture = _output_files(config, path, out, plot)
     names = _panels(config, path)
-    try:
-        job = build(config, str(path))
-        most = "" if config.run.tolerance is None else "at most "
-        title = config.title or path.stem
-        print(f"{title}: {most}{config.run.trajectories} trajectories, dimension {job.equation.dim}")
-        print("".join(f"{note}\n" for note in job.notes), end="", flush=True)
-        with terminated_as_interrupted(), _checkpoint(job, target, resume) as checkpoint:
-            result = _simulate(job, config, checkpoint, devices)
-    except ValueError as error:
-        raise ConfigError(f"{path}: {error}") from error
-    print(reached(result), end="")
-    shown = in_si(result, job.scales)
-    if result.info.get("interrupted"):
-        with uninterrupted():
-            part = save_somewhere(shown, free_name(target, "interrupted"))
-            print(f"Interrupted after {result.trajectories} trajectories. Their result: {part}")
-            print("" if checkpoint is None else "Go on with --resume.\n", end="")
-        return INTERRUPTED
-    saved = save_somewhere(shown, target)
-    print(f"Result:  {saved}", flush=True)
-    curves, agrees = _judge(job, result, shown, config, names)
-    save(shown, saved, curves)
-    draw(shown, curves, picture, names, config.output.residuals)
+    with logged_to(log), terminated_as_interrupted():
+        note(f"{path}: the run begins", "begun", result=target, process=os.getpid(), stochq=sq.__version__)
+        try:
+            job = build(config, str(path))
+            _print_title(config, path, job)
+            with _checkpoint(job, target, resume) as checkpoint:
+                result = _simulate(job, config, checkpoint, devices)
+        except ValueError as error:
+            raise ConfigError(f"{path}: {error}") from error
+        print(reached(result), end="")
+        shown = in_si(result, job.scales)
+        if result.info.get("interrupted"):
+            _save_part(shown, target, checkpoint)
+            return INTERRUPTED
+        saved = save_somewhere(shown, target)
+        print(f"Result:  {saved}", flush=True)
+        note(f"result: {saved}", "saved", result=saved, trajectories=result.trajectories)
+        curves, agrees = _judge(job, result, shown, config, names)
+        save(shown, saved, curves)
+        draw(shown, curves, picture, names, config.output.residuals)
     return 0 if agrees and saved == target else 1
+
+
+def _print_title(config: Config, path: Path, job: Job) -> None:
+    most = "" if config.run.tolerance is None else "at most "
+    title = config.title or path.stem
+    print(f"{title}: {most}{config.run.trajectories} trajectories, dimension {job.equation.dim}")
+    print("".join(f"{line}\n" for line in job.notes), end="", flush=True)
+
+
+def _save_part(shown: EnsembleResult, target: Path, checkpoint: Path | None) -> None:
+    """Save what an interrupted run has, under a name of its own."""
+    with uninterrupted():
+        part = save_somewhere(shown, free_name(target, "interrupted"))
+        print(f"Interrupted after {shown.trajectories} trajectories. Their result: {part}")
+        print("" if checkpoint is None else "Go on with --resume.\n", end="")
+        note(f"interrupted; result: {part}", "interrupted", result=part, trajectories=shown.trajectories)
 
 
 def plot_file(path: Path, out: Path | None) -> None:

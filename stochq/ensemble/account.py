@@ -2,26 +2,16 @@
 
 import logging
 import time
-from typing import Any, final
-
-import numpy as np
+from typing import final
 
 from stochq.accelerators import used_memory
 from stochq.ensemble.batch import Runnable
-from stochq.ensemble.statistics import MEAN
+from stochq.ensemble.statistics import MEAN, largest_errors
 from stochq.ensemble.tree import Merges, Parts, total
 from stochq.events import LOG, note
 
 # Seconds between two accounts: what they cost is some merges.
 _PERIOD = 5.0
-
-
-def largest_errors(problem: Runnable, summaries: dict[str, Any]) -> dict[str, float]:
-    """The standard errors of the means at the time at which they are largest, by row."""
-    moments = summaries[MEAN]
-    _, variance = problem.statistics[MEAN].finish(moments)
-    errors = np.sqrt(variance / max(float(moments.count), 1.0)).max(axis=0)
-    return dict(zip(problem.names, map(float, errors), strict=True))
 
 
 @final
@@ -51,6 +41,6 @@ class Account:
             rate=rate,
             seconds_left=left,
             failed=sum(part.failed for part in parts),
-            stderr=largest_errors(self._problem, total(parts, self._merges)),
+            stderr=largest_errors(self._problem.names, total(parts, self._merges)[MEAN]),
             memory=used_memory(),
         )

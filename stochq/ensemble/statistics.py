@@ -4,6 +4,7 @@ Memory follows the block, never the number of trajectories.
 """
 
 import abc
+from collections.abc import Iterable
 from typing import Any, ClassVar, NamedTuple, final
 
 import equinox as eqx
@@ -148,6 +149,13 @@ def merged_moments(a: Moments, b: Moments) -> Moments:
         + 4 * shift * (a.count * b.cubes - b.count * a.cubes) / total
     )
     return Moments(count, a.mean + shift * share, squares, cubes, fourths)
+
+
+def largest_errors(names: Iterable[str], moments: Moments) -> dict[str, float]:
+    """The standard errors of the means (T, observables) at the time at which they are largest, by name."""
+    _, variance = Mean().finish(moments)
+    errors = np.sqrt(variance / max(float(moments.count), 1.0)).max(axis=0)
+    return dict(zip(names, map(float, errors), strict=True))
 
 
 def merged_covariances(a: Moments, b: Moments) -> Moments:

@@ -100,6 +100,20 @@ def test_an_interrupt_during_a_garbage_collection_is_heard(number):
     assert sys.unraisablehook is before
 
 
+def test_a_second_interrupt_is_not_heard_while_the_first_is_answered(capfd, monkeypatch):
+    now = iter([0.0, 9.9, 10.1, 10.1])
+    monkeypatch.setattr(going_on.time, "monotonic", lambda: next(now))
+    before = signal.getsignal(signal.SIGINT)
+    with going_on.terminated_as_interrupted():
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGTERM)
+        assert capfd.readouterr().err == "stochq: saving what is done\n"
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
 @pytest.mark.filterwarnings("default:.*instead")
 def test_what_cannot_be_written_at_the_end_is_saved_elsewhere(tmp_path, monkeypatch):
     out, rest = tmp_path / "r.nc", tmp_path / "elsewhere"

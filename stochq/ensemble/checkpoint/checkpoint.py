@@ -12,6 +12,7 @@ import jax
 
 from stochq.accelerators import chosen_platform
 from stochq.ensemble.checkpoint.content import is_checkpoint, packed, unpacked
+from stochq.ensemble.checkpoint.course import lock_of
 from stochq.ensemble.fingerprint import different_parts, fingerprint
 from stochq.ensemble.tree import Part, Parts
 from stochq.files import check_replaceable, replace_file
@@ -27,8 +28,10 @@ _ADVICE = "Give another name, or remove the file to begin again."
 class Stage:
     """How far one of the runs has come of which a call of `simulate` may make several."""
 
-    def __init__(self, checkpoint: "Checkpoint", problem: dict[str, str], known: dict[str, Any] | None) -> None:
-        self._checkpoint, self.problem = checkpoint, problem
+    def __init__(
+        self, checkpoint: "Checkpoint", problem: dict[str, str], names: tuple[str, ...], known: dict[str, Any] | None
+    ) -> None:
+        self._checkpoint, self.problem, self._names = checkpoint, problem, names
         self.parts: Parts = () if known is None else tuple(Part(*part) for part in known["parts"])
         self.wanted = 0 if known is None else int(known["wanted"])
         self.seconds = 0.0 if known is None else float(known["seconds"])
@@ -46,7 +49,13 @@ class Stage:
     def content(self) -> dict[str, Any]:
         """For the file."""
         parts = [tuple(part) for part in self.parts]
-        return {"problem": self.problem, "parts": parts, "wanted": self.wanted, "seconds": self.seconds}
+        return {
+            "problem": self.problem,
+            "names": list(self._names),
+            "parts": parts,
+            "wanted": self.wanted,
+            "seconds": self.seconds,
+        }
 
 
 @final
@@ -82,7 +91,7 @@ class Checkpoint:
                 "is left out, it follows from the number of trajectories, too: give the dt that the earlier result "
                 f"tells. {_ADVICE}"
             )
-        stage = Stage(self, own, known)
+        stage = Stage(self, own, problem.names, known)
         if stage.parts and (done := stage.parts[-1].stop - stage.parts[0].start) > self.most:
             raise ValueError(
                 f"trajectories: expected at least {done}, which the checkpoint {self._path} holds; got {self.most}."
@@ -135,7 +144,7 @@ def opened(path: str | os.PathLike[str] | None, most: int, **identity: Any) -> I
     target = check_replaceable(path, "checkpoint", is_checkpoint)
     identity |= {"stochq": stochq.__version__, "jax": jax.__version__, "platform": chosen_platform()}
     try:
-        with locked(target.with_name(f".{target.name}.lock")) as has_locks:
+        with locked(lock_of(target)) as has_locks:
             if not has_locks:
                 warnings.warn(
                     f"checkpoint: {path} lies where files have no locks; make sure that no other run has it.",
