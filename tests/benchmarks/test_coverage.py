@@ -1,5 +1,6 @@
 """The benchmark of coverage counts what lies within intervals, and finds errors that are too small."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -37,7 +38,24 @@ def test_shares_are_those_of_the_errors(told, shares, even):
     assert (checks["p-values, Kolmogorov and Smirnov"] > 0.01) == even
 
 
-@pytest.mark.parametrize("name", coverage.CASES)
+def test_interpolation_is_that_of_the_function_and_ends_where_it_does():
+    """A polynomial of as many terms in each of two parameters is met exactly, slopes too, in NumPy alone."""
+
+    def cubic(values):
+        return {"one": values["a"] ** 3 * values["b"] * jnp.array([1.0, 2.0]), "other": values["b"] ** 2 - values["a"]}
+
+    near = coverage.interpolated(cubic, {"a": 1.0, "b": -2.0}, reach=0.5, points=4)
+    with jax.enable_x64(True):
+        a, b = 1.3, -2.4
+        found, slope = jax.jvp(near, ({"a": a, "b": b},), ({"a": 1.0, "b": 0.0},))
+        np.testing.assert_allclose(found["one"], [a**3 * b, 2 * a**3 * b], rtol=1e-12)
+        np.testing.assert_allclose(found["other"], b**2 - a, rtol=1e-12)
+        np.testing.assert_allclose(slope["one"], [3 * a**2 * b, 6 * a**2 * b], rtol=1e-11)
+        assert np.isnan(near({"a": 1.6, "b": b})["other"])
+
+
+# The square of CSL's prediction takes a minute.
+@pytest.mark.parametrize("name", [name for name in coverage.CASES if "CSL" not in name])
 def test_every_case_has_data_at_its_truth(name):
     made = coverage.CASES[name]()
     assert set(made.truth) == set(made.start)
