@@ -13,7 +13,8 @@
 `sq.noise` noise with a spectrum, `sq.measurement` detectors and what they write down,
 `sq.exact` the master equation, `sq.gaussian` phase space (Gaussian states, entropy production, detailed balance),
 `sq.fit` fits parameters to data, `sq.inference` has conditional states and likelihoods of records, `sq.bounds` heating
-by collapse and what experiments exclude, in SI units (`sq.constants`). Importing changes no JAX setting.
+by collapse and what experiments exclude, in SI units (`sq.constants`),
+`sq.plotting` pictures of states. Importing changes no JAX setting.
 """
 
 from importlib import import_module as _import_module
@@ -55,6 +56,7 @@ from stochq.systems.subsystems import Purity as Purity
 if _TYPE_CHECKING:
     from stochq import bounds as bounds
     from stochq import gaussian as gaussian
+    from stochq import plotting as plotting
 
 __version__ = "0.1.0"
 
@@ -88,6 +90,7 @@ __all__ = [
     "models",
     "noise",
     "normalize",
+    "plotting",
     "schemes",
     "simulate",
     "simulate_fermions",
@@ -97,7 +100,7 @@ __all__ = [
 
 def __getattr__(name: str) -> _Any:
     """Rooms that most programs do not enter are imported when they are first asked for."""
-    if name in ("bounds", "gaussian"):
+    if name in ("bounds", "gaussian", "plotting"):
         return _import_module(f"stochq.{name}")
     raise AttributeError(f"module 'stochq' has no attribute {name!r}")
 

@@ -25,6 +25,11 @@ from stochq.systems.levels import as_hamiltonian
 # What is written down of operators that no detector watches, by the law of their noise.
 _KINDS: dict[str, Kind] = {"real": "homodyne", "complex": "heterodyne", "jump": "counting"}
 
+_FORMULA = (
+    r"d\psi = -\tfrac{i}{\hbar}H\psi\,dt + \sum_k\big[(L_k-\langle L_k\rangle)dW_k "
+    r"+ (\langle L_k^\dagger\rangle L_k - \tfrac12 L_k^\dagger L_k - \tfrac12|\langle L_k\rangle|^2)dt\big]\psi"
+)
+
 
 @final
 class Equation(Module):
@@ -211,6 +216,11 @@ class Equation(Module):
             # A tree whose numbers a transformation has taken out.
             return super().__repr__()
         return "\n".join([f"Equation of dimension {dim}: {_described_channels(self)}", *_described_detectors(self)])
+
+    def _repr_html_(self) -> str:
+        from stochq.plotting.notebook import as_html
+
+        return f"<p>$${_FORMULA}$$</p>{as_html(self)}"
 
 
 def _checked_channels(channels: object) -> tuple[Channel, ...]:

@@ -17,13 +17,8 @@ from types import ModuleType
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 FOLDER = ROOT / ".cache" / "docs"
-ROOMS = (
-    "stochq",
-    *(
-        f"stochq.{room}"
-        for room in "systems models channels schemes noise measurement exact inference feedback gaussian bounds".split()
-    ),
-)
+_NAMES = "systems models channels schemes noise measurement exact inference feedback gaussian bounds plotting"
+ROOMS = ("stochq", *(f"stochq.{room}" for room in _NAMES.split()))
 
 
 def public_names(room: ModuleType) -> dict[str, object]:

@@ -38,6 +38,13 @@ class Comparison:
     def __str__(self) -> str:
         return "\n".join((*self.lines, *self._conclusion()))
 
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        from stochq.plotting.notebook import as_html
+
+        return as_html("\n".join((*self._conclusion(), "", *self.lines)))
+
     def _conclusion(self) -> list[str]:
         by_name = ", ".join(f"{name} {p:.2g}" for name, p in self.p_values.items())
         if self.dof == 0:

@@ -245,6 +245,11 @@ class EnsembleResult:
 
     __repr__ = __str__
 
+    def _repr_html_(self) -> str:
+        from stochq.plotting.notebook import as_html
+
+        return as_html(self, self.plot if self.mean else None)
+
 
 def _why_no_clicks(result: EnsembleResult) -> str:
     """Why a result has no times of clicks, were there counters."""

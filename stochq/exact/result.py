@@ -8,6 +8,7 @@ import numpy as np
 from stochq.real_parts import row_names
 
 if TYPE_CHECKING:
+    import matplotlib.figure
     import pandas
 
 MEGABYTE = 2**20
@@ -59,6 +60,19 @@ class ExactResult:
 
         return exact_table(self)
 
+    def plot(self, *names: str) -> "matplotlib.figure.Figure":
+        """A figure of every observable, or of those named: its mean over time.
+
+        Args:
+            names: of the observables; none for all.
+
+        Raises:
+            ValueError: for a name that the result does not hold.
+        """
+        from stochq.plotting import plot_exact
+
+        return plot_exact(self, names or None)
+
     def __str__(self) -> str:
         steps = f", {self.steps} steps" if self.steps else ""
         lines = [
@@ -74,3 +88,8 @@ class ExactResult:
         return "\n".join(lines)
 
     __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        from stochq.plotting.notebook import as_html
+
+        return as_html(self, self.plot if self.expect else None)

@@ -168,6 +168,11 @@ class Fit:
 
     __repr__ = __str__
 
+    def _repr_html_(self) -> str:
+        from stochq.plotting.notebook import as_html
+
+        return as_html(f"Fit: {self._quality()}\n{self}", self.plot)
+
     def _quality(self) -> str:
         if not np.isnan(self.log_likelihood):
             chance = "" if np.isnan(self.p_value) else f", p = {self.p_value:.2g}"

@@ -64,12 +64,12 @@ def figure(panels: int = 1, *, rows_each: Sequence[float] = (1.0,)) -> "tuple[Fi
 
     Returns the figure and axes[panel][row]. It belongs to no window and to no global state. Call it within `style()`.
     """
-    from matplotlib.figure import Figure
+    from stochq.plotting.notebook import Picture
 
     columns = 2 if panels == 4 else min(panels, 3)
     rows, rows_of_panel = math.ceil(panels / columns), len(rows_each)
     width = 6.4 if columns == 1 else 4.3 * columns
-    made = Figure(figsize=(width, 3.1 * rows * sum(rows_each) / rows_each[0] + 0.5), layout="constrained")
+    made = Picture(figsize=(width, 3.1 * rows * sum(rows_each) / rows_each[0] + 0.5), layout="constrained")
     grid = made.add_gridspec(rows * rows_of_panel, columns, height_ratios=list(rows_each) * rows)
     axes: list[list[Axes]] = []
     for panel in range(panels):

@@ -7,7 +7,7 @@ import numpy as np
 
 from stochq.ensemble.result import EnsembleResult
 from stochq.plotting.look import BLACK, BLUE, ORANGE, draw_legend, figure, style
-from stochq.plotting.panels import draw_rounding_flat, panels_of, time_label
+from stochq.plotting.panels import draw_rounding_flat, panels_of, symbol, time_label
 from stochq.real_parts import in_rows
 
 if TYPE_CHECKING:
@@ -56,6 +56,30 @@ def plot_result(
             column[-1].set_xlabel(time_label(result))
         draw_rounding_flat(list(panels), [column[0] for column in axes])
         draw_legend(made, axes)
+    return made
+
+
+def plot_exact(exact: "ExactResult", names: Sequence[str] | None = None) -> "Figure":
+    """One panel per observable: the mean that the master equation gives.
+
+    Args:
+        exact: its solution.
+        names: of the observables; None for all.
+
+    Raises:
+        ValueError: for a name that the solution does not hold.
+    """
+    shown = list(exact.expect) if names is None else list(names)
+    for name in shown:
+        if name not in exact.expect:
+            raise ValueError(f"names: expected names among {', '.join(exact.expect)}; got {name!r}.")
+    rows = in_rows({name: exact.expect[name] for name in shown})
+    with style():
+        made, axes = figure(len(rows))
+        for (name, values), (panel,) in zip(rows.items(), axes, strict=True):
+            panel.plot(exact.times, values, color=BLUE)
+            panel.set(xlabel="time $t$", ylabel=symbol(name))
+            panel.margins(x=0.01)
     return made
 
 
