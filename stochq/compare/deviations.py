@@ -97,11 +97,12 @@ class Deviations:
         ensemble = self.ensemble
         assert ensemble.covariance is not None
         rows = [point.covariance_row for point in points]
+        unseen = {name: ensemble.unseen(name, self.rounding[name].width) for _, name, _ in points}
         covariance = np.asarray(ensemble.covariance)[np.ix_(rows, rows)] * (ensemble.samples / ensemble.trajectories)
         return hotelling(
             np.array([ensemble.mean[name][index] - self.exact[name][index] for _, name, index in points]),
             covariance + ensemble.samples * self._covariance_of_exact(points),
-            np.array([self.rounding[point.name].common for point in points]),
+            np.array([np.hypot(self.rounding[name].common, unseen[name][index]) for _, name, index in points]),
             ensemble.samples,
             16 * UNIT[ensemble.precision],
             effective,

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from stochq.compare.hotelling import POINTS_PER_TRAJECTORY, thinned
-from stochq.ensemble.result import FEW_SAMPLES
+from stochq.ensemble.tails import FEW_SAMPLES
 
 # A choice among points that lets at least so many times as many be tested is made.
 _WORTH_A_CHOICE = 3

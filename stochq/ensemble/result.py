@@ -9,6 +9,7 @@ import numpy as np
 from stochq.ensemble.failures import told
 from stochq.ensemble.merging import merged
 from stochq.ensemble.statistics import Statistic
+from stochq.ensemble.tails import FEW_SAMPLES, LIGHT_KURTOSIS, STILL, tails_of, worth_in_gaussian_values
 from stochq.ensemble.tree import Parts
 from stochq.measurement import Clicks, ClicksByName, Record
 from stochq.real_parts import in_rows, row_names
@@ -19,11 +20,6 @@ if TYPE_CHECKING:
     import xarray
 
 MEGABYTE = 2**20
-# Values of an excess kurtosis up to this are judged as Gaussian ones; errors from fewer such values than FEW_SAMPLES
-# are not trusted.
-LIGHT_KURTOSIS, FEW_SAMPLES = 3.0, 200
-# Trajectories that differ by less than this part of what they may differ by have not seen what makes them differ.
-STILL = 1e-5
 
 
 @dataclass(frozen=True)
@@ -125,8 +121,8 @@ class EnsembleResult:
         The sample variance of N values of excess kurtosis κ has the relative variance (κ + 2)/N, that of Gaussian ones
         2/N. A κ up to 3 is let pass. row: the name of a real observable, or "Re a", "Im a".
         """
-        excess = in_rows(self.kurtosis).get(row, np.zeros(len(self.times))) - LIGHT_KURTOSIS
-        return np.maximum(2, self.samples / (1 + 0.5 * np.maximum(excess, 0.0))).astype(int)
+        kurtosis = in_rows(self.kurtosis).get(row, np.zeros(len(self.times)))
+        return worth_in_gaussian_values(self.samples, kurtosis)
 
     def unseen(self, row: str, width: float = 0.0) -> np.ndarray:
         r"""The error by rare events of which none was seen, (T,); zero where enough values tell it, and at the start.
@@ -140,23 +136,14 @@ class EnsembleResult:
         spread = np.asarray(self.stderr[row]) * np.sqrt(self.samples)
         kurtosis = in_rows(self.kurtosis).get(row, np.zeros(len(self.times)))
         seen = float(np.max(spread * np.sqrt(np.maximum(kurtosis, -2.0) + 6), initial=0.0))
-        width = seen if seen > STILL * width else width
-        still = (spread <= STILL * width) & (np.arange(len(spread)) > 0)
         few = (kurtosis > LIGHT_KURTOSIS) & (self.effective_samples(row) < FEW_SAMPLES)
-        return np.where(still | few, np.sqrt(3) * width / self.samples, 0.0)
+        farthest = np.where(few | (seen <= STILL * width), max(seen, width), seen)
+        still = (spread <= STILL * farthest) & (np.arange(len(spread)) > 0)
+        return np.where(still | few, np.sqrt(3) * farthest / self.samples, 0.0)
 
     def tails(self) -> list[str]:
         """A line for each observable whose standard errors heavy tails make uncertain."""
-        lines = []
-        for row, kurtosis in in_rows(self.kurtosis).items():
-            least = int(self.effective_samples(row).min())
-            if least < FEW_SAMPLES and kurtosis.max() > LIGHT_KURTOSIS:
-                lines.append(
-                    f"  {row}: heavy tails (excess kurtosis {kurtosis.max():.3g} at "
-                    f"t = {self.times[kurtosis.argmax()]:.4g}); its standard error there is worth that of {least} "
-                    "Gaussian values and may be too small. Take more trajectories."
-                )
-        return lines
+        return [f"  {tail}" for tail in tails_of(self)]
 
     def merge(self, other: "EnsembleResult") -> "EnsembleResult":
         """Both ensembles as one; the same equation, times and step, and no trajectory in both.

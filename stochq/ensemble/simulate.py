@@ -34,6 +34,7 @@ from stochq.ensemble.records import RECORDS, counters, rate_of_clicks, recording
 from stochq.ensemble.result import EnsembleResult
 from stochq.ensemble.runner import Execution, Totals, run
 from stochq.ensemble.statistics import COVARIANCE, MEAN, PAIR_SPREAD, Histogram, Statistic
+from stochq.ensemble.tails import warn_about_tails
 from stochq.ensemble.task import Task
 from stochq.ensemble.to_tolerance import check_tolerance, report_on, run_to, target_of
 from stochq.ensemble.which_loop import check_loop, told
@@ -222,6 +223,7 @@ def _run(
         result = _simulate_steps(task, plan, trajectories, tolerance, question.pairs, keep, asked, execution)
     result.info.update(told)
     warn_about_failures(result, replayed_by(result, task.scheme.averages_only))
+    warn_about_tails(result)
     return result
 
 

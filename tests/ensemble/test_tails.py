@@ -8,6 +8,7 @@ import stochq as sq
 from stochq.compare import compare
 from stochq.ensemble.result import EnsembleResult
 from stochq.ensemble.statistics import Covariance, Mean, Moments, excess_kurtosis, merged_moments, skewness
+from stochq.ensemble.tails import tails_of
 from stochq.exact.result import ExactResult
 from tests.ensembles import ensemble_of
 
@@ -102,7 +103,8 @@ def test_runs_report_and_merge_kurtosis(tmp_path):
             equation, state, [0, 1, 3], observables={"p": [0.0, 1.0]}, trajectories=1500, seed=seed, dt=0.1, keep=1500
         )
 
-    one, two = run(1), run(2)
+    with pytest.warns(UserWarning, match="^p: heavy tails"):
+        one, two = run(1), run(2)
     both = one.merge(two)
     for result, states in ((one, one.kept), (both, np.concatenate([one.kept, two.kept]))):
         values = np.abs(states[..., 1].astype(complex)) ** 2
@@ -111,3 +113,46 @@ def test_runs_report_and_merge_kurtosis(tmp_path):
     assert "p: heavy tails (excess kurtosis" in str(one)
     loaded = sq.load(one.save(tmp_path / "run.nc"))
     np.testing.assert_array_equal(loaded.kurtosis["p"], one.kurtosis["p"])
+
+
+def _rarely(trajectories: int, seed: int) -> sq.EnsembleResult:
+    """SUV to the end from p = .004, of whose trajectories four in a thousand carry the mean."""
+    equation = sq.models.suv(sq.systems.levels([0.0, 0.0]), strength=8.0)
+    state = [np.sqrt(0.004), np.sqrt(0.996)]
+    return sq.simulate(
+        equation, state, [0, 0.25, 1], observables={"p": [1.0, 0.0], "one": [1.0, 1.0]}, trajectories=trajectories,
+        seed=seed, dt=0.25, keep=trajectories,
+    )  # fmt: skip
+
+
+def test_a_mean_that_few_trajectories_carry_is_warned_of():
+    """What is told against scipy on the states; at the end n of N are at one, so that κ + 3 = N/n."""
+    with pytest.warns(UserWarning) as caught:
+        run = _rarely(1000, 0)
+    population = np.abs(run.kept[:, :, 0].astype(complex)) ** 2
+    kurtosis = stats.kurtosis(population[:, 1:], axis=0).max()
+    (tail,) = tails_of(run)
+    assert tail.kurtosis == pytest.approx(kurtosis, rel=1e-3)
+    assert tail.worth == int(1000 / (1 + (kurtosis - 3) / 2))
+    assert tail.carried_by == max(1, round(1000 / (kurtosis + 3)))
+    assert tail.needed == pytest.approx(200 * (1 + (kurtosis - 3) / 2), rel=1e-3)
+    assert len(caught) == 1 and str(caught[0].message) == str(tail) and run.tails() == [f"  {tail}"]
+    assert f"takes {tail.needed:.2g} trajectories or more" in str(tail)
+
+
+def test_so_many_trajectories_as_are_told_make_a_normal_error():
+    with pytest.warns(UserWarning):
+        (tail,) = tails_of(_rarely(1000, 3))
+    assert 2e4 < tail.needed < 2e5
+    assert not tails_of(_rarely(60_000, 4))
+
+
+@pytest.mark.parametrize("seeds", [range(20), pytest.param(range(200), marks=pytest.mark.release)])
+def test_right_runs_with_heavy_tails_are_warned_of_and_not_called_impossible(seeds):
+    """The exact mean stays .004; two runs in a hundred see no trajectory that gets there."""
+    exact = ExactResult(np.array([0, 0.25, 1]), {"p": np.full(3, 0.004)}, None, "ode", 0.0, 0.0, ranges={"p": 1.0})
+    values = []
+    for seed in seeds:
+        with pytest.warns(UserWarning, match="^p: heavy tails"):
+            values.append(compare(_rarely(1000, seed), exact).p_value)
+    assert min(values) > 1e-3 and np.mean(np.array(values) < 0.01) <= 0.02
