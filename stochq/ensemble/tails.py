@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 # are not trusted.
 LIGHT_KURTOSIS, FEW_SAMPLES = 3.0, 200
 # From fewer a standard error is known to worse than a tenth of itself, 1/√(2N), which a run says by itself at times
-# when the spread is at least this share of its largest: before many have decayed, or when most have, few carry any mean.
+# when the spread is at least this share of its largest: where most are in one state, as at the start, few carry a mean.
 UNCERTAIN_SAMPLES, LARGE_SPREAD = 50, 1 / 3
 # Trajectories that differ by less than this part of what they may differ by have not seen what makes them differ.
 STILL = 1e-5
@@ -38,9 +38,9 @@ class Tail(NamedTuple):
     def __str__(self) -> str:
         few = "one trajectory carries it" if self.carried_by <= 1 else f"{self.carried_by} trajectories carry it"
         return (
-            f"{self.row}: heavy tails (excess kurtosis {self.kurtosis:.3g} at t = {self.time:.4g}): as if {few}, so that "
-            f"its standard error there is worth that of {self.worth} Gaussian values and may be too small. A normal "
-            f"error takes {self.needed:.2g} trajectories or more."
+            f"{self.row}: heavy tails (excess kurtosis {self.kurtosis:.3g} at t = {self.time:.4g}): as if {few}, so "
+            f"that its standard error there is worth that of {self.worth} Gaussian values and may be too small. A "
+            f"normal error takes {self.needed:.2g} trajectories or more."
         )
 
 
