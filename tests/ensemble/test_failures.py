@@ -12,7 +12,6 @@ SUV = sq.models.suv(sq.systems.levels([0.0, 0.0]), strength=8.0)
 # Born's rule: .4 % of the trajectories end in level 0.
 STATE, TIMES = [np.sqrt(0.004), np.sqrt(0.996)], [0, 1, 2]
 TOP = 0.95
-pytestmark = pytest.mark.filterwarnings("ignore:.*heavy tails")
 COUNT = 2500
 
 
