@@ -16,7 +16,7 @@ from benchmarks.gpu_references import WAITED, WAITS, found_by_processor
 from benchmarks.problems import find
 from stochq.accuracy.bias import StepPlan
 from stochq.accuracy.grid import TimeGrid, time_grid
-from stochq.compare.same_draws import LARGEST_SHARE, difference
+from stochq.accuracy.same_draws import LARGEST_SHARE, difference
 from stochq.compiling import PROGRAMS
 from stochq.ensemble.assemble import assemble
 from stochq.ensemble.batch import BLOCKS_PER_CALL, Batch, Problem

@@ -9,8 +9,8 @@ import jax
 import numpy as np
 
 import stochq as sq
+from stochq.accuracy.same_draws import difference
 from stochq.cli.known_answers import KnownAnswer, known_answers, thermalization
-from stochq.compare.same_draws import difference
 
 TRAJECTORIES, COMPARED = 20_000, 1024
 # A right machine fails one of a dozen problems about once in 10⁵ seeds; means of single precision are rounded.

@@ -1,6 +1,7 @@
 """Single trajectories that a run returns whole."""
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -9,10 +10,13 @@ from stochq.arrays import Array
 from stochq.ensemble.batch import Runnable, run_states
 from stochq.ensemble.conditional import GIVEN_RECORDS
 from stochq.ensemble.devices import block_size
-from stochq.ensemble.result import EnsembleResult
+from stochq.ensemble.physical_states import unphysical, warn_about_states
 from stochq.ensemble.runner import precision_context
 from stochq.equation import Equation
 from stochq.real_parts import by_observable
+
+if TYPE_CHECKING:
+    from stochq.ensemble.result import EnsembleResult
 
 # What is said of the states of an equation whose detectors lose something.
 BEYOND_RECORDS = "states of one who loses nothing: they know more than the detectors' records tell"
@@ -37,14 +41,14 @@ def kept_states(
 
 
 def with_kept(
-    result: EnsembleResult,
+    result: "EnsembleResult",
     problem: Runnable,
     keep: int,
     precision: str,
     phases: Array | None = None,
     equation: Equation | None = None,
     conditional: bool = False,
-) -> EnsembleResult:
+) -> "EnsembleResult":
     """The result with its first trajectories, as many as `keep` says, and in its info what their states know beyond the
     records. phases: (T,), that the states are to have. conditional: whether they are density matrices given these."""
     if not keep:
@@ -53,6 +57,11 @@ def with_kept(
     told = GIVEN_RECORDS if conditional else BEYOND_RECORDS
     info = result.info | ({"kept": told} if lossy or conditional else {})
     states, values = kept_states(problem, keep, precision, result.ranges[0][1])
+    if equation is not None:
+        steps = int(result.info["steps"])
+        faults = unphysical(states, precision, steps, conditional)
+        warn_about_states(faults, steps)
+        info |= faults
     if phases is not None and not conditional:
         states = (states * np.asarray(phases)[:, None]).astype(states.dtype)
     return replace(result, info=info, kept=states, kept_values=by_observable(values, result.mean))

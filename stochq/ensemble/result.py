@@ -8,6 +8,8 @@ import numpy as np
 
 from stochq.ensemble.failures import told
 from stochq.ensemble.merging import merged
+from stochq.ensemble.physical_states import in_words
+from stochq.ensemble.precision_check import in_words as precision_in_words
 from stochq.ensemble.statistics import Statistic
 from stochq.ensemble.tails import FEW_SAMPLES, LIGHT_KURTOSIS, STILL, tails_of, worth_in_gaussian_values
 from stochq.ensemble.tree import Parts
@@ -220,6 +222,9 @@ class EnsembleResult:
             error = real.stderr[row]
             lines.append(f"  {row}: {mean[0]:.5g} ± {error[0]:.1g}  →  {mean[-1]:.5g} ± {error[-1]:.1g}")
         lines += self.tails()
+        lines += [f"  {line}" for line in in_words(self.info)]
+        if "precision_check" in self.info:
+            lines.append(f"  {precision_in_words(self.info['precision_check'])}")
         arrays = (("kept", self.kept), ("density", self.density), ("covariance", self.covariance))
         for name, array in arrays:
             if array is not None:

@@ -28,6 +28,7 @@ from stochq.ensemble.jumps.simulate import check_no_step, simulate_jumps
 from stochq.ensemble.kept import with_kept
 from stochq.ensemble.observables import readout
 from stochq.ensemble.planning import plan_step, warn_about_time
+from stochq.ensemble.precision_check import SAMPLE, compare_precisions
 from stochq.ensemble.problem import build_problem, check_counters, constant_phases
 from stochq.ensemble.progress import shown
 from stochq.ensemble.records import RECORDS, counters, rate_of_clicks, recording_of
@@ -78,6 +79,7 @@ def simulate(
     antithetic: bool | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     progress: bool | None = None,
+    check: Literal["precision"] | None = None,
 ) -> EnsembleResult:
     """Run an ensemble of trajectories and return the means of observables with their standard errors.
 
@@ -138,6 +140,8 @@ def simulate(
         progress: whether it is shown what is done and how far it is: by a bar on a terminal or in a notebook, elsewhere
             by a line on stderr at most every five seconds. None: by a bar or not at all. The logger "stochq" is told in
             any case.
+        check: "precision": up to 256 trajectories are made in single and in double precision of the same draws;
+            `result.info["precision_check"]` tells how far means and states differ.
 
     Returns: the result; `result.mean[name]` and `result.stderr[name]` are (T,).
 
@@ -160,6 +164,8 @@ def simulate(
     keep = check_count("keep", keep, 0, most=trajectories)
     seed = check_count("seed", seed, 0, most=2**63 - 1)
     check_options(precision, batch)
+    if check not in (None, "precision"):
+        raise ValueError(f"check: expected 'precision' or None; got {check!r}.")
     devices = check_devices(devices)
     first = check_count("first", first, 0, most=2**32 - 1)
     conditional = check_flag("conditional", conditional)
@@ -190,7 +196,7 @@ def simulate(
         check_conditional(equation, scheme, times)
     task = Task(
         equation, frame_of(equation), psi, times, plain, scheme, precision, seed, statistics, monitors, recording,
-        conditional,
+        conditional, check == "precision",
     )  # fmt: skip
     _check_law_for(checkpoint, equation)
     question = Question(trajectories, tolerance, dt, pairs, wanted, averages)
@@ -261,6 +267,9 @@ def _simulate_steps(
         problem, totals = run_all(0)
     result = assemble(problem, grid, totals, plan, asked, task.precision, task.seed)
     result.info["loop"] = told(problem)
+    if task.checks_precision:
+        build = partial(_in_precision, task, grid, min(trajectories, SAMPLE))
+        result.info.update(compare_precisions(result, build))
     if target is not None:
         report_on(result, target, totals, trajectories)
     warn_about_grid(result.info)
@@ -289,6 +298,10 @@ def _checked_problem(
     check_counters(problem, grid, first + trajectories)
     check_loop(problem)
     return problem
+
+
+def _in_precision(task: Task, grid: TimeGrid, trajectories: int, precision: str) -> Problem:
+    return build_problem(replace(task, precision=precision), grid, trajectories=trajectories)
 
 
 def _asks_for_single_trajectories(keep: int, records: Any, statistics: Mapping[str, Statistic]) -> str:

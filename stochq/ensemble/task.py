@@ -21,7 +21,8 @@ class Task:
     psi: the initial state (dim,), or a mixed one's eigenvectors times the roots of their weights (dim, rank);
     times (T,); observables: whose means are wanted, in the order of a readout; monitors: functions that the run watches
     besides; statistics: of states, by name; frame: the basis in which it is stepped; recording: what is written down,
-    None where nothing is; conditional: whether what is looked at are density matrices given the records.
+    None where nothing is; conditional: whether what is looked at are density matrices given the records;
+    checks_precision: whether some trajectories are made in single and in double precision.
     """
 
     equation: Equation
@@ -36,6 +37,7 @@ class Task:
     monitors: Mapping[str, Any] = field(default_factory=dict)
     recording: Recording | None = None
     conditional: bool = False
+    checks_precision: bool = False
 
     @cached_property
     def edges(self) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks import gpu, gpu_references, gpu_rows, gpu_steps, gpu_targets
-from stochq.compare.same_draws import difference
+from stochq.accuracy.same_draws import difference
 from stochq.ensemble import which_loop
 
 

@@ -1,5 +1,7 @@
 """A run of jumps: no step to choose, no error but that of sampling."""
 
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ from stochq.ensemble.jumps.problem import JumpProblem, build_jump_problem, has_e
 from stochq.ensemble.jumps.room import run_with_room
 from stochq.ensemble.kept import with_kept
 from stochq.ensemble.planning import check_phases
+from stochq.ensemble.precision_check import SAMPLE, compare_precisions
 from stochq.ensemble.problem import constant_phases
 from stochq.ensemble.result import EnsembleResult
 from stochq.ensemble.runner import Execution, Totals, run
@@ -68,11 +71,17 @@ def simulate_jumps(
         problem, totals = run_with_room(run_all, grid.total_steps, counters, problem.block, task.precision)
     result = assemble(problem, grid, totals, plan, asked, task.precision, task.seed)
     result.info["loop"] = "from click to click, without steps"
+    if task.checks_precision:
+        result.info.update(compare_precisions(result, partial(_in_precision, task, min(trajectories, SAMPLE))))
     if target is not None:
         report_on(result, target, totals, trajectories)
     warn_about_grid(result.info)
     phases = constant_phases(task, task.times) if problem.grid.phases is None else None
     return with_kept(result, problem, min(keep, totals.done), task.precision, phases, task.equation)
+
+
+def _in_precision(task: Task, trajectories: int, precision: str) -> JumpProblem:
+    return build_jump_problem(replace(task, precision=precision), trajectories=trajectories)
 
 
 def _check_counters(expected: int, trajectories: int) -> None:

@@ -1,0 +1,57 @@
+"""Whether single states are states: norms and traces of one, no negative eigenvalues, up to rounding."""
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from stochq.arrays import rounding
+
+# Units of rounding that norms may gain in a step, where noise is unitary and nothing normalises; four were seen.
+_UNITS_PER_STEP, _FACTOR = 4.0, 4.0
+# Density matrices whose eigenvalues are looked at: those of so many trajectories.
+_DIAGONALISED = 64
+
+
+def unphysical(states: np.ndarray, precision: str, steps: int, conditional: bool) -> dict[str, float]:
+    """How far states are from being states, by what is wrong with them; nothing where rounding explains it.
+
+    states: (trajectory, time, dim), or density matrices (trajectory, time, dim, dim) if conditional; those that are not
+    finite are left out. steps: made in all.
+    """
+    finite = states[np.isfinite(states).reshape(*states.shape[:2], -1).all(axis=-1)]
+    if not len(finite):
+        return {}
+    limit = _FACTOR * rounding(precision, steps, _UNITS_PER_STEP)
+    if conditional:
+        sizes, name = np.einsum("nii->n", finite.astype(complex)).real, "trace_drift"
+    else:
+        sizes, name = np.einsum("ni,ni->n", finite, finite.conj(), dtype=complex).real, "norm_drift"
+    told = {name: float(np.abs(sizes - 1).max())}
+    if conditional:
+        few = finite[: _DIAGONALISED * states.shape[1]].astype(complex)
+        told["negative_eigenvalue"] = max(0.0, -float(np.linalg.eigvalsh(few).min()))
+    return {name: value for name, value in told.items() if value > limit}
+
+
+_WORDS = {
+    "norm_drift": "norms differ from one by up to {:.2g}",
+    "trace_drift": "traces of density matrices differ from one by up to {:.2g}",
+    "negative_eigenvalue": "density matrices have eigenvalues down to -{:.2g}",
+}
+
+
+def in_words(info: Mapping[str, Any]) -> list[str]:
+    """What is wrong with single states by the info of a result, a clause for each."""
+    return [words.format(info[name]) for name, words in _WORDS.items() if name in info]
+
+
+def warn_about_states(faults: Mapping[str, float], steps: int) -> None:
+    """Say what is wrong with single states."""
+    if faults:
+        warnings.warn(
+            f"states: {'; '.join(in_words(faults))}, which rounding in {steps} steps does not explain. Means are wrong "
+            "by as much. Take a shorter dt; channels and schemes of your own have to return normalised states.",
+            stacklevel=4,
+        )
