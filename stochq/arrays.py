@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from types import CellType
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -13,8 +13,21 @@ from typing_extensions import TypeAliasType
 # What becomes an array: numbers, lists of them, arrays. An alias that `help` shows by its name; float and int stand
 # apart for the checks at run time in the tests, to which they are no complex numbers, and tuples no sequences.
 ArrayLike = TypeAliasType("ArrayLike", _ArrayLike | float | int | tuple)
-# An operator: a diagonal (dim,) or a matrix (dim, dim); or a function of a state (dim,) whose value is a number.
-Observable = TypeAliasType("Observable", _ArrayLike | Callable[[jax.Array], _ArrayLike])
+
+
+@runtime_checkable
+class Shaped(Protocol):
+    """What other libraries make of operators and states has a shape: see `stochq.operators`."""
+
+    @property
+    def shape(self) -> Any: ...
+
+
+# An operator, a ket or a density matrix: an array, or an object of SciPy, QuTiP or dynamiqs.
+OperatorLike = TypeAliasType("OperatorLike", _ArrayLike | float | int | tuple | Shaped)
+# An operator: a diagonal (dim,) or a matrix (dim, dim), or the name of one that the system has; or a function of a
+# state (dim,) whose value is a number.
+Observable = TypeAliasType("Observable", _ArrayLike | Shaped | Callable[[jax.Array], _ArrayLike])
 # An array of the host or of JAX, traced or not.
 Array = np.ndarray | jax.Array
 # The same kind of array in as out.

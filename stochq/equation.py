@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import Array, ArrayLike, Number, as_real, is_concrete, square_root_of_pairs, stacked
+from stochq.arrays import Array, Number, OperatorLike, as_real, is_concrete, square_root_of_pairs, stacked
 from stochq.channels import Channel
 from stochq.laws import ANY, LEFT_OPEN, REAL, Law, NoiseLaw, law_of
 from stochq.measurement.detector import Detector, as_stack, full
@@ -18,9 +18,11 @@ from stochq.measurement.line import Line, WatchedParts
 from stochq.measurement.record import Kind
 from stochq.module import Module
 from stochq.noise import Coloured, SphericalBrownian
+from stochq.operators import check_parts, is_foreign, parts_of
 from stochq.systems.basis import given_from
 from stochq.systems.hamiltonian import Hamiltonian
 from stochq.systems.levels import as_hamiltonian
+from stochq.systems.observables import as_observables
 
 # What is written down of operators that no detector watches, by the law of their noise.
 _KINDS: dict[str, Kind] = {"real": "homodyne", "complex": "heterodyne", "jump": "counting"}
@@ -61,7 +63,7 @@ class Equation(Module):
 
     def __init__(
         self,
-        hamiltonian: Hamiltonian | ArrayLike,
+        hamiltonian: Hamiltonian | OperatorLike,
         channels: Sequence[Channel],
         noise: NoiseLaw | Law | None = None,
         hbar: Number = 1.0,
@@ -111,6 +113,33 @@ class Equation(Module):
                 "colour: expected a Gaussian process for a random potential; got SphericalBrownian. Use "
                 "sq.noise.OrnsteinUhlenbeck(...), or sq.models.coloured_suv."
             )
+
+    def __add__(self, other: "Equation") -> "Equation":
+        r"""Both equations' channels on their one Hamiltonian, with the records of both.
+
+        Raises:
+            ValueError: for another Hamiltonian or ħ, coloured noise, one with detectors beside one without, and two
+                records of one name.
+
+        >>> import stochq as sq
+        >>> qubit = sq.systems.levels([0.0, 1.0])
+        >>> both = sq.models.suv(qubit, strength=1.0) + sq.models.unravel(qubit, [[[0.0, 1.0], [0.0, 0.0]]])
+        >>> len(both.channels), [line.name for line in both.lines]
+        (2, ['L0', 'L1', 'L2'])
+        """
+        if not isinstance(other, Equation):
+            return NotImplemented
+        _check_addable(self, other)
+        places, numbers = len(self.channels), len(self.detectors)
+        lines = [
+            Line(line.name, tuple((place + places, one) for place, one in line.sources), line.detector + numbers)
+            for line in other._lines
+        ]
+        order = [(place + places, operator) for place, operator in other._order]
+        return Equation(
+            self.hamiltonian, self.channels + other.channels, None, self.hbar,
+            detectors=self.detectors + other.detectors, lines=(*self._lines, *lines), order=(*self._order, *order),
+        )  # fmt: skip
 
     @property
     def noise(self) -> str:
@@ -223,6 +252,46 @@ class Equation(Module):
         return f"<p>$${_FORMULA}$$</p>{as_html(self)}"
 
 
+def _check_addable(one: Equation, other: Equation) -> None:
+    """ValueError unless the channels of both may stand beside each other."""
+    if not (_same(one.hamiltonian, other.hamiltonian) and _same(one.hbar, other.hbar)):
+        raise ValueError(
+            "other: expected an equation on the same Hamiltonian, with the same hbar; got another one. Make both from "
+            "one sq.systems object."
+        )
+    if one.colour is not None or other.colour is not None:
+        raise ValueError("other: expected white noise in both; coloured noise is that of one channel alone.")
+    if bool(one.detectors) != bool(other.detectors):
+        raise ValueError(
+            "other: expected detectors in both equations, or in neither, whose records would have other meanings. Give "
+            "the operators that nobody watches to sq.models.monitored as sq.measurement.unread(L)."
+        )
+    if both := {line.name for line in one._lines} & {line.name for line in other._lines}:
+        raise ValueError(f"other: expected records of other names; both have {min(both)!r}. Rename one.")
+
+
+def _same(one: object, other: object) -> bool:
+    """Whether two trees hold the same numbers; traced ones, whether they are the same objects."""
+    if jax.tree.structure(one) != jax.tree.structure(other):
+        return False
+    pairs = zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True)
+    return all(a is b or (is_concrete((a, b)) and np.array_equal(a, b)) for a, b in pairs)
+
+
+def parts_known(equation: Equation, state: object) -> tuple[int, ...]:
+    """The dimensions of the parts of the system, as the Hamiltonian knows them or else the state; none of one part.
+
+    Raises: ValueError where the state is on other parts than the Hamiltonian.
+    """
+    check_parts("psi0", state, equation.hamiltonian.dims)
+    return next((dims for dims in (equation.hamiltonian.dims, parts_of(state)) if len(dims) > 1), ())
+
+
+def observables_of(equation: Equation, observables: object) -> dict[str, Any]:
+    """Observables by name, as `stochq.systems.observables.as_observables` takes them, for an equation."""
+    return as_observables(observables, equation.hamiltonian.operators, equation.hamiltonian.dims)
+
+
 def _checked_channels(channels: object) -> tuple[Channel, ...]:
     if isinstance(channels, (list, tuple)) and all(isinstance(channel, Channel) for channel in channels):
         return tuple(channels)
@@ -284,7 +353,7 @@ def as_equation(equation: object) -> Equation:
     """
     if isinstance(equation, Equation):
         return equation
-    if isinstance(equation, (Hamiltonian, list, tuple, np.ndarray, jax.Array)):
+    if isinstance(equation, (Hamiltonian, list, tuple, np.ndarray, jax.Array)) or is_foreign(equation):
         return Equation(as_hamiltonian(equation), ())
     raise ValueError(
         "equation: expected an equation from sq.models, such as sq.models.unravel(hamiltonian, [L]); got "

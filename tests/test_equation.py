@@ -73,3 +73,53 @@ def test_the_pieces_cannot_be_changed_in_place():
     equation = PROBLEMS["suv, two levels"]().equation
     with pytest.raises(dataclasses.FrozenInstanceError):
         equation.noise = "complex"
+
+
+def test_sums_of_equations_have_the_channels_of_both():
+    """Rates of decay add: a coherence under SUV of strength 1 and dephasing by sqrt(.4) sigma_z decays at 1 + 2·.4."""
+    flat = sq.systems.levels([0.0, 0.0])
+    both = sq.models.suv(flat, strength=1.0) + sq.models.unravel(flat, [np.sqrt(0.4) * np.array([1.0, -1.0])])
+    exact = sq.exact.evolve(both, np.sqrt([0.5, 0.5]), [0.0, 0.7], observables={"x": [[0, 1], [1, 0]]})
+    np.testing.assert_allclose(exact.expect["x"][-1], np.exp(-0.7 * 1.8), atol=1e-9)
+    assert [line.name for line in both.lines] == ["L0", "L1", "L2"]
+
+
+def test_sums_of_monitored_equations_keep_their_records():
+    """The second equation's records are of its own operators, wherever its channels stand now."""
+    lower, z = np.array([[0.0, 1.0], [0.0, 0.0]]), np.array([1.0, -1.0])
+    flat = sq.systems.levels([0.0, 0.0])
+    one = sq.models.monitored(flat, {"z": sq.measurement.homodyne(z, efficiency=0.5)})
+    two = sq.models.monitored(
+        flat, {"clicks": sq.measurement.counting(lower), "x": sq.measurement.heterodyne(2 * lower)}
+    )
+    both = one + two
+    assert {line.name: both.record_kind(line) for line in both.lines} == {
+        "z": "homodyne", "clicks": "counting", "x": "heterodyne"
+    }  # fmt: skip
+    for line in both.lines:
+        (place, number), *_ = line.sources
+        source = both.channels[place].operators()[number]
+        expected = {"z": np.sqrt(0.5) * np.diag(z), "clicks": lower, "x": 2 * lower}[line.name]
+        np.testing.assert_allclose(source, expected)
+    whole = sq.models.monitored(flat, dict(zip(("z", "clicks", "x"), both.detectors, strict=True)))
+    exact = [sq.exact.evolve(each, [0.6, 0.8], [0, 1]).density for each in (both, whole)]
+    np.testing.assert_allclose(*exact, atol=1e-9)
+
+
+def test_sums_that_make_no_sense_are_refused():
+    flat, other = sq.systems.levels([0.0, 0.0]), sq.systems.levels([0.0, 1.0])
+    suv, watched = sq.models.suv(flat, strength=1.0), {"z": sq.measurement.homodyne([1.0, -1.0])}
+    coloured = sq.models.suv(flat, strength=1.0, noise="unitary", colour=sq.noise.OrnsteinUhlenbeck(0.1))
+    monitored = sq.models.monitored(flat, watched)
+    for second, message in [
+        (sq.models.suv(other, strength=1.0), "the same Hamiltonian"),
+        (sq.models.suv(flat, strength=1.0, hbar=2.0), "the same Hamiltonian, with the same hbar"),
+        (coloured, "white noise"),
+        (monitored, "detectors in both"),
+    ]:
+        with pytest.raises(ValueError, match=f"^other: expected .*{message}"):
+            suv + second
+    with pytest.raises(ValueError, match="^other: expected records of other names; both have 'z'"):
+        monitored + sq.models.monitored(flat, watched)
+    with pytest.raises(TypeError):
+        suv + 1

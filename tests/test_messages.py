@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import qutip
 
 import stochq as sq
 
@@ -43,10 +42,6 @@ def test_a_filter_without_observables_tells_purity_and_likelihood(run):
 
 
 REFUSED = {
-    "QuTiP": (
-        lambda: sq.models.monitored(qutip.sigmax(), {"c": sq.measurement.homodyne(LOWERING)}),
-        r"hamiltonian: .*\.full\(\)",
-    ),
     "current as counter": (
         lambda: sq.exact.waiting_time(EQUATION, DOWN, TIMES, operator="current"),
         r"operator: .*there is no counter among the equation's records \(current\)",

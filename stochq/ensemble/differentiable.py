@@ -1,7 +1,7 @@
 """The ensemble's kernel as a function of the equation's parameters, through which gradients pass."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -12,7 +12,7 @@ import numpy as np
 from jax import lax
 
 from stochq.accuracy.grid import TimeGrid, check_step, time_grid
-from stochq.arrays import ArrayLike, Observable, is_concrete
+from stochq.arrays import ArrayLike, Observable, OperatorLike, is_concrete
 from stochq.ensemble.any_law import under_smooth_law
 from stochq.ensemble.batch import Problem, observer
 from stochq.ensemble.devices import limits
@@ -33,12 +33,13 @@ from stochq.ensemble.simulate import check_options
 from stochq.ensemble.step_at_hand import check_given_step, open_step
 from stochq.ensemble.task import Task
 from stochq.ensemble.which_loop import check_without_kernel
-from stochq.equation import Equation, as_equation, is_left_open
+from stochq.equation import Equation, as_equation, is_left_open, observables_of, parts_known
 from stochq.exact.expectations import expectations as exact_expectations
 from stochq.exact.expectations import is_linear
 from stochq.exact.inputs import LARGEST_DIM
 from stochq.feedback import Loop, closed_loop
-from stochq.operators import check_state_function
+from stochq.function_checks import check_state_function
+from stochq.operators import as_array
 from stochq.real_parts import by_observable, real_rows
 from stochq.schemes import Scheme, Strang, check_scheme, default_differentiable_scheme, frame_of
 from stochq.systems.checks import check_count, check_times
@@ -47,10 +48,10 @@ from stochq.systems.states import check_state
 
 def expectations(
     equation: Equation,
-    psi0: ArrayLike,
+    psi0: OperatorLike,
     times: ArrayLike,
     *,
-    observables: Mapping[str, Observable],
+    observables: Mapping[str, Observable] | Sequence[str],
     trajectories: int | None = None,
     seed: int = 0,
     scheme: Scheme | None = None,
@@ -122,12 +123,14 @@ def expectations(
             )
     _check_precision(precision)
     _check_gradient(gradient)
-    observables, levels = functions_of_passages(observables)
-    _check_passages(levels, gradient, dt)
     equation = as_equation(equation)
+    parts_known(equation, psi0)
+    state: Any = as_array("psi0", psi0)
+    observables, levels = functions_of_passages(observables_of(equation, observables))
+    _check_passages(levels, gradient, dt)
     if trajectories is None and dt is None and scheme is None and feedback is None and gradient == "pathwise":
         _check_exact(equation, observables)
-        return exact_expectations(equation, psi0, times, observables=observables)
+        return exact_expectations(equation, state, times, observables=observables)
     if trajectories is None:
         raise ValueError(
             "trajectories: expected a number beside dt or scheme or feedback or gradient, for means over trajectories; "
@@ -153,10 +156,10 @@ def expectations(
     for name, value in observables.items():
         if callable(value):
             check_state_function(f"observables[{name!r}]", value, equation.dim)
-    psi: Any = psi0
-    _check_ket(psi0, equation.dim)
-    if is_concrete(psi0):
-        psi = check_state(psi0, equation.dim)
+    psi: Any = state
+    _check_ket(state, equation.dim)
+    if is_concrete(state):
+        psi = check_state(state, equation.dim)
         with jax.ensure_compile_time_eval():
             check_grid_state(equation, psi)
     rows = real_rows(observables if scored else refusing_jumps(observables, equation.dim), equation.dim)

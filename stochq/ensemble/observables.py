@@ -1,14 +1,14 @@
 """Observables turned into one function of one state."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, final
+from typing import Any, cast, final
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import Array, Number, Observable, is_concrete, stacked
+from stochq.arrays import Array, ArrayLike, Number, Observable, is_concrete, stacked
 from stochq.functions import user_function
 from stochq.module import Module, as_tree
 from stochq.systems.linear import apply_matrix, inner, multiply, populations
@@ -129,5 +129,5 @@ def _checked(name: str, array: np.ndarray, dim: int) -> np.ndarray:
 
 def ordered_names(observables: Mapping[str, Observable]) -> tuple[str, ...]:
     """The names in the order of a readout's values: diagonals, dense operators, callables."""
-    rank = {name: 2 if callable(value) else np.ndim(value) - 1 for name, value in observables.items()}
+    rank = {name: 2 if callable(value) else np.ndim(cast(ArrayLike, value)) - 1 for name, value in observables.items()}
     return tuple(sorted(observables, key=rank.__getitem__))

@@ -10,7 +10,7 @@ import numpy as np
 
 from stochq.accuracy.bias import StepPlan
 from stochq.accuracy.grid import TimeGrid, time_grid
-from stochq.arrays import ArrayLike, Observable, check_numbers
+from stochq.arrays import ArrayLike, Observable, OperatorLike, check_numbers
 from stochq.ensemble.any_law import Question, check_linear, choose_law
 from stochq.ensemble.assemble import assemble
 from stochq.ensemble.batch import Problem
@@ -39,10 +39,17 @@ from stochq.ensemble.tails import warn_about_tails
 from stochq.ensemble.task import Task
 from stochq.ensemble.to_tolerance import check_tolerance, report_on, run_to, target_of
 from stochq.ensemble.which_loop import check_loop, told
-from stochq.equation import Equation, as_equation, is_left_open, warn_without_noise
+from stochq.equation import (
+    Equation,
+    as_equation,
+    is_left_open,
+    observables_of,
+    parts_known,
+    warn_without_noise,
+)
 from stochq.events import note
 from stochq.feedback import Loop, closed_loop
-from stochq.operators import check_state_function
+from stochq.function_checks import check_state_function
 from stochq.real_parts import has_complex_values, real_rows
 from stochq.schemes import Scheme, check_scheme, default_scheme, frame_of
 from stochq.systems.checks import check_count, check_flag, check_times
@@ -58,10 +65,10 @@ _DIFFERENTIABLE = (
 
 def simulate(
     equation: Equation,
-    psi0: ArrayLike,
+    psi0: OperatorLike,
     times: ArrayLike,
     *,
-    observables: Mapping[str, Observable | Statistic],
+    observables: Mapping[str, Observable | Statistic] | Sequence[str],
     trajectories: int,
     seed: int = 0,
     first: int = 0,
@@ -92,11 +99,12 @@ def simulate(
             which was taken and why; where the numbers of a seed matter, name the law. The same call with another seed,
             in this process, takes the same law without trying again.
         psi0: the initial state, (dim,), normalised; or a density matrix (dim, dim), from whose spectrum each trajectory
-            draws its state.
+            draws its state; or either of QuTiP.
         times: (T,), increasing, the start included.
         observables: {name: diagonal (dim,), matrix (dim, dim), function of a state (dim,), or a statistic such as
-            sq.Density() and sq.Histogram(...)}. Means are complex for operators that are not Hermitian and for
-            functions with complex values.
+            sq.Density() and sq.Histogram(...)}; or a list of names of the system's own, such as ["energy"]. Operators
+            may be QuTiP's or sparse. Means are complex for operators that are not Hermitian and for functions with
+            complex values.
         trajectories: how many; with a tolerance, at most. One alone has no standard errors: they are NaN. It is
             trajectory `first` of the seed, the same as in a run of many at the same dt.
         seed: of the random numbers.
@@ -158,6 +166,8 @@ def simulate(
     check_numbers(_DIFFERENTIABLE, **arguments, seed=seed, dt=dt)
     warn_without_noise(equation)
     equation = as_equation(equation)
+    dims = parts_known(equation, psi0)
+    observables = observables_of(equation, observables)
     psi = weighted_states(psi0, equation.dim)
     times = check_times(times)
     trajectories = check_count("trajectories", trajectories, 1)
@@ -207,6 +217,7 @@ def simulate(
         display.phase("preparing")
         execution = Execution(precision, batch, progress, devices, first, file)
         result = _run(task, question, keep, asked, in_steps, execution)
+        result.info.update({"dims": list(dims)} if dims else {})
         if file is not None and not result.info["interrupted"]:
             file.write(finished=True)
     return result
@@ -384,8 +395,6 @@ def _split_observables(
     shape: of a state, (dim,) or (dim, dim).
     """
     dim = shape[0]
-    if not isinstance(observables, Mapping):
-        raise ValueError(f"observables: expected a mapping {{name: operator}}; got {type(observables).__name__}.")
     statistics: dict[str, Statistic] = {
         name: value for name, value in observables.items() if isinstance(value, Statistic)
     }

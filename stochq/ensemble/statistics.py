@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from stochq import operators as door
 from stochq.arrays import ArrayLike, Observable, as_matrix
 from stochq.ensemble.observables import traces_of_products
 from stochq.functions import user_function
@@ -318,7 +319,8 @@ class Histogram(Statistic):
 
 def as_operator(operator: Observable) -> Any:
     """A function of a state as what a statistic can hold, or an operator as an array."""
-    return user_function(as_tree(operator)) if callable(operator) else as_matrix(operator)
+    array = door.as_operator("operator", operator)
+    return user_function(as_tree(array)) if callable(array) else as_matrix(array)
 
 
 def value_on(operator: Any, psi: jax.Array) -> jax.Array:

@@ -14,8 +14,8 @@ from stochq.arrays import is_concrete
 from stochq.ensemble.planning import Coarse, plan_step, too_coarse
 from stochq.ensemble.sampling import Sampling, watched
 from stochq.ensemble.task import Task
+from stochq.function_checks import TRACING_ERRORS
 from stochq.functions import digest_of_numbers, without_addresses
-from stochq.operators import TRACING_ERRORS
 
 # Runs whose given step was warned of, whatever their parameters, and those that were checked with all their numbers.
 _WARNED: set[tuple] = set()

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import ArrayLike, Number, check_numbers
+from stochq.arrays import ArrayLike, Number, OperatorLike, check_numbers
 from stochq.equation import Equation, as_equation
 from stochq.exact import liouvillian
 from stochq.exact.action import ChannelBases, channel_bases, pack, packed_generator, unpack
@@ -67,10 +67,10 @@ class StationaryCounts(NamedTuple):
 
 def counting(
     equation: Equation,
-    psi0_or_rho0: ArrayLike,
+    psi0_or_rho0: OperatorLike,
     times: ArrayLike,
     *,
-    operator: str | ArrayLike,
+    operator: str | OperatorLike,
     most: int | None = None,
 ) -> Counts:
     r"""Statistics of the number N of clicks of a counter from times[0] on, in double precision.
@@ -119,7 +119,7 @@ def counting(
     return Counts(times, mean, variance, mandel_q, probabilities)
 
 
-def stationary_counting(equation: Equation, *, operator: str | ArrayLike) -> StationaryCounts:
+def stationary_counting(equation: Equation, *, operator: str | OperatorLike) -> StationaryCounts:
     r"""The rate of clicks in the steady state, and Mandel's Q of their number in a long time.
 
     $$j = \mathrm{Tr}\,\mathcal J\rho_s,\qquad
@@ -158,10 +158,10 @@ def stationary_counting(equation: Equation, *, operator: str | ArrayLike) -> Sta
 
 def waiting_time(
     equation: Equation,
-    psi0_or_rho0: ArrayLike | None,
+    psi0_or_rho0: OperatorLike | None,
     lags: ArrayLike,
     *,
-    operator: str | ArrayLike,
+    operator: str | OperatorLike,
     time: float = 0.0,
 ) -> np.ndarray:
     r"""The probability density of the time until the next click of a counter.
@@ -218,7 +218,9 @@ def _rate(equation: Equation, jumps: np.ndarray, after: np.ndarray) -> float:
     return rate if rate > _DARK * scale else 0.0
 
 
-def _checked(equation: Equation, operator: str | ArrayLike, times: ArrayLike = (0.0,)) -> tuple[Equation, np.ndarray]:
+def _checked(
+    equation: Equation, operator: str | OperatorLike, times: ArrayLike = (0.0,)
+) -> tuple[Equation, np.ndarray]:
     """The equation and the counted operators (K, dim, dim), which must be among its jumps at the times."""
     equation = as_equation(equation)
     if equation.colour is not None:

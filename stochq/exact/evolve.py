@@ -1,13 +1,13 @@
 """The master equation solved without sampling."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import jax
 import numpy as np
 
-from stochq.arrays import ArrayLike, Observable, check_numbers
-from stochq.equation import Equation, as_equation
+from stochq.arrays import ArrayLike, Observable, OperatorLike, check_numbers
+from stochq.equation import Equation, as_equation, observables_of, parts_known
 from stochq.exact.coloured import refuse_coloured
 from stochq.exact.inputs import initial_density
 from stochq.exact.methods import Method, choose, solve
@@ -36,10 +36,10 @@ def _is_typical(equation: Equation, method: str) -> bool:
 
 def evolve(
     equation: Equation,
-    psi0_or_rho0: ArrayLike,
+    psi0_or_rho0: OperatorLike,
     times: ArrayLike,
     *,
-    observables: Mapping[str, Observable] | None = None,
+    observables: Mapping[str, Observable] | Sequence[str] | None = None,
     method: Method = "auto",
 ) -> ExactResult:
     r"""The ensemble's exact density matrix and expectation values, in double precision.
@@ -74,10 +74,11 @@ def evolve(
     started = time.perf_counter()
     check_numbers(_DIFFERENTIABLE, equation=equation, psi0_or_rho0=psi0_or_rho0, times=times, observables=observables)
     equation = as_equation(equation)
-    times = check_times(times)
+    times, dims = check_times(times), parts_known(equation, psi0_or_rho0)
+    plain = {} if observables is None else observables_of(equation, observables)
     if _is_typical(equation, method):
         with jax.enable_x64(True):
-            seen = evolve_typical(equation, psi0_or_rho0, times, observables)
+            seen = evolve_typical(equation, psi0_or_rho0, times, plain)
         seconds, shared = time.perf_counter() - started, (seen.left_out, seen.sizes, seen.ranges, seen.deviations)
         return ExactResult(times, seen.expect, None, "typicality", PROPAGATION_ERROR, seconds, 0, *shared)
     rho = initial_density(psi0_or_rho0, equation.dim)
@@ -85,7 +86,7 @@ def evolve(
     if equation.colour is not None:
         refuse_coloured(equation, parts, method)
     with jax.enable_x64(True):
-        readout = Readout(observables, equation.dim)
+        readout = Readout(plain, equation.dim)
         kept = len(times) * rho.nbytes < KEPT_BYTES
         density = np.empty((len(times), *rho.shape), np.complex128) if kept else None
         values = np.empty((len(times), len(readout.names)), np.complex128)
@@ -97,4 +98,4 @@ def evolve(
     expect = readout.by_name(values)
     seconds = time.perf_counter() - started
     left_out, sizes, ranges = readout.left_out, readout.sizes, readout.ranges
-    return ExactResult(times, expect, density, chosen, error, seconds, steps, left_out, sizes, ranges)
+    return ExactResult(times, expect, density, chosen, error, seconds, steps, left_out, sizes, ranges, dims=dims)

@@ -1,6 +1,6 @@
 """The master equation's means as a differentiable function of everything in the equation."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Literal, get_args
 
@@ -8,12 +8,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import Array, ArrayLike, Observable, is_concrete
-from stochq.equation import Equation, as_equation
+from stochq.arrays import Array, ArrayLike, Observable, OperatorLike, is_concrete
+from stochq.equation import Equation, as_equation, observables_of, parts_known
 from stochq.exact import liouvillian, traced
 from stochq.exact.inputs import LARGEST_DIM, initial_density, intervals
 from stochq.exact.readout import is_quadratic
-from stochq.operators import check_state_function
+from stochq.function_checks import check_state_function
+from stochq.operators import as_array
 from stochq.real_parts import by_observable, real_rows
 from stochq.systems.checks import check_finite, check_times, shape_of
 from stochq.systems.observables import LinearObservable
@@ -27,10 +28,10 @@ _MOST_EXPONENTIALS = 64
 
 def expectations(
     equation: Equation,
-    psi0_or_rho0: ArrayLike,
+    psi0_or_rho0: OperatorLike,
     times: ArrayLike,
     *,
-    observables: Mapping[str, Observable],
+    observables: Mapping[str, Observable] | Sequence[str],
     method: Method = "auto",
 ) -> dict[str, jax.Array]:
     r"""Exact means as a JAX function: for `jax.grad`, `jacfwd`, `vmap` and `jit`, and compiled once for all values.
@@ -80,6 +81,9 @@ def expectations(
     equation = as_equation(equation)
     if equation.colour is not None:
         raise ValueError("equation: expected white noise; coloured noise has no master equation. Use sq.expectations.")
+    parts_known(equation, psi0_or_rho0)
+    psi0_or_rho0 = as_array("psi0", psi0_or_rho0)
+    observables = observables_of(equation, observables)
     _check_observables(observables, equation.dim)
     numbers = is_concrete((equation, psi0_or_rho0, dict(observables), jnp.zeros(())))
     with jax.enable_x64(bool(numbers) or jax.config.jax_enable_x64):

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from stochq.arrays import ArrayLike
-from stochq.operators import refuse_qutip
+from stochq.arrays import ArrayLike, OperatorLike
+from stochq.operators import as_array, as_operator
 from stochq.systems.checks import check_finite, shape_of
 from stochq.systems.states import check_density, check_state
 
@@ -11,15 +11,14 @@ from stochq.systems.states import check_density, check_state
 LARGEST_DIM = 4096
 
 
-def initial_density(state: ArrayLike, dim: int) -> np.ndarray:
+def initial_density(state: OperatorLike, dim: int) -> np.ndarray:
     """A ket (dim,) or a density matrix (dim, dim) as a density matrix, complex128; ValueError if it is neither."""
     if dim > LARGEST_DIM:
         raise ValueError(
             f"equation: expected at most {LARGEST_DIM} basis states, or the density matrix does not fit; got {dim}. "
             "Use sq.simulate, whose memory grows with the dimension and not with its square."
         )
-    refuse_qutip("state", state)
-    array = np.asarray(state)
+    array = np.asarray(as_array("psi0", state))
     if array.ndim != 2:
         psi = check_state(array, dim)
         return np.outer(psi, psi.conj())
@@ -35,8 +34,9 @@ def intervals(times: np.ndarray) -> np.ndarray:
     return np.round(np.diff(times) / quantum) * quantum
 
 
-def operator_matrix(name: str, value: ArrayLike, dim: int) -> np.ndarray:
+def operator_matrix(name: str, value: OperatorLike, dim: int) -> np.ndarray:
     """An operator (dim, dim), or a diagonal one (dim,), as a complex matrix; ValueError if it is neither."""
+    value = as_operator(name, value)
     if shape_of(name, value) not in ((dim,), (dim, dim)):
         raise ValueError(f"{name}: expected an operator of shape ({dim}, {dim}) or ({dim},); got {np.shape(value)}.")
     check_finite(name, value)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import Array, ArrayLike, Number
+from stochq.arrays import Array, Number, OperatorLike
 from stochq.equation import Equation
 from stochq.exact.inputs import operator_matrix
 from stochq.measurement.line import Line
@@ -59,7 +59,7 @@ def quadrature_offsets(kind: Kind | None, offset: Number) -> tuple[Number, ...]:
     return (np.sqrt(2) * offset, 0.0) if kind == "heterodyne" else (offset,)
 
 
-def current_of(equation: Equation, argument: str, value: str | ArrayLike, t: float) -> Current:
+def current_of(equation: Equation, argument: str, value: str | OperatorLike, t: float) -> Current:
     """The current that a name or a watched operator stands for, at time t."""
     if not isinstance(value, str):
         return Current(operator_matrix(argument, value, equation.dim))
@@ -69,7 +69,7 @@ def current_of(equation: Equation, argument: str, value: str | ArrayLike, t: flo
     return currents[value]
 
 
-def jumps_of(equation: Equation, value: str | ArrayLike) -> np.ndarray:
+def jumps_of(equation: Equation, value: str | OperatorLike) -> np.ndarray:
     """The operators (K, dim, dim) whose clicks a name stands for, or that are given: one, or a list of them."""
     if isinstance(value, str):
         counters = _counters(equation)

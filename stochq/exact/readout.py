@@ -7,8 +7,8 @@ import jax
 import numpy as np
 
 from stochq.arrays import Observable, is_concrete
+from stochq.function_checks import check_state_function
 from stochq.functions import user_function
-from stochq.operators import check_state_function
 from stochq.real_parts import has_complex_values, is_hermitian
 from stochq.systems.checks import check_finite, shape_of
 from stochq.systems.observables import LinearObservable
@@ -55,8 +55,6 @@ def plain_observables(
     observables: Mapping[str, Observable] | None, dim: int
 ) -> tuple[dict[str, Observable], tuple[str, ...]]:
     """What is no statistic of states, and the names of functions among it that are not quadratic in ψ."""
-    if observables is not None and not isinstance(observables, Mapping):
-        raise ValueError(f"observables: expected a mapping {{name: operator}}; got {type(observables).__name__}.")
     plain = {
         name: _function(name, value, dim) for name, value in (observables or {}).items() if not _is_statistic(value)
     }

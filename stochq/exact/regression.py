@@ -3,7 +3,7 @@
 import jax
 import numpy as np
 
-from stochq.arrays import ArrayLike, check_numbers
+from stochq.arrays import ArrayLike, OperatorLike, check_numbers
 from stochq.equation import Equation, as_equation
 from stochq.exact.coloured import refuse_coloured
 from stochq.exact.inputs import check_lags, initial_density, operator_matrix
@@ -16,12 +16,12 @@ _DIFFERENTIABLE = "Use differences at two values of the parameter."
 
 def correlation(
     equation: Equation,
-    psi0_or_rho0: ArrayLike,
+    psi0_or_rho0: OperatorLike,
     lags: ArrayLike,
     *,
-    later: ArrayLike,
-    right: ArrayLike | None = None,
-    left: ArrayLike | None = None,
+    later: OperatorLike,
+    right: OperatorLike | None = None,
+    left: OperatorLike | None = None,
     time: float = 0.0,
 ) -> np.ndarray:
     r"""Two-time correlations of operators, $\langle C(t)A(t+\tau)B(t)\rangle$, in double precision.
@@ -100,11 +100,11 @@ def _traces(equation: Equation, hermitian: np.ndarray, later: np.ndarray, lags: 
 
 def record_correlation(
     equation: Equation,
-    psi0_or_rho0: ArrayLike,
+    psi0_or_rho0: OperatorLike,
     lags: ArrayLike,
     *,
-    first: str | ArrayLike,
-    second: str | ArrayLike | None = None,
+    first: str | OperatorLike,
+    second: str | OperatorLike | None = None,
     time: float = 0.0,
 ) -> np.ndarray:
     r"""The correlation E[I₁(t) I₂(t+τ)] of two homodyne currents, or of one with itself, for τ > 0.

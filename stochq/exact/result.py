@@ -25,7 +25,8 @@ class ExactResult:
     value on a density matrix, because they are not quadratic in ψ; seconds: time spent; sizes: the largest element of
     each operator, which rounding of its expectation goes with; ranges: bounds on the range of its expectation in all
     states; deviations: where method is "typicality", what each of R random vectors adds to the error of `expect`,
-    {name: (T, R)}, errors of one estimate that all times share; `stderr` are the standard errors that follow.
+    {name: (T, R)}, errors of one estimate that all times share; `stderr` are the standard errors that follow; dims: of
+    the parts of a composite system, where an object of QuTiP told them.
 
     >>> import stochq as sq
     >>> equation = sq.models.suv(sq.systems.levels([0.0, 0.0]), strength=2.0)
@@ -44,6 +45,7 @@ class ExactResult:
     sizes: dict[str, float] = field(default_factory=dict)
     ranges: dict[str, float] = field(default_factory=dict)
     deviations: dict[str, np.ndarray] = field(default_factory=dict)
+    dims: tuple[int, ...] = ()
 
     @property
     def stderr(self) -> dict[str, np.ndarray]:

@@ -17,10 +17,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import ArrayLike, Observable
+from stochq.arrays import Observable, OperatorLike
 from stochq.equation import Equation
 from stochq.exact.inputs import intervals
 from stochq.exact.readout import plain_observables, sizes_and_ranges
+from stochq.operators import as_array
 from stochq.real_parts import by_observable, real_rows
 from stochq.systems.hamiltonian import Hamiltonian
 from stochq.systems.linear import apply_matrix, inner, populations
@@ -70,7 +71,7 @@ class Typical(NamedTuple):
 
 
 def evolve_typical(
-    equation: Equation, psi0: ArrayLike, times: np.ndarray, observables: Mapping[str, Observable] | None
+    equation: Equation, psi0: OperatorLike, times: np.ndarray, observables: Mapping[str, Observable] | None
 ) -> Typical:
     """The expectation values at times (T,), in double precision."""
     dim, psi = equation.dim, _ket(psi0, equation.dim)
@@ -105,13 +106,14 @@ def _with_rate(
     }
 
 
-def _ket(state: ArrayLike, dim: int) -> np.ndarray:
-    if np.ndim(state) != 1:
+def _ket(state: OperatorLike, dim: int) -> np.ndarray:
+    array = as_array("psi0", state)
+    if np.ndim(array) != 1:
         raise ValueError(
-            f"psi0: expected a ket ({dim},) of a system that is never a matrix; got shape {np.shape(state)}. Means of "
+            f"psi0: expected a ket ({dim},) of a system that is never a matrix; got shape {np.shape(array)}. Means of "
             "a mixture are those of its states, weighted."
         )
-    return check_state(state, dim)
+    return check_state(array, dim)
 
 
 def _propagated(equation: Equation, psi: np.ndarray, times: np.ndarray) -> Iterator[jax.Array]:

@@ -7,14 +7,13 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from numpy.typing import ArrayLike
 
-from stochq.arrays import Array, Number
+from stochq.arrays import Array, Number, OperatorLike
 from stochq.equation import Equation
 from stochq.feedback.controller import Controller
+from stochq.function_checks import TRACING_ERRORS
 from stochq.measurement import Homodyne, Line
 from stochq.module import Module
-from stochq.operators import TRACING_ERRORS
 from stochq.systems.hamiltonian import DiagonalHamiltonian
 from stochq.systems.levels import as_hamiltonian
 from stochq.systems.linear import apply_matrix
@@ -75,8 +74,8 @@ class Loop(Module):
     def __init__(
         self,
         controller: Controller,
-        controls: Mapping[str, ArrayLike] | None = None,
-        kicks: Mapping[str, ArrayLike] | None = None,
+        controls: Mapping[str, OperatorLike] | None = None,
+        kicks: Mapping[str, OperatorLike] | None = None,
     ) -> None:
         if not isinstance(controller, Controller):
             raise ValueError(
@@ -107,14 +106,14 @@ class Loop(Module):
         return eqx.tree_at(lambda loop: loop.controls, self, controls)
 
 
-def _controls(name: str, operators: Mapping[str, ArrayLike] | None, sudden: bool) -> dict[str, Control]:
+def _controls(name: str, operators: Mapping[str, OperatorLike] | None, sudden: bool) -> dict[str, Control]:
     operators = {} if operators is None else operators
     if not isinstance(operators, Mapping):
         raise ValueError(f"{name}: expected {{name: operator}}; got {type(operators).__name__}.")
     return {key: _control(f"{name}[{key!r}]", operator, sudden) for key, operator in operators.items()}
 
 
-def _control(name: str, operator: ArrayLike, sudden: bool) -> Control:
+def _control(name: str, operator: OperatorLike, sudden: bool) -> Control:
     hamiltonian = as_hamiltonian(operator, name)
     if isinstance(hamiltonian, DiagonalHamiltonian):
         return Control(hamiltonian.diagonal, None, sudden)

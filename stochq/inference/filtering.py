@@ -1,6 +1,6 @@
 """What is known of a system given a record of it: conditional states and the likelihood of the record."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -9,10 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import Array, ArrayLike, check_numbers, is_concrete
+from stochq.arrays import Array, OperatorLike, check_numbers, is_concrete
 from stochq.compiling import compiled
 from stochq.ensemble.result import MEGABYTE, EnsembleResult
-from stochq.equation import Equation
+from stochq.equation import Equation, observables_of
 from stochq.inference.observed import as_monitored
 from stochq.inference.operators import operator_rows
 from stochq.inference.reading import Reading, reading
@@ -84,10 +84,10 @@ class Filtered:
 
 def filter(
     equation: Equation,
-    state: ArrayLike,
+    state: OperatorLike,
     record: Record,
     *,
-    observables: Mapping[str, ArrayLike] | None = None,
+    observables: Mapping[str, OperatorLike] | Sequence[str] | None = None,
     method: Method = "auto",
     density: bool = False,
     rank: int | None = None,
@@ -135,6 +135,7 @@ def filter(
     instead = "Filter with numbers, outside grad, vmap and jit; sq.inference.log_likelihood has derivatives."
     check_numbers(instead, equation=equation, state=state)
     equation = as_monitored(equation)
+    observables = None if observables is None else observables_of(equation, observables)
     rows = {} if observables is None else operator_rows(observables, equation.dim)
     found = reading(equation, state, record, method, rank=rank, halvings=halvings)
     operators = np.stack([*rows.values(), np.eye(equation.dim, dtype=complex)])[: len(rows)]
@@ -155,7 +156,7 @@ def filter(
 
 def log_likelihood(
     equation: Equation,
-    state: ArrayLike,
+    state: OperatorLike,
     record: Record,
     *,
     per_record: bool = False,

@@ -14,6 +14,7 @@ from stochq.measurement import Record
 from stochq.measurement.line import WatchedParts
 from stochq.measurement.record import COLUMNS, Kind
 from stochq.measurement.spread import warn_of_currents
+from stochq.operators import as_array
 from stochq.systems.states import check_state
 
 # A state whose second eigenvalue is below this is a ket.
@@ -189,6 +190,7 @@ def _warn_of_currents(observed: Observed) -> None:
 
 def initial_state(state: Any, dim: int) -> Array:
     """A checked ket (dim,), or a density matrix (dim, dim) that is not pure; traced ones as they are."""
+    state = as_array("state", state)
     if not is_concrete(state):
         return state
     if np.ndim(state) != 2:

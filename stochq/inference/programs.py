@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar, final
 import jax
 import numpy as np
 
-from stochq.operators import TRACING_ERRORS
+from stochq.function_checks import TRACING_ERRORS
 
 # Those of a session at work, each with some megabytes of code.
 _KEPT = 8

@@ -1,6 +1,6 @@
 """What is known of a system in the past, given the record before and after."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -8,12 +8,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from numpy.typing import ArrayLike
 
-from stochq.arrays import Array, check_numbers
+from stochq.arrays import Array, OperatorLike, check_numbers
 from stochq.compiling import compiled
 from stochq.ensemble.result import MEGABYTE, EnsembleResult
-from stochq.equation import Equation
+from stochq.equation import Equation, observables_of
 from stochq.inference.filtering import check_possible
 from stochq.inference.observed import as_monitored
 from stochq.inference.operators import operator_rows
@@ -76,10 +75,10 @@ class Smoothed:
 
 def smooth(
     equation: Equation,
-    state: ArrayLike,
+    state: OperatorLike,
     record: Record,
     *,
-    observables: Mapping[str, ArrayLike],
+    observables: Mapping[str, OperatorLike] | Sequence[str],
     method: Method = "auto",
     halvings: int = 0,
 ) -> Smoothed:
@@ -113,6 +112,7 @@ def smooth(
     """
     check_numbers("Smooth with numbers, outside grad, vmap and jit.", equation=equation, state=state)
     equation = as_monitored(equation)
+    observables = observables_of(equation, observables)
     rows = operator_rows(observables, equation.dim)
     if list(rows) != list(observables):
         wrong = next(name for name in observables if name not in rows)

@@ -8,10 +8,11 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import Array, ArrayLike, Number, as_matrix, as_real, is_concrete, square_root, stacked
+from stochq.arrays import Array, ArrayLike, Number, OperatorLike, as_matrix, as_real, is_concrete, square_root, stacked
 from stochq.channels import TimeDependentOperator
 from stochq.measurement.record import Kind
 from stochq.module import Module
+from stochq.operators import as_operator
 from stochq.systems.checks import check_finite, check_number, shape_of
 from stochq.systems.time_functions import phase_factor, time_function
 
@@ -191,7 +192,7 @@ class Unread(Detector):
 
 
 def homodyne(
-    operator: ArrayLike,
+    operator: OperatorLike,
     *,
     phase: float | Callable[[Number], Number] = 0.0,
     efficiency: ArrayLike = 1.0,
@@ -224,7 +225,7 @@ def homodyne(
 
 
 def heterodyne(
-    operator: ArrayLike,
+    operator: OperatorLike,
     *,
     efficiency: ArrayLike = 1.0,
     gain: ArrayLike = 1.0,
@@ -253,7 +254,7 @@ def heterodyne(
     return Heterodyne(_operator(operator), _fraction("efficiency", efficiency), *_electronics(gain, offset, noise))
 
 
-def counting(operator: ArrayLike, *, efficiency: ArrayLike = 1.0, dark: ArrayLike = 0.0) -> Counting:
+def counting(operator: OperatorLike, *, efficiency: ArrayLike = 1.0, dark: ArrayLike = 0.0) -> Counting:
     r"""A counter of the quanta that leave through L: clicks at the rate $\eta\langle L^\dagger L\rangle + d$.
 
     Args:
@@ -273,7 +274,7 @@ def counting(operator: ArrayLike, *, efficiency: ArrayLike = 1.0, dark: ArrayLik
     return Counting(_operator(operator), _fraction("efficiency", efficiency), rate)
 
 
-def unread(operator: ArrayLike) -> Unread:
+def unread(operator: OperatorLike) -> Unread:
     """An operator that nobody watches: it acts, and nothing is written down.
 
     Args:
@@ -295,12 +296,13 @@ def full(operator: Array) -> Array:
     return np.diag(operator) if is_concrete(operator) else jnp.diag(operator)
 
 
-def _operator(operator: ArrayLike) -> Array:
-    shape = shape_of("operator", operator)
+def _operator(operator: OperatorLike) -> Array:
+    array = as_operator("operator", operator)
+    shape = shape_of("operator", array)
     if len(shape) not in (1, 2) or shape[0] != shape[-1] or shape[0] < 1:
         raise ValueError(f"operator: expected one operator, (dim, dim) or a diagonal (dim,); got shape {shape}.")
-    check_finite("operator", operator)
-    return as_matrix(operator)
+    check_finite("operator", array)
+    return as_matrix(array)
 
 
 def _real(name: str, value: ArrayLike) -> Number:

@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from stochq.arrays import ArrayLike
+from stochq.arrays import OperatorLike
 from stochq.channels import Channel, Columns, DenseOperators, Features
 from stochq.equation import Equation
+from stochq.operators import as_array
 from stochq.systems.basis import out_of
 from stochq.systems.checks import check_count
 from stochq.systems.levels import as_hamiltonian, levels
@@ -56,13 +57,13 @@ def _extended(equation: Equation, channel: Channel, dim_b: int) -> Channel:
     return DenseOperators(np.kron(operators, np.eye(dim_b)))
 
 
-def partial_trace(density: ArrayLike, dim_a: int) -> np.ndarray:
+def partial_trace(density: OperatorLike, dim_a: int) -> np.ndarray:
     """Tr_A ρ of density matrices (..., dim, dim), leaving B, (..., dim_b, dim_b).
 
     >>> partial_trace(np.eye(6) / 6, dim_a=2).shape
     (3, 3)
     """
-    density = np.asarray(density)
+    density = np.asarray(as_array("density", density))
     if density.shape[-1] % dim_a:
         raise ValueError(f"dim_a: expected a divisor of the dimension {density.shape[-1]}; got {dim_a}.")
     dim_b = density.shape[-1] // dim_a

@@ -1,12 +1,12 @@
 """Quantum Brownian motion by jump operators linear in q and p, and any Hamiltonian with any jump operators."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import Array, ArrayLike, Number, as_real, is_concrete, square_root, stacked
+from stochq.arrays import Array, ArrayLike, Number, OperatorLike, as_real, is_concrete, square_root, stacked
 from stochq.channels import BandedOperators, Channel, Features
 from stochq.channels.families.structure import structured
 from stochq.equation import Equation
@@ -14,7 +14,7 @@ from stochq.laws import Law, NoiseLaw
 from stochq.models.checks import positive, rate
 from stochq.noise import Coloured
 from stochq.noise.roots import root
-from stochq.operators import operator_list
+from stochq.operators import Bands, as_operator, bands_of, check_parts, operator_list
 from stochq.systems.banded import Banded
 from stochq.systems.checks import check_finite, check_number, shape_of
 from stochq.systems.fock import Oscillator
@@ -133,8 +133,8 @@ def _with_squeezing(oscillator: Oscillator, factor: Number, hbar: Number) -> Ban
 
 
 def unravel(
-    hamiltonian: Hamiltonian | ArrayLike,
-    jump_operators: Channel | Sequence[Channel | ArrayLike],
+    hamiltonian: Hamiltonian | OperatorLike,
+    jump_operators: Channel | OperatorLike | Sequence[Channel | OperatorLike],
     *,
     rates: ArrayLike | None = None,
     noise: NoiseLaw | Law | None = None,
@@ -143,10 +143,11 @@ def unravel(
 ) -> Equation:
     r"""Any Hamiltonian with any jump operators, $L_k$ given with $\sqrt{\gamma_k}$ inside, as QuTiP takes them.
 
-    jump_operators: sequence of matrices (dim, dim), diagonals (dim,), or channels from `stochq.channels`. Structure
-    is found and used: real diagonals, few bands, dense. rates: γ_k of the operators, then given without; a gradient may
-    trace them, and the operators keep their structure. noise: the law of all of them; None leaves each channel its own
-    and is "real" for matrices. colour: the spectrum of unitary noise on real diagonals.
+    jump_operators: sequence of matrices (dim, dim), diagonals (dim,), or channels from `stochq.channels`; a `Qobj` or a
+    sparse matrix may stand alone. Structure is found and used: real diagonals, few bands, dense. rates: γ_k of the
+    operators, then given without; a gradient may trace them, and the operators keep their structure. noise: the law of
+    all of them; None leaves each channel its own and is "real" for matrices. colour: the spectrum of unitary noise on
+    real diagonals.
 
     Raises ValueError for shapes that do not match, entries that are not finite, and negative rates.
 
@@ -161,16 +162,16 @@ def unravel(
     given = [jump_operators] if single else operator_list("jump_operators", jump_operators)
     channels = [item for item in given if isinstance(item, Channel)]
     matrices = [
-        jump_operator(f"jump_operators[{index}]", item, hamiltonian.dim)
+        jump_operator(f"jump_operators[{index}]", item, hamiltonian.dim, hamiltonian.dims)
         for index, item in enumerate(given)
         if not isinstance(item, Channel)
     ]
-    groups = {ndim: [k for k, matrix in enumerate(matrices) if matrix.ndim == ndim] for ndim in (1, 2)}
+    groups = {ndim: [k for k, matrix in enumerate(matrices) if len(matrix.shape) == ndim] for ndim in (1, 2)}
     order = _order(given, groups, len(channels))
     roots = None if rates is None else _roots(rates, len(matrices), bool(channels))
     diagonal, dense = groups.values()
     if diagonal:
-        stack = stacked([matrices[k] for k in diagonal])
+        stack = stacked([cast(Array, matrices[k]) for k in diagonal])
         if rates is not None and not is_concrete(rates) and len(diagonal) == 1:
             # The rate apart from the operator, which then is known: likelihood ratios need that.
             channels.append(Features(stack, jnp.asarray(rates)[diagonal[0]]))
@@ -178,7 +179,7 @@ def unravel(
             channels.append(Features(stack if roots is None else roots[np.array(diagonal)][:, None] * stack))
     if dense:
         factors = None if roots is None else roots[np.array(dense)]
-        channels.append(structured(stacked([matrices[k] for k in dense]), factors=factors))
+        channels.append(structured([matrices[k] for k in dense], factors=factors))
     return Equation(hamiltonian, tuple(channels), noise, hbar, colour, order=order)
 
 
@@ -206,13 +207,22 @@ def _roots(rates: ArrayLike, operators: int, channels: bool) -> Array:
     return np.sqrt(np.asarray(rates, float))
 
 
-def jump_operator(name: str, item: Any, dim: int) -> Array:
-    """A jump operator as its real diagonal (dim,) where it is that, as a matrix otherwise."""
+def jump_operator(name: str, item: Any, dim: int, dims: tuple[int, ...] = ()) -> Array | Bands:
+    """A jump operator as its real diagonal (dim,) where it is that, as few diagonals or as a matrix otherwise.
+
+    dims: of the parts of the Hamiltonian's system, where they are known.
+    """
     if isinstance(item, LinearObservable):
         raise ValueError(
             f"{name}: expected an array or a channel; got {type(item).__name__}, an observable. Write .matrix() behind "
             "it, or for an operator of one spin sq.channels.at_site(matrix, site, sites)."
         )
+    check_parts(name, item, dims)
+    if (bands := bands_of(name, item)) and bands.shape == (dim, dim):
+        check_finite(name, bands.bands)
+        is_real = bands.offsets == (0,) and not np.any(np.imag(bands.bands))
+        return bands.bands[0].real.copy() if is_real else bands
+    item = as_operator(name, item)
     shape_of(name, item)
     array = np.asarray(item) if is_concrete(item) else item
     if array.shape not in ((dim,), (dim, dim)):

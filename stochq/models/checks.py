@@ -1,8 +1,11 @@
 """Checks of parameters that models share."""
 
+from typing import Any
+
 import numpy as np
 
-from stochq.arrays import Array, ArrayLike, Number, as_real, is_concrete
+from stochq.arrays import Array, ArrayLike, Number, OperatorLike, as_real, is_concrete
+from stochq.operators import as_operator
 from stochq.systems.basis import Basis, Columns, Given, ProductBasis
 from stochq.systems.hamiltonian import Hamiltonian
 
@@ -12,7 +15,7 @@ _WEIGHT_SUM = 1e-8
 
 def rate(name: str, value: Number) -> Number:
     """A finite, non-negative number as float64; traced values pass."""
-    value = as_real(value)
+    value = _real(name, value, "a finite rate, zero or positive")
     if is_concrete(value) and not (value.ndim == 0 and np.isfinite(value) and value >= 0):
         raise ValueError(f"{name}: expected a finite rate, zero or positive; got {value}.")
     return value
@@ -20,20 +23,27 @@ def rate(name: str, value: Number) -> Number:
 
 def positive(name: str, value: Number) -> Number:
     """A finite, positive number as float64; traced values pass."""
-    value = as_real(value)
+    value = _real(name, value, "a finite, positive number")
     if is_concrete(value) and not (value.ndim == 0 and np.isfinite(value) and value > 0):
         raise ValueError(f"{name}: expected a finite, positive number; got {value}.")
     return value
 
 
-def unitary_basis(basis: ArrayLike | str | ProductBasis | None, hamiltonian: Hamiltonian) -> Basis:
+def _real(name: str, value: Any, expected: str) -> Number:
+    try:
+        return as_real(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}: expected {expected}; got {type(value).__name__}.") from None
+
+
+def unitary_basis(basis: OperatorLike | str | ProductBasis | None, hamiltonian: Hamiltonian) -> Basis:
     """The basis given by the columns of a unitary matrix or as a product of spins, or the given basis for None."""
     if basis is None:
         return Given()
     if isinstance(basis, (str, ProductBasis)):
         return _product_basis(basis, hamiltonian)
     dim = hamiltonian.dim
-    matrix = np.asarray(basis)
+    matrix = np.asarray(as_operator("basis", basis, hamiltonian.dims))
     if matrix.shape != (dim, dim):
         raise ValueError(f"basis: expected a ({dim}, {dim}) unitary, columns |k⟩; got shape {matrix.shape}.")
     matrix = matrix.astype(complex) if np.iscomplexobj(matrix) and np.any(matrix.imag) else matrix.real.astype(float)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from stochq.arrays import ArrayLike, Number
+from stochq.arrays import ArrayLike, Number, OperatorLike
 from stochq.channels.families.reduction import StratonovichCollapse
 from stochq.equation import Equation
 from stochq.models.checks import positive, rate, unitary_basis
@@ -13,13 +13,13 @@ from stochq.systems.levels import as_hamiltonian
 
 
 def coloured_suv(
-    hamiltonian: Hamiltonian | ArrayLike,
+    hamiltonian: Hamiltonian | OperatorLike,
     *,
     drift: ArrayLike,
     coupling: ArrayLike,
     colour: Coloured | SphericalBrownian | None,
     variance: float | None = None,
-    basis: ArrayLike | str | ProductBasis | None = None,
+    basis: OperatorLike | str | ProductBasis | None = None,
     single: bool = False,
     hbar: ArrayLike = 1.0,
 ) -> Equation:

@@ -8,18 +8,19 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.linalg import expm
 
-from stochq.arrays import Array, ArrayLike, Number, as_complex, is_concrete
+from stochq.arrays import Array, Number, OperatorLike, as_complex, is_concrete
 from stochq.equation import Equation
 from stochq.measurement import Counting, Detector, Homodyne, counting, homodyne, unread
 from stochq.measurement.detector import full
 from stochq.models.monitored import monitored
+from stochq.operators import as_operator
 from stochq.systems.checks import check_hermitian
 from stochq.systems.driven import driven
 from stochq.systems.hamiltonian import Hamiltonian
 from stochq.systems.levels import levels
 
 
-def markovian_feedback(equation: Equation, feedback: Mapping[str, ArrayLike]) -> Equation:
+def markovian_feedback(equation: Equation, feedback: Mapping[str, OperatorLike]) -> Equation:
     r"""A monitored system whose homodyne currents and clicks I drive it without delay, H_fb = Σ F_k I_k.
 
     $$\dot\rho = -\tfrac i\hbar\big[H + \tfrac12(c^\dagger F+Fc), \rho\big] + \mathcal D[c-\tfrac i\hbar F]\rho
@@ -58,6 +59,9 @@ def markovian_feedback(equation: Equation, feedback: Mapping[str, ArrayLike]) ->
     unseen = [one for one in equation.detectors if one.kind is None]
     changed: dict[str, Detector] = {}
     added: np.ndarray = np.zeros((equation.dim, equation.dim))
+    if isinstance(feedback, Mapping):
+        dims = equation.hamiltonian.dims
+        feedback = {name: as_operator(f"feedback[{name!r}]", one, dims) for name, one in feedback.items()}
     _check_feedback(feedback, detectors, equation.dim)
     for name, detector in detectors.items():
         if name not in feedback:

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import Array, ArrayLike, Number, as_real, is_concrete, square_root, stacked
+from stochq.arrays import Array, ArrayLike, Number, OperatorLike, as_real, is_concrete, square_root, stacked
 from stochq.channels import DenseOperators, Features, Kernel
 from stochq.equation import Equation
 from stochq.laws import NoiseLaw
@@ -107,7 +107,7 @@ def _rate(value: Number) -> Number:
 
 
 def csl_lattice(
-    hamiltonian: Hamiltonian | ArrayLike,
+    hamiltonian: Hamiltonian | OperatorLike,
     *,
     occupations: ArrayLike,
     positions: ArrayLike,

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import cast
 
-from stochq.arrays import Array, ArrayLike, Number, stacked
+from stochq.arrays import Array, Number, OperatorLike, stacked
 from stochq.channels import Channel, Features
 from stochq.channels.families.structure import structured
 from stochq.equation import Equation
@@ -15,7 +16,7 @@ from stochq.systems.levels import as_hamiltonian
 
 
 def monitored(
-    hamiltonian: Hamiltonian | ArrayLike, detectors: Mapping[str, Detector], *, hbar: Number = 1.0
+    hamiltonian: Hamiltonian | OperatorLike, detectors: Mapping[str, Detector], *, hbar: Number = 1.0
 ) -> Equation:
     r"""A system whose jump operators are watched by detectors.
 
@@ -82,7 +83,7 @@ class _Grouped:
 
     def add(self, name: str, operator: Array, dim: int) -> "tuple[_Grouped, bool, int]":
         """Where the operator will be found: the group, whether among its diagonals, and its place there."""
-        one = jump_operator(name, operator, dim)
+        one = cast(Array, jump_operator(name, operator, dim))
         kept = self.diagonals if one.ndim == 1 else self.matrices
         kept.append(one)
         return self, one.ndim == 1, len(kept) - 1

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from stochq.arrays import ArrayLike
+from stochq.arrays import ArrayLike, OperatorLike
 from stochq.channels import Features, Projectors
 from stochq.equation import Equation
 from stochq.laws import NoiseLaw
@@ -14,10 +14,10 @@ from stochq.systems.levels import as_hamiltonian
 
 
 def suv(
-    hamiltonian: Hamiltonian | ArrayLike,
+    hamiltonian: Hamiltonian | OperatorLike,
     *,
     strength: ArrayLike,
-    basis: ArrayLike | str | ProductBasis | None = None,
+    basis: OperatorLike | str | ProductBasis | None = None,
     hbar: ArrayLike = 1.0,
     noise: NoiseLaw = "real",
     colour: Coloured | None = None,
@@ -45,7 +45,7 @@ def suv(
 
 
 def energy_driven(
-    hamiltonian: Hamiltonian | ArrayLike,
+    hamiltonian: Hamiltonian | OperatorLike,
     *,
     strength: ArrayLike,
     hbar: ArrayLike = 1.0,

@@ -7,12 +7,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import Array, ArrayLike, Number, as_real, is_concrete
+from stochq.arrays import Array, ArrayLike, Number, OperatorLike, as_real, is_concrete
 from stochq.channels import Equilibration, Separable
 from stochq.equation import Equation
 from stochq.laws import NoiseLaw
 from stochq.models.checks import equilibrium_weights, positive, rate
-from stochq.operators import operator_list
+from stochq.operators import as_operator, operator_list
+from stochq.systems.banded import Banded
 from stochq.systems.basis import energy_basis, energy_columns, on_energies
 from stochq.systems.checks import check_diagonal, check_hermitian, shape_of
 from stochq.systems.degenerate import sharp_eigenvectors
@@ -32,7 +33,7 @@ _SAME = 1e-5
 
 
 def oqt(
-    hamiltonian: Hamiltonian | ArrayLike,
+    hamiltonian: Hamiltonian | OperatorLike,
     *,
     strength: Number,
     equilibrium: ArrayLike | Equilibrium,
@@ -102,7 +103,7 @@ def _check_same(hamiltonian: Hamiltonian, other: Hamiltonian) -> None:
 @overload
 def microcanonical(
     hamiltonian: SpinHamiltonian,
-    psi0: ArrayLike,
+    psi0: OperatorLike,
     conserved: Sequence[Any] = (),
     *,
     shape: Shape = "sharp",
@@ -114,8 +115,8 @@ def microcanonical(
 
 @overload
 def microcanonical(
-    hamiltonian: Dense | Diagonal | ArrayLike,
-    psi0: ArrayLike,
+    hamiltonian: Dense | Diagonal | Banded | OperatorLike,
+    psi0: OperatorLike,
     conserved: Sequence[Any] = (),
     *,
     shape: Shape = "sharp",
@@ -129,7 +130,7 @@ def microcanonical(
 @overload
 def microcanonical(
     hamiltonian: Hamiltonian,
-    psi0: ArrayLike,
+    psi0: OperatorLike,
     conserved: Sequence[Any] = (),
     *,
     shape: Shape = "sharp",
@@ -140,8 +141,8 @@ def microcanonical(
 
 
 def microcanonical(
-    hamiltonian: Hamiltonian | ArrayLike,
-    psi0: ArrayLike,
+    hamiltonian: Hamiltonian | OperatorLike,
+    psi0: OperatorLike,
     conserved: Sequence[Any] = (),
     *,
     shape: Shape = "sharp",
@@ -244,7 +245,7 @@ def _conserved_operators(hamiltonian: Hamiltonian, conserved: object) -> dict[st
         if isinstance(given, str) and given not in known:
             raise ValueError(f"{name}: expected one of {', '.join(known)}, or an operator; got {given!r}.")
         operator = known[given] if isinstance(given, str) else given
-        operator = operator.matrix() if isinstance(operator, LinearObservable) else operator
+        operator = operator.matrix() if isinstance(operator, LinearObservable) else as_operator(name, operator)
         label = f"{name} = {given!r}" if isinstance(given, str) else name
         operators[label] = _checked_operator(name, operator, hamiltonian.dim)
     return operators
@@ -266,7 +267,7 @@ def canonical(
 
 @overload
 def canonical(
-    hamiltonian: Dense | Diagonal | ArrayLike, beta: Number, *, trace_rtol: float = 3e-3, seed: int = 0
+    hamiltonian: Dense | Diagonal | Banded | OperatorLike, beta: Number, *, trace_rtol: float = 3e-3, seed: int = 0
 ) -> Array: ...
 
 
@@ -274,7 +275,7 @@ def canonical(
 def canonical(hamiltonian: Hamiltonian, beta: Number, *, trace_rtol: float = 3e-3, seed: int = 0) -> Any: ...
 
 
-def canonical(hamiltonian: Hamiltonian | ArrayLike, beta: Number, *, trace_rtol: float = 3e-3, seed: int = 0) -> Any:
+def canonical(hamiltonian: Hamiltonian | OperatorLike, beta: Number, *, trace_rtol: float = 3e-3, seed: int = 0) -> Any:
     r"""Canonical weights $\chi_\mu = e^{-\beta E_\mu}/Z$ over the energy eigenstates, ascending, (dim,).
 
     Of a Hamiltonian that is never a matrix, such as `sq.systems.spins`, χ is an `Equilibrium`, whose traces are over

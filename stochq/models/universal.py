@@ -1,6 +1,6 @@
 """Spontaneous universal irreversibility: reduction and thermalization together."""
 
-from stochq.arrays import ArrayLike
+from stochq.arrays import ArrayLike, OperatorLike
 from stochq.equation import Equation
 from stochq.laws import NoiseLaw
 from stochq.models.reduction import suv
@@ -12,12 +12,12 @@ from stochq.systems.typicality import Equilibrium
 
 
 def sui(
-    hamiltonian: Hamiltonian | ArrayLike,
+    hamiltonian: Hamiltonian | OperatorLike,
     *,
     reduction: ArrayLike,
     thermalization: ArrayLike,
     equilibrium: ArrayLike | Equilibrium,
-    basis: ArrayLike | str | ProductBasis | None = None,
+    basis: OperatorLike | str | ProductBasis | None = None,
     hbar: ArrayLike = 1.0,
     noise: NoiseLaw = "real",
 ) -> Equation:

@@ -8,14 +8,33 @@ import jax.numpy as jnp
 import numpy as np
 
 from stochq.arrays import Array, ArrayLike, Number, as_complex, as_matrix, is_concrete
-from stochq.systems.checks import check_hermitian
+from stochq.systems.checks import HERMITIAN_TOLERANCE, check_finite
 from stochq.systems.eigen import dagger, eigh
-from stochq.systems.hamiltonian import Dense, Hamiltonian, Matrix, Propagator, State, lowest, named
+from stochq.systems.hamiltonian import Dense, Hamiltonian, Matrix, Propagator, State, dims_of, lowest, named
 from stochq.systems.linear import apply_bands, phases, scale, taylor_exponential
 from stochq.systems.observables import Catalogue
 
 # Up to here the exact propagator of a banded matrix is kept as a dense matrix.
 BANDED_DENSE_LIMIT = 512
+
+
+def check_hermitian_bands(name: str, offsets: tuple[int, ...], bands: Array) -> None:
+    """ValueError unless finite bands (b, dim) make a Hermitian matrix: each is the conjugate of the one opposite."""
+    if not is_concrete(bands):
+        return
+    dim, opposite, violation, largest = bands.shape[1], dict(zip(offsets, bands, strict=True)), 0.0, 0.0
+    for offset, band in opposite.items():
+        rows = np.arange(max(0, -offset), min(dim, dim - offset))
+        check_finite(name, band[rows])
+        mirrored = opposite[-offset][rows + offset].conj() if -offset in opposite else np.zeros(len(rows))
+        violation = max(violation, np.abs(band[rows] - mirrored).max(initial=0.0))
+        largest = max(largest, np.abs(band[rows]).max(initial=0.0))
+    precision = "single" if bands.dtype in (np.float32, np.complex64) else "double"
+    if violation > HERMITIAN_TOLERANCE[precision] * largest:
+        raise ValueError(
+            f"{name}: expected a Hermitian matrix, |H - H^dagger| = 0; got a largest difference of {violation:.3g}. "
+            "Symmetrise it: (H + H.conj().T) / 2."
+        )
 
 
 class Banded(Hamiltonian):
@@ -44,9 +63,8 @@ class Banded(Hamiltonian):
                 f"for the offsets {self.offsets}. Give bands[b, i] = H[i, i + offsets[b]]."
             )
         self.catalogue = catalogue
-        elements = self._elements()
-        check_hermitian("bands", elements)
-        self.dense = Dense(elements) if self.dim <= BANDED_DENSE_LIMIT else None
+        check_hermitian_bands("bands", self.offsets, self.bands)
+        self.dense = Dense(self._elements()) if self.dim <= BANDED_DENSE_LIMIT else None
 
     def _elements(self) -> Array:
         """The dense matrix; made by shifting the columns of the identity, so that traced bands pass."""
@@ -61,6 +79,10 @@ class Banded(Hamiltonian):
     @property
     def dim(self) -> int:
         return self.bands.shape[1]
+
+    @property
+    def dims(self) -> tuple[int, ...]:
+        return dims_of(self.catalogue, self.dim)
 
     @property
     def energies(self) -> Array:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from stochq.arrays import ArrayLike, is_concrete
-from stochq.operators import refuse_qutip
+from stochq.operators import refuse_foreign
 
 # Largest |H - H^dagger| accepted, relative to the largest element.
 HERMITIAN_TOLERANCE = {"single": 1e-5, "double": 1e-10}
@@ -18,7 +18,7 @@ HERMITIAN_TOLERANCE = {"single": 1e-5, "double": 1e-10}
 
 def shape_of(name: str, value: Any) -> tuple[int, ...]:
     """Shape of an array or of nested lists; ValueError if the rows differ in length."""
-    refuse_qutip(name, value)
+    refuse_foreign(name, value)
     try:
         return np.shape(value)
     except ValueError:
@@ -61,7 +61,7 @@ def check_finite(name: str, value: Any) -> None:
     """Raise ValueError if an array has a NaN, an infinity or something that is not a number."""
     if not is_concrete(value):
         return
-    refuse_qutip(name, value)
+    refuse_foreign(name, value)
     array = np.asarray(value)
     if not np.issubdtype(array.dtype, np.number):
         raise ValueError(f"{name}: expected an array of numbers; got dtype {array.dtype}.")

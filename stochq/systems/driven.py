@@ -7,8 +7,8 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import Array, ArrayLike, Number, as_matrix, as_real, is_concrete
-from stochq.operators import operator_list
+from stochq.arrays import Array, ArrayLike, Number, OperatorLike, as_matrix, as_real, is_concrete
+from stochq.operators import as_operator, operator_list
 from stochq.systems.checks import check_diagonal, check_finite, check_hermitian, is_hermitian, shape_of
 from stochq.systems.hamiltonian import Hamiltonian, Propagator, State
 from stochq.systems.levels import as_hamiltonian
@@ -59,6 +59,10 @@ class Driven(Hamiltonian):
     @property
     def spins(self) -> int | None:
         return self.static.spins
+
+    @property
+    def dims(self) -> tuple[int, ...]:
+        return self.static.dims
 
     @property
     def energies(self) -> Array:
@@ -184,8 +188,8 @@ def _act(diagonal: Array | None, matrix: Array | None, psi: Array) -> Array:
 
 
 def driven(
-    hamiltonian: Hamiltonian | ArrayLike,
-    terms: ArrayLike | Sequence[Any],
+    hamiltonian: Hamiltonian | OperatorLike,
+    terms: OperatorLike | Sequence[Any],
     coefficients: Coefficient | Sequence[Any] | None = None,
 ) -> Driven:
     """Hamiltonian that depends on time.
@@ -232,7 +236,7 @@ def driven(
         for j, coefficient in enumerate(coefficients)
     )
     checked = tuple(
-        _term(j, term, function, hamiltonian.dim)
+        _term(j, term, function, hamiltonian.dim, hamiltonian.dims)
         for j, (term, function) in enumerate(zip(terms, functions, strict=True))
     )
     return Driven(hamiltonian, checked, functions)
@@ -249,10 +253,16 @@ def _pairs(terms: Any) -> tuple[list[Any], list[Any]]:
     return [operator for operator, _ in entries], [function for _, function in entries]
 
 
-def _term(index: int, term: ArrayLike | PauliSum, function: TimeFunction, dim: int) -> Array | PauliSum:
-    name = f"terms[{index}]"
+def _term(
+    index: int, term: OperatorLike | PauliSum, function: TimeFunction, dim: int, dims: tuple[int, ...]
+) -> Array | PauliSum:
     if isinstance(term, PauliSum):
         return _checked_sum(index, term, function, dim)
+    return _checked_term(index, as_operator(f"terms[{index}]", term, dims), function, dim)
+
+
+def _checked_term(index: int, term: ArrayLike, function: TimeFunction, dim: int) -> Array:
+    name = f"terms[{index}]"
     if shape_of(name, term) not in ((dim,), (dim, dim)):
         raise ValueError(f"{name}: expected shape ({dim},) or ({dim}, {dim}); got {np.shape(term)}.")
     if function.has_complex_values:

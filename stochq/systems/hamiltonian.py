@@ -98,6 +98,11 @@ class Hamiltonian(Module):
         return None
 
     @property
+    def dims(self) -> tuple[int, ...]:
+        """The dimensions of its parts, in the order of `numpy.kron`, as objects of QuTiP know them; else (dim,)."""
+        return (self.dim,)
+
+    @property
     def time_functions(self) -> Mapping[str, TimeFunction]:
         """The functions of the time in it, by their names for messages."""
         return {}
@@ -235,6 +240,10 @@ class Diagonal(DiagonalHamiltonian):
         return named(self.catalogue, lambda: self.elements)
 
     @property
+    def dims(self) -> tuple[int, ...]:
+        return dims_of(self.catalogue, self.dim)
+
+    @property
     def spins(self) -> int | None:
         return self.catalogue.spins if self.catalogue else None
 
@@ -285,6 +294,10 @@ class Dense(Hamiltonian):
         return named(self.catalogue, lambda: self.elements)
 
     @property
+    def dims(self) -> tuple[int, ...]:
+        return dims_of(self.catalogue, self.dim)
+
+    @property
     def spins(self) -> int | None:
         return self.catalogue.spins if self.catalogue else None
 
@@ -330,6 +343,11 @@ def median(energies: Array) -> Number:
 def lowest(energies: Array) -> Number:
     """The lowest energy; derivatives do not pass through it either."""
     return energies.min() if is_concrete(energies) else jax.lax.stop_gradient(energies.min())
+
+
+def dims_of(catalogue: Catalogue | None, dim: int) -> tuple[int, ...]:
+    """The dimensions of the parts that a catalogue knows; else (dim,)."""
+    return (catalogue.dims if catalogue else ()) or (dim,)
 
 
 def named(catalogue: Catalogue | None, energy: Callable[[], Array]) -> LazyMapping:

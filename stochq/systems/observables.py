@@ -1,7 +1,8 @@
 """Named observables of a system, made when asked for."""
 
 import abc
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 import jax
@@ -9,6 +10,10 @@ from jaxtyping import Num
 
 from stochq.arrays import Array
 from stochq.module import Module
+from stochq.operators import as_operator
+
+# So many names of observables are listed in a message.
+MOST_NAMES = 8
 
 
 class LinearObservable(Module):
@@ -28,6 +33,51 @@ class LinearObservable(Module):
     @abc.abstractmethod
     def matrix(self) -> Array:
         """The operator as a dense matrix (dim, dim), for small systems."""
+
+
+def as_observables(observables: object, known: Mapping[str, Any], dims: tuple[int, ...]) -> dict[str, Any]:
+    """Observables by name, operators of other libraries as arrays.
+
+    Args:
+        observables: {name: observable}, where an observable may be the name of one of the system's own; or a list of
+            such names.
+        known: the system's own.
+        dims: of the system's parts.
+
+    Raises:
+        ValueError: for anything else, for a name that the system does not have, and for operators on other parts.
+    """
+    if isinstance(observables, str):
+        raise ValueError(f"observables: expected a list of names; got {observables!r}. Write [{observables!r}].")
+    if isinstance(observables, Sequence) and observables and all(isinstance(name, str) for name in observables):
+        return {name: _own(f"observables: {name!r}", name, known) for name in observables}
+    if not isinstance(observables, Mapping):
+        raise ValueError(
+            f"observables: expected a mapping {{name: operator}} or a list of names of the system's own, "
+            f"{_listed(known)}; got {type(observables).__name__}."
+        )
+    return {name: _observable(name, value, known, dims) for name, value in observables.items()}
+
+
+def _observable(name: object, value: Any, known: Mapping[str, Any], dims: tuple[int, ...]) -> Any:
+    label = f"observables[{name!r}]"
+    if not isinstance(name, str):
+        raise ValueError(f"observables: expected names that are words; got {name!r}. Write {str(name)!r}.")
+    if isinstance(value, str):
+        return _own(label, value, known)
+    return as_operator(label, value, dims)
+
+
+def _own(label: str, name: str, known: Mapping[str, Any]) -> Any:
+    if name not in known:
+        close = get_close_matches(name, known, 1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        raise ValueError(f"{label}: expected an operator, or one of the system's own, {_listed(known)}.{hint}")
+    return known[name]
+
+
+def _listed(names: Mapping[str, Any]) -> str:
+    return ", ".join(map(repr, list(names)[:MOST_NAMES])) + (", ..." if len(names) > MOST_NAMES else "")
 
 
 class LazyMapping(Mapping[str, Any]):
@@ -70,6 +120,11 @@ class Catalogue(abc.ABC):
     def spins(self) -> int | None:
         """The number of spins 1/2 whose products of sigma_z states are the basis; None of other systems."""
         return None
+
+    @property
+    def dims(self) -> tuple[int, ...]:
+        """The dimensions of the parts, in the order of `numpy.kron`; none where they are not known."""
+        return ()
 
     @abc.abstractmethod
     def operators(self) -> dict[str, Callable[[], Any]]:

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from stochq.arrays import ArrayLike
-from stochq.operators import refuse_qutip
+from stochq.arrays import OperatorLike
+from stochq.operators import as_array
 from stochq.systems.checks import check_finite
 
 NORM_TOLERANCE = 1e-6
@@ -15,23 +15,22 @@ NEGATIVE_TOLERANCE = 1e-6
 _SMALLEST_WEIGHT = 1e-12
 
 
-def normalize(psi: ArrayLike) -> np.ndarray:
+def normalize(psi: OperatorLike) -> np.ndarray:
     """ψ/|ψ| as complex128, (dim,).
 
     >>> normalize([3.0, 4.0]).real.round(12).tolist()
     [0.6, 0.8]
     """
-    psi = np.asarray(psi, dtype=np.complex128)
+    psi = np.asarray(as_array("psi", psi), dtype=np.complex128)
     norm = np.linalg.norm(psi)
     if not (np.isfinite(norm) and norm > 0):
         raise ValueError(f"psi: expected a finite, non-zero vector; its norm is {norm}.")
     return psi / norm
 
 
-def check_state(psi0: ArrayLike, dim: int) -> np.ndarray:
+def check_state(psi0: OperatorLike, dim: int) -> np.ndarray:
     """psi0 as complex128 (dim,), finite and normalised; ValueError otherwise."""
-    refuse_qutip("psi0", psi0)
-    psi = np.asarray(psi0)
+    psi = np.asarray(as_array("psi0", psi0))
     _refuse_column("psi0", psi, dim)
     if psi.shape != (dim,):
         raise ValueError(f"psi0: expected shape ({dim},), one ket of the equation's dimension; got {psi.shape}.")
@@ -53,10 +52,9 @@ def _refuse_column(name: str, array: np.ndarray, dim: int) -> None:
         raise ValueError(f"{name}: expected a ket of shape ({dim},); got a column ({dim}, 1). Write [:, 0] behind it.")
 
 
-def check_density(name: str, rho: ArrayLike, dim: int) -> np.ndarray:
+def check_density(name: str, rho: OperatorLike, dim: int) -> np.ndarray:
     """A density matrix as complex128 (dim, dim), Hermitian and of trace 1; ValueError otherwise. name: the argument."""
-    refuse_qutip(name, rho)
-    array = np.asarray(rho)
+    array = np.asarray(as_array(name, rho))
     _refuse_column(name, array, dim)
     if array.shape != (dim, dim):
         raise ValueError(f"{name}: expected shape ({dim}, {dim}), or a ket of shape ({dim},); got {array.shape}.")
@@ -82,7 +80,7 @@ def check_density(name: str, rho: ArrayLike, dim: int) -> np.ndarray:
     return array
 
 
-def weighted_states(psi0: ArrayLike, dim: int) -> np.ndarray:
+def weighted_states(psi0: OperatorLike, dim: int) -> np.ndarray:
     """A ket as (dim,), a density matrix as its eigenvectors times the roots of their weights, (dim, rank).
 
     Either is ψ with ρ = ψψ†, one column for each state that a trajectory may start from.
@@ -90,9 +88,10 @@ def weighted_states(psi0: ArrayLike, dim: int) -> np.ndarray:
     >>> weighted_states([[0.75, 0.0], [0.0, 0.25]], 2).real.round(3).tolist()
     [[0.0, 0.866], [0.5, 0.0]]
     """
-    if np.ndim(psi0) != 2:
-        return check_state(psi0, dim)
-    weights, vectors = np.linalg.eigh(check_density("psi0", psi0, dim))
+    array = as_array("psi0", psi0)
+    if np.ndim(array) != 2:
+        return check_state(array, dim)
+    weights, vectors = np.linalg.eigh(check_density("psi0", array, dim))
     kept = weights > _SMALLEST_WEIGHT
     columns = np.sqrt(weights[kept] / weights[kept].sum()) * vectors[:, kept]
     return columns[:, 0] if columns.shape[1] == 1 else columns

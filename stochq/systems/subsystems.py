@@ -12,8 +12,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import Array, ArrayLike, is_concrete
+from stochq.arrays import Array, ArrayLike, OperatorLike, is_concrete
 from stochq.module import Module
+from stochq.operators import as_array
 from stochq.systems.checks import check_finite, check_hermitian
 from stochq.systems.linear import multiply, populations
 
@@ -50,7 +51,7 @@ def sites_of(dim: int, part: tuple[int, ...]) -> int:
     return sites
 
 
-def reduced(state: ArrayLike, part: Sequence[int] | int) -> jax.Array:
+def reduced(state: OperatorLike, part: Sequence[int] | int) -> jax.Array:
     r"""The reduced density matrix of some sites of a system of spins 1/2.
 
     $$\rho_A = \mathrm{Tr}_{\bar A}\,|\psi\rangle\langle\psi|$$
@@ -70,7 +71,7 @@ def reduced(state: ArrayLike, part: Sequence[int] | int) -> jax.Array:
     >>> np.array(rho, float).round(2).tolist()
     [[0.36, 0.0], [0.0, 0.64]]
     """
-    state, chosen = jnp.asarray(state), checked_part(part)
+    state, chosen = jnp.asarray(as_array("state", state)), checked_part(part)
     sites = sites_of(state.shape[0], chosen)
     check_size(len(chosen))
     if state.ndim == 2:
@@ -244,7 +245,7 @@ class Distance(Module):
     reference: Array
     norm: str = eqx.field(static=True)
 
-    def __init__(self, part: Sequence[int] | int, reference: ArrayLike, norm: str = "trace") -> None:
+    def __init__(self, part: Sequence[int] | int, reference: OperatorLike, norm: str = "trace") -> None:
         self.part, self.norm = checked_part(part), norm
         check_size(len(self.part))
         if norm not in ("trace", "hilbert-schmidt"):
@@ -260,9 +261,10 @@ class Distance(Module):
         return jnp.sqrt(jnp.sum(populations(difference)))
 
 
-def _checked_reference(reference: ArrayLike, dim: int) -> Any:
+def _checked_reference(reference: OperatorLike, dim: int) -> Any:
     if isinstance(reference, tuple) and hasattr(reference, "stderr"):
         raise ValueError("reference: expected a density matrix; got one with its error. Write .value behind it.")
+    reference = as_array("reference", reference)
     if np.shape(reference) != (dim, dim):
         raise ValueError(
             f"reference: expected a density matrix of shape ({dim}, {dim}) for {dim.bit_length() - 1} sites; got shape "

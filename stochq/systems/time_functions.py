@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from stochq.arrays import Array, ArrayLike, Number, as_matrix, is_concrete
+from stochq.function_checks import check_time_function
 from stochq.functions import user_function
 from stochq.module import Module
-from stochq.operators import check_time_function
 from stochq.systems.checks import check_finite, check_times, shape_of
 
 # Points in a run at which a function is looked at for its largest value.

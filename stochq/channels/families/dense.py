@@ -1,15 +1,17 @@
 """Jump operators as dense matrices."""
 
-from typing import final
+from collections.abc import Sequence
+from typing import cast, final
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from stochq.arrays import Array, ArrayLike, as_complex, as_matrix
+from stochq.arrays import Array, ArrayLike, OperatorLike, as_complex, as_matrix
 from stochq.channels.families.kraus_terms import Terms, apply_dense_kraus, dense_terms
 from stochq.channels.families.operators import Operators, weighted_sum
+from stochq.operators import as_operator
 from stochq.systems.basis import Basis, Given
 from stochq.systems.checks import check_operators
 from stochq.systems.linear import apply_matrix
@@ -22,9 +24,11 @@ class DenseOperators(Operators):
     matrices: Array
     square: Array
 
-    def __init__(self, matrices: ArrayLike, basis: Basis | None = None) -> None:
+    def __init__(self, matrices: ArrayLike | Sequence[OperatorLike], basis: Basis | None = None) -> None:
+        if isinstance(matrices, (list, tuple)):
+            matrices = [as_operator(f"matrices[{place}]", one) for place, one in enumerate(matrices)]
         check_operators("matrices", matrices)
-        self.matrices = as_matrix(matrices)
+        self.matrices = as_matrix(cast(ArrayLike, matrices))
         adjoint = self.matrices.conj().transpose(0, 2, 1)
         self.square = (adjoint @ self.matrices).sum(axis=0)
         self.basis = Given() if basis is None else basis

@@ -9,7 +9,7 @@ import numpy as np
 
 from stochq.arrays import Array
 from stochq.module import Module
-from stochq.operators import operator_list
+from stochq.operators import as_operator, operator_list
 from stochq.systems.checks import check_diagonal, shape_of
 from stochq.systems.hamiltonian import Hamiltonian
 from stochq.systems.linear import times_real
@@ -74,6 +74,7 @@ def _symmetry(name: str, entry: Any, hamiltonian: Hamiltonian, probe: jax.Array)
         return _named(name, entry, hamiltonian, probe)
     if isinstance(entry, Symmetry):
         return entry
+    entry = as_operator(name, entry)
     if hasattr(entry, "apply"):
         return _of_operator(name, entry, probe)
     if shape_of(name, entry) != (hamiltonian.dim,):

@@ -1,0 +1,77 @@
+"""Users' functions of a state or of the time: told whether JAX can compile them before they are used."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+TRACING_ERRORS = (
+    jax.errors.TracerArrayConversionError,
+    jax.errors.TracerBoolConversionError,
+    jax.errors.TracerIntegerConversionError,
+    jax.errors.ConcretizationTypeError,
+)
+
+
+def check_state_function(name: str, function: Callable[..., Any], *shape: int) -> None:
+    """ValueError unless JAX can trace a function of one state (dim,), or (dim, dim)."""
+    variable, example = ("psi", "jnp.vdot(psi, A @ psi)") if len(shape) == 1 else ("rho", "jnp.trace(A @ rho)")
+    repair = f"Write it with jax.numpy: jnp.abs({variable}), {example}."
+    try:
+        value = _check_traceable(name, function, _state(shape), variable, repair)
+    except Exception:
+        _refuse_other_states(name, function, shape)
+        raise
+    if getattr(value, "size", 0) != 1:
+        _refuse_other_states(name, function, shape)
+
+
+def _state(shape: tuple[int, ...]) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(shape, jnp.result_type(np.complex64 if not jax.config.jax_enable_x64 else complex))
+
+
+def _refuse_other_states(name: str, function: Callable[..., Any], shape: tuple[int, ...]) -> None:
+    """ValueError for a function of kets where states are density matrices, and the reverse."""
+    dim, of_densities = shape[0], len(shape) == 2
+    try:
+        value = jax.eval_shape(lambda state: function(state), _state((dim,) if of_densities else (dim, dim)))
+    except Exception:
+        return
+    if getattr(value, "size", 0) != 1:
+        return
+    if of_densities:
+        raise ValueError(
+            f"{name}: expected a function of a density matrix ({dim}, {dim}), which conditional=True looks at; got one "
+            "of a ket. The overlap with a ket k is jnp.vdot(k, rho @ k).real."
+        ) from None
+    raise ValueError(
+        f"{name}: expected a function of a ket ({dim},); got one of a density matrix. With conditional=True functions "
+        "are of ρ; the overlap of a ket psi with a ket k is jnp.abs(jnp.vdot(k, psi)) ** 2."
+    ) from None
+
+
+def check_time_function(name: str, function: Callable[..., Any]) -> None:
+    """ValueError unless JAX can trace a function of the time."""
+    time = jax.ShapeDtypeStruct((), jnp.result_type(float))
+    repair = "Write it with jax.numpy: jnp.cos(t) for np.cos(t), jnp.where(t < 1, a, b) for `if t < 1`."
+    _check_traceable(name, function, time, "t", repair)
+
+
+def _check_traceable(
+    name: str, function: Callable[..., Any], argument: jax.ShapeDtypeStruct, variable: str, repair: str
+) -> Any:
+    """The shape and type of its value."""
+    try:
+        # A new function each time: what JAX remembers of one was traced under one setting of 64-bit mode.
+        return jax.eval_shape(lambda value: function(value), argument)
+    except TRACING_ERRORS as error:
+        raise ValueError(
+            f"{name}: expected a function of {variable} that JAX can compile; got one that needs the numbers in "
+            f"{variable} beforehand, as NumPy, math and `if` do. {repair}"
+        ) from error
+    except TypeError as error:
+        if "positional argument" not in str(error):
+            raise
+        raise ValueError(f"{name}: expected a function of {variable} alone; got one with other arguments.") from error
