@@ -43,20 +43,33 @@ def run(
     tolerance: Annotated[float | None, typer.Option(help="In place of the configuration's.")] = None,
     devices: Annotated[str | None, typer.Option(metavar="N|all", help="Over how many devices; default one.")] = None,
     log: Annotated[Path | None, typer.Option(metavar="FILE", help="What the run tells, in lines of JSON.")] = None,
+    coordinator: Annotated[
+        str | None, typer.Option(metavar="ADDRESS:PORT", help="Of the first of several hosts started by hand.")
+    ] = None,
+    process: Annotated[
+        str | None, typer.Option(metavar="I/N", help="Which host this is, from 0, and how many there are.")
+    ] = None,
+    alone: Annotated[bool, typer.Option("--alone", help="No matter what else SLURM or MPI started beside it.")] = False,
 ) -> None:
     """Simulate an ensemble, compare it with the master equation, save both and draw them.
 
     What is done is kept beside the result, as RESULT.checkpoint: after an interruption, or a kill, --resume goes on to
     the same numbers; with more --trajectories it extends a finished run.
 
+    Started as several tasks by SLURM, MPI or Kubernetes, these make one run together, and the first writes it.
+
     Exit code 1 if they differ (p below 1e-6) or the result had to be saved elsewhere, 2 for wrong input, 130 after an
     interruption (Ctrl-C or SIGTERM), whose part of a result is saved under a name of its own.
     """
+    from stochq.cli.hosts import joined_run, take_part
     from stochq.cli.run import run_config
 
     settings = {"seed": seed, "first": first, "trajectories": trajectories, "tolerance": tolerance}
     with reported():
-        code = run_config(config, out, plot, resume, settings, devices, log)
+        if joined_run(coordinator, process, alone):
+            code = take_part(config, settings, devices)
+        else:
+            code = run_config(config, out, plot, resume, settings, devices, log)
     raise typer.Exit(code)
 
 

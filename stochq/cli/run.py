@@ -60,7 +60,7 @@ def run_config(
             job = build(config, str(path))
             _print_title(config, path, job)
             with _checkpoint(job, target, resume) as checkpoint:
-                result = _simulate(job, config, checkpoint, devices)
+                result = simulate_job(job, config, checkpoint, devices)
         except ValueError as error:
             raise ConfigError(f"{path}: {error}") from error
         print(reached(result), end="")
@@ -160,7 +160,8 @@ def _checkpoint(job: Job, target: Path, resume: bool) -> AbstractContextManager[
     return nullcontext()
 
 
-def _simulate(job: Job, config: Config, checkpoint: Path | None, devices: str | None) -> EnsembleResult:
+def simulate_job(job: Job, config: Config, checkpoint: Path | None, devices: str | None) -> EnsembleResult:
+    """The ensemble of a configuration, from which `job` was built."""
     settings = config.run
     averages = settings.tolerance is not None or (job.scheme is not None and job.scheme.averages_only)
     kept = 0 if averages and "keep" not in settings.model_fields_set else settings.keep

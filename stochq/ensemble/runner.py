@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import cache
 from itertools import cycle
 from typing import Any, NamedTuple
@@ -18,61 +18,11 @@ import numpy as np
 from stochq.accelerators import forced, on_accelerator
 from stochq.ensemble.account import Account
 from stochq.ensemble.batch import BLOCKS_PER_CALL, Batch, Runnable
-from stochq.ensemble.checkpoint import Checkpoint, Stage
 from stochq.ensemble.devices import default_device, limits
+from stochq.ensemble.execution import Execution, Extend, Totals, count, resumed
 from stochq.ensemble.progress import shown
-from stochq.ensemble.tree import MOST_NAMED, Merges, Part, Parts, added, total
-
-
-@dataclass(frozen=True)
-class Execution:
-    """How device calls are made; but for rounding it changes no number.
-
-    Args:
-        precision: "single" or "double".
-        batch: trajectories per device call; None takes what a core's cache and the progress bar ask for.
-        progress: whether a bar is shown, as of `progress.shown`.
-        devices: over which the calls are spread; None takes JAX's default.
-        first: the trajectory with which the run begins.
-        checkpoint: which holds what is done; None where nothing does.
-    """
-
-    precision: str = "single"
-    batch: int | None = None
-    progress: bool | None = None
-    devices: tuple[Any, ...] | None = None
-    first: int = 0
-    checkpoint: Checkpoint | None = None
-
-
-class Totals(NamedTuple):
-    """Merged summaries, what they were merged from (of seed 0, whatever it is), seconds spent, interrupted or not, and
-    the devices that ran them."""
-
-    summaries: dict[str, Any]
-    parts: Parts
-    seconds: float
-    interrupted: bool
-    devices: tuple[Any, ...]
-
-    @property
-    def first(self) -> int:
-        """The trajectory with which the run began."""
-        return self.parts[0].start
-
-    @property
-    def done(self) -> int:
-        """How many trajectories were run."""
-        return self.parts[-1].stop - self.first
-
-    @property
-    def failed(self) -> int:
-        return sum(part.failed for part in self.parts)
-
-    @property
-    def failures(self) -> list[int]:
-        """The first trajectories that failed."""
-        return [trajectory for part in self.parts for trajectory in part.failures][:MOST_NAMED]
+from stochq.ensemble.rounds import run_together
+from stochq.ensemble.tree import MOST_NAMED, Part, added, total
 
 
 def usable_cores() -> int:
@@ -122,10 +72,6 @@ def precision_context(precision: str) -> AbstractContextManager[Any]:
     return jax.enable_x64(precision == "double")
 
 
-# From the merged summaries and the number of trajectories done: how many there should be.
-Extend = Callable[[dict[str, Any], int], int]
-
-
 def run(
     problem: Runnable,
     trajectories: int,
@@ -138,12 +84,19 @@ def run(
 
     extend: asked when these are done; a larger number, up to `most`, is run as well, and it is asked again.
     """
+    if execution.team is not None:
+
+        def alone(start: int, stop: int) -> Totals:
+            here = replace(execution, team=None, checkpoint=None, progress=False, is_logged=False, first=start)
+            return run(problem, stop - start, steps, here)
+
+        return run_together(alone, execution.team, problem, trajectories, execution, extend, most)
     first, interrupted = execution.first, False
     # A method taken from an equinox module costs more than the merge itself.
     merges = {name: statistic.merge for name, statistic in problem.statistics.items()}
     stage = None if execution.checkpoint is None else execution.checkpoint.stage(problem, execution.precision)
-    parts, wanted, earlier = _resumed(stage, trajectories, extend, most, merges)
-    done, start = _count(parts), time.perf_counter()
+    parts, wanted, earlier = resumed(stage, trajectories, extend, most, merges)
+    done, start = count(parts), time.perf_counter()
     with shown(execution.progress) as display:
         display.phase("compiling")
         lanes = _lanes(problem, execution)
@@ -167,7 +120,8 @@ def run(
                     if stage is not None:
                         stage.keep(parts, wanted, earlier + time.perf_counter() - start)
                     display.advance(done, wanted)
-                    account.calls_done(parts, done, wanted)
+                    if execution.is_logged:
+                        account.calls_done(parts, done, wanted)
                 if extend is not None:
                     wanted = max(done, extend(total(parts, merges), done))
             except KeyboardInterrupt:
@@ -183,28 +137,6 @@ def run(
                     stage.save()
     seconds, devices = earlier + time.perf_counter() - start, tuple(lane.device for lane in lanes)
     return Totals(total(parts, merges), parts, seconds, interrupted, devices)
-
-
-def _count(parts: Parts) -> int:
-    return parts[-1].stop - parts[0].start if parts else 0
-
-
-def _resumed(
-    stage: Stage | None, trajectories: int, extend: Extend | None, most: int | None, merges: Merges
-) -> tuple[Parts, int, float]:
-    """What is done already, how many trajectories are wanted next, and the seconds that it took."""
-    if stage is None or not stage.parts:
-        return (), trajectories, 0.0
-    parts, wanted = stage.parts, trajectories
-    if extend is not None:
-        # As far as the run wanted to go before it asks again, but that it may have fewer now.
-        wanted = stage.wanted if most is None else min(stage.wanted, most)
-        if _count(parts) == wanted:
-            wanted = max(wanted, extend(total(parts, merges), wanted))
-    if _count(parts) < wanted and not parts[-1].is_whole:
-        # A block that was cut short is run again.
-        parts = parts[:-1]
-    return parts, wanted, stage.seconds
 
 
 def _lanes(problem: Runnable, execution: Execution) -> list[Lane]:

@@ -37,6 +37,7 @@ from stochq.ensemble.runner import Execution, Totals, run
 from stochq.ensemble.statistics import COVARIANCE, MEAN, PAIR_SPREAD, Histogram, Statistic
 from stochq.ensemble.tails import warn_about_tails
 from stochq.ensemble.task import Task
+from stochq.ensemble.team import Team, together
 from stochq.ensemble.to_tolerance import check_tolerance, report_on, run_to, target_of
 from stochq.ensemble.which_loop import check_loop, told
 from stochq.equation import (
@@ -208,18 +209,22 @@ def simulate(
         equation, frame_of(equation), psi, times, plain, scheme, precision, seed, statistics, monitors, recording,
         conditional, check == "precision",
     )  # fmt: skip
-    _check_law_for(checkpoint, equation)
     question = Question(trajectories, tolerance, dt, pairs, wanted, averages)
     with (
-        shown(progress) as display,
-        opened(checkpoint, trajectories, seed=seed, first=first, precision=precision) as file,
+        together(seed=seed, precision=precision, tolerance=tolerance, keep=keep) as team,
+        shown(progress if team is None or team.is_first else False) as display,
+        opened(
+            _path_for(checkpoint, team, equation), trajectories, seed=seed, first=first, precision=precision
+        ) as file,
     ):
         display.phase("preparing")
-        execution = Execution(precision, batch, progress, devices, first, file)
+        execution = Execution(precision, batch, progress, devices, first, file, team=team)
         result = _run(task, question, keep, asked, in_steps, execution)
         result.info.update({"dims": list(dims)} if dims else {})
         if file is not None and not result.info["interrupted"]:
             file.write(finished=True)
+        if team is not None:
+            result.info["hosts"] = list(team.names)
     return result
 
 
@@ -362,13 +367,17 @@ def _pairs(
     return True
 
 
-def _check_law_for(checkpoint: object, equation: Equation) -> None:
-    """ValueError where the law of a run with a checkpoint would be another one at another time."""
-    if checkpoint is not None and is_left_open(equation):
+def _path_for(checkpoint: Any, team: Team | None, equation: Equation) -> Any:
+    """Where this host keeps a checkpoint: the first one alone does.
+
+    Raises: ValueError where the law would be another one at another time, or on another host.
+    """
+    if (checkpoint is not None or team is not None) and is_left_open(equation):
         raise ValueError(
-            "checkpoint: expected a law that is named: noise='any' takes the one that is fastest at the moment. Give "
-            "noise='real', or another."
+            f"{'hosts' if checkpoint is None else 'checkpoint'}: expected a law that is named: noise='any' takes the "
+            "one that is fastest at the moment. Give noise='real', or another."
         )
+    return checkpoint if team is None or team.is_first else None
 
 
 def _check_first(first: int, pairs: bool | None) -> None:

@@ -35,13 +35,16 @@ def holds_unfinished(path: str | os.PathLike[str]) -> bool:
     return not unpacked(Path(path).read_bytes(), path)["finished"]
 
 
-def packed(header: dict[str, Any]) -> bytes:
+def packed(header: dict[str, Any], name: str = "checkpoint") -> bytes:
     """The content of a file: a tree of dictionaries with names, lists, tuples, numbers, texts and arrays.
 
-    Raises: ValueError for a summary of something else.
+    Raises: ValueError for a summary of something else; name: for its text.
     """
     arrays: list[bytes] = []
-    text = json.dumps(_described(header, arrays)).encode()
+    try:
+        text = json.dumps(_described(header, arrays)).encode()
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
     body = b"".join([len(text).to_bytes(_LENGTH, "little"), text, *arrays])
     return MARK + hashlib.blake2b(body, digest_size=_DIGEST).digest() + body
 
@@ -92,8 +95,8 @@ def _described(value: Any, arrays: list[bytes]) -> Any:
     array = np.asarray(value)
     if array.dtype.kind not in "biufc":
         raise ValueError(
-            "checkpoint: expected summaries of arrays of numbers, in tuples, lists or dictionaries, which a file can "
-            f"hold; got {type(value).__name__}. Let the statistic's `merge` return such."
+            "expected summaries of arrays of numbers, in tuples, lists or dictionaries, which a file can hold; "
+            f"got {type(value).__name__}. Let the statistic's `merge` return such."
         )
     arrays.append(np.ascontiguousarray(array).tobytes())
     return {"array": [array.dtype.str, list(array.shape)]}
