@@ -64,7 +64,7 @@ def run_together(
     """As `run`, by all hosts of a team; each is given the same totals. alone: makes a range of trajectories here."""
     start, first = time.perf_counter(), execution.first
     merges = {name: statistic.merge for name, statistic in problem.statistics.items()}
-    heard = team.agree(first=first, trajectories=trajectories, **fingerprint(problem, execution.precision))
+    heard = team.agree(trajectories=trajectories, **fingerprint(problem, execution.precision))
     stage = None if execution.checkpoint is None else execution.checkpoint.stage(problem, execution.precision)
     parts, wanted, earlier = resumed(_known(team, stage), trajectories, extend, most, merges)
     state = _State(count(parts), _FIRST_BLOCKS * team.count, False, parts)

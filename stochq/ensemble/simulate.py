@@ -91,7 +91,8 @@ def simulate(
 ) -> EnsembleResult:
     """Run an ensemble of trajectories and return the means of observables with their standard errors.
 
-    The numbers depend on seed, scheme and dt only, never on batch, devices, cores or saved times.
+    The numbers depend on seed, scheme and dt only, never on batch, devices, hosts, cores or saved times. After
+    `jax.distributed.initialize` the same call on every host is one run, see docs/hosts.md.
 
     Args:
         equation: from `sq.models`. A Hamiltonian alone has no noise, and a warning says so. With noise="any" the law
@@ -210,12 +211,11 @@ def simulate(
         conditional, check == "precision",
     )  # fmt: skip
     question = Question(trajectories, tolerance, dt, pairs, wanted, averages)
+    identity = {"seed": seed, "first": first, "precision": precision}
     with (
-        together(seed=seed, precision=precision, tolerance=tolerance, keep=keep) as team,
+        together(**identity, tolerance=tolerance, keep=keep) as team,
         shown(progress if team is None or team.is_first else False) as display,
-        opened(
-            _path_for(checkpoint, team, equation), trajectories, seed=seed, first=first, precision=precision
-        ) as file,
+        opened(_path_for(checkpoint, team, equation), trajectories, **identity) as file,
     ):
         display.phase("preparing")
         execution = Execution(precision, batch, progress, devices, first, file, team=team)

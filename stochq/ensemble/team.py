@@ -8,7 +8,7 @@ import jax
 
 from stochq import hosts
 from stochq.accelerators import chosen_platform
-from stochq.ensemble.checkpoint.content import packed, unpacked
+from stochq.ensemble.checkpoint.content import packed, tree_of
 from stochq.ensemble.fingerprint import PARTS
 
 
@@ -41,12 +41,12 @@ class Team:
     def gather(self, content: dict[str, Any]) -> tuple[list[dict[str, Any]], bool]:
         """On the first host what all have to tell, in order. Second: whether an interrupt came."""
         messages, interrupted = self._members.gather(packed(content, "hosts"))
-        return [unpacked(message, "a message") for message in messages], interrupted
+        return [tree_of(message, "a message") for message in messages], interrupted
 
     def spread(self, content: dict[str, Any]) -> tuple[dict[str, Any], bool]:
         """What the first host tells, on all of them. Second: whether an interrupt came."""
         message, interrupted = self._members.spread(packed(content, "hosts") if self.is_first else b"")
-        return content if self.is_first else unpacked(message, "a message"), interrupted
+        return content if self.is_first else tree_of(message, "a message"), interrupted
 
     def agree(self, **values: Any) -> bool:
         """Whether an interrupt came while hosts compare values. Raises: ValueError, on the first host, where one has
@@ -83,5 +83,5 @@ def together(**identity: Any) -> Iterator[Team | None]:
     try:
         yield Team(members, identity)
     except BaseException as error:
-        hosts.leave(str(error) or type(error).__name__)
+        hosts.leave(error.reason if isinstance(error, hosts.HostLost) else str(error) or type(error).__name__)
         raise

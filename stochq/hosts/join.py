@@ -12,7 +12,7 @@ from typing import Any
 import jax
 from jax._src.distributed import global_state
 
-from stochq.hosts.messages import HostLost, Hosts
+from stochq.hosts.messages import Hosts
 
 # Seconds within which all hosts have to come.
 PATIENCE = 300
@@ -91,7 +91,7 @@ def _connected() -> Hosts:
         length = int.from_bytes(_exactly(link, 4), "little")
         names = _exactly(link, length).decode().split("\n")
     except OSError as error:
-        raise HostLost(
+        raise RuntimeError(
             f"hosts: host {index} of {count} cannot connect with the first one, {address}:{port}: {error}. Machines of "
             "a run need open ports between each other."
         ) from error
@@ -113,7 +113,7 @@ def _first(count: int) -> Hosts:
                 link = server.accept()[0]
             except TimeoutError:
                 missing = sorted(set(range(1, count)) - set(links))
-                raise HostLost(f"hosts: hosts {missing} of {count} did not connect within {PATIENCE} s.") from None
+                raise RuntimeError(f"hosts: hosts {missing} of {count} did not connect within {PATIENCE} s.") from None
             if (greeting := _greeting(link, token)) is not None:
                 links[greeting[0]], names[greeting[0]] = link, greeting[1]
     ordered = [links[index] for index in range(1, count)]

@@ -18,7 +18,11 @@ _Value = TypeVar("_Value")
 
 
 class HostLost(RuntimeError):
-    """Another host has ended before the run has."""
+    """Another host has ended before the run has. reason: which, and what it said."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason.removesuffix(".")
+        super().__init__(f"hosts: {self.reason}. {_GO_ON}")
 
 
 @final
@@ -80,9 +84,7 @@ class Hosts:
 
     def _settled(self, work: Callable[[], _Value]) -> tuple[_Value, bool]:
         if self._closed:
-            raise HostLost(
-                f"hosts: expected hosts that are still together; they parted: {self._closed}. Start them again."
-            )
+            raise HostLost(f"they have parted: {self._closed}")
         future = self._thread.submit(work)
         try:
             return future.result(), False
@@ -106,7 +108,7 @@ class Hosts:
                 ready.register(link, selectors.EVENT_READ, other)
             while any(self._complete(other) is None for other in self._links):
                 if self._closed:
-                    raise HostLost(f"hosts: {self._closed}.")
+                    raise HostLost(f"they have parted: {self._closed}")
                 for key, _ in ready.select(1.0):
                     self._receive_from(key.data)
         messages = [self._complete(other) or b"" for other in self._links]
@@ -137,7 +139,7 @@ class Hosts:
         return message
 
     def _lost(self, other: int, why: str) -> HostLost:
-        return HostLost(f"hosts: host {other} of {self.count} ({self.names[other]}) has ended: {why}. {_GO_ON}")
+        return HostLost(f"host {other} of {self.count} ({self.names[other]}) has ended: {why}")
 
 
 def _notice_silence(link: socket.socket) -> None:

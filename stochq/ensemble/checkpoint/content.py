@@ -50,7 +50,15 @@ def packed(header: dict[str, Any], name: str = "checkpoint") -> bytes:
 
 
 def unpacked(content: bytes, path: object) -> dict[str, Any]:
-    """What `packed` was given. Raises: ValueError for a file that is damaged or no checkpoint; path: for its text."""
+    """What a checkpoint holds. Raises: ValueError for a file that is damaged or no checkpoint; path: for its text."""
+    value = tree_of(content, path)
+    if not _is_checkpoint(value):
+        raise ValueError(f"checkpoint: expected what stochq writes; {path} holds something else.")
+    return value
+
+
+def tree_of(content: bytes, path: object) -> Any:
+    """What `packed` was given. Raises: ValueError where it is damaged; path: for its text."""
     digest, body = content[len(MARK) : len(MARK) + _DIGEST], content[len(MARK) + _DIGEST :]
     if not content.startswith(MARK) or hashlib.blake2b(body, digest_size=_DIGEST).digest() != digest:
         raise ValueError(
@@ -59,12 +67,9 @@ def unpacked(content: bytes, path: object) -> dict[str, Any]:
         )
     length = int.from_bytes(body[:_LENGTH], "little")
     try:
-        value = _restored(json.loads(body[_LENGTH : _LENGTH + length]), memoryview(body)[_LENGTH + length :])
+        return _restored(json.loads(body[_LENGTH : _LENGTH + length]), memoryview(body)[_LENGTH + length :])
     except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RecursionError, MemoryError) as error:
         raise ValueError(f"checkpoint: expected what stochq writes; {path} cannot be read: {error}.") from error
-    if not _is_checkpoint(value):
-        raise ValueError(f"checkpoint: expected what stochq writes; {path} holds something else.")
-    return value
 
 
 # What every checkpoint, and each of its stages, has at least, by name.
