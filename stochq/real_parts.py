@@ -87,6 +87,8 @@ def _random_states(shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _parts(observable: Observable, shape: tuple[int, ...]) -> tuple[Observable, ...]:
+    if hasattr(observable, "hermitian_parts"):
+        return observable.hermitian_parts()
     if callable(observable):
         function = user_function(as_tree(observable))
         if not has_complex_values(function, *shape):

@@ -109,7 +109,7 @@ class _OnStates:
 def _rule(name: str, value: Observable, dim: int) -> Callable[[np.ndarray, Mixture | None], complex]:
     """The function (ρ, its eigenvalues and eigenvectors) -> expectation value."""
     if isinstance(value, LinearObservable):
-        return lambda rho, mixture: float(value.of_density(rho))
+        return lambda rho, mixture: np.asarray(value.of_density(rho)).item()
     if callable(value):
         return _OnStates(value)
     label = f"observables[{name!r}]"

@@ -17,6 +17,7 @@ from stochq.noise.roots import root
 from stochq.operators import Bands, as_operator, bands_of, check_parts, operator_list
 from stochq.systems.banded import Banded
 from stochq.systems.checks import check_finite, check_number, shape_of
+from stochq.systems.embedded import Embedded
 from stochq.systems.fock import Oscillator
 from stochq.systems.hamiltonian import Hamiltonian
 from stochq.systems.levels import as_hamiltonian
@@ -143,11 +144,11 @@ def unravel(
 ) -> Equation:
     r"""Any Hamiltonian with any jump operators, $L_k$ given with $\sqrt{\gamma_k}$ inside, as QuTiP takes them.
 
-    jump_operators: sequence of matrices (dim, dim), diagonals (dim,), or channels from `stochq.channels`; a `Qobj` or a
-    sparse matrix may stand alone. Structure is found and used: real diagonals, few bands, dense. rates: γ_k of the
-    operators, then given without; a gradient may trace them, and the operators keep their structure. noise: the law of
-    all of them; None leaves each channel its own and is "real" for matrices. colour: the spectrum of unitary noise on
-    real diagonals.
+    jump_operators: sequence of matrices (dim, dim), diagonals (dim,), operators of one part of a composite system
+    (`Composite.embed`), or channels from `stochq.channels`; a `Qobj` or a sparse matrix may stand alone. Structure is
+    found and used: real diagonals, few bands, dense. rates: γ_k of the operators, then given without; a gradient may
+    trace them, and the operators keep their structure. noise: the law of all of them; None leaves each channel its own
+    and is "real" for matrices. colour: the spectrum of unitary noise on real diagonals.
 
     Raises ValueError for shapes that do not match, entries that are not finite, and negative rates.
 
@@ -212,6 +213,10 @@ def jump_operator(name: str, item: Any, dim: int, dims: tuple[int, ...] = ()) ->
 
     dims: of the parts of the Hamiltonian's system, where they are known.
     """
+    if isinstance(item, Embedded):
+        if item.dim != dim:
+            raise ValueError(f"{name}: expected an operator on {dim} states; got one on {item.dim}.")
+        return item.as_jump_operator()
     if isinstance(item, LinearObservable):
         raise ValueError(
             f"{name}: expected an array or a channel; got {type(item).__name__}, an observable. Write .matrix() behind "

@@ -2,6 +2,8 @@
 
 from stochq.systems.chains import ising as ising
 from stochq.systems.chains import xxz as xxz
+from stochq.systems.composite import Composite as Composite
+from stochq.systems.composite import tensor as tensor
 from stochq.systems.driven import driven as driven
 from stochq.systems.fock import kerr as kerr
 from stochq.systems.fock import oscillator as oscillator
@@ -17,6 +19,7 @@ from stochq.systems.time_functions import piecewise as piecewise
 from stochq.systems.time_functions import sampled as sampled
 
 __all__ = [
+    "Composite",
     "Hamiltonian",
     "PauliSum",
     "double_well",
@@ -31,5 +34,6 @@ __all__ = [
     "reduced",
     "sampled",
     "spins",
+    "tensor",
     "xxz",
 ]

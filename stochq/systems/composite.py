@@ -1,0 +1,324 @@
+"""Systems made of parts: the Hamiltonian acts part by part, operators of one part stay local."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, final
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from stochq.arrays import Array, ArrayLike, Number, as_matrix, is_concrete
+from stochq.operators import as_array
+from stochq.systems.banded import Banded
+from stochq.systems.checks import check_finite, shape_of
+from stochq.systems.embedded import (
+    Diagonals,
+    Embedded,
+    added,
+    embedded,
+    is_hermitian,
+    local_bands,
+    product_of_parts,
+    times,
+)
+from stochq.systems.hamiltonian import Hamiltonian, Matrix, Propagator, State
+from stochq.systems.levels import as_hamiltonian
+from stochq.systems.linear import apply_bands, taylor_exponential
+from stochq.systems.observables import LazyMapping
+
+# {part: operator of that part}, alone or behind a coefficient.
+Product = Mapping[Any, ArrayLike]
+
+
+@final
+class Composite(Hamiltonian):
+    r"""Parts beside each other, coupled or not; made by `tensor`.
+
+    $$H = \sum_p H_p + V,\qquad V = \sum_k c_k \bigotimes_p A^{(k)}_p$$
+
+    Up to dim = 512 a step is exact. Above, no matrix of that size is made: the parts are propagated one by one, exactly
+    where they are uncoupled, and around the coupling by exp(-iH_0 dt/2) T exp(-iH_0 dt/2) with T the Taylor series of V
+    to fourth order, of weak order 2, which needs (norm of V)·dt/ħ < 1.
+
+    parts: their Hamiltonians. whole: H as diagonals. coupling: V as diagonals, None without one. names: of the parts.
+    """
+
+    parts: tuple[Hamiltonian, ...]
+    whole: Banded
+    coupling: Embedded | None
+    names: tuple[str, ...] = eqx.field(static=True)
+
+    @property
+    def dims(self) -> tuple[int, ...]:
+        """Dimensions of the parts."""
+        return tuple(part.dim for part in self.parts)
+
+    @property
+    def dim(self) -> int:
+        return self.whole.dim
+
+    @property
+    def energies(self) -> Array:
+        return self.whole.energies
+
+    @property
+    def eigenvectors(self) -> Array | None:
+        return self.whole.eigenvectors
+
+    @property
+    def bandwidth(self) -> Number:
+        """Largest difference of two energies; above dim = 512 a bound by those of the parts and of the coupling."""
+        if self.whole.dense is not None:
+            return self.whole.bandwidth
+        widths = sum(part.bandwidth for part in self.parts)
+        return widths if self.coupling is None else widths + 2 * abs(self.coupling.bands).sum(axis=0).max()
+
+    @property
+    def operators(self) -> Mapping[str, Any]:
+        """Those of the parts, as "part:name", and the energy."""
+        makers: dict[str, Any] = {}
+        for name, part in zip(self.names, self.parts, strict=True):
+            makers |= {f"{name}:{each}": partial(self._named, name, each) for each in part.operators}
+        return LazyMapping(makers | {"energy": self._energy})
+
+    def _energy(self) -> Embedded:
+        return embedded(dict(zip(self.whole.offsets, self.whole.bands, strict=True)))
+
+    def _named(self, part: str, name: str) -> Any:
+        operator = self.parts[self._index("part", part)].operators[name]
+        operator = operator.matrix() if hasattr(operator, "matrix") else operator
+        if callable(operator):
+            raise ValueError(
+                f"operators: {part}:{name} is a function of the state of {part} alone; the joint state has none. Use "
+                f"{part}'s linear observables."
+            )
+        lifted = self.embed(operator, part)
+        return lifted.bands[0].real if lifted.offsets == (0,) and lifted.hermitian else lifted
+
+    def embed(self, operator: ArrayLike, part: str | int) -> Embedded:
+        """An operator of one part on the joint states: a jump operator of `sq.models.unravel`, or an observable.
+
+        Args:
+            operator: diagonal (d,) or matrix (d, d) of that part.
+            part: its name, or its number from 0.
+
+        Raises:
+            ValueError: for a part that there is none of, and a shape that is not that part's.
+        """
+        return embedded(self._local("operator", operator, self._index("part", part)))
+
+    def product(self, *states: ArrayLike, **named: ArrayLike) -> np.ndarray:
+        """The product of a state of every part, (dim,), in their order or by their names.
+
+        Args:
+            states: a ket (d,) for each part.
+            named: the same by name.
+
+        Raises:
+            ValueError: for a part without a state, or one of another dimension.
+        """
+        kets = dict(zip(self.names, states, strict=False)) | named
+        if len(states) > len(self.names) or set(kets) != set(self.names) or len(states) + len(named) != len(kets):
+            raise ValueError(
+                f"states: expected one for each of {', '.join(self.names)}; got {', '.join(kets) or 'none'}."
+            )
+        joint = np.ones(1)
+        for name, dim in zip(self.names, self.dims, strict=True):
+            ket = np.asarray(kets[name])
+            if ket.shape != (dim,):
+                raise ValueError(f"{name}: expected a ket of shape ({dim},); got {ket.shape}.")
+            joint = np.kron(joint, ket)
+        return joint
+
+    def reduced(self, state: ArrayLike, keep: str | int | Sequence[str | int]) -> jax.Array:
+        r"""The density matrix of some parts, the others traced out.
+
+        Args:
+            state: ψ (dim,) or ρ (dim, dim).
+            keep: names or numbers of the parts that stay, in the order of the result.
+
+        Returns:
+            ρ of these parts, (d, d) with d the product of their dimensions.
+
+        Raises:
+            ValueError: for no part, one twice, or one that is not there, and a state of another dimension.
+        """
+        chosen = [keep] if isinstance(keep, (str, int)) else list(keep)
+        axes = [self._index("keep", each) for each in chosen]
+        if not axes or len(set(axes)) < len(axes):
+            raise ValueError(f"keep: expected some of {', '.join(self.names)}, each once; got {keep!r}.")
+        state = jnp.asarray(state)
+        if state.shape not in ((self.dim,), (self.dim, self.dim)):
+            raise ValueError(f"state: expected shape ({self.dim},) or ({self.dim}, {self.dim}); got {state.shape}.")
+        others = [axis for axis in range(len(self.dims)) if axis not in axes]
+        size = int(np.prod([self.dims[axis] for axis in axes]))
+        if state.ndim == 1:
+            rows = state.reshape(self.dims).transpose(axes + others).reshape(size, -1)
+            return rows @ rows.conj().T
+        order = axes + others
+        split = state.reshape(self.dims * 2).transpose(order + [len(self.dims) + axis for axis in order])
+        return jnp.einsum("aibi->ab", split.reshape(size, self.dim // size, size, -1))
+
+    def matrix(self, t: Number = 0.0) -> Array:
+        return self.whole.matrix(t)
+
+    def apply(self, t: Number, psi: State) -> State:
+        return self.whole.apply(t, psi)
+
+    def commutator(self, t: Number, rho: Matrix) -> Matrix:
+        return self.whole.commutator(t, rho)
+
+    def with_eigenvectors(self, vectors: ArrayLike) -> "Composite":
+        return eqx.tree_at(lambda one: one.whole, self, self.whole.with_eigenvectors(vectors))
+
+    @property
+    def centre(self) -> Number:
+        return sum(part.centre for part in self.parts)
+
+    def centred(self) -> "Composite":
+        return _assembled(tuple(part.centred() for part in self.parts), self.coupling, self.names)
+
+    def propagator(self, dt: Number, hbar: Number = 1.0) -> Propagator:
+        if self.whole.dense is not None:
+            return self.whole.propagator(dt, hbar)
+        share = dt if self.coupling is None else dt / 2
+        steps = tuple(part.propagator(share, hbar) for part in self.parts)
+        return _PartByPart(steps, self.coupling, dt / hbar, self.dims)
+
+    def _index(self, argument: str, part: object) -> int:
+        if isinstance(part, str) and part in self.names:
+            return self.names.index(part)
+        if isinstance(part, int) and not isinstance(part, bool) and 0 <= part < len(self.names):
+            return part
+        raise ValueError(f"{argument}: expected one of {', '.join(self.names)}, or its number from 0; got {part!r}.")
+
+    def _local(self, argument: str, operator: ArrayLike, axis: int) -> Diagonals:
+        dim, operator = self.dims[axis], as_array(argument, operator)
+        if shape_of(argument, operator) not in ((dim,), (dim, dim)):
+            raise ValueError(
+                f"{argument}: expected shape ({dim}, {dim}) or ({dim},) for the part {self.names[axis]}; got "
+                f"{np.shape(operator)}."
+            )
+        array = np.asarray(operator) if is_concrete(operator) else jnp.asarray(operator)
+        check_finite(argument, array)
+        return local_bands(array, axis, self.dims)
+
+
+@final
+class _PartByPart(Propagator):
+    """One step of each part along its axis, half of it before and half behind the coupling where there is one."""
+
+    steps: tuple[Propagator, ...]
+    coupling: Embedded | None
+    dt: Number
+    dims: tuple[int, ...] = eqx.field(static=True)
+
+    def __call__(self, t: Number, psi: State) -> State:
+        psi = self._parts(t, psi)
+        if self.coupling is None:
+            return psi
+        offsets, bands = self.coupling.offsets, self.coupling.bands
+        psi = taylor_exponential(lambda phi: apply_bands(offsets, bands, phi), self.dt, psi)
+        return self._parts(t, psi)
+
+    def _parts(self, t: Number, psi: State) -> State:
+        shape = psi.shape
+        split = jnp.reshape(psi, (*self.dims, -1))
+        for axis, step in enumerate(self.steps):
+            first = jnp.moveaxis(split, axis, 0)
+            after = jnp.asarray(step(t, first.reshape(first.shape[0], -1)))
+            split = jnp.moveaxis(after.reshape(first.shape), 0, axis)
+        return split.reshape(shape)
+
+
+def _assembled(parts: tuple[Hamiltonian, ...], coupling: Embedded | None, names: tuple[str, ...]) -> Composite:
+    dims = tuple(part.dim for part in parts)
+    terms = [local_bands(_local_matrix(part), axis, dims) for axis, part in enumerate(parts)]
+    if coupling is not None:
+        terms.append(dict(zip(coupling.offsets, coupling.bands, strict=True)))
+    bands = added({0: np.zeros(int(np.prod(dims)))}, *terms)
+    xp = np if is_concrete(list(bands.values())) else jnp
+    return Composite(parts, Banded(tuple(bands), xp.stack(list(bands.values()))), coupling, names)
+
+
+def _local_matrix(part: Hamiltonian) -> Array:
+    """The diagonal (d,) of a part whose levels are the given ones, else its matrix."""
+    if part.eigenvectors is None and np.array_equal(part.order, np.arange(part.dim)):
+        return part.energies
+    matrix = part.matrix()
+    return np.asarray(matrix) if is_concrete(matrix) else matrix
+
+
+def tensor(
+    *parts: Hamiltonian | ArrayLike,
+    coupling: Product | Sequence[object] = (),
+    **named: Hamiltonian | ArrayLike,
+) -> Composite:
+    r"""Systems beside each other, coupled by sums of products of their operators.
+
+    $$H = \sum_p H_p + \sum_k c_k \bigotimes_p A^{(k)}_p$$
+
+    Joint states are in the order of `numpy.kron`: the last part changes fastest.
+
+    Args:
+        parts: systems, Hermitian matrices or energies; they are called "0", "1", ...
+        coupling: products {part: operator of that part} or (coefficient, product), whose sum is Hermitian.
+        named: parts with a name of their own, in the place of `parts`.
+
+    Returns:
+        A Hamiltonian with `.operators["part:name"]`, `.embed(operator, part)`, `.product(...)` and
+        `.reduced(state, keep)`.
+
+    Raises:
+        ValueError: for fewer than two parts, one that depends on time or is never a matrix, operators of other shapes,
+            and a coupling that is not Hermitian.
+
+    >>> import numpy as np
+    >>> lower = np.array([[0.0, 1.0], [0.0, 0.0]])
+    >>> swap = [{"left": lower, "right": lower.T}, {"left": lower.T, "right": lower}]
+    >>> pair = tensor(left=[0.0, 1.0], right=[0.0, 1.0], coupling=[(0.25, term) for term in swap])
+    >>> pair.dims, pair.energies.round(2).tolist()
+    ((2, 2), [0.0, 0.75, 1.25, 2.0])
+    """
+    if parts and named:
+        raise ValueError("parts: expected all of them with names or none; got both.")
+    given = {str(number): part for number, part in enumerate(parts)} if parts else named
+    if len(given) < 2:
+        raise ValueError(f"parts: expected at least two systems; got {len(given)}.")
+    made = {name: _checked(name, part) for name, part in given.items()}
+    whole = _assembled(tuple(made.values()), None, tuple(made))
+    terms = [coupling] if isinstance(coupling, Mapping) else list(coupling)
+    if not terms:
+        return whole
+    total = added(*(_term(whole, f"coupling[{number}]", term) for number, term in enumerate(terms)))
+    if is_concrete(list(total.values())) and not is_hermitian(total):
+        raise ValueError("coupling: expected a Hermitian sum; got one that is not. Add the Hermitian conjugates.")
+    return _assembled(whole.parts, eqx.tree_at(lambda v: v.bands, embedded(total), replace_fn=as_matrix), whole.names)
+
+
+def _checked(name: str, part: Hamiltonian | ArrayLike) -> Hamiltonian:
+    system = as_hamiltonian(part, name)
+    if system.time_dependent:
+        raise ValueError(
+            f"{name}: expected a system that does not depend on time; got a driven one. Drive the whole: "
+            f"sq.systems.driven(joint, [(joint.embed(A, {name!r}).matrix(), f)])."
+        )
+    if system.is_matrix_free:
+        raise ValueError(f"{name}: expected a system with a matrix; got {system.dim} states that never have one.")
+    return system
+
+
+def _term(whole: Composite, argument: str, term: object) -> Diagonals:
+    coefficient, product = term if isinstance(term, tuple) and len(term) == 2 else (1.0, term)
+    if not isinstance(product, Mapping) or not product:
+        raise ValueError(
+            f"{argument}: expected a product such as {{{whole.names[0]!r}: A, {whole.names[1]!r}: B}}, or a "
+            f"coefficient and a product; got {type(product).__name__}."
+        )
+    factors = [
+        whole._local(f"{argument}[{part!r}]", operator, whole._index(argument, part))
+        for part, operator in product.items()
+    ]
+    return times(coefficient, product_of_parts(factors))
