@@ -10,6 +10,7 @@ import numpy as np
 from stochq.arrays import ArrayLike, check_numbers
 from stochq.equation import Equation
 from stochq.gaussian import Monitored
+from stochq.gaussian.emitted import quantum_information as linear_quantum_information
 from stochq.gaussian.information import fisher_information
 from stochq.inference.coordinates import near
 from stochq.inference.emitted import check_derivatives, quantum_information
@@ -42,7 +43,7 @@ class Information:
         names: of the parameters.
         classical: of one record of all detectors, or of the means.
         stderr: of each number of `classical`, from the records that were drawn; zero for means and linear systems.
-        quantum: of everything emitted and the system together, whatever is measured; None for means and linear systems.
+        quantum: of everything emitted and the system together, whatever is measured; None for means.
         state: of the system's state at the last time, when nothing is known of what it emitted; None likewise.
         duration: of one record; NaN for means.
         scores: (records, P) ∂ℓ/∂θ of those that were drawn; for means the rows of their derivatives, in units of their
@@ -121,8 +122,8 @@ def information(
 
     (Gammelmark and Mølmer, PRL 112, 170401 (2014)); of the state at the end by its symmetric logarithmic derivatives.
     Of means whose errors are independent it is $\partial m^T\Sigma^{-1}\partial m$, the inverse of the covariance of
-    `sq.fit`. Records of linear systems are Gaussian: of them it is known in closed form and no record is drawn (Gupta
-    and Mehra, IEEE Trans. Autom. Control 19, 774 (1974)).
+    `sq.fit`. Linear systems are Gaussian: of their records (Gupta and Mehra, IEEE Trans. Autom. Control 19, 774
+    (1974)), field and state it is known in closed form and no record is drawn.
 
     Args:
         predict: as of `sq.fit`: from parameters to (equation of sq.models.monitored, initial state), to
@@ -154,10 +155,18 @@ def information(
     check_numbers("Ask with numbers, outside grad, vmap and jit; predict alone is traced.", theta=theta, times=times)
     theta = checked_parameters(theta, "theta")
     found = classical_information(predict, theta, times, records=records, seed=seed, stderr=stderr)
-    if times is None or isinstance(predict(theta)[0], Monitored):
+    if times is None:
         return found
+    times = check_times(times)
     with jax.enable_x64(True):
-        emitted, state = quantum_information(predict, flat(theta), theta, check_times(times))
+        if isinstance(predict(theta)[0], Monitored):
+            with tracing_predict():
+                emitted, state = linear_quantum_information(
+                    lambda vector: predict(shaped(vector, theta)), flat(theta), float(times[-1] - times[0])
+                )
+            check_derivatives(theta, emitted, state)
+        else:
+            emitted, state = quantum_information(predict, flat(theta), theta, times)
     return replace(found, quantum=emitted, state=state)
 
 

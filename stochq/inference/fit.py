@@ -62,8 +62,8 @@ def fit(
     which is right for a model that is not, too (White 1982). Their p-value is that of the innovations: what each bin
     says beyond the past, as a standard normal number, has a mean, a variance and correlations that are known if the
     model is right. Their law is exact for bins of any width where the likelihood is, at up to 8 levels and in phase
-    space; for more levels it is that of the Kraus maps, and p is NaN for clicks and for more than two currents. The χ²
-    of their sums is exact for many records.
+    space; for more levels it is that of the Kraus maps, and p is NaN for more columns than two or three. What the
+    estimate takes of them is known from their derivatives, so that p is right for few records, too.
 
     Where Kraus maps serve mixed states and the bins are too wide for them at the start, they are halved inside, once or
     twice, as by `halvings` of `log_likelihood`.

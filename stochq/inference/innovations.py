@@ -9,8 +9,9 @@ Ann. Math. Stat. 23, 470 (1952)); by Kraus maps, whose weights are polynomials i
 """
 
 from collections.abc import Callable
-from math import factorial, prod
-from typing import Any
+from itertools import product
+from math import factorial
+from typing import Any, NamedTuple
 from zlib import crc32
 
 import jax
@@ -35,30 +36,33 @@ from stochq.instruments.superoperators import traces
 _RAREST = 1e-15
 # More clicks than come in a bin with this chance are left out of the law, unless they came.
 _LEFT_OUT = 1e-7
-# The degree in x of the weight of a Kraus map, and the most currents for which its polynomial is looked for.
-_DEGREE, _MOST_CURRENTS = 8, 2
+# The degree in x of the weight of a Kraus map, and how many outcomes of a bin may be looked at.
+_DEGREE, _MOST_OUTCOMES = 8, 1000
 # What is in proportion to the law's coefficients, as of `by_exponents`, from the state, the bin and its length.
 Law = Callable[[jax.Array, Written, jax.Array], jax.Array]
 
 
 def innovations(found: Reading) -> np.ndarray | None:
-    """Standard normal numbers (record, interval, column), currents before counters; None for Kraus maps of clicks or
-    of many currents, whose distribution functions are not known."""
+    """Standard normal numbers (record, interval, column), currents before counters; None for Kraus maps of so many
+    columns that their distribution functions would take too long."""
     observed = found.observed
     written = Written(*(jnp.asarray(part) for part in observed.written))
     lengths = np.asarray(observed.lengths)[np.asarray(written.which)]
     if found.kind == "commuting":
         z = _of_commuting(build("commuting", observed), found.initial, written, lengths)
-    elif found.kind == "exact":
+    else:
         # Chances are of all numbers of clicks, not only of those that came.
         rate, longest = largest_rate(observed.parts), float(np.max(observed.lengths))
         most = max(observed.most_clicks, most_clicks(rate, longest, _LEFT_OUT))
+        instrument = found._replace(observed=observed._replace(most_clicks=most)).instrument
         uniform = _uniform(observed.written)
-        z = _of_exact(build("exact", observed._replace(most_clicks=most)), found.initial, written, lengths, uniform)
-    elif written.clicks.shape[1] or written.current.shape[1] > _MOST_CURRENTS:
-        return None
-    else:
-        z = _of_kraus(found.instrument, found.initial, written, lengths, _DEGREE * 2**found.halvings)
+        if isinstance(instrument, ExactInstrument):
+            z = _of_exact(instrument, found.initial, written, lengths, uniform)
+        else:
+            degree = _DEGREE * 2**found.halvings
+            if (degree + 1) ** written.current.shape[1] * (most + 1) ** written.clicks.shape[1] > _MOST_OUTCOMES:
+                return None
+            z = _of_kraus(instrument, found.initial, written, lengths, uniform, degree, most)
     return np.moveaxis(np.asarray(z), -1, 0)
 
 
@@ -79,33 +83,58 @@ def _of_exact(instrument: ExactInstrument, state: Array, written: Written, lengt
     return _one_after_another(instrument, state, written, lengths, uniform, law)
 
 
+class _Outcomes(NamedTuple):
+    """What may be written in a bin, and how the chances of all of it make a law.
+
+    x: (N, K) currents over √h. clicks: (N, C). powers: of the law. projection: (powers, N), from the weights.
+    """
+
+    x: np.ndarray
+    clicks: np.ndarray
+    powers: Powers
+    projection: np.ndarray
+
+
+def _outcomes(currents: int, counters: int, degree: int, most: int) -> _Outcomes:
+    """Places at which the weight of a Kraus map tells all of it, times all numbers of clicks.
+
+    degree: in x, of the weight. most: clicks of a counter.
+    """
+    points, numbers = degree + 1, most + 1
+    roots, weights = np.polynomial.hermite_e.hermegauss(points)
+    # From the values of a polynomial to a_n of Σ_n a_nHe_n.
+    of_one = np.polynomial.hermite_e.hermevander(roots, degree).T * (weights / weights.sum())
+    of_one /= np.array([[float(factorial(n))] for n in range(points)])
+    of_currents = powers_up_to(currents, degree)
+    places = np.array(list(product(range(points), repeat=currents)), int).reshape(points**currents, currents)
+    clicks = np.array(list(product(range(numbers), repeat=counters)), int).reshape(numbers**counters, counters)
+    projection = np.ones((len(of_currents), len(places)))
+    for column, exponents in enumerate(zip(*of_currents, strict=True)):
+        projection *= of_one[np.array(exponents)][:, places[:, column]]
+    return _Outcomes(
+        np.repeat(roots[places], len(clicks), axis=0),
+        np.tile(clicks, (len(places), 1)),
+        tuple((*power, *counts) for power in of_currents for counts in clicks.tolist()),
+        np.kron(projection, np.eye(len(clicks))),
+    )
+
+
 @compiled
-def _of_kraus(instrument: Instrument, state: Array, written: Written, lengths: Array, degree: int) -> jax.Array:
-    """(T, K, R); degree: in x, of the weight of a bin."""
-    currents = written.current.shape[1]
-    powers = powers_up_to(currents, degree)
-    nodes, projected = _projection(powers, degree + 1)
+def _of_kraus(
+    instrument: Instrument, state: Array, written: Written, lengths: Array, uniform: Array, degree: int, most: int
+) -> jax.Array:
+    """(T, K + C, R); uniform: (T, C, R) that spread the counts; degree, most: as of `_outcomes`."""
+    outcomes = _outcomes(written.current.shape[1], written.clicks.shape[1], degree, most)
 
     def law(state: jax.Array, now: Written, length: jax.Array) -> jax.Array:
         records = now.current.shape[-1]
-        current = jnp.repeat(jnp.sqrt(length) * nodes[..., None], records, axis=-1)
-        none, which = jnp.zeros((len(nodes), 0, records)), jnp.full(len(nodes), now.which)
-        prepared = instrument.prepare(Written(current, none, which))
+        current = jnp.repeat(jnp.sqrt(length) * outcomes.x[..., None], records, axis=-1)
+        clicks = jnp.repeat(1.0 * outcomes.clicks[..., None], records, axis=-1)
+        prepared = instrument.prepare(Written(current, clicks, jnp.full(len(outcomes.x), now.which)))
         weights = lax.map(lambda one: instrument.step(state, one)[1], prepared)
-        return by_exponents(powers, projected @ weights)
+        return by_exponents(outcomes.powers, outcomes.projection @ weights)
 
-    uniform = jnp.zeros((len(written.which), 0, written.current.shape[-1]))
     return _one_after_another(instrument, state, written, lengths, uniform, law)
-
-
-def _projection(powers: Powers, points: int) -> tuple[np.ndarray, np.ndarray]:
-    """Points x (Q, K), and the matrix (powers, Q) from the values of a polynomial there to a_n of Σ_n a_nHe_n."""
-    roots, weights = np.polynomial.hermite_e.hermegauss(points)
-    places = np.stack(np.meshgrid(*[np.arange(points)] * len(powers[0]), indexing="ij"), axis=-1)
-    places = places.reshape(-1, len(powers[0]))
-    table = np.polynomial.hermite_e.hermevander(roots, points - 1).T * (weights / weights.sum())
-    rows = [prod(table[n, places[:, column]] / factorial(n) for column, n in enumerate(power)) for power in powers]
-    return roots[places], np.stack(rows)
 
 
 def _one_after_another(

@@ -45,13 +45,18 @@ def fit_from(problem: Problem, minima: list[Minimum], intervals: Literal["wald",
     is_chi2 = problem.objective.is_chi2
     dof = len(minimum.local.residuals) - known.rank if is_chi2 else 0
     wider = inflation(dof, problem.objective.samples)
-    covariance, unusual = _sandwich(problem, inside, held, known.covariance)
+    curvature, unusual = _by_curvature(problem, inside, held, known.covariance)
+    covariance, of_model = known.covariance, known.determined * np.outer(~held, ~held)
+    if curvature is not None:
+        of_model = curvature
+        covariance, more = _sandwich(problem, held, known.covariance, curvature)
+        unusual = [*unusual, *more]
     chi2, log_likelihood = _misfit(problem, minimum)
     few = _too_few(problem.objective)
     rough = _few_records(problem.objective, int(np.sum(~held))) if intervals == "wald" else []
     p_value, late = np.nan, []
     if not few and (is_chi2 or not minimum.interrupted):
-        p_value, late = _chance(problem, chi2, dof, inside, known.determined * np.outer(~held, ~held))
+        p_value, late = _chance(problem, chi2, dof, inside, of_model)
     named = tuple(name for name, one in zip(names, held, strict=True) if one)
     return Fit(
         parameters=shaped(theta, problem.like),
@@ -88,11 +93,13 @@ def fit_from(problem: Problem, minima: list[Minimum], intervals: Literal["wald",
 def _chance(
     problem: Problem, chi2: float, dof: int, theta: np.ndarray, covariance: np.ndarray
 ) -> tuple[float, list[str]]:
-    """The p-value, NaN with a note where it is interrupted."""
+    """The p-value, NaN with a note where it is interrupted, or not known at the parameters that were found."""
     try:
         return problem.objective.p_value(chi2, dof, theta, covariance), []
     except KeyboardInterrupt:
         return np.nan, [_NO_P_VALUE]
+    except ValueError as error:
+        return np.nan, [f"no p-value at these parameters: {error}"]
 
 
 def _misfit(problem: Problem, minimum: Minimum) -> tuple[float, float]:
@@ -103,36 +110,46 @@ def _misfit(problem: Problem, minimum: Minimum) -> tuple[float, float]:
     return np.nan, 0.5 * float(rows @ rows) - minimum.local.loss
 
 
-def _sandwich(
+def _by_curvature(
     problem: Problem, theta: np.ndarray, held: np.ndarray, covariance: np.ndarray
+) -> tuple[np.ndarray | None, list[str]]:
+    """H⁻¹ (P, P) of a misfit whose second derivatives H are not JᵀJ, zero for what is held: the covariance where the
+    model is right. None where H is JᵀJ or not known, as next to a bound, which is noted."""
+    varied = np.ix_(~held, ~held)
+    if problem.objective.is_chi2 or not np.any(~held):
+        return None, []
+    if not np.all(np.isfinite(covariance[varied])):
+        return None, [_PARTLY_KNOWN]
+    try:
+        second = problem.second_derivatives(theta, covariance, ~held)
+    except KeyboardInterrupt:
+        return None, [_NO_SECOND_DERIVATIVES]
+    if second is None:
+        return None, []
+    if not np.all(np.isfinite(second)) or np.linalg.eigvalsh(second)[0] <= 0:
+        return None, [_MODEL_ALONE]
+    found = np.zeros_like(covariance)
+    found[varied] = np.linalg.inv(second)
+    return found, []
+
+
+def _sandwich(
+    problem: Problem, held: np.ndarray, covariance: np.ndarray, curvature: np.ndarray
 ) -> tuple[np.ndarray, list[str]]:
-    r"""The sandwich, for a misfit whose second derivatives H are not JᵀJ: right where the model is not, too.
+    r"""The sandwich, right where the model is not, too, from (JᵀJ)⁻¹ and H⁻¹, and a note where these are far apart.
 
     $$\left(\frac R{R-P}\right)^2H^{-1}J^TJH^{-1}$$
 
     of R records and P parameters: that of the jackknife, as an estimate without one record is off by R/(R − P) times
-    that record's score, in the mean over records (MacKinnon and White, J. Econometrics 29, 305 (1985)). The covariance
-    as it is where H is not known, as next to a bound, which is noted.
+    that record's score, in the mean over records (MacKinnon and White, J. Econometrics 29, 305 (1985)).
     """
     varied = np.ix_(~held, ~held)
-    if problem.objective.is_chi2 or not np.any(~held):
-        return covariance, []
-    if not np.all(np.isfinite(covariance[varied])):
-        return covariance, [_PARTLY_KNOWN]
-    try:
-        second = problem.second_derivatives(theta, covariance, ~held)
-    except KeyboardInterrupt:
-        return covariance, [_NO_SECOND_DERIVATIVES]
-    if second is None:
-        return covariance, []
-    if not np.all(np.isfinite(second)) or np.linalg.eigvalsh(second)[0] <= 0:
-        return covariance, [_MODEL_ALONE]
-    inverse = np.linalg.inv(second)
+    scores, inverse = covariance[varied], curvature[varied]
     records = problem.objective.points
     found = covariance.copy()
-    found[varied] = inverse @ np.linalg.inv(covariance[varied]) @ inverse * (records / (records - np.sum(~held))) ** 2
+    found[varied] = inverse @ np.linalg.inv(scores) @ inverse * (records / (records - np.sum(~held))) ** 2
     names = [name for name, one in zip(parameter_names(problem.like), held, strict=True) if not one]
-    return found, _note_of_scatter(names, covariance[varied], inverse)
+    return found, _note_of_scatter(names, scores, inverse)
 
 
 def _note_of_scatter(names: list[str], scores: np.ndarray, curvature: np.ndarray) -> list[str]:
@@ -216,7 +233,7 @@ def _few_records(objective: Objective, varied: int) -> list[str]:
         return []
     return [
         f"the errors are from the scatter of {objective.points} records, and uncertain by "
-        f"{100 / np.sqrt(2 * (objective.points - varied)):.0f} %; p may come out too small. Take "
+        f"{100 / np.sqrt(2 * (objective.points - varied)):.0f} %. Take "
         f"{_RECORDS_PER_PARAMETER * varied} records, or cut long ones into pieces."
     ]
 

@@ -17,12 +17,14 @@ from stochq.inference.minimize import Local
 from stochq.inference.programs import Programs, tracing_predict
 from stochq.inference.reading import halvings_for, note_of_wide_bins, quiet_reading, reading
 from stochq.inference.result import flat, shaped
-from stochq.inference.whiteness import chance_of_innovations
+from stochq.inference.whiteness import chance_of_innovations, totals
 from stochq.instruments.choose import Kind
 from stochq.measurement import Record
 
 # Scores are differenced over this part of a standard error for their second derivatives.
 _STEP = 0.1
+# Innovations are differenced over this part of one, in double precision.
+_SHORT = 1e-4
 # Fewer records than these to a parameter do not tell the information in one.
 _RECORDS_PER_PARAMETER = 5
 
@@ -155,13 +157,35 @@ class Records:
 
     def p_value(self, chi2: float, dof: int, theta: np.ndarray, covariance: np.ndarray) -> float:
         """By the innovations of the records; NaN where their law is not known."""
+        total = self._whiteness(theta)
+        if total is None:
+            return np.nan
+        scale = np.sqrt(np.diagonal(covariance))
+        scale = np.where(scale > 0, scale, 1.0)
+        sizes, axes = np.linalg.eigh(covariance / np.outer(scale, scale))
+        steps = (scale[:, None] * axes * np.sqrt(np.maximum(sizes, 0.0))).T[sizes > 0]
+        along = [self._slope(theta, step, total) for step in steps]
+        return chance_of_innovations(total, np.reshape(along, (len(along), -1)).T)
+
+    def _whiteness(self, theta: np.ndarray) -> np.ndarray | None:
+        """Features (features,) of the innovations at θ (P,), as of `totals`."""
         equation, state = _checked(self.predict(jax.tree.map(jnp.asarray, shaped(theta, self.start))))
         if isinstance(equation, Monitored):
-            z = np.asarray(equation.filter(state, self.record).innovations)
-        else:
-            z = innovations(quiet_reading(equation, state, self.record, self._scores.halvings))
-        _, scores = self._scores(theta, self._increments)
-        return np.nan if z is None else chance_of_innovations(z, scores, covariance)
+            return totals(np.asarray(equation.filter(state, self.record).innovations))
+        z = innovations(quiet_reading(equation, state, self.record, self._scores.halvings))
+        return None if z is None else totals(z)
+
+    def _slope(self, theta: np.ndarray, step: np.ndarray, total: np.ndarray) -> np.ndarray:
+        """The derivative of these features along a step (P,), NaN where θ is at an end of all that is allowed, such as
+        an efficiency of 1."""
+        for short in (_SHORT, -_SHORT):
+            try:
+                after = self._whiteness(theta + short * step)
+            except ValueError:
+                continue
+            if after is not None and np.all(np.isfinite(after)):
+                return (after - total) / short
+        return np.full_like(total, np.nan)
 
     def notes(self, parameters: Any) -> list[str]:
         equation, state = _checked(self.predict(parameters))

@@ -4,10 +4,13 @@ Of each record t holds means over parts of its time, the mean square, products o
 columns, each of mean 0 and variance 1 and uncorrelated with all others if the model is right. An estimate of parameters
 takes part of what they are off by with it (Newey, Econometrica 53, 1047 (1985)): over R records
 
-$$\tau = \frac1{\sqrt R}\sum_rt_r,\quad C = 1 - A\,\mathrm{cov}(\theta)A^T,\quad
-  A = \frac1{\sqrt R}\sum_rt_rs_r^T,\quad \tau^TC^{-1}\tau\sim\chi^2$$
+$$\tau = \frac1{\sqrt R}\sum_rt_r,\quad C = 1 - D\,\mathrm{cov}(\theta)D^T,\quad
+  D = \frac{\partial\tau}{\partial\theta},\quad \tau^TC^{-1}\tau\sim\chi^2$$
 
-with the scores s. τ is taken in units in which few short records, too, have it Gaussian (`totals`).
+as −D is the covariance of τ with the score. Estimated so, by derivatives, D has little scatter of its own; from the
+scores of records, Σt_rs_r/√R, p would come out wrong where records are few (Davidson and MacKinnon, J. Econometrics 25,
+241 (1984)), and so it would with a covariance from them. τ is taken in units in which few short records, too, have it
+Gaussian (`totals`).
 """
 
 import numpy as np
@@ -19,42 +22,21 @@ _LAGS = (1, 2, 4, 8, 16)
 _LEFT = 0.3
 
 
-def chance_of_innovations(z: np.ndarray, scores: np.ndarray, covariance: np.ndarray) -> float:
-    """The chance that those of the right model are further from white noise.
+def chance_of_innovations(total: np.ndarray, slopes: np.ndarray) -> float:
+    """The chance that those of the right model are further from white noise; NaN where slopes are not known.
 
     Args:
-        z: (record, interval, column) standard normal numbers, if the model is right.
-        scores: (record, P) at the estimate.
-        covariance: (P, P) of the estimate, zero for parameters that were not estimated.
+        total: τ (features,) of the innovations at the estimate, as of `totals`.
+        slopes: (features, m) its derivatives along the columns of L, where LLᵀ is the covariance of the estimate.
     """
     from scipy.special import chdtrc
 
-    t, total = features(z), totals(z)
-    with_scores = t.T @ scores / np.sqrt(len(t))
-    taken = with_scores @ covariance @ with_scores.T
-    # By chance alone as much as this share of each direction lies along the scores.
-    share = np.sum(covariance * (scores.T @ scores)) / len(t)
-    left, axes = np.linalg.eigh(np.eye(len(total)) - (taken - share * np.eye(len(total))) / (1 - share))
+    if not np.all(np.isfinite(slopes)):
+        return np.nan
+    left, axes = np.linalg.eigh(np.eye(len(total)) - slopes @ slopes.T)
     known = left > _LEFT
     squares = np.square(axes.T @ total)[known] / np.minimum(left[known], 1.0)
     return float(chdtrc(known.sum(), squares.sum()))
-
-
-def features(z: np.ndarray) -> np.ndarray:
-    """t (record, features) of innovations (record, interval, column)."""
-    columns = np.moveaxis(z, 2, 0)
-    bins = columns.shape[2]
-    found = []
-    for column in columns:
-        parts = np.array_split(column, min(_PARTS, bins), axis=1)
-        found += [part.sum(axis=1) / np.sqrt(part.shape[1]) for part in parts]
-        found.append((np.square(column) - 1).sum(axis=1) / np.sqrt(2 * bins))
-        for lag in _LAGS:
-            if lag < bins:
-                found.append((column[:, lag:] * column[:, :-lag]).sum(axis=1) / np.sqrt(bins - lag))
-    for first in range(len(columns)):
-        found += [(columns[first] * other).sum(axis=1) / np.sqrt(bins) for other in columns[:first]]
-    return np.stack(found, axis=1)
 
 
 def totals(z: np.ndarray) -> np.ndarray:

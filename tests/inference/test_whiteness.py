@@ -11,7 +11,7 @@ from scipy import stats
 import stochq as sq
 from stochq.inference.innovations import innovations
 from stochq.inference.reading import Reading, reading
-from stochq.inference.whiteness import chance_of_innovations
+from stochq.inference.whiteness import chance_of_innovations, totals
 from stochq.measurement import counting, homodyne
 from tests.inference.linear import law
 from tests.inference.qubits import GROUND, LOWERING, SIGMA_X, SIGMA_Z
@@ -114,51 +114,71 @@ def test_counters_that_are_silent_are_as_unlikely_as_they_are():
 
 
 def test_estimates_take_their_share_of_what_is_off():
-    """Noise with a mean that is estimated, in NumPy alone: p is uniform only if that is counted."""
-    rng, shape = np.random.default_rng(3), (40, 20)
+    """Forty records of noise about twelve cosines whose sizes are estimated, in NumPy alone: p is uniform only if that
+    is counted."""
+    rng, records, bins = np.random.default_rng(3), 40, 30
+    shapes = np.linalg.qr(np.cos(np.pi * np.outer(np.arange(12), np.arange(bins) + 0.5) / bins).T)[0].T
     counted, ignored = [], []
     for _ in range(400):
-        noise = rng.normal(size=shape)
-        z = noise - noise.mean()
-        # The score of a constant shift in each record.
-        scores = z.sum(axis=1, keepdims=True)
-        counted.append(chance_of_innovations(z[..., None], scores, np.array([[1 / noise.size]])))
-        ignored.append(chance_of_innovations(z[..., None], scores, np.zeros((1, 1))))
+        noise = rng.normal(size=(records, bins))
+        z = noise - noise.mean(axis=0) @ shapes.T @ shapes
+        total = totals(z[..., None])
+        # A size moves by 1/√R in units of its error.
+        moved = np.stack([totals((z - 1e-5 / np.sqrt(records) * shape)[..., None]) for shape in shapes], axis=1)
+        counted.append(chance_of_innovations(total, (moved - total[:, None]) / 1e-5))
+        ignored.append(chance_of_innovations(total, np.zeros((len(total), 1))))
     assert stats.kstest(counted, "uniform").pvalue > 0.01
     assert stats.kstest(ignored, "uniform").pvalue < 1e-3
-
-
-def test_what_scores_seem_to_take_by_chance_is_hardly_counted():
-    """Forty records, and twelve scores that have nothing to do with them, in NumPy alone: p is a half in the mean, and
-    0.36 if all is counted that seems to be taken."""
-    rng, found = np.random.default_rng(7), []
-    for _ in range(1000):
-        scores = rng.normal(size=(40, 12))
-        found.append(chance_of_innovations(rng.normal(size=(40, 40, 1)), scores, np.linalg.inv(scores.T @ scores)))
-    assert 0.41 < np.mean(found) < 0.53
+    assert np.isnan(chance_of_innovations(total, np.full((len(total), 1), np.nan)))
 
 
 def test_few_short_records_are_unlikely_as_rarely_as_is_said():
     """White noise of NumPy, five records of five bins and two columns: p < 10⁻³ in three of 3000, not in fifty."""
-    rng, nothing = np.random.default_rng(4), (np.zeros((5, 1)), np.zeros((1, 1)))
-    found = np.array([chance_of_innovations(rng.normal(size=(5, 5, 2)), *nothing) for _ in range(3000)])
+    rng = np.random.default_rng(4)
+    noise = (totals(rng.normal(size=(5, 5, 2))) for _ in range(3000))
+    found = np.array([chance_of_innovations(total, np.zeros((len(total), 1))) for total in noise])
     assert np.sum(found < 1e-3) < 12
     assert stats.kstest(found, "uniform").pvalue > 1e-3
 
 
 def test_right_models_have_uniform_p_values():
-    """100 sets of 60 records, two parameters fitted to each; and a gain of 1.25 that is not in the model."""
+    """100 sets of 20 records, two parameters fitted to each; and a gain of 1.25 that is not in the model."""
     chances = []
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="fit: ")
         for seed in range(100):
-            chances.append(sq.fit(fluorescence, drawn(60, 100 + seed), TRUTH).p_value)
+            chances.append(sq.fit(fluorescence, drawn(20, 100 + seed), TRUTH).p_value)
     assert stats.kstest(chances, "uniform").pvalue > 0.01
     record = drawn(60, 0)
     louder = sq.inference.Record(record.times, 1.25 * record.increments, record.names)
     with pytest.warns(UserWarning, match="^fit: p = .*not the white noise"):
         fit = sq.fit(fluorescence, louder, TRUTH)
     assert fit.p_value < 1e-4 and "not the white noise" in str(fit) and f"p = {fit.p_value:.2g}" in str(fit)
+
+
+@pytest.mark.release
+@pytest.mark.filterwarnings("ignore:fit. ")
+def test_few_records_have_uniform_p_values():
+    """200 sets of 20 records for four parameters, the fewest that are allowed."""
+    truth = TRUTH | {"detuning": 0.7, "efficiency": 0.6}
+
+    def model(values):
+        return fluorescence(values, values["detuning"], values["efficiency"])
+
+    times, chances = np.linspace(0, 6, 31), []
+    for seed in range(200):
+        record = sq.inference.sample_records(*model(truth), times, records=20, seed=seed)
+        chances.append(sq.fit(model, record, truth, bounds={"decay": (0, None), "efficiency": (0, 1)}).p_value)
+    known = np.isfinite(chances)
+    assert np.mean(known) > 0.95
+    assert stats.kstest(np.array(chances)[known], "uniform").pvalue > 0.01
+
+
+@pytest.mark.filterwarnings("ignore:fit. the ")
+def test_where_the_law_is_not_known_there_is_no_p_value():
+    """Twelve records that know next to nothing, by which the atom decays at once, 29 times in a bin."""
+    with pytest.warns(UserWarning, match="^fit: no p-value at these parameters: .*short against the time"):
+        assert np.isnan(sq.fit(fluorescence, drawn(12, 170), TRUTH).p_value)
 
 
 def test_wrong_models_are_caught():
@@ -194,6 +214,41 @@ def test_kraus_maps_know_their_law():
         wide = Reading("mixed", *reading(equation, state, record)[1:3])
         off = [np.abs(innovations(wide._replace(halvings=n)) - exact).max() for n in (0, 1)]
     assert 3 * off[1] < off[0] < 0.2
+
+
+@pytest.mark.parametrize("first", ["counting", "homodyne"])
+def test_kraus_maps_know_the_law_of_clicks(first):
+    """Ten levels, each with its rates of clicks or its current: mixtures of Poisson and of normal laws."""
+    up, width = np.arange(1, 11) / 55, 0.02
+    rates = np.stack([np.linspace(0.5, 6, 10), 4 * np.cos(np.arange(10)) ** 2])
+    features = np.linspace(-0.7, 0.7, 10)
+    detectors = [homodyne(features) if first == "homodyne" else counting(np.diag(np.sqrt(rates[0])))]
+    detectors.append(counting(np.diag(np.sqrt(rates[1])), dark=0.5))
+    equation = sq.models.monitored(np.zeros((10, 10)), dict(zip("ab", detectors, strict=True)))
+    laws = [
+        stats.norm(2 * features * width, np.sqrt(width)) if first == "homodyne" else stats.poisson(width * rates[0]),
+        stats.poisson(width * (rates[1] + 0.5)),
+    ]
+    rng = np.random.default_rng(6)
+    level = rng.choice(10, size=100, p=up)
+    written = np.stack([law.rvs((100, 3, 10), random_state=rng)[np.arange(100), :, level] for law in laws], axis=-1)
+    record = sq.inference.Record(width * np.arange(4), 1.0 * written, ["a", "b"], [first, "counting"])
+    with jax.enable_x64(True):
+        found = reading(equation, np.sqrt(up), record)
+        assert found.kind == "mixed"
+        z = innovations(found)
+    weights = np.repeat(up[None], 100, axis=0)
+    for k, column in np.ndindex(3, 2):
+        law, outcome, chance = laws[column], written[:, k, column, None], stats.norm.cdf(z[:, k, column])
+        upto = np.sum(weights * law.cdf(outcome), axis=1)
+        if first == "homodyne" and column == 0:
+            np.testing.assert_allclose(chance, upto, rtol=0, atol=3e-4)
+        else:
+            share = 1 - (upto - chance) / np.sum(weights * law.pmf(outcome), axis=1)
+            assert np.all((share > -0.01) & (share < 1.01))
+            assert stats.kstest(share, "uniform").pvalue > 1e-3
+        weights = weights * (law.pdf(outcome) if first == "homodyne" and column == 0 else law.pmf(outcome))
+        weights /= weights.sum(axis=1, keepdims=True)
 
 
 def test_a_fit_of_many_levels_has_a_p_value():
