@@ -35,12 +35,14 @@ def settings_of_users():
 
 @pytest.mark.usefixtures("settings_of_users")
 def test_the_code_prints_what_stands_below_it():
-    (program,), (output,) = PROGRAM.findall(README), OUTPUT.findall(README)
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed):
-        exec(compile(program, "README.md", "exec"), {"__name__": "readme"})
-    assert words(printed.getvalue()) == words(output)
-    np.testing.assert_allclose(numbers(printed.getvalue()), numbers(output), rtol=TOLERANCE, atol=TOLERANCE)
+    programs, outputs = PROGRAM.findall(README), OUTPUT.findall(README)
+    names = {"__name__": "readme"}
+    for program, output in zip(programs, outputs, strict=True):
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            exec(compile(program, "README.md", "exec"), names)
+        assert words(printed.getvalue()) == words(output)
+        np.testing.assert_allclose(numbers(printed.getvalue()), numbers(output), rtol=TOLERANCE, atol=TOLERANCE)
 
 
 def words(text):
