@@ -3,7 +3,7 @@
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import equinox as eqx
 import jax
@@ -19,10 +19,14 @@ from stochq.measurement.record import Kind
 from stochq.module import Module
 from stochq.noise import Coloured, SphericalBrownian
 from stochq.operators import check_parts, is_foreign, parts_of
+from stochq.qutip_objects import as_operators
 from stochq.systems.basis import given_from
 from stochq.systems.hamiltonian import Hamiltonian
 from stochq.systems.levels import as_hamiltonian
 from stochq.systems.observables import as_observables
+
+if TYPE_CHECKING:
+    from qutip import Qobj
 
 # What is written down of operators that no detector watches, by the law of their noise.
 _KINDS: dict[str, Kind] = {"real": "homodyne", "complex": "heterodyne", "jump": "counting"}
@@ -213,6 +217,26 @@ class Equation(Module):
                 watched += [factor * operator for factor in law.variants]
         stacks = [as_stack(part, self.dim) for part in (watched, counted, list(given.values()))]
         return WatchedParts(frequencies, stacks[0], stacks[1], np.zeros(len(counted)), stacks[2])
+
+    def to_qutip(self, t: float = 0.0) -> tuple["Qobj", list["Qobj"]]:
+        """H/ħ and the jump operators L_k at time t as `qutip.Qobj`, with the Hamiltonian's dims: what
+        `qutip.mesolve(H, psi0, times, c_ops)` takes of an equation that does not depend on time.
+
+        Raises:
+            ValueError: for coloured noise, which has no Lindblad equation.
+
+        >>> import stochq as sq
+        >>> H, c_ops = sq.models.suv(sq.systems.levels([0.0, 1.0]), strength=0.5).to_qutip()
+        >>> H.dims, len(c_ops)
+        ([[2], [2]], 2)
+        """
+        if self.colour is not None:
+            raise ValueError("equation: expected white noise; coloured noise has no jump operators of its own.")
+        with jax.enable_x64(True):
+            hamiltonian = np.asarray(self.hamiltonian.matrix(t)) / self.hbar
+            families = [self.in_given_basis(one, one.operators_at(t)) for one in self.channels]
+        dims = self.hamiltonian.dims
+        return as_operators(hamiltonian, dims), [as_operators(np.asarray(L), dims) for some in families for L in some]
 
     def edges(self, times: np.ndarray) -> np.ndarray:
         """The times within a run at which a coefficient jumps, ascending: no step reaches over one.

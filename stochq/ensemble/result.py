@@ -14,6 +14,7 @@ from stochq.ensemble.statistics import Statistic
 from stochq.ensemble.tails import FEW_SAMPLES, LIGHT_KURTOSIS, STILL, tails_of, worth_in_gaussian_values
 from stochq.ensemble.tree import Parts
 from stochq.measurement import Clicks, ClicksByName, Record
+from stochq.qutip_objects import QutipStates, as_kets, as_operators
 from stochq.real_parts import in_rows, row_names
 
 if TYPE_CHECKING:
@@ -165,6 +166,23 @@ class EnsembleResult:
         from stochq.io import to_dataset
 
         return to_dataset(self)
+
+    def to_qutip(self) -> QutipStates:
+        """Kept states and the mean density matrix as `qutip.Qobj`, with the dims of the Hamiltonian or the state that
+        the run was given; one part where neither knew of parts.
+
+        Raises ValueError for a run without states.
+        """
+        if self.kept is None and self.density is None:
+            raise ValueError(
+                "result: expected states, of a run with keep= or sq.Density() among its observables; it has none."
+            )
+        dims = tuple(self.info.get("dims", ()))
+        kept, density = (
+            np.zeros((0, 0, 1)) if each is None else np.asarray(each) for each in (self.kept, self.density)
+        )
+        states = as_kets(kept, dims) if kept.ndim == 3 else as_operators(kept, dims)
+        return QutipStates(states, as_operators(density, dims))
 
     def to_dataframe(self) -> "pandas.DataFrame":
         """A tidy table of the means: one row for each time and observable, with the columns time, observable, mean,

@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from stochq.qutip_objects import as_operators
 from stochq.real_parts import row_names
 
 if TYPE_CHECKING:
     import matplotlib.figure
     import pandas
+    from qutip import Qobj
 
 MEGABYTE = 2**20
 
@@ -54,6 +56,16 @@ class ExactResult:
         rows = {name: row_names(name, np.iscomplexobj(values)) for name, values in self.expect.items()}
         none = np.zeros(len(self.times))
         return {name: np.linalg.norm([errors.get(row, none) for row in parts], axis=0) for name, parts in rows.items()}
+
+    def to_qutip(self) -> "list[Qobj]":
+        """The density matrix at each time as `qutip.Qobj`, with the dims of the Hamiltonian or the state that `evolve`
+        was given.
+
+        Raises ValueError where the density matrices were too large to keep.
+        """
+        if self.density is None:
+            raise ValueError("result: expected density matrices; they were too large to be kept. Give fewer times.")
+        return as_operators(self.density, self.dims)
 
     def to_dataframe(self) -> "pandas.DataFrame":
         """A tidy table: one row for each time and observable, with the columns time, observable, mean and stderr, as

@@ -12,7 +12,7 @@ import numpy as np
 from stochq.arrays import Array, OperatorLike, check_numbers, is_concrete
 from stochq.compiling import compiled
 from stochq.ensemble.result import MEGABYTE, EnsembleResult
-from stochq.equation import Equation, observables_of
+from stochq.equation import Equation, observables_of, parts_known
 from stochq.inference.observed import as_monitored
 from stochq.inference.operators import operator_rows
 from stochq.inference.reading import Reading, reading
@@ -21,10 +21,12 @@ from stochq.instruments.choose import Method, check_method
 from stochq.instruments.instrument import Instrument, Written
 from stochq.instruments.sweep import sweep
 from stochq.measurement import Record
+from stochq.qutip_objects import as_operators
 from stochq.real_parts import by_observable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from qutip import Qobj
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class Filtered:
         density: ρ_c (record, T, dim, dim), or None.
         variance: {name: (record, T)} conditional variances ⟨O²⟩ − ⟨O⟩²; where O is not Hermitian those of both parts,
             as one complex number.
+        dims: of the parts of a composite system, where an object of QuTiP told them.
     """
 
     times: np.ndarray
@@ -49,6 +52,16 @@ class Filtered:
     discarded: np.ndarray
     density: np.ndarray | None = field(default=None, repr=False)
     variance: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
+    dims: tuple[int, ...] = field(default=(), repr=False)
+
+    def to_qutip(self) -> "list[list[Qobj]]":
+        """ρ given each record at each time as `qutip.Qobj`, to_qutip()[record][time], with the dims of the equation.
+
+        Raises ValueError where density=True was not asked for.
+        """
+        if self.density is None:
+            raise ValueError("density: expected density matrices; filter with density=True.")
+        return as_operators(self.density, self.dims)
 
     def plot(
         self, *observables: str, record: int = 0, truth: EnsembleResult | None = None, spread: bool = False
@@ -135,6 +148,7 @@ def filter(
     instead = "Filter with numbers, outside grad, vmap and jit; sq.inference.log_likelihood has derivatives."
     check_numbers(instead, equation=equation, state=state)
     equation = as_monitored(equation)
+    dims = parts_known(equation, state)
     observables = None if observables is None else observables_of(equation, observables)
     rows = {} if observables is None else operator_rows(observables, equation.dim)
     found = reading(equation, state, record, method, rank=rank, halvings=halvings)
@@ -151,7 +165,7 @@ def filter(
         for values in (moments[: len(rows)], spread)
     )
     states = full[2] if density else None
-    return Filtered(record.times, mean, full[1], log_likelihood, discarded, states, variance)
+    return Filtered(record.times, mean, full[1], log_likelihood, discarded, states, variance, dims)
 
 
 def log_likelihood(

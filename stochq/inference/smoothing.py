@@ -12,7 +12,7 @@ from jax import lax
 from stochq.arrays import Array, OperatorLike, check_numbers
 from stochq.compiling import compiled
 from stochq.ensemble.result import MEGABYTE, EnsembleResult
-from stochq.equation import Equation, observables_of
+from stochq.equation import Equation, observables_of, parts_known
 from stochq.inference.filtering import check_possible
 from stochq.inference.observed import as_monitored
 from stochq.inference.operators import operator_rows
@@ -21,9 +21,11 @@ from stochq.inference.summary import summary
 from stochq.instruments.choose import Method
 from stochq.instruments.instrument import Instrument, Written
 from stochq.measurement import Record
+from stochq.qutip_objects import as_operators
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from qutip import Qobj
 
 # Eigenvalues of an observable that are closer than this fraction of the largest are one outcome.
 _SAME_OUTCOME = 1e-10
@@ -41,6 +43,7 @@ class Smoothed:
         density: ρ (record, T, dim, dim), conditioned on the record before; of trace 1.
         effect: E (record, T, dim, dim), of the record after, Tr(Eρ) = 1.
         variance: {name: (record, T)} of what a measurement of the observable at that time gave.
+        dims: of the parts of a composite system, where an object of QuTiP told them.
     """
 
     times: np.ndarray
@@ -48,6 +51,11 @@ class Smoothed:
     density: np.ndarray = field(repr=False)
     effect: np.ndarray = field(repr=False)
     variance: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
+    dims: tuple[int, ...] = field(default=(), repr=False)
+
+    def to_qutip(self) -> "list[list[Qobj]]":
+        """ρ given each record at each time as `qutip.Qobj`, to_qutip()[record][time], with the dims of the equation."""
+        return as_operators(self.density, self.dims)
 
     def plot(
         self, *observables: str, record: int = 0, truth: EnsembleResult | None = None, spread: bool = False
@@ -112,6 +120,7 @@ def smooth(
     """
     check_numbers("Smooth with numbers, outside grad, vmap and jit.", equation=equation, state=state)
     equation = as_monitored(equation)
+    dims = parts_known(equation, state)
     observables = observables_of(equation, observables)
     rows = operator_rows(observables, equation.dim)
     if list(rows) != list(observables):
@@ -123,7 +132,7 @@ def smooth(
     effect = effect / np.einsum("rtij,rtji->rt", effect, density).real[..., None, None]
     moments = {name: _past_moments(row, density, effect) for name, row in rows.items()}
     mean, variance = ({name: both[place] for name, both in moments.items()} for place in (0, 1))
-    return Smoothed(record.times, mean, density, effect, variance)
+    return Smoothed(record.times, mean, density, effect, variance, dims)
 
 
 @compiled

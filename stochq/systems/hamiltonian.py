@@ -2,7 +2,7 @@
 
 import abc
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
 import jax
@@ -12,11 +12,15 @@ from jaxtyping import Num
 
 from stochq.arrays import Array, ArrayLike, Number, as_complex, as_matrix, as_real, is_concrete
 from stochq.module import Module
+from stochq.qutip_objects import as_operators
 from stochq.systems.checks import check_diagonal, check_hermitian
 from stochq.systems.eigen import dagger, eigh, exponential
 from stochq.systems.linear import apply_matrix, phases, scale
 from stochq.systems.observables import Catalogue, LazyMapping
 from stochq.systems.time_functions import TimeFunction
+
+if TYPE_CHECKING:
+    from qutip import Qobj
 
 State = Num[Array, "dim *columns"]
 Planes = tuple[jax.Array, jax.Array]
@@ -152,6 +156,11 @@ class Hamiltonian(Module):
         Energies, `matrix` and observables are to be taken from the Hamiltonian itself.
         """
         return self
+
+    def to_qutip(self, t: float = 0.0) -> "Qobj":
+        """H(t) as a `qutip.Qobj`, with its dims."""
+        with jax.enable_x64(True):
+            return as_operators(np.asarray(self.matrix(t)), self.dims)
 
     def propagate(self, t: Number, dt: Number, psi: State, hbar: Number = 1.0) -> State:
         """The state exp(-i H dt / hbar) psi at time t + dt."""

@@ -1,0 +1,44 @@
+"""States, density matrices and operators as objects of QuTiP, which is imported only when one is made."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from qutip import Qobj
+
+
+class QutipStates(NamedTuple):
+    """States of a run as QuTiP's objects.
+
+    kept: of each kept trajectory its states at all times, kept[trajectory][time]: kets, density matrices of a run with
+    conditional=True; empty where none were kept. density: the mean density matrix at each time, density[time]; empty
+    where it was not asked for.
+    """
+
+    kept: list[list["Qobj"]]
+    density: list["Qobj"]
+
+
+def as_kets(states: np.ndarray, dims: tuple[int, ...]) -> Any:
+    """Kets (..., dim) as lists of lists of `Qobj`, one for each leading axis. dims: of the parts; empty for one."""
+    return _nested(states, 1, lambda psi: _qobj(psi[:, None], dims, [1]))
+
+
+def as_operators(matrices: np.ndarray, dims: tuple[int, ...]) -> Any:
+    """Matrices (..., dim, dim) as lists of lists of `Qobj`. dims: of the parts; empty for one."""
+    return _nested(matrices, 2, lambda matrix: _qobj(matrix, dims, list(dims) or [len(matrix)]))
+
+
+def _nested(array: np.ndarray, axes: int, convert: Callable[[np.ndarray], Any]) -> Any:
+    return convert(array) if array.ndim == axes else [_nested(one, axes, convert) for one in array]
+
+
+def _qobj(matrix: np.ndarray, dims: tuple[int, ...], right: list[int]) -> "Qobj":
+    try:
+        from qutip import Qobj
+    except ImportError as error:
+        raise ImportError('to_qutip needs QuTiP, which is not installed: pip install "stochq[qutip]".') from error
+
+    return Qobj(np.asarray(matrix, np.complex128), dims=[list(dims) or [len(matrix)], right])

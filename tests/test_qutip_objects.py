@@ -1,0 +1,90 @@
+"""States, density matrices and operators go back to QuTiP with the dims that they came with."""
+
+import numpy as np
+import pytest
+import qutip
+
+import stochq as sq
+
+CAVITY, QUBIT = 3, 2
+LOWER = qutip.tensor(qutip.destroy(CAVITY), qutip.qeye(QUBIT))
+SIGMA = qutip.tensor(qutip.qeye(CAVITY), qutip.sigmam())
+# Jaynes and Cummings, with a cavity that leaks.
+H = 0.3 * (LOWER.dag() * SIGMA + SIGMA.dag() * LOWER) + 0.1 * LOWER.dag() * LOWER
+LEAK = 0.5 * LOWER
+PSI = qutip.tensor(qutip.basis(CAVITY, 0), qutip.basis(QUBIT, 0))
+TIMES = np.array([0.0, 0.5, 2.0])
+EXACT = qutip.mesolve(H, PSI, TIMES, c_ops=[LEAK]).states
+
+
+@pytest.fixture(scope="module")
+def run():
+    observables = {"rho": sq.Density(), "n": LOWER.dag() * LOWER}
+    equation = sq.models.unravel(H, [LEAK])
+    return sq.simulate(equation, PSI, TIMES, observables=observables, trajectories=64, keep=2, dt=0.1)
+
+
+def test_exact_density_matrices_are_those_of_mesolve():
+    found = sq.exact.evolve(sq.models.unravel(H, [LEAK]), PSI, TIMES).to_qutip()
+    for state, expected in zip(found, EXACT, strict=True):
+        assert state.dims == [[CAVITY, QUBIT], [CAVITY, QUBIT]]
+        np.testing.assert_allclose(
+            state.full(), qutip.ket2dm(expected).full() if expected.isket else expected.full(), atol=1e-5
+        )
+        np.testing.assert_allclose(
+            qutip.expect(SIGMA.dag() * SIGMA, state), qutip.expect(SIGMA.dag() * SIGMA, expected), atol=1e-5
+        )
+
+
+def test_states_of_a_run_keep_their_dims(run, tmp_path):
+    for result in (run, sq.load(run.save(tmp_path / "run.nc"))):
+        states = result.to_qutip()
+        assert (len(states.kept), len(states.kept[0]), len(states.density)) == (2, 3, 3)
+        ket, rho = states.kept[1][2], states.density[2]
+        assert ket.isket and ket.dims == PSI.dims and rho.dims == H.dims
+        np.testing.assert_array_equal(ket.full()[:, 0], run.kept[1, 2])
+        np.testing.assert_array_equal(rho.full(), run.density[2])
+        table = run.density[2].reshape(CAVITY, QUBIT, CAVITY, QUBIT)
+        np.testing.assert_allclose(rho.ptrace(1).full(), np.einsum("ajak->jk", table), atol=1e-12)
+    np.testing.assert_allclose(qutip.expect(LOWER.dag() * LOWER, states.density[2]), run.mean["n"][2], atol=1e-5)
+
+
+def test_the_state_tells_the_parts_where_the_hamiltonian_does_not():
+    equation = sq.models.unravel(H.full(), [LEAK.full()])
+    assert sq.exact.evolve(equation, PSI, TIMES).to_qutip()[0].dims == H.dims
+    assert sq.exact.evolve(equation, PSI.full()[:, 0], TIMES).to_qutip()[0].dims == [[6], [6]]
+
+
+def test_an_equation_solved_by_qutip_is_the_same_equation():
+    """ħ = 2, channels in another basis and detectors that lose: mesolve knows of none of these."""
+    flip = np.array([[0.0, 1.0], [1.0, 0.0]]) / 1.0
+    x_basis = np.array([[1.0, 1.0], [1.0, -1.0]]) / np.sqrt(2)
+    for equation in (
+        sq.models.suv(flip + np.diag([0.2, 0.0]), strength=0.8, basis=x_basis, hbar=2.0),
+        sq.models.monitored(flip, {"c": sq.measurement.homodyne([[0.0, 1.0], [0.0, 0.0]], efficiency=0.3)}),
+    ):
+        hamiltonian, c_ops = equation.to_qutip()
+        found = qutip.mesolve(hamiltonian, qutip.basis(2, 0), TIMES, c_ops=c_ops).states[-1]
+        exact = sq.exact.evolve(equation, [1.0, 0.0], TIMES)
+        np.testing.assert_allclose(found.full(), exact.density[-1], atol=1e-5)
+    assert sq.systems.levels(H).to_qutip() == H
+
+
+def test_filtered_states_keep_their_dims():
+    equation = sq.models.monitored(H, {"c": sq.measurement.homodyne(LEAK, efficiency=0.0)})
+    record = sq.inference.Record(TIMES, [0.1, -0.2], ["c"])
+    states = sq.inference.filter(equation, PSI, record, density=True, method="kraus").to_qutip()
+    assert states[0][-1].dims == H.dims
+    assert np.isclose(states[0][-1].tr(), 1.0)
+    with pytest.raises(ValueError, match="^density: expected density matrices; filter with density=True"):
+        sq.inference.filter(equation, PSI, record, method="kraus").to_qutip()
+
+
+def test_without_states_there_is_nothing_to_hand_over():
+    equation = sq.models.suv([0.0, 0.0], strength=1.0)
+    run = sq.simulate(equation, [0.6, 0.8], [0.0, 1.0], observables={"p": [1.0, 0.0]}, trajectories=4, dt=0.5)
+    with pytest.raises(ValueError, match="^result: expected states, of a run with keep="):
+        run.to_qutip()
+    coloured = sq.models.suv([0.0, 0.0], strength=1.0, noise="unitary", colour=sq.noise.OrnsteinUhlenbeck(0.1))
+    with pytest.raises(ValueError, match="^equation: expected white noise"):
+        coloured.to_qutip()
