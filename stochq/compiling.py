@@ -208,6 +208,11 @@ def fused_on_cpu(function: Callable[..., Any], *operands: Any) -> Any:
     return set_xla_metadata(jax.jit(function)(*operands), **dict(_ONE_KERNEL))
 
 
+def own_call(function: Callable[..., Any], *operands: Any) -> Any:
+    """function(*operands), compiled apart from what surrounds it, so that it rounds alike in all programs."""
+    return set_xla_metadata(jax.jit(function)(*operands), **dict(_OWN_CALL))
+
+
 def apart_backwards(function: Callable[..., Any], *operands: Any) -> Any:
     """function(*operands), a part of what `fused_on_cpu` runs, whose gradient is evaluated once.
 

@@ -59,6 +59,7 @@ class Run(Section):
     keep: Annotated[int, Field(ge=0)] = 5
     exact: bool = True
     records: bool = Field(False, description="whether what the detectors write down is kept, at the times")
+    store_final_states: bool = Field(False, description="whether --resume may go on to later times")
 
 
 class Output(Section):

@@ -182,6 +182,7 @@ def simulate_job(job: Job, config: Config, checkpoint: Path | None, devices: str
         keep=min(kept, settings.trajectories),
         tolerance=settings.tolerance,
         records=settings.records,
+        store_final_states=settings.store_final_states,
     )
 
 

@@ -13,6 +13,7 @@ from jax import lax
 from stochq.accelerators import graph_options
 from stochq.compiling import Program, compiled, of_numbers
 from stochq.ensemble.devices import calls_at_once, check_memory, check_states_fit
+from stochq.ensemble.final_states import FINAL, Start
 from stochq.ensemble.jumps.log import CLICKS
 from stochq.ensemble.kernel import run_block
 from stochq.ensemble.loop import GridArrays, Loop
@@ -66,7 +67,10 @@ class Runnable(Protocol):
 
 
 class Problem(NamedTuple):
-    """Everything a device call needs that stays the same from call to call; arrays already in the run's precision."""
+    """Everything a device call needs that stays the same from call to call; arrays already in the run's precision.
+
+    start: where the trajectories go on; None where they begin at psi0.
+    """
 
     loop: Loop
     frame: Frame
@@ -75,6 +79,7 @@ class Problem(NamedTuple):
     key: Any
     read: Readout
     statistics: dict[str, Statistic]
+    start: Start | None = None
 
     @property
     def block(self) -> int:
@@ -84,8 +89,10 @@ class Problem(NamedTuple):
         return self._replace(loop=self.loop._replace(block=block // 2 if self.loop.antithetic else block))
 
     def anywhere(self) -> "Problem":
-        # Of room for clicks there is as much as the run needs.
-        return self._replace(loop=self.loop._replace(block=1, threads=None, clicks=min(self.loop.clicks, 1)))
+        # Of room for clicks there is as much as the run needs; whether it stores its final states changes no number.
+        loop = self.loop._replace(block=1, threads=None, clicks=min(self.loop.clicks, 1))
+        statistics = {name: statistic for name, statistic in self.statistics.items() if name != FINAL}
+        return self._replace(loop=loop, statistics=statistics, start=None)
 
     @property
     def state_shape(self) -> tuple[int, ...]:
@@ -108,11 +115,28 @@ class Problem(NamedTuple):
     def data(self, first: jax.Array, states: bool) -> dict[str, jax.Array]:
         """In an antithetic run means over pairs, and half the "differences" within them; no states."""
         observe = observer(self, states)
+        if self.start is not None:
+            return self._from_start(self.start, first, observe)
         if not self.loop.antithetic:
-            return run_block(self.loop, self.frame, self.grid, self.psi0, self.key, first, observe)
+            parts = self.loop, self.frame, self.grid, self.psi0, self.key, first, observe
+            return self._with_final(run_block(*parts, final=FINAL in self.statistics))
         seen = run_block(self.loop, self.frame, self.grid, self.psi0, self.key, first // np.uint32(2), observe)
         one, image = jnp.split(seen["values"], 2, axis=-1)
         return {"values": 0.5 * (one + image), "differences": 0.5 * (one - image)}
+
+    def _from_start(self, start: Start, first: jax.Array, observe: Any) -> dict[str, jax.Array]:
+        """What is seen at all times of trajectories that go on from the last of the earlier ones."""
+        values, carried = start.of_block(first, self.block, len(self.names))
+        parts = self.loop, self.frame, start.later(self.grid), self.psi0, self.key, first, observe
+        seen = run_block(*parts, start=(carried, start.step), final=FINAL in self.statistics)
+        return self._with_final({**seen, "values": jnp.concatenate([values, seen["values"]])})
+
+    def _with_final(self, seen: dict[str, jax.Array]) -> dict[str, jax.Array]:
+        if "final" not in seen:
+            return seen
+        # Sums of values are not to depend on where these come from.
+        values = lax.optimization_barrier(seen["values"])
+        return {**seen, "values": values, "final": jnp.concatenate([values.reshape(-1, self.block), seen["final"]])}
 
     def programs(self) -> dict[str, str]:
         """What functions compute of a state, and what of the equation depends on time."""

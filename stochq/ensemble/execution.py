@@ -36,6 +36,7 @@ class Execution:
         checkpoint: which holds what is done; None where nothing does.
         is_logged: whether the log is told how far it is.
         team: the hosts that make the run together; None for this one alone.
+        stores_final_states: whether the checkpoint holds what all trajectories carry at the last time as well.
     """
 
     precision: str = "single"
@@ -46,6 +47,7 @@ class Execution:
     checkpoint: Checkpoint | None = None
     is_logged: bool = True
     team: Team | None = None
+    stores_final_states: bool = False
 
 
 class Totals(NamedTuple):

@@ -39,7 +39,7 @@ def fingerprint(problem: "Runnable", precision: str) -> dict[str, str]:
     with jax.enable_x64(precision == "double"):
         programs = problem.programs()
     parts = problem._asdict()
-    return {name: _digest(part, programs.get(name, "")) for name, part in parts.items() if name != "key"}
+    return {name: _digest(part, programs.get(name, "")) for name, part in parts.items() if name not in ("key", "start")}
 
 
 def _digest(part: object, programs: str) -> str:

@@ -1,5 +1,7 @@
 """The time loop over one block of trajectories, trajectories on the minor axis."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -7,8 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from stochq.compiling import own_call
 from stochq.ensemble.advance import advance_of, carried_drawing, carries_noise
 from stochq.ensemble.conditional import Follower, TwoFollowers
+from stochq.ensemble.final_states import packed, unpacked
 from stochq.ensemble.initial import starting_states
 from stochq.ensemble.jumps.tape import Tape, blank_tape
 from stochq.ensemble.loop import GridArrays, Loop
@@ -26,6 +30,8 @@ def run_block(
     first: jax.Array,
     observe: Any,
     reduce: Any = lambda seen: seen,
+    start: tuple[jax.Array, jax.Array] | None = None,
+    final: bool = False,
 ) -> Any:
     """`observe` of one block at every saved time, stacked on a leading time axis.
 
@@ -34,14 +40,17 @@ def run_block(
     density matrix (dim, dim, loop.columns); where something is recorded to a dictionary, to which "records" (bins,
     column, block) are added, and "clicks" (3, loop.clicks, block) where their times are remembered, as of
     `jumps.kernel.run_block`, the intervals those of the grid. reduce: of what is observed at one time of all columns,
-    what is kept.
+    what is kept. start: what trajectories carried at the first time of the grid, as of "final", and how many steps they
+    had made; what is seen at that time is left out. final: whether to add what they carry at the last time, "final"
+    (n, block), and to round alike whether they begin or go on.
     """
     dtype = psi0.real.dtype
     trajectories = first.astype(jnp.uint32) + jnp.arange(loop.block, dtype=jnp.uint32)
     budget, colouring = loop.scheme.budget(frame), grid.colouring
     memory = None if colouring is None else colouring.start(key, trajectories, budget.real_normals, dtype)
     drawn = budget if colouring is None else colouring.budget(budget)
-    shared = loop.scheme.prepare(frame, grid.lengths[0]) if loop.uniform else None
+    apart = own_call if final else _in_place
+    shared = apart(partial(loop.scheme.prepare, frame), grid.lengths[0]) if loop.uniform else None
     first_follower = _follower(loop, grid.ends[0], grid.lengths[0])
 
     def give(states: States, known: Any, phase: jax.Array | None) -> Any:
@@ -70,14 +79,17 @@ def run_block(
     starts, spread = starting_states(psi0, key, trajectories, loop.columns)
     states = tuple(frame.to_frame(starts) for _ in loop.scheme.weights)
     first_stepper = loop.scheme.prepare(frame, grid.lengths[0]) if shared is None else shared
-    start = first_stepper.init(grid.ends[0], states)
-    start = first_stepper.suspend(grid.ends[0], start) if shared is None else start
-    start = jax.tree.map(spread, start)
+    begun = first_stepper.init(grid.ends[0], states)
+    begun = first_stepper.suspend(grid.ends[0], begun) if shared is None else begun
+    begun = jax.tree.map(spread, begun)
     start_phase, phases = (None, None) if grid.phases is None else (grid.phases[0], grid.phases[1:])
     intervals = (grid.ends[:-1], grid.ends[1:], grid.steps, grid.lengths, phases, grid.bins, grid.slots)
-    step = jnp.zeros((), grid.steps.dtype)
     draw = carried_drawing(loop, first_stepper, colouring)[0]
-    noise = draw(key, trajectories, step, drawn, dtype) if carries_noise(loop, drawn) else None
+    step = jnp.zeros((), grid.steps.dtype)
+    if start is not None:
+        (begun, memory), step = unpacked(start[0], (begun, memory)), start[1]
+    carries = carries_noise(loop, drawn) and not final
+    noise = draw(key, trajectories, step, drawn, dtype) if carries else None
     written = _nothing_written(loop, dtype)
     known = None if first_follower is None else first_follower.start(loop.columns)
     record = None if written is None else (jax.ShapeDtypeStruct(written[0].shape[1:], dtype), written[1])
@@ -86,17 +98,27 @@ def run_block(
         carried = state, memory, known, record
         return advance_of(loop, stepper, follower, colouring, drawn, key, trajectories, dtype, carried)
 
-    shared_advance = None if shared is None else between(shared, first_follower, start)
-    (*_, written), later = scan_intervals(loop, visit, (start, memory, known, noise, step, written), intervals)
+    shared_advance = None if shared is None else between(shared, first_follower, begun)
+    carry = begun, memory, known, noise, step, written
+    carry = lax.optimization_barrier(carry) if final else carry
+    carry, seen = scan_intervals(loop, partial(apart, visit), carry, intervals)
+    state, memory, *_, written = carry
     if grid.saved is not None:
-        later = jax.tree.map(lambda each: each[grid.saved], later)
-    seen = give(states, known, start_phase)
-    at_start = reduce(seen if known is not None else jax.tree.map(spread, seen))
-    seen = jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), at_start, later)
+        seen = jax.tree.map(lambda each: each[grid.saved], seen)
+    if start is None:
+        first_seen = give(states, known, start_phase)
+        at_start = reduce(first_seen if known is not None else jax.tree.map(spread, first_seen))
+        seen = jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), at_start, seen)
+    if final:
+        seen = {**seen, "final": packed((state, memory))}
     if written is None:
         return seen
     sums, tape = written
     return {**seen, "records": sums} | ({} if tape is None else {"clicks": tape.log})
+
+
+def _in_place(function: Callable[..., Any], *operands: Any) -> Any:
+    return function(*operands)
 
 
 def _through_bins(

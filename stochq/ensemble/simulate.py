@@ -20,12 +20,14 @@ from stochq.ensemble.devices import block_size, check_devices
 from stochq.ensemble.events import FirstPassage, check_step_of_passages
 from stochq.ensemble.failures import replayed_by, warn_about_failures
 from stochq.ensemble.faithful import with_faithful_states
+from stochq.ensemble.final_states import FINAL
 from stochq.ensemble.grid_checks import check_grid_state, grid_monitors, warn_about_grid
 from stochq.ensemble.jumps.log import CLICKS
 from stochq.ensemble.jumps.problem import has_exact_jumps
 from stochq.ensemble.jumps.room import run_with_room
 from stochq.ensemble.jumps.simulate import check_no_step, simulate_jumps
 from stochq.ensemble.kept import with_kept
+from stochq.ensemble.later_times import check_may_be_stored, run_to_later_times
 from stochq.ensemble.observables import readout
 from stochq.ensemble.planning import plan_step, warn_about_time
 from stochq.ensemble.precision_check import SAMPLE, compare_precisions
@@ -86,6 +88,7 @@ def simulate(
     feedback: Loop | None = None,
     antithetic: bool | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
+    store_final_states: bool = False,
     progress: bool | None = None,
     check: Literal["precision"] | None = None,
 ) -> EnsembleResult:
@@ -147,6 +150,10 @@ def simulate(
             one ended, to the same numbers; with more `trajectories` (and the same dt) it extends the run. It holds
             moments, not trajectories, but for records and clicks. Calls that end within less than sixty times the
             processor time of writing it are written together.
+        store_final_states: whether the checkpoint also holds what every trajectory carries at the last time. The same
+            call with later `times` after these (and the same dt) then goes on from there, to the numbers of one run.
+            For each trajectory it takes the bytes of a state, of the values at all saved times and of the memory of
+            coloured noise, in memory as well. Not with records or statistics of states.
         progress: whether it is shown what is done and how far it is: by a bar on a terminal or in a notebook, elsewhere
             by a line on stderr at most every five seconds. None: by a bar or not at all. The logger "stochq" is told in
             any case.
@@ -211,14 +218,28 @@ def simulate(
         conditional, check == "precision",
     )  # fmt: skip
     question = Question(trajectories, tolerance, dt, pairs, wanted, averages)
+    stores = check_flag("store_final_states", store_final_states)
+    if stores:
+        reasons = {
+            "a tolerance, whose number of trajectories follows from the times": tolerance is not None,
+            "antithetic=True": bool(pairs),
+            "records": recording is not None,
+            "conditional=True": conditional,
+            "feedback": feedback is not None,
+            "jumps alone, which are followed without a time step": not in_steps and has_exact_jumps(equation),
+        }
+        check_may_be_stored(checkpoint, reasons, statistics)
     identity = {"seed": seed, "first": first, "precision": precision}
+    stored = {"final states": True} if stores else {}
     with (
         together(**identity, tolerance=tolerance, keep=keep) as team,
         shown(progress if team is None or team.is_first else False) as display,
-        opened(_path_for(checkpoint, team, equation), trajectories, **identity) as file,
+        opened(_path_for(checkpoint, team, equation), trajectories, **identity, **stored) as file,
     ):
         display.phase("preparing")
-        execution = Execution(precision, batch, progress, devices, first, file, team=team)
+        if stores and team is not None:
+            raise ValueError("store_final_states: expected False with several hosts; got True. Run it on one.")
+        execution = Execution(precision, batch, progress, devices, first, file, team=team, stores_final_states=stores)
         result = _run(task, question, keep, asked, in_steps, execution)
         result.info.update({"dims": list(dims)} if dims else {})
         if file is not None and not result.info["interrupted"]:
@@ -260,7 +281,8 @@ def _simulate_steps(
     execution: Execution,
 ) -> EnsembleResult:
     """The ensemble of a task that is made in steps. asked: names in the order of the result."""
-    grid = time_grid(task.times, plan.dt, 1 if task.recording is None else task.recording.bins, task.edges)
+    wanted = plan.dt
+    grid = time_grid(task.times, wanted, 1 if task.recording is None else task.recording.bins, task.edges)
     plan = _as_made(plan, grid)
     note(f"dt = {plan.dt:g}: {plan.reason}", "step chosen", dt=plan.dt, reason=plan.reason)
     warn_about_time(task.equation, grid, task.precision)
@@ -279,6 +301,9 @@ def _simulate_steps(
         span = float(task.times[-1] - task.times[0])
         expected = span * rate_of_clicks(task.equation, task.times, _mean_loss)
         problem, totals = run_with_room(run_all, expected, counted, block, task.precision)
+    elif execution.stores_final_states:
+        build = partial(_checked_problem, trajectories=trajectories, first=execution.first, clicks=0, antithetic=False)
+        problem, totals = run_to_later_times(task, wanted, grid, build, trajectories, execution)
     else:
         problem, totals = run_all(0)
     result = assemble(problem, grid, totals, plan, asked, task.precision, task.seed)
@@ -408,7 +433,7 @@ def _split_observables(
         name: value for name, value in observables.items() if isinstance(value, Statistic)
     }
     for name, value in statistics.items():
-        if name in (MEAN, COVARIANCE, PAIR_SPREAD, RECORDS, CLICKS):
+        if name in (MEAN, COVARIANCE, PAIR_SPREAD, RECORDS, CLICKS, FINAL):
             raise ValueError(f"observables: expected names other than {name!r}, which every run has; rename it.")
         if isinstance(value, Histogram):
             operator: Any = value.operator

@@ -56,6 +56,22 @@ def test_a_finished_run_can_be_extended_after_one_that_could_not_begin(tmp_path)
     assert (tmp_path / "r.checkpoint").read_bytes() != before and sorted(tmp_path.iterdir()) == names
 
 
+@pytest.mark.optimised
+def test_a_finished_run_goes_on_to_a_later_time(tmp_path):
+    stored, later = (
+        ("keep = 3", "keep = 3\nstore_final_states = true"),
+        ("stop = 1.0, points = 5", "stop = 2.0, points = 9"),
+    )
+    out, whole = tmp_path / "r.nc", tmp_path / "whole.nc"
+    assert invoke("run", write(tmp_path, QUBIT, stored), "--out", out).exit_code == 0
+    path = write(tmp_path, QUBIT, stored, later)
+    done = invoke("run", path, "--out", out, "--resume")
+    assert done.exit_code == 0, done.output
+    assert invoke("run", path, "--out", whole).exit_code == 0
+    assert io.load(out).times[-1] == 2.0
+    same(io.load(out), io.load(whole))
+
+
 def test_options_replace_keys_of_the_configuration(tmp_path):
     path = write(tmp_path, QUBIT, ("dt = 0.25", "exact = false"))
     out = tmp_path / "r.nc"

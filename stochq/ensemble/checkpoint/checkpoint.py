@@ -66,19 +66,44 @@ class Checkpoint:
     """
 
     def __init__(self, target: Path, path: Path, identity: dict[str, Any], most: int) -> None:
-        self._target, self._path, self._identity, self.most = target, path, identity, most
+        self._target, self.path, self._identity, self.most = target, path, identity, most
         self._stages: list[Stage] = []
-        self._known = self._read() if target.exists() else []
+        content = self._read() if target.exists() else {"stages": []}
+        self._known: list[dict[str, Any]] = content["stages"]
+        # Of the run to earlier times whose final states this one goes on from.
+        self._earlier: dict[str, Any] | None = content.get("earlier")
         self.changed, self._due, self._warned = False, 0.0, False
 
-    def _read(self) -> list[dict[str, Any]]:
-        content = unpacked(self._target.read_bytes(), self._path)
+    @property
+    def folder(self) -> Path:
+        """Where the file is."""
+        return self._target.parent
+
+    def _read(self) -> dict[str, Any]:
+        content = unpacked(self._target.read_bytes(), self.path)
         there = content["identity"]
         names = [name for name in {**there, **self._identity} if there.get(name) != self._identity.get(name)]
         if names:
             told = "; ".join(f"{name} {there.get(name)}, here {self._identity.get(name)}" for name in names)
-            raise ValueError(f"checkpoint: expected one of this run; {self._path} is of another: {told}. {_ADVICE}")
-        return content["stages"]
+            raise ValueError(f"checkpoint: expected one of this run; {self.path} is of another: {told}. {_ADVICE}")
+        return content
+
+    def earlier(self, problem: dict[str, str]) -> dict[str, Any] | None:
+        """What the file holds of another run than that of a problem, by its fingerprint, which may have been one to
+        earlier times."""
+        if self._earlier is not None or not self._known:
+            return self._earlier
+        return None if self._known[0]["problem"] == problem else self._known[0]
+
+    def go_on_from(self, earlier: dict[str, Any]) -> None:
+        """Keep what `earlier` returned until the run to later times has come to its end."""
+        if self._earlier is None:
+            self._earlier, self._known = earlier, []
+
+    def reopen(self) -> None:
+        """Let the next run go on where the last one ended."""
+        self._known = [stage.content() for stage in self._stages]
+        self._stages.pop()
 
     def stage(self, problem: Any, precision: str) -> Stage:
         """How far the next run of this call has come. Raises: ValueError where the file is of another problem, or holds
@@ -87,14 +112,14 @@ class Checkpoint:
         known = self._known[place] if place < len(self._known) else None
         if known is not None and (different := different_parts(known["problem"], own)):
             raise ValueError(
-                f"checkpoint: expected one of this run; {self._path} is of one that differs in {different}. Where dt "
+                f"checkpoint: expected one of this run; {self.path} is of one that differs in {different}. Where dt "
                 "is left out, it follows from the number of trajectories, too: give the dt that the earlier result "
                 f"tells. {_ADVICE}"
             )
         stage = Stage(self, own, problem.names, known)
         if stage.parts and (done := stage.parts[-1].stop - stage.parts[0].start) > self.most:
             raise ValueError(
-                f"trajectories: expected at least {done}, which the checkpoint {self._path} holds; got {self.most}."
+                f"trajectories: expected at least {done}, which the checkpoint {self.path} holds; got {self.most}."
             )
         self._stages.append(stage)
         return stage
@@ -107,7 +132,8 @@ class Checkpoint:
         used, begun = time.thread_time(), time.monotonic()
         # Later stages are only reached by way of those before.
         stages = [stage.content() for stage in self._stages] + self._known[len(self._stages) :]
-        content = packed({"identity": self._identity, "finished": finished, "stages": stages})
+        earlier = None if finished else self._earlier
+        content = packed({"identity": self._identity, "finished": finished, "stages": stages, "earlier": earlier})
         try:
             replace_file(self._target, lambda aside: aside.write_bytes(content))
             self.changed = False
