@@ -28,11 +28,15 @@ from stochq.measurement.line import WatchedParts
 
 
 class RealWords(NamedTuple):
-    """`Words` as real matrices. half: (2 dim, 2 dim). kraus: side by side (2 dim, powers · 2 dim), where there is no
-    loss or click with the half steps in them. lost: one below the other and side by side. clicks: (C, 2 dim, 2 dim)."""
+    """`Words` as real matrices.
+
+    half: (2 dim, 2 dim). kraus: side by side (2 dim, powers · 2 dim), of kets with the half steps in them; turned: the
+    transpose, for gradients of kets, else None. lost: one below the other and side by side. clicks: (C, 2 dim, 2 dim).
+    """
 
     half: jax.Array
     kraus: jax.Array
+    turned: jax.Array | None
     lost_rows: jax.Array
     lost_columns: jax.Array
     clicks: jax.Array
@@ -87,11 +91,11 @@ class PureKraus(KrausInstrument):
     def step(self, state: jax.Array, prepared: Any) -> tuple[jax.Array, jax.Array]:
         values, clicks, which = prepared
         words, mean = self._bin(which)
-        expected = jnp.sum(state * (mean @ state), axis=0)
+        expected = jnp.sum(state * _product(mean, mean, state), axis=0)
         if len(words.clicks):
             after = words.half @ self._clicked(words, clicks, words.half @ state)
         else:
-            after = apply_outcome(words.kraus, values, state)
+            after = _product(words.kraus, words.turned, weighted(values, state))
         weight = jnp.sum(jnp.square(after), axis=0)
         return after / jnp.sqrt(weight)[None], weight / expected
 
@@ -177,9 +181,9 @@ def kraus_parts(
 
 def _real(words: Words, merged: bool) -> RealWords:
     lost = _matrices(words.lost)
-    kraus = words.half @ words.kraus @ words.half if merged else words.kraus
+    kraus = _columns(_matrices(words.half @ words.kraus @ words.half if merged else words.kraus))
     return RealWords(
-        _matrices(words.half), _columns(_matrices(kraus)), lost.reshape(-1, lost.shape[-1]), _columns(lost),
+        _matrices(words.half), kraus, kraus.T if merged else None, lost.reshape(-1, lost.shape[-1]), _columns(lost),
         _matrices(words.clicks), words.dark,
     )  # fmt: skip
 
@@ -219,12 +223,37 @@ def _outcome(kraus: jax.Array, values: jax.Array, rho: jax.Array) -> jax.Array:
 
 def apply_outcome(kraus: jax.Array, values: jax.Array, state: jax.Array) -> jax.Array:
     """Σ_n He_n B_n on a state (2 dim, *columns, R); values: (n, R), complex where the operators have phases."""
-    weights = values.reshape(len(values), *(1,) * (state.ndim - 1), -1)
-    weighted = weights.real * state[None]
-    if jnp.iscomplexobj(values):
-        real, imaginary = jnp.split(state, 2)
-        weighted = weighted + weights.imag * jnp.concatenate([-imaginary, real])[None]
-    return (kraus @ weighted.reshape(kraus.shape[1], -1)).reshape(state.shape)
+    return (kraus @ weighted(values, state).reshape(kraus.shape[1], -1)).reshape(state.shape)
+
+
+def weighted(values: jax.Array, state: jax.Array) -> jax.Array:
+    """He_n ψ of all n, one below the other, (n 2 dim, *columns, R).
+
+    One by one: the gradient of a product with an axis of its own is summed over that axis, which takes longer.
+    """
+    values = values.reshape(len(values), *(1,) * (state.ndim - 1), -1)
+    if not jnp.iscomplexobj(values):
+        return jnp.concatenate([value * state for value in values])
+    real, imaginary = jnp.split(state, 2)
+    turned = jnp.concatenate([-imaginary, real])
+    return jnp.concatenate([value.real * state + value.imag * turned for value in values])
+
+
+@jax.custom_jvp
+def _product(matrix: jax.Array, turned: jax.Array, columns: jax.Array) -> jax.Array:
+    """matrix @ columns; turned: the transposed matrix, by which gradients are multiplied.
+
+    A loop that is differentiated would transpose the matrix in every step, which takes longer than the product.
+    """
+    return matrix @ columns
+
+
+@_product.defjvp
+def _(primals: tuple[jax.Array, ...], tangents: tuple[jax.Array, ...]) -> tuple[jax.Array, jax.Array]:
+    matrix, turned, columns = primals
+    # Linear in the last argument as matrix @ is; its transpose is turned @.
+    along = jax.lax.dot_general(turned, tangents[2], (((0,), (0,)), ((), ())))
+    return matrix @ columns, tangents[0] @ columns + along
 
 
 def _sandwich(rows: jax.Array, columns: jax.Array, rho: jax.Array) -> jax.Array:

@@ -107,6 +107,37 @@ def test_derivative_at_full_efficiency(method, step, atol, transform):
     assert found == pytest.approx(want, abs=atol) and abs(want) > 0.05
 
 
+@pytest.mark.parametrize("kind", ["homodyne", "heterodyne", "mixed", "counting"])
+def test_derivatives_of_kraus_maps_are_slopes_of_their_likelihood(kind):
+    """Against differences of the value, of complex operators, phases, efficiencies and dark rates."""
+    rng, dim, width = np.random.default_rng(2), 3, 0.02
+    matrix, jump = rng.normal(size=(2, dim, dim, 2)) @ [1, 1j]
+    name = "homodyne" if kind == "mixed" else kind
+    columns = (2,) if kind == "heterodyne" else ()
+    increments = rng.poisson(0.3, (2, 5)) if kind == "counting" else np.sqrt(width) * rng.normal(size=(2, 5, *columns))
+    data, psi = record(increments, width, name), np.array([0.6, 0.8j, 0.0])
+
+    def value(x):
+        options = {"counting": {"dark": 0.4 + x[0]}, "homodyne": {"phase": x[0]}, "mixed": {"efficiency": 0.7 + x[0]}}
+        detector = {"homodyne": homodyne, "heterodyne": heterodyne, "counting": counting}[name]
+        watched = detector((1 + x[0]) * jump, **options.get(kind, {}))
+        equation = sq.models.monitored((1 + x[1]) * (matrix + matrix.conj().T), {"out": watched})
+        return jnp.sum(sq.inference.log_likelihood(equation, psi, data, method="kraus"))
+
+    def differences(function, at, step=1e-3):
+        ahead = {n: np.array([function(at + n * step * axis) for axis in np.eye(2)]) for n in (-2, -1, 1, 2)}
+        return (8 * (ahead[1] - ahead[-1]) - (ahead[2] - ahead[-2])) / (12 * step)
+
+    with jax.enable_x64(True):
+        at, slopes = jnp.array([0.1, -0.2]), jax.jit(jax.grad(value))
+        np.testing.assert_allclose(slopes(at), differences(jax.jit(value), at), atol=1e-8)
+        assert np.abs(slopes(at)).min() > 1e-3
+        if kind == "homodyne":
+            forward, curvature = jax.jit(jax.jacfwd(value))(at), jax.jit(jax.jacfwd(jax.grad(value)))(at)
+            np.testing.assert_allclose(forward, slopes(at), atol=1e-11)
+            np.testing.assert_allclose(curvature, differences(slopes, at), atol=1e-7)
+
+
 def test_likelihood_of_a_heterodyne_record():
     both = np.stack([waves(), np.sqrt(0.1) * np.cos(2.3 * BINS)], axis=-1)
     data = record(both[None], kind="heterodyne")
