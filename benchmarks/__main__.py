@@ -83,6 +83,19 @@ def parser() -> argparse.ArgumentParser:
     reach.add_argument("library", choices=("stochq", "dynamiqs", "qutip"))
     reach.add_argument("method", nargs="?", default="")
     reach.add_argument("--patience", choices=("quick", "full", "thorough"), default="full")
+    spread = commands.add_parser("distributed", help="several devices and hosts: scaling, what passes between them")
+    spread.add_argument("--long", action="store_true", help="a qubit's run alone, in fixed memory")
+    spread.add_argument("--trajectories", type=int, default=10**8, help="of --long; 100000000")
+    over_devices = commands.add_parser("distributed-devices", help="runs over virtual devices in this process, as JSON")
+    over_devices.add_argument("name")
+    over_devices.add_argument("trajectories", type=int)
+    over_devices.add_argument("repeats", type=int)
+    member = commands.add_parser("distributed-member", help="this process among others, as JSON")
+    for name in ("which", "port"):
+        member.add_argument(name)
+    for name in ("trajectories", "cores", "repeats"):
+        member.add_argument(name, type=int)
+    commands.add_parser("distributed-long-run", help="as JSON").add_argument("trajectories", type=int)
     measure = commands.add_parser("measure", help="one measurement in this process, as JSON")
     measure.add_argument("name")
     measure.add_argument("library", choices=("stochq", "dynamiqs", "qutip"))
@@ -116,6 +129,14 @@ CALLS = {
     "any-law": ("any_law", "any_law", ("only",)),
     "randomness": ("randomness", "randomness", ()),
     "dieharder": ("dieharder", "dieharder", ()),
+    "distributed": ("distributed", "distributed", ("long", "trajectories")),
+    "distributed-devices": ("distributed_worker", "devices_main", ("name", "trajectories", "repeats")),
+    "distributed-member": (
+        "distributed_worker",
+        "member_main",
+        ("which", "port", "trajectories", "cores", "repeats"),
+    ),
+    "distributed-long-run": ("distributed_worker", "long_main", ("trajectories",)),
     "gpu-code": ("gpu_code", "gpu_code", ("only",)),
     "gpu-code-of": ("child", "gpu_code_main", ("name", "loop")),
     "gpu": ("gpu", "gpu", ("seconds", "rehearse", "only")),

@@ -1,10 +1,7 @@
 """What runs in the processes that `children` starts: one measurement each, printed as JSON."""
 
-import json
-from typing import Any
-
 from benchmarks import peers, reaching, stochq_runner
-from benchmarks.children import MARK
+from benchmarks.children import tell
 from benchmarks.crossover import measure_model
 from benchmarks.gpu_code_row import code_of
 from benchmarks.measure import FULL, ONCE, QUICK
@@ -24,7 +21,7 @@ def measure_main(name: str, library: str, detail: str, trajectories: int, quick:
         measurement = peers.measure_qutip(problem, budget)
     else:
         raise ValueError(f"library: expected stochq, dynamiqs or qutip; got {library!r}.")
-    _tell(measurement.as_json())
+    tell(measurement.as_json())
 
 
 def reach_main(name: str, library: str, method: str, patience: str) -> None:
@@ -34,28 +31,24 @@ def reach_main(name: str, library: str, method: str, patience: str) -> None:
         found = reaching.reach_with_stochq(find(name), chosen)
     else:
         found = reaching.reach_with_peer(find(name), library, method, chosen)
-    _tell(found)
+    tell(found)
 
 
 def scheme_main(name: str, question: str, scheme: str) -> None:
     """The other side of one column of `schemes`."""
-    _tell(measure_scheme(find(name), question, scheme))
+    tell(measure_scheme(find(name), question, scheme))
 
 
 def scale_main(name: str) -> None:
     """The other side of one axis of `scaling`."""
-    _tell(measure_axis(name))
+    tell(measure_axis(name))
 
 
 def cross_main(name: str, first_exponent: int) -> None:
     """The other side of one model of `crossover`."""
-    _tell(measure_model(name, first_exponent))
+    tell(measure_model(name, first_exponent))
 
 
 def gpu_code_main(name: str, loop: str) -> None:
     """The other side of half a row of `gpu-code`."""
-    _tell(code_of(find(name), loop))
-
-
-def _tell(measured: dict[str, Any]) -> None:
-    print(MARK + json.dumps(measured))
+    tell(code_of(find(name), loop))

@@ -51,8 +51,18 @@ def run_child(
         done = subprocess.run(line, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=seconds)
     except subprocess.TimeoutExpired:
         return {"cannot": f"over {seconds:g} s"}
-    for line in done.stdout.splitlines():
-        if line.startswith(MARK):
-            return json.loads(line.removeprefix(MARK))
+    if (found := told(done.stdout)) is not None:
+        return found
     reason = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
     return {"cannot": f"failed: {reason[:_REASON_LENGTH]}"}
+
+
+def told(output: str) -> dict[str, Any] | None:
+    """What a child told in its output; None if nothing."""
+    lines = [line for line in output.splitlines() if line.startswith(MARK)]
+    return json.loads(lines[0].removeprefix(MARK)) if lines else None
+
+
+def tell(measured: dict[str, Any]) -> None:
+    """The other side: tell what was measured."""
+    print(MARK + json.dumps(measured), flush=True)
