@@ -1,5 +1,5 @@
 """`python -m stochq`, which is the command line."""
 
-from stochq.cli import main
+from stochq_command import main
 
 main()

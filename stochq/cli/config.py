@@ -118,7 +118,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise ConfigError(report(str(path), "", "a TOML file that can be read", error.strerror or str(error))) from None
     try:
-        return tomllib.loads(text.decode("utf-8"))
+        return tomllib.loads(text.decode("utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(report(str(path), "", "valid TOML", str(error))) from None
 

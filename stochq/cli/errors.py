@@ -3,6 +3,7 @@
 import difflib
 import logging
 import os
+import signal
 import sys
 import types
 import typing
@@ -14,6 +15,7 @@ from typing import Any
 import typer
 from pydantic import BaseModel, ValidationError
 
+from stochq.cli import INTERRUPTED
 from stochq.events import note
 
 Sections = list[type[BaseModel]]
@@ -54,13 +56,16 @@ def reported() -> Iterator[None]:
 
     STOCHQ_TRACEBACK=1 lets them through.
     """
+    if getattr(signal.getsignal(signal.SIGINT), "__name__", "") == "leave":
+        # Set by stochq_command; from here on there is something to be ended in order.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
             yield
     except KeyboardInterrupt as error:
         print("stochq: interrupted", file=sys.stderr)
-        raise typer.Exit(130) from error
+        raise typer.Exit(INTERRUPTED) from error
     except (ConfigError, ValueError, OSError, RuntimeError) as error:
         if isinstance(error, typer.Exit) or os.environ.get("STOCHQ_TRACEBACK"):
             raise

@@ -1,5 +1,6 @@
 """What `stochq run` does so that little is lost: a checkpoint beside the result, signals, another place for it."""
 
+import glob
 import os
 import signal
 import sys
@@ -9,7 +10,7 @@ import time
 import types
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import final
 
@@ -17,7 +18,7 @@ from stochq.cli.errors import ConfigError, report
 from stochq.ensemble.checkpoint import holds_unfinished, is_checkpoint
 from stochq.ensemble.result import EnsembleResult
 from stochq.files import check_replaceable, free_name
-from stochq.io import Curves, save
+from stochq.io import Curves, load, save
 
 # Seconds until an interrupt that was dropped comes again, and for which others after the first are not heard.
 _LATER, _SAVING = 0.05, 10.0
@@ -116,14 +117,44 @@ def uninterrupted() -> Iterator[None]:
 
 
 def save_somewhere(result: EnsembleResult, target: Path, curves: Curves | None = None) -> Path:
-    """Save a result, in the folder for temporary files where its own will not take it. Returns: where it is.
+    """Save a result, where its own folder will not take it in that for temporary files, or the user's. Returns: where.
 
-    Raises: OSError where neither will.
+    Raises: OSError where none will.
     """
     try:
         return save(result, target, curves)
     except OSError as error:
-        place = free_name(Path(tempfile.gettempdir()) / target.name, "saved")
-        save(result, place, curves)
-        warnings.warn(f"{error}. The result was saved as {place} instead.", stacklevel=2)
-        return place
+        wrong = error
+    for folder in _other_folders():
+        place = free_name(folder / target.name, "saved")
+        with suppress(OSError):
+            save(result, place, curves)
+            warnings.warn(f"{wrong}. The result was saved as {place} instead.", stacklevel=2)
+            return place
+    raise OSError(f"{wrong}. No other folder takes it either; if there is a checkpoint, --resume saves it again.")
+
+
+def _other_folders() -> Iterator[Path]:
+    """Where a result may be saved instead."""
+    with suppress(OSError):  # of which there may be none
+        yield Path(tempfile.gettempdir())
+    with suppress(RuntimeError):
+        yield Path.home()
+
+
+def name_of_part(result: EnsembleResult, target: Path) -> Path:
+    """The name for the result of an interrupted run: that of an earlier part of the same run, or one that is free."""
+    free = free_name(target, "interrupted")
+    for path in sorted(target.parent.glob(f"{glob.escape(target.stem)}.interrupted*{glob.escape(target.suffix)}")):
+        with suppress(OSError, ValueError):
+            if path != free and _is_part_of(load(path), result):
+                return path
+    return free
+
+
+def _is_part_of(earlier: EnsembleResult, result: EnsembleResult) -> bool:
+    """Whether a result has trajectories of the same run, and no others."""
+    same = earlier.fingerprint == result.fingerprint and earlier.precision == result.precision
+    ((seed, start, stop),) = result.ranges
+    inside = all(one[0] == seed and start <= one[1] and one[2] <= stop for one in earlier.ranges)
+    return same and inside and bool(earlier.info.get("interrupted"))

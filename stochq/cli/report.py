@@ -16,6 +16,8 @@ from stochq.real_parts import in_rows, row_names
 
 # Below these p-values an ensemble may differ from the reference, and does: one right run in a thousand, in a million.
 DOUBTFUL, DIFFERENT = 1e-3, 1e-6
+# Columns of a table that is shown as it is.
+_WIDEST = 1000
 
 
 def with_error(mean: float, error: float) -> str:
@@ -62,6 +64,16 @@ def observables_table(
             cells += [f"{exact[row][i]:.6g}" if row in exact else "", _z(z, row, i)] if exact else []
             table.add_row(*cells, end_section=i == chosen[-1])
     return table
+
+
+def print_whole(table: "Table") -> None:
+    """Print a table; one that is wider than the terminal runs over, so that no number is cut."""
+    from rich.console import Console
+
+    console = Console()
+    needed = console.measure(table, options=console.options.update_width(_WIDEST)).maximum
+    console.width = max(console.width, needed)
+    console.print(table, soft_wrap=False)
 
 
 def _heading(name: str, unit: str | None) -> str:

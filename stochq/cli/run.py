@@ -6,24 +6,23 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import stochq as sq
+from stochq.cli import INTERRUPTED
 from stochq.cli.build import Job, build
 from stochq.cli.config import Config, load_config
 from stochq.cli.errors import ConfigError, nearest, report
-from stochq.cli.going_on import checkpoint_for, save_somewhere, terminated_as_interrupted, uninterrupted
+from stochq.cli.going_on import checkpoint_for, name_of_part, save_somewhere, terminated_as_interrupted, uninterrupted
 from stochq.cli.log import logged_to
-from stochq.cli.report import DIFFERENT, advice, observables_table, reached, verdict
+from stochq.cli.report import DIFFERENT, advice, observables_table, print_whole, reached, verdict
 from stochq.cli.units import in_si, values_in_si
 from stochq.ensemble.result import EnsembleResult
 from stochq.equation import is_left_open
 from stochq.events import note
 from stochq.exact.result import ExactResult
-from stochq.files import check_replaceable, free_name, is_picture
+from stochq.files import check_replaceable, is_picture
 from stochq.io import NETCDF_ENDINGS, Curves, check_target, load, load_curves, save
 
 # Above this dimension a density matrix is too much to evolve for a table.
 EXACT_DIM = 1024
-# The exit code of a command that SIGINT ended, as shells tell it.
-INTERRUPTED = 130
 
 
 def run_config(
@@ -87,7 +86,7 @@ def _print_title(config: Config, path: Path, job: Job) -> None:
 def _save_part(shown: EnsembleResult, target: Path, checkpoint: Path | None) -> None:
     """Save what an interrupted run has, under a name of its own."""
     with uninterrupted():
-        part = save_somewhere(shown, free_name(target, "interrupted"))
+        part = save_somewhere(shown, name_of_part(shown, target))
         print(f"Interrupted after {shown.trajectories} trajectories. Their result: {part}")
         print("" if checkpoint is None else "Go on with --resume.\n", end="")
         note(f"interrupted; result: {part}", "interrupted", result=part, trajectories=shown.trajectories)
@@ -195,16 +194,14 @@ def _judge(
 ) -> tuple[Curves, bool]:
     """Print the table and the verdict; the exact curves, if the master equation is within reach, and False where
     the ensemble differs from them."""
-    from rich.console import Console
-
     exact, why = _exact(job, config)
     if exact is None:
-        Console().print(observables_table(shown, {}, {}, names, config.output.rows))
+        print_whole(observables_table(shown, {}, {}, names, config.output.rows))
         print(why, end="")
         return Curves(), True
     comparison = sq.compare(result, exact)
     expect = values_in_si(exact.expect, job.scales)
-    Console().print(observables_table(shown, expect, comparison.z, names, config.output.rows))
+    print_whole(observables_table(shown, expect, comparison.z, names, config.output.rows))
     print(verdict(comparison))
     print(advice(float(result.info.get("seconds", 0.0)), exact.seconds), end="")
     return Curves(expect), comparison.p_value >= DIFFERENT

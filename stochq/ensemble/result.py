@@ -53,7 +53,8 @@ class EnsembleResult:
     clicks {name: `sq.measurement.Clicks`}: the times of all clicks of a counter, where records are asked for; uniform
     over the step in which they are counted where steps are made. kept_values {name: (trajectory, time)}: of the
     observables on the kept states. kept_rows (trajectory,): the row of records and clicks that each kept state belongs
-    to, ascending; the first ones unless runs were merged.
+    to, ascending; the first ones unless runs were merged. exact {name: (T,)}: the exact means in the file that the
+    result was read from, which `plot` shows.
     """
 
     times: np.ndarray
@@ -85,6 +86,7 @@ class EnsembleResult:
     clicks: dict[str, Clicks] = field(default_factory=dict)
     kept_values: dict[str, np.ndarray] = field(default_factory=dict)
     kept_rows: np.ndarray = field(default_factory=lambda: np.zeros(0, int))
+    exact: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
     failed_trajectories: list[tuple[int, int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -206,8 +208,9 @@ class EnsembleResult:
         return save(self, path)
 
     def plot(self, exact: Any = None, *names: str, **options: Any) -> "matplotlib.figure.Figure":
-        """A figure of every observable, or of those named: mean, error band, kept trajectories and, if given, the exact
-        curve, which may come before the names. options: as of `stochq.plotting.plot_result`."""
+        """A figure of every observable, or of those named: mean, error band, kept trajectories and, if given or saved
+        beside the result, the exact curve, which may come before the names; {} for none. options: as of
+        `stochq.plotting.plot_result`."""
         from stochq.plotting import plot_result
 
         if isinstance(exact, str):
@@ -215,7 +218,7 @@ class EnsembleResult:
         if names and "names" in options:
             raise ValueError(f"names: expected them once; got {', '.join(names)} and names=.")
         options |= {"names": names} if names else {}
-        return plot_result(self, exact, **options)
+        return plot_result(self, self.exact if exact is None else exact, **options)
 
     def plot_trajectory(self, trajectory: int = 0, **options: Any) -> "matplotlib.figure.Figure":
         """A picture of one kept trajectory, with its clicks and what its record tells of it, as

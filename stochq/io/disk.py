@@ -33,7 +33,7 @@ def save(result: EnsembleResult, path: str | os.PathLike[str], curves: Curves | 
         result: what is saved; one of an interrupted run does not replace one of a run that came to its end.
         path: the file; folders are made, symbolic links are followed. A name that ends in .csv is that of a table of
             the means, `result.to_dataframe()`, which `sq.load` cannot bring back.
-        curves: what a picture shows beside the ensemble.
+        curves: what a picture shows beside the ensemble; None for those that the result was read with.
 
     Returns: the path.
 
@@ -41,6 +41,7 @@ def save(result: EnsembleResult, path: str | os.PathLike[str], curves: Curves | 
         cannot be written; either leaves what was there before.
     """
     check_ending(path)
+    curves = Curves(result.exact) if curves is None else curves
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     target = check_target(path)
     if is_name_of_table(path):

@@ -48,6 +48,7 @@ def from_dataset(dataset: "xr.Dataset") -> EnsembleResult:
         clicks=_read_clicks(dataset),
         kept_values=_read_values(dataset, "values", names, observables),
         parts=parts_of(dataset),
+        exact=_read_values(dataset, "exact", names, observables),
         kept_rows=dataset["kept_rows"].values if "kept_rows" in dataset else np.zeros(0, int),
         **header,
     )
