@@ -33,9 +33,15 @@ def find_step(
     Raises: RuntimeError where no step serves.
     """
     h = estimator.longest if given is None else given
-    lost, warned = 0, given is not None
+    lost, warned, rate = 0, given is not None, 0.0
     for _ in range(_MOST_TRIALS):
-        text = f"searching for a step: dt = {h:.3g}, {total_steps(times, h):.3g} steps"
+        steps = total_steps(times, h)
+        if steps > MOST_STEPS:
+            break
+        if steps > MANY_STEPS and not warned:
+            warned = True
+            warn_about_steps(steps, rate)
+        text = f"searching for a step: dt = {h:.3g}, {steps:.3g} steps"
         announce(text, "step tried", logging.DEBUG, dt=float(h))
         bias = estimator.bias(h, allowance)
         lost += not np.all(np.isfinite(bias.value))
@@ -48,12 +54,7 @@ def find_step(
         if shrink <= 1 or (given is not None and estimator.certain and _is_resolved(bias, h)):
             return _plan(estimator, times, names, allowance, bias, h, given)
         h = division_of(times, h / np.clip(shrink, LEAST_SHRINK, MOST_SHRINK), estimator.multiple)
-        steps = total_steps(times, h)
-        if steps > MOST_STEPS:
-            break
-        if steps > MANY_STEPS and not warned:
-            warned = True
-            warn_about_steps(steps, bias.jump_rate)
+        rate = bias.jump_rate
     raise RuntimeError(
         f"dt: no step down to {h:.2g} keeps the time-step bias small. Give dt yourself, a larger tolerance, or "
         "precision='double'."

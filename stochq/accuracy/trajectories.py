@@ -95,6 +95,16 @@ class Target(NamedTuple):
             low, high = (low, middle) if self._needed(moments, middle) <= middle else (middle, high)
         return int(min(cap, np.ceil(MARGIN * high)))
 
+    def needed(self, moments: SampleMoments) -> tuple[float, str]:
+        """How many samples the tolerance takes by the variance so far, to a factor of two, whatever the cap; and for
+        which of the values."""
+        high = float(moments.count)
+        while self._needed(moments, high) > high and high < np.finfo(float).max / 2:
+            high *= 2
+        seen, unseen = self.variance(moments, high)
+        errors = np.where(self.watched, ((seen + unseen) / self._room() ** 2)[1:], -np.inf)
+        return high, self.names[int(errors.max(axis=0).argmax())]
+
     def _needed(self, moments: SampleMoments, count: float) -> float:
         """What the variance of so many samples asks for."""
         seen, unseen = self.variance(moments, count)

@@ -41,6 +41,7 @@ def run(
     first: Annotated[int | None, typer.Option(help="The trajectory of the seed to begin with.")] = None,
     trajectories: Annotated[int | None, typer.Option(help="In place of the configuration's.")] = None,
     tolerance: Annotated[float | None, typer.Option(help="In place of the configuration's.")] = None,
+    max_hours: Annotated[float | None, typer.Option(help="A run that is estimated to take longer is refused.")] = None,
     devices: Annotated[str | None, typer.Option(metavar="N|all", help="Over how many devices; default one.")] = None,
     log: Annotated[Path | None, typer.Option(metavar="FILE", help="What the run tells, in lines of JSON.")] = None,
     coordinator: Annotated[
@@ -65,6 +66,7 @@ def run(
     from stochq.cli.run import run_config
 
     settings = {"seed": seed, "first": first, "trajectories": trajectories, "tolerance": tolerance}
+    settings |= {"max_hours": max_hours}
     with reported():
         if joined_run(coordinator, process, alone):
             code = take_part(config, settings, devices)

@@ -14,13 +14,16 @@ from stochq.cli.models import Model
 from stochq.cli.states import State
 from stochq.cli.systems import System
 
+# Saved times, of which each takes some hundred bytes at least.
+MOST_TIMES = 10**8
+
 
 class Times(Section):
     """Equally spaced times, both ends included."""
 
     start: Annotated[float, TIME] = 0.0
     stop: Annotated[float, TIME]
-    points: Annotated[int, Field(ge=2)]
+    points: Annotated[int, Field(ge=2, le=MOST_TIMES)]
 
     @model_validator(mode="after")
     def _forwards(self) -> "Times":
@@ -58,6 +61,7 @@ class Run(Section):
     batch: Count | None = None
     keep: Annotated[int, Field(ge=0)] = 5
     exact: bool = True
+    max_hours: Positive = Field(24.0, description="what a run may be estimated to take; a longer one is refused")
     records: bool = Field(False, description="whether what the detectors write down is kept, at the times")
     store_final_states: bool = Field(False, description="whether --resume may go on to later times")
 

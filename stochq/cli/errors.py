@@ -66,6 +66,9 @@ def reported() -> Iterator[None]:
     except KeyboardInterrupt as error:
         print("stochq: interrupted", file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from error
+    except MemoryError as error:
+        print(f"stochq: not enough memory: {error}. Ask for fewer levels, points or times.", file=sys.stderr)
+        raise typer.Exit(2) from error
     except (ConfigError, ValueError, OSError, RuntimeError) as error:
         if isinstance(error, typer.Exit) or os.environ.get("STOCHQ_TRACEBACK"):
             raise

@@ -180,6 +180,7 @@ def simulate_job(job: Job, config: Config, checkpoint: Path | None, devices: str
         devices=int(devices) if devices is not None and devices.isdecimal() else devices,  # type: ignore[arg-type]
         keep=min(kept, settings.trajectories),
         tolerance=settings.tolerance,
+        max_hours=settings.max_hours,
         records=settings.records,
         store_final_states=settings.store_final_states,
     )

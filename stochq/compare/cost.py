@@ -5,8 +5,9 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
+from stochq.accuracy.work import DENSE_GAIN, basis_key, changes_basis, flow_of, is_light, work_of_step
 from stochq.arrays import ArrayLike, check_numbers
-from stochq.channels import Channel, DenseOperators, Energy, Flow, Given, Operators
+from stochq.channels import Channel, DenseOperators
 from stochq.channels.flow import LARGEST_MEAN_MAP
 from stochq.ensemble.devices import block_size
 from stochq.ensemble.planning import pilot_size
@@ -14,7 +15,6 @@ from stochq.equation import Equation
 from stochq.exact import liouvillian
 from stochq.exact.inputs import LARGEST_DIM
 from stochq.exact.parts import bases_and_frequencies, why_not_splittable
-from stochq.laws import Law
 from stochq.noise import Coloured
 from stochq.systems.banded import Banded
 from stochq.systems.checks import check_times
@@ -23,14 +23,6 @@ from stochq.systems.grid import Particle
 from stochq.systems.hamiltonian import DiagonalHamiltonian
 
 # All in units of about a tenth of a nanosecond on two cores, fitted to what `python -m benchmarks crossover` measures.
-# One random number, in any of its forms.
-_NORMAL = 40.0
-# Elementwise work on the states of a step, per level: loads, phases, norms.
-_LEVEL = 30.0
-# Platen's step of one operator, which applies it several times, per level; a Fourier transform per level and log₂ d.
-_OPERATOR, _FOURIER = 110.0, 10.0
-# A product of dense matrices gets this many more operations per second than elementwise work.
-_DENSE_GAIN = 8.0
 # One element of ρ at one saved time of a closed form; of the exponential of the generator over its d⁶.
 _CLOSED, _EXPONENTIAL = 100.0, 12.0
 # The splitting per radian of the fastest element: many short calls however small ρ is, and the elements of ρ, which
@@ -104,14 +96,14 @@ def cost_hint(equation: Equation, times: ArrayLike, *, trajectories: int, steps:
     exact += _CALLS[method]
     # An ensemble of fewer than two blocks leaves a core without work.
     least = max(float(trajectories), 2.0 * _block(equation, int(trajectories)))
-    ensemble = least * float(steps) * _step(equation)
+    ensemble = least * float(steps) * work_of_step(equation)
     ensemble += _choice_of_step(equation, times, int(trajectories), float(steps))
     return CostHint(method, exact, _ENSEMBLE_CALL + ensemble)
 
 
 def _choice_of_step(equation: Equation, times: np.ndarray, trajectories: int, steps: float) -> float:
     """What the choice of the step costs: nothing where means have no error at any."""
-    flows = [not c.missing_flow(c.law) and _made_by(c).mean_limit > 0 for c in equation.channels]
+    flows = [not c.missing_flow(c.law) and flow_of(c).mean_limit > 0 for c in equation.channels]
     known = all(flows) and equation.colour is None and not equation.time_dependent
     if known and _diagonal_with(equation):
         return 0.0
@@ -122,74 +114,24 @@ def _choice_of_step(equation: Equation, times: np.ndarray, trajectories: int, st
     return (
         (_PILOT_RUNS * steps + _ALIASING_STEPS * intervals * may_alias)
         * pilot_size(trajectories, equation.dim)
-        * _step(equation)
+        * work_of_step(equation)
     )
 
 
 def _block(equation: Equation, trajectories: int) -> int:
     """Trajectories of one block of a run of so many."""
-    flows = [_made_by(c) for c in equation.channels if not c.missing_flow(c.law)]
+    flows = [flow_of(c) for c in equation.channels if not c.missing_flow(c.law)]
     smallest = max((flow.smallest_block for flow in flows), default=1)
     return block_size(equation.dim, smallest, trajectories)
-
-
-def _step(equation: Equation) -> float:
-    """One trajectory and one step of the default scheme."""
-    dim, work = equation.dim, _LEVEL * equation.dim
-    for channel in equation.channels:
-        work += _flow(channel, channel.law) + 16 * dim**2 / _DENSE_GAIN * _changes_basis(equation, channel)
-    if isinstance(equation.hamiltonian, Particle):
-        work += _FOURIER * dim * np.log2(dim)
-    # Over a whole step a banded Hamiltonian is a dense matrix, too, as long as that is kept.
-    dense_over_a_step = isinstance(equation.hamiltonian, Banded) and equation.hamiltonian.dense is not None
-    return work + (8 * dim**2 / _DENSE_GAIN if dense_over_a_step or not _is_light(equation) else 0)
-
-
-def _flow(channel: Channel, law: Law) -> float:
-    """Random numbers and operators of a channel in one step, twice where its flow runs there and back."""
-    flow = None if channel.missing_flow(law) else _made_by(channel)
-    budget = channel.budget(law) if flow is None else flow.budget
-    work = _NORMAL * (budget.real_normals + 2 * budget.complex_normals + budget.uniforms)
-    if isinstance(channel, Operators):
-        dense = 5 * 8 * channel.dim / _DENSE_GAIN if isinstance(channel, DenseOperators) else 0.0
-        work += channel.count * channel.dim * (_OPERATOR + dense)
-    return work * (1 if flow is None or flow.is_symmetric else 2)
-
-
-def _made_by(channel: Channel) -> Flow:
-    """The flow of the default scheme."""
-    return channel.jump_flow() if channel.law.counts else channel.flow(channel.law)
-
-
-def _is_light(equation: Equation) -> bool:
-    """Whether the Hamiltonian acts without a dense matrix."""
-    hamiltonian = equation.hamiltonian
-    return isinstance(hamiltonian, (DiagonalHamiltonian, Particle, Banded))
-
-
-def _basis(equation: Equation, channel: Channel) -> str | bytes | None:
-    """A key of the channel's basis: None for the given one."""
-    if isinstance(channel.basis, Given):
-        return None
-    if isinstance(channel.basis, Energy) and not isinstance(equation.hamiltonian, DiagonalHamiltonian):
-        return "energy"
-    matrix = equation.basis_matrix(channel)
-    if matrix is None:
-        return None
-    return "energy" if isinstance(channel.basis, Energy) else np.asarray(matrix).tobytes()
-
-
-def _changes_basis(equation: Equation, channel: Channel) -> bool:
-    return _basis(equation, channel) is not None
 
 
 def _exact(equation: Equation, times: np.ndarray) -> tuple[str, float]:
     dim, saved, span = equation.dim, len(times), float(times[-1] - times[0])
     if dim > LARGEST_DIM:
         return "none", 0.0
-    rotation = 16 * float(dim) ** 3 / _DENSE_GAIN
-    rotated = any(_changes_basis(equation, channel) for channel in equation.channels)
-    parts = {_basis(equation, channel) for channel in equation.channels}
+    rotation = 16 * float(dim) ** 3 / DENSE_GAIN
+    rotated = any(changes_basis(equation, channel) for channel in equation.channels)
+    parts = {basis_key(equation, channel) for channel in equation.channels}
     alone = not why_not_splittable(equation) and _diagonal_with(equation)
     if equation.colour is not None and not (alone and isinstance(equation.colour, Coloured)):
         return "none", 0.0
@@ -201,14 +143,14 @@ def _exact(equation: Equation, times: np.ndarray) -> tuple[str, float]:
     if not why_not_splittable(equation):
         between = len(parts) ** 2
         return "split", radians * between * (_SPLIT_RADIAN + _SPLIT_ELEMENT * dim**2) + 10 * rotation
-    dense = 0 if _is_light(equation) else 1
+    dense = 0 if is_light(equation) else 1
     dense += sum(isinstance(channel, DenseOperators) for channel in equation.channels)
     return "ode", radians * _ODE_PER_RADIAN * (60.0 * dim**2 + dense * 2 * rotation)
 
 
 def _diagonal_with(equation: Equation) -> bool:
     """Whether the Hamiltonian and all channels are diagonal in one basis."""
-    bases = {_basis(equation, channel) for channel in equation.channels}
+    bases = {basis_key(equation, channel) for channel in equation.channels}
     if len(bases) != 1:
         return not bases
     if isinstance(equation.hamiltonian, DiagonalHamiltonian):

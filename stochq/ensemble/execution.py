@@ -49,6 +49,11 @@ class Execution:
     team: Team | None = None
     stores_final_states: bool = False
 
+    @property
+    def hosts(self) -> int:
+        """How many make the run."""
+        return 1 if self.team is None else self.team.count
+
 
 class Totals(NamedTuple):
     """Merged summaries, what they were merged from (of seed 0, whatever it is), seconds spent, interrupted or not, and

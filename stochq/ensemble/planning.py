@@ -22,6 +22,7 @@ from stochq.channels.flow import LARGEST_MEAN_MAP, STEP_RTOL
 from stochq.compiling import compiled
 from stochq.ensemble.batch import FAILED_FRACTION, Problem
 from stochq.ensemble.conditional import is_ordered, needs_no_step
+from stochq.ensemble.cost import check_hours
 from stochq.ensemble.kernel import run_block
 from stochq.ensemble.observables import Square, ordered_names
 from stochq.ensemble.problem import build_problem
@@ -248,7 +249,10 @@ def pilots(task: Task, sizes: tuple[int, int]) -> PilotEstimator:
     propagated = Propagated(equation.hamiltonian, float(equation.hbar), task.psi)
 
     def run(size: int, h: float, multiple: int = 1, extra: int = 0) -> PilotSample:
-        return pilot_run(task, refined(time_grid(times, h, edges=task.edges), multiple, extra), size, rate)
+        grid = refined(time_grid(times, h, edges=task.edges), multiple, extra)
+        # At the step and at half of it.
+        check_hours(task, 1, 3 * grid.total_steps, size, "a trial of a step")
+        return pilot_run(task, grid, size, rate)
 
     def visited(h: float) -> float:
         return 0.0 if rate is None else propagated.rate(rate, 0.5 * h)

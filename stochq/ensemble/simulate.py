@@ -16,6 +16,7 @@ from stochq.ensemble.assemble import assemble
 from stochq.ensemble.batch import Problem
 from stochq.ensemble.checkpoint import opened
 from stochq.ensemble.conditional import check_conditional
+from stochq.ensemble.cost import check_fits, check_hours, check_max_hours
 from stochq.ensemble.devices import block_size, check_devices
 from stochq.ensemble.events import FirstPassage, check_step_of_passages
 from stochq.ensemble.failures import replayed_by, warn_about_failures
@@ -38,7 +39,7 @@ from stochq.ensemble.result import EnsembleResult
 from stochq.ensemble.runner import Execution, Totals, run
 from stochq.ensemble.statistics import COVARIANCE, MEAN, PAIR_SPREAD, Histogram, Statistic
 from stochq.ensemble.tails import warn_about_tails
-from stochq.ensemble.task import Task
+from stochq.ensemble.task import MOST_HOURS, Task
 from stochq.ensemble.team import Team, together
 from stochq.ensemble.to_tolerance import check_tolerance, report_on, run_to, target_of
 from stochq.ensemble.which_loop import check_loop, told
@@ -91,6 +92,7 @@ def simulate(
     store_final_states: bool = False,
     progress: bool | None = None,
     check: Literal["precision"] | None = None,
+    max_hours: float = MOST_HOURS,
 ) -> EnsembleResult:
     """Run an ensemble of trajectories and return the means of observables with their standard errors.
 
@@ -159,6 +161,8 @@ def simulate(
             any case.
         check: "precision": up to 256 trajectories are made in single and in double precision of the same draws;
             `result.info["precision_check"]` tells how far means and states differ.
+        max_hours: a run that is estimated to take longer is refused before it starts. Counted operations tell it, to a
+            factor of about three; a run of more than an hour is told of.
 
     Returns: the result; `result.mean[name]` and `result.stderr[name]` are (T,).
 
@@ -185,6 +189,7 @@ def simulate(
     check_options(precision, batch)
     if check not in (None, "precision"):
         raise ValueError(f"check: expected 'precision' or None; got {check!r}.")
+    max_hours = check_max_hours(max_hours)
     devices = check_devices(devices)
     first = check_count("first", first, 0, most=2**32 - 1)
     conditional = check_flag("conditional", conditional)
@@ -215,8 +220,9 @@ def simulate(
         check_conditional(equation, scheme, times)
     task = Task(
         equation, frame_of(equation), psi, times, plain, scheme, precision, seed, statistics, monitors, recording,
-        conditional, check == "precision",
+        conditional, check == "precision", max_hours,
     )  # fmt: skip
+    check_fits(task, 0 if tolerance is not None else trajectories, keep)
     question = Question(trajectories, tolerance, dt, pairs, wanted, averages)
     stores = check_flag("store_final_states", store_final_states)
     if stores:
@@ -288,10 +294,13 @@ def _simulate_steps(
     warn_about_time(task.equation, grid, task.precision)
     target = None if tolerance is None else target_of(task, plan, tolerance, grid.total_steps)
 
+    check = partial(check_hours, task, execution.hosts, grid.total_steps)
+
     def run_all(clicks: int) -> tuple[Problem, Totals]:
         build = partial(_checked_problem, task, grid, trajectories, execution.first, clicks)
         if target is not None:
-            return run_to(target, build, pairs, trajectories, execution)
+            return run_to(target, build, pairs, trajectories, execution, check)
+        check(trajectories)
         problem = build(bool(pairs))
         return problem, run(problem, trajectories, grid.total_steps, execution)
 

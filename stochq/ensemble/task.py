@@ -13,6 +13,9 @@ from stochq.ensemble.statistics import Statistic
 from stochq.equation import Equation
 from stochq.schemes import Frame, Scheme
 
+# What a run may be expected to take where nothing is said.
+MOST_HOURS = 24.0
+
 
 @dataclass(frozen=True)
 class Task:
@@ -22,7 +25,8 @@ class Task:
     times (T,); observables: whose means are wanted, in the order of a readout; monitors: functions that the run watches
     besides; statistics: of states, by name; frame: the basis in which it is stepped; recording: what is written down,
     None where nothing is; conditional: whether what is looked at are density matrices given the records;
-    checks_precision: whether some trajectories are made in single and in double precision.
+    checks_precision: whether some trajectories are made in single and in double precision;
+    max_hours: that the run may be expected to take.
     """
 
     equation: Equation
@@ -38,6 +42,7 @@ class Task:
     recording: Recording | None = None
     conditional: bool = False
     checks_precision: bool = False
+    max_hours: float = MOST_HOURS
 
     @cached_property
     def edges(self) -> np.ndarray:

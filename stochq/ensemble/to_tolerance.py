@@ -12,6 +12,7 @@ from stochq.accuracy.rare_events import CHANCES, OccupiedStates, extremes_of, ex
 from stochq.accuracy.trajectories import ERRORS, FEWEST, Target
 from stochq.arrays import Number, Observable, rounding
 from stochq.ensemble.batch import Problem
+from stochq.ensemble.cost import in_words
 from stochq.ensemble.jumps.problem import JumpProblem
 from stochq.ensemble.observables import ordered_names, readout
 from stochq.ensemble.planning import mean_map_of
@@ -99,13 +100,14 @@ def run_to(
     antithetic: bool | None,
     cap: int,
     execution: Execution,
+    check: Callable[[float], float],
 ) -> tuple[_Run, Totals]:
     """Run until the target is met or `cap` trajectories are done. Whole blocks at a time: the batch decides nothing.
 
     build: the problem, antithetic or not; antithetic: None begins with pairs and starts again without if they are no
-    better.
+    better. check: of a number of trajectories, refuses what takes too long; the hours that it takes.
     """
-    problem, worthwhile = build(antithetic is not False), True
+    problem, worthwhile, told = build(antithetic is not False), True, False
     each = 2 if problem.loop.antithetic else 1
     most = cap // each * each
 
@@ -113,7 +115,10 @@ def run_to(
         return min(-(-trajectories // problem.block) * problem.block, most)
 
     def extend(summaries: dict[str, Any], done: int) -> int:
-        nonlocal worthwhile
+        nonlocal worthwhile, told
+        if not told:
+            told = True
+            _tell_cost(target, summaries[MEAN], each, most, check)
         more = whole_blocks(each * target.wanted(summaries[MEAN], cap // each))
         # What is enough, or all there may be, is not run again for being expensive.
         if antithetic is None and more > done:
@@ -122,14 +127,28 @@ def run_to(
         return more if worthwhile else done
 
     steps = int(np.sum(problem.grid.steps))
+    check(whole_blocks(FEWEST))
     totals = run(problem, whole_blocks(FEWEST), steps, execution, extend, most)
     if worthwhile or totals.interrupted:
         return problem, totals
     try:
-        single, alone = run_to(target, build, False, cap, execution)
+        single, alone = run_to(target, build, False, cap, execution, check)
     except KeyboardInterrupt:
         return problem, totals._replace(interrupted=True)
     return single, alone._replace(seconds=totals.seconds + alone.seconds)
+
+
+def _tell_cost(target: Target, moments: Any, each: int, most: int, check: Callable[[float], float]) -> None:
+    """Say before the bulk of a run what it takes, and whether that is out of reach. most: trajectories allowed."""
+    needed, name = target.needed(moments)
+    hours = check(min(each * needed, most))
+    if hours and each * needed > 2 * most:
+        warnings.warn(
+            f"tolerance: {target.tolerance:g} takes some {each * needed:.1g} trajectories, for {name!r}; it will not "
+            f"be met with {most}, which take about {in_words(hours)}. A larger tolerance or an observable of smaller "
+            "range takes fewer; Ctrl-C keeps what is there.",
+            stacklevel=5,
+        )
 
 
 def report_on(result: EnsembleResult, target: Target, totals: Totals, cap: int) -> None:

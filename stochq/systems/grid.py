@@ -24,6 +24,8 @@ from stochq.systems.potentials import Potential
 DENSE_POINTS = 128
 # Dense matrices and their eigenvectors are made on request up to here.
 LARGEST_DENSE = 4096
+# Points in all: a state of more takes a gigabyte.
+LARGEST_GRID = 2**26
 # Share of the box, on each side, and of the largest momentum that count as its edge.
 EDGE = 0.05
 ALIAS = 0.9
@@ -243,8 +245,8 @@ def particle(
     >>> particle(64, length=16.0, mass=1.0, potential=harmonic(1.0)).energies[:3].round(6).tolist()
     [0.5, 1.5, 2.5]
     """
-    points = check_count("points", points, 2)
     dimensions = check_count("dimensions", dimensions, 1, most=3)
+    points = check_count("points", points, 2, most=int(LARGEST_GRID ** (1 / dimensions)))
     for name, value in (("length", length), ("mass", mass), ("hbar", hbar)):
         check_number(name, value, positive=True)
     length, mass, hbar = as_real(length), as_real(mass), as_real(hbar)

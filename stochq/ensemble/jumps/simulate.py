@@ -9,6 +9,7 @@ import numpy as np
 from stochq.accuracy.bias import StepPlan
 from stochq.accuracy.grid import longest_interval, time_grid
 from stochq.ensemble.assemble import assemble
+from stochq.ensemble.cost import check_hours
 from stochq.ensemble.grid_checks import warn_about_grid
 from stochq.ensemble.jumps.problem import JumpProblem, build_jump_problem, has_exact_jumps
 from stochq.ensemble.jumps.room import run_with_room
@@ -58,11 +59,14 @@ def simulate_jumps(
     plan = _plan(task)
     target = None if tolerance is None else target_of(task, plan, tolerance, grid.total_steps)
 
+    check = partial(check_hours, task, execution.hosts, grid.total_steps)
+
     def run_all(clicks: int) -> tuple[JumpProblem, Totals]:
         own = build_jump_problem(task, clicks, trajectories) if clicks else problem
         if target is None:
+            check(trajectories)
             return own, run(own, trajectories, grid.total_steps, execution)
-        return run_to(target, lambda _: own, False, trajectories, execution)
+        return run_to(target, lambda _: own, False, trajectories, execution, check)
 
     if task.recording is None:
         problem, totals = run_all(0)
