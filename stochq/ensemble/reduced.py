@@ -11,7 +11,7 @@ import numpy as np
 from jax import lax
 
 from stochq.ensemble.statistics import Statistic
-from stochq.systems.subsystems import check_size, checked_part, reduced
+from stochq.systems.subsystems import Part, Parts, check_size, checked_part, levels_of, reduced
 
 # Elements of reduced density matrices that are made at a time, at each of the times.
 _ELEMENTS_AT_ONCE = 2**14
@@ -36,7 +36,7 @@ class Reduced(Statistic):
     Bit j of an index of the matrix is the site part[j].
 
     Args:
-        part: up to 10 of the sites, in any order, not all.
+        part: up to 10 of the sites, in any order, not all; or `joint.part("a")` of a composite system.
 
     Raises:
         ValueError: no site, one twice or more than 10; in `sq.simulate` all sites or one that is not there.
@@ -50,18 +50,18 @@ class Reduced(Statistic):
     ([[0.36, 0.0], [0.0, 0.64]], True)
     """
 
-    part: tuple[int, ...] = eqx.field(static=True)
+    part: Part = eqx.field(static=True)
     shares: tuple[float, ...] = eqx.field(static=True)
     needs: ClassVar[str] = "runs"
     of_trajectories: ClassVar[bool] = False
 
-    def __init__(self, part: Sequence[int] | int, shares: tuple[float, ...] = (1.0,)) -> None:
+    def __init__(self, part: Sequence[int] | int | Parts, shares: tuple[float, ...] = (1.0,)) -> None:
         self.part, self.shares = checked_part(part), shares
-        check_size(len(self.part))
+        check_size(self.part)
 
     @property
     def large(self) -> bool:
-        return len(self.part) > 3
+        return levels_of(self.part) > 8
 
     def combining(self, shares: tuple[float, ...]) -> "Reduced":
         return Reduced(self.part, shares)
@@ -69,7 +69,7 @@ class Reduced(Statistic):
     def block(self, data: jax.Array, weights: jax.Array) -> _Sums:
         """Sums over the columns a few at a time: no more memory than the summary, whatever the block's size."""
         columns = weights.shape[0]
-        at_once = math.gcd(columns, max(1, _ELEMENTS_AT_ONCE // 4 ** len(self.part)))
+        at_once = math.gcd(columns, max(1, _ELEMENTS_AT_ONCE // levels_of(self.part) ** 2))
         # Deviations from the first column's, which may not count: near its matrix no digits are lost.
         origin = self._values(data[..., :1])[..., 0]
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from stochq.arrays import Array, ArrayLike, Number, as_matrix, is_concrete
 from stochq.operators import as_array
+from stochq.systems import subsystems
 from stochq.systems.banded import Banded
 from stochq.systems.checks import check_finite, shape_of
 from stochq.systems.embedded import (
@@ -27,6 +28,7 @@ from stochq.systems.hamiltonian import Hamiltonian, Matrix, Propagator, State
 from stochq.systems.levels import as_hamiltonian
 from stochq.systems.linear import apply_bands, taylor_exponential
 from stochq.systems.observables import LazyMapping
+from stochq.systems.subsystems import Parts
 
 # {part: operator of that part}, alone or behind a coefficient.
 Product = Mapping[Any, ArrayLike]
@@ -143,23 +145,24 @@ class Composite(Hamiltonian):
             ρ of these parts, (d, d) with d the product of their dimensions.
 
         Raises:
-            ValueError: for no part, one twice, or one that is not there, and a state of another dimension.
+            ValueError: as `part`, and for a state of another dimension.
         """
-        chosen = [keep] if isinstance(keep, (str, int)) else list(keep)
-        axes = [self._index("keep", each) for each in chosen]
-        if not axes or len(set(axes)) < len(axes):
-            raise ValueError(f"keep: expected some of {', '.join(self.names)}, each once; got {keep!r}.")
-        state = jnp.asarray(state)
-        if state.shape not in ((self.dim,), (self.dim, self.dim)):
-            raise ValueError(f"state: expected shape ({self.dim},) or ({self.dim}, {self.dim}); got {state.shape}.")
-        others = [axis for axis in range(len(self.dims)) if axis not in axes]
-        size = int(np.prod([self.dims[axis] for axis in axes]))
-        if state.ndim == 1:
-            rows = state.reshape(self.dims).transpose(axes + others).reshape(size, -1)
-            return rows @ rows.conj().T
-        order = axes + others
-        split = state.reshape(self.dims * 2).transpose(order + [len(self.dims) + axis for axis in order])
-        return jnp.einsum("aibi->ab", split.reshape(size, self.dim // size, size, -1))
+        return subsystems.reduced(state, self.part(keep))
+
+    def part(self, names: str | int | Sequence[str | int]) -> Parts:
+        """Some parts, for `sq.Reduced`, `sq.Entropy`, `sq.Purity` and `sq.Distance` among the observables.
+
+        Args:
+            names: of the parts, or their numbers, in the order that their matrix is to have; not all of them.
+
+        Raises:
+            ValueError: for no part, all, one twice, or one that is not there.
+        """
+        chosen = [names] if isinstance(names, (str, int)) else list(names)
+        axes = tuple(self._index("part", each) for each in chosen)
+        if not 0 < len(axes) < len(self.names) or len(set(axes)) < len(axes):
+            raise ValueError(f"part: expected some of {', '.join(self.names)}, not all, each once; got {names!r}.")
+        return Parts(self.dims, axes)
 
     def matrix(self, t: Number = 0.0) -> Array:
         return self.whole.matrix(t)

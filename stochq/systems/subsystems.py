@@ -1,11 +1,12 @@
-"""Parts of a system of spins 1/2: reduced density matrices, entropies of entanglement, distances to a given state.
+"""Parts of systems of spins 1/2, or of composite ones: reduced density matrices, entropies, distances to a given state.
 
 Bit j of a state's index is site j, 0 is up. What is asked of one state is a function of it that stands among the
 observables of `sq.simulate`, whether the Hamiltonian is a matrix or not.
 """
 
+import math
 from collections.abc import Sequence
-from typing import Any, final
+from typing import Any, NamedTuple, final
 
 import equinox as eqx
 import jax
@@ -23,7 +24,59 @@ MOST_SITES = 10
 _TRACE_RTOL = 1e-4
 
 
-def checked_part(part: Sequence[int] | int) -> tuple[int, ...]:
+class Parts(NamedTuple):
+    """Some parts of a composite system, made by `Composite.part`.
+
+    dims: of all parts, the last of which changes fastest. axes: which of them these are, in the order of their matrix.
+    """
+
+    dims: tuple[int, ...]
+    axes: tuple[int, ...]
+
+    @property
+    def levels(self) -> int:
+        """The dimension of these parts together."""
+        return math.prod(self.dims[axis] for axis in self.axes)
+
+    @property
+    def others(self) -> "Parts":
+        """Those that are traced out."""
+        return Parts(self.dims, tuple(axis for axis in range(len(self.dims)) if axis not in self.axes))
+
+    def rows(self, psi: jax.Array) -> jax.Array:
+        """ψ (dim,) as a matrix (inside, outside)."""
+        self._check(psi)
+        return psi.reshape(self.dims).transpose(self.axes + self.others.axes).reshape(self.levels, -1)
+
+    def partial_trace(self, rho: jax.Array) -> jax.Array:
+        """The density matrix of these parts of a density matrix (dim, dim)."""
+        self._check(rho)
+        order = self.axes + self.others.axes
+        split = rho.reshape(self.dims * 2).transpose([*order, *(len(self.dims) + axis for axis in order)])
+        outside = self.others.levels
+        return jnp.einsum("aibi->ab", split.reshape(self.levels, outside, self.levels, outside))
+
+    def _check(self, state: jax.Array) -> None:
+        dim = math.prod(self.dims)
+        if state.shape not in ((dim,), (dim, dim)):
+            raise ValueError(f"state: expected shape ({dim},) or ({dim}, {dim}); got {state.shape}.")
+
+
+# Sites of a system of spins 1/2, or parts of a composite one.
+Part = tuple[int, ...] | Parts
+
+
+def levels_of(part: Part) -> int:
+    """The dimension of a part."""
+    return part.levels if isinstance(part, Parts) else 2 ** len(part)
+
+
+def checked_part(part: Sequence[int] | int | Parts) -> Part:
+    """Sites as `checked_sites` has them; parts of a composite system as they are."""
+    return part if isinstance(part, Parts) else checked_sites(part)
+
+
+def checked_sites(part: Sequence[int] | int) -> tuple[int, ...]:
     """The sites of a part: at least one, none twice, none negative. A single site may stand for itself."""
     sites = np.atleast_1d(np.asarray(part))
     if sites.ndim != 1 or sites.size == 0 or not np.issubdtype(sites.dtype, np.integer):
@@ -51,14 +104,14 @@ def sites_of(dim: int, part: tuple[int, ...]) -> int:
     return sites
 
 
-def reduced(state: OperatorLike, part: Sequence[int] | int) -> jax.Array:
-    r"""The reduced density matrix of some sites of a system of spins 1/2.
+def reduced(state: OperatorLike, part: Sequence[int] | int | Parts) -> jax.Array:
+    r"""The reduced density matrix of some sites of a system of spins 1/2, or of parts of a composite one.
 
     $$\rho_A = \mathrm{Tr}_{\bar A}\,|\psi\rangle\langle\psi|$$
 
     Args:
         state: ψ (2^n,), bit j of whose index is site j, 0 is up; or a density matrix (2^n, 2^n).
-        part: up to 10 of the sites, in any order: bit j of the index of ρ_A is the site part[j].
+        part: up to 10 of the sites, in any order: bit j of the index of ρ_A is the site part[j]; or `joint.part("a")`.
 
     Returns:
         ρ_A (2^k, 2^k) of k sites.
@@ -72,8 +125,13 @@ def reduced(state: OperatorLike, part: Sequence[int] | int) -> jax.Array:
     [[0.36, 0.0], [0.0, 0.64]]
     """
     state, chosen = jnp.asarray(as_array("state", state)), checked_part(part)
+    check_size(chosen)
+    if isinstance(chosen, Parts):
+        if state.ndim == 2:
+            return chosen.partial_trace(state)
+        rows = chosen.rows(state)
+        return multiply(rows, rows.conj().T)
     sites = sites_of(state.shape[0], chosen)
-    check_size(len(chosen))
     if state.ndim == 2:
         ascending = _partial_trace(state, sites, chosen)
     else:
@@ -83,11 +141,12 @@ def reduced(state: OperatorLike, part: Sequence[int] | int) -> jax.Array:
     return ascending if np.array_equal(order, np.arange(order.size)) else ascending[order][:, order]
 
 
-def check_size(count: int) -> None:
-    """ValueError for a matrix of too many sites."""
-    if count > MOST_SITES:
+def check_size(part: Part) -> None:
+    """ValueError for a matrix of too many levels."""
+    if levels_of(part) > 2**MOST_SITES:
         raise ValueError(
-            f"part: expected at most {MOST_SITES} sites; got {count}. The matrix would be {2**count} wide."
+            f"part: expected at most {MOST_SITES} sites, or {2**MOST_SITES} levels; the matrix would be "
+            f"{levels_of(part)} wide."
         )
 
 
@@ -121,17 +180,21 @@ def _partial_trace(rho: jax.Array, sites: int, part: tuple[int, ...]) -> jax.Arr
     return jnp.einsum("aibi->ab", split.reshape(dim, rho.shape[0] // dim, dim, -1))
 
 
-def _smaller_side(name: str, psi: jax.Array, part: tuple[int, ...]) -> jax.Array:
+def _smaller_side(name: str, psi: jax.Array, part: Part) -> jax.Array:
     """A state as a matrix, the smaller one of its two sides first."""
     if jnp.ndim(psi) != 1:
         raise ValueError(
             f"{name}: expected a state (dim,), whose two parts have the same spectrum; got shape {jnp.shape(psi)}."
         )
     psi = jnp.asarray(psi)
+    if isinstance(part, Parts):
+        smaller = min(part, part.others, key=lambda side: side.levels)
+        check_size(smaller)
+        return smaller.rows(psi)
     sites = sites_of(psi.shape[0], part)
     if 2 * len(part) > sites:
         part = tuple(site for site in range(sites) if site not in part)
-    check_size(len(part))
+    check_size(part)
     return _as_matrix(psi, sites, part)
 
 
@@ -156,7 +219,7 @@ class Entropy(Module):
     entropy of the mean state. No larger matrix is made than the state itself, which is one.
 
     Args:
-        part: the sites, at least one and not all; the smaller side has up to 10.
+        part: the sites, at least one and not all, or `joint.part("a")`; the smaller side has up to 10.
         order: 1, von Neumann's, or 2, Rényi's, which needs no eigenvalues.
 
     Raises:
@@ -168,10 +231,10 @@ class Entropy(Module):
     (0.6931, 0.6931)
     """
 
-    part: tuple[int, ...] = eqx.field(static=True)
+    part: Part = eqx.field(static=True)
     order: int = eqx.field(static=True)
 
-    def __init__(self, part: Sequence[int] | int, order: int = 1) -> None:
+    def __init__(self, part: Sequence[int] | int | Parts, order: int = 1) -> None:
         self.part, self.order = checked_part(part), order
         if order not in (1, 2):
             raise ValueError(f"order: expected 1, von Neumann's entropy, or 2, Rényi's; got {order!r}.")
@@ -194,7 +257,7 @@ class Purity(Module):
     r"""The purity Tr ρ_A² of some sites, of one state of spins 1/2: 1 where they are not entangled with the others.
 
     Args:
-        part: the sites, at least one and not all; the smaller side has up to 10.
+        part: the sites, at least one and not all, or `joint.part("a")`; the smaller side has up to 10.
 
     Raises:
         ValueError: no site or one twice; when called, all sites or one that is not there.
@@ -204,9 +267,9 @@ class Purity(Module):
     0.5392
     """
 
-    part: tuple[int, ...] = eqx.field(static=True)
+    part: Part = eqx.field(static=True)
 
-    def __init__(self, part: Sequence[int] | int) -> None:
+    def __init__(self, part: Sequence[int] | int | Parts) -> None:
         self.part = checked_part(part)
 
     def __call__(self, psi: ArrayLike) -> jax.Array:
@@ -228,7 +291,7 @@ class Distance(Module):
     The first is the largest difference of probabilities that any measurement on these sites shows.
 
     Args:
-        part: up to 10 of the sites, in the order of the bits of χ_A's index.
+        part: up to 10 of the sites, in the order of the bits of χ_A's index; or `joint.part("a")`.
         reference: χ_A, a density matrix (2^k, 2^k), such as `equilibrium.reduced(part).value`.
         norm: "trace" or "hilbert-schmidt".
 
@@ -241,16 +304,16 @@ class Distance(Module):
     0.5
     """
 
-    part: tuple[int, ...] = eqx.field(static=True)
+    part: Part = eqx.field(static=True)
     reference: Array
     norm: str = eqx.field(static=True)
 
-    def __init__(self, part: Sequence[int] | int, reference: OperatorLike, norm: str = "trace") -> None:
+    def __init__(self, part: Sequence[int] | int | Parts, reference: OperatorLike, norm: str = "trace") -> None:
         self.part, self.norm = checked_part(part), norm
-        check_size(len(self.part))
+        check_size(self.part)
         if norm not in ("trace", "hilbert-schmidt"):
             raise ValueError(f"norm: expected 'trace' or 'hilbert-schmidt'; got {norm!r}.")
-        self.reference = _checked_reference(reference, 2 ** len(self.part))
+        self.reference = _checked_reference(reference, levels_of(self.part))
 
     def __call__(self, state: ArrayLike) -> jax.Array:
         """The distance of one state's part, ψ (dim,) or a density matrix (dim, dim)."""

@@ -121,6 +121,22 @@ def test_local_decay_is_that_of_the_master_equation():
     np.testing.assert_allclose(exact.expect["number"], solved.expect[0], atol=1e-5)
 
 
+def test_parts_stand_among_the_observables():
+    """Of one excitation shared by both the atom has the levels cos² and sin²."""
+    system, times = jaynes_cummings(3), np.linspace(0, 3, 4)
+    psi0 = system.product(np.eye(3)[0], [0, 1])
+    atom = system.part("atom")
+    watched = {"entropy": sq.Entropy(atom), "purity": sq.Purity(system.part("cavity")), "rho": sq.Reduced(atom)}
+    run = sq.simulate(sq.models.unravel(system, []), psi0, times, observables=watched, trajectories=2, dt=0.1)
+    shares = np.array([np.sin(0.3 * times) ** 2, np.cos(0.3 * times) ** 2])
+    entropy = -(shares * np.log(np.where(shares > 0, shares, 1))).sum(axis=0)
+    np.testing.assert_allclose(run.mean["entropy"], entropy, atol=1e-5)
+    np.testing.assert_allclose(run.mean["purity"], (shares**2).sum(axis=0), atol=1e-5)
+    np.testing.assert_allclose(np.einsum("tii->it", run.statistics["rho"][0]), shares, atol=1e-5)
+    far = sq.Distance(atom, np.diag([0.0, 1.0]))(psi0)
+    assert float(far) == pytest.approx(0, abs=1e-6)
+
+
 LARGE = (20, 2, 15)
 
 
@@ -197,7 +213,7 @@ WRONG = {
     "part: expected one of cavity, atom": lambda: jaynes_cummings().embed(LOWER, "qubit"),
     "states: expected one for each": lambda: jaynes_cummings().product([1, 0]),
     "atom: expected a ket": lambda: jaynes_cummings().product(np.eye(LEVELS)[0], [1, 0, 0]),
-    "keep: expected": lambda: jaynes_cummings().reduced(np.eye(10)[0], []),
+    "part: expected some of cavity, atom, not all": lambda: jaynes_cummings().reduced(np.eye(10)[0], []),
     "state: expected shape": lambda: jaynes_cummings().reduced(np.eye(4)[0], "atom"),
     "jump_operators[0]: expected an operator on 2": lambda: sq.models.unravel(
         [0.0, 1.0], [jaynes_cummings().embed(LOWER, "atom")]

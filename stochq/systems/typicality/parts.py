@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from stochq.arrays import Array
-from stochq.systems.subsystems import checked_part, reduced, sites_of
+from stochq.systems.subsystems import checked_sites, reduced, sites_of
 
 # Up to so many elements of a reduced density matrix its error goes over a basis of operators; of a larger one over as
 # many random operators.
@@ -14,7 +14,7 @@ _PROBES = 16
 
 def reduced_sum(columns: np.ndarray, part: Sequence[int] | int) -> np.ndarray:
     """Σ_r of the reduced density matrices of columns (dim, R), R a power of two: the columns are further sites."""
-    sites = checked_part(part)
+    sites = checked_sites(part)
     sites_of(len(columns), sites)
     more = columns.shape[1].bit_length() - 1
     return np.asarray(reduced(columns.reshape(-1), [site + more for site in sites]))
@@ -24,7 +24,7 @@ def on_part(columns: Array, operator: np.ndarray, part: Sequence[int] | int) -> 
     """An operator (2^k, 2^k) on a part of the sites, applied to columns (dim, R)."""
     columns = np.asarray(columns)
     sites = len(columns).bit_length() - 1
-    axes = [sites - 1 - site for site in reversed(checked_part(part))]
+    axes = [sites - 1 - site for site in reversed(checked_sites(part))]
     moved = np.moveaxis(columns.reshape((2,) * sites + (-1,)), axes, range(len(axes)))
     product = operator.astype(columns.dtype) @ moved.reshape(len(operator), -1)
     return np.moveaxis(product.reshape(moved.shape), range(len(axes)), axes).reshape(columns.shape)
