@@ -55,7 +55,7 @@ class Filtered:
     dims: tuple[int, ...] = field(default=(), repr=False)
 
     def to_qutip(self) -> "list[list[Qobj]]":
-        """ρ given each record at each time as `qutip.Qobj`, to_qutip()[record][time], with the dims of the equation.
+        """ρ given each record at each time as `qutip.Qobj`, `to_qutip()[record][time]`, with the dims of the equation.
 
         Raises ValueError where density=True was not asked for.
         """

@@ -62,7 +62,7 @@ def style() -> Iterator[None]:
 def figure(panels: int = 1, *, rows_each: Sequence[float] = (1.0,)) -> "tuple[Figure, list[list[Axes]]]":
     """A figure of `panels` panels, each a column of axes that share x, with the given relative heights.
 
-    Returns the figure and axes[panel][row]. It belongs to no window and to no global state. Call it within `style()`.
+    Returns the figure and `axes[panel][row]`. It belongs to no window and to no global state. Call it within `style()`.
     """
     from stochq.plotting.notebook import Picture
 
