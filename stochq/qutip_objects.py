@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 class QutipStates(NamedTuple):
     """States of a run as QuTiP's objects.
 
-    kept: of each kept trajectory its states at all times, `kept[trajectory][time]`: kets, density matrices of a run with
-    conditional=True; empty where none were kept. density: the mean density matrix at each time, density[time]; empty
-    where it was not asked for.
+    kept: of each kept trajectory its states at all times, `kept[trajectory][time]`: kets, or density matrices of a run
+    with conditional=True; empty where none were kept. density: the mean density matrix at each time, `density[time]`;
+    empty where it was not asked for.
     """
 
     kept: list[list["Qobj"]]

@@ -4,6 +4,7 @@
 name without an entry.
 """
 
+import hashlib
 import importlib
 import inspect
 import os
@@ -52,10 +53,13 @@ def write_pages(pages: Path) -> list[str]:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     (pages / "index.md").write_text(readme.replace("](docs/", "]("), encoding="utf-8")
     (pages / "reference").mkdir()
+    # Zensical draws a page again where its text has changed: a docstring is not in it.
+    sources = sorted((ROOT / "stochq").rglob("*.py"))
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
     written = []
     for name in ROOMS:
         page = name.removeprefix("stochq.")
-        text = reference_page(importlib.import_module(name))
+        text = f"{reference_page(importlib.import_module(name))}\n<!-- {digest} -->\n"
         (pages / "reference" / f"{page}.md").write_text(text, encoding="utf-8")
         written.append(page)
     return written

@@ -54,7 +54,7 @@ class Smoothed:
     dims: tuple[int, ...] = field(default=(), repr=False)
 
     def to_qutip(self) -> "list[list[Qobj]]":
-        """ρ given each record at each time as `qutip.Qobj`, `to_qutip()[record][time]`, with the dims of the equation."""
+        """ρ given each record at each time as `qutip.Qobj`, `to_qutip()[record][time]`, with the equation's dims."""
         return as_operators(self.density, self.dims)
 
     def plot(
