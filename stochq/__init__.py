@@ -117,4 +117,6 @@ def load(path: "str | _Path") -> EnsembleResult:
     """
     from stochq.io import load as read
 
+    if not isinstance(path, (str, _Path)):
+        raise ValueError(f"path: expected the name of a file; got {path!r}.")
     return read(path)

@@ -21,6 +21,7 @@ from stochq.noise import Coloured, SphericalBrownian
 from stochq.operators import check_parts, is_foreign, parts_of
 from stochq.qutip_objects import as_operators
 from stochq.systems.basis import given_from
+from stochq.systems.checks import check_number
 from stochq.systems.hamiltonian import Hamiltonian
 from stochq.systems.levels import as_hamiltonian
 from stochq.systems.observables import as_observables
@@ -81,6 +82,7 @@ class Equation(Module):
         if noise is not None:
             law = law_of(noise)
             self.channels = tuple(channel.with_law(law) for channel in self.channels)
+        check_number("hbar", hbar)
         self.hbar = as_real(hbar)
         self.colour = colour
         self.detectors, self._lines = tuple(detectors), tuple(lines)
@@ -378,7 +380,7 @@ def as_equation(equation: object) -> Equation:
     if isinstance(equation, Equation):
         return equation
     if isinstance(equation, (Hamiltonian, list, tuple, np.ndarray, jax.Array)) or is_foreign(equation):
-        return Equation(as_hamiltonian(equation), ())
+        return Equation(as_hamiltonian(equation, "equation"), ())
     raise ValueError(
         "equation: expected an equation from sq.models, such as sq.models.unravel(hamiltonian, [L]); got "
         f"{type(equation).__name__}."

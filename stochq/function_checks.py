@@ -24,8 +24,12 @@ def check_state_function(name: str, function: Callable[..., Any], *shape: int) -
     except Exception:
         _refuse_other_states(name, function, shape)
         raise
-    if getattr(value, "size", 0) != 1:
+    if value.size != 1:
         _refuse_other_states(name, function, shape)
+        raise ValueError(
+            f"{name}: expected a function of one state with one real number as its value; got an array of shape "
+            f"{value.shape}. Give one function for each of its elements."
+        )
 
 
 def _state(shape: tuple[int, ...]) -> jax.ShapeDtypeStruct:
@@ -65,7 +69,7 @@ def _check_traceable(
     """The shape and type of its value."""
     try:
         # A new function each time: what JAX remembers of one was traced under one setting of 64-bit mode.
-        return jax.eval_shape(lambda value: function(value), argument)
+        value = jax.eval_shape(lambda value: function(value), argument)
     except TRACING_ERRORS as error:
         raise ValueError(
             f"{name}: expected a function of {variable} that JAX can compile; got one that needs the numbers in "
@@ -73,5 +77,19 @@ def _check_traceable(
         ) from error
     except TypeError as error:
         if "positional argument" not in str(error):
-            raise
+            raise ValueError(_failing(name, variable, error, repair)) from error
         raise ValueError(f"{name}: expected a function of {variable} alone; got one with other arguments.") from error
+    except (ArithmeticError, AssertionError, AttributeError, LookupError, NameError) as error:
+        raise ValueError(_failing(name, variable, error, repair)) from error
+    if not isinstance(value, jax.ShapeDtypeStruct):
+        raise ValueError(
+            f"{name}: expected a function of {variable} with a number as its value; got {type(value).__name__}."
+        )
+    return value
+
+
+def _failing(name: str, variable: str, error: Exception, repair: str) -> str:
+    return (
+        f"{name}: expected a function of {variable}, an array of JAX, with a number as its value; got one that raises "
+        f"{type(error).__name__}. {repair}"
+    )

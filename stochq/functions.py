@@ -124,7 +124,7 @@ def user_function(value: Any, name: str = "function") -> Any:
         hash(value)
     except TypeError as error:
         raise ValueError(
-            f"{name}: expected a function that can be hashed; got {type(value).__name__}, whose numbers may change. "
+            f"{name}: expected a function that stays the same; got {type(value).__name__}, whose numbers may change. "
             "Write @dataclass(frozen=True), with eq=False where it holds arrays."
         ) from error
     return UserFunction(value)

@@ -146,6 +146,12 @@ def check_parts(name: str, value: object, parts: tuple[int, ...]) -> None:
         )
 
 
+def holds_function(entry: object) -> bool:
+    """Whether something is a function, or a list with one, as QuTiP's format for drives has."""
+    members = entry if isinstance(entry, (list, tuple)) else [entry]
+    return any(callable(member) and not is_foreign(member) for member in members)
+
+
 def operator_list(name: str, values: object) -> list[Any]:
     """The entries of a list of operators; ValueError where a single operator may be meant.
 

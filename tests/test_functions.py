@@ -115,5 +115,5 @@ class Pulse:
 
 
 def test_functions_without_a_hash_are_refused_by_name():
-    with pytest.raises(ValueError, match=r"coefficients\[0\]: expected a function that can be hashed; got Pulse"):
+    with pytest.raises(ValueError, match=r"coefficients\[0\]: expected a function that stays the same; got Pulse"):
         sq.systems.driven(QUBIT, [(np.eye(2), Pulse(1.0))])

@@ -82,7 +82,8 @@ def compare(ensemble: EnsembleResult, exact: ExactResult) -> Comparison:
     >>> sq.compare(ensemble, sq.exact.evolve(equation, [0.6, 0.8], [0, 1], observables={"x": x})).p_value > 1e-3
     True
     """
-    if isinstance(ensemble, ExactResult) or isinstance(exact, EnsembleResult):
+    swapped = isinstance(ensemble, ExactResult) or isinstance(exact, EnsembleResult)
+    if swapped or not (hasattr(ensemble, "times") and hasattr(exact, "times")):
         raise ValueError(
             "ensemble, exact: expected sq.compare(result of sq.simulate, result of sq.exact.evolve), in this order; "
             f"got {type(ensemble).__name__} and {type(exact).__name__}."

@@ -177,8 +177,8 @@ def simulate(
     """
     arguments = {"equation": equation, "psi0": psi0, "times": times, "observables": observables, "feedback": feedback}
     check_numbers(_DIFFERENTIABLE, **arguments, seed=seed, dt=dt)
-    warn_without_noise(equation)
-    equation = as_equation(equation)
+    given, equation = equation, as_equation(equation)
+    warn_without_noise(given)
     dims = parts_known(equation, psi0)
     observables = observables_of(equation, observables)
     psi = weighted_states(psi0, equation.dim)
@@ -193,6 +193,7 @@ def simulate(
     devices = check_devices(devices)
     first = check_count("first", first, 0, most=2**32 - 1)
     conditional = check_flag("conditional", conditional)
+    progress = progress if progress is None else check_flag("progress", progress)
     shape = (equation.dim,) * (2 if conditional else 1)
     asked, plain, statistics = _split_observables(observables, shape)
     single = "conditional=True" if conditional else _asks_for_single_trajectories(keep, records, statistics)

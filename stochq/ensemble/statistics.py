@@ -293,6 +293,8 @@ class Histogram(Statistic):
 
     def __init__(self, operator: Observable, edges: ArrayLike) -> None:
         self.operator = as_operator(operator)
+        if isinstance(edges, str):
+            raise ValueError(f"edges: expected at least two increasing bin edges; got {edges!r}.")
         self.edges = np.asarray(edges, dtype=np.float64)
         if self.edges.ndim != 1 or self.edges.size < 2 or not np.all(np.diff(self.edges) > 0):
             raise ValueError(f"edges: expected at least two increasing bin edges; got {np.asarray(edges)!r}.")
@@ -319,6 +321,8 @@ class Histogram(Statistic):
 
 def as_operator(operator: Observable) -> Any:
     """A function of a state as what a statistic can hold, or an operator as an array."""
+    if isinstance(operator, str):
+        raise ValueError(f"operator: expected an array or a function; got {operator!r}. Write operators[{operator!r}].")
     array = door.as_operator("operator", operator)
     return user_function(as_tree(array)) if callable(array) else as_matrix(array)
 

@@ -5,7 +5,7 @@ import numpy as np
 from stochq.arrays import ArrayLike, OperatorLike
 from stochq.operators import as_array, as_operator
 from stochq.systems.checks import check_finite, shape_of
-from stochq.systems.states import check_density, check_state
+from stochq.systems.states import check_density, check_state, numbers
 
 # A density matrix of this dimension takes 256 MiB.
 LARGEST_DIM = 4096
@@ -18,7 +18,7 @@ def initial_density(state: OperatorLike, dim: int) -> np.ndarray:
             f"equation: expected at most {LARGEST_DIM} basis states, or the density matrix does not fit; got {dim}. "
             "Use sq.simulate, whose memory grows with the dimension and not with its square."
         )
-    array = np.asarray(as_array("psi0", state))
+    array = numbers("psi0", as_array("psi0", state))
     if array.ndim != 2:
         psi = check_state(array, dim)
         return np.outer(psi, psi.conj())

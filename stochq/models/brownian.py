@@ -14,7 +14,7 @@ from stochq.laws import Law, NoiseLaw
 from stochq.models.checks import positive, rate
 from stochq.noise import Coloured
 from stochq.noise.roots import root
-from stochq.operators import Bands, as_operator, bands_of, check_parts, operator_list
+from stochq.operators import Bands, as_operator, bands_of, check_parts, holds_function, operator_list
 from stochq.systems.banded import Banded
 from stochq.systems.checks import check_finite, check_number, shape_of
 from stochq.systems.embedded import Embedded
@@ -221,6 +221,11 @@ def jump_operator(name: str, item: Any, dim: int, dims: tuple[int, ...] = ()) ->
         raise ValueError(
             f"{name}: expected an array or a channel; got {type(item).__name__}, an observable. Write .matrix() behind "
             "it, or for an operator of one spin sq.channels.at_site(matrix, site, sites)."
+        )
+    if holds_function(item):
+        raise ValueError(
+            f"{name}: expected an operator; got a function. An operator that depends on time is "
+            "sq.channels.TimeDependentOperator([(L, lambda t: jnp.cos(t))])."
         )
     check_parts(name, item, dims)
     if (bands := bands_of(name, item)) and bands.shape == (dim, dim):

@@ -30,6 +30,8 @@ def positive(name: str, value: Number) -> Number:
 
 
 def _real(name: str, value: Any, expected: str) -> Number:
+    if isinstance(value, str):
+        raise ValueError(f"{name}: expected {expected}; got {value!r}.")
     try:
         return as_real(value)
     except (TypeError, ValueError):
@@ -74,7 +76,7 @@ def _product_basis(basis: str | ProductBasis, hamiltonian: Hamiltonian) -> Basis
 
 def equilibrium_weights(equilibrium: ArrayLike, dim: int) -> Array:
     """χ as float64 (dim,), non-negative with unit sum; traced values pass."""
-    weights = as_real(equilibrium)
+    weights = _real("equilibrium", equilibrium, f"weights of shape ({dim},) over the energies")
     if not is_concrete(weights):
         return weights
     weights = np.asarray(weights)

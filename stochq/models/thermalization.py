@@ -15,7 +15,7 @@ from stochq.models.checks import equilibrium_weights, positive, rate
 from stochq.operators import as_operator, operator_list
 from stochq.systems.banded import Banded
 from stochq.systems.basis import energy_basis, energy_columns, on_energies
-from stochq.systems.checks import check_diagonal, check_hermitian, shape_of
+from stochq.systems.checks import check_diagonal, check_hermitian, check_number, shape_of
 from stochq.systems.degenerate import sharp_eigenvectors
 from stochq.systems.equilibrium import Weights, Window, with_eigenvectors_of
 from stochq.systems.hamiltonian import Dense, Diagonal, Hamiltonian
@@ -291,8 +291,7 @@ def canonical(hamiltonian: Hamiltonian | OperatorLike, beta: Number, *, trace_rt
     hamiltonian = as_hamiltonian(hamiltonian)
     if hamiltonian.is_matrix_free:
         return canonical_equilibrium(hamiltonian, beta, trace_rtol=trace_rtol, seed=seed)
-    if is_concrete(beta) and not np.isfinite(beta):
-        raise ValueError(f"beta: expected a finite inverse temperature; got {beta}.")
+    check_number("beta", beta)
     exponent = -beta * as_real(hamiltonian.energies)
     if not is_concrete(exponent):
         return jax.nn.softmax(exponent)

@@ -1,6 +1,6 @@
 """A particle on a periodic grid in one to three dimensions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -258,6 +258,19 @@ def particle(
     return Particle(energies, kinetic, mass, length, hbar, dense, points, dimensions)
 
 
+def _evaluated(potential: Callable, mass: Number, coordinates: Sequence[Array]) -> Any:
+    """The values of a potential at the points."""
+    if isinstance(potential, Potential):
+        return potential(mass, *coordinates)
+    try:
+        return potential(*coordinates)
+    except (TypeError, AttributeError, ArithmeticError, LookupError) as error:
+        raise ValueError(
+            f"potential: expected a function of {len(coordinates)} arrays of coordinates; got one that raises "
+            f"{type(error).__name__}. Write it with numpy: np.cos(x) for math.cos(x)."
+        ) from error
+
+
 def _potential(potential: object, points: int, dimensions: int, length: Number, mass: Number) -> Array:
     """Potential energy (dim,) at each point."""
     dim, shape = points**dimensions, (points,) * dimensions
@@ -270,7 +283,7 @@ def _potential(potential: object, points: int, dimensions: int, length: Number, 
     values: Any = potential
     if callable(potential):
         coordinates = grid_coordinates(points, dimensions, length)
-        values = potential(mass, *coordinates) if isinstance(potential, Potential) else potential(*coordinates)
+        values = _evaluated(potential, mass, coordinates)
     if shape_of("potential", values) not in ((), (dim,), shape):
         raise ValueError(f"potential: expected shape {shape} or ({dim},); got {np.shape(values)}.")
     check_finite("potential", values)

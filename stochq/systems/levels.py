@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from stochq.arrays import Array, ArrayLike, OperatorLike, is_concrete
-from stochq.operators import Bands, as_operator, bands_of, is_foreign, parts_of
+from stochq.operators import Bands, as_operator, bands_of, holds_function, is_foreign, parts_of
 from stochq.systems.banded import Banded, check_hermitian_bands
 from stochq.systems.checks import check_diagonal, check_hermitian, shape_of
 from stochq.systems.hamiltonian import Dense, Diagonal, Hamiltonian
@@ -94,6 +94,11 @@ def as_hamiltonian(hamiltonian: object, name: str = "hamiltonian") -> Hamiltonia
     """
     if isinstance(hamiltonian, Hamiltonian):
         return hamiltonian
+    if isinstance(hamiltonian, (list, tuple)) and any(map(holds_function, hamiltonian)):
+        raise ValueError(
+            f"{name}: expected a matrix; got a list with functions of the time. Write sq.systems.driven(H0, [(H1, "
+            "lambda t: jnp.cos(t))])."
+        )
     if isinstance(hamiltonian, (list, tuple, np.ndarray, jax.Array)) or is_foreign(hamiltonian):
         return _levels(name, cast(OperatorLike, hamiltonian))
     raise ValueError(

@@ -65,6 +65,11 @@ def _observable(name: object, value: Any, known: Mapping[str, Any], dims: tuple[
         raise ValueError(f"observables: expected names that are words; got {name!r}. Write {str(name)!r}.")
     if isinstance(value, str):
         return _own(label, value, known)
+    if isinstance(value, type):
+        raise ValueError(
+            f"{label}: expected an operator, a function or a statistic; got the class {value.__name__}. Write "
+            f"{value.__name__}(...)."
+        )
     return as_operator(label, value, dims)
 
 

@@ -1,10 +1,12 @@
 """The initial state: checked, or normalised on request."""
 
+from typing import Any
+
 import numpy as np
 
 from stochq.arrays import OperatorLike
 from stochq.operators import as_array
-from stochq.systems.checks import check_finite
+from stochq.systems.checks import check_finite, shape_of
 
 NORM_TOLERANCE = 1e-6
 TRACE_TOLERANCE = 1e-6
@@ -21,16 +23,26 @@ def normalize(psi: OperatorLike) -> np.ndarray:
     >>> normalize([3.0, 4.0]).real.round(12).tolist()
     [0.6, 0.8]
     """
-    psi = np.asarray(as_array("psi", psi), dtype=np.complex128)
-    norm = np.linalg.norm(psi)
+    array = numbers("psi", as_array("psi", psi)).astype(np.complex128)
+    norm = np.linalg.norm(array)
     if not (np.isfinite(norm) and norm > 0):
         raise ValueError(f"psi: expected a finite, non-zero vector; its norm is {norm}.")
-    return psi / norm
+    return array / norm
+
+
+def numbers(name: str, value: Any) -> np.ndarray:
+    """An array of numbers; ValueError for nested lists whose rows differ in length, and for anything else."""
+    shape_of(name, value)
+    array = np.asarray(value)
+    if array.dtype.kind not in "iufc":
+        got = repr(value) if isinstance(value, str) else type(value).__name__
+        raise ValueError(f"{name}: expected an array of numbers; got {got}.")
+    return array
 
 
 def check_state(psi0: OperatorLike, dim: int) -> np.ndarray:
     """psi0 as complex128 (dim,), finite and normalised; ValueError otherwise."""
-    psi = np.asarray(as_array("psi0", psi0))
+    psi = numbers("psi0", as_array("psi0", psi0))
     _refuse_column("psi0", psi, dim)
     if psi.shape != (dim,):
         raise ValueError(f"psi0: expected shape ({dim},), one ket of the equation's dimension; got {psi.shape}.")
@@ -88,7 +100,7 @@ def weighted_states(psi0: OperatorLike, dim: int) -> np.ndarray:
     >>> weighted_states([[0.75, 0.0], [0.0, 0.25]], 2).real.round(3).tolist()
     [[0.0, 0.866], [0.5, 0.0]]
     """
-    array = as_array("psi0", psi0)
+    array = numbers("psi0", as_array("psi0", psi0))
     if np.ndim(array) != 2:
         return check_state(array, dim)
     weights, vectors = np.linalg.eigh(check_density("psi0", array, dim))
