@@ -29,7 +29,7 @@ def parser() -> argparse.ArgumentParser:
         "--intervals", choices=("wald", "profile"), default="wald", help="which are held to the truth"
     )
     coverage.add_argument(
-        "--only", action="append", default=[], metavar="WORD", help="a case such as chain; not written"
+        "--only", action="append", default=[], metavar="WORD", help="a case such as chain; the others stay as they are"
     )
     commands.add_parser("long-records", help="ten million samples fitted by their correlations")
     commands.add_parser("coloured", help="noise with a spectrum against white noise, per step")

@@ -29,7 +29,8 @@ class FirstPassage(Statistic):
 
     Among the observables of `sq.simulate` it comes back as `result.statistics[name]`, the fraction of trajectories; of
     `sq.expectations` with gradient="likelihood-ratio", as the mean over trajectories. What happens between saved times
-    is not seen. Give dt where a run has steps: the bias of a first passage is not estimated.
+    is not seen: save at the end of every step to see it. Give dt where a run has steps: the bias of a first passage is
+    not estimated.
 
     Args:
         operator: a function of one state with a real value, or a Hermitian operator (dim,) or (dim, dim).

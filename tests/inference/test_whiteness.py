@@ -11,6 +11,7 @@ from scipy import stats
 import stochq as sq
 from stochq.inference.innovations import innovations
 from stochq.inference.reading import Reading, reading
+from stochq.inference.records import Records
 from stochq.inference.whiteness import chance_of_innovations, totals
 from stochq.measurement import counting, homodyne
 from tests.inference.linear import law
@@ -172,6 +173,18 @@ def test_few_records_have_uniform_p_values():
     known = np.isfinite(chances)
     assert np.mean(known) > 0.95
     assert stats.kstest(np.array(chances)[known], "uniform").pvalue > 0.01
+
+
+def test_p_values_at_an_efficiency_of_one():
+    """Beyond 1 there is no law: the derivative is from the other side, and p is that a little below."""
+
+    def model(values):
+        return fluorescence(TRUTH, efficiency=values["efficiency"])
+
+    with jax.enable_x64(True):
+        records = Records(model, drawn(20, 7), {"efficiency": np.float64(0.8)})
+        p, near = (records.p_value(np.nan, 0, np.array([at]), np.array([[0.04]])) for at in (1.0, 1 - 1e-4))
+    assert 0 < p < 1 and p == pytest.approx(near, rel=0.01)
 
 
 @pytest.mark.filterwarnings("ignore:fit. the ")
