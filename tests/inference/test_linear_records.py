@@ -12,6 +12,7 @@ from scipy.linalg import solve_triangular
 
 import stochq as sq
 from stochq.inference import information
+from stochq.inference.whiteness import totals
 from tests.inference.linear import EFFICIENCY, SHAPE, START, TIMES, law
 
 THETA = {"displacement": 0.8, "frequency": 1.2, "strength": 0.5}
@@ -141,6 +142,31 @@ def test_innovations_are_the_increments_by_the_root_of_their_covariance(noise):
         found = np.asarray(system.filter(state, record).innovations)
     want = solve_triangular(np.linalg.cholesky(covariance), (increments - mean).T, lower=True).T
     np.testing.assert_allclose(found.reshape(4, -1), want, rtol=0, atol=1e-10)
+
+
+def test_p_is_that_of_the_whitened_increments():
+    """By the root of the joint law's covariance, its second derivatives and how what is white moves, in NumPy alone."""
+    record, start = drawn(100, 5), {name: 1.1 * value for name, value in THETA.items()}
+    fit = sq.fit(model, record, start)
+    at, increments = np.array([fit.parameters[name] for name in THETA]), record.increments[..., 0]
+
+    def white(theta):
+        mean, covariance = law(dict(zip(THETA, theta, strict=True)))
+        root = np.linalg.cholesky(covariance)
+        z = solve_triangular(root, (increments - mean).T, lower=True).T
+        loss = 0.5 * np.sum(z**2) + len(z) * np.sum(np.log(np.diagonal(root)))
+        return totals(z[..., None]), loss
+
+    steps = 1e-3 * np.eye(3)
+    slopes = np.stack([(white(at + one)[0] - white(at - one)[0]) / 2e-3 for one in steps], axis=1)
+    curvature = np.empty((3, 3))
+    for i, j in np.ndindex(3, 3):
+        signs = [(one, other) for one in (1, -1) for other in (1, -1)]
+        curvature[i, j] = sum(a * b * white(at + a * steps[i] + b * steps[j])[1] for a, b in signs) / 4e-6
+    left, axes = np.linalg.eigh(np.eye(len(slopes)) - slopes @ np.linalg.inv(curvature) @ slopes.T)
+    known = left > 0.3
+    squares = (axes.T @ white(at)[0])[known] ** 2 / np.minimum(left[known], 1)
+    assert fit.p_value == pytest.approx(stats.chi2.sf(squares.sum(), known.sum()), rel=0.02)
 
 
 def test_right_models_have_uniform_p_values_and_wrong_ones_are_caught():
