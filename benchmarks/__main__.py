@@ -16,7 +16,8 @@ def parser() -> argparse.ArgumentParser:
     accuracy.add_argument("--quick", action="store_true", help="fewer problems, less patience; nothing is written")
     accuracy.add_argument("--only", action="append", default=[], metavar="NAME", help="a row such as suv-8, or suv")
     accuracy.add_argument("--again", action="store_true", help="measure anew what is already there")
-    honesty = commands.add_parser("honesty", help="how often an answer is further off than the tolerance")
+    honesty = commands.add_parser("honesty", help="z² of standard errors, and how often a tolerance is not kept")
+    honesty.add_argument("--only", choices=("errors", "tolerance"), help="one half of it; the other is left as it is")
     honesty.add_argument("--quick", action="store_true", help="20 runs instead of 200; nothing is written")
     commands.add_parser("memory", help="peak memory of a million trajectories")
     commands.add_parser("agreement", help="large ensembles against their master equations")
@@ -110,7 +111,7 @@ def parser() -> argparse.ArgumentParser:
 CALLS = {
     "throughput": ("throughput", "throughput", ("quick", "only")),
     "accuracy": ("accuracy", "accuracy", ("quick", "only", "again")),
-    "honesty": ("honesty", "honesty", ("quick",)),
+    "honesty": ("honesty", "honesty", ("quick", "only")),
     "memory": ("memory", "memory", ()),
     "agreement": ("agreement", "agreement", ()),
     "phase-space": ("phase_space", "phase_space", ()),

@@ -1,7 +1,8 @@
-"""Whether `tolerance=` keeps its promise: how often an answer is further off than it said.
+"""Whether standard errors are right (see `benchmarks.error_bars`), and whether `tolerance=` keeps its promise.
 
-Five families; every run has parameters, a state, a seed and observables of its own, so that the pilots differ too. Of
-two of them averages are asked that are not linear in the density matrix, so that pilot runs choose the step.
+How often an answer is further off than it said: five families, of which every run has parameters, a state, a seed and
+observables of its own, so that the pilots differ too. Of two of them averages are asked that are not linear in the
+density matrix, so that pilot runs choose the step.
 """
 
 from collections.abc import Callable
@@ -11,7 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks import machine, nonlinear, report
-from benchmarks.results import save
+from benchmarks.error_bars import error_bars
+from benchmarks.results import load, save
 from benchmarks.targets import check
 
 RUNS = 200
@@ -119,20 +121,35 @@ CASES = (
 )
 
 
-def honesty(quick: bool) -> dict[str, Any]:
-    """Run, count, print, and write benchmarks/results/honesty.json."""
+def honesty(quick: bool, only: str | None = None) -> dict[str, Any]:
+    """Run, count, print, and write benchmarks/results/honesty.json; only: "errors" or "tolerance"."""
     where, runs = machine.describe(), RUNS // 10 if quick else RUNS
     print(report.heading(where), flush=True)
+    found = load("honesty") or {}
+    if only != "tolerance":
+        found |= {"error_bars": {"machine": where, "rows": error_bars(runs)}}
+        _save(found, quick)
+    if only != "errors":
+        found |= {"machine": where, "rows": _tolerances(runs)}
+        _save(found, quick)
+    return found
+
+
+def _save(found: dict[str, Any], quick: bool) -> None:
+    if not quick:
+        save(found, "honesty")
+
+
+def _tolerances(runs: int) -> list[dict[str, Any]]:
+    """A row for each family, printed as it comes, and the table."""
     rows = []
     for case in CASES:
         rows.append(_judge(case, runs))
         print(f"{case.title}: {rows[-1]['exceeded']} of {runs} runs exceeded {case.tolerance:g}", flush=True)
-        if not quick:
-            save({"machine": where, "rows": rows}, "honesty")
     shown = ("title", "runs", "tolerance", "exceeded", "exceeded_points", "points", "largest_error", "not_met")
     print(report.table(shown, [[str(row[key]) for key in shown] for row in rows]))
     print("\n".join(report.verdicts(rows)))
-    return {"machine": where, "rows": rows}
+    return rows
 
 
 def _judge(case: Case, runs: int) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Host-side parameters: numpy in double precision unless a gradient is being traced."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import CellType
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
@@ -50,6 +50,7 @@ def check_numbers(instead: str, **arguments: object) -> None:
         arguments: of the call, by name; functions count as what they hold.
     """
     for name, value in arguments.items():
+        check_names(name, value)
         for path, leaf in jax.tree_util.tree_leaves_with_path(value):
             cells = getattr(leaf, "__closure__", None) or ()
             held = " (held by the function)" if cells else ""
@@ -63,6 +64,12 @@ def check_numbers(instead: str, **arguments: object) -> None:
         raise ValueError(f"{name}: expected a call outside jax.jit, which traces everything inside. {instead}")
 
 
+def check_names(name: str, value: object) -> None:
+    """ValueError for a mapping with keys that are no texts."""
+    if isinstance(value, Mapping) and not all(isinstance(key, str) for key in value):
+        raise ValueError(f"{name}: expected names that are texts; got {', '.join(map(repr, value))}.")
+
+
 def _contents(cell: CellType) -> object:
     """What a function's cell holds; None where nothing was put in yet."""
     try:
@@ -71,21 +78,48 @@ def _contents(cell: CellType) -> object:
         return None
 
 
-def as_real(value: ArrayLike) -> Any:
-    """`value` as a float64 numpy array; a traced value passes through untouched."""
-    return np.asarray(value, dtype=np.float64) if is_concrete(value) else value
+def as_real(value: ArrayLike, name: str = "") -> Any:
+    """`value` as a float64 numpy array; a traced value passes through untouched.
 
-
-def as_complex(value: ArrayLike) -> Any:
-    """`value` as a complex128 numpy array; a traced value passes through untouched."""
-    return np.asarray(value, dtype=np.complex128) if is_concrete(value) else value
-
-
-def as_matrix(value: ArrayLike) -> Any:
-    """`value` as float64 if it has no imaginary part, complex128 otherwise; a traced value passes through."""
+    Raises: ValueError for what is no array of real numbers, if it has a name.
+    """
     if not is_concrete(value):
         return value
-    array = np.asarray(value)
+    if name and _dtype(name, value).kind not in "biufO":
+        raise ValueError(f"{name}: expected real numbers; got {value!r}.")
+    return _converted(name, value, np.float64)
+
+
+def as_complex(value: ArrayLike, name: str = "") -> Any:
+    """`value` as a complex128 numpy array; a traced value passes through untouched. Raises: as `as_real`."""
+    if not is_concrete(value):
+        return value
+    if name and _dtype(name, value).kind not in "biufcO":
+        raise ValueError(f"{name}: expected numbers; got {value!r}.")
+    return _converted(name, value, np.complex128)
+
+
+def _dtype(name: str, value: object) -> np.dtype:
+    return _converted(name, value, None).dtype
+
+
+def _converted(name: str, value: Any, dtype: Any) -> np.ndarray:
+    try:
+        return np.asarray(value, dtype)
+    except (TypeError, ValueError, OverflowError):
+        if not name:
+            raise
+        raise ValueError(f"{name}: expected an array of numbers; got {value!r}.") from None
+
+
+def as_matrix(value: ArrayLike, name: str = "") -> Any:
+    """`value` as float64 if it has no imaginary part, complex128 otherwise; a traced value passes through.
+
+    Raises: as `as_real`.
+    """
+    if not is_concrete(value):
+        return value
+    array = np.asarray(as_complex(value, name) if name else value)
     if np.iscomplexobj(array) and np.any(array.imag):
         return array.astype(np.complex128)
     return np.ascontiguousarray(array.real, dtype=np.float64)

@@ -88,7 +88,7 @@ class Equation(Module):
         self.detectors, self._lines = tuple(detectors), tuple(lines)
         # (channel, operator) in the order in which the operators were given, None for all of a channel.
         self._order = tuple(order) or tuple((place, None) for place in range(len(self.channels)))
-        if is_concrete(self.hbar) and not (np.isfinite(self.hbar) and self.hbar > 0):
+        if is_concrete(self.hbar) and not (self.hbar.ndim == 0 and np.isfinite(self.hbar) and self.hbar > 0):
             raise ValueError(f"hbar: expected a positive number; got {hbar}.")
         for channel in self.channels:
             if channel.dim != self.dim:

@@ -105,7 +105,7 @@ def longest_interval(times: np.ndarray) -> float:
 def check_step(times: np.ndarray, dt: float) -> float:
     """dt, if it is positive and no longer than the longest interval; ValueError otherwise."""
     longest = longest_interval(times)
-    if not (isinstance(dt, (int, float, np.number)) and np.isfinite(dt) and dt > 0):
+    if not (isinstance(dt, (int, float, np.integer, np.floating)) and 0 < dt < np.inf):
         raise ValueError(f"dt: expected a positive step; got {dt!r}.")
     if dt > longest * (1 + _SNAP):
         raise ValueError(f"dt: expected at most the longest interval of times, {longest:g}; got {dt:g}.")

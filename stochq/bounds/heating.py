@@ -10,6 +10,7 @@ from jax.core import Tracer
 
 from stochq.arrays import ArrayLike, Number
 from stochq.bounds import quadrature
+from stochq.bounds.checks import is_positive, positive_lengths
 from stochq.bounds.gases import FermiGas, MaxwellGas
 from stochq.bounds.spectra import NAMED, Spectrum, check_spectrum, evaluate
 from stochq.constants import HBAR, REFERENCE_MASS
@@ -202,9 +203,7 @@ def rate_from_power(
     '3.30586e+14'
     """
     _check(power_per_mass=power_per_mass, reference_mass=reference_mass)
-    lengths = np.asarray(length, dtype=float)
-    if not (np.all(lengths > 0) and np.all(np.isfinite(lengths))):
-        raise ValueError(f"length: expected positive lengths r_C, in metres; got {length!r}.")
+    lengths = positive_lengths(length)
     rates = 4 / 3 * (reference_mass * lengths / HBAR) ** 2 * power_per_mass
     return rates if lengths.ndim else float(rates)
 
@@ -284,7 +283,9 @@ UNITS = {
 
 def _check(**numbers: Number) -> None:
     for name, value in numbers.items():
-        if value is None or isinstance(value, Tracer):
+        if (value is None and name == "total_mass") or isinstance(value, Tracer):
             continue
-        if np.ndim(value) or not (float(value) > 0 and np.isfinite(value)):
+        if not is_positive(value):
             raise ValueError(f"{name}: expected a positive number, in {UNITS[name]}; got {value!r}.")
+        if name == "length" and value is not None:
+            positive_lengths(value)

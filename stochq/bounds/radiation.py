@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from stochq.arrays import ArrayLike
+from stochq.arrays import ArrayLike, as_real
 from stochq.bounds.checks import positive, positive_lengths
 from stochq.constants import (
     BOHR_RADIUS,
@@ -40,8 +40,8 @@ def emission_rate(
     True
     """
     positive("1/s", rate=rate)
-    lengths, energies = positive_lengths(length), np.asarray(energy, dtype=np.float64)
-    if not np.all(energies > 0):
+    lengths, energies = positive_lengths(length), np.asarray(as_real(energy, "energy"))
+    if not np.all((energies > 0) & np.isfinite(energies)):
         raise ValueError(f"energy: expected positive photon energies, in joules; got {energy!r}.")
     charge = ELEMENTARY_CHARGE**2 / (4 * math.pi**2 * VACUUM_PERMITTIVITY * LIGHT_SPEED**3)
     return HBAR * charge * rate / (REFERENCE_MASS * lengths) ** 2 / energies * squared_charge

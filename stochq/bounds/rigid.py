@@ -59,7 +59,7 @@ class Cuboid(RigidBody):
 
     def __post_init__(self) -> None:
         positive("kilograms", mass=self.mass)
-        if len(self.sides) != 3:
+        if not isinstance(self.sides, (tuple, list)) or len(self.sides) != 3:
             raise ValueError(f"sides: expected three lengths, in metres; got {self.sides!r}.")
         positive("metres", **{f"sides[{i}]": side for i, side in enumerate(self.sides)})
 
@@ -70,6 +70,12 @@ class Cuboid(RigidBody):
         ends = -2 * np.expm1(-(first**2)) / (2 * first * lengths) ** 2
         # K(L)/L², one by one: their product would overflow for thin sheets of large r_C.
         return ends * _side_factor(others[0]) * _side_factor(others[1])
+
+
+def check_body(body: object) -> None:
+    """ValueError for what is no rigid body."""
+    if not isinstance(body, RigidBody):
+        raise ValueError(f"body: expected a Sphere or a Cuboid; got {type(body).__name__}.")
 
 
 def momentum_diffusion(
@@ -107,6 +113,7 @@ def force_noise(body: RigidBody, rate: float, length: ArrayLike, reference_mass:
     >>> float(force_noise(Sphere(1e-15, 1e-6), 1e-8, 1e-7)) > 0
     True
     """
+    check_body(body)
     positive("1/s", rate=rate)
     positive("kilograms", reference_mass=reference_mass)
     return 2 * rate * (HBAR * body.mass / reference_mass) ** 2 * body.structure(length)

@@ -13,6 +13,7 @@ from stochq.bounds.mechanics import at_frequency
 from stochq.bounds.radiation import atomic_charge, emission_rate
 from stochq.bounds.spectra import Spectrum
 from stochq.constants import GRAVITATION, HBAR, NEUTRON_MASS, REFERENCE_MASS, STEFAN_BOLTZMANN
+from stochq.systems.checks import check_count
 
 
 def _heat(lengths: np.ndarray) -> np.ndarray:
@@ -121,6 +122,8 @@ class XRays(Experiment):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_count("atomic_number", self.atomic_number, 1, most=120)
+        check_count("free_electrons", self.free_electrons, 0)
         if not 1 <= self.atomic_number <= 120 or not 0 <= self.free_electrons <= self.atomic_number:
             raise ValueError(
                 "atomic_number: expected 1 to 120, with no more free_electrons than that; got "

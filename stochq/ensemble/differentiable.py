@@ -198,7 +198,7 @@ def _scheme(equation: Equation, scheme: Scheme | None, scored: bool) -> Scheme:
 
 
 def _check_gradient(gradient: str) -> None:
-    if gradient not in ("pathwise", "likelihood-ratio"):
+    if not isinstance(gradient, str) or gradient not in ("pathwise", "likelihood-ratio"):
         raise ValueError(f"gradient: expected 'pathwise' or 'likelihood-ratio'; got {gradient!r}.")
 
 
@@ -228,10 +228,11 @@ def _check_scored(equation: Equation, scheme: Scheme | None, feedback: Loop | No
         )
     if feedback is not None:
         raise ValueError("gradient: expected 'pathwise' with feedback, whose steps have no likelihood ratio.")
-    if scheme is not None and scheme != Strang():
+    if scheme is not None and not (isinstance(scheme, Strang) and scheme == Strang()):
+        told = scheme.name if isinstance(scheme, Scheme) else repr(scheme)
         raise ValueError(
             "scheme: expected None or sq.schemes.Strang() with gradient='likelihood-ratio', whose steps have a known "
-            f"probability density; got {scheme.name}. Leave out scheme, or take gradient='pathwise'."
+            f"probability density; got {told}. Leave out scheme, or take gradient='pathwise'."
         )
 
 

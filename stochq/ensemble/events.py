@@ -48,7 +48,7 @@ class FirstPassage(Statistic):
     level: Any
 
     def __init__(self, operator: Observable, level: Number) -> None:
-        self.operator, self.level = as_operator(operator), as_real(level)
+        self.operator, self.level = as_operator(operator), as_real(level, "level")
         if not is_concrete(self.level) or np.shape(self.level) != () or not np.isfinite(self.level):
             raise ValueError(f"level: expected a finite real number; got {level!r}.")
 
@@ -114,6 +114,8 @@ def mean_with_score(sums: jax.Array, trajectories: int) -> jax.Array:
 
 def functions_of_passages(observables: Mapping[str, Any]) -> tuple[dict[str, Observable], dict[str, Any]]:
     """The observables with functions in place of first passages, and the levels of those by name."""
+    if not isinstance(observables, Mapping):
+        raise ValueError(f"observables: expected a mapping {{name: operator}}; got {type(observables).__name__}.")
     passages = {name: value for name, value in observables.items() if isinstance(value, FirstPassage)}
     functions = {name: value.value for name, value in passages.items()}
     return {**observables, **functions}, {name: value.level for name, value in passages.items()}

@@ -425,7 +425,7 @@ def _check_first(first: int, pairs: bool | None) -> None:
 
 def check_options(precision: str, batch: int | None) -> None:
     """ValueError for a precision that does not exist or a batch that is not a positive whole number."""
-    if precision not in ("single", "double"):
+    if not isinstance(precision, str) or precision not in ("single", "double"):
         raise ValueError(f"precision: expected 'single' or 'double'; got {precision!r}.")
     if batch is not None:
         check_count("batch", batch, 1)

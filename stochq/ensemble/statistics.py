@@ -13,10 +13,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from stochq import operators as door
-from stochq.arrays import ArrayLike, Observable, as_matrix
+from stochq.arrays import ArrayLike, Observable, as_matrix, as_real
 from stochq.ensemble.observables import traces_of_products
 from stochq.functions import user_function
 from stochq.module import Module, as_tree
+from stochq.systems.checks import check_finite
 from stochq.systems.linear import apply_matrix, populations
 
 # Names of the statistics that every run has, and of the one of antithetic pairs.
@@ -293,9 +294,7 @@ class Histogram(Statistic):
 
     def __init__(self, operator: Observable, edges: ArrayLike) -> None:
         self.operator = as_operator(operator)
-        if isinstance(edges, str):
-            raise ValueError(f"edges: expected at least two increasing bin edges; got {edges!r}.")
-        self.edges = np.asarray(edges, dtype=np.float64)
+        self.edges = np.asarray(as_real(edges, "edges"))
         if self.edges.ndim != 1 or self.edges.size < 2 or not np.all(np.diff(self.edges) > 0):
             raise ValueError(f"edges: expected at least two increasing bin edges; got {np.asarray(edges)!r}.")
 
@@ -324,7 +323,10 @@ def as_operator(operator: Observable) -> Any:
     if isinstance(operator, str):
         raise ValueError(f"operator: expected an array or a function; got {operator!r}. Write operators[{operator!r}].")
     array = door.as_operator("operator", operator)
-    return user_function(as_tree(array)) if callable(array) else as_matrix(array)
+    if callable(array):
+        return user_function(as_tree(array))
+    check_finite("operator", array)
+    return as_matrix(array)
 
 
 def value_on(operator: Any, psi: jax.Array) -> jax.Array:

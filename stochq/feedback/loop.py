@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import Array, Number, OperatorLike
+from stochq.arrays import Array, Number, OperatorLike, check_names
 from stochq.equation import Equation
 from stochq.feedback.controller import Controller
 from stochq.function_checks import TRACING_ERRORS
@@ -110,6 +110,7 @@ def _controls(name: str, operators: Mapping[str, OperatorLike] | None, sudden: b
     operators = {} if operators is None else operators
     if not isinstance(operators, Mapping):
         raise ValueError(f"{name}: expected {{name: operator}}; got {type(operators).__name__}.")
+    check_names(name, operators)
     return {key: _control(f"{name}[{key!r}]", operator, sudden) for key, operator in operators.items()}
 
 

@@ -4,7 +4,8 @@ import numpy as np
 
 from stochq.arrays import ArrayLike, is_concrete
 from stochq.gaussian.phase_space import symplectic_form
-from stochq.systems.checks import check_finite
+from stochq.systems.checks import check_finite, shape_of
+from stochq.systems.checks import check_number as check_concrete_number
 
 # Relative to the largest element: what is left of symmetry or positivity after a few hundred products in float64.
 TOLERANCE = 1e-10
@@ -69,11 +70,18 @@ def check_number(name: str, value: ArrayLike, *, least: float, open_end: bool = 
     """ValueError for a concrete number that is not finite or below `least` (or equal to it, if `open_end`)."""
     if not is_concrete(value):
         return
+    shape_of(name, value)
     array = np.asarray(value)
     bad = array.dtype.kind not in "iuf" or not np.all(np.isfinite(array))
     if bad or np.any(array <= least if open_end else array < least):
         bound = "above" if open_end else "of at least"
         raise ValueError(f"{name}: expected a finite number {bound} {least:g}{why and ', ' + why}; got {value!r}.")
+
+
+def check_one_number(name: str, value: ArrayLike, *, least: float, open_end: bool = False) -> None:
+    """As `check_number`, for what is an element of a matrix: ValueError for arrays."""
+    check_concrete_number(name, value)
+    check_number(name, value, least=least, open_end=open_end)
 
 
 def smallest_bound(covariance: ArrayLike, hbar: float) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Linear dynamics of Gaussian states, and the channels it is the sum of."""
 
+from functools import partial
 from typing import Literal
 
 import equinox as eqx
@@ -40,8 +41,8 @@ class Dissipation(Module):
     """
 
     name: str = eqx.field(static=True)
-    drift: Float[Array, "2n 2n"] = eqx.field(converter=as_real)
-    diffusion: Float[Array, "2n 2n"] = eqx.field(converter=as_real)
+    drift: Float[Array, "2n 2n"] = eqx.field(converter=partial(as_real, name="drift"))
+    diffusion: Float[Array, "2n 2n"] = eqx.field(converter=partial(as_real, name="diffusion"))
 
     def __check_init__(self) -> None:
         _check_pair(self.drift, self.diffusion)
@@ -67,9 +68,9 @@ class Dynamics(Module):
     [1.5, 1.5]
     """
 
-    drift: Float[Array, "2n 2n"] = eqx.field(converter=as_real)
-    diffusion: Float[Array, "2n 2n"] = eqx.field(converter=as_real)
-    hbar: Real = eqx.field(converter=as_real, default=1.0)
+    drift: Float[Array, "2n 2n"] = eqx.field(converter=partial(as_real, name="drift"))
+    diffusion: Float[Array, "2n 2n"] = eqx.field(converter=partial(as_real, name="diffusion"))
+    hbar: Real = eqx.field(converter=partial(as_real, name="hbar"), default=1.0)
     channels: tuple[Dissipation, ...] = ()
 
     def __check_init__(self) -> None:

@@ -1,5 +1,6 @@
 """Gaussian states: a mean and a covariance."""
 
+from functools import partial
 from typing import Any
 
 import equinox as eqx
@@ -32,8 +33,8 @@ class State(Module):
     True
     """
 
-    mean: Float[Array, "*batch 2n"] = eqx.field(converter=as_real)
-    covariance: Float[Array, "*batch 2n 2n"] = eqx.field(converter=as_real)
+    mean: Float[Array, "*batch 2n"] = eqx.field(converter=partial(as_real, name="mean"))
+    covariance: Float[Array, "*batch 2n 2n"] = eqx.field(converter=partial(as_real, name="covariance"))
 
     def __check_init__(self) -> None:
         shape, inner = np.shape(self.covariance), np.shape(self.mean)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 # The attribute that holds it.
 CHECKSUM = "checksum"
-_SEAL, _DIGEST = b"\nstochq blake2b ", 32
+_SEAL, _DIGEST = b"\nstochq/blake2b sealed ", 32
 _DAMAGED = "its numbers are not those that were written; the file is damaged, or was changed since"
 
 
@@ -32,11 +32,13 @@ def check_seal(path: str | os.PathLike[str]) -> None:
     length = len(_seal("0" * 2 * _DIGEST))
     digest = hashlib.blake2b(digest_size=_DIGEST)
     with Path(path).open("rb") as file:
-        left = file.seek(0, os.SEEK_END) - length
-        file.seek(max(left, 0))
-        seal = file.read()
-        if left < 0 or not seal.startswith(_SEAL):
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(size - 4 * length, 0))
+        end = file.read()
+        # Either word of a seal: a damaged one, or one with more behind it, is no seal and tells of damage.
+        if not any(word in end for word in _SEAL.split()):
             return
+        left, seal = size - length, end[-length:]
         file.seek(0)
         while left > 0:
             read = file.read(min(left, 1 << 20))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Literal, final
 
 import numpy as np
 
-from stochq.arrays import ArrayLike
+from stochq.arrays import ArrayLike, as_complex
 from stochq.systems.checks import check_times
 
 if TYPE_CHECKING:
@@ -178,13 +178,13 @@ class Record:
 
 
 def _increments(values: ArrayLike, intervals: int) -> np.ndarray:
-    array = np.asarray(values)
-    if np.iscomplexobj(array):
+    array = np.asarray(as_complex(values, "increments"))
+    if np.iscomplexobj(values):
         raise ValueError(
             "increments: expected real columns, two for a heterodyne record, sqrt(2) Re Z and -sqrt(2) Im Z; got "
             "complex ones. Record.from_current takes complex currents."
         )
-    array = np.asarray(values, float)
+    array = array.real
     if array.ndim == 1:
         array = array[None, :, None]
     elif array.ndim == 2:
@@ -207,6 +207,9 @@ def _increments(values: ArrayLike, intervals: int) -> np.ndarray:
 def _names(
     names: Sequence[str] | None, kinds: Sequence[Kind] | None, columns: int
 ) -> tuple[tuple[str, ...], tuple[Kind, ...]]:
+    for name, value in (("names", names), ("kinds", kinds)):
+        if value is not None and not _is_list_of_texts(value):
+            raise ValueError(f"{name}: expected a list of texts, one for each detector; got {value!r}.")
     count = columns if names is None else len(names)
     kinds = ["homodyne" for _ in range(count)] if kinds is None else kinds
     for kind in kinds:
@@ -222,6 +225,10 @@ def _names(
             f"got {columns}."
         )
     return tuple(names), tuple(kinds)
+
+
+def _is_list_of_texts(value: object) -> bool:
+    return isinstance(value, (list, tuple)) and all(isinstance(each, str) for each in value)
 
 
 def _check_counts(record: Record) -> None:

@@ -4,10 +4,10 @@ import numpy as np
 
 from stochq.arrays import OperatorLike
 from stochq.channels import Channel, Columns, DenseOperators, Features
-from stochq.equation import Equation
+from stochq.equation import Equation, as_equation
 from stochq.operators import as_array
 from stochq.systems.basis import out_of
-from stochq.systems.checks import check_count
+from stochq.systems.checks import check_count, check_finite, shape_of
 from stochq.systems.levels import as_hamiltonian, levels
 
 # Transitions on A alone are dim_a² dense matrices on A⊗B: a test case, not a production path.
@@ -29,7 +29,7 @@ def bipartite(equation: Equation, other: object) -> Equation:
     >>> bipartite(alice, 3).dim
     6
     """
-    hamiltonian_b = _second_hamiltonian(other)
+    equation, hamiltonian_b = as_equation(equation), _second_hamiltonian(other)
     dim_a, dim_b = equation.dim, hamiltonian_b.shape[0]
     if dim_a * dim_b > LARGEST_DIM:
         raise ValueError(f"other: expected a joint dimension of at most {LARGEST_DIM}; got {dim_a} x {dim_b}.")
@@ -40,7 +40,7 @@ def bipartite(equation: Equation, other: object) -> Equation:
 
 def _second_hamiltonian(other: object) -> np.ndarray:
     if isinstance(other, (int, np.integer)):
-        dim = check_count("other", other, 1)
+        dim = check_count("other", other, 1, most=LARGEST_DIM)
         return np.zeros((dim, dim))
     return np.asarray(as_hamiltonian(other, "other").matrix())
 
@@ -60,10 +60,17 @@ def _extended(equation: Equation, channel: Channel, dim_b: int) -> Channel:
 def partial_trace(density: OperatorLike, dim_a: int) -> np.ndarray:
     """Tr_A ρ of density matrices (..., dim, dim), leaving B, (..., dim_b, dim_b).
 
+    Raises: ValueError for arrays that are not square, and a dimension of A that does not divide theirs.
+
     >>> partial_trace(np.eye(6) / 6, dim_a=2).shape
     (3, 3)
     """
-    density = np.asarray(as_array("density", density))
+    density, dim_a = as_array("density", density), check_count("dim_a", dim_a, 1)
+    shape = shape_of("density", density)
+    if len(shape) < 2 or shape[-1] != shape[-2] or not shape[-1]:
+        raise ValueError(f"density: expected matrices (..., dim, dim); got shape {shape}.")
+    check_finite("density", density)
+    density = np.asarray(density)
     if density.shape[-1] % dim_a:
         raise ValueError(f"dim_a: expected a divisor of the dimension {density.shape[-1]}; got {dim_a}.")
     dim_b = density.shape[-1] // dim_a

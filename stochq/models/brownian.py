@@ -198,7 +198,7 @@ def _roots(rates: ArrayLike, operators: int, channels: bool) -> Array:
     if channels:
         raise ValueError("rates: expected none beside channels, which have rates of their own.")
     rates = rates if is_concrete(rates) else jnp.asarray(rates)
-    if np.shape(rates) != (operators,):
+    if shape_of("rates", rates) != (operators,):
         raise ValueError(f"rates: expected shape ({operators},), one for each operator; got {np.shape(rates)}.")
     if not is_concrete(rates):
         return root(jnp.asarray(rates))

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from stochq.arrays import Array, ArrayLike, Number, OperatorLike, as_real, is_concrete
+from stochq.arrays import Array, ArrayLike, Number, OperatorLike, as_complex, as_real, is_concrete
 from stochq.operators import as_operator
 from stochq.systems.basis import Basis, Columns, Given, ProductBasis
 from stochq.systems.hamiltonian import Hamiltonian
@@ -30,10 +30,8 @@ def positive(name: str, value: Number) -> Number:
 
 
 def _real(name: str, value: Any, expected: str) -> Number:
-    if isinstance(value, str):
-        raise ValueError(f"{name}: expected {expected}; got {value!r}.")
     try:
-        return as_real(value)
+        return as_real(value, name)
     except (TypeError, ValueError):
         raise ValueError(f"{name}: expected {expected}; got {type(value).__name__}.") from None
 
@@ -45,7 +43,7 @@ def unitary_basis(basis: OperatorLike | str | ProductBasis | None, hamiltonian: 
     if isinstance(basis, (str, ProductBasis)):
         return _product_basis(basis, hamiltonian)
     dim = hamiltonian.dim
-    matrix = np.asarray(as_operator("basis", basis, hamiltonian.dims))
+    matrix = np.asarray(as_complex(as_operator("basis", basis, hamiltonian.dims), "basis"))
     if matrix.shape != (dim, dim):
         raise ValueError(f"basis: expected a ({dim}, {dim}) unitary, columns |k⟩; got shape {matrix.shape}.")
     matrix = matrix.astype(complex) if np.iscomplexobj(matrix) and np.any(matrix.imag) else matrix.real.astype(float)

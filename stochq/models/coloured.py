@@ -2,12 +2,13 @@
 
 import numpy as np
 
-from stochq.arrays import ArrayLike, Number, OperatorLike
+from stochq.arrays import ArrayLike, Number, OperatorLike, is_concrete
 from stochq.channels.families.reduction import StratonovichCollapse
 from stochq.equation import Equation
 from stochq.models.checks import positive, rate, unitary_basis
 from stochq.noise import Coloured, SphericalBrownian
 from stochq.systems.basis import ProductBasis
+from stochq.systems.checks import as_number, check_flag
 from stochq.systems.hamiltonian import Hamiltonian
 from stochq.systems.levels import as_hamiltonian
 
@@ -45,7 +46,7 @@ def coloured_suv(
     """
     hamiltonian = as_hamiltonian(hamiltonian)
     dim = hamiltonian.dim
-    if single and dim != 2:
+    if check_flag("single", single) and dim != 2:
         raise ValueError(f"single: expected two levels, whose populations one process can exchange; got {dim} levels.")
     matrix = np.array([[0.5, -0.5]]) if single else np.eye(dim)
     strength = rate("coupling", coupling) * _normalization(colour, variance)
@@ -70,4 +71,8 @@ def white_strength(coupling: Number, *, variance: Number, correlation_time: Numb
     >>> white_strength(2.0, variance=0.5, correlation_time=0.25)
     1.0
     """
-    return 2 * coupling**2 * variance * correlation_time
+    coupling, variance = as_number("coupling", coupling), rate("variance", variance)
+    strength = 2 * coupling**2 * variance * rate("correlation_time", correlation_time)
+    if is_concrete(strength) and not np.isfinite(strength):
+        raise ValueError(f"coupling: expected one whose square is finite; got {coupling}.")
+    return strength

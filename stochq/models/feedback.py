@@ -9,7 +9,7 @@ import numpy as np
 from jax.scipy.linalg import expm
 
 from stochq.arrays import Array, Number, OperatorLike, as_complex, is_concrete
-from stochq.equation import Equation
+from stochq.equation import Equation, as_equation
 from stochq.measurement import Counting, Detector, Homodyne, counting, homodyne, unread
 from stochq.measurement.detector import full
 from stochq.models.monitored import monitored
@@ -54,6 +54,7 @@ def markovian_feedback(equation: Equation, feedback: Mapping[str, OperatorLike])
     >>> float(sq.exact.steady_state(held)[0, 0].real.round(6))
     1.0
     """
+    equation = as_equation(equation)
     names = [line.name for line in equation.lines] if equation.detectors else []
     detectors = {name: _detector(equation, name) for name in names}
     unseen = [one for one in equation.detectors if one.kind is None]

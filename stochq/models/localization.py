@@ -13,6 +13,7 @@ from stochq.equation import Equation
 from stochq.laws import NoiseLaw
 from stochq.models.checks import positive, rate
 from stochq.noise import Coloured
+from stochq.systems.checks import check_finite
 from stochq.systems.fock import Oscillator
 from stochq.systems.grid import Particle
 from stochq.systems.hamiltonian import Hamiltonian
@@ -50,15 +51,16 @@ def hbar_of(particle: Particle, hbar: Number | None) -> Number:
     """The particle's ħ, which an argument may repeat."""
     if hbar is None:
         return particle.hbar
-    if is_concrete((hbar, particle.hbar)) and float(hbar) != float(particle.hbar):
+    repeated: Number = as_real(hbar, "hbar")
+    if is_concrete((repeated, particle.hbar)) and not np.array_equal(repeated, particle.hbar):
         raise ValueError(f"hbar: expected that of the particle, {particle.hbar}; got {hbar}. Give it to the particle.")
-    return hbar
+    return repeated
 
 
-def require_particle(system: Hamiltonian, model: str) -> None:
+def require_particle(system: Hamiltonian, model: str, argument: str = "particle") -> None:
     """ValueError for a system that is no particle on a grid."""
     if not isinstance(system, Particle):
-        raise ValueError(f"particle: {model} expects sq.systems.particle(...); got {type(system).__name__}.")
+        raise ValueError(f"{argument}: {model} expects sq.systems.particle(...); got {type(system).__name__}.")
 
 
 def csl(
@@ -135,8 +137,11 @@ def csl_lattice(
     2.0
     """
     hamiltonian = as_hamiltonian(hamiltonian)
-    counts = np.asarray(occupations, dtype=np.float64)
-    points = np.asarray(positions, dtype=np.float64)
+    check_finite("occupations", occupations)
+    check_finite("positions", positions)
+    counts, points = as_real(occupations, "occupations"), as_real(positions, "positions")
+    if counts.ndim != 2 or points.ndim not in (1, 2):
+        raise ValueError(f"occupations: expected shape (dim, sites), one site for each position; got {counts.shape}.")
     points = points[:, None] if points.ndim == 1 else points
     if counts.shape != (hamiltonian.dim, len(points)):
         raise ValueError(
@@ -144,7 +149,10 @@ def csl_lattice(
         )
     squared = ((points[:, None, :] - points[None, :, :]) ** 2).sum(axis=-1)
     root = _factor(-squared / (4 * positive("length", length) ** 2))
-    weights = as_real(masses) / positive("reference_mass", reference_mass) * np.ones(len(points))
+    check_finite("masses", masses)
+    if np.shape(masses) not in ((), (len(points),)):
+        raise ValueError(f"masses: expected a number or shape ({len(points)},), one per site; got {np.shape(masses)}.")
+    weights = as_real(masses, "masses") / positive("reference_mass", reference_mass) * np.ones(len(points))
     return Equation(hamiltonian, (Features(root.T @ (counts * weights[None, :]).T, _rate(rate)),), noise, hbar, colour)
 
 
@@ -182,7 +190,7 @@ def qmupl(
         position = system.operators["position"].real
         channel = DenseOperators((square_root(_rate(rate)) * position)[None])
         return Equation(system, (channel,), noise, system.hbar if hbar is None else hbar, colour)
-    require_particle(system, "qmupl")
+    require_particle(system, "qmupl", "system")
     return Equation(system, (Features(stacked(system.coordinates), _rate(rate)),), noise, hbar_of(system, hbar), colour)
 
 

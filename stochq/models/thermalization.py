@@ -184,7 +184,7 @@ def microcanonical(
     ([0.0, 1.0, 0.0, 0.0], 1)
     """
     hamiltonian = as_hamiltonian(hamiltonian)
-    if shape not in ("sharp", "gaussian"):
+    if not isinstance(shape, str) or shape not in ("sharp", "gaussian"):
         raise ValueError(f"shape: expected 'sharp' or 'gaussian'; got {shape!r}.")
     if hamiltonian.is_matrix_free:
         return microcanonical_equilibrium(
@@ -292,6 +292,7 @@ def canonical(hamiltonian: Hamiltonian | OperatorLike, beta: Number, *, trace_rt
     if hamiltonian.is_matrix_free:
         return canonical_equilibrium(hamiltonian, beta, trace_rtol=trace_rtol, seed=seed)
     check_number("beta", beta)
+    beta = as_real(beta)
     exponent = -beta * as_real(hamiltonian.energies)
     if not is_concrete(exponent):
         return jax.nn.softmax(exponent)

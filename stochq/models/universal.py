@@ -3,6 +3,7 @@
 from stochq.arrays import ArrayLike, OperatorLike
 from stochq.equation import Equation
 from stochq.laws import NoiseLaw
+from stochq.models.checks import rate
 from stochq.models.reduction import suv
 from stochq.models.thermalization import oqt
 from stochq.systems.basis import ProductBasis
@@ -36,6 +37,7 @@ def sui(
     2
     """
     hamiltonian = as_hamiltonian(hamiltonian)
+    reduction, thermalization = rate("reduction", reduction), rate("thermalization", thermalization)
     reducing = suv(hamiltonian, strength=reduction, basis=basis, hbar=hbar, noise=noise)
     thermalizing = oqt(hamiltonian, strength=thermalization, equilibrium=equilibrium, hbar=hbar, noise=noise)
     return Equation(thermalizing.hamiltonian, thermalizing.channels + reducing.channels, noise, hbar)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from stochq.arrays import Array, ArrayLike, Number, is_concrete
+from stochq.arrays import Array, ArrayLike, Number, as_real, is_concrete
 from stochq.module import Module
 
 # Numbers, or arrays of them.
@@ -209,7 +209,7 @@ def _numbers(name: str, value: ArrayLike) -> np.ndarray:
             f"{name}: expected numbers, since the chain of integrals is prepared on the host; got a traced value. "
             "Differentiate with respect to rates, energies and lengths only."
         )
-    array = np.asarray(value, dtype=np.float64)
+    array = as_real(value, name)
     if not np.all(np.isfinite(array)):
         raise ValueError(f"{name}: expected finite numbers; got {value}.")
     return array

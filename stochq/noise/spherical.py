@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import ArrayLike, Number
+from stochq.arrays import ArrayLike, Number, as_real
 from stochq.module import Module
 from stochq.noise.coloured import Increments
 
@@ -33,7 +33,7 @@ class SphericalBrownian(Module):
     correlation_time: float
 
     def __init__(self, correlation_time: float) -> None:
-        time = np.asarray(correlation_time, dtype=np.float64)
+        time = np.asarray(as_real(correlation_time, "correlation_time"))
         if time.ndim or not (np.isfinite(time) and time > 0):
             raise ValueError(f"correlation_time: expected a positive number; got {correlation_time}.")
         self.correlation_time = float(time)

@@ -29,6 +29,8 @@ class Extrapolated(Scheme):
     def __init__(self, scheme: Scheme) -> None:
         if isinstance(scheme, Extrapolated):
             raise ValueError("scheme: expected a plain scheme to extrapolate; got one that is extrapolated already.")
+        if not isinstance(scheme, Scheme):
+            raise ValueError(f"scheme: expected a scheme such as sq.schemes.Strang(); got {scheme!r}.")
         self.scheme = scheme
 
     @property

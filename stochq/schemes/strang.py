@@ -15,6 +15,7 @@ from stochq.noise import Budget, StepNoise
 from stochq.schemes.frame import Frame
 from stochq.schemes.scheme import Increments, MeanMap, Scheme, States, Stepper
 from stochq.systems.basis import into, matrix_of, out_of
+from stochq.systems.checks import check_flag
 from stochq.systems.hamiltonian import DiagonalHamiltonian, Hamiltonian, Propagator, State
 
 
@@ -44,7 +45,8 @@ class Strang(Scheme):
     increments: str = eqx.field(static=True, default="gaussian")
 
     def __check_init__(self) -> None:
-        if self.increments not in ("gaussian", "discrete"):
+        check_flag("diffusive", self.diffusive)
+        if not isinstance(self.increments, str) or self.increments not in ("gaussian", "discrete"):
             raise ValueError(f"increments: expected 'gaussian' or 'discrete'; got {self.increments!r}.")
         if self.discrete and self.diffusive:
             raise ValueError(

@@ -28,6 +28,8 @@ _EIGENVECTORS = {
 _UNITARITY = 1e-8
 # Columns of a product of single spins are written out up to so many spins.
 _MOST_SITES = 12
+# Of a product basis that is never a matrix.
+_MOST_SPINS = 64
 
 
 class Basis(Module):
@@ -114,21 +116,21 @@ class ProductBasis(Basis):
     def __init__(self, unitary: str | ArrayLike, sites: int | None = None) -> None:
         if isinstance(unitary, str):
             if unitary not in _EIGENVECTORS:
-                raise ValueError(f'basis: expected "x", "y", "z" or a unitary (2, 2); got {unitary!r}.')
+                raise ValueError(f'unitary: expected "x", "y", "z" or a unitary (2, 2); got {unitary!r}.')
             unitary = _EIGENVECTORS[unitary]
-        unitaries = as_matrix(unitary)
+        unitaries = as_matrix(unitary, "unitary")
         if unitaries.ndim == 2 and sites is not None:
-            unitaries = np.stack([unitaries] * check_count("sites", sites, 1))
+            unitaries = np.stack([unitaries] * check_count("sites", sites, 1, most=_MOST_SPINS))
         if unitaries.ndim != 3 or unitaries.shape[1:] != (2, 2):
             raise ValueError(
-                "basis: expected a unitary (2, 2) with the number of sites, or one for each site, (sites, 2, 2); got "
+                "unitary: expected a unitary (2, 2) with the number of sites, or one for each site, (sites, 2, 2); got "
                 f"shape {np.shape(unitary)} and sites={sites}."
             )
         if sites not in (None, len(unitaries)):
             raise ValueError(f"sites: expected {len(unitaries)}, as many as there are unitaries; got {sites}.")
         violation = np.abs(unitaries.conj().swapaxes(1, 2) @ unitaries - np.eye(2)[None]).max()
         if not violation <= _UNITARITY:
-            raise ValueError(f"basis: expected unitaries; U†U differs from 1 by {violation:.2g}. Use numpy's qr.")
+            raise ValueError(f"unitary: expected unitaries; U†U differs from 1 by {violation:.2g}. Use numpy's qr.")
         self.unitaries = unitaries
 
     @property

@@ -301,7 +301,7 @@ def _check_sector(sites: int, magnetization: float | None, parity: int | None) -
         raise ValueError(
             f"magnetization: expected a total S_z from {-sites / 2} to {sites / 2} in steps of 1; got {magnetization}."
         )
-    if parity not in (None, 1, -1):
+    if parity is not None and (not isinstance(parity, (int, float)) or parity not in (1, -1)):
         raise ValueError(f"parity: expected 1, -1 or None; got {parity!r}.")
     dim = sector_dim(sites, magnetization, parity)
     if not 1 <= dim <= LARGEST_DIM:

@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from stochq.arrays import ArrayLike, is_concrete
+from stochq.arrays import ArrayLike, as_real, is_concrete
 from stochq.operators import refuse_foreign
 
+# Squares of what is larger leave double precision.
+_LARGEST_ELEMENT = 1e150
 # Largest |H - H^dagger| accepted, relative to the largest element.
 HERMITIAN_TOLERANCE = {"single": 1e-5, "double": 1e-10}
 
@@ -35,6 +37,12 @@ def check_number(name: str, value: Any, *, positive: bool = False) -> None:
     number = float(value)
     if not math.isfinite(number) or (positive and number <= 0):
         raise ValueError(f"{name}: expected {expected}; got {number!r}.")
+
+
+def as_number(name: str, value: Any) -> Any:
+    """`value` as float64, a traced one as it is. Raises: ValueError unless it is one finite real number."""
+    check_number(name, value)
+    return as_real(value)
 
 
 def check_count(name: str, value: Any, least: int, *, most: int | None = None) -> int:
@@ -61,7 +69,7 @@ def check_finite(name: str, value: Any) -> None:
     """Raise ValueError if an array has a NaN, an infinity or something that is not a number."""
     if not is_concrete(value):
         return
-    refuse_foreign(name, value)
+    shape_of(name, value)
     array = np.asarray(value)
     if not np.issubdtype(array.dtype, np.number):
         raise ValueError(f"{name}: expected an array of numbers; got dtype {array.dtype}.")
@@ -79,6 +87,8 @@ def check_rates(name: str, value: Any, shape: str) -> None:
     found = shape_of(name, value)
     if len(found) != shape.count("dim") + shape.count("sites") or len(set(found)) != 1:
         raise ValueError(f"{name}: expected rates of shape {shape}; got shape {found}.")
+    if not found[0]:
+        raise ValueError(f"{name}: expected rates of shape {shape}; got none.")
     check_finite(name, value)
     if is_concrete(value) and (np.iscomplexobj(value) or np.min(value) < 0):
         raise ValueError(f"{name}: expected rates, zero or positive; got {np.min(np.real(value)):.6g} or complex ones.")
@@ -91,6 +101,9 @@ def check_operators(name: str, value: Any) -> None:
         repair = " Write [L] for the one operator L." if len(shape) == 2 else ""
         raise ValueError(f"{name}: expected operators of shape (K, dim, dim); got shape {shape}.{repair}")
     check_finite(name, value)
+    largest = float(np.max(np.abs(np.asarray(value)), initial=0.0)) if is_concrete(value) else 0.0
+    if largest > _LARGEST_ELEMENT:
+        raise ValueError(f"{name}: expected operators whose squares are finite; got an element of {largest:.3g}.")
 
 
 def check_features(name: str, value: Any) -> None:

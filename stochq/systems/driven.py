@@ -1,6 +1,6 @@
 """Hamiltonians that depend on time through given functions."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -225,7 +225,10 @@ def driven(
     if coefficients is None:
         terms, coefficients = _pairs(terms)
     terms = operator_list("terms", terms)
-    coefficients = (coefficients,) if callable(coefficients) else tuple(coefficients)
+    coefficients = (coefficients,) if callable(coefficients) else coefficients
+    if isinstance(coefficients, str) or not isinstance(coefficients, Iterable):
+        raise ValueError(f"coefficients: expected one function of t per term; got {coefficients!r}.")
+    coefficients = tuple(coefficients)
     if len(terms) != len(coefficients) or not terms:
         raise ValueError(
             f"coefficients: expected one function of t per term, at least one; "

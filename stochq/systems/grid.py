@@ -253,6 +253,10 @@ def particle(
     energies = _potential(potential, points, dimensions, length, mass)
     integers = wave_numbers(points, dimensions)
     kinetic = (2 * np.pi * hbar / length) ** 2 / (2 * mass) * sum(n.astype(np.float64) ** 2 for n in integers)
+    if is_concrete(kinetic) and not np.all(np.isfinite(kinetic)):
+        raise ValueError(
+            f"length, mass, hbar: expected kinetic energies that are finite; got {length}, {mass}, {hbar}."
+        )
     small = points**dimensions <= DENSE_POINTS
     dense = Dense(_total_energy(points, dimensions, kinetic, energies)) if small else None
     return Particle(energies, kinetic, mass, length, hbar, dense, points, dimensions)

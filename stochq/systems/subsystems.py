@@ -16,12 +16,14 @@ import numpy as np
 from stochq.arrays import Array, ArrayLike, OperatorLike, is_concrete
 from stochq.module import Module
 from stochq.operators import as_array
-from stochq.systems.checks import check_finite, check_hermitian
+from stochq.systems.checks import check_finite, check_hermitian, shape_of
 from stochq.systems.linear import multiply, populations
 
 # Sites of a reduced density matrix; for entropies of the smaller side.
 MOST_SITES = 10
 _TRACE_RTOL = 1e-4
+# Squares of what is larger leave single precision.
+_LARGEST_AMPLITUDE = 1e15
 
 
 class Parts(NamedTuple):
@@ -104,6 +106,19 @@ def sites_of(dim: int, part: tuple[int, ...]) -> int:
     return sites
 
 
+def _checked_kind_of_state(state: OperatorLike) -> jax.Array:
+    """A ket or a density matrix as an array of JAX; ValueError for other shapes and for what is not finite."""
+    array: Any = as_array("state", state)
+    shape = shape_of("state", array)
+    if len(shape) not in (1, 2) or len(set(shape)) != 1 or not shape[0]:
+        raise ValueError(f"state: expected a ket (dim,) or a density matrix (dim, dim); got shape {shape}.")
+    check_finite("state", array)
+    largest = np.max(np.abs(np.asarray(array))) if is_concrete(array) else 0.0
+    if largest > _LARGEST_AMPLITUDE:
+        raise ValueError(f"state: expected amplitudes of a normalised state; got {largest:.3g}.")
+    return jnp.asarray(array)
+
+
 def reduced(state: OperatorLike, part: Sequence[int] | int | Parts) -> jax.Array:
     r"""The reduced density matrix of some sites of a system of spins 1/2, or of parts of a composite one.
 
@@ -124,7 +139,7 @@ def reduced(state: OperatorLike, part: Sequence[int] | int | Parts) -> jax.Array
     >>> np.array(rho, float).round(2).tolist()
     [[0.36, 0.0], [0.0, 0.64]]
     """
-    state, chosen = jnp.asarray(as_array("state", state)), checked_part(part)
+    state, chosen = _checked_kind_of_state(state), checked_part(part)
     check_size(chosen)
     if isinstance(chosen, Parts):
         if state.ndim == 2:
@@ -236,7 +251,7 @@ class Entropy(Module):
 
     def __init__(self, part: Sequence[int] | int | Parts, order: int = 1) -> None:
         self.part, self.order = checked_part(part), order
-        if order not in (1, 2):
+        if not isinstance(order, int) or order not in (1, 2):
             raise ValueError(f"order: expected 1, von Neumann's entropy, or 2, Rényi's; got {order!r}.")
 
     def __call__(self, psi: ArrayLike) -> jax.Array:
@@ -311,7 +326,7 @@ class Distance(Module):
     def __init__(self, part: Sequence[int] | int | Parts, reference: OperatorLike, norm: str = "trace") -> None:
         self.part, self.norm = checked_part(part), norm
         check_size(self.part)
-        if norm not in ("trace", "hilbert-schmidt"):
+        if not isinstance(norm, str) or norm not in ("trace", "hilbert-schmidt"):
             raise ValueError(f"norm: expected 'trace' or 'hilbert-schmidt'; got {norm!r}.")
         self.reference = _checked_reference(reference, levels_of(self.part))
 

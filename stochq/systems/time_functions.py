@@ -116,7 +116,7 @@ def sampled(times: ArrayLike, values: ArrayLike, *, interpolation: Interpolation
     1.0
     """
     times = check_times(times)
-    if interpolation not in get_args(Interpolation):
+    if not isinstance(interpolation, str) or interpolation not in get_args(Interpolation):
         raise ValueError(f"interpolation: expected one of {', '.join(get_args(Interpolation))}; got {interpolation!r}.")
     pieces = len(times) - 1
     constant = interpolation == "constant"

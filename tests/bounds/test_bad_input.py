@@ -65,7 +65,7 @@ def test_spectra(spectrum, message):
         (lambda: sq.bounds.force_noise(SPHERE, 1e-8, [1e-7, -1.0]), "length: expected positive correlation lengths"),
         (lambda: sq.bounds.force_noise(SPHERE, 0.0, 1e-7), "rate: expected a positive number, in 1/s"),
         (lambda: sq.bounds.rate_from_power(-1.0, 1e-7), "power_per_mass: expected a positive number, in W/kg"),
-        (lambda: sq.bounds.rate_from_power(1.0, [1e-7, 0.0]), "length: expected positive lengths"),
+        (lambda: sq.bounds.rate_from_power(1.0, [1e-7, 0.0]), "length: expected positive correlation lengths"),
         (lambda: sq.bounds.emission_rate(0.0, 1e-8, 1e-7), "energy: expected positive photon energies, in joules"),
         (lambda: sq.bounds.exclusion([1e-6, 1e-7]), "lengths: expected ascending"),
         (lambda: sq.bounds.exclusion(among=[]), "among: expected at least one"),
@@ -114,5 +114,5 @@ def test_a_band_has_two_ends():
     inputs = {"name": "x", "atomic_number": 54, "atomic_mass": 2e-25, "count_rate": 1e6}
     with pytest.raises(ValueError, match="highest_energy: expected more than lowest_energy"):
         sq.bounds.XRays(lowest_energy=2e-15, highest_energy=1e-15, **inputs)
-    with pytest.raises(ValueError, match="atomic_number: expected 1 to 120"):
+    with pytest.raises(ValueError, match="atomic_number: expected a whole number of at least 1 and at most 120"):
         sq.bounds.XRays(lowest_energy=1e-15, highest_energy=2e-15, **inputs | {"atomic_number": 0})

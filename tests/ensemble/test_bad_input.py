@@ -103,7 +103,7 @@ def test_negative_rates(value):
     for build, name in (
         (lambda: sq.models.suv(QUBIT, strength=value), "strength"),
         (lambda: sq.models.oqt(QUBIT, strength=value, equilibrium=chi), "strength"),
-        (lambda: sq.models.sui(QUBIT, reduction=1.0, thermalization=value, equilibrium=chi), "strength"),
+        (lambda: sq.models.sui(QUBIT, reduction=1.0, thermalization=value, equilibrium=chi), "thermalization"),
         (lambda: sq.models.energy_driven(QUBIT, strength=value), "strength"),
         (lambda: sq.models.csl(grid, rate=value, length=1.0), "rate"),
         (lambda: sq.models.csl(grid, rate=1.0, length=value), "length"),

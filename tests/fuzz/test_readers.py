@@ -49,15 +49,28 @@ def test_bytes_are_checked_before_hdf5_reads_any(tmp_path, monkeypatch):
         assert not io.is_result(path)
 
 
+def test_a_damaged_seal_tells_of_damage(tmp_path, monkeypatch):
+    """Where the seal is not what it was, nothing says that the rest is."""
+    path = tmp_path / "r.nc"
+    good = READERS["result"].seeds()[0]
+    start = good.rindex(b"\nstochq")
+    monkeypatch.setattr(h5py, "File", lambda *_, **__: pytest.fail("HDF5 was asked"))
+    for at in range(start + 1, len(good)):
+        for bad in (good[:at] + b"#" + good[at + 1 :], good[:at] + b"#" + good[at:], good[:at] + good[at + 1 :]):
+            path.write_bytes(bad)
+            with pytest.raises(ValueError, match="damaged, or was changed since"):
+                sq.load(path)
+
+
 def test_the_digest_is_that_of_the_bytes_before_it(tmp_path):
     good = READERS["result"].seeds()[0]
-    body, _, digest = good.rpartition(b"\nstochq blake2b ")
+    body, _, digest = good.rpartition(b"\nstochq/blake2b sealed ")
     assert digest.decode() == f"{hashlib.blake2b(body, digest_size=32).hexdigest()}\n"
     path = tmp_path / "r.nc"
     path.write_bytes(good)
     with h5py.File(path, "a") as file:
         file.attrs["note"] = "somebody's own"
-    assert b"stochq blake2b" not in path.read_bytes()
+    assert b"stochq/blake2b" not in path.read_bytes()
     assert sq.load(path).trajectories == 1000
 
 

@@ -79,7 +79,7 @@ def test_named_product_bases_are_eigenvectors(name, pauli):
 @pytest.mark.parametrize(
     "unitary, sites, message",
     [
-        ("w", 2, "basis: expected"),
+        ("w", 2, "unitary: expected"),
         (np.eye(2), None, "number of sites"),
         (np.eye(3), 2, "shape"),
         (np.stack([np.eye(2)] * 3), 2, "sites: expected 3"),

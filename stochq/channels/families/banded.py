@@ -21,6 +21,7 @@ from stochq.channels.families.kraus_terms import (
 from stochq.channels.families.operators import Operators, weighted_sum
 from stochq.channels.flow import LARGEST_MEAN_MAP
 from stochq.systems.basis import Basis, Given
+from stochq.systems.checks import check_finite
 from stochq.systems.linear import apply_bands, level_sum, scale, shift
 
 if TYPE_CHECKING:
@@ -35,7 +36,11 @@ class BandedOperators(Operators):
     offsets: tuple[int, ...] = eqx.field(static=True)
 
     def __init__(self, offsets: tuple[int, ...], bands: ArrayLike, basis: Basis | None = None) -> None:
-        self.offsets, self.bands = tuple(int(offset) for offset in offsets), as_matrix(bands)
+        whole = isinstance(offsets, (tuple, list)) and all(isinstance(offset, (int, np.integer)) for offset in offsets)
+        if not whole:
+            raise ValueError(f"offsets: expected whole numbers, one for each diagonal; got {offsets!r}.")
+        check_finite("bands", bands)
+        self.offsets, self.bands = tuple(int(offset) for offset in offsets), as_matrix(bands, "bands")
         if self.bands.ndim != 3 or self.bands.shape[1] != len(self.offsets):
             raise ValueError(
                 f"bands: expected shape (K, {len(self.offsets)}, dim) for offsets {self.offsets}; "

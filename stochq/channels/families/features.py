@@ -10,7 +10,7 @@ from stochq.arrays import Array, ArrayLike, Number, as_real, is_concrete, square
 from stochq.channels.families.diagonal import DiagonalCollapse
 from stochq.noise.roots import root
 from stochq.systems.basis import Basis, Given
-from stochq.systems.checks import check_features
+from stochq.systems.checks import as_number, check_features
 from stochq.systems.linear import multiply
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Features(DiagonalCollapse):
     def __init__(self, matrix: ArrayLike, rate: Number = 1.0, basis: Basis | None = None) -> None:
         check_features("matrix", matrix)
         self.matrix = as_real(np.real(matrix) if is_concrete(matrix) else matrix)
-        self.rate = as_real(rate)
+        self.rate = as_number("rate", rate)
         self.basis = Given() if basis is None else basis
 
     @property

@@ -10,6 +10,7 @@ from stochq.arrays import Array, ArrayLike, Number, as_real, is_concrete
 from stochq.channels.families.diagonal import DiagonalCollapse
 from stochq.noise.roots import root
 from stochq.systems.basis import Given
+from stochq.systems.checks import as_number, check_finite, shape_of
 from stochq.systems.fourier import filtered
 from stochq.systems.linear import multiply
 
@@ -33,7 +34,10 @@ class Kernel(DiagonalCollapse):
     kernel_matrix: Array | None
 
     def __init__(self, profile: ArrayLike, rate: Number) -> None:
-        profile = as_real(profile)
+        if min(shape_of("profile", profile), default=0) < 1:
+            raise ValueError(f"profile: expected an array over a grid; got shape {shape_of('profile', profile)}.")
+        check_finite("profile", profile)
+        profile = as_real(profile, "profile")
         xp: Any = np if is_concrete(profile) else jnp
         spectrum: Any = xp.fft.fftn(profile).real
         if is_concrete(spectrum) and spectrum.min() < -1e-9 * spectrum.max():
@@ -42,7 +46,7 @@ class Kernel(DiagonalCollapse):
                 f"reaches {spectrum.min():.3g} (largest {spectrum.max():.3g}). Symmetrise it or lengthen the box."
             )
         self.spectrum = xp.maximum(spectrum, 0.0)
-        self.rate, self.peak = as_real(rate), profile.reshape(-1)[0]
+        self.rate, self.peak = as_number("rate", rate), profile.reshape(-1)[0]
         dense = profile.size <= DENSE_KERNEL_POINTS
         self.root_matrix = circulant(_root(self.spectrum)) if dense else None
         self.kernel_matrix = circulant(self.spectrum) if dense else None

@@ -6,13 +6,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import Array, ArrayLike, Number, as_real
+from stochq.arrays import Array, ArrayLike, Number, as_real, is_concrete
 from stochq.channels.channel import Channel
 from stochq.channels.flow import Flow
 from stochq.laws import REAL, Law
 from stochq.noise import Budget, StepNoise
 from stochq.systems.basis import Basis, Given
-from stochq.systems.checks import check_features
+from stochq.systems.checks import as_number, check_features
 from stochq.systems.linear import level_sum, multiply, populations, times_real
 
 
@@ -34,9 +34,9 @@ class StratonovichCollapse(Channel):
 
     def __init__(self, drift: Number, coupling: Number, matrix: ArrayLike, basis: Basis | None = None) -> None:
         check_features("matrix", matrix)
-        self.drift_rate = as_real(drift)
-        self.coupling = as_real(coupling)
-        self.matrix = as_real(matrix)
+        self.drift_rate = as_number("drift", drift)
+        self.coupling = as_number("coupling", coupling)
+        self.matrix = as_real(np.real(matrix) if is_concrete(matrix) else matrix)
         self.basis = Given() if basis is None else basis
 
     @property

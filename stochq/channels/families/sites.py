@@ -18,6 +18,9 @@ from stochq.systems.linear import column, multiply
 if TYPE_CHECKING:
     from stochq.channels.jumps import Jumps
 
+# An operator at one site is held as its diagonals over all states.
+_MOST_SPINS = 24
+
 
 @final
 class SiteCollapse(DiagonalCollapse):
@@ -125,9 +128,9 @@ def at_site(matrix: ArrayLike, site: int, sites: int) -> Features | BandedOperat
     >>> decay.offsets, decay.bands.tolist()
     ((-2,), [[[0.0, 0.0, 0.5, 0.5]]])
     """
-    sites = check_count("sites", sites, 1)
+    sites = check_count("sites", sites, 1, most=_MOST_SPINS)
     site = check_count("site", site, 0, most=sites - 1)
-    local = as_matrix(matrix)
+    local = as_matrix(matrix, "matrix")
     if local.shape != (2, 2) or not np.all(np.isfinite(local)):
         raise ValueError(f"matrix: expected a finite matrix (2, 2) of one spin; got shape {local.shape}: {matrix!r}.")
     down = (np.arange(2**sites) >> site) & 1

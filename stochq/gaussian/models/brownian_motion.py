@@ -5,7 +5,7 @@ from typing import Literal
 import numpy as np
 
 from stochq.arrays import is_concrete
-from stochq.gaussian.checks import check_number
+from stochq.gaussian.checks import check_one_number
 from stochq.gaussian.dynamics import Dynamics
 from stochq.gaussian.phase_space import Real, array_namespace, built
 
@@ -46,11 +46,11 @@ def brownian(
     [[0.63625, -0.0375], [-0.0375, 0.625]]
     """
     for name, value in {"mass": mass, "friction": friction, "beta": beta}.items():
-        check_number(name, value, least=0.0, open_end=True)
+        check_one_number(name, value, least=0.0, open_end=True)
     for name, value in {"frequency": frequency, "position_friction": position_friction, "hbar": hbar}.items():
-        check_number(name, value, least=0.0)
-    check_number("cross_diffusion", cross_diffusion, least=-np.inf)
-    check_number("squeezing", squeezing, least=-np.inf)
+        check_one_number(name, value, least=0.0)
+    check_one_number("cross_diffusion", cross_diffusion, least=-np.inf)
+    check_one_number("squeezing", squeezing, least=-np.inf)
     momentum_diffusion = mass * friction / beta
     if isinstance(position_diffusion, str):
         damping = friction + position_friction
@@ -114,7 +114,7 @@ def _minimal(word: str, momentum_diffusion: Real, damping: Real, cross_diffusion
 
 
 def _check_diffusion(position: Real, cross: Real, momentum: Real) -> None:
-    check_number("position_diffusion", position, least=0.0)
+    check_one_number("position_diffusion", position, least=0.0)
     if not is_concrete((position, cross, momentum)):
         return
     least = cross**2 / momentum

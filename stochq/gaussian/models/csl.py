@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float
 
 from stochq.arrays import ArrayLike
-from stochq.gaussian.checks import check_number
+from stochq.gaussian.checks import check_one_number
 from stochq.gaussian.dynamics import Dynamics
 from stochq.gaussian.phase_space import Array, Real, array_namespace, built
 from stochq.gaussian.state import State
@@ -32,10 +32,10 @@ def csl_oscillator(
     >>> csl_oscillator(0.5, 0.4).steady_state().covariance.diagonal().round(12).tolist()
     [1.25, 1.25]
     """
-    check_number("diffusion", diffusion, least=0.0)
-    check_number("friction", friction, least=0.0)
-    check_number("mass", mass, least=0.0, open_end=True)
-    check_number("frequency", frequency, least=0.0)
+    check_one_number("diffusion", diffusion, least=0.0)
+    check_one_number("friction", friction, least=0.0)
+    check_one_number("mass", mass, least=0.0, open_end=True)
+    check_one_number("frequency", frequency, least=0.0)
     drift = built([[0.0, 1 / mass], [-mass * frequency**2, -friction]])
     return Dynamics(drift, built([[0.0, 0.0], [0.0, 2 * diffusion]]), hbar)
 

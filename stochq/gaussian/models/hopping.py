@@ -34,7 +34,7 @@ def network(couplings: ArrayLike, rates: ArrayLike, occupations: ArrayLike) -> "
     >>> np.diagonal(two.steady_state()).real
     array([1.25, 1.75])
     """
-    matrix = checks.couplings(as_matrix(couplings))
+    matrix = checks.couplings(as_matrix(couplings, "couplings"))
     gamma = checks.rates(rates, len(matrix))
     return build(matrix, gamma, checks.occupations(occupations, gamma.shape))
 

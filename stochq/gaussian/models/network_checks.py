@@ -19,7 +19,7 @@ def couplings(matrix: np.ndarray) -> np.ndarray:
 def rates(values: ArrayLike, modes: int, name: str = "rates") -> np.ndarray:
     """Rates (modes,) or (baths, modes), zero or positive; one number is spread over the modes."""
     shape = shape_of(name, values)
-    given = as_real(values)
+    given = as_real(values, name)
     check_finite(name, given)
     if shape not in ((), (modes,)) and not (name == "rates" and len(shape) == 2 and shape[1] == modes):
         raise ValueError(
@@ -32,7 +32,7 @@ def rates(values: ArrayLike, modes: int, name: str = "rates") -> np.ndarray:
 
 def occupations(values: ArrayLike, shape: tuple[int, ...]) -> np.ndarray:
     """Mean numbers of quanta in the shape of the rates."""
-    given = as_real(values)
+    given = as_real(values, "occupations")
     check_finite("occupations", given)
     if given.shape not in ((), shape):
         raise ValueError(f"occupations: expected a number or the shape of the rates, {shape}; got shape {given.shape}.")

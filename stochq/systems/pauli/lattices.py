@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from itertools import combinations
 
-from stochq.systems.checks import check_count, check_number
+from stochq.systems.checks import check_count, check_flag, check_number
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,7 @@ class Lattice:
 
 def lattice_of(sites: object, periodic: bool, exponent: float | None, *, fewest: int = 1, most: int = 30) -> Lattice:
     """The lattice of a number of sites, or of a pair (columns, rows). Raises: ValueError for anything else."""
+    check_flag("periodic", periodic)
     if exponent is not None:
         check_number("exponent", exponent)
         exponent = float(exponent)
