@@ -76,7 +76,7 @@ def _check_traceable(
             f"{variable} beforehand, as NumPy, math and `if` do. {repair}"
         ) from error
     except TypeError as error:
-        if "positional argument" not in str(error):
+        if not any(words in str(error) for words in ("positional argument", "takes no arguments")):
             raise ValueError(_failing(name, variable, error, repair)) from error
         raise ValueError(f"{name}: expected a function of {variable} alone; got one with other arguments.") from error
     except (ArithmeticError, AssertionError, AttributeError, LookupError, NameError) as error:

@@ -73,6 +73,7 @@ SHOWN: dict[str, tuple[Callable[[], object], str]] = {
     "reduced of nothing": (lambda: sq.systems.reduced([None, 1], [0]), "state"),
     "ket": (lambda: sq.normalize({1}), "psi"),
     "interpolation": (lambda: sq.systems.sampled(TIMES, TIMES, interpolation=TWO), "interpolation"),
+    "a class as function": (lambda: sq.systems.piecewise(object, [0.0, 1.0]), "function"),
     "coefficients": (lambda: sq.systems.driven(np.eye(2), [LOWER + LOWER.T], 1j), "coefficients"),
     "periodic": (lambda: sq.systems.ising(3, 1.0, 1.0, periodic=TWO), "periodic"),
     "parity": (lambda: sq.systems.xxz(3, 1.0, 1.0, parity=TWO), "parity"),
