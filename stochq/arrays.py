@@ -67,7 +67,8 @@ def check_numbers(instead: str, **arguments: object) -> None:
 def check_names(name: str, value: object) -> None:
     """ValueError for a mapping with keys that are no texts."""
     if isinstance(value, Mapping) and not all(isinstance(key, str) for key in value):
-        raise ValueError(f"{name}: expected names that are texts; got {', '.join(map(repr, value))}.")
+        other = next(key for key in value if not isinstance(key, str))
+        raise ValueError(f"{name}: expected names that are texts; got {other!r}. Write {str(other)!r}.")
 
 
 def _contents(cell: CellType) -> object:

@@ -33,7 +33,8 @@ def _real(name: str, value: Any, expected: str) -> Number:
     try:
         return as_real(value, name)
     except (TypeError, ValueError):
-        raise ValueError(f"{name}: expected {expected}; got {type(value).__name__}.") from None
+        got = repr(value) if isinstance(value, str) else type(value).__name__
+        raise ValueError(f"{name}: expected {expected}; got {got}.") from None
 
 
 def unitary_basis(basis: OperatorLike | str | ProductBasis | None, hamiltonian: Hamiltonian) -> Basis:
