@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike as _ArrayLike
 from typing_extensions import TypeAliasType
 
+from stochq.forks import check_not_forked
+
 # What becomes an array: numbers, lists of them, arrays. An alias that `help` shows by its name; float and int stand
 # apart for the checks at run time in the tests, to which they are no complex numbers, and tuples no sequences.
 ArrayLike = TypeAliasType("ArrayLike", _ArrayLike | float | int | tuple)
@@ -48,7 +50,10 @@ def check_numbers(instead: str, **arguments: object) -> None:
     Args:
         instead: what to do, a sentence.
         arguments: of the call, by name; functions count as what they hold.
+
+    Raises: RuntimeError in a forked worker that cannot compute.
     """
+    check_not_forked()
     for name, value in arguments.items():
         check_names(name, value)
         for path, leaf in jax.tree_util.tree_leaves_with_path(value):

@@ -18,6 +18,7 @@ from jax.interpreters import ad, batching, mlir
 
 from stochq.accelerators import on_accelerator
 from stochq.events import note
+from stochq.forks import check_not_forked
 
 _Answer = TypeVar("_Answer")
 # Rows from which a loop over them costs less than handing out the work.
@@ -104,6 +105,7 @@ class Program:
         device: Any = None,
         options: Mapping[str, Any] = NO_OPTIONS,
     ) -> None:
+        check_not_forked()
         run, numbers, constants = of_numbers(function, tree)
         self._numbers = jax.device_put(numbers, device)
         shapes = [(jax.typeof(array), array.sharding) for array in self._numbers if array is not None]

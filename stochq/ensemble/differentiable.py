@@ -38,6 +38,7 @@ from stochq.exact.expectations import expectations as exact_expectations
 from stochq.exact.expectations import is_linear
 from stochq.exact.inputs import LARGEST_DIM
 from stochq.feedback import Loop, closed_loop
+from stochq.forks import check_not_forked
 from stochq.function_checks import check_state_function
 from stochq.operators import as_array
 from stochq.real_parts import by_observable, real_rows
@@ -115,6 +116,7 @@ def expectations(
     >>> bool(abs(jax.grad(energy)(1.0) + 0.7 * np.exp(-1)) < 1e-5)
     True
     """
+    check_not_forked()
     for name, value in {"times": times, "dt": dt, "trajectories": trajectories, "seed": seed}.items():
         if not is_concrete(value):
             raise ValueError(

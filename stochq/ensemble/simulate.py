@@ -176,7 +176,8 @@ def simulate(
     True
     """
     arguments = {"equation": equation, "psi0": psi0, "times": times, "observables": observables, "feedback": feedback}
-    check_numbers(_DIFFERENTIABLE, **arguments, seed=seed, dt=dt)
+    counts = {"trajectories": trajectories, "seed": seed, "first": first, "keep": keep}
+    check_numbers(_DIFFERENTIABLE, **arguments, **counts, dt=dt, tolerance=tolerance, interval=interval)
     given, equation = equation, as_equation(equation)
     warn_without_noise(given)
     dims = parts_known(equation, psi0)

@@ -13,6 +13,7 @@ from stochq.equation import Equation, as_equation, observables_of, parts_known
 from stochq.exact import liouvillian, traced
 from stochq.exact.inputs import LARGEST_DIM, initial_density, intervals
 from stochq.exact.readout import is_quadratic
+from stochq.forks import check_not_forked
 from stochq.function_checks import check_state_function
 from stochq.operators import as_array
 from stochq.real_parts import by_observable, real_rows
@@ -73,6 +74,7 @@ def expectations(
     ...     round(float(left(0.5)), 6), round(float(jax.grad(left)(0.5)), 6)
     (0.388451, 0.170754)
     """
+    check_not_forked()
     if not is_concrete(times):
         raise ValueError(
             "times: expected numbers; got traced ones. Scale the equation's energies and rates instead of the time."
