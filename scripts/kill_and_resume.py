@@ -22,6 +22,7 @@ import stochq as sq
 from stochq.ensemble.checkpoint.content import unpacked
 
 STATE, TIMES = np.array([0.6, 0.8]), np.linspace(0.0, 1.0, 21)
+EARLY = TIMES[:11]
 FIELDS = ("mean", "stderr", "variance", "bias", "skewness", "kurtosis", "covariance", "density", "histograms")
 FIELDS += ("kept", "kept_values", "clicks", "ranges", "failed", "trajectories", "dt", "parts")
 
@@ -50,10 +51,22 @@ def simulate(kind, path=None):
     if kind == "pairs given up":
         even = {"v": lambda psi: abs(psi[0]) ** 2 * abs(psi[1]) ** 2}
         options |= {"observables": even, "tolerance": 0.001, "trajectories": 10**7, "dt": 0.0025}
+    if kind == "later times":
+        options |= {"store_final_states": True, "trajectories": 100_000}
+        if path is not None and not is_prolonged(path):
+            sq.simulate(qubit, STATE, EARLY, seed=7, checkpoint=path, progress=False, **options)
+        # A run that is made at once stores its final states as well, to round alike.
+        path = Path(tempfile.mkdtemp()) / "run.checkpoint" if path is None else path
     return sq.simulate(qubit, STATE, TIMES, seed=7, checkpoint=path, progress=False, **options)
 
 
-KINDS = ("means", "everything", "clicks", "tolerance", "tolerance, step left open", "pairs given up")
+def is_prolonged(path):
+    """Whether the run to later times has written something."""
+    stages = unpacked(path.read_bytes(), path)["stages"] if path.exists() else []
+    return bool(stages and stages[0]["parts"]) and len(stages[0]["parts"][0][5]["mean of values"].mean) > len(EARLY)
+
+
+KINDS = ("means", "everything", "clicks", "tolerance", "tolerance, step left open", "pairs given up", "later times")
 
 
 def digest(result):
@@ -120,11 +133,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--kind", choices=KINDS, action="append", help="of the runs; default all")
     asked = parser.parse_args()
-    chance, counts = random.Random(asked.seed), Counter()
+    chance, counts, kinds = random.Random(asked.seed), Counter(), asked.kind or KINDS
     home = Path(tempfile.mkdtemp())
     known = {}
-    for kind in KINDS:
+    for kind in kinds:
         (folder := home / "reference").mkdir()
         for _ in range(2):  # the first one compiles
             start = time.monotonic()
@@ -133,7 +147,7 @@ def main():
         shutil.rmtree(folder)
         print(f"{kind}: {known[kind][0].split()[1]} trajectories, {known[kind][1]:.1f} s", flush=True)
     while counts["kills"] < asked.kills:
-        kind = KINDS[counts["runs"] % len(KINDS)]
+        kind = kinds[counts["runs"] % len(kinds)]
         expected, seconds = known[kind]
         (folder := home / "run").mkdir()
         for _ in range(chance.randint(1, 5)):

@@ -20,6 +20,8 @@ LEVELS = sq.systems.levels([0.0, 1.0])
 X = np.array([[0.0, 1.0], [1.0, 0.0]])
 SUV = sq.models.suv(LEVELS, strength=1.0)
 DRIVEN = sq.models.suv(sq.systems.driven(LEVELS, [(X, lambda t: 0.5 * t)]), strength=1.0)
+SWITCHED = sq.systems.piecewise(lambda t: jnp.where(t < 1.2, 0.5, 2.0), [0.3, 1.2])
+SWITCHED = sq.models.suv(sq.systems.driven(LEVELS, [(X, SWITCHED)]), strength=1.0)
 COLOURED = sq.models.unravel(
     sq.systems.levels(0.3 * X), [np.array([0.0, 1.2])], noise="unitary", colour=sq.noise.OrnsteinUhlenbeck(0.5)
 )
@@ -41,14 +43,19 @@ def assert_close(a, b):
 
 
 KINDS = {
-    "steps of many lengths": (SUV, {"times": ([0.0, 0.4, 1.0], [0.0, 0.4, 1.0, 1.3])}),
+    "steps of many lengths": (
+        # A function that sees the phase.
+        SUV,
+        {"times": ([0.0, 0.4, 1.0], [0.0, 0.4, 1.0, 1.3]), "observables": {"re": lambda psi: psi[0].real}},
+    ),
+    "edges": (SWITCHED, {"observables": {"p": [1.0, 0.0]}}),
     "coloured": (COLOURED, {}),
     "single steps": (SUV, {"dt": 0.5}),
     "driven": (DRIVEN, {}),
     "extrapolated": (SUV, {"scheme": sq.schemes.Extrapolated(sq.schemes.Strang())}),
     "double": (SUV, {"precision": "double"}),
 }
-LONG = {"single steps", "driven", "extrapolated", "double"}
+LONG = {"edges", "single steps", "driven", "extrapolated", "double"}
 
 
 @pytest.mark.parametrize("kind", [pytest.param(k, marks=[pytest.mark.release] * (k in LONG)) for k in KINDS])
@@ -106,7 +113,8 @@ def test_an_extension_is_interrupted_and_gets_more_trajectories(tmp_path, at_onc
     assert unpacked(path.read_bytes(), path)["earlier"] is not None
     assert_equal(run(LATE, path, 4 * BLOCK, keep=3), whole)
     np.testing.assert_array_equal(final_states(path), final_states(once))
-    assert unpacked(path.read_bytes(), path)["earlier"] is None
+    content = unpacked(path.read_bytes(), path)
+    assert content["earlier"] is None and len(content["stages"]) == 1
     assert_equal(run(LATE, path, 4 * BLOCK, keep=3), whole)
 
 
