@@ -16,6 +16,8 @@ LARGEST_COST = 1.1
 TRAJECTORIES, REPEATS = 2**16, 5
 # Of the projection: seconds of a round, bytes per second into the first host, and how many nodes.
 ROUND_SECONDS, BANDWIDTH, NODES = 30.0, 1.25e9, (1, 10, 100, 1000)
+# Parts of a message are at most twice the binary digits of the number of blocks that they are of: of a million here.
+MOST_PARTS = 40
 # What memory may grow by from a million trajectories on, MiB.
 LARGEST_GROWTH_MIB = 64.0
 
@@ -101,7 +103,8 @@ def _told(started: list["subprocess.Popen[str]"]) -> dict[str, Any]:
 def _projected(row: dict[str, Any], count: int) -> dict[str, Any]:
     """What share of a round N nodes compute: the first host takes in their messages one after another, and all wait for
     the call that ends last."""
-    taking_in = count * (row["largest_bytes"] / BANDWIDTH + row["merge_seconds"])
+    longer = max(1.0, MOST_PARTS / row["parts"])
+    taking_in = count * longer * (row["largest_bytes"] / BANDWIDTH + row["merge_seconds"])
     lost = row["longest_call_seconds"] + (taking_in if count > 1 else 0.0)
     efficiency = ROUND_SECONDS / (ROUND_SECONDS + lost)
     return {"problem": row["problem"], "nodes": count, "taking_in_seconds": taking_in, "efficiency": efficiency}
@@ -154,13 +157,16 @@ def _message_table(rows: list[dict[str, Any]]) -> str:
         [
             row["problem"],
             f"{row['messages']}",
+            f"{row['parts']}",
             f"{row['largest_bytes'] / 1000:.1f}",
             f"{1000 * row['merge_seconds']:.2f}",
             f"{1000 * row['longest_call_seconds']:.0f}",
         ]
         for row in rows
     ]
-    return report.table(("a host's messages", "of a run", "largest, kB", "taken in, ms", "longest call, ms"), cells)
+    return report.table(
+        ("a host's messages", "of a run", "parts", "largest, kB", "taken in, ms", "longest call, ms"), cells
+    )
 
 
 def _node_table(rows: list[dict[str, Any]]) -> str:

@@ -157,12 +157,13 @@ class Seen:
         if not self.message:
             return {}
         start = time.perf_counter()
-        tree_of(self.message, "")
+        share = tree_of(self.message, "")
         reading = time.perf_counter() - start
         return {
             "problem": name,
             "messages": len(self.bytes) // runs,
             "largest_bytes": max(self.bytes),
+            "parts": len(share["parts"]),
             "merge_seconds": float(np.median(self.merging)) + reading,
             "longest_call_seconds": max(self.calls),
         }

@@ -14,6 +14,7 @@ _HEAD = struct.Struct("<cQ")
 _MESSAGE, _FAREWELL = b"m", b"f"
 _CHUNK = 1 << 20
 _GO_ON = "What a checkpoint holds stays: the same call, or --resume, goes on with it on any number of hosts."
+_GONE = "its process is gone, and said nothing"
 _Value = TypeVar("_Value")
 
 
@@ -99,7 +100,7 @@ class Hosts:
                 # What it said last is told, if it did.
                 self._receive_from(other)
                 self._complete(other)
-                raise self._lost(other, str(error)) from error
+                raise self._lost(other, _said(error)) from error
 
     def _receive(self) -> list[bytes]:
         """One message of each of the others, in order."""
@@ -120,9 +121,9 @@ class Hosts:
         try:
             data = self._links[other].recv(_CHUNK)
         except OSError as error:
-            raise self._lost(other, str(error)) from error
+            raise self._lost(other, _said(error)) from error
         if not data:
-            raise self._lost(other, "its process is gone, and said nothing")
+            raise self._lost(other, _GONE)
         self._received[other] += data
 
     def _complete(self, other: int) -> bytes | None:
@@ -140,6 +141,10 @@ class Hosts:
 
     def _lost(self, other: int, why: str) -> HostLost:
         return HostLost(f"host {other} of {self.count} ({self.names[other]}) has ended: {why}")
+
+
+def _said(error: OSError) -> str:
+    return _GONE if isinstance(error, ConnectionError) else f"its machine does not answer ({error})"
 
 
 def _notice_silence(link: socket.socket) -> None:

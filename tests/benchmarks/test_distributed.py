@@ -8,11 +8,11 @@ from benchmarks.distributed import _projected
 
 @pytest.mark.parametrize(
     ("nodes", "taking_in", "efficiency"),
-    # 100 kB at 1.25 GB/s take 80 µs, and merging 920 µs: a millisecond each; the longest call takes 0.5 s of 30 more.
+    # 40 parts are 100 kB, which at 1.25 GB/s take 80 µs, and merging 920 µs; the longest call takes 0.5 s of 30 more.
     [(1, 0.001, 30 / 30.5), (100, 0.1, 30 / 30.6), (1000, 1.0, 30 / 31.5)],
 )
 def test_all_nodes_wait_while_the_first_takes_in_what_they_made(nodes, taking_in, efficiency):
-    row = {"problem": "p", "largest_bytes": 100_000, "merge_seconds": 0.92e-3, "longest_call_seconds": 0.5}
+    row = {"problem": "p", "largest_bytes": 50_000, "merge_seconds": 0.46e-3, "longest_call_seconds": 0.5, "parts": 20}
     found = _projected(row, nodes)
     assert found["nodes"] == nodes and found["taking_in_seconds"] == pytest.approx(taking_in)
     assert found["efficiency"] == pytest.approx(efficiency)

@@ -3,12 +3,15 @@
 import contextlib
 import os
 import random
+import re
 import signal
 import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
+
+import pytest
 
 from stochq import io
 from stochq.ensemble.checkpoint import content
@@ -89,6 +92,25 @@ def test_tasks_of_a_launcher_write_one_result_and_a_dead_one_ends_the_others(tmp
     assert done.exit_code == 0, done.output
     assert invoke("run", config, "--out", alone, "--trajectories", held + 7000).exit_code == 0
     same(io.load(out), io.load(alone))
+
+
+@pytest.mark.release
+@pytest.mark.parametrize(
+    ("which", "number", "codes", "told"),
+    [
+        (0, signal.SIGKILL, [-signal.SIGKILL, 1], "host 0 of 2 .* has ended: its process is gone, and said nothing"),
+        (0, signal.SIGTERM, [130, 130], "interrupted: the result holds"),
+        (1, signal.SIGTERM, [130, 130], "interrupted: the result holds"),
+    ],
+)
+def test_the_first_may_die_and_any_may_be_interrupted(tmp_path, which, number, codes, told):
+    config, out = write(tmp_path, QUBIT, SHORT), tmp_path / "r.nc"
+    tasks = begin_tasks(2, config, "--out", out, "--trajectories", 10**9)
+    wait_for((tmp_path / "r.checkpoint").exists, tasks)
+    tasks[which].send_signal(number)
+    errors = [task.communicate(timeout=500)[1] for task in tasks]
+    assert [task.returncode for task in tasks] == codes and re.search(told, errors[1])
+    assert (tmp_path / "r.interrupted.nc").exists() == (codes[0] == 130)
 
 
 def wait_for(there, tasks):
