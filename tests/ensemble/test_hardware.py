@@ -22,11 +22,10 @@ STATES, MEANS = 400, 4
 
 
 def runs():
-    """Kept states, means and clicks of three equations in both precisions, by name."""
+    """Kept states, means and clicks of two equations in both precisions, by name."""
     lower = np.array([[0.0, 0.0], [1.0, 0.0]])
     ising = sq.systems.ising(3, coupling=1.0, transverse=0.9, longitudinal=0.4)
     equations = {
-        "collapse": (sq.models.suv(sq.systems.levels([[0.0, 0.7], [0.7, 0.2]]), strength=0.8), 0.125),
         "thermalization": (sq.models.oqt(ising, strength=0.5, equilibrium=sq.canonical(ising, 1.0)), 0.125),
         "clicks": (sq.models.monitored([[0.0, 0.7], [0.7, 0.0]], {"n": sq.measurement.counting(lower)}), None),
     }

@@ -70,27 +70,43 @@ def test_two_processes_of_a_script_find_what_one_does(tmp_path):
     assert f"everything {digest(gone_on)}" == expected[0] and EARLIER < TRAJECTORIES
 
 
-def test_tasks_of_a_launcher_write_one_result_and_a_dead_one_ends_the_others(tmp_path):
+def test_a_task_that_dies_ends_the_others_and_the_run_goes_on_alone(tmp_path):
     config, out, alone = write(tmp_path, QUBIT, SHORT), tmp_path / "r.nc", tmp_path / "alone.nc"
+    more = killed(config, out, tmp_path / "r.checkpoint") + 5000
+    done = invoke("run", config, "--out", out, "--trajectories", more, "--resume")
+    assert done.exit_code == 0, done.output
+    # The numbers of a run that was never interrupted.
+    assert invoke("run", config, "--out", alone, "--trajectories", more).exit_code == 0
+    same(io.load(out), io.load(alone))
+
+
+def killed(config, out, there):
+    """How many trajectories three tasks have written down, the last of which was killed, which the others noticed."""
     tasks = begin_tasks(3, config, "--out", out, "--trajectories", 10**9)
-    there = tmp_path / "r.checkpoint"
     wait_for(there.exists, tasks)
     tasks[2].kill()
-    killed = time.monotonic()
+    start = time.monotonic()
     told = [task.communicate(timeout=500)[1] for task in tasks]
-    assert time.monotonic() - killed < SOON
+    assert time.monotonic() - start < SOON
     assert [task.returncode for task in tasks] == [1, 1, -signal.SIGKILL], told
     for error in told[:2]:
         assert "has ended: its process is gone, and said nothing. What a checkpoint holds stays" in error
-    # On two, then alone: the numbers of a run that was never interrupted.
-    held = content.unpacked(there.read_bytes(), there)["stages"][0]["parts"][-1][2]
-    tasks = begin_tasks(2, config, "--out", out, "--trajectories", held + 5000, "--resume")
+    return content.unpacked(there.read_bytes(), there)["stages"][0]["parts"][-1][2]
+
+
+@pytest.mark.release
+def test_tasks_that_go_on_write_one_result(tmp_path):
+    config, out, alone = write(tmp_path, QUBIT, SHORT), tmp_path / "r.nc", tmp_path / "alone.nc"
+    more = killed(config, out, tmp_path / "r.checkpoint") + 5000
+    tasks = begin_tasks(2, config, "--out", out, "--trajectories", more, "--resume")
     told = [task.communicate(timeout=500) for task in tasks]
     assert [task.returncode for task in tasks] == [0, 0], told
     assert "Result:" in told[0][0] and told[1][0] == ""
-    done = invoke("run", config, "--out", out, "--trajectories", held + 7000, "--resume")
-    assert done.exit_code == 0, done.output
-    assert invoke("run", config, "--out", alone, "--trajectories", held + 7000).exit_code == 0
+    tasks = begin_tasks(3, config, "--out", alone, "--trajectories", more)
+    assert [task.communicate(timeout=500) and task.returncode for task in tasks] == [0, 0, 0]
+    same(io.load(out), io.load(alone))
+    assert invoke("run", config, "--out", out, "--trajectories", more + 2000, "--resume").exit_code == 0
+    assert invoke("run", config, "--out", alone, "--trajectories", more + 2000).exit_code == 0
     same(io.load(out), io.load(alone))
 
 
