@@ -2,10 +2,12 @@
 
 import csv
 import dataclasses
+from datetime import datetime
 
 import numpy as np
 import pytest
 
+import stochq
 from stochq import io
 from stochq.ensemble.result import EnsembleResult
 from stochq.exact import ExactResult
@@ -94,7 +96,6 @@ def test_round_trip_is_equal(tmp_path, changes):
 
 def test_methods_of_the_result_save_and_convert(tmp_path):
     result = make_result()
-    assert result.to_xarray().sizes["observable"] == 2
     assert io.load(result.save(tmp_path / "result.nc")).mean.keys() == result.mean.keys()
 
 
@@ -116,6 +117,63 @@ def test_dataset_is_plain_to_xarray_users(tmp_path):
         assert float(energy) == result.mean["energy"][2]
 
 
+SI = {"unit:time": "s", "unit:energy": "J"}
+
+
+def test_a_file_explains_itself(tmp_path):
+    """Every number has a unit and a long name, and what it is and was made by stands in the file."""
+    xarray = pytest.importorskip("xarray")
+    result = make_result(info={"seconds": 1.5} | SI)
+    with xarray.open_datatree(result.save(tmp_path / "result.nc"), engine="h5netcdf") as tree:
+        means, errors = tree["means"], tree["errors"]
+        np.testing.assert_array_equal(means["energy"], result.mean["energy"])
+        np.testing.assert_array_equal(errors["energy"].sel(time=TIMES[2]), result.stderr["energy"][2])
+        assert means["energy"].attrs == {"units": "J", "long_name": "mean of energy"}
+        assert means["sigma_z_0 of site ⟨0⟩"].attrs["units"] == "1" and means["time"].attrs["units"] == "s"
+        assert tree["mean"].attrs["units"] == "that of the observable" and tree["kept_re"].attrs["units"] == "1"
+        for node in tree.subtree:
+            for name, variable in node.dataset.variables.items():
+                if variable.dtype.kind in "biufc":
+                    assert {"units", "long_name"} <= variable.attrs.keys(), name
+        assert tree.attrs["Conventions"].startswith("CF-1.") and tree.attrs["stochq_version"] == stochq.__version__
+        assert "written by stochq" in tree.attrs["history"] and "of seed" in tree.attrs["history"]
+        datetime.fromisoformat(tree.attrs["created_at"])
+
+
+def test_a_tree_has_what_a_result_has():
+    """By name, with coordinates; complex numbers are complex, and the middle of a bin is that of its edges."""
+    pytest.importorskip("xarray")
+    complex_mean = {"a": TIMES + 1j, "energy": TIMES}
+    result = make_result(mean=complex_mean, stderr=complex_mean, variance=complex_mean, bias={}, info=SI)
+    tree = result.to_xarray()
+    assert [*tree.children] == ["means", "errors", "variances", "states", "histograms", "covariance"]
+    np.testing.assert_array_equal(tree["means"]["a"], TIMES + 1j)
+    assert tree["variances"]["energy"].attrs["units"] == "(J)^2"
+    kept = tree["states"]["kept"].sel(trajectory=2, time=TIMES[1])
+    np.testing.assert_array_equal(kept, result.kept[2, 1])
+    np.testing.assert_array_equal(tree["states"]["density"].sel(time=TIMES[4], level=1), result.density[4, 1])
+    histogram = tree["histograms"]["histogram_p_q"]
+    np.testing.assert_allclose(histogram["centre_p_q"], [1 / 6, 1 / 2, 5 / 6])
+    np.testing.assert_array_equal(histogram.sel(time=TIMES[3])[1], result.histograms["p/q"][1][3, 1])
+    covariance = tree["covariance"].to_dataset()
+    assert covariance["point_observable"].values.tolist() == [name for name, _ in result.covariance_points]
+    np.testing.assert_array_equal(covariance["point_time"], TIMES[[1, 4]])
+    assert len(tree["means"].to_dataset().to_dataframe()) == len(TIMES)
+
+
+def test_a_table_of_a_large_result_is_made_at_once():
+    """1000 times and 10 observables beside 100 kept states: a table of 10 000 rows, not their product."""
+    times, names = np.linspace(0.0, 1.0, 1000), [f"o{i}" for i in range(10)]
+    values = dict.fromkeys(names, times)
+    kept = np.broadcast_to(np.complex64(1), (100, 1000, 64))
+    fields = {"mean": values, "stderr": values, "variance": values, "bias": {}, "kept_values": {}, "records": None}
+    fields |= {"kept": kept, "kept_rows": np.arange(100), "covariance": None, "covariance_points": [], "density": None}
+    result = make_result(times=times, histograms={}, **fields)
+    table = result.to_dataframe()
+    assert len(table) == 10_000 and table.memory_usage(deep=True).sum() < 50e6
+    assert result.to_xarray()["states"]["kept"].shape == (100, 1000, 64)
+
+
 def test_a_failed_save_leaves_the_earlier_file(tmp_path, monkeypatch):
     path = io.save(make_result(), tmp_path / "result.nc")
     before = path.read_bytes()
@@ -123,7 +181,7 @@ def test_a_failed_save_leaves_the_earlier_file(tmp_path, monkeypatch):
     def fail(*arguments, **options):
         raise OSError("disk full")
 
-    monkeypatch.setattr("xarray.Dataset.to_netcdf", fail)
+    monkeypatch.setattr("xarray.DataTree.to_netcdf", fail)
     with pytest.raises(OSError, match="disk full"):
         io.save(make_result(trajectories=7), path)
     assert path.read_bytes() == before

@@ -163,11 +163,16 @@ class EnsembleResult:
         """
         return merged(self, other)
 
-    def to_xarray(self) -> "xarray.Dataset":
-        """The result as an xarray Dataset with dimensions time and observable."""
-        from stochq.io import to_dataset
+    def to_xarray(self) -> "xarray.DataTree":
+        """The result as a tree of xarray's datasets: "means", "errors", "variances" and "biases" by observable, "exact"
+        where the file had them, "states", "histograms" and "covariance" where they are there.
 
-        return to_dataset(self)
+        Every variable has its unit and a long name, every axis its coordinate; complex numbers are complex.
+        `result.to_xarray()["means"].to_dataset().to_dataframe()` is a table of the means.
+        """
+        from stochq.io import Curves, to_tree
+
+        return to_tree(self, Curves(self.exact))
 
     def to_qutip(self) -> QutipStates:
         """Kept states and the mean density matrix as `qutip.Qobj`, with the dims of the Hamiltonian or the state that

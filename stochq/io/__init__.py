@@ -22,6 +22,7 @@ from stochq.io.layout import (
 )
 from stochq.io.read import from_dataset
 from stochq.io.table import exact_table, to_table
+from stochq.io.tree import to_tree
 from stochq.io.write import record_to_dataset, to_dataset
 
 __all__ = [
@@ -46,4 +47,5 @@ __all__ = [
     "save",
     "to_dataset",
     "to_table",
+    "to_tree",
 ]

@@ -12,6 +12,7 @@ from stochq.io.checksum import CHECKSUM, check_checksum, check_seal, checksum_of
 from stochq.io.layout import FORMAT, NETCDF_ENDINGS, TABLE_ENDING, Curves
 from stochq.io.read import curves_from_dataset, from_dataset, record_from_dataset
 from stochq.io.table import is_table, to_table
+from stochq.io.tree import groups_of_file
 from stochq.io.write import to_dataset
 from stochq.measurement import Record
 
@@ -53,10 +54,13 @@ def save(result: EnsembleResult, path: str | os.PathLike[str], curves: Curves | 
             f"{path}: the result of an interrupted run does not replace that of a run that came to its end. "
             "Give another name, or remove the file first."
         )
+    import xarray as xr
+
     # Made in memory: where a disk is full, HDF5 ends the process.
     dataset = to_dataset(result, curves)
     dataset.attrs[CHECKSUM] = checksum_of(dataset)
-    content = sealed(bytes(dataset.to_netcdf(engine="h5netcdf")))
+    groups = {f"/{name}": group for name, group in groups_of_file(result, curves).items()}
+    content = sealed(bytes(xr.DataTree.from_dict({"/": dataset} | groups).to_netcdf(engine="h5netcdf")))
     replace_file(target, lambda aside: aside.write_bytes(content))
     return Path(path)
 

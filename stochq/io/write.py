@@ -9,12 +9,15 @@ from stochq.arrays import ArrayLike
 from stochq.ensemble.result import EnsembleResult
 from stochq.io.layout import FORMAT, RECORD_FORMAT, SHAPES, STATISTICS, VERSION, Curves
 from stochq.io.parts import RANGES, part_ranges, part_variables
+from stochq.io.tree import CONVENTIONS, MIXED, attributes, described
 from stochq.measurement import Record
 from stochq.real_parts import in_rows
 
 if TYPE_CHECKING:
     import xarray as xr
 
+# Numbered variables that hold one observable each.
+_ROWS = ("exact_", "values_")
 # Variables of a dataset by name: (dimensions, values), or with attributes.
 Variables = dict[str, Any]
 
@@ -28,7 +31,13 @@ def to_dataset(result: EnsembleResult, curves: Curves | None = None) -> "xr.Data
     variables |= _user_statistics(result) | _records(result) | _clicks(result) | _kept_values(result, names)
     variables |= _curves(curves, names) | part_variables(result.parts)
     coordinates = {"observable": np.asarray(names, dtype=object), "time": np.asarray(result.times)}
-    return xr.Dataset(variables, coordinates, _attributes(result))
+    dataset = xr.Dataset(variables, coordinates, _attributes(result) | attributes(result))
+    units = {"time": str(result.info.get("unit:time", "1"))}
+    if any(key.startswith("unit:") for key in result.info):
+        # What holds several observables has no unit of its own; the groups by name have them.
+        several = [str(name) for name, one in dataset.variables.items() if {"observable", "point"} & {*one.dims}]
+        units |= dict.fromkeys([*several, *(name for name in variables if name.startswith(_ROWS))], MIXED)
+    return described(dataset, units)
 
 
 def _statistics(result: EnsembleResult, names: list[str]) -> Variables:
@@ -92,7 +101,8 @@ def record_to_dataset(record: Record) -> "xr.Dataset":
     """A record as a dataset, with the variables that a result's has."""
     import xarray as xr
 
-    return xr.Dataset(_record_variables(record), attrs={"format": RECORD_FORMAT, "format_version": VERSION})
+    attrs = {"format": RECORD_FORMAT, "format_version": VERSION, "Conventions": CONVENTIONS}
+    return described(xr.Dataset(_record_variables(record), attrs=attrs), {})
 
 
 def _records(result: EnsembleResult) -> Variables:
