@@ -107,14 +107,17 @@ class Hosts:
         with selectors.DefaultSelector() as ready:
             for other, link in self._links.items():
                 ready.register(link, selectors.EVENT_READ, other)
-            while any(self._complete(other) is None for other in self._links):
+            waiting = {other for other in self._links if self._complete(other) is None}
+            while waiting:
                 if self._closed:
                     raise HostLost(f"they have parted: {self._closed}")
                 for key, _ in ready.select(1.0):
                     self._receive_from(key.data)
+                    if key.data in waiting and self._complete(key.data) is not None:
+                        waiting.remove(key.data)
         messages = [self._complete(other) or b"" for other in self._links]
-        for other, message in zip(self._links, messages, strict=True):
-            del self._received[other][: _HEAD.size + len(message)]
+        for other in self._links:
+            self._forget(other)
         return messages
 
     def _receive_from(self, other: int) -> None:
@@ -123,8 +126,17 @@ class Hosts:
         except OSError as error:
             raise self._lost(other, _said(error)) from error
         if not data:
+            # What it said before may not have been asked for.
+            self._forget(other)
+            self._complete(other)
             raise self._lost(other, _GONE)
         self._received[other] += data
+
+    def _forget(self, other: int) -> None:
+        """Drop the message that has arrived whole, if one has."""
+        message = self._complete(other)
+        if message is not None:
+            del self._received[other][: _HEAD.size + len(message)]
 
     def _complete(self, other: int) -> bytes | None:
         """The message that has arrived whole from another host; None if none has. Raises: HostLost for a farewell."""

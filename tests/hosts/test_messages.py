@@ -61,6 +61,16 @@ def test_who_ends_says_why_and_silence_is_noticed(hosts):
         first.spread(b"")
 
 
+def test_last_words_are_heard_behind_a_message_that_nobody_asked_for(hosts):
+    first, second, third = hosts
+    assert second.gather(b"early") == ([], False)
+    second.close("then I fell")
+    told = at_once(lambda: first.gather(b""))[0]
+    assert told.startswith("hosts: host 1 of 3 (beta) has ended: then I fell.")
+    first.close("beta fell")
+    assert "host 0 of 3 (alpha) has ended: beta fell" in at_once(lambda: third.gather(b"") and third.spread(b""))[0]
+
+
 def test_a_process_that_is_gone_is_noticed_whoever_it_is(hosts):
     first, second, third = hosts
     for link in third._links.values():
