@@ -79,24 +79,35 @@ def _event(line: bytes) -> dict[str, Any] | None:
     return found if isinstance(found, dict) and {"time", "event", "message"} <= found.keys() else None
 
 
+@final
+class Printed(logging.Handler):
+    """Prints what is said before a run that a user may want to stop."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if getattr(record, "event", "") == "final states":
+            print(f"Stored: {record.getMessage()}", flush=True)
+
+
 @contextmanager
 def logged_to(path: Path | None) -> Iterator[None]:
     """Append to a log what is told meanwhile, and how it ended; None: nowhere.
 
     Raises: OSError where the file cannot be written, or holds something else.
     """
-    if path is None:
-        yield
-        return
-    handler, before = JsonLines(check_replaceable(path, "log", is_log)), LOG.level
-    LOG.addHandler(handler)
+    handlers: list[logging.Handler] = [Printed()]
+    if path is not None:
+        handlers.append(JsonLines(check_replaceable(path, "log", is_log)))
+    before = LOG.level
     LOG.setLevel(min(logging.INFO, LOG.getEffectiveLevel()))
+    for handler in handlers:
+        LOG.addHandler(handler)
     try:
         yield
     except BaseException as error:
         note(str(error) or "interrupted", "failed", logging.ERROR, error=type(error).__name__)
         raise
     finally:
-        LOG.removeHandler(handler)
         LOG.setLevel(before)
-        handler.close()
+        for handler in handlers:
+            LOG.removeHandler(handler)
+            handler.close()

@@ -140,9 +140,9 @@ def _terminal() -> Iterator[Put]:
     task = bar.add_task("", total=None)
 
     def put(now: Shown) -> None:
+        bar.update(task, description=now.text, total=None if now.share is None else 1.0, completed=now.share or 0.0)
         # Begun here, so that short runs do not flash.
         bar.start()
-        bar.update(task, description=now.text, total=None if now.share is None else 1.0, completed=now.share or 0.0)
 
     try:
         yield put

@@ -67,6 +67,8 @@ def test_a_finished_run_goes_on_to_a_later_time(tmp_path):
     path = write(tmp_path, QUBIT, stored, later)
     done = invoke("run", path, "--out", out, "--resume")
     assert done.exit_code == 0, done.output
+    # Nine times, two observables and a state, in single precision.
+    assert f"Stored: the final states of 500 trajectories take {500 * 4 * (9 * 2 + 4) / 2**20:.3g} MiB" in done.stdout
     assert invoke("run", path, "--out", whole).exit_code == 0
     assert io.load(out).times[-1] == 2.0
     same(io.load(out), io.load(whole))
