@@ -66,7 +66,9 @@ def run_together(
     merges = {name: statistic.merge for name, statistic in problem.statistics.items()}
     heard = team.agree(trajectories=trajectories, **fingerprint(problem, execution.precision))
     stage = None if execution.checkpoint is None else execution.checkpoint.stage(problem, execution.precision)
-    parts, wanted, earlier = resumed(_known(team, stage), trajectories, extend, most, merges)
+    known, heard_later = _known(team, stage)
+    heard = heard or heard_later
+    parts, wanted, earlier = resumed(known, trajectories, extend, most, merges)
     state = _State(count(parts), _FIRST_BLOCKS * team.count, False, parts)
     with shown(execution.progress) as display:
         account = Account(problem, merges, state.done)
@@ -96,11 +98,11 @@ def run_together(
     return Totals(total(state.parts, merges), state.parts, seconds, state.interrupted, devices)
 
 
-def _known(team: Team, stage: Stage | None) -> _Known:
-    """How far an earlier run came, on all hosts."""
+def _known(team: Team, stage: Stage | None) -> tuple[_Known, bool]:
+    """How far an earlier run came, on all hosts, and whether an interrupt came meanwhile."""
     here = _Known((), 0, 0.0) if stage is None else _Known(stage.parts, stage.wanted, stage.seconds)
-    told, _ = team.spread(here._replace(parts=_plain(here.parts))._asdict())
-    return _Known(_restored(told["parts"]), int(told["wanted"]), float(told["seconds"]))
+    told, heard = team.spread(here._replace(parts=_plain(here.parts))._asdict())
+    return _Known(_restored(told["parts"]), int(told["wanted"]), float(told["seconds"])), heard
 
 
 def _range(start: int, stop: int, block: int, team: Team) -> tuple[int, int]:
