@@ -39,9 +39,10 @@ class _Course(NamedTuple):
 
 
 def fisher_information(
-    predict: Callable[[jax.Array], "tuple[Monitored, State]"], theta: np.ndarray, times: np.ndarray
-) -> np.ndarray:
-    """F (P, P) about parameters θ (P,) in one record of bins that end at these times; in double precision.
+    predict: Callable[[jax.Array], "tuple[Monitored, State]"], times: np.ndarray
+) -> Callable[[jax.Array], jax.Array]:
+    """The compiled function θ (P,) -> F (P, P), about θ in one record of bins that end at these times; in double
+    precision.
 
     predict: from θ to the system and its state at the first of the times.
     """
@@ -60,7 +61,7 @@ def fisher_information(
         slopes = jax.tree.map(lambda slope: jnp.moveaxis(slope, -1, 0), jax.jacfwd(course)(theta))
         return _summed(course(theta), slopes)
 
-    return np.asarray(found(jnp.asarray(theta)))
+    return found
 
 
 def _summed(course: _Course, slopes: _Course) -> jax.Array:

@@ -236,7 +236,8 @@ def _of_scores(names: tuple[str, ...], scores: np.ndarray, times: np.ndarray) ->
 def _of_linear(predict: Callable[[Any], Any], theta: Any, times: np.ndarray) -> Information:
     """In closed form, of (sq.gaussian.Monitored, state)."""
     with tracing_predict():
-        found = fisher_information(lambda vector: predict(shaped(vector, theta)), flat(theta), times)
+        of_theta = fisher_information(lambda vector: predict(shaped(vector, theta)), times)
+        found = np.asarray(of_theta(jax.numpy.asarray(flat(theta))))
     check_derivatives(theta, found)
     values, vectors = np.linalg.eigh(found)
     root = np.sqrt(np.maximum(values, 0.0))[:, None] * vectors.T

@@ -8,6 +8,7 @@ from stochq.inference.edge import at_bound, from_bound, own_jacobian
 from stochq.inference.goodness import inflation
 from stochq.inference.minimize import Minimum
 from stochq.inference.problem import Objective, Problem
+from stochq.inference.records import RECORDS_PER_PARAMETER
 from stochq.inference.result import Determined, Fit, History, OtherMinimum, parameter_names, shaped
 
 # Below this, relative to the best known direction, the data do not determine a combination of parameters; above its
@@ -17,8 +18,6 @@ _UNDETERMINED = 1e-10
 _UNLIKELY = 1e-4
 # Values to a point below which the least eigenvalues of a covariance are far below the true ones, (1 − √½)² of them.
 _VALUES_PER_POINT = 2.0
-# Records to a parameter below which what their scatter says of errors is noted to be rough.
-_RECORDS_PER_PARAMETER = 20
 # Minima this far from each other, in standard errors, are two.
 _APART = 1.0
 _MODEL_ALONE = (
@@ -56,7 +55,7 @@ def fit_from(problem: Problem, minima: list[Minimum], intervals: Literal["wald",
     rough = _few_records(problem.objective, int(np.sum(~held))) if intervals == "wald" else []
     p_value, late = np.nan, []
     if not few and (is_chi2 or not minimum.interrupted):
-        p_value, late = _chance(problem, chi2, dof, inside, of_model)
+        p_value, late = _chance(problem, chi2, dof, inside, of_model, ~held)
     named = tuple(name for name, one in zip(names, held, strict=True) if one)
     return Fit(
         parameters=shaped(theta, problem.like),
@@ -91,11 +90,12 @@ def fit_from(problem: Problem, minima: list[Minimum], intervals: Literal["wald",
 
 
 def _chance(
-    problem: Problem, chi2: float, dof: int, theta: np.ndarray, covariance: np.ndarray
+    problem: Problem, chi2: float, dof: int, theta: np.ndarray, covariance: np.ndarray, varied: np.ndarray
 ) -> tuple[float, list[str]]:
     """The p-value, NaN with a note where it is interrupted, or not known at the parameters that were found."""
     try:
-        return problem.objective.p_value(chi2, dof, theta, covariance), []
+        expected = problem.expected_covariance(theta, varied)
+        return problem.objective.p_value(chi2, dof, theta, covariance if expected is None else expected), []
     except KeyboardInterrupt:
         return np.nan, [_NO_P_VALUE]
     except ValueError as error:
@@ -229,12 +229,12 @@ def _too_few(objective: Objective) -> list[str]:
 
 def _few_records(objective: Objective, varied: int) -> list[str]:
     """A note where so few records to each parameter that varied tell the errors from their scatter."""
-    if objective.is_chi2 or objective.points >= _RECORDS_PER_PARAMETER * varied:
+    if objective.is_chi2 or objective.points >= RECORDS_PER_PARAMETER * varied:
         return []
     return [
         f"the errors are from the scatter of {objective.points} records, and uncertain by "
         f"{100 / np.sqrt(2 * (objective.points - varied)):.0f} %. Take "
-        f"{_RECORDS_PER_PARAMETER * varied} records, or cut long ones into pieces."
+        f"{RECORDS_PER_PARAMETER * varied} records, or cut long ones into pieces."
     ]
 
 

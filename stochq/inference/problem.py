@@ -66,6 +66,10 @@ class Objective(Protocol):
         """Those of the misfit in the parameters at `varied`, None for JᵀJ; covariance (P, P): how far to look."""
         ...
 
+    def information(self, theta: np.ndarray) -> np.ndarray | None:
+        """What these are expected to be, (P, P), if the model is right; None where the data tell it as well."""
+        ...
+
 
 class Means:
     """Half the χ² of predicted means."""
@@ -103,6 +107,9 @@ class Means:
         return list(self.data.notes)
 
     def second_derivatives(self, theta: np.ndarray, covariance: np.ndarray, varied: np.ndarray) -> None:
+        return None
+
+    def information(self, theta: np.ndarray) -> None:
         return None
 
     def reweighted(self, theta: np.ndarray, like: Any) -> "Means":
@@ -154,6 +161,20 @@ class Problem:
             return None
         with np.errstate(divide="ignore"):
             return found + np.diag(1 / self.priors.stderr[varied] ** 2)
+
+    def expected_covariance(self, theta: np.ndarray, varied: np.ndarray) -> np.ndarray | None:
+        """The covariance (P, P) of an estimate of the parameters at `varied` that the model expects, zero for all
+        others; None where the data tell it as well, or where it is not determined."""
+        found = self.objective.information(theta)
+        if found is None or not np.all(np.isfinite(found)):
+            return None
+        with np.errstate(divide="ignore"):
+            known = (found + np.diag(1 / self.priors.stderr**2))[np.ix_(varied, varied)]
+        if np.linalg.eigvalsh(known)[0] <= 0:
+            return None
+        covariance = np.zeros_like(found)
+        covariance[np.ix_(varied, varied)] = np.linalg.inv(known)
+        return covariance
 
     def notes(self, theta: np.ndarray) -> list[str]:
         """What must be said of the misfit at θ (P,)."""

@@ -10,6 +10,7 @@ import numpy as np
 from stochq.arrays import Array
 from stochq.equation import Equation
 from stochq.gaussian import Monitored
+from stochq.gaussian.information import fisher_information
 from stochq.inference.filtering import log_likelihood, traced_likelihood
 from stochq.inference.innovations import innovations
 from stochq.inference.middles import note_of_middles
@@ -26,7 +27,9 @@ _STEP = 0.1
 # Innovations are differenced over this part of one, in double precision.
 _SHORT = 1e-4
 # Fewer records than these to a parameter do not tell the information in one.
-_RECORDS_PER_PARAMETER = 5
+_FEWEST_PER_PARAMETER = 5
+# Records to a parameter below which what their scatter says of errors is noted to be rough.
+RECORDS_PER_PARAMETER = 20
 
 
 class Layout(NamedTuple):
@@ -101,6 +104,15 @@ def scores_of(predict: Callable[[Any], Any], like: Any, layout: Layout, halvings
     return _kept.of(predict, like, layout, halvings)
 
 
+@Programs
+def _linear_information(
+    predict: Callable[[Any], Any], structure: Any, shapes: tuple[tuple[int, ...], ...], times: bytes
+) -> Callable[[jax.Array], jax.Array]:
+    """That in one record of a linear system, from θ (P,)."""
+    like = jax.tree_util.tree_unflatten(structure, [np.zeros(shape) for shape in shapes])
+    return fisher_information(lambda vector: predict(shaped(vector, like)), np.frombuffer(times))
+
+
 def checked_prediction(predicted: Any) -> tuple[Equation, Any]:
     """The equation and the state of a prediction for records."""
     if not isinstance(predicted, tuple) or len(predicted) != 2 or not isinstance(predicted[0], Equation):
@@ -128,9 +140,9 @@ class Records:
 
     def __init__(self, predict: Callable[[Any], Any], record: Record, start: Any) -> None:
         parameters = flat(start).size
-        if len(record) < _RECORDS_PER_PARAMETER * parameters:
+        if len(record) < _FEWEST_PER_PARAMETER * parameters:
             raise ValueError(
-                f"data: expected at least {_RECORDS_PER_PARAMETER * parameters} records for {parameters} parameters, "
+                f"data: expected at least {_FEWEST_PER_PARAMETER * parameters} records for {parameters} parameters, "
                 f"from whose scatter the errors follow; got {len(record)}. Cut long records into pieces."
             )
         equation, state = _checked(predict(jax.tree.map(jnp.asarray, start)))
@@ -204,6 +216,15 @@ class Records:
     def loss(self, parameters: Any) -> jax.Array:
         equation, state = _checked(self.predict(parameters))
         return -log_likelihood(equation, state, self.record, halvings=self._scores.halvings)
+
+    def information(self, theta: np.ndarray) -> np.ndarray | None:
+        """What few records of a linear system are expected to tell, in closed form."""
+        few = len(self.record) < RECORDS_PER_PARAMETER * len(theta)
+        if not few or not isinstance(_checked(self.predict(shaped(theta, self.start)))[0], Monitored):
+            return None
+        times = np.asarray(self.record.times, np.float64).tobytes()
+        found = _linear_information.of(self.predict, self.start, times)(jnp.asarray(theta))
+        return len(self.record) * np.asarray(found)
 
     def second_derivatives(self, theta: np.ndarray, covariance: np.ndarray, varied: np.ndarray) -> np.ndarray:
         """From differences of the scores along the covariance's axes."""

@@ -180,3 +180,12 @@ def test_right_models_have_uniform_p_values_and_wrong_ones_are_caught():
     louder = sq.inference.Record(record.times, 1.25 * record.increments, record.names)
     with pytest.warns(UserWarning, match="not the white noise"):
         assert sq.fit(model, louder, start).p_value < 1e-4
+
+
+@pytest.mark.release
+@pytest.mark.filterwarnings("ignore:fit. ")
+def test_few_records_that_hardly_tell_a_parameter_have_uniform_p_values():
+    """200 sets of 20 records, by which the displacement may be anything: what they are expected to tell is counted."""
+    start = {name: 1.1 * value for name, value in THETA.items()}
+    chances = [sq.fit(model, drawn(20, seed), start).p_value for seed in range(200)]
+    assert stats.kstest(chances, "uniform").pvalue > 0.01
