@@ -10,8 +10,8 @@ from stochq.arrays import rounding
 
 # Units of rounding that norms may gain in a step, where noise is unitary and nothing normalises; four were seen.
 _UNITS_PER_STEP, _FACTOR = 4.0, 4.0
-# Density matrices whose eigenvalues are looked at: those of so many trajectories.
-_DIAGONALISED = 64
+# Numbers that are looked at, of the first trajectories; and of how many the eigenvalues of density matrices are.
+_MOST_NUMBERS, _DIAGONALISED = 2**22, 64
 
 
 def unphysical(states: np.ndarray, precision: str, steps: int, conditional: bool) -> dict[str, float]:
@@ -20,6 +20,7 @@ def unphysical(states: np.ndarray, precision: str, steps: int, conditional: bool
     states: (trajectory, time, dim), or density matrices (trajectory, time, dim, dim) if conditional; those that are not
     finite are left out. steps: made in all.
     """
+    states = states[: max(1, _MOST_NUMBERS // max(states[0].size, 1))]
     finite = states[np.isfinite(states).reshape(*states.shape[:2], -1).all(axis=-1)]
     if not len(finite):
         return {}
