@@ -72,7 +72,7 @@ class Allowance:
             share = float(rounded.max())
             return f"rounding in {self.precision} precision, about {share:.1g}, outweighs the bias of shorter steps"
         if self.tolerance is None:
-            return f"bias below {SHARE_OF_STDERR:g} standard errors"
+            return f"bias below {SHARE_OF_STDERR:g} of the largest standard error"
         share = SHARE_OF_TOLERANCE * self.tolerance
         return f"bias with its uncertainty below {share:.2g}, a quarter of the tolerance"
 

@@ -119,8 +119,9 @@ def simulate(
             trajectories merge to the result of one run: to the last bit where all ranges begin and end at multiples of
             a block (`result.parts[0].block`; of 2048 on a processor), to rounding elsewhere.
         scheme: None: the best that applies; means to a tolerance may take discrete increments.
-        dt: the step. None: the longest whose estimated bias stays below a tenth of the standard error. Jumps alone have
-            none, unless the equation depends on time.
+        dt: the step. None: the longest whose estimated bias stays below a tenth of an observable's largest standard
+            error at any time; where hardly anything fluctuates yet it may be more than the error there, which
+            `result.bias` tells. Jumps alone have none, unless the equation depends on time.
         tolerance: as many trajectories and, unless dt is given, as short steps as keep |bias| + 2 standard errors below
             it for every observable at every time; `result.info` says what was chosen, why, and what was reached.
         precision: of the states; statistics are double in any case.

@@ -9,6 +9,7 @@ from stochq.systems.checks import check_number as check_concrete_number
 
 # Relative to the largest element: what is left of symmetry or positivity after a few hundred products in float64.
 TOLERANCE = 1e-10
+_LARGEST_ELEMENT = 1e150
 
 
 class UnphysicalStateWarning(UserWarning):
@@ -79,8 +80,10 @@ def check_number(name: str, value: ArrayLike, *, least: float, open_end: bool = 
 
 
 def check_one_number(name: str, value: ArrayLike, *, least: float, open_end: bool = False) -> None:
-    """As `check_number`, for what is an element of a matrix: ValueError for arrays."""
+    """As `check_number`, for what is an element of a matrix: ValueError for arrays, and where its square overflows."""
     check_concrete_number(name, value)
+    if is_concrete(value) and abs(float(np.asarray(value))) > _LARGEST_ELEMENT:
+        raise ValueError(f"{name}: expected a number whose square is finite; got {value!r}.")
     check_number(name, value, least=least, open_end=open_end)
 
 

@@ -296,5 +296,7 @@ def canonical(hamiltonian: Hamiltonian | OperatorLike, beta: Number, *, trace_rt
     exponent = -beta * as_real(hamiltonian.energies)
     if not is_concrete(exponent):
         return jax.nn.softmax(exponent)
+    if not np.all(np.isfinite(exponent)):
+        raise ValueError(f"beta: expected one whose products with the energies are finite; got {beta}.")
     weights = np.exp(exponent - exponent.max())
     return weights / weights.sum()

@@ -26,6 +26,11 @@ SHOWN: dict[str, tuple[Callable[[], object], str]] = {
     "system of qmupl": (lambda: sq.models.qmupl(LOWER, rate=1.0), "system"),
     "rates of lengths": (lambda: sq.models.unravel([0.0, 1.0], [LOWER], rates=[1.0, [2.0]]), "rates"),
     "beta of two": (lambda: sq.canonical([0.0, 1.0], TWO), "beta"),
+    "beta that overflows": (lambda: sq.canonical([0.0, 1e160], 1e300), "beta"),
+    "diffusion that overflows": (
+        lambda: sq.gaussian.brownian(1.0, 1.0, 0.3, 2.0, cross_diffusion=1e300),
+        "cross_diffusion",
+    ),
     "shape of a window": (lambda: sq.microcanonical([0.0, 1.0], KET, shape=TWO), "shape"),
     "masses": (
         lambda: sq.models.csl_lattice(
