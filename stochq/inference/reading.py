@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from stochq.accelerators import on_accelerator
 from stochq.arrays import Array, is_concrete
 from stochq.ensemble.devices import records_per_call
-from stochq.ensemble.runner import in_threads
+from stochq.ensemble.runner import in_threads, workers
 from stochq.inference.middles import note_of_middles
 from stochq.inference.observed import as_monitored, initial_state, observe
 from stochq.instruments.choose import Kind, Method, build, can_be_halved, checked_halvings, choose
@@ -21,8 +22,8 @@ from stochq.instruments.widths import error_of_width
 _LARGEST_ERROR = 0.1
 # A fit halves bins so often at most, for 16 times the work.
 _HALVINGS_OF_FITS = 2
-# Records that one call of the device follows.
-_RECORDS = 256
+# Records that one call of the device follows, and so many that others do not go to another core.
+_RECORDS, _FEWEST = 256, 32
 
 
 class Reading(NamedTuple):
@@ -50,6 +51,8 @@ class Reading(NamedTuple):
         written = self.observed.written
         bins, _, records = written.current.shape
         size = records_per_call(self.observed.parts.hamiltonian.shape[-1] ** 2 + bins * kept, most, records)
+        if not on_accelerator():
+            size = min(size, max(_FEWEST, -(-records // workers())))
         with jax.enable_x64(True):
             own = partial(follow, self.instrument, self.initial, *arguments)
             total, *others = _in_blocks(own, written, size)

@@ -19,7 +19,7 @@ import numpy as np
 
 from stochq.arrays import Array
 from stochq.instruments.instrument import Instrument, Written
-from stochq.instruments.kraus import MixedKraus, hermitian, kraus_instrument
+from stochq.instruments.kraus import KrausInstrument, hermitian, kraus_instrument
 from stochq.instruments.words import Pairs
 from stochq.measurement.line import WatchedParts
 
@@ -33,7 +33,7 @@ _POINTS = 9
 class HalvedKraus(Instrument):
     """inner: of the shortest parts. mean: S as a row for states (bins, 2 dim, dim). halvings: how often."""
 
-    inner: MixedKraus
+    inner: KrausInstrument
     mean: Array
     halvings: int = eqx.field(static=True)
 
@@ -69,13 +69,12 @@ def halved_instrument(parts: WatchedParts, lengths: Array, halvings: int, pairs:
     """
     lengths = jnp.asarray(lengths)
     inner = kraus_instrument(parts, lengths / 2**halvings, pure=False, pairs=pairs)
-    assert isinstance(inner, MixedKraus)
     currents = parts.watched.shape[-3]
     mean = jax.vmap(lambda which: _mean_of_records(inner, which, currents, halvings))(jnp.arange(len(lengths)))
     return HalvedKraus(inner, mean, halvings)
 
 
-def _followed(inner: MixedKraus, state: jax.Array, current: jax.Array, which: Array, halvings: int) -> jax.Array:
+def _followed(inner: KrausInstrument, state: jax.Array, current: jax.Array, which: Array, halvings: int) -> jax.Array:
     """ρ̃' after a bin with currents (K, R), made of 2^halvings parts."""
     if not halvings:
         records = current.shape[-1]
@@ -96,7 +95,7 @@ def _values(currents: int) -> np.ndarray:
     return np.array(list(product((1.0, -1.0), repeat=currents)))
 
 
-def _mean_of_records(inner: MixedKraus, which: Array, currents: int, halvings: int) -> jax.Array:
+def _mean_of_records(inner: KrausInstrument, which: Array, currents: int, halvings: int) -> jax.Array:
     """S as the derivative of the mean weight over Wiener records with respect to the state, (2 dim, dim)."""
     points, weights = np.polynomial.hermite_e.hermegauss(_POINTS)
     nodes = np.array(list(product(points, repeat=currents))).T

@@ -12,6 +12,7 @@ States are held as real arrays, real parts above imaginary ones, and matrices as
 of a step is several times faster than complex ones.
 """
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple, final
 
@@ -25,6 +26,9 @@ from stochq.instruments.hermite import polynomials
 from stochq.instruments.instrument import Instrument, Written
 from stochq.instruments.words import Pairs, Words, any_clicks, in_order, moments, word_powers, words_of
 from stochq.measurement.line import WatchedParts
+
+# Density matrices of so many levels or more are moved by a matrix for each record.
+_MANY_LEVELS = 12
 
 
 class RealWords(NamedTuple):
@@ -48,7 +52,7 @@ class KrausInstrument(Instrument):
     lengths: (bins,); most_clicks: of one counter in one bin. Abstract: subclasses have a representation of the
     state."""
 
-    words: RealWords
+    words: Any
     mean: Array
     lengths: Array
     most_clicks: int = eqx.field(static=True, default=0)
@@ -63,7 +67,7 @@ class KrausInstrument(Instrument):
         values = polynomials(currents, self.lengths[written.which], powers)
         return jnp.moveaxis(values, 1, 0), written.clicks, written.which
 
-    def _bin(self, which: Array) -> tuple[RealWords, jax.Array]:
+    def _bin(self, which: Array) -> tuple[Any, jax.Array]:
         """The words and S of one bin."""
         place = 0 if len(self.lengths) == 1 else which
         return jax.tree.map(lambda array: array[place], self.words), self.mean[place]
@@ -108,7 +112,7 @@ class PureKraus(KrausInstrument):
         return psi[:, None] * psi.conj()[None]
 
     def expect(self, state: jax.Array, operators: Array) -> jax.Array:
-        return jnp.stack([jnp.sum(state * (one @ state), axis=0) for one in _matrices(operators)])
+        return jnp.stack([jnp.sum(state * (one @ state), axis=0) for one in real_matrices(operators)])
 
     def purity(self, state: jax.Array) -> jax.Array:
         return jnp.ones(state.shape[-1])
@@ -119,10 +123,7 @@ class MixedKraus(KrausInstrument):
     """Density matrices (2 dim, dim, R)."""
 
     def start(self, state: Array, records: int) -> jax.Array:
-        rho = jnp.asarray(state, complex)
-        if rho.ndim == 1:
-            rho = jnp.outer(rho, rho.conj())
-        return jnp.repeat(stacked(rho)[..., None], records, axis=-1)
+        return repeated(state, records)
 
     def linear(self, state: jax.Array, prepared: Any) -> jax.Array:
         values, clicks, which = prepared
@@ -164,27 +165,32 @@ def kraus_instrument(
         most_clicks: of one counter in one bin.
         pairs: of currents whose order within a bin matters, as `words.unordered` finds them.
     """
-    words, means, lengths = kraus_parts(parts, lengths, merged=pure, pairs=() if pure else pairs)
-    return (PureKraus if pure else MixedKraus)(words, means, lengths, most_clicks)
+    if not pure and parts.hamiltonian.shape[-1] >= _MANY_LEVELS and not parts.counted.shape[-3]:
+        from stochq.instruments.by_records import ByRecords, words_by_records
+
+        return ByRecords(*kraus_parts(parts, lengths, words_by_records, pairs))
+    found = kraus_parts(parts, lengths, partial(real_words, merged=pure), () if pure else pairs)
+    return (PureKraus if pure else MixedKraus)(*found, most_clicks)
 
 
 def kraus_parts(
-    parts: WatchedParts, lengths: Array, *, merged: bool, pairs: Pairs
-) -> tuple[RealWords, jax.Array, jax.Array]:
-    """Words, S and lengths of an instrument; merged: whether the words of the currents hold the half steps."""
+    parts: WatchedParts, lengths: Array, hold: Callable[[Words], Any], pairs: Pairs
+) -> tuple[Any, jax.Array, jax.Array]:
+    """Words, S and lengths of an instrument; hold: the words of a bin in its form."""
     axes = 0 if np.ndim(parts.hamiltonian) == 3 else None
     lengths = jnp.asarray(lengths)
     words = jax.vmap(partial(words_of, pairs=pairs), in_axes=(axes, 0))(parts, lengths)
-    means = _matrices(jax.vmap(mean_of_records)(words))
-    return jax.vmap(lambda one: _real(one, merged))(words), means, lengths
+    means = real_matrices(jax.vmap(mean_of_records)(words))
+    return jax.vmap(hold)(words), means, lengths
 
 
-def _real(words: Words, merged: bool) -> RealWords:
-    lost = _matrices(words.lost)
-    kraus = _columns(_matrices(words.half @ words.kraus @ words.half if merged else words.kraus))
+def real_words(words: Words, merged: bool) -> RealWords:
+    """merged: whether the words of the currents hold the half steps."""
+    lost = real_matrices(words.lost)
+    kraus = _columns(real_matrices(words.half @ words.kraus @ words.half if merged else words.kraus))
     return RealWords(
-        _matrices(words.half), kraus, kraus.T if merged else None, lost.reshape(-1, lost.shape[-1]), _columns(lost),
-        _matrices(words.clicks), words.dark,
+        real_matrices(words.half), kraus, kraus.T if merged else None, lost.reshape(-1, lost.shape[-1]), _columns(lost),
+        real_matrices(words.clicks), words.dark,
     )  # fmt: skip
 
 
@@ -273,6 +279,14 @@ def _dagger(rho: jax.Array) -> jax.Array:
     return jnp.concatenate([jnp.swapaxes(real, 0, 1), -jnp.swapaxes(imaginary, 0, 1)])
 
 
+def repeated(state: Array, records: int) -> jax.Array:
+    """A ket or density matrix as (2 dim, dim, R)."""
+    rho = jnp.asarray(state, complex)
+    if rho.ndim == 1:
+        rho = jnp.outer(rho, rho.conj())
+    return jnp.repeat(stacked(rho)[..., None], records, axis=-1)
+
+
 def stacked(state: jax.Array) -> jax.Array:
     """Real parts above imaginary ones."""
     return jnp.concatenate([state.real, state.imag])
@@ -283,7 +297,7 @@ def unstacked(state: jax.Array) -> jax.Array:
     return jax.lax.complex(*jnp.split(state, 2))
 
 
-def _matrices(operators: Array) -> jax.Array:
+def real_matrices(operators: Array) -> jax.Array:
     """Matrices (..., dim, dim) as real ones (..., 2 dim, 2 dim)."""
     real, imaginary = jnp.real(operators), jnp.imag(operators)
     upper = jnp.concatenate([real, -imaginary], axis=-1)

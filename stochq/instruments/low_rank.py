@@ -1,5 +1,6 @@
 """Conditional density matrices of low rank, for dimensions whose square is too much."""
 
+from functools import partial
 from typing import Any, NamedTuple, final
 
 import equinox as eqx
@@ -13,6 +14,7 @@ from stochq.instruments.kraus import (
     RealWords,
     apply_outcome,
     kraus_parts,
+    real_words,
     stacked,
     unstacked,
 )
@@ -86,7 +88,7 @@ def low_rank_instrument(parts: WatchedParts, lengths: Array, rank: int, pairs: P
 
     pairs: as of `kraus_instrument`.
     """
-    words, means, lengths = kraus_parts(parts, lengths, merged=False, pairs=pairs)
+    words, means, lengths = kraus_parts(parts, lengths, partial(real_words, merged=False), pairs)
     return LowRankKraus(words, means, lengths, 0, rank)
 
 

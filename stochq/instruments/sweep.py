@@ -34,6 +34,7 @@ def sweep(instrument: Instrument, state: Any, written: Written, read: Callable[[
     bins, _, records = written.current.shape
     length = min(bins, max(_SHORTEST, min(_LONGEST, _BLOCK // records)))
     blocks = -(-bins // length)
+    length = -(-bins // blocks)
     padded = jax.tree.map(lambda array: _pad(jnp.asarray(array), blocks * length), written)
     inside = (jnp.arange(blocks * length) < bins).reshape(blocks, length)
     shaped = jax.tree.map(lambda array: array.reshape(blocks, length, *array.shape[1:]), padded)
@@ -41,7 +42,8 @@ def sweep(instrument: Instrument, state: Any, written: Written, read: Callable[[
     @jax.checkpoint
     def block(state: Any, inputs: tuple[Written, jax.Array]) -> tuple[Any, tuple[jax.Array, Any]]:
         written, inside = inputs
-        state, (weights, states) = _steps(instrument, state, instrument.prepare(written), inside, read is not None)
+        is_bin = None if blocks * length == bins else inside
+        state, (weights, states) = _steps(instrument, state, instrument.prepare(written), is_bin, read is not None)
         total = jnp.sum(jnp.log(weights), axis=0)
         return state, (total, None if read is None else jax.vmap(read)(states))
 
@@ -50,15 +52,19 @@ def sweep(instrument: Instrument, state: Any, written: Written, read: Callable[[
     return Swept(state, jnp.sum(totals, axis=0), readings)
 
 
-def _steps(instrument: Instrument, state: Any, prepared: Any, inside: jax.Array, keep: bool) -> Any:
-    """The steps of one block: the state, weights (length, R) and, if they are kept, the states after each bin."""
+def _steps(instrument: Instrument, state: Any, prepared: Any, inside: jax.Array | None, keep: bool) -> Any:
+    """The steps of one block: the state, weights (length, R) and, if they are kept, the states after each bin.
 
-    def step(state: Any, inputs: tuple[Any, jax.Array]) -> tuple[Any, tuple[jax.Array, Any]]:
+    inside: which of them are bins, None for all; those that only fill the last block up leave the state alone.
+    """
+
+    def step(state: Any, inputs: tuple[Any, Any]) -> tuple[Any, tuple[jax.Array, Any]]:
         one, is_bin = inputs
         after, weight = instrument.step(state, one)
-        # Bins that only fill the last block up leave the state alone.
-        after = jax.tree.map(lambda new, old: jnp.where(is_bin, new, old), after, state)
-        return after, (jnp.where(is_bin, weight, 1.0), after if keep else None)
+        if is_bin is not None:
+            after = jax.tree.map(lambda new, old: jnp.where(is_bin, new, old), after, state)
+            weight = jnp.where(is_bin, weight, 1.0)
+        return after, (weight, after if keep else None)
 
     return lax.scan(step, state, (prepared, inside))
 
