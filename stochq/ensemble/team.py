@@ -63,7 +63,8 @@ def _check_same(first: dict[str, Any], other: dict[str, Any], who: str) -> None:
         told = "; ".join(f"{PARTS.get(name, name)} {other.get(name)}, on the first {first.get(name)}" for name in names)
         raise ValueError(
             f"hosts: expected the same call on every one of them; on {who} it differs in {told}. A step that is left "
-            "open is measured on each: give dt where they are of different kinds."
+            "open is measured on each: give dt where they are of different kinds. Runs that have nothing to do with "
+            "each other are started by `stochq run --alone`."
         )
 
 
