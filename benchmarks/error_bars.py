@@ -107,11 +107,11 @@ def _coloured() -> Any:
 
 
 def _stiff() -> Any:
-    """The middle level decays a hundred times faster than the upper one feeds it."""
+    """The middle level decays 25 times as fast as the upper one feeds it."""
     import stochq as sq
 
     fed, lost = np.zeros((3, 3)), np.zeros((3, 3))
-    fed[1, 2], lost[0, 1] = 1.0, 10.0
+    fed[1, 2], lost[0, 1] = 1.0, 5.0
     return sq.models.unravel(sq.systems.levels([0.0, 1.0, 2.0]), [fed, lost], noise="complex")
 
 

@@ -177,7 +177,7 @@ def test_derivatives_with_respect_to_mass_and_trap(build):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: particle(1, 1.0, 1.0), "points: expected a whole number of at least 2; got 1"),
+        (lambda: particle(1, 1.0, 1.0), "points: expected a whole number of at least 2 and at most 67108864; got 1"),
         (lambda: particle(8, -1.0, 1.0), r"length: expected a finite number greater than 0; got -1\.0"),
         (lambda: particle(8, 1.0, 0.0), "mass: expected a finite number greater than 0"),
         (lambda: particle(8, 1.0, 1.0, hbar=np.inf), "hbar: expected"),
