@@ -33,11 +33,11 @@ def applications(equation: Any, dt: float) -> int:
     passes = float(plan.terms) if bool(plan.is_polynomial) else products
     for channel in equation.channels:
         if channel.relaxation is not None:
-            rate, chi = channel.relaxation
+            rate, _, chi = channel.relaxation
             passes += int(chi.polynomial.degree)
-            # The drift by the root of χ, and the corrections by its cube, summed together with the noise.
+            # The overlap by the root of χ, and what its powers make of state and noise, summed together.
             if not is_light(float(chi.largest_weight), float(rate) * dt):
-                passes += max(int(chi.cube.degree), int(chi.polynomial.degree))
+                passes += max(int(polynomial.degree) for polynomial in (chi.polynomial, *chi.powers))
     return round(passes)
 
 

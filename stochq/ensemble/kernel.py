@@ -76,6 +76,9 @@ def run_block(
 
     # One column until all is done that trajectories share. XLA's processor backend (jaxlib 0.10) also reads beyond
     # the operand in a product of a matrix and a broadcast vector that is summed afterwards.
+    if frame.hamiltonian.is_matrix_free:
+        # Made again for each block: states that all blocks share would be kept beside those of one.
+        psi0 = psi0 * (1 + 0 * first.astype(dtype))
     starts, spread = starting_states(psi0, key, trajectories, loop.columns)
     states = tuple(frame.to_frame(starts) for _ in loop.scheme.weights)
     first_stepper = loop.scheme.prepare(frame, grid.lengths[0]) if shared is None else shared
@@ -88,7 +91,8 @@ def run_block(
     step = jnp.zeros((), grid.steps.dtype)
     if start is not None:
         (begun, memory), step = unpacked(start[0], (begun, memory)), start[1]
-    carries = carries_noise(loop, drawn) and not final
+    # Of many spins it would take the memory of further states.
+    carries = carries_noise(loop, drawn) and not final and not frame.hamiltonian.is_matrix_free
     noise = draw(key, trajectories, step, drawn, dtype) if carries else None
     written = _nothing_written(loop, dtype)
     known = None if first_follower is None else first_follower.start(loop.columns)

@@ -33,7 +33,8 @@ def build_problem(
 ) -> Problem:
     """The arguments of a device call, in the run's precision. antithetic: each trajectory beside its mirror image;
     clicks: of how many of a trajectory the times are remembered; trajectories: as of `block_size`."""
-    equation, scheme, frame = task.equation, task.scheme, task.frame
+    equation, scheme = task.equation, task.scheme
+    frame = task.frame.for_steps(grid.lengths)
     read = readout(task.watched, task.dim, task.conditional)
     size = task.dim**2 if task.conditional else task.dim
     block = block_size(size, scheme.smallest_block(equation), trajectories)

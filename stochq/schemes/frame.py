@@ -1,10 +1,12 @@
 """The basis in which a run holds its states, chosen so that the fewest basis changes are made per step."""
 
+import dataclasses
 from typing import Any, final
 
 import jax
+import numpy as np
 
-from stochq.arrays import Array, Number
+from stochq.arrays import Array, Number, is_concrete
 from stochq.channels import Channel, Columns, Energy, Given
 from stochq.equation import Equation
 from stochq.module import Module
@@ -38,6 +40,13 @@ class Frame(Module):
     def to_frame(self, psi: jax.Array) -> jax.Array:
         """From the given basis to the held one."""
         return psi if self.columns is None else apply_matrix(self.columns.conj().T, psi)
+
+    def for_steps(self, lengths: Array) -> "Frame":
+        """The same, with what is known beforehand of steps of these lengths."""
+        if not self.hamiltonian.is_matrix_free or not is_concrete((lengths, self.hbar)):
+            return self
+        longest = float(np.max(lengths)) / float(self.hbar)
+        return dataclasses.replace(self, hamiltonian=self.hamiltonian.for_steps(longest))
 
     def from_frame(self, psi: jax.Array) -> jax.Array:
         """From the held basis to the given one."""

@@ -7,6 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 from stochq.arrays import Number
 from stochq.channels import Channel, Flow
@@ -17,6 +18,7 @@ from stochq.schemes.scheme import Increments, MeanMap, Scheme, States, Stepper
 from stochq.systems.basis import into, matrix_of, out_of
 from stochq.systems.checks import check_flag
 from stochq.systems.hamiltonian import DiagonalHamiltonian, Hamiltonian, Propagator, State
+from stochq.systems.propagation.windows import planes_of
 
 
 @final
@@ -220,7 +222,11 @@ def _palindrome(frame: Frame, symmetric: list[bool]) -> tuple[tuple[int, float, 
 
 @final
 class StrangStepper(Stepper):
-    """Carries e^{+iH dt/2ħ}ψ, so that the two half steps of H between steps are one; a driven H is not merged."""
+    """Carries e^{+iH dt/2ħ}ψ, so that the two half steps of H between steps are one; a driven H is not merged.
+
+    Of many spins it is held as its real and its imaginary part, in which they are propagated: a complex state would be
+    one more.
+    """
 
     frame: Frame
     flows: tuple[Flow, ...]
@@ -235,11 +241,22 @@ class StrangStepper(Stepper):
     def parts(self) -> tuple[Budget, ...]:
         return tuple(self.flows[index].budget for index, _, _ in self.sequence)
 
-    def init(self, t: jax.Array, states: States) -> jax.Array:
-        return states[0] if self.back is None else self.back(t, states[0])
+    @property
+    def _in_planes(self) -> bool:
+        return self.full is not None and self.frame.hamiltonian.is_matrix_free
 
-    def extract(self, t: jax.Array, state: jax.Array) -> States:
-        return (state if self.back is None else self.half(t, state),)
+    def _held(self, psi: jax.Array) -> Any:
+        return planes_of(psi) if self._in_planes else psi
+
+    def _state(self, held: Any) -> jax.Array:
+        return lax.complex(*held) if self._in_planes else held
+
+    def init(self, t: jax.Array, states: States) -> Any:
+        return self._held(states[0] if self.back is None else self.back(t, states[0]))
+
+    def extract(self, t: jax.Array, state: Any) -> States:
+        psi = self._state(state)
+        return (psi if self.back is None else self.half(t, psi),)
 
     def unmerged(self) -> "StrangStepper":
         """Its state is ψ itself: for what acts between steps."""
@@ -256,12 +273,13 @@ class StrangStepper(Stepper):
         half = self.half
         return StrangStepper(self.frame, self.flows, self.sequence, self.dt, self.full, half, self.back, terms)
 
-    def step(self, t: jax.Array, state: jax.Array, noise: StepNoise) -> jax.Array:
+    def step(self, t: jax.Array, state: Any, noise: StepNoise) -> Any:
         return self.step_with_record(t, state, noise)[0]
 
-    def step_with_record(self, t: jax.Array, state: jax.Array, noise: StepNoise) -> tuple[jax.Array, Increments]:
+    def step_with_record(self, t: jax.Array, state: Any, noise: StepNoise) -> tuple[Any, Increments]:
         if self.full is not None:
-            return self._flows(t, self.full(t, state), noise)
+            psi, increments = self._flows(t, self.full(t, self._state(state)), noise)
+            return self._held(psi), increments
         state, increments = self._flows(t, self.half(t, state), noise)
         return self.half(t + 0.5 * self.dt, state), increments
 

@@ -143,6 +143,10 @@ class Hamiltonian(Module):
     def propagator(self, dt: Number, hbar: Number = 1.0) -> Propagator:
         """The step exp(-i H dt / hbar), prepared once outside the time loop."""
 
+    def for_steps(self, dt: float) -> "Hamiltonian":
+        """The same, with what is known beforehand of steps exp(-i H dt) about as long as dt."""
+        return self
+
     @property
     def centre(self) -> Number:
         """The energy that `centred` takes out."""

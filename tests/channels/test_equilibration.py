@@ -16,6 +16,7 @@ from stochq.ensemble.planning import pilot_size
 from stochq.laws import COMPLEX
 from stochq.module import Module
 from stochq.noise import StepNoise
+from stochq.systems.propagation.windows import planes_of
 from stochq.systems.typicality.ensembles import canonical_equilibrium
 
 X, Y, Z = np.array([[0, 1], [1, 0]]), np.array([[0, -1j], [1j, 0]]), np.diag([1, -1])
@@ -34,8 +35,18 @@ class Matrix(Module):
     def apply(self, psi):
         return self.root(self.root(psi))
 
-    def root_and_cube(self, parts):
-        return sum(r * self.root(psi) + q * self.root(self.apply(psi)) for r, q, psi in parts)
+    def root_of_planes(self, planes):
+        return planes_of(self.root(jax.lax.complex(*planes)))
+
+    def roots_and_powers(self, parts):
+        """Powers of the matrix by its eigenvectors, one by one."""
+        weights, vectors = np.linalg.eigh(np.asarray(self.root_matrix))
+        total = 0
+        for factors, planes in parts:
+            psi = jax.lax.complex(*planes)
+            for n, factor in factors.items():
+                total += factor * (jnp.asarray((vectors * weights**n) @ vectors.conj().T, psi.dtype) @ psi)
+        return planes_of(total)
 
     @property
     def hamiltonian(self):
@@ -169,8 +180,8 @@ def test_equal_weights_lead_to_random_states():
 class Told(Matrix):
     """An equilibrium that says that its weights are small, and has one root alone."""
 
-    def root_and_cube(self, parts):
-        return jnp.full_like(parts[0][-1], jnp.nan)
+    def roots_and_powers(self, parts):
+        return jax.tree.map(lambda plane: jnp.full_like(plane, jnp.nan), parts[0][1])
 
 
 @pytest.mark.parametrize("vector", [(0, 0, 0), (0.3, -0.25, 0.5), (0, 0, 0.95)])

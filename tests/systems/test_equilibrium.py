@@ -9,6 +9,7 @@ import pytest
 import scipy.stats
 
 import stochq as sq
+from stochq.systems.propagation.windows import planes_of
 from stochq.systems.typicality.functions import polynomial_of, step_polynomial
 from stochq.systems.typicality.sectors import Momentum
 from stochq.systems.typicality.traces import Estimate, random_vectors
@@ -56,19 +57,24 @@ def test_functions_of_the_hamiltonian(system, precision, tolerance):
     assert np.linalg.norm(value - expected) < tolerance * np.linalg.norm(psi)
 
 
-def test_roots_and_cubes_of_several_states_are_one_sum():
+def test_roots_and_powers_of_several_states_are_one_sum():
     chi = sq.canonical(CHAIN, 0.4, trace_rtol=0.1).map
-    weights = of_energies(CHAIN, lambda energies: chi.polynomial.of_energies(energies) ** 2 / chi.root_of_norm**2)
-    root = of_energies(CHAIN, lambda energies: chi.polynomial.of_energies(energies) / chi.root_of_norm)
+
+    def power(n):
+        return of_energies(CHAIN, lambda energies: (chi.polynomial.of_energies(energies) / chi.root_of_norm) ** n)
+
     rng = np.random.default_rng(2)
     first, second = rng.normal(size=(2, 256, 3)) + 1j * rng.normal(size=(2, 256, 3))
     factors = rng.normal(size=(1, 3))
-    expected = root @ (factors * first - 0.3 * second) + root @ weights @ (2 * first + factors**2 * second)
+    expected = power(1) @ (factors * first) + power(3) @ (200.0 * first)
+    expected += power(2) @ (-30.0 * second) + power(4) @ (2e4 * factors**2 * second)
+    parts = [({1: factors, 3: 200.0}, planes_of(first)), ({2: -30.0, 4: 2e4 * factors**2}, planes_of(second))]
     with jax.enable_x64(True):
-        value = np.asarray(chi.root_and_cube([(factors, 2.0, first), (-0.3, factors**2, second)]))
-    # What the cube leaves out of its largest value, over the values that states have.
-    assert np.linalg.norm(value - expected) < 1e-5 * np.linalg.norm(expected)
-    assert chi.polynomial.degree < chi.cube.degree < 2.5 * chi.polynomial.degree
+        real, imag = chi.roots_and_powers(parts)
+    # What the powers leave out of their largest values, over the values that states have.
+    difference = np.asarray(real) + 1j * np.asarray(imag) - expected
+    assert np.linalg.norm(difference) < 3e-5 * np.linalg.norm(expected)
+    assert chi.polynomial.degree < chi.powers[1].degree < 2.5 * chi.polynomial.degree
 
 
 @pytest.mark.parametrize(("low", "high", "edge"), [(-2.0, 3.0, 0.5), (-9.5, -6.0, 0.3), (-30.0, 1.0, 1.0)])

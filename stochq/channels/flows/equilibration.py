@@ -26,7 +26,9 @@ from stochq.arrays import Number
 from stochq.channels.families.equilibration import Equilibration
 from stochq.channels.flow import Flow, Stepped
 from stochq.noise import Budget, StepNoise
+from stochq.systems.hamiltonian import Planes
 from stochq.systems.linear import inner, level_sum, normalized, populations, times_real
+from stochq.systems.propagation.windows import planes_of
 
 # The error of the mean of an operator of norm 1 after any number of steps, over the largest weight and (ah)², is below
 # this over (1 + ah)². Quadrature over the noise gives .23 at most on two levels, where χ is nearly one state and the
@@ -72,11 +74,12 @@ class EquilibrationFlow(Flow):
 
 def equilibrated(chi: Any, h: jax.Array, psi: jax.Array, normals: jax.Array) -> jax.Array:
     """ψ after a h of it, (dim, *columns). normals: complex ones, E|z|² = 2."""
-    # For a normalised state, here and in what follows; rounding of the norm is of no order.
+    # For a normalised state, here and in what follows; rounding of the norm is of no order. Real and imaginary parts
+    # apart: complex operands would stand beside them.
     light = is_light(jnp.asarray(chi.largest_weight, h.dtype), h)
     size = jnp.sqrt(0.5 * jnp.expm1(h))
-    moved = lax.cond(light, partial(_by_one_root, chi, h, size), partial(_moved, chi, h, size), psi, normals)
-    return normalized(moved)
+    ways = partial(_by_one_root, chi, h, size), partial(_moved, chi, h, size)
+    return normalized(lax.complex(*lax.cond(light, *ways, planes_of(psi), planes_of(normals))))
 
 
 def is_light(largest_weight: Number, h: Number) -> Any:
@@ -84,29 +87,30 @@ def is_light(largest_weight: Number, h: Number) -> Any:
     return 0.5 * _ROOT_ERROR * largest_weight * h / (1 + h) < _LARGEST_BIAS
 
 
-def _by_one_root(chi: Any, h: jax.Array, size: jax.Array, psi: jax.Array, normals: jax.Array) -> jax.Array:
+def _by_one_root(chi: Any, h: jax.Array, size: jax.Array, psi: Planes, normals: Planes) -> Planes:
     """With the noise times its own overlap with ψ for the drift: E⟨δ|ψ⟩δ = (e^h − 1)χψ."""
     late, early = _growths(h)
-    drawn = chi.root(times_real(size, normals))
-    overlap = inner(psi, drawn)
+    drawn = chi.root_of_planes(normals)
+    overlap = times_real(size, inner(lax.complex(*psi), lax.complex(*drawn)))
     drift = 1 - late - 0.5 * early
-    factor = lax.complex(1 + (early + drift) * overlap.real, -drift * overlap.imag)
-    return psi + factor * drawn
+    real, imag = size * (1 + (early + drift) * overlap.real), -size * drift * overlap.imag
+    return psi[0] + (real * drawn[0] - imag * drawn[1]), psi[1] + (real * drawn[1] + imag * drawn[0])
 
 
-def _moved(chi: Any, h: jax.Array, size: jax.Array, psi: jax.Array, normals: jax.Array) -> jax.Array:
+def _moved(chi: Any, h: jax.Array, size: jax.Array, psi: Planes, normals: Planes) -> Planes:
     """With the drift aχφ, and with |φ| at the mean of its path given where the noise ends.
 
     The path's spread about that mean is what the sixteenths stand for: noise along φ is less by as much as other noise
-    is more. With u = χ^½ψ all of it is odd powers of χ^½ of u and of the normals.
+    is more. All of it is even powers of χ^½ of ψ and odd ones of the normals.
     """
     late, early = _growths(h)
-    inside = chi.root(psi)
-    overlap = size * inner(inside, normals).real
+    inside = lax.complex(*chi.root_of_planes(psi))
+    overlap = size * inner(inside, lax.complex(*normals)).real
     weight = level_sum(populations(inside))
     drift = h - 0.5 * early * jnp.expm1(h) - h * overlap / 16
     noise = 1 + early * (overlap + h * weight) - h * weight / 16
-    return psi + chi.root_and_cube([(size * noise, size * late, normals), (drift, 0.5 * h * h, inside)])
+    moved = chi.roots_and_powers([({1: size * noise, 3: size * late}, normals), ({2: drift, 4: 0.5 * h * h}, psi)])
+    return psi[0] + moved[0], psi[1] + moved[1]
 
 
 def _growths(h: jax.Array) -> tuple[jax.Array, jax.Array]:

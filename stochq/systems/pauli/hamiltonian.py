@@ -14,7 +14,7 @@ from stochq.systems.pauli.bounds import bounds_of
 from stochq.systems.pauli.lattices import Lattice
 from stochq.systems.pauli.observables import SpinObservables, conserved_of
 from stochq.systems.pauli.sums import LARGEST_MATRIX, PauliSum
-from stochq.systems.propagation import Splitting, propagator_of, splitting_of, with_measured_errors
+from stochq.systems.propagation import Splitting, propagator_of, splitting_of, with_chosen_way, with_measured_errors
 from stochq.systems.propagation.windows import Planes, planes_of
 
 # States in memory while a Hamiltonian is made: its diagonal and three of Lanczos' vectors with what adds up.
@@ -105,6 +105,9 @@ class SpinHamiltonian(Hamiltonian):
     def propagator(self, dt: Number, hbar: Number = 1.0) -> Propagator:
         """The cheapest way to exp(-i H dt / ħ), within 1e-6 of the state in single precision, 1e-12 in double."""
         return propagator_of(self.splitting, self.spectrum, dt, hbar)
+
+    def for_steps(self, dt: float) -> "SpinHamiltonian":
+        return eqx.tree_at(lambda one: one.splitting, self, with_chosen_way(self.splitting, self.spectrum, dt))
 
     def centred(self) -> "SpinHamiltonian":
         """The same, with the errors of product formulas measured: a run may choose them."""

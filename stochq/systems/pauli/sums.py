@@ -6,7 +6,6 @@ The strings of Z alone are one diagonal, those within a few neighbouring sites o
 than a state. Bit j of an index is site j, 0 is up.
 """
 
-from collections.abc import Sequence
 from functools import lru_cache, partial
 from typing import Any, NamedTuple, final
 
@@ -14,18 +13,16 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import scipy.linalg
 from jaxtyping import Num
 
 from stochq.arrays import Array, Number, is_concrete, stacked
 from stochq.systems.checks import check_count, check_number
-from stochq.systems.linear import column
 from stochq.systems.observables import LinearObservable
 from stochq.systems.pauli.terms import String, parse_terms, written
+from stochq.systems.propagation.diagonal import diagonal_of, signed_sum
 from stochq.systems.propagation.strings import apply_to_planes, is_diagonal, string_matrix
 from stochq.systems.propagation.windows import (
     Planes,
-    apply_real,
     apply_window,
     planes_of,
     shifted_windows,
@@ -111,9 +108,8 @@ class PauliSum(LinearObservable):
     def _diagonal_part(self, places: Places, planes: Planes) -> Planes:
         # The barrier keeps XLA from working the diagonal out while it compiles.
         coefficients = jax.lax.optimization_barrier(jnp.asarray(self.coefficients[np.array(places)], planes[0].dtype))
-        strings = [self.strings[place] for place in places]
-        diagonal = column(signed_sum(self.sites, strings, coefficients), planes[0])
-        return diagonal * planes[0], diagonal * planes[1]
+        diagonal = diagonal_of(self.sites, [self.strings[place] for place in places], coefficients)
+        return diagonal.times(planes[0]), diagonal.times(planes[1])
 
     def _window_part(self, first: int, count: int, places: Places, planes: Planes) -> Planes:
         matrices = np.stack([string_matrix(self.strings[place], first, count) for place in places])
@@ -192,18 +188,3 @@ def layout_of(sites: int, strings: tuple[String, ...]) -> Layout:
         left = [place for place in left if place not in inside]
         windows += [(first, count, inside)] if inside else []
     return Layout(diagonal, tuple(windows), tuple(left))
-
-
-def signed_sum(sites: int, strings: Sequence[String], coefficients: Array) -> Array:
-    """Σ c_k (−1)^{number of down spins among the sites of string k}, (dim,): the Walsh-Hadamard transform of c."""
-    masks = np.array([sum(1 << site for site, _ in string) for string in strings])
-    if isinstance(coefficients, np.ndarray):
-        values = np.zeros(2**sites)
-        np.add.at(values, masks, coefficients)
-        for first, count in windows_of(sites):
-            values = (scipy.linalg.hadamard(2**count) @ values.reshape(-1, 2**count, 2**first)).reshape(-1)
-        return values
-    values = jnp.zeros(2**sites, coefficients.dtype).at[masks].add(coefficients)
-    for first, count in windows_of(sites):
-        values = apply_real(jnp.asarray(scipy.linalg.hadamard(2**count), values.dtype), values, first)
-    return values

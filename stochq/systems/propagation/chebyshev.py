@@ -38,36 +38,58 @@ class Chebyshev(Propagator):
     last: jax.Array
 
     def __call__(self, t: Number, psi: State) -> State:
-        planes = planes_of(psi)
+        return lax.complex(*self.on_planes(planes_of(psi)))
+
+    def on_planes(self, planes: Planes) -> Planes:
+        """Of a state held as two real arrays."""
         dtype = planes[0].dtype
         argument, last = self.argument.astype(dtype), self.last.astype(dtype)
-        start = jax.tree.map(lambda plane: 2 * last * plane, planes), jax.tree.map(jnp.zeros_like, planes)
+        weight = _sign(self.terms, 2 * last)
+        first = weight * planes[0], weight * planes[1]
+        # Zeros of no loop: XLA would keep those of a constant as long as the program runs.
+        zeros = jax.tree.map(lambda plane: 0 * last * plane, planes)
 
         def add_two(index: jax.Array, carry: tuple) -> tuple:
             # Each takes the place of the last but one: one at a time they would be copied.
             order = self.terms - 1 - 2 * index
             first, second, bessel, above = carry
-            second = self._combine(2 * bessel, planes, 2.0, first, second)
+            second = self._plus(_with_odd(order, 2 * bessel, planes, second), 2.0, first)
             bessel, above = _below(order, argument, bessel, above), bessel
-            first = self._combine(2 * bessel, planes, 2.0, second, first)
+            # The last one is J_0, without a factor.
+            factor = jnp.where(order == 1, 1.0, 2.0).astype(dtype)
+            first = self._plus(_with_even(order - 1, factor * bessel, planes, first), factor, second)
             return first, second, _below(order - 1, argument, bessel, above), bessel
 
-        carry = (*start, _below(self.terms, argument, last, jnp.zeros((), dtype)), last)
-        first, second, bessel, _ = lax.fori_loop(0, (self.terms - 1) // 2, add_two, carry)
-        after = self._with_phase(*self._combine(bessel, planes, 1.0, first, second))
-        return behind_loop(self.terms, after)
+        carry = (first, zeros, _below(self.terms, argument, last, jnp.zeros((), dtype)), last)
+        first = lax.fori_loop(0, self.terms // 2, add_two, carry)[0]
+        return behind_loop(self.terms, self._with_phase(*first))
 
-    def _combine(self, weight: jax.Array, psi: Planes, factor: float, first: Planes, second: Planes) -> Planes:
-        """weight ψ − factor i (H − E_0)/R b_1 + b_2; i times it is what H is added to."""
-        dtype = psi[0].dtype
-        centre, scale = self.centre.astype(dtype), factor / self.radius.astype(dtype)
-        turned = -weight * psi[1] - second[1], weight * psi[0] + second[0]
-        real, imag = self.splitting.added_to(turned, scale, centre, first)
-        return imag, -real
+    def _plus(self, total: Planes, factor: Number, planes: Planes) -> Planes:
+        """The total and a multiple of (H - E_0)/R ψ."""
+        dtype = total[0].dtype
+        return self.splitting.added_to(total, factor / self.radius.astype(dtype), self.centre.astype(dtype), planes)
 
-    def _with_phase(self, real: jax.Array, imag: jax.Array) -> jax.Array:
+    def _with_phase(self, real: jax.Array, imag: jax.Array) -> Planes:
         angle = (self.centre / self.radius * self.argument).astype(real.dtype)
-        return lax.complex(real, imag) * lax.complex(jnp.cos(angle), -jnp.sin(angle))
+        cosine, sine = jnp.cos(angle), jnp.sin(angle)
+        return cosine * real + sine * imag, cosine * imag - sine * real
+
+
+def _sign(order: jax.Array, weight: jax.Array) -> jax.Array:
+    """(-1)^{k/2} times a weight, of an odd order (-1)^{(k-1)/2} times it."""
+    return jnp.where(order // 2 % 2 == 0, weight, -weight)
+
+
+def _with_even(order: jax.Array, weight: jax.Array, psi: Planes, below: Planes) -> Planes:
+    """(-i)^k weight ψ less what is below it, of an even order k."""
+    weight = _sign(order, weight)
+    return weight * psi[0] - below[0], weight * psi[1] - below[1]
+
+
+def _with_odd(order: jax.Array, weight: jax.Array, psi: Planes, below: Planes) -> Planes:
+    """The same of an odd order, by which parts change places."""
+    weight = _sign(order, weight)
+    return weight * psi[1] - below[0], -weight * psi[0] - below[1]
 
 
 def _below(order: jax.Array, argument: jax.Array, bessel: jax.Array, above: jax.Array) -> jax.Array:
@@ -81,8 +103,8 @@ def chebyshev(splitting: Splitting, bounds: tuple[Number, Number], dt: Number, a
     radius = jnp.maximum((high - low) / 2, jnp.finfo(low.dtype).tiny ** 0.25)
     argument = radius * dt
     argument = jnp.where(jnp.abs(argument) < _SHORTEST, _SHORTEST, argument)
-    # An odd number: behind the last one they are summed in pairs.
-    terms = terms_needed(jnp.abs(argument), accuracy) // 2 * 2 + 1
+    # An even number: behind the first one they are summed in pairs.
+    terms = (terms_needed(jnp.abs(argument), accuracy) + 1) // 2 * 2
     return Chebyshev(splitting, (high + low) / 2, radius, argument, terms, _last(argument, terms))
 
 

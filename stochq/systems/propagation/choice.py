@@ -1,5 +1,6 @@
 """The cheaper of the propagators for a stated error of a step, and why."""
 
+import dataclasses
 from typing import NamedTuple, final
 
 import equinox as eqx
@@ -13,6 +14,7 @@ from stochq.systems.hamiltonian import Propagator, State
 from stochq.systems.propagation.chebyshev import Chebyshev, chebyshev, terms_needed
 from stochq.systems.propagation.splitting import Splitting
 from stochq.systems.propagation.trotter import STAGES, Trotter, trotter
+from stochq.systems.propagation.windows import planes_of
 
 # The error of a step, relative to the state, that counts as none: about what its products round off.
 ACCURACY = {"float32": 1e-6, "float64": 1e-12}
@@ -69,9 +71,9 @@ class Chosen(Propagator):
     is_polynomial: Array
 
     def __call__(self, t: Number, psi: State) -> State:
-        psi = jnp.asarray(psi)
-        ways = [lambda psi: self.product(t, psi), lambda psi: self.polynomial(t, psi)]
-        return lax.switch(self.is_polynomial.astype(jnp.int32), ways, psi)
+        # Planes, since a complex operand would stand beside its own as long as a way takes.
+        ways = [self.product.on_planes, self.polynomial.on_planes]
+        return lax.complex(*lax.switch(self.is_polynomial.astype(jnp.int32), ways, planes_of(psi)))
 
 
 def plan_of(splitting: Splitting, bounds: tuple[Number, Number], dt: Number, accuracy: float | None = None) -> Plan:
@@ -82,12 +84,25 @@ def plan_of(splitting: Splitting, bounds: tuple[Number, Number], dt: Number, acc
     >>> print(plan_of(with_measured_errors(chain), (-2.0, 2.0), 0.01))
     1 Trotter steps of order 2 for an error of 1e-06 a step: cost 1; 1 Suzuki steps of order 4 5, 4 Chebyshev terms 8
     """
-    accuracy = _stated(accuracy, dt)
+    errors = np.zeros(2) if splitting.groups <= 1 else splitting.errors
+    assert errors is not None
+    return _plan(errors, bounds, dt, _stated(accuracy, dt))
+
+
+def _plan(errors: Array, bounds: tuple[Number, Number], dt: Number, accuracy: float) -> Plan:
+    """errors: as of `with_measured_errors`."""
     dt = jnp.abs(jnp.asarray(dt))
     radius = jnp.asarray(bounds[1] - bounds[0], dt.dtype) / 2
     terms = terms_needed(radius * dt, accuracy)
-    second, fourth = (_steps_needed(splitting, order, dt, accuracy) for order in (2, 4))
+    errors = jnp.asarray(errors, dt.dtype)
+    second, fourth = (_steps_needed(error, order, dt, accuracy) for error, order in zip(errors, (2, 4), strict=True))
     return Plan(second, fourth, terms, accuracy)
+
+
+@jax.jit
+def _is_polynomial(errors: Array, bounds: tuple[Number, Number], dt: Array) -> Array:
+    """Compiled: a call that is asked again and again would trace it every time."""
+    return _plan(errors, bounds, dt, _stated(None, dt)).is_polynomial
 
 
 def _stated(accuracy: float | None, dt: Number) -> float:
@@ -95,12 +110,8 @@ def _stated(accuracy: float | None, dt: Number) -> float:
     return ACCURACY[jnp.asarray(dt).dtype.name] if accuracy is None else accuracy
 
 
-def _steps_needed(splitting: Splitting, order: int, dt: jax.Array, accuracy: float) -> jax.Array:
+def _steps_needed(error: jax.Array, order: int, dt: jax.Array, accuracy: float) -> jax.Array:
     """n with e (dt/n)^(p+1) n below the accuracy."""
-    if splitting.groups <= 1:
-        return jnp.ones((), dt.dtype)
-    assert splitting.errors is not None
-    error = jnp.asarray(splitting.errors, dt.dtype)[order // 2 - 1]
     return jnp.maximum(jnp.ceil((error * dt ** (order + 1) / accuracy) ** (1 / order)), 1)
 
 
@@ -126,14 +137,27 @@ def propagator_of(
     dt = dt / hbar
     if splitting.groups <= 1:
         return trotter(splitting, dt, 1, False)
-    polynomial = chebyshev(splitting, bounds, dt, _stated(accuracy, dt))
-    if splitting.errors is None:
-        return polynomial
+    if splitting.errors is None or splitting.way == "polynomial":
+        return chebyshev(splitting, bounds, dt, _stated(accuracy, dt))
     plan = plan_of(splitting, bounds, dt, accuracy)
     product = trotter(splitting, dt, plan.steps, plan.is_fourth)
+    if splitting.way == "product":
+        return product
+    polynomial = chebyshev(splitting, bounds, dt, _stated(accuracy, dt))
     if not is_concrete(plan):
         return Chosen(product, polynomial, plan.is_polynomial)
     return polynomial if plan.is_polynomial else product
+
+
+def with_chosen_way(splitting: Splitting, bounds: tuple[Number, Number], dt: float) -> Splitting:
+    """The splitting with the cheaper way for steps as long as dt, so that a program holds no other.
+
+    Any other step is made with the same error. Where it may be traced which is the cheaper one, both are held.
+    """
+    if splitting.errors is None or splitting.groups <= 1 or not is_concrete((splitting, bounds)):
+        return splitting
+    is_polynomial = bool(_is_polynomial(splitting.errors, bounds, np.float32(dt)))
+    return dataclasses.replace(splitting, way="polynomial" if is_polynomial else "product")
 
 
 def with_measured_errors(splitting: Splitting) -> Splitting:

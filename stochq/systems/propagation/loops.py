@@ -1,9 +1,8 @@
 """What loops whose length is not known before a run cannot do: derivatives in reverse mode."""
 
-import jax
-
 from stochq.arrays import Number, is_concrete
 from stochq.compiling import forward_only
+from stochq.systems.hamiltonian import Planes
 
 _FORWARD_ONLY = (
     "equation: expected forward mode, jax.jvp or jax.jacfwd, through a Hamiltonian that is never a matrix; got reverse "
@@ -12,6 +11,7 @@ _FORWARD_ONLY = (
 )
 
 
-def behind_loop(length: Number, psi: jax.Array) -> jax.Array:
-    """States (dim, *columns) behind a loop of a length that may be traced: ValueError where it is, in reverse mode."""
-    return psi if is_concrete(length) else forward_only(psi, _FORWARD_ONLY)
+def behind_loop(length: Number, planes: Planes) -> Planes:
+    """States behind a loop of a length that may be traced: ValueError where it is, in reverse mode."""
+    real, imag = planes
+    return planes if is_concrete(length) else (forward_only(real, _FORWARD_ONLY), forward_only(imag, _FORWARD_ONLY))

@@ -1,19 +1,20 @@
 """A Hamiltonian of Pauli strings as a sum of parts whose exponentials are known: a diagonal, and layers of windows."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, final
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Literal, final
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import Array, Number, as_real, is_concrete
+from stochq.arrays import Array, Number, as_real, is_concrete, stacked
 from stochq.module import Module
 from stochq.systems.hamiltonian import Dense
-from stochq.systems.linear import column
-from stochq.systems.propagation.strings import String, apply_to_planes, is_diagonal, rotate, signs, string_matrix
-from stochq.systems.propagation.windows import Planes, apply_window, shifted_windows, windows_of
+from stochq.systems.propagation.diagonal import DiagonalSum, diagonal_of, quarter_turns
+from stochq.systems.propagation.strings import String, apply_to_planes, is_diagonal, rotate, string_matrix
+from stochq.systems.propagation.windows import Planes, apply_real, shifted_windows, windows_of
 
 
 @final
@@ -37,25 +38,31 @@ class Window(Module):
         turns = quarter_turns(self.block.dim, range(len(self.sites)))
         return (turns[:, None] * self.unitary(dt) * turns[None, :]).real
 
-
-def quarter_turns(dim: int, sites: Iterable[int]) -> np.ndarray:
-    """The diagonal (dim,) of diag(1, i) at each of these sites."""
-    states = np.arange(dim)
-    down = sum(((states >> site) & 1 for site in sites), np.zeros(dim, int))
-    return np.array([1, 1j, -1, -1j], np.complex64)[down % 4]
+    def added_to(self, total: Planes, factor: jax.Array, planes: Planes) -> Planes:
+        """total + factor Gψ, one real product after another, so that no more than one is held beside the total."""
+        matrix, (real, imag) = self.block.elements, planes
+        parts = [(0, matrix.real, real), (1, matrix.real, imag)]
+        if jnp.iscomplexobj(matrix):
+            parts = [parts[0], (0, -matrix.imag, imag), parts[1], (1, matrix.imag, real)]
+        sums = list(total)
+        for k, part, plane in parts:
+            weighed = _after(total, factor) * jnp.asarray(part, plane.dtype)
+            sums[k] = sums[k] + apply_real(weighed, plane, self.first)
+            total = sums[0], sums[1]
+        return total
 
 
 @final
 class Splitting(Module):
     """H = diagonal + layers + strings. The windows of a layer have no site in common.
 
-    diagonal: (dim,), or None. wide: the strings that fit no window, each by itself, with their coefficients.
+    diagonal: of the strings of Z, or None. wide: the strings that fit no window, each by itself, with coefficients.
     strength: the largest sum of the terms' moduli at one site. is_field: whether it is a diagonal and a field along x,
     which makes all matrices of a step real. errors: of the product formulas, as of `with_measured_errors`; None where
-    unknown.
+    unknown. way: of making steps, as of `with_chosen_way`.
     """
 
-    diagonal: Array | None
+    diagonal: DiagonalSum | None
     layers: tuple[tuple[Window, ...], ...]
     wide_coefficients: Array
     strength: Number
@@ -63,6 +70,7 @@ class Splitting(Module):
     sites: int = eqx.field(static=True)
     is_field: bool = eqx.field(static=True)
     errors: Array | None = None
+    way: Literal["product", "polynomial"] | None = eqx.field(static=True, default=None)
 
     @property
     def dim(self) -> int:
@@ -81,14 +89,13 @@ class Splitting(Module):
         """total + factor (H − shift)ψ, part by part in the place of the total."""
         dtype = planes[0].dtype
         factor, shift = jnp.asarray(factor, dtype), jnp.asarray(shift, dtype)
-        total = jax.tree.map(lambda plane, part: plane - factor * (shift * part), total, planes)
-        if self.diagonal is not None:
-            # No number is multiplied into the diagonal: loops would keep one more of it for each.
-            diagonal = column(jnp.asarray(self.diagonal, dtype), planes[0])
-            total = jax.tree.map(lambda plane, part: plane + factor * (diagonal * part), total, planes)
+        if self.diagonal is None:
+            total = jax.tree.map(lambda plane, part: plane - factor * (shift * part), total, planes)
+        else:
+            add = partial(self.diagonal.added_to, factor=factor, shift=shift)
+            total = add(total[0], plane=planes[0]), add(total[1], plane=planes[1])
         for window in (window for layer in self.layers for window in layer):
-            matrix = _after(total, factor) * jnp.asarray(window.block.elements, _like(window.block.elements, dtype))
-            total = jax.tree.map(jnp.add, total, apply_window(matrix, planes, window.first))
+            total = window.added_to(total, factor, planes)
         for string, coefficient in zip(self.wide, self.wide_coefficients, strict=True):
             weight = _after(total, factor) * jnp.asarray(coefficient, dtype)
             part = apply_to_planes(string, planes)
@@ -106,22 +113,19 @@ def _after(total: Planes, factor: jax.Array) -> jax.Array:
     return factor + 0.0 * (total[0].ravel()[0] + total[1].ravel()[0])
 
 
-def _like(matrix: Array, dtype: Any) -> Any:
-    """The type of a matrix, real or complex, in the precision of a state."""
-    return jnp.promote_types(dtype, np.complex64) if jnp.iscomplexobj(matrix) else dtype
-
-
 def splitting_of(sites: int, terms: Sequence[tuple[Number, Mapping[int, str]]]) -> Splitting:
     """The splitting of H = sum of coefficient times product of Pauli matrices, by sites {site: "X"}."""
     strings = [tuple(sorted(letters.items())) for _, letters in terms]
     coefficients = [as_real(coefficient) for coefficient, _ in terms]
-    diagonal = _diagonal(sites, [(c, s) for c, s in zip(coefficients, strings, strict=True) if is_diagonal(s)])
+    terms_of_z = [(c, s) for c, s in zip(coefficients, strings, strict=True) if is_diagonal(s)]
     left = [(c, s) for c, s in zip(coefficients, strings, strict=True) if not is_diagonal(s)]
+    of_z = [string for _, string in terms_of_z]
+    diagonal = diagonal_of(sites, of_z, stacked([c for c, _ in terms_of_z])) if of_z else None
     layers = []
     for runs in (windows_of(sites), shifted_windows(sites)):
         layer, left = _layer(runs, left)
         layers += [layer] if layer else []
-    wide = np.array([c for c, _ in left]) if is_concrete([c for c, _ in left]) else jnp.stack([c for c, _ in left])
+    wide = stacked([c for c, _ in left]) if left else np.zeros(0)
     strings_left = tuple(string for _, string in left)
     is_field = diagonal is not None and all(is_diagonal(s) or (len(s) == 1 and s[0][1] == "X") for s in strings)
     strength = _strength(sites, coefficients, strings)
@@ -134,14 +138,6 @@ def _strength(sites: int, coefficients: list[Array], strings: list[String]) -> N
     for coefficient, string in zip(coefficients, strings, strict=True):
         total = total + xp.abs(coefficient) * np.isin(np.arange(sites), [site for site, _ in string])
     return xp.max(total)
-
-
-def _diagonal(sites: int, terms: list[tuple[Array, String]]) -> Array | None:
-    total: Array | None = None
-    for coefficient, string in terms:
-        part = coefficient * signs(string, sites)
-        total = part if total is None else total + part
-    return total
 
 
 def _layer(

@@ -29,15 +29,6 @@ def is_diagonal(string: String) -> bool:
     return all(letter == "Z" for _, letter in string)
 
 
-def signs(string: String, sites: int) -> np.ndarray:
-    """The diagonal (dim,) of a string of Z alone."""
-    states = np.arange(2**sites)
-    parity = np.zeros(2**sites, dtype=np.int64)
-    for site, _ in string:
-        parity ^= (states >> site) & 1
-    return 1.0 - 2.0 * parity
-
-
 def apply_string(string: String, x: jax.Array) -> jax.Array:
     """A string without the factor i of each of its Y, on a real array (dim, *columns)."""
     shape, left, flipped = [], x.shape[0], []

@@ -11,8 +11,9 @@ from jax import lax
 from stochq.arrays import Number
 from stochq.systems.hamiltonian import Propagator, State
 from stochq.systems.linear import column, phases
+from stochq.systems.propagation.diagonal import product
 from stochq.systems.propagation.loops import behind_loop
-from stochq.systems.propagation.splitting import Splitting, Window, quarter_turns
+from stochq.systems.propagation.splitting import Splitting, Window
 from stochq.systems.propagation.windows import Planes, apply_window, planes_of
 
 # Suzuki's five symmetric steps of order 2, the middle one backwards, are one of order 4.
@@ -30,27 +31,31 @@ class Trotter(Propagator):
     $$S_2(\tau) = e^{-iA_1\tau/2}\cdots e^{-iA_n\tau}\cdots e^{-iA_1\tau/2}, \qquad
       S_4(\tau) = S_2(p\tau)^2\,S_2((1-4p)\tau)\,S_2(p\tau)^2, \quad p = (4-4^{1/3})^{-1}$$
 
-    lengths: (L,) of the symmetric steps S_2, the second that of the middle one where the order is 4. cosines and
-    sines: (L, dim) of the diagonal's half steps, None where there is none. windows: of every layer, matrices
-    (L, 2^k, 2^k) over half a step, of the last over a whole one. steps: the number of S_2. Steps and order may be
-    traced, so that nothing is compiled anew where they change.
+    lengths: (L,) of the symmetric steps S_2, the second that of the middle one where the order is 4. turns: real and
+    imaginary parts (L, 2^k) of the phases of the diagonal's half steps, for each of its tables; none without one.
+    windows: of every layer, matrices (L, 2^k, 2^k) over half a step, of the last over a whole one. steps: the number of
+    S_2. Steps and order may be traced, so that nothing is compiled anew where they change.
     """
 
     splitting: Splitting
     lengths: jax.Array
-    cosines: jax.Array | None
-    sines: jax.Array | None
+    turns: tuple[Planes, ...]
     windows: tuple[tuple[jax.Array, ...], ...]
     steps: jax.Array
     is_fourth: jax.Array
 
     def __call__(self, t: Number, psi: State) -> State:
-        planes = planes_of(psi)
-        if self.cosines is not None:
-            planes = self._turn(self._half_turns(0, planes), planes)
+        return lax.complex(*self.on_planes(planes_of(psi)))
+
+    def on_planes(self, planes: Planes) -> Planes:
+        """Of a state held as two real arrays."""
+        shape = planes[0].shape
+        # Without the axis of a single column, which XLA would put first in memory and then copy.
+        planes = jax.tree.map(lambda plane: plane.reshape([n for n in shape if n > 1] or [1]), planes)
         # One loop for both orders, and for any number of steps.
-        real, imag = lax.fori_loop(0, self.steps, self._step, planes)
-        return behind_loop(self.steps, lax.complex(real, imag))
+        planes = self._turned(self._half_turns(0), planes)
+        planes = behind_loop(self.steps, lax.fori_loop(0, self.steps, self._step, planes))
+        return jax.tree.map(lambda plane: plane.reshape(shape), planes)
 
     def _which(self, index: Number) -> jax.Array:
         """The length of a step, by its number."""
@@ -59,22 +64,19 @@ class Trotter(Propagator):
     def _step(self, index: jax.Array, planes: Planes) -> Planes:
         which = self._which(index)
         planes = self._inside(which, planes)
-        if self.cosines is None:
-            return planes
-        cosine, sine = self._half_turns(which, planes)
-        following, behind = self._half_turns(self._which(index + 1), planes)
         # The half steps of the diagonal between two steps are one pass over the memory.
         last = index == self.steps - 1
-        following, behind = jnp.where(last, 1, following), jnp.where(last, 0, behind)
-        return self._turn((cosine * following - sine * behind, cosine * behind + sine * following), planes)
+        pairs = zip(self._half_turns(which), self._half_turns(self._which(index + 1)), strict=True)
+        return self._turned([product(turn, _unless(last, following)) for turn, following in pairs], planes)
 
-    def _half_turns(self, which: Number, planes: Planes) -> tuple[jax.Array, jax.Array]:
-        assert self.cosines is not None and self.sines is not None
-        return column(self.cosines[which], planes[0]), column(self.sines[which], planes[0])
+    def _half_turns(self, which: Number) -> list[Planes]:
+        return [(cosines[which], sines[which]) for cosines, sines in self.turns]
 
-    def _turn(self, turns: tuple[jax.Array, jax.Array], planes: Planes) -> Planes:
-        (cosine, sine), (real, imag) = turns, planes
-        return cosine * real - sine * imag, cosine * imag + sine * real
+    def _turned(self, factors: list[Planes], planes: Planes) -> Planes:
+        if self.splitting.diagonal is None:
+            return planes
+        turns = self.splitting.diagonal.product(factors)
+        return product([column(turn, planes[0]) for turn in turns], planes)
 
     def _inside(self, which: jax.Array, planes: Planes) -> Planes:
         """What does not belong to the diagonal, in palindromic order."""
@@ -106,15 +108,13 @@ def trotter(splitting: Splitting, dt: Number, steps: Number, is_fourth: Number) 
     is_fourth = jnp.asarray(is_fourth)
     length = jnp.asarray(dt / steps)
     lengths = jnp.stack([jnp.where(is_fourth, OUTER * length, length), MIDDLE * length])
-    turns = None if splitting.diagonal is None else _half_turns(splitting, lengths)
     last = len(splitting.layers) - 1
     windows = tuple(
         tuple(_unitaries(window, lengths if number == last else lengths / 2, splitting.is_field) for window in layer)
         for number, layer in enumerate(splitting.layers)
     )
     total = jnp.asarray(jnp.where(is_fourth, STAGES * steps, steps), jnp.int32)
-    cosines, sines = (None, None) if turns is None else (turns.real, turns.imag)
-    return Trotter(splitting, lengths, cosines, sines, windows, total, is_fourth)
+    return Trotter(splitting, lengths, _half_turns(splitting, lengths), windows, total, is_fourth)
 
 
 def _unitaries(window: Window, lengths: jax.Array, is_field: bool) -> jax.Array:
@@ -122,11 +122,18 @@ def _unitaries(window: Window, lengths: jax.Array, is_field: bool) -> jax.Array:
     return jnp.stack([make(length) for length in lengths])
 
 
-def _half_turns(splitting: Splitting, lengths: jax.Array) -> jax.Array:
-    """exp(-i D τ/2), (L, dim), with the quarter turns about z that make the rotations of a field real."""
-    assert splitting.diagonal is not None
-    turns = jnp.stack([phases(splitting.diagonal, length / 2) for length in lengths])
-    if not splitting.is_field:
-        return turns
-    sites = [site for layer in splitting.layers for window in layer for site in window.sites]
-    return turns * quarter_turns(splitting.dim, sites).conj()[None]
+def _half_turns(splitting: Splitting, lengths: jax.Array) -> tuple[Planes, ...]:
+    """exp(-i D τ/2), (L, 2^k) for each table, with the quarter turns about z that make rotations of a field real."""
+    if splitting.diagonal is None:
+        return ()
+    turns = [jnp.stack([phases(table, length / 2) for length in lengths]) for table in splitting.diagonal.tables]
+    if splitting.is_field:
+        sites = [site for layer in splitting.layers for window in layer for site in window.sites]
+        quarters = splitting.diagonal.quarter_turns(sites)
+        turns = [turn * quarter.conj()[None] for turn, quarter in zip(turns, quarters, strict=True)]
+    return tuple(planes_of(turn) for turn in turns)
+
+
+def _unless(condition: jax.Array, turn: Planes) -> Planes:
+    """A phase, or 1."""
+    return jnp.where(condition, 1, turn[0]), jnp.where(condition, 0, turn[1])

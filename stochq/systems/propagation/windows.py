@@ -30,7 +30,8 @@ def windows_of(sites: int) -> tuple[tuple[int, int], ...]:
     ((0, 3), (3, 3))
     """
     count = -(-sites // SITES_TOGETHER)
-    edges = [sites * k // count for k in range(count + 1)]
+    # The larger ones first: behind four sites products need no transposition.
+    edges = [-(-sites * k // count) for k in range(count + 1)]
     return tuple((first, last - first) for first, last in zip(edges[:-1], edges[1:], strict=True))
 
 

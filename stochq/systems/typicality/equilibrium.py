@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import partial, reduce
 from typing import Any, final
 
 import equinox as eqx
@@ -16,8 +16,9 @@ from stochq.arrays import Array, ArrayLike, Number
 from stochq.module import Module
 from stochq.systems.checks import check_diagonal, check_hermitian, shape_of
 from stochq.systems.equilibrium import Window
-from stochq.systems.hamiltonian import Hamiltonian
+from stochq.systems.hamiltonian import Hamiltonian, Planes
 from stochq.systems.linear import apply_matrix, scale, times_real
+from stochq.systems.propagation.windows import planes_of
 from stochq.systems.typicality.functions import Polynomial, combined
 from stochq.systems.typicality.parts import on_part, probes, reduced_sum
 from stochq.systems.typicality.sectors import Projector
@@ -33,8 +34,9 @@ EXACT_DIM = 1024
 ERROR_VECTORS = 32
 # Amplitudes of the vectors that are kept, and of those that are worked on at a time.
 MOST_AMPLITUDES, BLOCK_AMPLITUDES = 2**26, 2**18
-# What g³ leaves out, over its largest value; it is in corrections to steps alone.
-CUBE_RTOL = {"single": 1e-7, "double": 1e-13}
+# What powers of g leave out, over their largest values; they are in corrections to steps alone. The odd ones act on
+# noise, whose norm is the root of the dimension.
+POWER_RTOL = {"single": {2: 1e-6, 3: 1e-7, 4: 1e-6}, "double": {2: 1e-12, 3: 1e-13, 4: 1e-12}}
 
 
 @final
@@ -48,7 +50,7 @@ class EquilibriumMap(Module):
         projectors: their product is P; they commute with H and with each other.
         root_of_norm: √Z.
         largest_weight: an upper bound on the eigenvalues of χ.
-        cube: g³, of a lower degree than three times that of g.
+        powers: g², g³ and g⁴, of lower degrees than so many times that of g.
     """
 
     hamiltonian: Hamiltonian
@@ -56,42 +58,43 @@ class EquilibriumMap(Module):
     projectors: tuple[Projector, ...]
     root_of_norm: Number
     largest_weight: Number
-    cube: Polynomial
+    powers: tuple[Polynomial, ...]
 
     def root(self, psi: Num[Array, "dim *columns"]) -> Num[jax.Array, "dim *columns"]:
         """χ^(1/2)ψ of states (dim, *columns)."""
-        factor = jnp.asarray(1 / self.root_of_norm, jnp.finfo(jnp.asarray(psi).dtype).dtype)
-        return times_real(factor, self.unnormalized_root(psi))
+        return lax.complex(*self.root_of_planes(planes_of(psi)))
 
-    def unnormalized_root(self, psi: Num[Array, "dim *columns"]) -> Num[jax.Array, "dim *columns"]:
-        """g(H)Pψ."""
+    def root_of_planes(self, planes: Planes) -> Planes:
+        """The same of states held as two real arrays."""
+        series = [(self.polynomial.coefficients, 1 / self.root_of_norm)]
+        parts = [(series, self._projected(planes))]
+        return combined(self.hamiltonian, self.polynomial, parts, self.polynomial.degree)
+
+    def _projected(self, planes: Planes) -> Planes:
+        """Pψ."""
         for projector in self.projectors:
-            psi = projector(psi)
-        return self.polynomial(self.hamiltonian, psi)
+            planes = planes_of(projector(lax.complex(*planes)))
+        return planes
 
     def apply(self, psi: Num[Array, "dim *columns"]) -> Num[jax.Array, "dim *columns"]:
         """χψ, at the cost of two roots."""
         return self.root(self.root(psi))
 
-    def root_and_cube(self, parts: Sequence[tuple[Number, Number, Array]]) -> jax.Array:
-        """Σ_j (r_j χ^(1/2) + q_j χ^(3/2)) ψ_j at the cost of the cube of one state.
+    def roots_and_powers(self, parts: Sequence[tuple[dict[int, Number], Planes]]) -> Planes:
+        """Σ_j Σ_n c_jn χ^(n/2) ψ_j in the time of the highest of these powers of one state.
 
-        parts: r_j and q_j, real numbers or (1, *columns), and states ψ_j (dim, *columns).
+        parts: c_jn by n from 1 to 4, real numbers or (1, *columns), and states ψ_j as two real arrays.
         """
-        real = jnp.finfo(parts[0][2].dtype).dtype
+        real = parts[0][1][0].dtype
         root_of_norm = jnp.asarray(self.root_of_norm, real)
-        length = max(self.polynomial.coefficients.shape[0], self.cube.coefficients.shape[0])
-        root, cube = (self._series(polynomial, length, real) for polynomial in (self.polynomial, self.cube))
+        known = (self.polynomial, *self.powers)
+        used = [known[n - 1] for factors, _ in parts for n in factors]
+        length = max(polynomial.coefficients.shape[0] for polynomial in used)
         terms = []
-        for of_root, of_cube, psi in parts:
-            for projector in self.projectors:
-                psi = projector(psi)
-            terms.append(([(root, of_root / root_of_norm), (cube, of_cube / root_of_norm**3)], psi))
-        return combined(self.hamiltonian, self.cube, terms, jnp.maximum(self.polynomial.degree, self.cube.degree))
-
-    def _series(self, polynomial: Polynomial, length: int, real: Any) -> jax.Array:
-        coefficients = jnp.asarray(polynomial.coefficients, real)
-        return jnp.pad(coefficients, (0, length - coefficients.shape[0]))
+        for factors, planes in parts:
+            series = [(_padded(known[n - 1], length, real), c / root_of_norm**n) for n, c in factors.items()]
+            terms.append((series, self._projected(planes)))
+        return combined(self.hamiltonian, self.polynomial, terms, reduce(jnp.maximum, [p.degree for p in used]))
 
     def exp_action(self, psi: Num[Array, "dim *columns"], a: Number) -> Num[jax.Array, "dim *columns"]:
         """exp(a χ)ψ by Taylor's series: no term where a χ is below rounding, one where it is small."""
@@ -110,6 +113,12 @@ class EquilibriumMap(Module):
 
         one = jnp.ones((), real.dtype)
         return lax.while_loop(unfinished, add, (one, bound, psi, psi))[-1]
+
+
+def _padded(polynomial: Polynomial, length: int, real: Any) -> jax.Array:
+    """So many coefficients, zeros behind the last."""
+    coefficients = jnp.asarray(polynomial.coefficients, real)
+    return jnp.pad(coefficients, (0, length - coefficients.shape[0]))
 
 
 @final
@@ -284,7 +293,7 @@ def equilibrium(
             bare,
             root_of_norm=np.asarray(norm**0.5),
             largest_weight=np.asarray(weight),
-            cube=polynomial.cubed(CUBE_RTOL[precision]),
+            powers=tuple(polynomial.to_power(n, rtol) for n, rtol in POWER_RTOL[precision].items()),
         )
         purity, dimension = _effective_dimension(chi, states, vectors)
         log_norm = Estimate(float(np.log(norm)) + log_scale, (purity / vectors) ** 0.5 if vectors else 0.0)
@@ -293,7 +302,7 @@ def equilibrium(
 
 def bare_map(hamiltonian: Hamiltonian, polynomial: Polynomial, projectors: Sequence[Projector]) -> EquilibriumMap:
     """P g(H)² P, not divided by its trace, of which roots are taken alone."""
-    return EquilibriumMap(hamiltonian, polynomial, tuple(projectors), np.asarray(1.0), np.asarray(1.0), polynomial)
+    return EquilibriumMap(hamiltonian, polynomial, tuple(projectors), np.asarray(1.0), np.asarray(1.0), ())
 
 
 def _sampled(

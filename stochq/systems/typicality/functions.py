@@ -1,6 +1,7 @@
 """Functions of a Hamiltonian applied to states, by polynomials on the band of its energies."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -49,13 +50,17 @@ class Polynomial(Module):
     error: Number
 
     def __call__(self, hamiltonian: Hamiltonian, psi: Num[Array, "dim *columns"]) -> Num[jax.Array, "dim *columns"]:
-        return combined(hamiltonian, self, [([(self.coefficients, 1.0)], jnp.asarray(psi))], self.degree)
+        return lax.complex(*self.on_planes(hamiltonian, planes_of(psi)))
 
-    def cubed(self, rtol: float) -> "Polynomial":
-        """p³ on the same band, without the coefficients that sum to less than rtol of its largest value."""
-        series = np.polynomial.chebyshev.chebpow(np.asarray(self.coefficients)[: int(self.degree) + 1], 3)
+    def on_planes(self, hamiltonian: Hamiltonian, planes: Planes) -> Planes:
+        """The same of a state held as two real arrays."""
+        return combined(hamiltonian, self, [([(self.coefficients, 1.0)], planes)], self.degree)
+
+    def to_power(self, power: int, rtol: float) -> "Polynomial":
+        """p^n on the same band, without the coefficients that sum to less than rtol of its largest value."""
+        series = np.polynomial.chebyshev.chebpow(np.asarray(self.coefficients)[: int(self.degree) + 1], power)
         tail = np.cumsum(np.abs(series)[::-1])[::-1]
-        kept = max(int(np.sum(tail > rtol * self.largest**3)), 1)
+        kept = max(int(np.sum(tail > rtol * self.largest**power)), 1)
         left_out = float(tail[kept]) if kept < len(tail) else 0.0
         return _padded(series[:kept], float(self.centre), float(self.half_width), left_out)
 
@@ -84,36 +89,45 @@ class Polynomial(Module):
 
 
 def combined(
-    hamiltonian: Hamiltonian, band: Polynomial, parts: Sequence[tuple[Series, Array]], degree: Number
-) -> jax.Array:
+    hamiltonian: Hamiltonian, band: Polynomial, parts: Sequence[tuple[Series, Planes]], degree: Number
+) -> Planes:
     r"""Σ_j p_j(H)ψ_j of several states in the time of one, as Clenshaw sums it:
 
     $$b_k = \sum_j c_{jk}\psi_j + 2x\,b_{k+1} - b_{k+2}, \qquad \sum_j p_j\psi_j = b_0 - x\,b_1$$
 
-    band: a polynomial with the centre and the half width of all. parts: series and states (dim, *columns). A series is
+    band: a polynomial with the centre and the half width of all. parts: series and states as two real
+    arrays (dim, *columns). A series is
     of coefficients (n,), n > degree + 1, with factors, numbers or (1, *columns). degree: the highest.
     """
-    states = [planes_of(psi) for _, psi in parts]
+    states = [planes for _, planes in parts]
     real = states[0][0].dtype
     series = [[(jnp.asarray(c, real), jnp.asarray(f, real)) for c, f in pairs] for pairs, _ in parts]
     centre, half_width = jnp.asarray(band.centre, real), jnp.asarray(band.half_width, real)
 
-    def term(k: Number, factor: float, first: Planes, second: Planes) -> Planes:
-        weights = [sum(c[k] * f for c, f in pairs) for pairs in series]
-        sums = [sum(w * planes[i] for w, planes in zip(weights, states, strict=True)) - second[i] for i in range(2)]
-        return hamiltonian.added_to((sums[0], sums[1]), factor / half_width, centre, first)
+    def weights(k: Number) -> list[Any]:
+        return [sum(c[k] * f for c, f in pairs) for pairs in series]
+
+    def start(k: Number) -> Planes:
+        real, imag = (sum(w * planes[i] for w, planes in zip(weights(k), states, strict=True)) for i in range(2))
+        return jnp.asarray(real), jnp.asarray(imag)
+
+    def term(k: jax.Array, first: Planes, second: Planes) -> Planes:
+        total = jax.tree.map(jnp.subtract, start(k), second)
+        return hamiltonian.added_to(total, jnp.where(k == 0, 1.0, 2.0).astype(real) / half_width, centre, first)
 
     def two_terms(index: jax.Array, carry: tuple[Planes, Planes]) -> tuple[Planes, Planes]:
         # Each takes the place of the last but one: one at a time they would be copied. Beyond the degree all is zero.
         first, second = carry
-        k = 2 * (pairs - index)
-        second = term(k, 2.0, first, second)
-        return term(k - 1, 2.0, second, first), second
+        k = 2 * (pairs - index) - 1
+        second = term(k, first, second)
+        return term(k - 1, second, first), second
 
     pairs = (degree + 1) // 2
-    zeros = jax.tree.map(jnp.zeros_like, states[0])
-    first, second = lax.fori_loop(0, pairs, two_terms, (zeros, zeros))
-    return behind_loop(degree, lax.complex(*term(0, 1.0, first, second)))
+    # Zeros made of what is known last: XLA would keep those of a constant as long as the program runs. The last term is
+    # one of the loop: behind it XLA would work it out once for everything that is made of the sum.
+    last = 0 * weights(0)[-1]
+    zeros = jax.tree.map(lambda plane: last * plane, states[-1])
+    return behind_loop(degree, lax.fori_loop(0, pairs, two_terms, (start(2 * pairs), zeros))[0])
 
 
 def polynomial_of(

@@ -12,7 +12,8 @@ from scipy.special import jv
 
 from stochq.systems.propagation import propagator_of, splitting_of
 from stochq.systems.propagation.chebyshev import Chebyshev, chebyshev, terms_needed
-from stochq.systems.propagation.choice import plan_of, with_measured_errors
+from stochq.systems.propagation.choice import plan_of, with_chosen_way, with_measured_errors
+from stochq.systems.propagation.diagonal import diagonal_of
 from stochq.systems.propagation.trotter import Trotter, trotter
 from stochq.systems.propagation.windows import apply_real, windows_of
 
@@ -128,6 +129,50 @@ def test_every_way_is_taken_where_it_is_the_cheapest():
             difference = error(run(propagator, psi), expm(-1j * dt * matrix(ISING)) @ psi)
             # The constants are those of another random state.
             assert difference < 1.5 * accuracy
+
+
+def test_a_way_that_is_chosen_before_a_run_holds_for_any_step():
+    # Of the length that it is chosen for and of others, in a program that holds no other way.
+    measured, limits, psi = with_measured_errors(splitting_of(SITES, ISING)), bounds(ISING), states(1)
+    for chosen_for, way in ((0.003, Trotter), (3.0, Chebyshev)):
+        splitting = with_chosen_way(measured, limits, chosen_for)
+
+        @jax.jit
+        def step(dt, splitting=splitting, way=way):
+            propagator = propagator_of(splitting, limits, dt)
+            assert isinstance(propagator, way)
+            return propagator(0.0, jnp.asarray(psi, np.complex64))
+
+        for dt in (0.003, 0.13, -0.3):
+            assert error(step(dt), expm(-1j * dt * matrix(ISING)) @ psi) < 5e-6
+
+
+# Strings of Z that reach over half of the sites not at all, by one site, by two that are apart, and everywhere.
+REACHES = [
+    [{0: "Z"}, {1: "Z", 2: "Z"}, {4: "Z"}],
+    [{2: "Z", 3: "Z"}, {1: "Z"}, {3: "Z", 5: "Z"}],
+    [{0: "Z", 5: "Z"}, {2: "Z", 3: "Z"}, {1: "Z", 2: "Z"}],
+    [{0: "Z", 1: "Z", 2: "Z", 4: "Z"}, {1: "Z"}],
+]
+
+
+@pytest.mark.parametrize("places", REACHES, ids=["none", "one", "two", "all"])
+def test_a_diagonal_is_the_sum_of_its_tables(places):
+    terms = [(0.3 + k, at) for k, at in enumerate(places)]
+    expected = np.diag(matrix(terms)).real
+    strings = [tuple(sorted(at.items())) for _, at in terms]
+    x = np.random.default_rng(3).normal(size=(2**SITES, 2))
+    with jax.enable_x64(True):
+        # Numbers that are known and numbers that may be traced are put together in different ways.
+        for coefficients in (np.array([c for c, _ in terms]), jnp.array([c for c, _ in terms])):
+            diagonal = diagonal_of(SITES, strings, coefficients)
+            np.testing.assert_allclose(diagonal.times(jnp.asarray(x)), expected[:, None] * x, atol=1e-13)
+            added = diagonal.added_to(jnp.asarray(x), jnp.asarray(0.7), jnp.asarray(0.2), jnp.asarray(x))
+            np.testing.assert_allclose(added, x + 0.7 * (expected[:, None] - 0.2) * x, atol=1e-13)
+            turns = [(jnp.cos(jnp.asarray(table)), jnp.sin(jnp.asarray(table))) for table in diagonal.tables]
+            real, imag = diagonal.product(turns)
+            np.testing.assert_allclose(np.asarray(real) + 1j * np.asarray(imag), np.exp(1j * expected), atol=1e-13)
+            assert len(diagonal.tables) == (1 if len(places) == 2 else 2)
 
 
 def test_measured_errors_are_those_of_the_matrices():
