@@ -138,7 +138,11 @@ def parts_of(value: object) -> tuple[int, ...]:
 
 def check_parts(name: str, value: object, parts: tuple[int, ...]) -> None:
     """ValueError for an operator or a state on other parts than those of the Hamiltonian, where both are known."""
-    known = parts_of(value)
+    check_dims(name, parts_of(value), parts)
+
+
+def check_dims(name: str, known: tuple[int, ...], parts: tuple[int, ...]) -> None:
+    """ValueError for other parts than those of the Hamiltonian, where both are known."""
     if len(known) > 1 and len(parts) > 1 and known != parts:
         raise ValueError(
             f"{name}: expected the parts of the Hamiltonian, of dimensions {list(parts)}; got {list(known)}. Bring "

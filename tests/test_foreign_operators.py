@@ -238,6 +238,13 @@ REFUSED = {
         lambda: sq.models.unravel(qutip.tensor(NUMBER, qutip.qeye(2)), [qutip.tensor(qutip.sigmam(), qutip.qeye(DIM))]),
         r"jump_operators.0.: expected the parts of the Hamiltonian, of dimensions \[8, 2\]; got \[2, 8\]",
     ),
+    "a detector on other parts": (
+        lambda: sq.models.monitored(
+            qutip.tensor(NUMBER, qutip.qeye(2)),
+            {"c": sq.measurement.homodyne(qutip.tensor(qutip.sigmam(), qutip.qeye(DIM)))},
+        ),
+        r"detectors\['c'\]: expected the parts of the Hamiltonian, of dimensions \[8, 2\]; got \[2, 8\]",
+    ),
     "a state on other parts": (
         lambda: sq.exact.evolve(qutip.tensor(NUMBER, qutip.qeye(2)), qutip.basis([2, DIM], [0, 0]), [0, 1]),
         "psi0: expected the parts",

@@ -12,7 +12,7 @@ from stochq.arrays import Array, ArrayLike, Number, OperatorLike, as_matrix, as_
 from stochq.channels import TimeDependentOperator
 from stochq.measurement.record import Kind
 from stochq.module import Module
-from stochq.operators import as_operator
+from stochq.operators import as_operator, parts_of
 from stochq.systems.checks import check_finite, check_number, shape_of
 from stochq.systems.time_functions import phase_factor, time_function
 
@@ -32,6 +32,8 @@ class Detector(Module):
 
     operator: Any
     efficiency: Any
+    # Of the parts of a composite system, where an object of QuTiP told them.
+    dims: tuple[int, ...] = eqx.field(static=True, default=(), kw_only=True)
 
     @property
     def dim(self) -> int:
@@ -221,7 +223,8 @@ def homodyne(
     [[0.0, 0.0], [0.0, 1.0]]
     """
     angle = time_function("phase", phase) if callable(phase) else _real("phase", phase)
-    return Homodyne(_operator(operator), _fraction("efficiency", efficiency), *_electronics(gain, offset, noise), angle)
+    numbers = (_fraction("efficiency", efficiency), *_electronics(gain, offset, noise))
+    return Homodyne(_operator(operator), *numbers, angle, dims=parts_of(operator))
 
 
 def heterodyne(
@@ -251,7 +254,8 @@ def heterodyne(
     >>> len(heterodyne([[0.0, 1.0], [0.0, 0.0]]).watched())
     2
     """
-    return Heterodyne(_operator(operator), _fraction("efficiency", efficiency), *_electronics(gain, offset, noise))
+    numbers = (_fraction("efficiency", efficiency), *_electronics(gain, offset, noise))
+    return Heterodyne(_operator(operator), *numbers, dims=parts_of(operator))
 
 
 def counting(operator: OperatorLike, *, efficiency: ArrayLike = 1.0, dark: ArrayLike = 0.0) -> Counting:
@@ -271,7 +275,7 @@ def counting(operator: OperatorLike, *, efficiency: ArrayLike = 1.0, dark: Array
     rate = _real("dark", dark)
     if is_concrete(rate) and rate < 0:
         raise ValueError(f"dark: expected a rate, zero or positive; got {dark}.")
-    return Counting(_operator(operator), _fraction("efficiency", efficiency), rate)
+    return Counting(_operator(operator), _fraction("efficiency", efficiency), rate, dims=parts_of(operator))
 
 
 def unread(operator: OperatorLike) -> Unread:
@@ -286,7 +290,7 @@ def unread(operator: OperatorLike) -> Unread:
     >>> unread([0.0, 1.0]).lost()[0].tolist()
     [0.0, 1.0]
     """
-    return Unread(_operator(operator), 0.0)
+    return Unread(_operator(operator), 0.0, dims=parts_of(operator))
 
 
 def full(operator: Array) -> Array:

@@ -11,6 +11,7 @@ from stochq.equation import Equation
 from stochq.laws import law_of
 from stochq.measurement import Detector, Line
 from stochq.models.brownian import jump_operator
+from stochq.operators import check_dims
 from stochq.systems.hamiltonian import Hamiltonian
 from stochq.systems.levels import as_hamiltonian
 
@@ -53,6 +54,7 @@ def monitored(
     turning = {name: channel for name, each in detectors.items() if (channel := each.turning()) is not None}
     for name, detector in detectors.items():
         label = f"detectors[{name!r}]"
+        check_dims(label, detector.dims, hamiltonian.dims)
         group = watched[detector.unravelling]
         sources[name] = [group.add(label, source, hamiltonian.dim) for source in detector.sources()]
         for operator in detector.lost():
