@@ -13,6 +13,8 @@ String = tuple[tuple[int, str], ...]
 
 _FACTOR = re.compile(r"([IXYZ])(\d+)$")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$", re.IGNORECASE)
+# What is meant as a factor: in small letters, or behind a number without a blank.
+_NEARLY = re.compile(r"([+-]?[\d.]*(?:e[+-]?\d+)?)([IXYZ])_?(\d+)$", re.IGNORECASE)
 _EXAMPLE = 'Write a dictionary {"Z0 Z1": -1.0, "X3": 0.9}, or text "-1.0 Z0 Z1 + 0.9 X3".'
 
 
@@ -49,7 +51,9 @@ def parse_string(sites: int, name: str) -> String:
         if match is None and text == "I":
             continue
         if match is None:
-            raise ValueError(f"terms: expected factors such as X3, Y0 or Z11; got {text!r} in {name!r}. {_EXAMPLE}")
+            raise ValueError(
+                f"terms: expected factors such as X3, Y0 or Z11; got {text!r} in {name!r}. {_repair(text)}{_EXAMPLE}"
+            )
         letter, site = match[1], int(match[2])
         if not site < sites:
             raise ValueError(f"terms: expected sites from 0 to {sites - 1}; got {site} in {name!r}.")
@@ -60,6 +64,15 @@ def parse_string(sites: int, name: str) -> String:
             f"terms: expected one Pauli matrix for each site; {name!r} has several at one. Multiply them out: XY = iZ."
         )
     return tuple(sorted(factor for factor in factors if factor[1] != "I"))
+
+
+def _repair(text: str) -> str:
+    """What to write instead of a factor in small letters, or of one that a number touches."""
+    factor = _NEARLY.match(text)
+    if factor is None:
+        return ""
+    number, letter, site = factor[1], factor[2].upper(), factor[3]
+    return f"Did you mean {number + ' ' if number else ''}{letter}{site}? "
 
 
 def written(string: String) -> str:
