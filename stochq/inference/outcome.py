@@ -18,6 +18,8 @@ _UNDETERMINED = 1e-10
 _UNLIKELY = 1e-4
 # Values to a point below which the least eigenvalues of a covariance are far below the true ones, (1 − √½)² of them.
 _VALUES_PER_POINT = 2.0
+# Records to a parameter from which p-values of right models were found to be uniform.
+_RECORDS_FOR_P = 10
 # Minima this far from each other, in standard errors, are two.
 _APART = 1.0
 _MODEL_ALONE = (
@@ -231,9 +233,10 @@ def _few_records(objective: Objective, varied: int) -> list[str]:
     """A note where so few records to each parameter that varied tell the errors from their scatter."""
     if objective.is_chi2 or objective.points >= RECORDS_PER_PARAMETER * varied:
         return []
+    rough = ", and p is rough" if objective.points < _RECORDS_FOR_P * varied else ""
     return [
         f"the errors are from the scatter of {objective.points} records, and uncertain by "
-        f"{100 / np.sqrt(2 * (objective.points - varied)):.0f} %. Take "
+        f"{100 / np.sqrt(2 * (objective.points - varied)):.0f} %{rough}. Take "
         f"{RECORDS_PER_PARAMETER * varied} records, or cut long ones into pieces."
     ]
 

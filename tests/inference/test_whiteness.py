@@ -160,7 +160,7 @@ def test_right_models_have_uniform_p_values():
 @pytest.mark.release
 @pytest.mark.filterwarnings("ignore:fit. ")
 def test_few_records_have_uniform_p_values():
-    """200 sets of 20 records for four parameters, the fewest that are allowed."""
+    """200 sets of 40 records for four parameters."""
     truth = TRUTH | {"detuning": 0.7, "efficiency": 0.6}
 
     def model(values):
@@ -168,7 +168,7 @@ def test_few_records_have_uniform_p_values():
 
     times, chances = np.linspace(0, 6, 31), []
     for seed in range(200):
-        record = sq.inference.sample_records(*model(truth), times, records=20, seed=seed)
+        record = sq.inference.sample_records(*model(truth), times, records=40, seed=seed)
         chances.append(sq.fit(model, record, truth, bounds={"decay": (0, None), "efficiency": (0, 1)}).p_value)
     known = np.isfinite(chances)
     assert np.mean(known) > 0.95
