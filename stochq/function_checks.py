@@ -21,8 +21,11 @@ def check_state_function(name: str, function: Callable[..., Any], *shape: int) -
     repair = f"Write it with jax.numpy: jnp.abs({variable}), {example}."
     try:
         value = _check_traceable(name, function, _state(shape), variable, repair)
-    except Exception:
+    except Exception as error:
         _refuse_other_states(name, function, shape)
+        # Operators of ours that act on other states say so of their argument.
+        if isinstance(error, ValueError) and str(error).startswith("psi: "):
+            raise ValueError(f"{name}: {str(error).removeprefix('psi: ')}") from None
         raise
     if value.size != 1:
         _refuse_other_states(name, function, shape)

@@ -13,7 +13,7 @@ from stochq.exact.inputs import initial_density
 from stochq.exact.methods import Method, choose, solve
 from stochq.exact.readout import Readout
 from stochq.exact.result import ExactResult
-from stochq.exact.typical import PROPAGATION_ERROR, check_feasible, evolve_typical, why_not_typical
+from stochq.exact.typical import LARGEST_DENSE, PROPAGATION_ERROR, check_feasible, evolve_typical, why_not_typical
 from stochq.systems.checks import check_times
 
 # Density matrices at all times are kept below this many bytes.
@@ -23,14 +23,18 @@ _DIFFERENTIABLE = (
 )
 
 
-def _is_typical(equation: Equation, method: str) -> bool:
+def _is_typical(equation: Equation, method: str, state: OperatorLike) -> bool:
     """Whether the mean is had without a matrix. Raises: ValueError where it is not had at all."""
     if method == "typicality" and (reason := why_not_typical(equation)):
         raise ValueError(f'method: "typicality" does not apply, {reason}. Use method="auto".')
     if method == "auto":
         check_feasible(equation)
     return method == "typicality" or (
-        method == "auto" and equation.hamiltonian.is_matrix_free and not why_not_typical(equation)
+        method == "auto"
+        and equation.hamiltonian.is_matrix_free
+        and not why_not_typical(equation)
+        # A density matrix has no pure state to propagate; where there is memory for it the equation is solved as usual.
+        and not (equation.dim <= LARGEST_DENSE and getattr(state, "shape", ()) == (equation.dim, equation.dim))
     )
 
 
@@ -76,7 +80,7 @@ def evolve(
     equation = as_equation(equation)
     times, dims = check_times(times), parts_known(equation, psi0_or_rho0)
     plain = {} if observables is None else observables_of(equation, observables)
-    if _is_typical(equation, method):
+    if _is_typical(equation, method, psi0_or_rho0):
         with jax.enable_x64(True):
             seen = evolve_typical(equation, psi0_or_rho0, times, plain)
         seconds, shared = time.perf_counter() - started, (seen.left_out, seen.sizes, seen.ranges, seen.deviations)

@@ -204,3 +204,12 @@ def test_a_hamiltonian_alone_is_said_to_have_no_noise():
     with pytest.warns(UserWarning, match=r"no noise.*sq\.models\.unravel"):
         result = sq.simulate(sq.systems.levels([0.0, 1.0]), [1, 0], [0, 1], observables={"p": [1, 0]}, trajectories=2)
     np.testing.assert_allclose(result.mean["p"], 1.0, rtol=1e-6)
+
+
+def test_a_sum_on_other_sites_is_named():
+    system = sq.systems.ising(3, 1.0, 0.5)
+    equation, watched = sq.models.suv(system, strength=0.1), {"far": sq.systems.PauliSum(4, {"Z3": 1.0})}
+    with pytest.raises(
+        ValueError, match=r"^observables\['far'\]: expected states \(16,\) of the 4 sites.*as many sites"
+    ):
+        sq.simulate(equation, np.eye(8)[0], [0, 0.1], observables=watched, trajectories=2)

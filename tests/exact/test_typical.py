@@ -130,6 +130,17 @@ def test_what_has_no_mean_without_a_matrix():
         sq.exact.evolve(equation, np.eye(8) / 8, TIMES, method="typicality")
 
 
+def test_a_density_matrix_of_few_states_needs_no_pure_one():
+    chain = sq.systems.ising(3, 1.0, 0.9045, 0.809, matrix_free=True)
+    equation = sq.models.oqt(chain, strength=STRENGTH, equilibrium=sq.canonical(chain, 0.3), hbar=HBAR, noise="complex")
+    matrix, operator = np.asarray(chain.matrix()), np.diag(np.arange(8.0))
+    one, other = np.eye(8)[1], np.full(8, 8**-0.5)
+    rho = 0.25 * np.outer(one, one) + 0.75 * np.outer(other, other)
+    exact = sq.exact.evolve(equation, rho, TIMES, observables={"n": operator})
+    wanted = 0.25 * expected(matrix, one, operator) + 0.75 * expected(matrix, other, operator)
+    np.testing.assert_allclose(exact.expect["n"], wanted.real, atol=2e-6)
+
+
 @pytest.mark.release
 def test_an_ensemble_of_fourteen_spins_has_the_exact_means():
     """A right one is called wrong for one seed in a thousand."""

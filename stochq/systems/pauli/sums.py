@@ -93,7 +93,10 @@ class PauliSum(LinearObservable):
         """A ψ for states (dim, *columns), in their precision."""
         psi = jnp.asarray(psi)
         if psi.shape[:1] != (self.dim,):
-            raise ValueError(f"psi: expected states ({self.dim},) of {self.sites} sites; got shape {psi.shape}.")
+            raise ValueError(
+                f"psi: expected states ({self.dim},) of the {self.sites} sites that this sum of Pauli strings acts on; "
+                f"got shape {psi.shape}. Make the sum on as many sites as the system has."
+            )
         planes = planes_of(psi)
         layout = layout_of(self.sites, self.strings)
         parts = [partial(self._diagonal_part, layout.diagonal)] if layout.diagonal else []
