@@ -180,7 +180,7 @@ def test_sums_add_and_scale():
     assert (a + sq.systems.PauliSum(2, "0.3")).trace == 0.3
     with pytest.raises(ValueError, match="on 2 sites; got one on 3"):
         _ = a + sq.systems.PauliSum(3, one)
-    with pytest.raises(ValueError, match="states \\(4,\\) of 2 sites; got shape \\(8,\\)"):
+    with pytest.raises(ValueError, match="states \\(4,\\) of the 2 sites .* got shape \\(8,\\)"):
         a.apply(np.eye(8)[0])
     wrong: Any
     for wrong in (1j, np.nan, "2"):
