@@ -15,7 +15,7 @@ from tests.test_io import make_result
 
 
 def test_a_result_replaces_a_result_only(tmp_path):
-    notes, result = tmp_path / "c.toml", make_result()
+    notes, result = tmp_path / "c.nc", make_result()
     notes.write_text("[system]\n")
     with pytest.raises(FileExistsError, match="a result replaces only an earlier result.*Give another name"):
         result.save(notes)
@@ -24,7 +24,7 @@ def test_a_result_replaces_a_result_only(tmp_path):
     result.save(place)
     make_result(trajectories=7).save(place)
     assert io.load(place).trajectories == 7
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["c.toml", "r.nc"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["c.nc", "r.nc"]
 
 
 def test_other_netcdf_files_are_no_results(tmp_path):

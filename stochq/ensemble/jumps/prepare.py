@@ -74,13 +74,22 @@ def _usual_rate(generator: np.ndarray, loss: np.ndarray, psi: np.ndarray, length
 
     Means over all levels would be far from it where a cut-off spectrum is hardly occupied.
     """
-    propagator, rates = exponential(generator * lengths.mean()), []
+    propagator, rates = exponential(generator * lengths.mean()), [_mean_loss(loss, psi)]
     for _ in range(min(len(lengths), _LOOKED_AT)):
         psi = propagator * psi.T if propagator.ndim == 1 else (propagator @ psi).T
-        psi = psi.T / np.linalg.norm(psi)
-        rates.append(np.vdot(psi, (loss * psi.T).T if loss.ndim == 1 else loss @ psi).real)
+        norm = np.linalg.norm(psi)
+        if not norm:
+            # So many decay times lie in an interval that nothing of the state is left, in numbers.
+            break
+        psi = psi.T / norm
+        rates.append(_mean_loss(loss, psi))
+    rates = rates[1:] or rates
     # No click is ever expected: a rate whose inverse is still a number.
     return max(float(np.mean(rates)), 1e3 * np.finfo(float).tiny)
+
+
+def _mean_loss(loss: np.ndarray, psi: np.ndarray) -> float:
+    return np.vdot(psi, (loss * psi.T).T if loss.ndim == 1 else loss @ psi).real
 
 
 def _distinct(lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
