@@ -113,7 +113,9 @@ def __dir__() -> list[str]:
 def load(path: "str | _Path") -> EnsembleResult:
     """Read a result that `EnsembleResult.save` wrote.
 
-    Raises FileNotFoundError, or ValueError for a file that is not a saved result.
+    Raises:
+        FileNotFoundError: where there is no such file.
+        ValueError: for a file that is not a saved result.
     """
     from stochq.io import load as read
 

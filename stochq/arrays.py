@@ -51,7 +51,8 @@ def check_numbers(instead: str, **arguments: object) -> None:
         instead: what to do, a sentence.
         arguments: of the call, by name; functions count as what they hold.
 
-    Raises: RuntimeError in a forked worker that cannot compute.
+    Raises:
+        RuntimeError: in a forked worker that cannot compute.
     """
     check_not_forked()
     for name, value in arguments.items():
@@ -87,7 +88,8 @@ def _contents(cell: CellType) -> object:
 def as_real(value: ArrayLike, name: str = "") -> Any:
     """`value` as a float64 numpy array; a traced value passes through untouched.
 
-    Raises: ValueError for what is no array of real numbers, if it has a name.
+    Raises:
+        ValueError: for what is no array of real numbers, if it has a name.
     """
     if not is_concrete(value):
         return value
@@ -121,7 +123,8 @@ def _converted(name: str, value: Any, dtype: Any) -> np.ndarray:
 def as_matrix(value: ArrayLike, name: str = "") -> Any:
     """`value` as float64 if it has no imaginary part, complex128 otherwise; a traced value passes through.
 
-    Raises: as `as_real`.
+    Raises:
+        ValueError: as `as_real`.
     """
     if not is_concrete(value):
         return value

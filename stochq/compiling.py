@@ -201,7 +201,8 @@ def fused_on_cpu(function: Callable[..., Any], *operands: Any) -> Any:
             with large operations outside the loops.
         operands: trees of arrays.
 
-    Returns: what the function returns.
+    Returns:
+        what the function returns.
     """
     if on_accelerator():
         return function(*operands)
@@ -225,7 +226,8 @@ def apart_backwards(function: Callable[..., Any], *operands: Any) -> Any:
         function: elementwise operations only.
         operands: trees of arrays.
 
-    Returns: what the function returns.
+    Returns:
+        what the function returns.
     """
     if on_accelerator():
         return function(*operands)
@@ -284,7 +286,8 @@ def by_rows(function: Callable[..., Any], rows: jax.Array, *shared: Any) -> Any:
         rows: an array whose first axis counts the rows.
         shared: arrays that every row is given.
 
-    Returns: what the function returns, with the rows' axis in front.
+    Returns:
+        what the function returns, with the rows' axis in front.
     """
     if len(rows) < MANY_ROWS or on_accelerator():
         return jax.vmap(lambda row: function(row, *shared))(rows)

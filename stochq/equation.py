@@ -307,7 +307,8 @@ def _same(one: object, other: object) -> bool:
 def parts_known(equation: Equation, state: object) -> tuple[int, ...]:
     """The dimensions of the parts of the system, as the Hamiltonian knows them or else the state; none of one part.
 
-    Raises: ValueError where the state is on other parts than the Hamiltonian.
+    Raises:
+        ValueError: where the state is on other parts than the Hamiltonian.
     """
     check_parts("psi0", state, equation.hamiltonian.dims)
     return next((dims for dims in (equation.hamiltonian.dims, parts_of(state)) if len(dims) > 1), ())
@@ -372,7 +373,8 @@ def check_law_is_named(equation: Equation) -> None:
 def as_equation(equation: object) -> Equation:
     """An equation as it is; a Hamiltonian or a Hermitian matrix as the equation without channels.
 
-    Raises: ValueError for anything else.
+    Raises:
+        ValueError: for anything else.
 
     >>> len(as_equation([[0.0, 1.0], [1.0, 0.0]]).channels)
     0

@@ -22,8 +22,9 @@ def check_replaceable(path: str | os.PathLike[str], kind: str, is_of_kind: Calla
         kind: what it will be, as messages name it: "result", "picture".
         is_of_kind: whether an existing file is of that kind.
 
-    Raises: FileExistsError if something stands there that is not a file of that kind, OSError if its folder cannot be
-        written to.
+    Raises:
+        FileExistsError: if something stands there that is not a file of that kind.
+        OSError: if its folder cannot be written to.
     """
     given = Path(path)
     target = Path(os.path.realpath(given))
@@ -52,7 +53,8 @@ def replace_file(target: Path, write: Callable[[Path], object]) -> None:
         target: the name, as `check_replaceable` returned it.
         write: writes the file of the name that it is given.
 
-    Raises: OSError if it could not be written; the old file stays.
+    Raises:
+        OSError: if it could not be written; the old file stays.
     """
     handle, aside = _file_aside(target)
     try:

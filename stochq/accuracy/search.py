@@ -30,7 +30,9 @@ def find_step(
     """The largest step whose bias is allowed, or the bias of a given one.
 
     names: of the observables, in the estimator's order.
-    Raises: RuntimeError where no step serves.
+
+    Raises:
+        RuntimeError: where no step serves.
     """
     h = estimator.longest if given is None else given
     lost, warned, rate = 0, given is not None, 0.0

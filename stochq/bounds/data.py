@@ -47,7 +47,8 @@ def bodies() -> dict[str, RadiatingBody]:
 def sources(name: str) -> dict[str, str]:
     """Where each number of a body or experiment comes from.
 
-    Raises: ValueError for a name that there is not.
+    Raises:
+        ValueError: for a name that there is not.
 
     >>> sorted(sources("cryogenic heating"))
     ['power_per_mass', 'sound_speed']
@@ -70,7 +71,8 @@ def omitted() -> dict[str, str]:
 def build(name: str, entry: Mapping[str, Any]) -> Experiment:
     """An experiment from a table of its inputs, in SI units, with its `kind` and without `sources`.
 
-    Raises: ValueError for numbers that are not positive; warns of numbers far from those of the kind.
+    Raises:
+        ValueError: for numbers that are not positive; warns of numbers far from those of the kind.
     """
     inputs = {key: value for key, value in entry.items() if key not in ("kind", "sources")}
     if "body" in inputs:

@@ -66,7 +66,8 @@ class Experiment(abc.ABC):
     ) -> np.ndarray:
         """The rates λ in 1/s that the experiment allows at most, at lengths r_C in m (lengths,); inf for no bound.
 
-        Raises: ValueError for numbers that are not positive, a bad spectrum, or a spectrum and a temperature at once.
+        Raises:
+            ValueError: for numbers that are not positive, a bad spectrum, or a spectrum and a temperature at once.
         """
         lengths = positive_lengths(length)
         if spectrum is not None and noise_temperature is not None:

@@ -80,11 +80,13 @@ def heating_power(
         total_mass: of the body, kg; None for that of one constituent.
         reference_mass: m_0, kg.
 
-    Returns: watts, with `.error`, `.per_mass` and `.ratio` to white noise; a JAX scalar where it is traced, which takes
-    double precision.
+    Returns:
+        watts, with `.error`, `.per_mass` and `.ratio` to white noise; a JAX scalar where it is traced, which takes
+        double precision.
 
-    Raises: ValueError for a number that is not positive, a spectrum that is negative, not 1 at ω = 0, or that grows
-    faster than the form factor e^{-q²r_C²} falls.
+    Raises:
+        ValueError: for a number that is not positive, a spectrum that is negative, not 1 at ω = 0, or that grows faster
+            than the form factor e^{-q²r_C²} falls.
 
     >>> from stochq.bounds.spectra import Lorentzian
     >>> slow = heating_power(1.66e-27, 1e-8, 1e-7, Lorentzian(3e6))
@@ -118,9 +120,11 @@ def heating_ratio(
         spectrum: γ(ω)/γ(0) of ω in rad/s.
         matter: a gas or phonons; None for a particle at rest.
 
-    Returns: the ratio, and the error of its quadrature (zero where it is traced).
+    Returns:
+        the ratio, and the error of its quadrature (zero where it is traced).
 
-    Raises: ValueError as `heating_power`.
+    Raises:
+        ValueError: as `heating_power`.
     """
     with jax.enable_x64(True):
         _check_matter(matter)
@@ -140,7 +144,8 @@ def heating_ratio(
 def heating_ratios(mass: float, lengths: np.ndarray, spectrum: Spectrum, matter: Matter | None = None) -> np.ndarray:
     """`heating_ratio` at many lengths r_C in m, without the errors; of the shape of the lengths.
 
-    Raises: ValueError as `heating_power`.
+    Raises:
+        ValueError: as `heating_power`.
     """
     flat = np.asarray(lengths, dtype=np.float64).ravel()
     if not isinstance(spectrum, tuple(NAMED.values())):
@@ -195,9 +200,11 @@ def rate_from_power(
         length: r_C in m, a number or (lengths,).
         reference_mass: m_0, kg.
 
-    Returns: 1/s, of the shape of the length.
+    Returns:
+        1/s, of the shape of the length.
 
-    Raises: ValueError for numbers that are not positive.
+    Raises:
+        ValueError: for numbers that are not positive.
 
     >>> f"{rate_from_power(1.0, 1.0):.5e}"
     '3.30586e+14'

@@ -34,7 +34,8 @@ def emission_rate(
         length: r_C in m, larger than the emitter.
         squared_charge: Q² in units of e².
 
-    Raises: ValueError for numbers that are not positive.
+    Raises:
+        ValueError: for numbers that are not positive.
 
     >>> float(emission_rate(1.6e-15, 1e-8, 1e-7)) > 0
     True

@@ -38,7 +38,8 @@ class Exclusion:
     def excluding(self, rate: float, length: float) -> list[str]:
         """The names of what excludes a rate λ in 1/s at a length r_C in m, computed at just this length.
 
-        Raises: ValueError for numbers that are not positive.
+        Raises:
+            ValueError: for numbers that are not positive.
 
         >>> "XENONnT X-rays" in exclusion().excluding(1e-8, 1e-7)
         True
@@ -76,8 +77,9 @@ def exclusion(
         noise_temperature: in K: the dissipative variant of every bound.
         proposals: points to be shown.
 
-    Raises: ValueError for lengths that are not positive and ascending, two experiments of one name, a bad spectrum, or
-    both variants at once.
+    Raises:
+        ValueError: for lengths that are not positive and ascending, two experiments of one name, a bad spectrum, or
+            both variants at once.
 
     >>> found = exclusion([1e-7], [experiments()["LISA Pathfinder 2016"]])
     >>> f"{found.strongest()[0]:.2e}"

@@ -89,7 +89,8 @@ def momentum_diffusion(
         length: r_C in m, a number or (lengths,).
         reference_mass: m_0, kg.
 
-    Raises: ValueError for numbers that are not positive.
+    Raises:
+        ValueError: for numbers that are not positive.
 
     >>> float(momentum_diffusion(Sphere(1e-15, 1e-6), 1e-8, 1e-7)) > 0
     True
@@ -108,7 +109,8 @@ def force_noise(body: RigidBody, rate: float, length: ArrayLike, reference_mass:
         length: r_C in m, a number or (lengths,).
         reference_mass: m_0, kg.
 
-    Raises: ValueError for numbers that are not positive.
+    Raises:
+        ValueError: for numbers that are not positive.
 
     >>> float(force_noise(Sphere(1e-15, 1e-6), 1e-8, 1e-7)) > 0
     True

@@ -32,7 +32,9 @@ class Job:
 def build(given: Config, place: str) -> Job:
     """Make the system, the state, the equation and the observables.
 
-    Raises: ConfigError for parts that do not fit together, ValueError from the library for what physics forbids.
+    Raises:
+        ConfigError: for parts that do not fit together.
+        ValueError: from the library for what physics forbids.
     """
     if given.units is not None and given.run.tolerance is not None:
         expected = "no tolerance in a file with [units], whose observables have different ones"

@@ -38,7 +38,9 @@ class Setting:
 def build_model(section: Section, setting: Setting) -> sq.Equation:
     """The equation of a section in internal units.
 
-    Raises: ConfigError if the model is none for this system, ValueError from the library.
+    Raises:
+        ConfigError: if the model is none for this system.
+        ValueError: from the library.
     """
     raise TypeError(f"no equation is made from {type(section).__name__}")
 

@@ -104,7 +104,8 @@ class Config(Section):
 def load_config(path: Path, settings: Mapping[str, Any] | None = None) -> Config:
     """Read and check a configuration. settings: keys of its table [run] that replace those of the file, unless None.
 
-    Raises: ConfigError, naming the file, the key, what was expected and found.
+    Raises:
+        ConfigError: naming the file, the key, what was expected and found.
     """
     data = read_toml(path)
     asked = {key: value for key, value in (settings or {}).items() if value is not None}

@@ -22,7 +22,9 @@ LENGTH_HEADING = "r_C [m]"
 def exclude_config(path: Path, out: Path) -> None:
     """Print the bound, write all bounds as NAME.csv and the picture as NAME.png and NAME.svg into `out`.
 
-    Raises: ConfigError for a configuration that cannot be used, OSError if a file cannot be written.
+    Raises:
+        ConfigError: for a configuration that cannot be used.
+        OSError: if a file cannot be written.
     """
     config = load_experiment(path)
     table, *pictures = _output_files(path, out)

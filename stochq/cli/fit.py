@@ -33,9 +33,12 @@ def fit_config(path: Path, data: Path, out: Path | None) -> int:
             a model with detectors takes the records; or records alone, from `Record.to_xarray`.
         out: where the numbers go; default: results/NAME-fit.json. The picture stands beside.
 
-    Returns: the exit code: 0, or 1 for a model that does not describe the data or a search that stopped early.
+    Returns:
+        the exit code: 0, or 1 for a model that does not describe the data or a search that stopped early.
 
-    Raises: ConfigError for input that cannot be fitted, OSError if nothing can be written.
+    Raises:
+        ConfigError: for input that cannot be fitted.
+        OSError: if nothing can be written.
     """
     config = load_config(path)
     parameters = _parameters(config, str(path))

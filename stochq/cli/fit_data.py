@@ -18,7 +18,8 @@ COLUMNS = ("time", "observable", "value", "stderr")
 def read_record(path: Path, config: Config) -> sq.inference.Record | None:
     """The record to be fitted, where there is one and the model has detectors.
 
-    Raises: ConfigError for a file of records alone, and a model that has none.
+    Raises:
+        ConfigError: for a file of records alone, and a model that has none.
     """
     if path.suffix != ".nc":
         return None

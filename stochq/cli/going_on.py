@@ -30,7 +30,8 @@ def checkpoint_for(target: Path, resume: bool) -> Iterator[Path]:
 
     That of an earlier run stays where the new one ends before it has written its own.
 
-    Raises: ConfigError where a run begins and the checkpoint is of one that did not come to its end.
+    Raises:
+        ConfigError: where a run begins and the checkpoint is of one that did not come to its end.
     """
     path = target.with_suffix(".checkpoint")
     there = check_replaceable(path, "checkpoint", is_checkpoint)
@@ -119,7 +120,8 @@ def uninterrupted() -> Iterator[None]:
 def save_somewhere(result: EnsembleResult, target: Path, curves: Curves | None = None) -> Path:
     """Save a result, where its own folder will not take it in that for temporary files, or the user's. Returns: where.
 
-    Raises: OSError where none will.
+    Raises:
+        OSError: where none will.
     """
     try:
         return save(result, target, curves)

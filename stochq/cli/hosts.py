@@ -20,7 +20,8 @@ def joined_run(coordinator: str | None, process: str | None, alone: bool) -> boo
         process: which this is, as "0/3".
         alone: whether there are none, whatever the launcher tells.
 
-    Raises: ConfigError for options that do not fit together, else as `stochq.hosts.join_launched`.
+    Raises:
+        ConfigError: for options that do not fit together, else as `stochq.hosts.join_launched`.
     """
     by_hand = coordinator is not None or process is not None
     if alone and by_hand:
@@ -45,7 +46,11 @@ def _by_hand(coordinator: str | None, process: str | None) -> hosts.Hosts | None
 def take_part(path: Path, settings: Mapping[str, int | float | None], devices: str | None) -> int:
     """Simulate a configuration together with the first host, which prints and writes.
 
-    Returns: the exit code: 0, or 130 after an interruption. Raises: as `stochq.cli.run.run_config`.
+    Returns:
+        The exit code: 0, or 130 after an interruption.
+
+    Raises:
+        ConfigError: as `stochq.cli.run.run_config`.
     """
     config = load_config(path, settings)
     try:

@@ -92,7 +92,8 @@ class Printed(logging.Handler):
 def logged_to(path: Path | None) -> Iterator[None]:
     """Append to a log what is told meanwhile, and how it ended; None: nowhere.
 
-    Raises: OSError where the file cannot be written, or holds something else.
+    Raises:
+        OSError: where the file cannot be written, or holds something else.
     """
     handlers: list[logging.Handler] = [Printed()]
     if path is not None:

@@ -12,7 +12,9 @@ from stochq.io import NETCDF_ENDINGS, Curves, check_target, load, load_curves, s
 def merge_files(files: Sequence[Path], out: Path) -> None:
     """Merge saved results of disjoint ranges of trajectories and save them as one.
 
-    Raises: ConfigError for fewer than two, ValueError for results that do not merge, naming the file.
+    Raises:
+        ConfigError: for fewer than two.
+        ValueError: for results that do not merge, naming the file.
     """
     if len(files) < 2:
         raise ConfigError(report("merge", "", "at least two results", f"{len(files)}"))

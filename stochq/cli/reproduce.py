@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 def reproduce_papers(paper: str | None, figure: str | None, out: Path) -> bool:
     """Regenerate one paper or all of them, each into the folder OUT/PAPER, printing the checks; True if all passed.
 
-    Raises: ConfigError for a paper that is not known.
+    Raises:
+        ConfigError: for a paper that is not known.
     """
     from rich.console import Console
 

@@ -45,10 +45,13 @@ def run_config(
         devices: "all", or how many of the local devices as text; None for one.
         log: what is told meanwhile, in lines of JSON; None for nowhere.
 
-    Returns: the exit code: 0, 1 where ensemble and master equation differ or the result had to be saved elsewhere, 130
-        after an interruption.
+    Returns:
+        the exit code: 0, 1 where ensemble and master equation differ or the result had to be saved elsewhere, 130 after
+        an interruption.
 
-    Raises: ConfigError for a configuration that cannot be run, OSError if a result cannot be written.
+    Raises:
+        ConfigError: for a configuration that cannot be run.
+        OSError: if a result cannot be written.
     """
     config = load_config(path, settings)
     target, picture = _output_files(config, path, out, plot)

@@ -18,7 +18,8 @@ _MEBIBYTE = 2**20
 def print_status(result: Path, log: Path | None) -> None:
     """Print how far the run of a result is, or was, from its checkpoint and its log, and what it came to.
 
-    Raises: ConfigError where there is neither, nor a result.
+    Raises:
+        ConfigError: where there is neither, nor a result.
     """
     checkpoint, log = result.with_suffix(".checkpoint"), log or result.with_suffix(".log")
     there = checkpoint.is_file() and is_checkpoint(checkpoint)

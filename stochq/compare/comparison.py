@@ -74,7 +74,8 @@ def compare(ensemble: EnsembleResult, exact: ExactResult) -> Comparison:
     `EnsembleResult.unseen`. The time-step bias is printed but not allowed for: where the last column is not well below
     1, a small p-value may be its work.
 
-    Raises: ValueError if the times differ, no observable is in both, or the ensemble has no covariance.
+    Raises:
+        ValueError: if the times differ, no observable is in both, or the ensemble has no covariance.
 
     >>> import stochq as sq
     >>> equation, x = sq.models.suv(sq.systems.levels([0.0, 0.0]), strength=1.0), [[0.0, 1.0], [1.0, 0.0]]

@@ -26,8 +26,9 @@ def compare_precisions(result: "EnsembleResult", build: Callable[[str], Runnable
 
     build: the problem in a precision, without pairs.
 
-    Returns: {"precision_check": {...}} with trajectories; observable and time, of all that fluctuate where the mean is
-        off by most standard errors of the run; deviation of the mean, single minus double, and its error;
+    Returns:
+        {"precision_check": {...}} with trajectories; observable and time, of all that fluctuate where the mean is off
+        by most standard errors of the run; deviation of the mean, single minus double, and its error;
         in_standard_errors; median and far of states at the last time, as of `same_draws.difference`. Empty where no
         trajectory stays finite.
     """

@@ -159,7 +159,8 @@ class EnsembleResult:
 
         Its info is what both have in common and their seconds together. It counts as a run that came to its end.
 
-        Raises ValueError when the runs differ in anything but seed and trajectories, or share trajectories.
+        Raises:
+            ValueError: when the runs differ in anything but seed and trajectories, or share trajectories.
         """
         return merged(self, other)
 
@@ -178,7 +179,8 @@ class EnsembleResult:
         """Kept states and the mean density matrix as `qutip.Qobj`, with the dims of the Hamiltonian or the state that
         the run was given; one part where neither knew of parts.
 
-        Raises ValueError for a run without states.
+        Raises:
+            ValueError: for a run without states.
         """
         if self.kept is None and self.density is None:
             raise ValueError(
@@ -205,8 +207,10 @@ class EnsembleResult:
         """Write to a netCDF file, which `sq.load(path)` reads back; or, where the name ends in .csv, the table of
         `to_dataframe`. Only an earlier file of the same kind is replaced.
 
-        Raises ValueError for a name with another ending, FileExistsError if another kind of file stands there, OSError
-        if it cannot be written.
+        Raises:
+            ValueError: for a name with another ending.
+            FileExistsError: if another kind of file stands there.
+            OSError: if it cannot be written.
         """
         from stochq.io import save
 

@@ -165,10 +165,12 @@ def simulate(
         max_hours: a run that is estimated to take longer is refused before it starts. Counted operations tell it, to a
             factor of about three; a run of more than an hour is told of.
 
-    Returns: the result; `result.mean[name]` and `result.stderr[name]` are (T,).
+    Returns:
+        the result; `result.mean[name]` and `result.stderr[name]` are (T,).
 
-    Raises: ValueError for every argument that does not fit, naming it, and RuntimeError when more than one in a
-        hundred trajectories became non-finite.
+    Raises:
+        ValueError: for every argument that does not fit, naming it.
+        RuntimeError: when more than one in a hundred trajectories became non-finite.
 
     >>> import stochq as sq
     >>> equation = sq.models.suv(sq.systems.levels([0.0, 0.0]), strength=1.0)
@@ -407,7 +409,8 @@ def _pairs(
 def _path_for(checkpoint: Any, team: Team | None, equation: Equation) -> Any:
     """Where this host keeps a checkpoint: the first one alone does.
 
-    Raises: ValueError where the law would be another one at another time, or on another host.
+    Raises:
+        ValueError: where the law would be another one at another time, or on another host.
     """
     if (checkpoint is not None or team is not None) and is_left_open(equation):
         raise ValueError(

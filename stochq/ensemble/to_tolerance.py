@@ -176,8 +176,9 @@ def check_tolerance(
 ) -> float:
     """The tolerance as a number.
 
-    Raises ValueError for one that is not positive, for a small cap, for a scheme without an order, and where there is
-    no mean to be judged.
+    Raises:
+        ValueError: for one that is not positive, for a small cap, for a scheme without an order, and where there is no
+            mean to be judged.
     """
     if not (isinstance(tolerance, (int, float, np.number)) and np.isfinite(tolerance) and tolerance > 0):
         raise ValueError(f"tolerance: expected a positive number; got {tolerance!r}.")

@@ -67,8 +67,10 @@ def evolve(
     Noise with a colour has no master equation: only where all terms are diagonal in one basis is ρ known, in closed
     form, and returned; times[0] is then when the state was made, whatever the noise did before.
 
-    Raises: ValueError for arguments that do not fit, a method that does not apply, or coloured noise that does not
-    commute with the Hamiltonian; RuntimeError if the integration fails.
+    Raises:
+        ValueError: for arguments that do not fit, a method that does not apply, or coloured noise that does not commute
+            with the Hamiltonian.
+        RuntimeError: if the integration fails.
 
     >>> import stochq as sq
     >>> equation = sq.models.oqt(sq.systems.levels([0.0, 1.0]), strength=1.0, equilibrium=[0.5, 0.5])

@@ -61,7 +61,8 @@ class ExactResult:
         """The density matrix at each time as `qutip.Qobj`, with the dims of the Hamiltonian or the state that `evolve`
         was given.
 
-        Raises ValueError where the density matrices were too large to keep.
+        Raises:
+            ValueError: where the density matrices were too large to keep.
         """
         if self.density is None:
             raise ValueError("result: expected density matrices; they were too large to be kept. Give fewer times.")

@@ -33,8 +33,10 @@ def steady_state(equation: Equation) -> np.ndarray:
     the null space of the generator; above, its action is inverted by GMRES, preconditioned by Pauli's master
     equation, at O(dim³) per iteration.
 
-    Raises: ValueError when there is more than one steady state, as for pure dephasing, or when the equation
-    depends on time; RuntimeError when the iteration does not converge.
+    Raises:
+        ValueError: when there is more than one steady state, as for pure dephasing, or when the equation depends on
+            time.
+        RuntimeError: when the iteration does not converge.
 
     >>> import stochq as sq
     >>> qubit = sq.systems.levels([-0.5, 0.5])

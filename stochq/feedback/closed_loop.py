@@ -180,7 +180,8 @@ class ClosedLoopStepper(Stepper):
 def closed_loop(equation: Equation, scheme: Scheme | None, loop: Loop) -> ClosedLoop:
     """The scheme of a run under feedback.
 
-    Raises: ValueError for what is no loop, a scheme that does not return its record, and a loop that does not fit.
+    Raises:
+        ValueError: for what is no loop, a scheme that does not return its record, and a loop that does not fit.
     """
     if not isinstance(loop, Loop):
         raise ValueError(

@@ -86,7 +86,8 @@ class FermionGas(Module):
         particle gains Σκ_qħ²q²/2m, whatever the occupation, at any time and to all orders in the rate. For coloured
         noise this is the first order in the rate, at times far beyond the correlation time.
 
-        Raises: ValueError for waves that are repeated or too fast for the grid.
+        Raises:
+            ValueError: for waves that are repeated or too fast for the grid.
 
         >>> import stochq as sq
         >>> gas = sq.models.fermion_gas(sq.systems.particle(64, 20.0, 1.0), rate=0.5, length=1.0)
@@ -108,7 +109,8 @@ class FermionGas(Module):
         $$\Delta E = \frac1N\sum_k\mathcal N(k)\sum_q\kappa_q\hbar\bar\omega\;
           2\int_0^t(t-s)\,C(s)\cos\bar\omega s\,ds$$
 
-        Raises: ValueError for times that do not increase and waves that are repeated or too fast for the grid.
+        Raises:
+            ValueError: for times that do not increase and waves that are repeated or too fast for the grid.
 
         >>> import stochq as sq
         >>> gas = sq.models.fermion_gas(sq.systems.particle(64, 20.0, 1.0), rate=0.5, length=1.0)
@@ -125,7 +127,8 @@ class FermionGas(Module):
 
         $$S_{dt}(\omega)=\sum_jS(\omega_j)\,\mathrm{sinc}^2\frac{\omega_jdt}{2}, \qquad \omega_j=\omega+2\pi j/dt$$
 
-        Raises: ValueError for a dt that is not positive.
+        Raises:
+            ValueError: for a dt that is not positive.
 
         >>> import stochq as sq
         >>> gas = sq.models.fermion_gas(sq.systems.particle(64, 20.0, 1.0), rate=0.5, length=1.0)
@@ -177,8 +180,9 @@ def fermion_gas(
     particle: a free one in one dimension; its points are the modes. rate: λ; length: r_C; reference_mass: m0.
     colour: a process such as `sq.noise.OrnsteinUhlenbeck` for every wave of the noise; None is white noise.
 
-    Raises: ValueError for a particle in a potential or in more dimensions, for a box shorter than 4 r_C, for a grid
-    that cannot hold what one kick does to a particle at rest, and for parameters that are not positive.
+    Raises:
+        ValueError: for a particle in a potential or in more dimensions, for a box shorter than 4 r_C, for a grid that
+            cannot hold what one kick does to a particle at rest, and for parameters that are not positive.
 
     >>> import stochq as sq
     >>> gas = sq.models.fermion_gas(sq.systems.particle(64, 20.0, 1.0), rate=0.5, length=1.0)

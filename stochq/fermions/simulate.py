@@ -59,7 +59,8 @@ def simulate_fermions(
     With white noise the mean gain has no step error at any dt; with coloured noise bias["gain"] estimates it. The
     numbers depend on seed and dt only, never on batch, cores or saved times.
 
-    Raises: ValueError for arguments that do not fit, naming them.
+    Raises:
+        ValueError: for arguments that do not fit, naming them.
 
     >>> import stochq as sq
     >>> gas = sq.models.fermion_gas(sq.systems.particle(64, 20.0, 1.0), rate=0.5, length=1.0)

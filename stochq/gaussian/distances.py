@@ -24,7 +24,8 @@ def fidelity(a: State, b: State, hbar: Real = 1.0) -> Float[Array, "*batch"]:
         b: the same; one without leading axes goes with all of the others.
         hbar: ħ, in the units of the covariances.
 
-    Returns: numbers from 0 to 1 (...).
+    Returns:
+        numbers from 0 to 1 (...).
 
     >>> from stochq.gaussian import thermal
     >>> round(float(fidelity(thermal(0.005), thermal(0.51))), 5)
@@ -86,9 +87,11 @@ def wigner(state: State, positions: ArrayLike, momenta: ArrayLike) -> Float[Arra
         positions: (Q,).
         momenta: (P,).
 
-    Returns: densities per position and momentum (..., Q, P).
+    Returns:
+        densities per position and momentum (..., Q, P).
 
-    Raises: ValueError for a state of more than one mode.
+    Raises:
+        ValueError: for a state of more than one mode.
 
     >>> from stochq.gaussian import vacuum
     >>> bool(abs(wigner(vacuum(), [0.0], [0.0])[0, 0] - 1 / np.pi) < 1e-12)

@@ -61,7 +61,8 @@ class Dynamics(Module):
         hbar: ħ, in the units of the covariance; 0 for classical noise.
         channels: named parts of drift and diffusion.
 
-    Raises: ValueError for shapes that do not match or a diffusion that is not symmetric and positive semi-definite.
+    Raises:
+        ValueError: for shapes that do not match or a diffusion that is not symmetric and positive semi-definite.
 
     >>> damped = unitary([[1.0, 0.0], [0.0, 1.0]]) + thermal_bath("bath", rate=0.2, occupation=1.0)
     >>> damped.steady_state().covariance.diagonal().round(12).tolist()
@@ -102,13 +103,15 @@ class Dynamics(Module):
             state: one state or many, on leading axes.
             times: (T,), increasing.
 
-        Returns: a State with a leading time axis: mean (T, ..., 2n), covariance (T, ..., 2n, 2n).
+        Returns:
+            a State with a leading time axis: mean (T, ..., 2n), covariance (T, ..., 2n, 2n).
 
         Numbers are computed in double precision. Under jit, vmap and grad the caller's precision holds: put these
         inside `with jax.enable_x64(True):`. Dynamics that are not completely positive run, with an
         `UnphysicalStateWarning` that says when the state breaks the uncertainty principle.
 
-        Raises: ValueError for times that do not increase, a state of other modes or below the uncertainty bound.
+        Raises:
+            ValueError: for times that do not increase, a state of other modes or below the uncertainty bound.
 
         >>> csl = Dynamics([[0, 1], [-1, 0]], [[0, 0], [0, 0.2]])
         >>> start = State([0, 0], [[0.505, 0], [0, 0.505]])
@@ -134,7 +137,8 @@ class Dynamics(Module):
 
         Under vmap and grad a drift without steady state gives NaN.
 
-        Raises: ValueError for a drift with an eigenvalue whose real part is not negative, naming it.
+        Raises:
+            ValueError: for a drift with an eigenvalue whose real part is not negative, naming it.
 
         >>> Dynamics([[0, 1], [-1, -0.4]], [[0, 0], [0, 1.0]]).steady_state().covariance.diagonal().round(12).tolist()
         [1.25, 1.25]
@@ -159,7 +163,8 @@ class Dynamics(Module):
                 −dS(ρ‖ρ_S)/dt. That is infinite, with its sign, where a pure steady state ("ultracold catastrophe") or
                 a pure state is left, and NaN for states below the uncertainty bound.
 
-        Returns: a rate for every state.
+        Returns:
+            a rate for every state.
         """
         self._check_state(state)
         if entropy == "wigner":
@@ -257,7 +262,8 @@ def thermal_bath(
         modes: n.
         hbar: ħ, in the units of the covariance.
 
-    Raises: ValueError for a rate or occupation below 0.
+    Raises:
+        ValueError: for a rate or occupation below 0.
 
     >>> thermal_bath("cold", rate=0.2, occupation=0.0).diffusion.tolist()
     [[0.1, 0.0], [0.0, 0.1]]

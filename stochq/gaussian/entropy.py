@@ -126,9 +126,11 @@ def gibbs_matrix(covariance: ArrayLike, hbar: Real = 1.0) -> Float[Array, "*batc
         covariance: V (..., 2n, 2n).
         hbar: ħ, in the units of the covariance.
 
-    Returns: G (..., 2n, 2n), in units of 1/covariance.
+    Returns:
+        G (..., 2n, 2n), in units of 1/covariance.
 
-    Raises: ValueError where a normal mode is pure, or below the uncertainty bound: G is infinite there.
+    Raises:
+        ValueError: where a normal mode is pure, or below the uncertainty bound: G is infinite there.
 
     >>> gibbs_matrix([[1.5, 0.0], [0.0, 1.5]]).diagonal().round(6).tolist()
     [0.693147, 0.693147]

@@ -170,7 +170,8 @@ def largest_signal(system: Linear, dynamics: Dynamics, state: State, times: np.n
 def checked_increments(record: Record, noise: str, count: int) -> np.ndarray:
     """The increments (T-1, column, record) of a record of so many detectors.
 
-    Raises: ValueError for other detectors, and for numbers that are not finite.
+    Raises:
+        ValueError: for other detectors, and for numbers that are not finite.
     """
     kind = "homodyne" if noise == "real" else "heterodyne"
     if not isinstance(record, Record) or record.kinds != (kind,) * count:

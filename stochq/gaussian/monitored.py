@@ -49,7 +49,8 @@ class Monitored(Module):
         hbar: ħ, in the units of the covariance.
         efficiency: η of the detectors, one number or (K,); what they miss is lost, and single states are mixed.
 
-    Raises: ValueError for shapes that do not match, G not symmetric, another noise, an efficiency outside [0, 1].
+    Raises:
+        ValueError: for shapes that do not match, G not symmetric, another noise, an efficiency outside [0, 1].
 
     >>> watched = Monitored(np.eye(2), [[1.0, 0.0]])
     >>> watched.dynamics.diffusion.tolist()
@@ -120,8 +121,9 @@ class Monitored(Module):
         Returns:
             Means (record, T, 2n), covariances (T, 2n, 2n) and the log-likelihood (record,), relative to Wiener noise.
 
-        Raises: ValueError for a state of other modes, a record of other detectors or with NaN, and traced parameters in
-            single precision.
+        Raises:
+            ValueError: for a state of other modes, a record of other detectors or with NaN, and traced parameters in
+                single precision.
 
         >>> watched = Monitored(np.eye(2), [[1.0, 0.0]], efficiency=0.5)
         >>> found = watched.filter(State([0, 0], np.eye(2) / 2), Record([0.0, 0.1], [0.3]))
@@ -158,9 +160,11 @@ class Monitored(Module):
             state: one state, at the first of the times.
             times: (T,), increasing.
 
-        Returns: (T, 2n, 2n).
+        Returns:
+            (T, 2n, 2n).
 
-        Raises: ValueError for a state of other modes or below the uncertainty bound, times that do not increase.
+        Raises:
+            ValueError: for a state of other modes or below the uncertainty bound, times that do not increase.
 
         >>> watched = Monitored(np.eye(2), [[1.0, 0.0]])
         >>> pure = watched.conditional(State([0, 0], np.diag([0.5, 0.5])), [0.0, 20.0])[-1]
@@ -205,7 +209,8 @@ class Monitored(Module):
             keep: means returned whole, (trajectory, time, 2n).
             progress: whether a bar is shown; None where there is a terminal.
 
-        Raises: as `sq.gaussian.langevin`.
+        Raises:
+            ValueError: as `sq.gaussian.langevin`.
 
         >>> watched = Monitored(np.eye(2), [[1.0, 0.0]])
         >>> means = watched.trajectories(State([1, 0], np.eye(2) / 2), [0, 3], trajectories=1000)

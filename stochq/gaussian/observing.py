@@ -54,7 +54,8 @@ def moments(modes: int) -> dict[str, np.ndarray]:
 def coordinates(observables: Mapping[str, Observable] | None, modes: int) -> Coordinates:
     """{name: (2n,) linear | (2n, 2n) quadratic | callable(x) -> float}; None: `moments`.
 
-    Raises: ValueError for shapes that do not match the number of modes.
+    Raises:
+        ValueError: for shapes that do not match the number of modes.
     """
     given = moments(modes) if observables is None else observables
     if not given:

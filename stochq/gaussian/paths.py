@@ -65,8 +65,9 @@ def langevin(
         keep: paths returned whole, (path, time, 2n), with Σ as a last column.
         progress: whether a bar is shown; None where there is a terminal.
 
-    Raises: ValueError for one state given as many, times or forms that do not fit, and for `entropy=True` where the
-    noise does not reach every coordinate.
+    Raises:
+        ValueError: for one state given as many, times or forms that do not fit, and for `entropy=True` where the noise
+            does not reach every coordinate.
 
     >>> damped = Dynamics([[-0.5, 1], [-1, -0.5]], [[1, 0], [0, 1]])
     >>> paths = langevin(damped, State([0, 0], 2 * np.eye(2)), [0, 1], trajectories=1000)
@@ -174,7 +175,8 @@ def path_entropy(dynamics: Dynamics, state: State, times: ArrayLike, dt: float) 
         times: (T,), increasing.
         dt: the step, a time.
 
-    Returns: pure numbers (T,).
+    Returns:
+        pure numbers (T,).
 
     >>> damped = Dynamics([[-0.5, 1], [-1, -0.5]], [[1, 0], [0, 1]])
     >>> path_entropy(damped, State([0, 0], np.eye(2)), [0, 1], 0.01).round(12).tolist()

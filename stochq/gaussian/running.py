@@ -41,7 +41,8 @@ def run_chains(
 ) -> EnsembleResult:
     """Run the chains and return their means as `sq.simulate` does. edges: bins for the entropy.
 
-    Raises: ValueError for counts, a precision or observables that do not fit.
+    Raises:
+        ValueError: for counts, a precision or observables that do not fit.
     """
     trajectories = check_count("trajectories", trajectories, 2)
     keep = check_count("keep", keep, 0, most=trajectories)

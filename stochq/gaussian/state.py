@@ -27,7 +27,8 @@ class State(Module):
         mean: (..., 2n) in the order (q1..qn, p1..pn).
         covariance: (..., 2n, 2n), ħ/2 times the unit matrix in the vacuum of ω = m = 1.
 
-    Raises: ValueError for shapes that do not match, a covariance that is not symmetric or not positive.
+    Raises:
+        ValueError: for shapes that do not match, a covariance that is not symmetric or not positive.
 
     >>> State([0.0, 0.0], [[0.5, 0.0], [0.0, 0.5]]).is_physical(hbar=1.0)
     True
@@ -109,7 +110,8 @@ def thermal(occupation: ArrayLike, *, mass: Real = 1.0, frequency: Real = 1.0, h
         frequency: ω in radians per time, of all modes or per mode (n,).
         hbar: ħ, in the units of all others.
 
-    Raises: ValueError for an occupation below 0.
+    Raises:
+        ValueError: for an occupation below 0.
 
     >>> thermal(2.0).covariance.tolist()
     [[2.5, 0.0], [0.0, 2.5]]
@@ -139,7 +141,8 @@ def squeezed(
         frequency: ω in radians per time.
         hbar: ħ, in the units of all others.
 
-    Raises: ValueError for an occupation below 0.
+    Raises:
+        ValueError: for an occupation below 0.
 
     >>> squeezed(0.5).covariance.diagonal().round(4).tolist()
     [0.1839, 1.3591]

@@ -14,7 +14,8 @@ _MARGIN = 1e-13
 def lyapunov(drift: Array, diffusion: Array) -> Float[Array, "2n 2n"]:
     """V with AV + VAᵀ + B = 0: by Bartels and Stewart (O(n³)), or as a linear system (O(n⁶)) where it is traced.
 
-    Raises: ValueError for an unstable drift, naming the eigenvalue. Traced, it gives NaN.
+    Raises:
+        ValueError: for an unstable drift, naming the eigenvalue. Traced, it gives NaN.
     """
     if not is_concrete((drift, diffusion)):
         return _traced(drift, diffusion)

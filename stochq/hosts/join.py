@@ -50,9 +50,11 @@ def join(
         index: which of them this is, from 0.
         method: how JAX finds out, as its `cluster_detection_method`.
 
-    Returns: this host among them; None where it is alone.
+    Returns:
+        this host among them; None where it is alone.
 
-    Raises: RuntimeError where not all come within five minutes.
+    Raises:
+        RuntimeError: where not all come within five minutes.
     """
     global _joined
     # Its handler of SIGTERM would stand in the way of ours.

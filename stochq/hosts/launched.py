@@ -28,7 +28,8 @@ class Launch(NamedTuple):
 def launch(environment: Mapping[str, str]) -> Launch | None:
     """As the environment tells; None for a process alone.
 
-    Raises: ValueError where there are several and JAX cannot tell which.
+    Raises:
+        ValueError: where there are several and JAX cannot tell which.
     """
     here = environment.get
     if "SLURM_STEP_NODELIST" in environment and "SLURM_PROCID" in environment:
@@ -53,7 +54,9 @@ def launch(environment: Mapping[str, str]) -> Launch | None:
 def join_launched(environment: Mapping[str, str] | None = None) -> Hosts | None:
     """Join the hosts that a launcher started with this one; None where it is alone.
 
-    Raises: ValueError as `launch`, RuntimeError as `join`.
+    Raises:
+        ValueError: as `launch`.
+        RuntimeError: as `join`.
     """
     environment = os.environ if environment is None else environment
     found = launch(environment)

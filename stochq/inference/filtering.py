@@ -57,7 +57,8 @@ class Filtered:
     def to_qutip(self) -> "list[list[Qobj]]":
         """ρ given each record at each time as `qutip.Qobj`, `to_qutip()[record][time]`, with the dims of the equation.
 
-        Raises ValueError where density=True was not asked for.
+        Raises:
+            ValueError: where density=True was not asked for.
         """
         if self.density is None:
             raise ValueError("density: expected density matrices; filter with density=True.")

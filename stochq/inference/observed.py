@@ -34,7 +34,8 @@ class Slot(NamedTuple):
 def slots(equation: Equation) -> list[Slot]:
     """The records that an equation can have, in the order of its watched operators.
 
-    Raises: ValueError where it has none, with the reason.
+    Raises:
+        ValueError: where it has none, with the reason.
     """
     found: list[Slot] = []
     places = {True: 0, False: 0}
@@ -56,7 +57,8 @@ def slots(equation: Equation) -> list[Slot]:
 def as_monitored(equation: Any) -> Equation:
     """An equation that a record can be of.
 
-    Raises: ValueError for something else and for coloured noise.
+    Raises:
+        ValueError: for something else and for coloured noise.
     """
     checked = as_equation(equation)
     if checked.colour is not None:
@@ -69,7 +71,8 @@ def observe(equation: Equation, record: Any, most_clicks: int | None = None) -> 
 
     most_clicks: of one counter in one bin, where JAX traces the record's numbers, which were checked before.
 
-    Raises: ValueError for a record of other detectors or kinds, with numbers that are not finite.
+    Raises:
+        ValueError: for a record of other detectors or kinds, with numbers that are not finite.
     """
     known = {slot.name: slot for slot in slots(equation)}
     check_record(record, known)

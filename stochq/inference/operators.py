@@ -12,7 +12,8 @@ from stochq.systems.checks import check_finite, shape_of
 def operator_rows(observables: Mapping[str, Any], dim: int) -> dict[str, np.ndarray]:
     """Hermitian matrices (dim, dim) by row: each operator, or its two Hermitian parts.
 
-    Raises: ValueError for no observables, functions, and operators of another shape.
+    Raises:
+        ValueError: for no observables, functions, and operators of another shape.
     """
     if not isinstance(observables, Mapping) or not observables:
         raise ValueError("observables: expected {name: operator} with at least one; got none.")

@@ -36,10 +36,13 @@ def save(result: EnsembleResult, path: str | os.PathLike[str], curves: Curves | 
             the means, `result.to_dataframe()`, which `sq.load` cannot bring back.
         curves: what a picture shows beside the ensemble; None for those that the result was read with.
 
-    Returns: the path.
+    Returns:
+        the path.
 
-    Raises: ValueError for a name with another ending, FileExistsError if something else stands there, OSError if it
-        cannot be written; either leaves what was there before.
+    Raises:
+        ValueError: for a name with another ending.
+        FileExistsError: if something else stands there.
+        OSError: if it cannot be written; either leaves what was there before.
     """
     check_ending(path)
     curves = Curves(result.exact) if curves is None else curves
@@ -109,7 +112,9 @@ def _header(path: str | os.PathLike[str]) -> dict[str, Any] | None:
 def load(path: str | os.PathLike[str]) -> EnsembleResult:
     """Read a result written by `save`.
 
-    Raises: FileNotFoundError if there is no such file, ValueError if it is not a result of this library.
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is not a result of this library.
     """
     return _read(path, from_dataset)
 
@@ -140,6 +145,7 @@ def _read(path: str | os.PathLike[str], convert: Callable[["xr.Dataset"], Conten
 def load_record(path: str | os.PathLike[str]) -> Record | None:
     """The record in a file that `save` or `Record.to_xarray().to_netcdf` wrote; None in a result without one.
 
-    Raises: as `load`.
+    Raises:
+        ValueError: as `load`.
     """
     return _read(path, record_from_dataset)

@@ -182,7 +182,8 @@ _LAWS: dict[str, Law] = {law.name: law for law in (REAL, COMPLEX, UNITARY, JUMP,
 def law_of(noise: object) -> Law:
     """The law that a user's word names; a law is itself.
 
-    Raises: ValueError for a word that names none.
+    Raises:
+        ValueError: for a word that names none.
 
     >>> law_of("complex")
     Complex()

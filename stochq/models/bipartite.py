@@ -22,7 +22,8 @@ def bipartite(equation: Equation, other: object) -> Equation:
     other: H_B, a system, a Hermitian matrix (dim_b, dim_b) or energies (dim_b,), or the number dim_b for
     H_B = 0. States are ψ_{μσ} in the order of `numpy.kron`.
 
-    Raises ValueError when the joint dimension exceeds 64.
+    Raises:
+        ValueError: when the joint dimension exceeds 64.
 
     >>> import stochq as sq
     >>> alice = sq.models.suv(sq.systems.levels([0.0, 1.0]), strength=1.0)
@@ -60,7 +61,8 @@ def _extended(equation: Equation, channel: Channel, dim_b: int) -> Channel:
 def partial_trace(density: OperatorLike, dim_a: int) -> np.ndarray:
     """Tr_A ρ of density matrices (..., dim, dim), leaving B, (..., dim_b, dim_b).
 
-    Raises: ValueError for arrays that are not square, and a dimension of A that does not divide theirs.
+    Raises:
+        ValueError: for arrays that are not square, and a dimension of A that does not divide theirs.
 
     >>> partial_trace(np.eye(6) / 6, dim_a=2).shape
     (3, 3)

@@ -150,7 +150,8 @@ def unravel(
     trace them, and the operators keep their structure. noise: the law of all of them; None leaves each channel its own
     and is "real" for matrices. colour: the spectrum of unitary noise on real diagonals.
 
-    Raises ValueError for shapes that do not match, entries that are not finite, and negative rates.
+    Raises:
+        ValueError: for shapes that do not match, entries that are not finite, and negative rates.
 
     >>> import numpy as np
     >>> import stochq as sq

@@ -37,7 +37,8 @@ def coloured_suv(
     In the white limit g² = 2G²σ²τ; Born's rule needs J = 2g² (single: J = g²), and is lost at finite τ or another J.
     No master equation belongs to this equation.
 
-    Raises: ValueError for a negative drift, a variance that does not fit, or single with more than two levels.
+    Raises:
+        ValueError: for a negative drift, a variance that does not fit, or single with more than two levels.
 
     >>> import stochq as sq
     >>> noise = sq.noise.OrnsteinUhlenbeck(0.1)

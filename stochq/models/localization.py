@@ -81,7 +81,8 @@ def csl(
     rate: λ; length: r_C; reference_mass: m0; hbar: None takes the particle's. colour: with noise="unitary", a process
     of `sq.noise` with S(0) = 1; the noise then has γ(ω) = γ S(ω) (`fermi-heating` eq. 2). So in the other models.
 
-    Raises ValueError for a grid too coarse for r_C, a box too small for it, or non-positive parameters.
+    Raises:
+        ValueError: for a grid too coarse for r_C, a box too small for it, or non-positive parameters.
 
     >>> import stochq as sq
     >>> sq.models.csl(sq.systems.particle(64, 16.0, 1.0, None), rate=0.5, length=1.0).channels[0].noises
@@ -128,7 +129,8 @@ def csl_lattice(
     occupations: n (dim, sites) of every basis state; positions: (sites,) or (sites, dimensions); masses: one number
     or (sites,). n nucleons within r_C amplify as n².
 
-    Raises ValueError for shapes that do not match or negative rates.
+    Raises:
+        ValueError: for shapes that do not match or negative rates.
 
     >>> import stochq as sq
     >>> hop = sq.systems.levels([[0.0, 1.0], [1.0, 0.0]])
@@ -180,7 +182,8 @@ def qmupl(
 
     system: a particle on a grid (one operator per dimension) or an oscillator. rate: Λ.
 
-    Raises ValueError for a negative rate or a system without a position.
+    Raises:
+        ValueError: for a negative rate or a system without a position.
 
     >>> import stochq as sq
     >>> sq.models.qmupl(sq.systems.particle(64, 16.0, 1.0, None), rate=0.5).channels[0].noises

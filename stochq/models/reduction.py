@@ -31,7 +31,8 @@ def suv(
     Coherences between the |k⟩ decay at 𝒥𝒩/ħ; with H = 0 the final frequencies are Born's. colour: the spectrum of
     unitary noise, which does not reduce; reduction by coloured noise is `coloured_suv`.
 
-    Raises ValueError for a negative strength or a basis that is not unitary.
+    Raises:
+        ValueError: for a negative strength or a basis that is not unitary.
 
     >>> import stochq as sq
     >>> sq.models.suv(sq.systems.levels([0.0, 1.0]), strength=0.5).channels[0].noises
@@ -58,7 +59,8 @@ def energy_driven(
 
     strength: σ, inverse (energy² time). Collapses to energy eigenstates with Born's frequencies.
 
-    Raises ValueError for a negative strength.
+    Raises:
+        ValueError: for a negative strength.
 
     >>> import stochq as sq
     >>> sq.models.energy_driven(sq.systems.levels([0.0, 1.0]), strength=0.5).channels[0].noises

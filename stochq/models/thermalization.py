@@ -55,8 +55,9 @@ def oqt(
     strength: α𝒩, an energy. equilibrium: χ (dim,) over the energy eigenstates, ascending, or an `Equilibrium`; see
     `sq.microcanonical` and `sq.canonical`. noise: "real" or "complex", which an `Equilibrium` needs.
 
-    Raises ValueError for a negative strength, weights that are negative or do not sum to 1, an `Equilibrium` of another
-    Hamiltonian, and noise that needs the eigenstates of one that has none.
+    Raises:
+        ValueError: for a negative strength, weights that are negative or do not sum to 1, an `Equilibrium` of another
+            Hamiltonian, and noise that needs the eigenstates of one that has none.
 
     >>> import stochq as sq
     >>> sq.models.oqt(sq.systems.levels([0.0, 1.0]), strength=0.5, equilibrium=[0.7, 0.3]).dim

@@ -29,7 +29,8 @@ def sui(
     reduction: 𝒥𝒩; thermalization: α𝒩; equilibrium: χ (dim,), or an `Equilibrium`, which needs noise="complex"; basis:
     columns |k⟩ or None for the given basis, of spins also "x", "y", "z" or a `sq.channels.ProductBasis`.
 
-    Raises ValueError as `suv` and `oqt` do.
+    Raises:
+        ValueError: as `suv` and `oqt` do.
 
     >>> import stochq as sq
     >>> spin = sq.systems.levels([[0.0, 1.0], [1.0, 0.0]])

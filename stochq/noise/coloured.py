@@ -110,7 +110,8 @@ class SumOfOrnsteinUhlenbeck(Coloured):
 
     weights: w (J,), not negative, sum 1 for a process whose white limit is the usual one; correlation_times: τ (J,).
 
-    Raises: ValueError for negative weights or correlation times that are not positive.
+    Raises:
+        ValueError: for negative weights or correlation times that are not positive.
 
     >>> process = SumOfOrnsteinUhlenbeck([0.25, 0.75], [0.1, 2.0])
     >>> float(process.spectrum(0.0))

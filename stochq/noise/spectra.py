@@ -23,7 +23,8 @@ def fitted(
     the largest error allowed, relative to the largest value of S. No such sum falls faster than 1/ω²:
     spectra that do, such as Gaussian ones, are refused.
 
-    Raises: ValueError for a negative spectrum, a band that is none, or a fit worse than the tolerance.
+    Raises:
+        ValueError: for a negative spectrum, a band that is none, or a fit worse than the tolerance.
 
     >>> import numpy as np
     >>> process = fitted(lambda w: 0.5 / (1 + w**2) + 0.5 / (1 + 100 * w**2), (0.01, 10.0))

@@ -121,9 +121,11 @@ def reproduce(paper: str, claims: Mapping[str, Maker], out: Path, figure: str | 
         figure: the claim to regenerate; None for all.
         effort: trajectories relative to the published pictures.
 
-    Returns: the checks of what was regenerated, each named after its figure.
+    Returns:
+        the checks of what was regenerated, each named after its figure.
 
-    Raises: ValueError for a figure that the paper does not have, or a PAPER.json of another kind.
+    Raises:
+        ValueError: for a figure that the paper does not have, or a PAPER.json of another kind.
     """
     if figure is not None and figure not in claims:
         raise ValueError(f"figure: expected one of {', '.join(claims)}; got {figure!r}.")

@@ -83,8 +83,10 @@ def figure(panels: int = 1, *, rows_each: Sequence[float] = (1.0,)) -> "tuple[Fi
 def save_figure(made: "Figure", path: str | Path) -> Path:
     """Write a picture, in the format that its name ends in, else PNG; only an earlier picture is replaced.
 
-    Raises: FileExistsError if something else stands there, OSError if it cannot be written, ValueError for a format
-        that matplotlib does not know.
+    Raises:
+        FileExistsError: if something else stands there.
+        OSError: if it cannot be written.
+        ValueError: for a format that matplotlib does not know.
     """
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     target = check_replaceable(path, "picture", is_picture)

@@ -34,7 +34,9 @@ def plot_result(
     exact: an exact result, or {name: (time,)}; trajectories: {name: (trajectory, time)} values of single runs, those of
     the first kept states where none are given;
     residuals: below each panel, how many standard errors the mean is away from the exact curve.
-    Raises: ValueError for a name that the result does not hold.
+
+    Raises:
+        ValueError: for a name that the result does not hold.
     """
     shown = list(result.mean) if names is None else list(names)
     for name in shown:

@@ -28,7 +28,9 @@ def plot_record(record: "Record", trajectory: int = 0, names: Sequence[str] | No
     Currents are in units of the noise, whose spread over an interval is 1/√length; of heterodyne detection both
     quadratures are drawn, of counters the clicks in each interval.
     names: of the detectors; None for the first eight, with all counters in one panel where there are more of them.
-    Raises: ValueError for a trajectory that has no record and a name of no detector.
+
+    Raises:
+        ValueError: for a trajectory that has no record and a name of no detector.
     """
     if not 0 <= trajectory < len(record):
         raise ValueError(f"trajectory: expected one of the {len(record)} records; got {trajectory!r}.")

@@ -36,8 +36,10 @@ def plot_trajectory(
     filtered: from `sq.inference.filter` of the result's records, whose conditional mean is drawn beside the trajectory;
     names: of the observables, None for all that are kept; places: where each of many counters is, (counters,), such as
     `particle.coordinates[0]` for the hits of `sq.models.grw`, None for their numbers.
-    Raises: ValueError for a trajectory that was not kept or filtered, a name that the result does not hold, and places
-        of other counters than there are.
+
+    Raises:
+        ValueError: for a trajectory that was not kept or filtered, a name that the result does not hold, and places of
+            other counters than there are.
     """
     kept = result.kept_values
     _check_trajectory(result, trajectory, filtered)

@@ -43,7 +43,9 @@ class Banded(Hamiltonian):
     Elements that would lie outside the matrix are ignored. The propagator is exact up to dim = 512; above, it is
     exp(-i D dt/2) T exp(-i D dt/2) with D the main diagonal and T the fourth-order Taylor series of the rest, of
     weak and strong order 2 in dt, which needs (norm of the rest) * dt < 1.
-    Raises: ValueError if the bands do not make a Hermitian matrix or do not match the offsets.
+
+    Raises:
+        ValueError: if the bands do not make a Hermitian matrix or do not match the offsets.
 
     >>> Banded((-1, 1), [[0.0, 1.0], [1.0, 0.0]]).energies.round(12).tolist()
     [-1.0, 1.0]

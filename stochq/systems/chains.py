@@ -191,7 +191,9 @@ def ising(
         exponent: alpha of J / r^alpha between all pairs at the distance r, the shortest one where periodic; neighbours
             alone interact where it is None.
         matrix_free: whether to make no matrix; None: where it has to be so.
-    Raises: ValueError if a parameter is not finite or sites is not within 1 to 12, or 30 where no matrix is made.
+
+    Raises:
+        ValueError: if a parameter is not finite or sites is not within 1 to 12, or 30 where no matrix is made.
 
     >>> chain = ising(2, coupling=1.0, transverse=0.0)
     >>> chain.matrix().real.diagonal().tolist()
@@ -249,7 +251,9 @@ def xxz(
     Whole systems above 12 sites, square lattices and couplings of long range are never matrices, as with
     `matrix_free=True`: sites, periodic, exponent and matrix_free are those of `ising`. Sectors need no restriction
     there: evolution keeps a state in the sector in which it starts.
-    Raises: ValueError if a parameter is not finite, the sector does not exist or it has more than 4096 states.
+
+    Raises:
+        ValueError: if a parameter is not finite, the sector does not exist or it has more than 4096 states.
 
     >>> xxz(4, coupling=1.0, anisotropy=1.0, magnetization=0.0, parity=1).energies.round(3).tolist()
     [-1.616, -0.25, 0.116, 0.75]

@@ -86,7 +86,8 @@ def _mixing(hamiltonian: Hamiltonian, energies: np.ndarray, vectors: np.ndarray)
 def with_eigenvectors_of(hamiltonian: Hamiltonian, equilibrium: ArrayLike) -> Hamiltonian:
     """The Hamiltonian whose energy basis is the one that the weights belong to.
 
-    Raises: ValueError if they belong to another Hamiltonian's.
+    Raises:
+        ValueError: if they belong to another Hamiltonian's.
     """
     vectors = getattr(equilibrium, "eigenvectors", None)
     if vectors is None:

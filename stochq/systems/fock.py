@@ -93,7 +93,9 @@ class Oscillator(DiagonalHamiltonian):
 
         Mean position sqrt(2 hbar / m omega) Re alpha, mean momentum sqrt(2 hbar m omega) Im alpha.
         truncate: take what lies below the cutoff, normalised, whatever is lost.
-        Raises: ValueError if more than 1e-6 of its weight lies at or above the cutoff, without `truncate`.
+
+        Raises:
+            ValueError: if more than 1e-6 of its weight lies at or above the cutoff, without `truncate`.
 
         >>> round(float(abs(oscillator(20).coherent(1.0)[0]) ** 2), 6)
         0.367879
@@ -107,7 +109,9 @@ class Oscillator(DiagonalHamiltonian):
           = \\frac{1}{\\sqrt{\\cosh r}}\\sum_n (-\\tanh r)^n\\frac{\\sqrt{(2n)!}}{2^n n!}\\,|2n\\rangle$$
 
         truncate: as for `coherent`.
-        Raises: ValueError if more than 1e-6 of its weight lies at or above the cutoff, without `truncate`.
+
+        Raises:
+            ValueError: if more than 1e-6 of its weight lies at or above the cutoff, without `truncate`.
         """
         return fock_states.squeezed(self.cutoff, r, truncate)
 
@@ -115,8 +119,10 @@ class Oscillator(DiagonalHamiltonian):
         """Thermal density matrix with mean number nbar, populations nbar^n / (1 + nbar)^(n + 1).
 
         truncate: as for `coherent`.
-        Raises: ValueError if nbar is negative, or more than 1e-6 of the weight lies at or above the cutoff without
-        `truncate`.
+
+        Raises:
+            ValueError: if nbar is negative, or more than 1e-6 of the weight lies at or above the cutoff without
+                `truncate`.
         """
         return fock_states.thermal_density(self.cutoff, nbar, truncate)
 
@@ -131,7 +137,9 @@ def oscillator(cutoff: int, frequency: Number = 1.0, mass: Number = 1.0, hbar: N
     cutoff: number of states, up to 4096; frequency: omega in radians per unit of time; mass: m.
     Observables: "number" and "energy" (dim,); "position", "momentum", "position_squared", "momentum_squared"
     (dim, dim). States: `.fock(n)`, `.coherent(alpha)`, `.squeezed(r)`, `.thermal_density(nbar)`.
-    Raises: ValueError if the cutoff is below 2 or a parameter is not finite and positive.
+
+    Raises:
+        ValueError: if the cutoff is below 2 or a parameter is not finite and positive.
 
     >>> oscillator(3, frequency=2.0).energies.tolist()
     [1.0, 3.0, 5.0]
@@ -164,7 +172,9 @@ def kerr(cutoff: int, detuning: Number, kerr: Number, drive: Number = 0.0) -> Ba
 
     cutoff: number of Fock states, up to 4096; detuning: Delta, kerr: K, drive: F, in energy units. Without drive the
     Hamiltonian is diagonal. Observables as for `oscillator` with x = (a + a^dagger)/sqrt(2).
-    Raises: ValueError if the cutoff is below 2 or a parameter is not finite.
+
+    Raises:
+        ValueError: if the cutoff is below 2 or a parameter is not finite.
 
     >>> kerr(3, detuning=1.0, kerr=0.5).energies.tolist()
     [0.0, 1.0, 2.5]

@@ -174,8 +174,10 @@ class Particle(Hamiltonian):
 
         position: x_0; width: sigma, the standard deviation of the position; momentum: p_0; one number for all
         dimensions or one each.
-        Raises: ValueError if more than 1e-5 of the packet lies outside the box, where it would wrap around, or above
-        the largest momentum pi hbar / spacing, where it would be aliased.
+
+        Raises:
+            ValueError: if more than 1e-5 of the packet lies outside the box, where it would wrap around, or above the
+                largest momentum pi hbar / spacing, where it would be aliased.
 
         >>> from stochq.systems import particle
         >>> psi = particle(64, length=20.0, mass=1.0, potential="free").gaussian(position=1.0, width=1.0)
@@ -239,7 +241,9 @@ def particle(
     units in which these are of order one.
     Observables: "position", "position_squared" (arrays), "momentum", "momentum_squared", "kinetic", "energy"
     (callables psi -> float), and "position_y", "position_y_squared" and so on in more dimensions.
-    Raises: ValueError if a size is not positive or the potential is not real, finite and of the grid's shape.
+
+    Raises:
+        ValueError: if a size is not positive or the potential is not real, finite and of the grid's shape.
 
     >>> from stochq.systems import harmonic, particle
     >>> particle(64, length=16.0, mass=1.0, potential=harmonic(1.0)).energies[:3].round(6).tolist()

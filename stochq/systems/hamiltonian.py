@@ -230,7 +230,8 @@ class DiagonalHamiltonian(Hamiltonian):
 class Diagonal(DiagonalHamiltonian):
     """H = diag(E), the energies (dim,) in any order.
 
-    Raises: ValueError if the diagonal is not one-dimensional, real and finite.
+    Raises:
+        ValueError: if the diagonal is not one-dimensional, real and finite.
 
     >>> Diagonal([2.0, 0.0]).energies.tolist()
     [0.0, 2.0]
@@ -272,7 +273,9 @@ class Dense(Hamiltonian):
     """H given as a Hermitian matrix (dim, dim); a real one keeps real eigenvectors, which makes products cheaper.
 
     `eigen`, where known, is the pair of ascending energies (dim,) and eigenvectors (dim, dim).
-    Raises: ValueError if the matrix is not square, finite and Hermitian.
+
+    Raises:
+        ValueError: if the matrix is not square, finite and Hermitian.
 
     >>> Dense([[0.0, 1.0], [1.0, 0.0]]).energies.round(12).tolist()
     [-1.0, 1.0]

@@ -47,7 +47,9 @@ def levels(matrix: OperatorLike) -> Diagonal | Dense | Banded:
     matrix: energies (dim,), or a Hermitian matrix (dim, dim), in energy units; a diagonal matrix is recognised. Sparse
     ones, of SciPy, JAX, QuTiP or dynamiqs, keep few diagonals as such, and a `Qobj` its `dims`.
     Observables: "population_k" (up to 64 levels) and "energy".
-    Raises: ValueError if the energies are not real and finite or the matrix is not Hermitian.
+
+    Raises:
+        ValueError: if the energies are not real and finite or the matrix is not Hermitian.
 
     >>> qubit = levels([[0.5, 0.2], [0.2, -0.5]])
     >>> qubit.dim, list(qubit.operators)
@@ -87,7 +89,8 @@ def as_hamiltonian(hamiltonian: object, name: str = "hamiltonian") -> Hamiltonia
     """A system as it is; a Hermitian matrix (dim, dim), of another library as well, or energies (dim,) as `levels`
     takes them.
 
-    Raises: ValueError for anything else.
+    Raises:
+        ValueError: for anything else.
 
     >>> as_hamiltonian([[0.0, 1.0], [1.0, 0.0]]).dim
     2

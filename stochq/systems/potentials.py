@@ -56,7 +56,9 @@ def harmonic(frequency: Number | Sequence[Number]) -> Harmonic:
     $$V = \\tfrac12 m\\,\\omega^2 r^2$$
 
     frequency: omega in radians per unit of time, one number or one per dimension; the mass is that of the particle.
-    Raises: ValueError if a frequency is not finite.
+
+    Raises:
+        ValueError: if a frequency is not finite.
 
     >>> import numpy as np
     >>> harmonic(2.0)(1.0, np.array([0.0, 1.0])).tolist()
@@ -75,7 +77,9 @@ def double_well(separation: Number, barrier: Number, transverse_frequency: Numbe
 
     separation: distance s of the minima; barrier: height V_b at x = 0 above them; transverse_frequency: trap along
     the other coordinates, if any.
-    Raises: ValueError if the separation is not positive or a parameter is not finite.
+
+    Raises:
+        ValueError: if the separation is not positive or a parameter is not finite.
 
     >>> import numpy as np
     >>> double_well(2.0, 5.0)(1.0, np.array([-1.0, 0.0, 1.0])).tolist()

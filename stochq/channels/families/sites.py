@@ -33,7 +33,8 @@ class SiteCollapse(DiagonalCollapse):
         rates: λ_j (sites,), inverse times, site j at bit j of a state's index.
         basis: the basis in which they are diagonal, such as `sq.channels.ProductBasis("x", sites)`.
 
-    Raises: ValueError for negative rates.
+    Raises:
+        ValueError: for negative rates.
 
     >>> SiteCollapse([1.0, 0.5]).features().round(3).tolist()
     [[1.0, -1.0, 1.0, -1.0], [0.707, 0.707, -0.707, -0.707]]
@@ -122,7 +123,8 @@ def at_site(matrix: ArrayLike, site: int, sites: int) -> Features | BandedOperat
         site: where, from 0; it is bit `site` of a state's index.
         sites: number of spins.
 
-    Raises: ValueError for another shape, entries that are not finite, or a site that is not there.
+    Raises:
+        ValueError: for another shape, entries that are not finite, or a site that is not there.
 
     >>> decay = at_site([[0.0, 0.0], [0.5, 0.0]], site=1, sites=2)
     >>> decay.offsets, decay.bands.tolist()

@@ -73,7 +73,9 @@ def platen_step(
     And of dY = 2 Re⟨L⟩dt + dW, as another component of the same equation, whose noise is constant.
 
     apply, adjoint: ψ ↦ Lψ and ψ ↦ L†ψ. psi: (dim, *columns); normal: standard normals (*columns,).
-    Returns: ψ (dim, *columns), and the increment of Y (*columns,).
+
+    Returns:
+        ψ (dim, *columns), and the increment of Y (*columns,).
     """
     root = jnp.sqrt(dt)
     normal = normal[None]

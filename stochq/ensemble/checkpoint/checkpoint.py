@@ -157,8 +157,10 @@ def opened(path: str | os.PathLike[str] | None, most: int, **identity: Any) -> I
 
     identity: what, beside the problem, the trajectories depend on.
 
-    Raises: ValueError where the file is damaged, of another run, or held by one that lives; FileExistsError where
-        something else stands there; OSError if it cannot be written.
+    Raises:
+        ValueError: where the file is damaged, of another run, or held by one that lives.
+        FileExistsError: where something else stands there.
+        OSError: if it cannot be written.
     """
     if path is None:
         yield None

@@ -38,7 +38,8 @@ def holds_unfinished(path: str | os.PathLike[str]) -> bool:
 def packed(header: dict[str, Any], name: str = "checkpoint") -> bytes:
     """The content of a file: a tree of dictionaries with names, lists, tuples, numbers, texts and arrays.
 
-    Raises: ValueError for a summary of something else; name: for its text.
+    Raises:
+        ValueError: for a summary of something else; name: for its text.
     """
     arrays: list[bytes] = []
     try:

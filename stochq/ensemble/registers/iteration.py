@@ -43,7 +43,8 @@ class Iteration:
         block: trajectories that draw noise.
         dtype: of times, and of the state's real numbers.
 
-    Raises: `Unsupported` where an iteration needs what a thread cannot do.
+    Raises:
+        Unsupported: where an iteration needs what a thread cannot do.
     """
 
     def __init__(self, function: Callable[..., Any], shared: Any, carried: Any, block: int, dtype: np.dtype) -> None:

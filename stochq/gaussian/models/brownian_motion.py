@@ -39,8 +39,9 @@ def brownian(
         hbar: ħ, in the units of all others.
         position_friction: ξ, a rate.
 
-    Raises: ValueError for a mass, friction or beta that is not positive, a frequency below 0, or a D_qq below 0 or
-    below D_qp²/D_pp.
+    Raises:
+        ValueError: for a mass, friction or beta that is not positive, a frequency below 0, or a D_qq below 0 or below
+            D_qp²/D_pp.
 
     >>> brownian(1.0, 1.0, 0.3, 2.0).steady_state().covariance.round(12).tolist()
     [[0.63625, -0.0375], [-0.0375, 0.625]]
@@ -90,7 +91,8 @@ def balancing_position_friction(mass: Real, frequency: Real, friction: Real, bet
 
     Args: as of `brownian`. Returns: ξ, a rate.
 
-    Raises: ValueError for βħω above 2.
+    Raises:
+        ValueError: for βħω above 2.
 
     >>> round(float(balancing_position_friction(1.0, 1.0, 0.3, 1.0)), 9)
     0.021539031

@@ -19,7 +19,8 @@ def conditional_variances(correlations: Inexact[np.ndarray, "*times modes modes"
     With $\Theta=D^{1/2}(1+R)D^{1/2}$, D diagonal, R without diagonal, $(1+R)^{-1}=1-R+R(1+R)^{-1}R$, so that
     $\Theta_{kk}[\Theta^{-1}]_{kk}-1=r_k^\dagger(1+R)^{-1}r_k$ for the columns $r_k$ of R: a sum of squares.
 
-    Raises: ValueError for correlations whose Θ is not positive.
+    Raises:
+        ValueError: for correlations whose Θ is not positive.
 
     >>> import numpy as np
     >>> conditional_variances(np.array([[0.5, 0.5], [0.5, 0.5]]))

@@ -27,7 +27,8 @@ def csl_oscillator(
         frequency: ω in radians per time.
         hbar: ħ, in the units of all others.
 
-    Raises: ValueError for a diffusion or friction below 0, or a mass that is not positive.
+    Raises:
+        ValueError: for a diffusion or friction below 0, or a mass that is not positive.
 
     >>> csl_oscillator(0.5, 0.4).steady_state().covariance.diagonal().round(12).tolist()
     [1.25, 1.25]
@@ -50,7 +51,8 @@ def csl_covariance(diffusion: Real, variance: Real, times: ArrayLike) -> Float[A
         variance: σ_0 of q and of p, ½ in the vacuum.
         times: τ (T,).
 
-    Returns: covariances (T, 2, 2).
+    Returns:
+        covariances (T, 2, 2).
 
     >>> csl_covariance(0.1, 0.505, [np.pi])[0].diagonal().round(6).tolist()
     [0.819159, 0.819159]

@@ -27,7 +27,8 @@ def network(couplings: ArrayLike, rates: ArrayLike, occupations: ArrayLike) -> "
         rates: $\gamma_k$ (modes,), zero where there is no bath; (baths, modes) for several at a site; or a number.
         occupations: mean quanta of the baths $n_k$, a number or shaped as the rates.
 
-    Raises: ValueError for couplings that are not Hermitian, rates or occupations below 0, or shapes that do not match.
+    Raises:
+        ValueError: for couplings that are not Hermitian, rates or occupations below 0, or shapes that do not match.
 
     >>> import numpy as np
     >>> two = network([[1.0, 0.1], [0.1, 1.0]], rates=[0.2, 0.2], occupations=[1.0, 2.0])
@@ -66,7 +67,8 @@ class Network:
         r"""C with $0 = i[C,H] - \frac12\{C,\Gamma\} + f$, $f=\mathrm{diag}(\gamma_kn_k)$ (eq. B5 with the factor it
         lost). Takes O(L³).
 
-        Raises: ValueError if a normal mode is not damped, naming it.
+        Raises:
+            ValueError: if a normal mode is not damped, naming it.
         """
         self.damping.check_damped()
         # The differences between baths drive everything but the mean: solved alone they keep their relative digits.
@@ -82,7 +84,8 @@ class Network:
     def evolve(self, correlations: ArrayLike, times: ArrayLike) -> Complex[np.ndarray, "times modes modes"]:
         r"""C at all times from C at the first of them, exactly: $\dot C = i[C,H] - \frac12\{C,\Gamma\} + f$ (eq. B4a).
 
-        Raises: ValueError for correlations that are no state's, or times that do not increase.
+        Raises:
+            ValueError: for correlations that are no state's, or times that do not increase.
         """
         start = checks.correlations(correlations, self.modes)
         matrix = 1j * self.couplings + np.diag(self._total(self.rates) / 2 - 1j * self.damping.frequency)
@@ -93,7 +96,9 @@ class Network:
         much from the network as it gives and only dephases it. They are the last row of the rates that are returned.
 
         rates: $\Gamma_k\ge0$ (modes,) or a number.
-        Raises: ValueError for rates below 0, an undamped mode, or probes that no bath of fixed occupation reaches.
+
+        Raises:
+            ValueError: for rates below 0, an undamped mode, or probes that no bath of fixed occupation reaches.
 
         >>> import numpy as np
         >>> line = network(np.eye(3, k=1) + np.eye(3, k=-1), rates=[1.0, 0.0, 1.0], occupations=[1.0, 0.0, 2.0])

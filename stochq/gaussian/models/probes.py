@@ -28,7 +28,8 @@ def probe_occupations(
     Lyapunov equation, O(L³). A network of resistors, exact for the uniform chain, stands in for G to start from and as
     the preconditioner of GMRES, so that a few products suffice.
 
-    Raises: ValueError if a normal mode is not damped, or no bath of fixed occupation reaches a probe.
+    Raises:
+        ValueError: if a normal mode is not damped, or no bath of fixed occupation reaches a probe.
     """
     couplings, total = damping.hamiltonian, rates.sum(axis=0)
     _check_reached(couplings, rates, probes)

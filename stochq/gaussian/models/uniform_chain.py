@@ -35,7 +35,8 @@ def chain(
         probe: Γ of the self-consistent baths, a rate or one for every site (L,).
         frequency: ω of every mode.
 
-    Raises: ValueError for fewer than two sites, a coupling of 0, rates that are not positive, or occupations below 0.
+    Raises:
+        ValueError: for fewer than two sites, a coupling of 0, rates that are not positive, or occupations below 0.
 
     >>> line = chain(3, 1.0, rate=1.0, occupations=(1.0, 2.0), probe=2.0)
     >>> line.site_occupations

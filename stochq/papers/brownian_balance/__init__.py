@@ -26,6 +26,7 @@ def reproduce(out: Path, figure: str | None = None, effort: float = 1.0) -> list
     """Regenerate the table and figures (or the one called `figure`) into `out`; effort: the number of paths and
     trajectories relative to the published pictures.
 
-    Raises: ValueError for a figure that is not one of `CLAIMS`.
+    Raises:
+        ValueError: for a figure that is not one of `CLAIMS`.
     """
     return output.reproduce("brownian-balance", CLAIMS, out, figure, effort)

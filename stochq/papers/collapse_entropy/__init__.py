@@ -30,6 +30,7 @@ CLAIMS: dict[str, output.Maker] = {
 def reproduce(out: Path, figure: str | None = None, effort: float = 1.0) -> list[Check]:
     """Regenerate the figures of the paper (or the one called `figure`) into `out`; effort below 1 makes a coarser map.
 
-    Raises: ValueError for a figure that is not one of `CLAIMS`.
+    Raises:
+        ValueError: for a figure that is not one of `CLAIMS`.
     """
     return output.reproduce("collapse-entropy", CLAIMS, out, figure, effort)

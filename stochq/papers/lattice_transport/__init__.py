@@ -26,6 +26,8 @@ def reproduce(out: Path, figure: str | None = None, effort: float = 1.0) -> list
     """Regenerate the figures of the paper (or the one called `figure`), and three that it does not have, into `out`.
 
     effort: scales the number of realisations of disorder and the sizes of the two-dimensional lattices.
-    Raises: ValueError for a figure that is not one of `CLAIMS`.
+
+    Raises:
+        ValueError: for a figure that is not one of `CLAIMS`.
     """
     return output.reproduce("lattice-transport", CLAIMS, out, figure, effort)

@@ -35,6 +35,8 @@ def reproduce(out: Path, figure: str | None = None, effort: float = 1.0) -> list
     """Regenerate the claims of the paper (or the one called `figure`) into `out`.
 
     effort: the number of trajectories relative to the published pictures; error bars and tolerances follow.
-    Raises: ValueError for a figure that is not one of `CLAIMS`.
+
+    Raises:
+        ValueError: for a figure that is not one of `CLAIMS`.
     """
     return output.reproduce("thermalization", CLAIMS, out, figure, effort)

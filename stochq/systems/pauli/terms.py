@@ -21,8 +21,9 @@ _EXAMPLE = 'Write a dictionary {"Z0 Z1": -1.0, "X3": 0.9}, or text "-1.0 Z0 Z1 +
 def parse_terms(sites: int, terms: object) -> dict[String, Any]:
     """The strings and their coefficients; equal strings add up.
 
-    Raises: ValueError for text that is no sum of Pauli strings, a site that is not there or named twice in a string,
-    and coefficients that are not real and finite, with which the sum would not be Hermitian.
+    Raises:
+        ValueError: for text that is no sum of Pauli strings, a site that is not there or named twice in a string, and
+            coefficients that are not real and finite, with which the sum would not be Hermitian.
 
     >>> parse_terms(2, "1.5 Z0 Z1 - X1")
     {((0, 'Z'), (1, 'Z')): 1.5, ((1, 'X'),): -1.0}

@@ -283,7 +283,9 @@ def equilibrium(
     """The equilibrium of a polynomial g, with as many random vectors as its norm to `trace_rtol` takes.
 
     log_scale: added to ln Tr g² for the partition function's logarithm.
-    Raises: ValueError where the trace is too uncertain to mean anything.
+
+    Raises:
+        ValueError: where the trace is too uncertain to mean anything.
     """
     with jax.enable_x64(precision == "double"):
         bare = bare_map(hamiltonian, polynomial, projectors)

@@ -142,7 +142,8 @@ def polynomial_of(
         width: energies over which the function changes, where that is far less than the band: points twice as close
             are needed to see it at all.
 
-    Raises: ValueError if the degree would pass MOST_DEGREE.
+    Raises:
+        ValueError: if the degree would pass MOST_DEGREE.
 
     >>> polynomial_of(np.exp, (-1.0, 1.0), 1e-6)
     Polynomial(degree=7, error=1e-06, energies from -1.001 to 1.001)
@@ -177,7 +178,8 @@ def step_polynomial(low: float, high: float, band: tuple[float, float], edge: fl
         band: lowest and highest energy.
         edge: energies over which the weight goes from 0.1 to 0.9.
 
-    Raises: ValueError if the degree would pass MOST_DEGREE.
+    Raises:
+        ValueError: if the degree would pass MOST_DEGREE.
     """
     centre, half_width = _widened(band)
     angles = np.arccos(np.clip((np.array([low, high]) - centre) / half_width, -1, 1))
