@@ -38,8 +38,12 @@ def holds_unfinished(path: str | os.PathLike[str]) -> bool:
 def packed(header: dict[str, Any], name: str = "checkpoint") -> bytes:
     """The content of a file: a tree of dictionaries with names, lists, tuples, numbers, texts and arrays.
 
+    Args:
+        header: the tree.
+        name: of what it is, for messages.
+
     Raises:
-        ValueError: for a summary of something else; name: for its text.
+        ValueError: for a summary of something else.
     """
     arrays: list[bytes] = []
     try:
