@@ -69,6 +69,18 @@ def test_spins_are_the_bits_of_the_levels():
     assert mesh.get_clim() == (-1, 1)
 
 
+def test_cells_lie_around_their_times_and_places():
+    spin = sq.plotting.spins(made(QUBIT))
+    _, mesh = drawn(spin)
+    np.testing.assert_allclose(mesh.get_coordinates()[0, :, 0], [-0.25, 0.25, 0.75, 1.25])
+    np.testing.assert_allclose(mesh.get_coordinates()[:, 0, 1], [-0.5, 0.5])
+    _, mesh = drawn(sq.plotting.populations(made(QUBIT[:, :1], times=TIMES[:1])))  # one time
+    np.testing.assert_allclose(mesh.get_coordinates()[0, :, 0], [-0.5, 0.5])
+    bars = sq.plotting.populations(made(QUBIT), time=0.0)
+    ticks = [*bars.axes[0].get_xticks(), *spin.axes[0].get_yticks()]
+    assert all(place == round(place) for place in ticks)
+
+
 def test_position_is_a_density():
     particle = sq.systems.particle(64, 12.0, 1.0)
     x = np.asarray(particle.coordinates[0])
@@ -132,6 +144,7 @@ WRONG = {
     "oscillator: expected": lambda: sq.plotting.wigner(made(QUBIT), sq.systems.levels([0.0, 1.0])),
     "particle: expected": lambda: sq.plotting.position(made(QUBIT), sq.systems.levels([0.0, 1.0])),
     "mode: expected": lambda: phase_space(sq.gaussian.vacuum(1), mode=1),
+    "draw: expected": lambda: sq.plotting.animate("populations", made(QUBIT)),
     "times: expected": lambda: sq.plotting.animate(sq.plotting.populations, made(QUBIT), times=[]),
     "seconds: expected": lambda: sq.plotting.animate(sq.plotting.populations, made(QUBIT), seconds=0),
 }

@@ -37,7 +37,8 @@ def animate(
         options: passed to the picture, such as `trajectory=0`.
 
     Raises:
-        ValueError: without a frame, for a time that is not positive, and what the picture refuses.
+        ValueError: for a picture that is no function, without a frame, for a time that is not positive, and what the
+            picture refuses.
 
     >>> import stochq as sq
     >>> equation = sq.models.suv(sq.systems.levels([[0.0, 1.0], [1.0, 0.0]]), strength=0.5)
@@ -49,6 +50,8 @@ def animate(
     from matplotlib.animation import ArtistAnimation
     from matplotlib.figure import Figure
 
+    if not callable(draw):
+        raise ValueError(f"draw: expected a picture, such as sq.plotting.populations; got {draw!r}.")
     moments = np.asarray(result.times if times is None else times, dtype=float)
     if moments.ndim != 1 or len(moments) == 0:
         raise ValueError(f"times: expected the times of at least one frame, (frames,); got shape {moments.shape}.")

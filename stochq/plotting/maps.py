@@ -12,6 +12,7 @@ from stochq.systems.grid import Particle
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 
@@ -124,22 +125,33 @@ def _draw_map(
     span: tuple[float, float] | None = None,
 ) -> None:
     low, high = span or (None, None)
-    signed = low is not None and low < 0
-    mesh = panel.pcolormesh(
-        x, y, values, shading="nearest", cmap="RdBu_r" if signed else "viridis", vmin=low, vmax=high, rasterized=True
-    )
-    from matplotlib.ticker import MaxNLocator
-
+    colours = "RdBu_r" if low is not None and low < 0 else "viridis"
+    mesh = panel.pcolormesh(_edges(x), _edges(y), values, cmap=colours, vmin=low, vmax=high, rasterized=True)
     panel.grid(False)
     if np.issubdtype(y.dtype, np.integer):
-        panel.yaxis.set_major_locator(MaxNLocator(integer=True))
+        _mark_whole_numbers(panel.yaxis)
     if panel.figure is not None:
         panel.figure.colorbar(mesh, ax=panel, label=label)
+
+
+def _edges(places: np.ndarray) -> np.ndarray:
+    """The edges of cells around these places, half-way between them; of a place alone a cell of width 1."""
+    if len(places) == 1:
+        return places[0] + np.array([-0.5, 0.5])
+    inside = (places[1:] + places[:-1]) / 2
+    return np.concatenate([[2 * places[0] - inside[0]], inside, [2 * places[-1] - inside[-1]]])
+
+
+def _mark_whole_numbers(axis: "Axis") -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    axis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
 def _draw_profile(panel: "Axes", places: np.ndarray, values: np.ndarray, bars: bool) -> None:
     if bars:
         panel.bar(places, values, color=BLUE, width=0.8)
+        _mark_whole_numbers(panel.xaxis)
     else:
         panel.plot(places, values, color=BLUE)
         panel.fill_between(places, values, color=BLUE, alpha=0.15, linewidth=0)

@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import Array, ArrayLike, Number, as_matrix, is_concrete
-from stochq.operators import as_array
+from stochq.arrays import Array, ArrayLike, Number, OperatorLike, as_matrix, is_concrete
+from stochq.operators import as_array, check_parts
 from stochq.systems import subsystems
 from stochq.systems.banded import Banded
 from stochq.systems.checks import check_finite, shape_of
@@ -31,7 +31,7 @@ from stochq.systems.observables import LazyMapping
 from stochq.systems.subsystems import Parts
 
 # {part: operator of that part}, alone or behind a coefficient.
-Product = Mapping[Any, ArrayLike]
+Product = Mapping[Any, OperatorLike]
 
 
 @final
@@ -99,7 +99,7 @@ class Composite(Hamiltonian):
         lifted = self.embed(operator, part)
         return lifted.bands[0].real if lifted.offsets == (0,) and lifted.hermitian else lifted
 
-    def embed(self, operator: ArrayLike, part: str | int) -> Embedded:
+    def embed(self, operator: OperatorLike, part: str | int) -> Embedded:
         """An operator of one part on the joint states: a jump operator of `sq.models.unravel`, or an observable.
 
         Args:
@@ -111,7 +111,7 @@ class Composite(Hamiltonian):
         """
         return embedded(self._local("operator", operator, self._index("part", part)))
 
-    def product(self, *states: ArrayLike, **named: ArrayLike) -> np.ndarray:
+    def product(self, *states: OperatorLike, **named: OperatorLike) -> np.ndarray:
         """The product of a state of every part, (dim,), in their order or by their names.
 
         Args:
@@ -128,13 +128,13 @@ class Composite(Hamiltonian):
             )
         joint = np.ones(1)
         for name, dim in zip(self.names, self.dims, strict=True):
-            ket = np.asarray(kets[name])
+            ket = np.asarray(as_array(name, kets[name]))
             if ket.shape != (dim,):
                 raise ValueError(f"{name}: expected a ket of shape ({dim},); got {ket.shape}.")
             joint = np.kron(joint, ket)
         return joint
 
-    def reduced(self, state: ArrayLike, keep: str | int | Sequence[str | int]) -> jax.Array:
+    def reduced(self, state: OperatorLike, keep: str | int | Sequence[str | int]) -> jax.Array:
         r"""The density matrix of some parts, the others traced out.
 
         Args:
@@ -145,8 +145,9 @@ class Composite(Hamiltonian):
             ρ of these parts, (d, d) with d the product of their dimensions.
 
         Raises:
-            ValueError: as `part`, and for a state of another dimension.
+            ValueError: as `part`, and for a state of another dimension, or of parts in another order.
         """
+        check_parts("state", state, self.dims)
         return subsystems.reduced(state, self.part(keep))
 
     def part(self, names: str | int | Sequence[str | int]) -> Parts:
@@ -197,7 +198,7 @@ class Composite(Hamiltonian):
             return part
         raise ValueError(f"{argument}: expected one of {', '.join(self.names)}, or its number from 0; got {part!r}.")
 
-    def _local(self, argument: str, operator: ArrayLike, axis: int) -> Diagonals:
+    def _local(self, argument: str, operator: OperatorLike, axis: int) -> Diagonals:
         dim, operator = self.dims[axis], as_array(argument, operator)
         if shape_of(argument, operator) not in ((dim,), (dim, dim)):
             raise ValueError(
@@ -255,9 +256,9 @@ def _local_matrix(part: Hamiltonian) -> Array:
 
 
 def tensor(
-    *parts: Hamiltonian | ArrayLike,
+    *parts: Hamiltonian | OperatorLike,
     coupling: Product | Sequence[object] = (),
-    **named: Hamiltonian | ArrayLike,
+    **named: Hamiltonian | OperatorLike,
 ) -> Composite:
     r"""Systems beside each other, coupled by sums of products of their operators.
 
@@ -301,7 +302,7 @@ def tensor(
     return _assembled(whole.parts, eqx.tree_at(lambda v: v.bands, embedded(total), replace_fn=as_matrix), whole.names)
 
 
-def _checked(name: str, part: Hamiltonian | ArrayLike) -> Hamiltonian:
+def _checked(name: str, part: Hamiltonian | OperatorLike) -> Hamiltonian:
     system = as_hamiltonian(part, name)
     if system.time_dependent:
         raise ValueError(
@@ -320,6 +321,7 @@ def _term(whole: Composite, argument: str, term: object) -> Diagonals:
             f"{argument}: expected a product such as {{{whole.names[0]!r}: A, {whole.names[1]!r}: B}}, or a "
             f"coefficient and a product; got {type(product).__name__}."
         )
+    check_finite(f"{argument}, its coefficient", coefficient)
     factors = [
         whole._local(f"{argument}[{part!r}]", operator, whole._index(argument, part))
         for part, operator in product.items()

@@ -36,6 +36,11 @@ class Embedded(LinearObservable):
         return self.bands.shape[1]
 
     def __mul__(self, factor: Number) -> "Embedded":
+        if isinstance(factor, Embedded) or np.ndim(factor):
+            raise ValueError(
+                f"factor: expected a number; got {type(factor).__name__}. A product of two operators is "
+                "A.matrix() @ B.matrix()."
+            )
         hermitian = self.hermitian and is_concrete(factor) and not np.iscomplexobj(factor)
         return Embedded(factor * self.bands, self.offsets, hermitian)
 

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import qutip
 
 import stochq as sq
 
@@ -71,6 +72,7 @@ def test_products_and_reduced_states_of_parts():
     psi = system.product(*kets)
     np.testing.assert_allclose(psi, np.kron(np.kron(kets[0], kets[1]), kets[2]))
     np.testing.assert_allclose(system.product(c=kets[2], a=kets[0], b=kets[1]), psi)
+    np.testing.assert_allclose(system.product(*map(qutip.Qobj, kets)), psi)
     wanted = np.kron(np.outer(kets[2], kets[2].conj()), np.outer(kets[0], kets[0].conj()))
     np.testing.assert_allclose(system.reduced(psi, ["c", "a"]), wanted, atol=1e-6)
     np.testing.assert_allclose(system.reduced(np.outer(psi, psi.conj()), ["c", 0]), wanted, atol=1e-6)
@@ -209,6 +211,18 @@ WRONG = {
     "coupling[0]: expected one of": lambda: sq.systems.tensor([0.0, 1.0], [0.0, 1.0], coupling={"x": LOWER}),
     "coupling[0]['b']: expected shape": lambda: sq.systems.tensor(a=[0.0, 1.0], b=[0.0, 1, 2], coupling={"b": LOWER}),
     "coupling[0]: expected a product": lambda: sq.systems.tensor([0.0, 1.0], [0.0, 1.0], coupling=[LOWER]),
+    "coupling[0], its coefficient: expected finite": lambda: sq.systems.tensor(
+        [0.0, 1.0], [0.0, 1.0], coupling=[(np.nan, {0: LOWER + LOWER.T})]
+    ),
+    "coupling[0], its coefficient: expected an array": lambda: sq.systems.tensor(
+        [0.0, 1.0], [0.0, 1.0], coupling=[(jnp.cos, {0: LOWER + LOWER.T})]
+    ),
+    "factor: expected a number": lambda: (
+        jaynes_cummings().embed(LOWER, "atom") * jaynes_cummings().embed(LOWER, "atom")
+    ),
+    "state: expected the parts of": lambda: jaynes_cummings().reduced(
+        qutip.tensor(qutip.basis(2, 0), qutip.basis(LEVELS, 0)), "atom"
+    ),
     "operator: expected shape": lambda: jaynes_cummings().embed(LOWER, "cavity"),
     "part: expected one of cavity, atom": lambda: jaynes_cummings().embed(LOWER, "qubit"),
     "states: expected one for each": lambda: jaynes_cummings().product([1, 0]),
