@@ -89,7 +89,7 @@ def _usual_rate(generator: np.ndarray, loss: np.ndarray, psi: np.ndarray, length
 
 
 def _mean_loss(loss: np.ndarray, psi: np.ndarray) -> float:
-    return np.vdot(psi, (loss * psi.T).T if loss.ndim == 1 else loss @ psi).real
+    return float(np.vdot(psi, (loss * psi.T).T if loss.ndim == 1 else loss @ psi).real)
 
 
 def _distinct(lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
