@@ -207,6 +207,8 @@ def test_other_files_are_refused(tmp_path):
     for path in (text, foreign):
         with pytest.raises(ValueError, match=f"path: expected a netCDF file written by stochq.*{path.name}"):
             io.load(path)
+    with pytest.raises(ValueError, match=r"notes\.nc is not one: it is of another kind, or a part of it is missing\.$"):
+        io.load(text)
 
 
 def test_a_later_format_is_refused(tmp_path, monkeypatch):

@@ -125,7 +125,6 @@ def load_curves(path: str | os.PathLike[str]) -> Curves:
 
 
 def _read(path: str | os.PathLike[str], convert: Callable[["xr.Dataset"], Contents]) -> Contents:
-    import h5py
     import xarray as xr
 
     source = Path(path)
@@ -134,12 +133,23 @@ def _read(path: str | os.PathLike[str], convert: Callable[["xr.Dataset"], Conten
     try:
         check_seal(source)
         # What is no such file is told here: h5netcdf would complain of it once more as it goes.
-        h5py.File(source, "r").close()
+        _open_once(source)
         dataset = xr.load_dataset(source, engine="h5netcdf", decode_times=False)
         check_checksum(dataset)
         return convert(dataset)
     except DAMAGES as error:
         raise ValueError(f"path: expected a netCDF file written by stochq; {source} is not one: {error}") from error
+
+
+def _open_once(source: Path) -> None:
+    import h5py
+
+    try:
+        h5py.File(source, "r").close()
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        raise ValueError("it is of another kind, or a part of it is missing.") from error
 
 
 def load_record(path: str | os.PathLike[str]) -> Record | None:

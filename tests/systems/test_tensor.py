@@ -217,6 +217,9 @@ WRONG = {
     "coupling[0], its coefficient: expected an array": lambda: sq.systems.tensor(
         [0.0, 1.0], [0.0, 1.0], coupling=[(jnp.cos, {0: LOWER + LOWER.T})]
     ),
+    "operator: expected an array; got Embedded. Write .matrix()": lambda: sq.measurement.homodyne(
+        jaynes_cummings().embed(LOWER, "atom")
+    ),
     "factor: expected a number": lambda: (
         jaynes_cummings().embed(LOWER, "atom") * jaynes_cummings().embed(LOWER, "atom")
     ),
