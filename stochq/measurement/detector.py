@@ -14,7 +14,6 @@ from stochq.measurement.record import Kind
 from stochq.module import Module
 from stochq.operators import as_operator, parts_of
 from stochq.systems.checks import check_finite, check_number, shape_of
-from stochq.systems.observables import LinearObservable
 from stochq.systems.time_functions import phase_factor, time_function
 
 _SQRT_HALF = np.sqrt(0.5)
@@ -302,8 +301,6 @@ def full(operator: Array) -> Array:
 
 
 def _operator(operator: OperatorLike) -> Array:
-    if isinstance(operator, LinearObservable):
-        raise ValueError(f"operator: expected an array; got {type(operator).__name__}. Write .matrix() behind it.")
     array = as_operator("operator", operator)
     shape = shape_of("operator", array)
     if len(shape) not in (1, 2) or shape[0] != shape[-1] or shape[0] < 1:

@@ -11,6 +11,7 @@ import numpy as np
 
 from stochq.arrays import ArrayLike, as_real, is_concrete
 from stochq.operators import refuse_foreign
+from stochq.systems.observables import LinearObservable
 
 # Squares of what is larger leave double precision.
 _LARGEST_ELEMENT = 1e150
@@ -21,6 +22,8 @@ HERMITIAN_TOLERANCE = {"single": 1e-5, "double": 1e-10}
 def shape_of(name: str, value: Any) -> tuple[int, ...]:
     """Shape of an array or of nested lists; ValueError if the rows differ in length."""
     refuse_foreign(name, value)
+    if isinstance(value, LinearObservable):
+        raise ValueError(f"{name}: expected an array; got {type(value).__name__}. Write .matrix() behind it.")
     try:
         return np.shape(value)
     except ValueError:
