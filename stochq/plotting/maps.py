@@ -108,6 +108,8 @@ def _map_or_profile(
         if time is None:
             _draw_map(panel, result.times, places, values.T, labels[1], (low, high))
             panel.set(xlabel=time_label(result), ylabel=labels[0])
+            if len(result.times) > 1:
+                panel.set_xlim(result.times[0], result.times[-1])
         else:
             index = index_of(result.times, time)
             _draw_profile(panel, places, values[index], bars)

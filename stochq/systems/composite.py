@@ -52,6 +52,14 @@ class Composite(Hamiltonian):
     coupling: Embedded | None
     names: tuple[str, ...] = eqx.field(static=True)
 
+    def __repr__(self) -> str:
+        try:
+            parts = ", ".join(f"{name} of {dim}" for name, dim in zip(self.names, self.dims, strict=True))
+        except (TypeError, AttributeError):
+            # A tree whose numbers a transformation has taken out.
+            return super().__repr__()
+        return f"Composite of {self.dim} states: {parts}; {'uncoupled' if self.coupling is None else 'coupled'}"
+
     @property
     def dims(self) -> tuple[int, ...]:
         """Dimensions of the parts."""

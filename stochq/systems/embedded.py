@@ -80,6 +80,8 @@ class Embedded(LinearObservable):
                 f"operator: expected at most {LARGEST_MATRIX} states for a matrix; got {self.dim}. Give the operator "
                 "as it is: as an observable, or as a jump operator of sq.models.unravel."
             )
+        if is_concrete(self.bands):
+            return Bands(self.offsets, np.asarray(self.bands)).matrix()
         return as_matrix(apply_bands(self.offsets, self.bands, np.eye(self.dim)))
 
 

@@ -89,6 +89,13 @@ def test_operators_are_named_by_part():
     assert float(system.operators["energy"](psi)) == pytest.approx(float(system.matrix()[3, 3].real), rel=1e-6)
 
 
+def test_a_composite_tells_its_parts():
+    assert repr(jaynes_cummings()) == f"Composite of {2 * LEVELS} states: cavity of {LEVELS}, atom of 2; coupled"
+    matrix = jaynes_cummings().embed(DESTROY, "cavity").matrix()
+    assert matrix.dtype == np.float64
+    np.testing.assert_array_equal(matrix, np.kron(DESTROY, np.eye(2)))
+
+
 def test_vacuum_rabi_oscillations():
     """The excited atom in the empty cavity: p = cos²(gt/ħ)."""
     system, times = jaynes_cummings(), np.linspace(0, 10, 11)
