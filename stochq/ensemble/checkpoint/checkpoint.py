@@ -114,7 +114,7 @@ class Checkpoint:
             raise ValueError(
                 f"checkpoint: expected one of this run; {self.path} is of one that differs in {different}. Where dt "
                 "is left out, it follows from the number of trajectories, too: give the dt that the earlier result "
-                f"tells. {_ADVICE}"
+                f"tells. Runs made with store_final_states=True go on to later times. {_ADVICE}"
             )
         stage = Stage(self, own, problem.names, known)
         if stage.parts and (done := stage.parts[-1].stop - stage.parts[0].start) > self.most:
