@@ -177,7 +177,7 @@ class Records:
         sizes, axes = np.linalg.eigh(covariance / np.outer(scale, scale))
         steps = (scale[:, None] * axes * np.sqrt(np.maximum(sizes, 0.0))).T[sizes > 0]
         along = [self._slope(theta, step, total) for step in steps]
-        return chance_of_innovations(total, np.reshape(along, (len(along), -1)).T)
+        return chance_of_innovations(total, np.reshape(along, (len(along), len(total))).T)
 
     def _whiteness(self, theta: np.ndarray) -> np.ndarray | None:
         """Features (features,) of the innovations at θ (P,), as of `totals`."""

@@ -226,7 +226,8 @@ def test_clicks_of_trajectories_that_failed_are_no_numbers():
         return jnp.where(jnp.abs(psi[1]) > 0.5, 1.0, jnp.nan)
 
     run = {"observables": {"p": upper}, "trajectories": 2048, "records": True}
-    result = sq.simulate(equation, [0.0, 1.0], [0.0, 0.2, 0.4], **run)
+    with pytest.warns(UserWarning, match="non-finite"):
+        result = sq.simulate(equation, [0.0, 1.0], [0.0, 0.2, 0.4], **run)
     failed = np.isnan(result.records["n"]).all(axis=1)
     clicks = result.clicks["n"]
     assert 0 < failed.sum() < 20 and len(clicks) == 2048 and clicks.total == 0
