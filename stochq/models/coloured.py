@@ -74,6 +74,8 @@ def white_strength(coupling: Number, *, variance: Number, correlation_time: Numb
     """
     coupling, variance = as_number("coupling", coupling), rate("variance", variance)
     strength = 2 * coupling**2 * variance * rate("correlation_time", correlation_time)
-    if is_concrete(strength) and not np.isfinite(strength):
+    if not is_concrete(strength):
+        return strength
+    if not np.isfinite(strength):
         raise ValueError(f"coupling: expected one whose square is finite; got {coupling}.")
-    return strength
+    return float(strength)
