@@ -1,5 +1,6 @@
 """Users' functions of a state or of the time: told whether JAX can compile them before they are used."""
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -33,6 +34,46 @@ def check_state_function(name: str, function: Callable[..., Any], *shape: int) -
             f"{name}: expected a function of one state with one real number as its value; got an array of shape "
             f"{value.shape}. Give one function for each of its elements."
         )
+    _check_elements(name, function, shape, variable)
+
+
+class _Indexed:
+    """A state that knows which of its elements there are; JAX takes the nearest one for one that there is not."""
+
+    def __init__(self, state: jax.Array) -> None:
+        self._state = state
+
+    def __jax_array__(self) -> jax.Array:
+        return self._state
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._state, name)
+
+    def __getitem__(self, index: Any) -> jax.Array:
+        entries = index if isinstance(index, tuple) else (index,)
+        for entry, size in zip(entries, self._state.shape, strict=False):
+            if isinstance(entry, (int, np.integer)) and not -size <= entry < size:
+                raise _NoSuchElement(str(index))
+        return self._state[index]
+
+
+class _NoSuchElement(IndexError):
+    """An element was asked for that the state has not."""
+
+
+def _check_elements(name: str, function: Callable[..., Any], shape: tuple[int, ...], variable: str) -> None:
+    """ValueError for a function that asks for an element beyond the last one by its number."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            jax.eval_shape(lambda value: function(_Indexed(value)), _state(shape))
+    except _NoSuchElement as error:
+        raise ValueError(
+            f"{name}: expected elements of a state of shape {shape}; the function asks for {variable}[{error}]."
+        ) from None
+    except Exception:
+        # It does with the state what only an array can: nothing is known of its elements.
+        return
 
 
 def _state(shape: tuple[int, ...]) -> jax.ShapeDtypeStruct:

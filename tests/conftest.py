@@ -56,3 +56,12 @@ def optimised(request):
     jax.config.update("jax_disable_most_optimizations", False)
     yield
     jax.config.update("jax_disable_most_optimizations", sooner)
+
+
+@pytest.fixture
+def settings_of_users():
+    """JAX's own, which let arrays of different rank meet."""
+    strict = jax.config.jax_numpy_rank_promotion
+    jax.config.update("jax_numpy_rank_promotion", "allow")
+    yield
+    jax.config.update("jax_numpy_rank_promotion", strict)

@@ -3,21 +3,11 @@
 import re
 from pathlib import Path
 
-import jax
 import pytest
 
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PAGES = sorted((ROOT / "docs").glob("*.md"))
-
-
-@pytest.fixture
-def settings_of_users():
-    """JAX's own, which let arrays of different rank meet."""
-    strict = jax.config.jax_numpy_rank_promotion
-    jax.config.update("jax_numpy_rank_promotion", "allow")
-    yield
-    jax.config.update("jax_numpy_rank_promotion", strict)
 
 
 @pytest.mark.usefixtures("settings_of_users")

@@ -75,6 +75,10 @@ WRONG = {
     "a number for a name": (lambda: simulate(observables={1: H}), "observables", "'1'"),
     "a class for an object": (lambda: observe(sq.Density), "observables['a']", r"Density\(...\)"),
     "NumPy in an observable": (lambda: observe(lambda psi: np.abs(psi[0]) ** 2), "observables['a']", "jnp.abs"),
+    "an element that is not there": (
+        lambda: observe(lambda psi: jnp.abs(psi[5]) ** 2), "observables['a']", r"psi\[5\]"
+    ),
+    "one from the end": (lambda: observe(lambda psi: psi[-3].real), "observables['a']", r"psi\[-3\]"),
     "if in an observable": (lambda: observe(lambda psi: 1.0 if abs(psi[0]) > 0.5 else 0.0), "observables['a']", "jnp"),
     "QuTiP in an observable": (
         lambda: observe(lambda psi: qutip.expect(qutip.sigmaz(), qutip.Qobj(psi))), "observables['a']", "jnp"

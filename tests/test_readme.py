@@ -5,7 +5,6 @@ import io
 import re
 from pathlib import Path
 
-import jax
 import matplotlib.image
 import numpy as np
 import pytest
@@ -22,15 +21,6 @@ LINK = re.compile(r"\]\(([^)#]+)")
 # Rounding of other processors, far below the standard errors that the output prints.
 TOLERANCE = 2e-2
 MOST_LINES = 110
-
-
-@pytest.fixture
-def settings_of_users():
-    """JAX's own, which let arrays of different rank meet."""
-    strict = jax.config.jax_numpy_rank_promotion
-    jax.config.update("jax_numpy_rank_promotion", "allow")
-    yield
-    jax.config.update("jax_numpy_rank_promotion", strict)
 
 
 @pytest.mark.usefixtures("settings_of_users")

@@ -72,4 +72,5 @@ def basis_key(equation: Equation, channel: Channel) -> str | bytes | None:
 
 
 def changes_basis(equation: Equation, channel: Channel) -> bool:
+    """Whether states are turned to another basis for the channel."""
     return basis_key(equation, channel) is not None

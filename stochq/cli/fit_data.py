@@ -60,12 +60,16 @@ def _rows(path: Path, start: float) -> list[tuple[float, str, float, float]]:
         with path.open(newline="", encoding="utf-8-sig") as file:
             lines = csv.DictReader(file)
             missing = [name for name in COLUMNS if name not in (lines.fieldnames or [])]
+            if missing == ["value"] and "mean" in (lines.fieldnames or []):
+                expected = "the .nc of this result beside it, which is fitted whole, or a column value"
+                raise ConfigError(report(str(path), "line 1", expected, "a table of a result, with a column mean"))
             if missing:
                 found = ", ".join(lines.fieldnames or []) or "nothing"
                 raise ConfigError(report(str(path), "line 1", f"the columns {', '.join(COLUMNS)}", found))
             rows = [_row(path, number, line, start) for number, line in enumerate(lines, start=2)]
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(report(str(path), "", "a table that can be read", str(error))) from None
+        why = getattr(error, "strerror", None) or str(error)
+        raise ConfigError(report(str(path), "", "a table that can be read", why)) from None
     if not rows:
         raise ConfigError(report(str(path), "", "a line for every measured mean", "none"))
     return rows

@@ -146,12 +146,15 @@ def _other_folders() -> Iterator[Path]:
 
 def name_of_part(result: EnsembleResult, target: Path) -> Path:
     """The name for the result of an interrupted run: that of an earlier part of the same run, or one that is free."""
-    free = free_name(target, "interrupted")
+    return next(parts_beside(result, target), free_name(target, "interrupted"))
+
+
+def parts_beside(result: EnsembleResult, target: Path) -> Iterator[Path]:
+    """Results of interruptions of the same run, of trajectories that this one has as well."""
     for path in sorted(target.parent.glob(f"{glob.escape(target.stem)}.interrupted*{glob.escape(target.suffix)}")):
         with suppress(OSError, ValueError):
-            if path != free and _is_part_of(load(path), result):
-                return path
-    return free
+            if _is_part_of(load(path), result):
+                yield path
 
 
 def _is_part_of(earlier: EnsembleResult, result: EnsembleResult) -> bool:

@@ -10,7 +10,14 @@ from stochq.cli import INTERRUPTED
 from stochq.cli.build import Job, build
 from stochq.cli.config import Config, load_config
 from stochq.cli.errors import ConfigError, nearest, report
-from stochq.cli.going_on import checkpoint_for, name_of_part, save_somewhere, terminated_as_interrupted, uninterrupted
+from stochq.cli.going_on import (
+    checkpoint_for,
+    name_of_part,
+    parts_beside,
+    save_somewhere,
+    terminated_as_interrupted,
+    uninterrupted,
+)
 from stochq.cli.log import logged_to
 from stochq.cli.report import DIFFERENT, advice, observables_table, print_whole, reached, verdict
 from stochq.cli.units import in_si, values_in_si
@@ -72,6 +79,8 @@ def run_config(
             return INTERRUPTED
         saved = save_somewhere(shown, target)
         print(f"Result:  {saved}", flush=True)
+        for part in parts_beside(shown, target):
+            print(f"{part} is a part of it, from an interruption; it may be deleted.", flush=True)
         note(f"result: {saved}", "saved", result=saved, trajectories=result.trajectories)
         curves, agrees = _judge(job, result, shown, config, names)
         save(shown, saved, curves)

@@ -19,8 +19,10 @@ def print_status(result: Path, log: Path | None) -> None:
     """Print how far the run of a result is, or was, from its checkpoint and its log, and what it came to.
 
     Raises:
-        ConfigError: where there is neither, nor a result.
+        ConfigError: where there is neither, nor a result, and for another file as the log.
     """
+    if log is not None and not (log.is_file() and is_log(log)):
+        raise ConfigError(report("status", "--log", "a log that `stochq run --log` wrote", str(log)))
     checkpoint, log = result.with_suffix(".checkpoint"), log or result.with_suffix(".log")
     there = checkpoint.is_file() and is_checkpoint(checkpoint)
     course, holder = course_of(checkpoint) if there else None, run_at(checkpoint)

@@ -261,6 +261,7 @@ class EnsembleResult:
                 lines.append(f"  {name}: {array.shape}, {array.nbytes / MEGABYTE:.1f} MiB")
         if "kept" in self.info:
             lines.append(f"  kept: {self.info['kept']}")
+        lines += [f"  {name}: in statistics[{name!r}]" for name in self.statistics]
         if self.records is not None:
             lines.append(f"  {self.records!r}, {self.records.increments.nbytes / MEGABYTE:.1f} MiB")
         return "\n".join(lines)

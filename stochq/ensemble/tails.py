@@ -36,11 +36,11 @@ class Tail(NamedTuple):
     needed: float
 
     def __str__(self) -> str:
-        few = "one trajectory carries it" if self.carried_by <= 1 else f"{self.carried_by} trajectories carry it"
+        few = "one trajectory" if self.carried_by <= 1 else f"{self.carried_by} trajectories"
         return (
-            f"{self.row}: heavy tails (excess kurtosis {self.kurtosis:.3g} at t = {self.time:.4g}): as if {few}, so "
-            f"that its standard error there is worth that of {self.worth} Gaussian values and may be too small. A "
-            f"normal error takes {self.needed:.2g} trajectories or more."
+            f"{self.row}: heavy tails (excess kurtosis {self.kurtosis:.3g} at t = {self.time:.4g}): its spread there "
+            f"is that of about {few}. Its standard error is worth that of {self.worth} Gaussian values and may be too "
+            f"small; {self.needed:.2g} trajectories or more would tell it."
         )
 
 

@@ -38,10 +38,7 @@ def plot_result(
     Raises:
         ValueError: for a name that the result does not hold.
     """
-    shown = list(result.mean) if names is None else list(names)
-    for name in shown:
-        if name not in result.mean:
-            raise ValueError(f"names: expected names among {', '.join(result.mean)}; got {name!r}.")
+    shown = _shown(names, result.mean)
     panels = panels_of(result, shown)
     if trajectories is None:
         trajectories = {name: values[:MOST_TRAJECTORIES] for name, values in result.kept_values.items()}
@@ -71,10 +68,7 @@ def plot_exact(exact: "ExactResult", names: Sequence[str] | None = None) -> "Fig
     Raises:
         ValueError: for a name that the solution does not hold.
     """
-    shown = list(exact.expect) if names is None else list(names)
-    for name in shown:
-        if name not in exact.expect:
-            raise ValueError(f"names: expected names among {', '.join(exact.expect)}; got {name!r}.")
+    shown = _shown(names, exact.expect)
     rows = in_rows({name: exact.expect[name] for name in shown})
     with style():
         made, axes = figure(len(rows))
@@ -83,6 +77,15 @@ def plot_exact(exact: "ExactResult", names: Sequence[str] | None = None) -> "Fig
             panel.set(xlabel="time $t$", ylabel=symbol(name))
             panel.margins(x=0.01)
     return made
+
+
+def _shown(names: Sequence[str] | None, known: Mapping[str, np.ndarray]) -> list[str]:
+    """The names to be drawn, all for None; ValueError for one that is not known."""
+    shown = list(known) if names is None else list(names)
+    for name in shown:
+        if name not in known:
+            raise ValueError(f"names: expected names among {', '.join(known)}; got {name!r}.")
+    return shown
 
 
 def _curves(exact: "ExactResult | Mapping[str, np.ndarray] | None") -> Mapping[str, np.ndarray]:

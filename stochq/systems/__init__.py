@@ -3,7 +3,7 @@
 from stochq.systems.chains import ising as ising
 from stochq.systems.chains import xxz as xxz
 from stochq.systems.composite import Composite as Composite
-from stochq.systems.composite import tensor as tensor
+from stochq.systems.coupling import tensor as tensor
 from stochq.systems.driven import driven as driven
 from stochq.systems.fock import kerr as kerr
 from stochq.systems.fock import oscillator as oscillator

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import Array, ArrayLike, Number, OperatorLike, as_matrix, is_concrete
+from stochq.arrays import Array, ArrayLike, Number, OperatorLike, is_concrete
 from stochq.operators import as_array, check_parts
 from stochq.systems import subsystems
 from stochq.systems.banded import Banded
@@ -19,19 +19,12 @@ from stochq.systems.embedded import (
     Embedded,
     added,
     embedded,
-    is_hermitian,
     local_bands,
-    product_of_parts,
-    times,
 )
 from stochq.systems.hamiltonian import Hamiltonian, Matrix, Propagator, State
-from stochq.systems.levels import as_hamiltonian
 from stochq.systems.linear import apply_bands, taylor_exponential
 from stochq.systems.observables import LazyMapping
 from stochq.systems.subsystems import Parts
-
-# {part: operator of that part}, alone or behind a coefficient.
-Product = Mapping[Any, OperatorLike]
 
 
 @final
@@ -97,7 +90,7 @@ class Composite(Hamiltonian):
         return embedded(dict(zip(self.whole.offsets, self.whole.bands, strict=True)))
 
     def _named(self, part: str, name: str) -> Any:
-        operator = self.parts[self._index("part", part)].operators[name]
+        operator = self.parts[self.index("part", part)].operators[name]
         operator = operator.matrix() if hasattr(operator, "matrix") else operator
         if callable(operator):
             raise ValueError(
@@ -117,7 +110,7 @@ class Composite(Hamiltonian):
         Raises:
             ValueError: for a part that there is none of, and a shape that is not that part's.
         """
-        return embedded(self._local("operator", operator, self._index("part", part)))
+        return embedded(self.diagonals("operator", operator, self.index("part", part)))
 
     def product(self, *states: OperatorLike, **named: OperatorLike) -> np.ndarray:
         """The product of a state of every part, (dim,), in their order or by their names.
@@ -168,7 +161,7 @@ class Composite(Hamiltonian):
             ValueError: for no part, all, one twice, or one that is not there.
         """
         chosen = [names] if isinstance(names, (str, int)) else list(names)
-        axes = tuple(self._index("part", each) for each in chosen)
+        axes = tuple(self.index("part", each) for each in chosen)
         if not 0 < len(axes) < len(self.names) or len(set(axes)) < len(axes):
             raise ValueError(f"part: expected some of {', '.join(self.names)}, not all, each once; got {names!r}.")
         return Parts(self.dims, axes)
@@ -190,7 +183,7 @@ class Composite(Hamiltonian):
         return sum(part.centre for part in self.parts)
 
     def centred(self) -> "Composite":
-        return _assembled(tuple(part.centred() for part in self.parts), self.coupling, self.names)
+        return assembled(tuple(part.centred() for part in self.parts), self.coupling, self.names)
 
     def propagator(self, dt: Number, hbar: Number = 1.0) -> Propagator:
         if self.whole.dense is not None:
@@ -199,14 +192,16 @@ class Composite(Hamiltonian):
         steps = tuple(part.propagator(share, hbar) for part in self.parts)
         return _PartByPart(steps, self.coupling, dt / hbar, self.dims)
 
-    def _index(self, argument: str, part: object) -> int:
+    def index(self, argument: str, part: object) -> int:
+        """The number of a part, from its name or itself; ValueError, naming the argument, for one that is not there."""
         if isinstance(part, str) and part in self.names:
             return self.names.index(part)
         if isinstance(part, int) and not isinstance(part, bool) and 0 <= part < len(self.names):
             return part
         raise ValueError(f"{argument}: expected one of {', '.join(self.names)}, or its number from 0; got {part!r}.")
 
-    def _local(self, argument: str, operator: OperatorLike, axis: int) -> Diagonals:
+    def diagonals(self, argument: str, operator: OperatorLike, axis: int) -> Diagonals:
+        """The diagonals of an operator of one part; ValueError, naming the argument, for one of another shape."""
         dim, operator = self.dims[axis], as_array(argument, operator)
         if shape_of(argument, operator) not in ((dim,), (dim, dim)):
             raise ValueError(
@@ -245,7 +240,8 @@ class _PartByPart(Propagator):
         return split.reshape(shape)
 
 
-def _assembled(parts: tuple[Hamiltonian, ...], coupling: Embedded | None, names: tuple[str, ...]) -> Composite:
+def assembled(parts: tuple[Hamiltonian, ...], coupling: Embedded | None, names: tuple[str, ...]) -> Composite:
+    """The system of these parts and this coupling."""
     dims = tuple(part.dim for part in parts)
     terms = [local_bands(_local_matrix(part), axis, dims) for axis, part in enumerate(parts)]
     if coupling is not None:
@@ -261,77 +257,3 @@ def _local_matrix(part: Hamiltonian) -> Array:
         return part.energies
     matrix = part.matrix()
     return np.asarray(matrix) if is_concrete(matrix) else matrix
-
-
-def tensor(
-    *parts: Hamiltonian | OperatorLike,
-    coupling: Product | Sequence[object] = (),
-    **named: Hamiltonian | OperatorLike,
-) -> Composite:
-    r"""Systems beside each other, coupled by sums of products of their operators.
-
-    $$H = \sum_p H_p + \sum_k c_k \bigotimes_p A^{(k)}_p$$
-
-    Joint states are in the order of `numpy.kron`: the last part changes fastest.
-
-    Args:
-        parts: systems, Hermitian matrices or energies; they are called "0", "1", ...
-        coupling: products {part: operator of that part} or (coefficient, product), whose sum is Hermitian.
-        named: parts with a name of their own, in the place of `parts`.
-
-    Returns:
-        A Hamiltonian with `.operators["part:name"]`, `.embed(operator, part)`, `.product(...)` and
-        `.reduced(state, keep)`.
-
-    Raises:
-        ValueError: for fewer than two parts, one that depends on time or is never a matrix, operators of other shapes,
-            and a coupling that is not Hermitian.
-
-    >>> import numpy as np
-    >>> lower = np.array([[0.0, 1.0], [0.0, 0.0]])
-    >>> swap = [{"left": lower, "right": lower.T}, {"left": lower.T, "right": lower}]
-    >>> pair = tensor(left=[0.0, 1.0], right=[0.0, 1.0], coupling=[(0.25, term) for term in swap])
-    >>> pair.dims, pair.energies.round(2).tolist()
-    ((2, 2), [0.0, 0.75, 1.25, 2.0])
-    """
-    if parts and named:
-        raise ValueError("parts: expected all of them with names or none; got both.")
-    given = {str(number): part for number, part in enumerate(parts)} if parts else named
-    if len(given) < 2:
-        raise ValueError(f"parts: expected at least two systems; got {len(given)}.")
-    made = {name: _checked(name, part) for name, part in given.items()}
-    whole = _assembled(tuple(made.values()), None, tuple(made))
-    terms = [coupling] if isinstance(coupling, Mapping) else list(coupling)
-    if not terms:
-        return whole
-    total = added(*(_term(whole, f"coupling[{number}]", term) for number, term in enumerate(terms)))
-    if is_concrete(list(total.values())) and not is_hermitian(total):
-        raise ValueError("coupling: expected a Hermitian sum; got one that is not. Add the Hermitian conjugates.")
-    return _assembled(whole.parts, eqx.tree_at(lambda v: v.bands, embedded(total), replace_fn=as_matrix), whole.names)
-
-
-def _checked(name: str, part: Hamiltonian | OperatorLike) -> Hamiltonian:
-    system = as_hamiltonian(part, name)
-    if system.time_dependent:
-        raise ValueError(
-            f"{name}: expected a system that does not depend on time; got a driven one. Drive the whole: "
-            f"sq.systems.driven(joint, [(joint.embed(A, {name!r}).matrix(), f)])."
-        )
-    if system.is_matrix_free:
-        raise ValueError(f"{name}: expected a system with a matrix; got {system.dim} states that never have one.")
-    return system
-
-
-def _term(whole: Composite, argument: str, term: object) -> Diagonals:
-    coefficient, product = term if isinstance(term, tuple) and len(term) == 2 else (1.0, term)
-    if not isinstance(product, Mapping) or not product:
-        raise ValueError(
-            f"{argument}: expected a product such as {{{whole.names[0]!r}: A, {whole.names[1]!r}: B}}, or a "
-            f"coefficient and a product; got {type(product).__name__}."
-        )
-    check_finite(f"{argument}, its coefficient", coefficient)
-    factors = [
-        whole._local(f"{argument}[{part!r}]", operator, whole._index(argument, part))
-        for part, operator in product.items()
-    ]
-    return times(coefficient, product_of_parts(factors))

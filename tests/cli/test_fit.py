@@ -117,6 +117,14 @@ def test_data_that_are_not_there_leave_no_folder(tmp_path):
     assert not (tmp_path / "new").exists()
 
 
+def test_the_table_of_a_result_and_a_missing_one_are_told_in_words(tmp_path):
+    (tmp_path / "q.toml").write_text(CONFIG)
+    (tmp_path / "means.csv").write_text("time,observable,mean,stderr,variance,bias\n0.0,x,1.0,0.0,0.0,\n")
+    for name, words in (("means.csv", "the .nc of this result"), ("nope.csv", "No such file")):
+        done = CliRunner().invoke(app, ["fit", str(tmp_path / "q.toml"), str(tmp_path / name)])
+        assert done.exit_code == 2 and words in done.output and "Errno" not in done.output
+
+
 def test_the_package_runs_as_a_module():
     told = subprocess.run([sys.executable, "-m", "stochq", "fit", "--help"], capture_output=True, text=True, check=True)
     assert "CONFIG" in told.stdout

@@ -38,6 +38,7 @@ def test_an_interrupted_run_goes_on_and_can_be_extended(tmp_path, interrupt, mon
     refused(invoke("run", path, "--out", out, "--resume", "--seed", 4), "checkpoint", "seed 0, here 4")
     done = invoke("run", path, "--out", out, "--resume")
     assert done.exit_code == 0, done.output
+    assert "r.interrupted.nc is a part of it" in done.stdout.replace("\n", "")
     same(io.load(out), io.load(whole))
     assert invoke("run", path, "--out", out, "--resume", "--trajectories", 7000).exit_code == 0
     assert invoke("run", path, "--out", whole, "--trajectories", 7000).exit_code == 0

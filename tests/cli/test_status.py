@@ -118,3 +118,8 @@ def test_a_dead_process_runs_nothing(tmp_path):
     assert locks.holder_of(lock) == "" == locks.holder_of(tmp_path / "none")
     lock.write_text("process 1 on another.machine\n")
     assert locks.holder_of(lock).startswith("process 1 on another.machine, by the word of")
+
+
+def test_a_log_that_is_none_is_said(tmp_path):
+    done = invoke("status", tmp_path / "r.nc", "--log", tmp_path / "nope.log")
+    assert done.exit_code == 2 and "--log" in done.output and "nope.log" in done.output
