@@ -137,7 +137,7 @@ def test_a_mean_that_few_trajectories_carry_is_warned_of():
     assert tail.carried_by == max(1, round(1000 / (kurtosis + 3)))
     assert tail.needed == pytest.approx(200 * (1 + (kurtosis - 3) / 2), rel=1e-3)
     assert len(caught) == 1 and str(caught[0].message) == str(tail) and run.tails() == [f"  {tail}"]
-    assert f"takes {tail.needed:.2g} trajectories or more" in str(tail)
+    assert f"{tail.needed:.2g} trajectories or more would tell it" in str(tail)
 
 
 def test_so_many_trajectories_as_are_told_make_a_normal_error():
