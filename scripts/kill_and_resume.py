@@ -5,7 +5,6 @@ compared by a digest of all their arrays.
 """
 
 import argparse
-import hashlib
 import os
 import random
 import shutil
@@ -20,11 +19,10 @@ import numpy as np
 
 import stochq as sq
 from stochq.ensemble.checkpoint.content import unpacked
+from tests.digests import digest
 
 STATE, TIMES = np.array([0.6, 0.8]), np.linspace(0.0, 1.0, 21)
 EARLY = TIMES[:11]
-FIELDS = ("mean", "stderr", "variance", "bias", "skewness", "kurtosis", "covariance", "density", "histograms")
-FIELDS += ("kept", "kept_values", "clicks", "ranges", "failed", "trajectories", "dt", "parts")
 
 
 def simulate(kind, path=None):
@@ -67,27 +65,6 @@ def is_prolonged(path):
 
 
 KINDS = ("means", "everything", "clicks", "tolerance", "tolerance, step left open", "pairs given up", "later times")
-
-
-def digest(result):
-    """Of every number of a result but the seconds that it took."""
-    done = hashlib.sha256()
-
-    def add(value):
-        if isinstance(value, dict):
-            value = list(value.items())
-        if hasattr(value, "trajectory"):
-            value = [value.trajectory, value.time]
-        if isinstance(value, (list, tuple)):
-            for part in value:
-                add(part)
-        else:
-            done.update(str(value).encode() if value is None or isinstance(value, str) else np.asarray(value).tobytes())
-
-    for field in FIELDS:
-        add(getattr(result, field))
-    add(None if result.records is None else result.records.increments)
-    return done.hexdigest()
 
 
 def begun(kind, folder, checkpoint=True):

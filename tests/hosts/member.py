@@ -1,38 +1,13 @@
 """One of several processes that make runs together, as a user's script would: tests.hosts.member 0/2 PORT DIR."""
 
-import hashlib
 import sys
 from pathlib import Path
 
 import jax
-import numpy as np
+
+from tests.digests import digest
 
 TRAJECTORIES, EARLIER = 9316, 4096
-FIELDS = (
-    "mean", "variance", "stderr", "covariance", "density", "histograms", "clicks", "kept", "kept_values", "statistics",
-    "trajectories", "failed", "ranges", "dt", "bias",
-)  # fmt: skip
-
-
-def digest(result):
-    """Of all that a result holds but what tells of its making."""
-    done = hashlib.sha256()
-
-    def add(value):
-        if isinstance(value, dict):
-            value = list(value.items())
-        if hasattr(value, "trajectory"):
-            value = [value.trajectory, value.time]
-        if isinstance(value, (list, tuple)):
-            for part in value:
-                add(part)
-        else:
-            done.update(str(value).encode() if value is None or isinstance(value, str) else np.asarray(value).tobytes())
-
-    for field in FIELDS:
-        add(getattr(result, field))
-    add(None if result.records is None else result.records.increments)
-    return done.hexdigest()
 
 
 def main(which, port, folder):

@@ -17,8 +17,9 @@ from stochq import io
 from stochq.ensemble.checkpoint import content
 from tests.cli.test_resume import same
 from tests.cli.test_run import QUBIT, invoke, write
+from tests.digests import digest
 from tests.ensemble.test_checkpoint import KINDS, run
-from tests.hosts.member import EARLIER, TRAJECTORIES, digest
+from tests.hosts.member import EARLIER, TRAJECTORIES
 
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-c", "from stochq.cli.app import app; app()", "run"]
