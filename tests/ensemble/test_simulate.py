@@ -198,8 +198,8 @@ def test_no_recompilation_when_only_values_change(monkeypatch):
     run(trajectories=7777, **options)
     run(times=2 * TIMES, observables={"p": probe}, dt=0.2)
     run(times=2 * TIMES, observables={"p": probe}, dt=0.05)
-    # The fingerprint of each run calls the observable once, outside any compilation.
-    assert len(traces) - first <= 5
+    # Each run calls the observable for its fingerprint and for the elements it asks for, outside any compilation.
+    assert len(traces) - first <= 10
 
 
 def _trapped(value):
@@ -241,8 +241,8 @@ def test_an_equation_made_anew_is_not_compiled_anew(build):
         sq.simulate(made, psi, [0, 0.1, 0.2], observables={"p": probe}, trajectories=10, dt=0.1)
         return len(traces) - before
 
-    # Once for the fingerprint, outside any compilation.
-    assert again(1.0) > 1 and again(1.1) == 1
+    # For the fingerprint and for the elements it asks for, outside any compilation.
+    assert again(1.0) > 2 and again(1.1) == 2
 
 
 def test_methods_of_a_module_are_watched_without_being_compiled_for_it():
