@@ -12,6 +12,9 @@ def parser() -> argparse.ArgumentParser:
     throughput = commands.add_parser("throughput", help="time per trajectory-step, compile time, peak memory")
     throughput.add_argument("--quick", action="store_true", help="fewer problems and repeats; nothing is written")
     throughput.add_argument("--only", action="append", default=[], metavar="NAME", help="a row such as suv-8, or suv")
+    kept = throughput.add_mutually_exclusive_group()
+    kept.add_argument("--record", action="store_true", help="stochq alone, appended to the history by commit")
+    kept.add_argument("--compare", default="", metavar="COMMIT", help="with the history; exit 1 if a row is slower")
     accuracy = commands.add_parser("accuracy", help="time to a stated bias and standard error")
     accuracy.add_argument("--quick", action="store_true", help="fewer problems, less patience; nothing is written")
     accuracy.add_argument("--only", action="append", default=[], metavar="NAME", help="a row such as suv-8, or suv")
@@ -109,7 +112,7 @@ def parser() -> argparse.ArgumentParser:
 
 # What a command calls: a module, a function in it, and what that takes from the command line.
 CALLS = {
-    "throughput": ("throughput", "throughput", ("quick", "only")),
+    "throughput": ("throughput", "throughput", ("quick", "only", "record", "compare")),
     "accuracy": ("accuracy", "accuracy", ("quick", "only", "again")),
     "honesty": ("honesty", "honesty", ("quick", "only")),
     "memory": ("memory", "memory", ()),

@@ -5,16 +5,21 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from benchmarks import machine, report
+from benchmarks import history, machine, report
 from benchmarks.children import need_peers, run_child
 from benchmarks.problems import PROBLEMS, Problem
 from benchmarks.results import PAGE, save
 from benchmarks.targets import checks
 
 
-def throughput(quick: bool, only: Sequence[str]) -> dict[str, Any]:
-    """Measure, print, and after a full run write the JSON and the page's table."""
+def throughput(quick: bool, only: Sequence[str], record: bool = False, compare: str = "") -> dict[str, Any]:
+    """Measure, print, and after a full run write the JSON and the page's table; or keep the history."""
     chosen = choose(quick, only)
+    if compare:
+        history.compare(compare, chosen, quick)
+        return {}
+    if record:
+        return history.record(chosen, quick)
     if not (quick or only):
         need_peers()
     start = time.perf_counter()
