@@ -86,7 +86,7 @@ def fit(
             records to a parameter.
         start: pytree of numbers where the search begins.
         optimizer: None for damped Gauss-Newton steps, which stop when they are below a twentieth of a standard error;
-            or one of optax, run for all steps with gradients in reverse mode.
+            or one of optax (`pip install "stochq[optax]"`), run for all steps with gradients in reverse mode.
         steps: the most steps to take.
         bounds: pairs (low, high) in the structure of `start` or for some of its names, None for an open end. The search
             runs in coordinates in which the bounds are infinitely far.
@@ -109,6 +109,7 @@ def fit(
             checkpoint of another fit.
         FileExistsError: for a checkpoint that would replace another kind of file.
         RuntimeError: when an optimizer runs to where the prediction is not finite.
+        ImportError: for an optimizer where optax is not installed.
 
     Warns of a p-value below 10⁻⁴, of parameters that the data do not determine or that end at a bound, and of a search
     that stopped early; each is also a line of the printed table.

@@ -181,9 +181,15 @@ def _negligible(local: Local) -> bool:
 
 
 def descend(loss: Callable[[Any], jax.Array], evaluate: Evaluate, start: Any, optimizer: Any, steps: int) -> Minimum:
-    """`steps` steps of an optimizer of optax on the misfit; the best parameters on the way are kept."""
-    import optax
+    """`steps` steps of an optimizer of optax on the misfit; the best parameters on the way are kept.
 
+    Raises:
+        ImportError: without optax.
+    """
+    try:
+        import optax
+    except ImportError as error:
+        raise ImportError('optimizer: sq.fit takes those of optax: pip install "stochq[optax]".') from error
     optimizer = optax.with_extra_args_support(optimizer)
 
     @jax.jit

@@ -1,5 +1,6 @@
 """Fits of functions whose least squares are known in closed form, and refusals of what cannot be fitted."""
 
+import sys
 from dataclasses import dataclass, replace
 
 import jax
@@ -51,6 +52,13 @@ def test_every_way_down_ends_in_one_place(optimizer):
     assert fit.history.parameters["rate"].shape == (len(fit.history.loss), 1)
     assert fit.history.loss[0] > 100 * fit.history.loss[-1]
     assert 2 * fit.history.loss.min() == pytest.approx(fit.chi2, rel=1e-3)
+
+
+def test_an_optimizer_without_optax_names_what_to_install(monkeypatch):
+    optimizer = optax.sgd(0.1)
+    monkeypatch.setitem(sys.modules, "optax", None)
+    with pytest.raises(ImportError, match=r'optimizer: .*"stochq\[optax\]"'):
+        sq.fit(line, {"y": (1.0 + T, 0.1)}, np.zeros(2), optimizer=optimizer)
 
 
 def test_the_report_gives_values_with_two_digits_of_their_errors():
