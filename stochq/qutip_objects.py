@@ -14,11 +14,13 @@ class QutipStates(NamedTuple):
 
     kept: of each kept trajectory its states at all times, `kept[trajectory][time]`: kets, or density matrices of a run
     with conditional=True; empty where none were kept. density: the mean density matrix at each time, `density[time]`;
-    empty where it was not asked for.
+    empty where it was not asked for. reduced {name: `[time]`}: the mean density matrices of parts, of each `sq.Reduced`
+    by its name; results that were read from files have none.
     """
 
     kept: list[list["Qobj"]]
     density: list["Qobj"]
+    reduced: dict[str, list["Qobj"]]
 
 
 def as_kets(states: np.ndarray, dims: tuple[int, ...]) -> Any:

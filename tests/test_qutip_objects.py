@@ -88,3 +88,24 @@ def test_without_states_there_is_nothing_to_hand_over():
     coloured = sq.models.suv([0.0, 0.0], strength=1.0, noise="unitary", colour=sq.noise.OrnsteinUhlenbeck(0.1))
     with pytest.raises(ValueError, match="^equation: expected white noise"):
         coloured.to_qutip()
+
+
+def test_density_matrices_of_parts():
+    """Of sites, whose bits begin with the lowest, and of a composite system: in the order in which they are named."""
+    up, down = np.array([1.0, 0.0]), np.array([0.0, 1.0])
+    tilted = np.array([0.6, 0.8])
+    psi = np.kron(np.kron(up, tilted), down)  # sites 2, 1, 0
+    observables = {"pair": sq.Reduced([1, 0])}
+    equation = sq.models.suv(sq.systems.ising(3, coupling=0.0, transverse=0.0), strength=1e-9)
+    run = {"trajectories": 2, "dt": 0.1}
+    (_, rho) = sq.simulate(equation, psi, [0.0, 0.1], observables=observables, **run).to_qutip().reduced["pair"]
+    assert rho.dims == [[2, 2], [2, 2]]
+    for place, one in enumerate((tilted, down)):
+        np.testing.assert_allclose(rho.ptrace(place).full(), np.outer(one, one), atol=1e-5)
+    joint = sq.systems.tensor(a=np.diag([0.0, 0.1, 0.2]), b=np.zeros((2, 2)), c=np.zeros((2, 2)))
+    equation = sq.models.unravel(joint, [joint.embed(np.diag([0.0, 1e-4]), "b")])
+    observables = {"b, a": sq.Reduced(joint.part(["b", "a"]))}
+    start = joint.product(a=[1.0, 0.0, 0.0], b=tilted, c=up)
+    (_, rho) = sq.simulate(equation, start, [0.0, 0.1], observables=observables, **run).to_qutip().reduced["b, a"]
+    assert rho.dims == [[2, 3], [2, 3]]
+    np.testing.assert_allclose(rho.ptrace(0).full(), np.outer(tilted, tilted), atol=1e-4)

@@ -106,3 +106,14 @@ class Reduced(Statistic):
         count = float(total.count)
         stderr = np.sqrt(np.maximum(total.squares, 0.0) / max(count * (count - 1.0), 1.0))
         return np.stack([total.mean[0] + 1j * total.mean[1], stderr[0] + 1j * stderr[1]])
+
+    def as_density(self, finished: np.ndarray) -> tuple[np.ndarray, tuple[int, ...]]:
+        """The mean, whose parts stand in the order of `part`."""
+        mean, part = finished[0], self.part
+        if isinstance(part, Parts):
+            return mean, tuple(part.dims[axis] for axis in part.axes)
+        # Of sites the first changes fastest.
+        sites = len(part)
+        split = mean.reshape(-1, *(2,) * (2 * sites))
+        order = [0, *range(sites, 0, -1), *range(2 * sites, sites, -1)]
+        return split.transpose(order).reshape(mean.shape), (2,) * sites

@@ -176,22 +176,28 @@ class EnsembleResult:
         return to_tree(self, Curves(self.exact))
 
     def to_qutip(self) -> QutipStates:
-        """Kept states and the mean density matrix as `qutip.Qobj`, with the dims of the Hamiltonian or the state that
-        the run was given; one part where neither knew of parts.
+        """Kept states, the mean density matrix and those of parts as `qutip.Qobj`, with the dims of the Hamiltonian or
+        the state that the run was given; one part where neither knew of parts.
 
         Raises:
             ValueError: for a run without states.
         """
-        if self.kept is None and self.density is None:
+        reduced = {
+            name: as_operators(*found)
+            for name, (statistic, _) in self.summaries.items()
+            if (found := statistic.as_density(self.statistics[name])) is not None
+        }
+        if self.kept is None and self.density is None and not reduced:
             raise ValueError(
-                "result: expected states, of a run with keep= or sq.Density() among its observables; it has none."
+                "result: expected states, of a run with keep=, or with sq.Density() or sq.Reduced(part) among its "
+                "observables; it has none."
             )
         dims = tuple(self.info.get("dims", ()))
         kept, density = (
             np.zeros((0, 0, 1)) if each is None else np.asarray(each) for each in (self.kept, self.density)
         )
         states = as_kets(kept, dims) if kept.ndim == 3 else as_operators(kept, dims)
-        return QutipStates(states, as_operators(density, dims))
+        return QutipStates(states, as_operators(density, dims), reduced)
 
     def to_dataframe(self) -> "pandas.DataFrame":
         """A tidy table of the means: one row for each time and observable, with the columns time, observable, mean,

@@ -76,6 +76,11 @@ class Statistic(Module):
         """What the user sees: the summary of all, unless said otherwise."""
         return total
 
+    def as_density(self, finished: Any) -> tuple[np.ndarray, tuple[int, ...]] | None:
+        """Density matrices (time, d, d) in what the user sees, and the dimensions of their parts, of which the last
+        changes fastest; None where there are none."""
+        return None
+
     def combining(self, shares: tuple[float, ...]) -> "Statistic":
         """The statistic for a scheme that combines runs with these shares; the same unless it `needs` "runs"."""
         return self
