@@ -17,7 +17,7 @@ RANK = {
     "channels": 2, "measurement": 2.5, "instruments": 2.7, "equation": 3,
     "models": 4, "schemes": 4, "feedback": 4.5,
     "accuracy": 5, "ensemble": 6, "compare": 7, "fermions": 7, "inference": 7.5,
-    "papers": 8, "cli": 9,
+    "papers": 8, "qutip": 8, "cli": 9,
 }  # fmt: skip
 # exact imports equation and below; gaussian systems and what runs its trajectories; papers and cli alone draw.
 ALLOWED = {
@@ -95,6 +95,8 @@ def test_importing_is_light():
         "optimistix",
         "h5py",
         "scipy.special",
+        "qutip",
+        "stochq.qutip",
     ]
     code = (
         "import sys, jax; before = jax.config.jax_enable_x64; import stochq; "

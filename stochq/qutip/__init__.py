@@ -1,0 +1,12 @@
+"""QuTiP's words: its stochastic solvers, with its arguments and results, on stochq's ensembles.
+
+    from stochq.qutip import ssesolve
+
+in the place of `from qutip import ssesolve` is all that changes.
+"""
+
+from stochq.qutip.result import MultiTrajectoryResult as MultiTrajectoryResult
+from stochq.qutip.sse import ssesolve as ssesolve
+from stochq.qutip.stochastic_result import StochasticResult as StochasticResult
+
+__all__ = ["MultiTrajectoryResult", "StochasticResult", "ssesolve"]
