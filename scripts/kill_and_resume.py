@@ -29,7 +29,7 @@ def simulate(kind, path=None):
     """A run of some seconds of one of the kinds."""
     qubit = sq.models.suv(sq.systems.levels([0.0, 1.0]), strength=1.0)
     options = {"observables": {"p": [1.0, 0.0], "a": np.array([[0, 1], [0, 0]])}, "dt": 0.005, "trajectories": 300_000}
-    if kind == "everything":
+    if kind in ("everything", "later times of everything"):
         edges = np.linspace(0, 1, 9)
         more = {"rho": sq.Density(), "bins": sq.Histogram([1.0, 0.0], edges), **options["observables"]}
         options |= {"observables": more, "records": True, "keep": 20, "trajectories": 100_000}
@@ -49,8 +49,12 @@ def simulate(kind, path=None):
     if kind == "pairs given up":
         even = {"v": lambda psi: abs(psi[0]) ** 2 * abs(psi[1]) ** 2}
         options |= {"observables": even, "tolerance": 0.001, "trajectories": 10**7, "dt": 0.0025}
+    if kind == "later times to a tolerance":
+        options |= {"tolerance": 0.004, "trajectories": 10**6}
     if kind == "later times":
-        options |= {"store_final_states": True, "trajectories": 100_000}
+        options |= {"trajectories": 100_000}
+    if kind.startswith("later times"):
+        options |= {"store_final_states": True}
         if path is not None and not is_prolonged(path):
             sq.simulate(qubit, STATE, EARLY, seed=7, checkpoint=path, progress=False, **options)
         # A run that is made at once stores its final states as well, to round alike.
@@ -64,7 +68,17 @@ def is_prolonged(path):
     return bool(stages and stages[0]["parts"]) and len(stages[0]["parts"][0][5]["mean of values"].mean) > len(EARLY)
 
 
-KINDS = ("means", "everything", "clicks", "tolerance", "tolerance, step left open", "pairs given up", "later times")
+KINDS = (
+    "means",
+    "everything",
+    "clicks",
+    "tolerance",
+    "tolerance, step left open",
+    "pairs given up",
+    "later times",
+    "later times of everything",
+    "later times to a tolerance",
+)
 
 
 def begun(kind, folder, checkpoint=True):

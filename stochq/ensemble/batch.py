@@ -13,7 +13,7 @@ from jax import lax
 from stochq.accelerators import graph_options
 from stochq.compiling import Program, compiled, of_numbers
 from stochq.ensemble.devices import calls_at_once, check_memory, check_states_fit
-from stochq.ensemble.final_states import FINAL, Start
+from stochq.ensemble.final_states import FINAL, Start, packed
 from stochq.ensemble.jumps.log import CLICKS
 from stochq.ensemble.kernel import run_block
 from stochq.ensemble.loop import GridArrays, Loop
@@ -26,6 +26,10 @@ from stochq.schemes import Frame
 BLOCKS_PER_CALL = 16
 # A run in which more than this fraction of trajectories became non-finite has no meaning.
 FAILED_FRACTION = 0.01
+
+
+# What is stored of every saved time beside the final states, packed in the order of their names.
+STORED = ("values", "runs")
 
 
 class Runnable(Protocol):
@@ -126,17 +130,28 @@ class Problem(NamedTuple):
 
     def _from_start(self, start: Start, first: jax.Array, observe: Any) -> dict[str, jax.Array]:
         """What is seen at all times of trajectories that go on from the last of the earlier ones."""
-        values, carried = start.of_block(first, self.block, len(self.names))
-        parts = self.loop, self.frame, start.later(self.grid), self.psi0, self.key, first, observe
-        seen = run_block(*parts, start=(carried, start.step), final=FINAL in self.statistics)
-        return self._with_final({**seen, "values": jnp.concatenate([values, seen["values"]])})
+        grid, block = start.later(self.grid), self.block
+        parts = self.loop, self.frame, grid, self.psi0, self.key, first, observe
+        earlier, begun = start.of_block(first, block, self._seen_at_a_time(observe))
+        seen = run_block(*parts, start=begun, final=FINAL in self.statistics)
+        looked = {name: jnp.concatenate([earlier[name], seen[name]]) for name in earlier}
+        return self._with_final({name: array for name, array in seen.items() if name != "kept values"} | looked)
+
+    def _seen_at_a_time(self, observe: Any) -> dict[str, Any]:
+        """Shapes of what is stored of every saved time beside the final states: values, and the states of all runs
+        where a statistic looks at them."""
+        state = jax.ShapeDtypeStruct((*self.state_shape, self.block), self.psi0.dtype)
+        seen = jax.eval_shape(observe, (state,) * len(self.loop.scheme.weights))
+        return {name: seen[name] for name in STORED if name in seen}
 
     def _with_final(self, seen: dict[str, jax.Array]) -> dict[str, jax.Array]:
         if "final" not in seen:
             return seen
-        # Sums of values are not to depend on where these come from.
-        values = lax.optimization_barrier(seen["values"])
-        return {**seen, "values": values, "final": jnp.concatenate([values.reshape(-1, self.block), seen["final"]])}
+        # Sums over trajectories are not to depend on where what they sum comes from.
+        looked = lax.optimization_barrier({name: seen[name] for name in STORED if name in seen})
+        if "runs" in looked:
+            seen = seen | {"states": looked["runs"][:, 0]}
+        return {**seen, **looked, "final": jnp.concatenate([packed(looked), seen["final"]])}
 
     def programs(self) -> dict[str, str]:
         """What functions compute of a state, and what of the equation depends on time."""
@@ -226,10 +241,15 @@ def _run(problem: tuple[Runnable, int], start: Any, blocks: Any, stop: Any) -> t
     return run_batch(runnable, start, blocks, stop, capacity)
 
 
+def looks_at_states(problem: Runnable) -> bool:
+    """Whether a statistic is of states, not of values alone."""
+    return any(statistic.needs in ("states", "runs") for statistic in problem.statistics.values())
+
+
 def run_batch(problem: Runnable, start: Any, blocks: Any, stop: Any, capacity: int) -> tuple[Any, jax.Array]:
     """See `Batch`."""
     size = problem.block
-    states = any(statistic.needs in ("states", "runs") for statistic in problem.statistics.values())
+    states = looks_at_states(problem)
 
     @partial(jax.jit, inline=True)  # traced once for its shapes and for the loop
     def summarize(block: jax.Array) -> tuple[Any, jax.Array]:

@@ -56,14 +56,15 @@ class Execution:
 
 
 class Totals(NamedTuple):
-    """Merged summaries, what they were merged from (of seed 0, whatever it is), seconds spent, interrupted or not, and
-    the devices that ran them."""
+    """Merged summaries, what they were merged from (of seed 0, whatever it is), seconds spent, interrupted or not, the
+    devices that ran them, and how many trajectories were wanted in the end."""
 
     summaries: dict[str, Any]
     parts: Parts
     seconds: float
     interrupted: bool
     devices: tuple[Any, ...]
+    wanted: int
 
     @property
     def first(self) -> int:

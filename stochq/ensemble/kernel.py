@@ -12,7 +12,7 @@ from jax import lax
 from stochq.compiling import own_call
 from stochq.ensemble.advance import advance_of, carried_drawing, carries_noise
 from stochq.ensemble.conditional import Follower, TwoFollowers
-from stochq.ensemble.final_states import packed, unpacked
+from stochq.ensemble.final_states import Begun, packed, unpacked
 from stochq.ensemble.initial import starting_states
 from stochq.ensemble.jumps.tape import Tape, blank_tape
 from stochq.ensemble.loop import GridArrays, Loop
@@ -30,7 +30,7 @@ def run_block(
     first: jax.Array,
     observe: Any,
     reduce: Any = lambda seen: seen,
-    start: tuple[jax.Array, jax.Array] | None = None,
+    start: Begun | None = None,
     final: bool = False,
 ) -> Any:
     """`observe` of one block at every saved time, stacked on a leading time axis.
@@ -40,8 +40,8 @@ def run_block(
     density matrix (dim, dim, loop.columns); where something is recorded to a dictionary, to which "records" (bins,
     column, block) are added, and "clicks" (3, loop.clicks, block) where their times are remembered, as of
     `jumps.kernel.run_block`, the intervals those of the grid. reduce: of what is observed at one time of all columns,
-    what is kept. start: what trajectories carried at the first time of the grid, as of "final", and how many steps they
-    had made; what is seen at that time is left out. final: whether to add what they carry at the last time, "final"
+    what is kept. start: what trajectories carried at the first time of the grid, as of "final", and wrote
+    down before; what is seen at that time is left out. final: whether to add what they carry at the last time, "final"
     (n, block), and to round alike whether they begin or go on.
     """
     dtype = psi0.real.dtype
@@ -90,11 +90,12 @@ def run_block(
     draw = carried_drawing(loop, first_stepper, colouring)[0]
     step = jnp.zeros((), grid.steps.dtype)
     if start is not None:
-        (begun, memory), step = unpacked(start[0], (begun, memory)), start[1]
+        (begun, memory), step = unpacked(start.carried, (begun, memory)), start.step
     # Of many spins it would take the memory of further states.
     carries = carries_noise(loop, drawn) and not final and not frame.hamiltonian.is_matrix_free
     noise = draw(key, trajectories, step, drawn, dtype) if carries else None
     written = _nothing_written(loop, dtype)
+    written = written if written is None or start is None else start.written(written)
     known = None if first_follower is None else first_follower.start(loop.columns)
     record = None if written is None else (jax.ShapeDtypeStruct(written[0].shape[1:], dtype), written[1])
 

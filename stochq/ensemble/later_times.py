@@ -4,6 +4,8 @@ import shutil
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -11,13 +13,14 @@ import numpy as np
 
 from stochq.accelerators import host_memory
 from stochq.accuracy.grid import TimeGrid, time_grid
-from stochq.ensemble.batch import Problem
+from stochq.ensemble.batch import Problem, looks_at_states
 from stochq.ensemble.checkpoint import Checkpoint
-from stochq.ensemble.execution import Execution, Totals
+from stochq.ensemble.execution import Execution, Extend, Totals
 from stochq.ensemble.final_states import FINAL, FinalStates, Start
 from stochq.ensemble.fingerprint import different_parts, fingerprint
 from stochq.ensemble.runner import precision_context, run
-from stochq.ensemble.statistics import MEAN, Statistic
+from stochq.ensemble.statistics import MEAN
+from stochq.ensemble.stored import start_of
 from stochq.ensemble.task import Task
 from stochq.ensemble.tree import Part
 from stochq.events import note
@@ -27,13 +30,11 @@ _IN_MEMORY, _ON_DISK, _MANY = 4, 2, 2**28
 _MEBIBYTE = 2**20
 
 
-def check_may_be_stored(checkpoint: object, reasons: Mapping[str, bool], statistics: Mapping[str, Statistic]) -> None:
+def check_may_be_stored(checkpoint: object, reasons: Mapping[str, bool]) -> None:
     """ValueError where final states do not tell how a run goes on. reasons: what stands in the way, if it is there."""
     if checkpoint is None:
         raise ValueError("store_final_states: expected a checkpoint beside it, the file that holds them; got None.")
     why = next((why for why, there in reasons.items() if there), "")
-    if not why and statistics:
-        why = f"{next(iter(statistics))!r} among the observables, a statistic of states at the earlier times as well"
     if why:
         raise ValueError(f"store_final_states: expected False with {why}; got True.")
 
@@ -49,31 +50,46 @@ def run_to_later_times(
     dt: float,
     grid: TimeGrid,
     build: Callable[[Task, TimeGrid], Problem],
+    problem: Problem,
     trajectories: int,
+    steps: int,
     execution: Execution,
-) -> tuple[Problem, Totals]:
-    """Run a task from the final states of an earlier run in its checkpoint, or from the beginning where it has none.
+    extend: Extend | None = None,
+    most: int | None = None,
+) -> Totals:
+    """As `run`, from the final states of an earlier run in the checkpoint as far as they are there.
 
-    dt: the step; build: the problem of a task on a grid.
+    dt: the step; build: the problem of a task on a grid, which stores its final states.
     """
-    problem, checkpoint = storing(build(task, grid)), execution.checkpoint
+    checkpoint = execution.checkpoint
     assert checkpoint is not None
-    _check_room(problem, trajectories, execution.precision, checkpoint)
+
+    check = partial(_check_room, problem, precision=execution.precision, checkpoint=checkpoint)
+    check(trajectories)
+
+    def extend_within_room(summaries: dict[str, Any], done: int) -> int:
+        assert extend is not None
+        wanted = extend(summaries, done)
+        if wanted > done:
+            check(wanted)
+        return wanted
+
+    asked = None if extend is None else extend_within_room
     start = _start(task, dt, grid, build, problem, execution)
-    if start is None:
-        return problem, run(problem, trajectories, grid.total_steps, execution)
-    going_on = problem._replace(start=start)
-    totals = run(going_on, start.trajectories, grid.total_steps - int(start.step), execution)
-    if totals.interrupted or trajectories == totals.done:
-        return problem, totals
-    checkpoint.reopen()
-    return problem, run(problem, trajectories, grid.total_steps, execution)
+    if start is not None:
+        later, going_on = steps - int(start.step), problem._replace(start=start)
+        totals = run(going_on, trajectories, later, execution, asked, most, start.trajectories)
+        if totals.interrupted or totals.done >= totals.wanted:
+            return totals
+        checkpoint.reopen()
+    return run(problem, trajectories, steps, execution, asked, most)
 
 
 def _check_room(problem: Problem, trajectories: int, precision: str, checkpoint: Checkpoint) -> None:
     """ValueError for final states that neither memory nor disk have room for; a warning of many bytes."""
+    states = looks_at_states(problem)
     with precision_context(precision):
-        seen = eqx.filter_eval_shape(lambda parts, first: parts.data(first, False)["final"], problem, jnp.uint32(0))
+        seen = eqx.filter_eval_shape(lambda parts, first: parts.data(first, states)["final"], problem, jnp.uint32(0))
     needed = trajectories * seen.shape[0] * seen.dtype.itemsize
     text = f"the final states of {trajectories} trajectories take {needed / _MEBIBYTE:.3g} MiB"
     places = (
@@ -109,22 +125,22 @@ def _start(
     times = len(parts[0].summaries[MEAN].mean)
     if FINAL not in parts[0].summaries or times >= len(task.times):
         return None
-    before = replace(task, times=task.times[:times])
-    made = time_grid(before.times, dt, 1, before.edges)
-    short = storing(build(before, made))
+    recording = task.recording
+    if recording is not None:
+        recording = replace(recording, bins=recording.bins[: times - 1])
+    before = replace(task, times=task.times[:times], recording=recording)
+    made = time_grid(before.times, dt, 1 if recording is None else recording.bins, before.edges)
+    short = build(before, made)
     _check_same(fingerprint(short, precision), earlier["problem"], checkpoint)
     _check_steps(made, grid, short, problem)
-    numbers = np.concatenate([array for part in parts for array in part.summaries[FINAL]], axis=-1)
-    known = parts[-1].stop - parts[0].start
-    if known > checkpoint.most:
+    done = parts[-1].stop - parts[0].start
+    if done > checkpoint.most:
         raise ValueError(
-            f"trajectories: expected at least {known}, which the checkpoint {checkpoint.path} holds; got "
+            f"trajectories: expected at least {done}, which the checkpoint {checkpoint.path} holds; got "
             f"{checkpoint.most}."
         )
     checkpoint.go_on_from(earlier)
-    step = np.asarray(made.total_steps, np.int32)
-    numbers = np.pad(numbers[:, :known], ((0, 0), (0, -known % problem.block)), mode="edge")
-    return Start(numbers, np.asarray(parts[0].start, np.uint32), step, times, len(made.steps), known)
+    return start_of(parts, made.total_steps, times, len(made.steps), problem)
 
 
 def _check_same(here: Mapping[str, str], there: Mapping[str, str], checkpoint: Checkpoint) -> None:

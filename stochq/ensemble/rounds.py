@@ -95,7 +95,7 @@ def run_together(
     if state.interrupted:
         warnings.warn(f"interrupted: the result holds {state.done} of {wanted} trajectories.", stacklevel=4)
     seconds, devices = earlier + time.perf_counter() - start, execution.devices or (default_device(),)
-    return Totals(total(state.parts, merges), state.parts, seconds, state.interrupted, devices)
+    return Totals(total(state.parts, merges), state.parts, seconds, state.interrupted, devices, wanted)
 
 
 def _known(team: Team, stage: Stage | None) -> tuple[_Known, bool]:

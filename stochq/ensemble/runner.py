@@ -79,10 +79,12 @@ def run(
     execution: Execution,
     extend: Extend | None = None,
     most: int | None = None,
+    known: int | None = None,
 ) -> Totals:
     """Run trajectories first .. first+trajectories-1 and merge their summaries block by block, in order.
 
-    extend: asked when these are done; a larger number, up to `most`, is run as well, and it is asked again.
+    extend: asked when these are done; a larger number, up to `most`, is run as well, and it is asked again. known: so
+    many are run at most, whatever is wanted; None for all.
     """
     if execution.team is not None:
 
@@ -103,8 +105,8 @@ def run(
         account = Account(problem, merges, done)
         display.advance(done, wanted)
         in_flight, turns = sum(lane.threads for lane in lanes), cycle(lanes)
-        while done < wanted:
-            calls, call = _calls(problem, in_flight, first + done, first + wanted, steps, execution)
+        while done < (now := wanted if known is None else min(wanted, known)):
+            calls, call = _calls(problem, in_flight, first + done, first + now, steps, execution)
             pending: deque[Future] = deque()
             try:
                 while calls or pending:
@@ -112,7 +114,7 @@ def run(
                         lane = next(turns)
                         pending.append(lane.pool.submit(call, lane.call, calls.popleft()))
                     for summary, lost in pending.popleft().result():
-                        begin, stop = first + done, min(first + done + problem.block, first + wanted)
+                        begin, stop = first + done, min(first + done + problem.block, first + now)
                         failures = tuple(begin + column for column in lost[:MOST_NAMED])
                         part = Part(0, begin, stop, problem.block, len(lost), summary, failures)
                         parts = added(parts, part, merges)
@@ -122,7 +124,7 @@ def run(
                     display.advance(done, wanted)
                     if execution.is_logged:
                         account.calls_done(parts, done, wanted)
-                if extend is not None:
+                if extend is not None and done == wanted:
                     wanted = max(done, extend(total(parts, merges), done))
             except KeyboardInterrupt:
                 if not parts:
@@ -136,7 +138,7 @@ def run(
                 if stage is not None and stage.parts:
                     stage.save()
     seconds, devices = earlier + time.perf_counter() - start, tuple(lane.device for lane in lanes)
-    return Totals(total(parts, merges), parts, seconds, interrupted, devices)
+    return Totals(total(parts, merges), parts, seconds, interrupted, devices, wanted)
 
 
 def _lanes(problem: Runnable, execution: Execution) -> list[Lane]:

@@ -28,7 +28,7 @@ from stochq.ensemble.jumps.problem import has_exact_jumps
 from stochq.ensemble.jumps.room import run_with_room
 from stochq.ensemble.jumps.simulate import check_no_step, simulate_jumps
 from stochq.ensemble.kept import with_kept
-from stochq.ensemble.later_times import check_may_be_stored, run_to_later_times
+from stochq.ensemble.later_times import check_may_be_stored, run_to_later_times, storing
 from stochq.ensemble.observables import readout
 from stochq.ensemble.planning import plan_step, warn_about_time
 from stochq.ensemble.precision_check import SAMPLE, compare_precisions
@@ -155,8 +155,9 @@ def simulate(
             processor time of writing it are written together.
         store_final_states: whether the checkpoint also holds what every trajectory carries at the last time. The same
             call with later `times` after these (and the same dt) then goes on from there, to the numbers of one run.
-            For each trajectory it takes the bytes of a state, of the values at all saved times and of the memory of
-            coloured noise, in memory as well. Not with records or statistics of states.
+            For each trajectory it takes the bytes of a state, of the values at all saved times (of the states there for
+            densities, histograms and other statistics of states) and of the memory of coloured noise, in memory as
+            well. Not with feedback, conditional states, antithetic pairs, several hosts or jumps without a time step.
         progress: whether it is shown what is done and how far it is: by a bar on a terminal or in a notebook, elsewhere
             by a line on stderr at most every five seconds. None: by a bar or not at all. The logger "stochq" is told in
             any case.
@@ -217,6 +218,8 @@ def simulate(
     check_grid_state(equation, psi)
     if tolerance is not None:
         tolerance = check_tolerance(tolerance, trajectories, scheme, observables, statistics)
+    stores = check_flag("store_final_states", store_final_states)
+    antithetic = False if stores and antithetic is None else antithetic
     pairs = _pairs(antithetic, trajectories, single, statistics, tolerance, dt)
     _check_first(first, pairs)
     monitors = grid_monitors(equation)
@@ -229,17 +232,14 @@ def simulate(
     )  # fmt: skip
     check_fits(task, 0 if tolerance is not None else trajectories, keep)
     question = Question(trajectories, tolerance, dt, pairs, wanted, averages)
-    stores = check_flag("store_final_states", store_final_states)
     if stores:
         reasons = {
-            "a tolerance, whose number of trajectories follows from the times": tolerance is not None,
-            "antithetic=True": bool(pairs),
-            "records": recording is not None,
-            "conditional=True": conditional,
-            "feedback": feedback is not None,
+            "antithetic=True, whose pairs are not stored": bool(pairs),
+            "conditional=True, whose density matrices are not stored": conditional,
+            "feedback, as the memory of its controller is not stored": feedback is not None,
             "jumps alone, which are followed without a time step": not in_steps and has_exact_jumps(equation),
         }
-        check_may_be_stored(checkpoint, reasons, statistics)
+        check_may_be_stored(checkpoint, reasons)
     identity = {"seed": seed, "first": first, "precision": precision}
     stored = {"final states": True} if stores else {}
     with (
@@ -302,12 +302,16 @@ def _simulate_steps(
     check = partial(check_hours, task, execution.hosts, grid.total_steps)
 
     def run_all(clicks: int) -> tuple[Problem, Totals]:
-        build = partial(_checked_problem, task, grid, trajectories, execution.first, clicks)
+        parts = {"trajectories": trajectories, "first": execution.first, "clicks": clicks}
+        build, make = partial(_checked_problem, task, grid, **parts), run
+        if execution.stores_final_states:
+            build = partial(_storing_problem, task, grid, **parts)
+            make = partial(run_to_later_times, task, wanted, grid, partial(_storing_problem, **parts))
         if target is not None:
-            return run_to(target, build, pairs, trajectories, execution, check)
+            return run_to(target, build, pairs, trajectories, execution, check, make)
         check(trajectories)
         problem = build(bool(pairs))
-        return problem, run(problem, trajectories, grid.total_steps, execution)
+        return problem, make(problem, trajectories, grid.total_steps, execution)
 
     counted = [] if task.recording is None else counters(task.recording.columns)
     if counted:
@@ -315,9 +319,6 @@ def _simulate_steps(
         span = float(task.times[-1] - task.times[0])
         expected = span * rate_of_clicks(task.equation, task.times, _mean_loss)
         problem, totals = run_with_room(run_all, expected, counted, block, task.precision)
-    elif execution.stores_final_states:
-        build = partial(_checked_problem, trajectories=trajectories, first=execution.first, clicks=0, antithetic=False)
-        problem, totals = run_to_later_times(task, wanted, grid, build, trajectories, execution)
     else:
         problem, totals = run_all(0)
     result = assemble(problem, grid, totals, plan, asked, task.precision, task.seed)
@@ -347,12 +348,16 @@ def _mean_loss(loss: np.ndarray) -> float:
 
 
 def _checked_problem(
-    task: Task, grid: TimeGrid, trajectories: int, first: int, clicks: int, antithetic: bool
+    task: Task, grid: TimeGrid, antithetic: bool = False, *, trajectories: int, first: int, clicks: int
 ) -> Problem:
     problem = build_problem(task, grid, antithetic, clicks, trajectories)
     check_counters(problem, grid, first + trajectories)
     check_loop(problem)
     return problem
+
+
+def _storing_problem(task: Task, grid: TimeGrid, antithetic: bool = False, **parts: int) -> Problem:
+    return storing(_checked_problem(task, grid, antithetic, **parts))
 
 
 def _in_precision(task: Task, grid: TimeGrid, trajectories: int, precision: str) -> Problem:

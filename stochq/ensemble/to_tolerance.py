@@ -101,11 +101,13 @@ def run_to(
     cap: int,
     execution: Execution,
     check: Callable[[float], float],
+    make: Callable[..., Totals] = run,
 ) -> tuple[_Run, Totals]:
     """Run until the target is met or `cap` trajectories are done. Whole blocks at a time: the batch decides nothing.
 
     build: the problem, antithetic or not; antithetic: None begins with pairs and starts again without if they are no
-    better. check: of a number of trajectories, refuses what takes too long; the hours that it takes.
+    better. check: of a number of trajectories, refuses what takes too long; the hours that it takes. make: runs a
+    problem, as `run` does.
     """
     problem, worthwhile, told = build(antithetic is not False), True, False
     each = 2 if problem.loop.antithetic else 1
@@ -128,11 +130,11 @@ def run_to(
 
     steps = int(np.sum(problem.grid.steps))
     check(whole_blocks(FEWEST))
-    totals = run(problem, whole_blocks(FEWEST), steps, execution, extend, most)
+    totals = make(problem, whole_blocks(FEWEST), steps, execution, extend, most)
     if worthwhile or totals.interrupted:
         return problem, totals
     try:
-        single, alone = run_to(target, build, False, cap, execution, check)
+        single, alone = run_to(target, build, False, cap, execution, check, make)
     except KeyboardInterrupt:
         return problem, totals._replace(interrupted=True)
     return single, alone._replace(seconds=totals.seconds + alone.seconds)

@@ -1,6 +1,8 @@
 """A finished run goes on from its final states to later times, to the numbers of one run, or is refused."""
 
 from functools import cache
+from types import SimpleNamespace
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -10,8 +12,11 @@ import stochq as sq
 from stochq.ensemble import later_times, runner
 from stochq.ensemble.checkpoint.content import unpacked
 from stochq.ensemble.final_states import FINAL, FinalStates
+from stochq.ensemble.jumps.log import CLICKS, ClickRows
+from stochq.ensemble.records import RECORDS, RecordColumn
+from stochq.ensemble.stored import start_of
 from stochq.ensemble.tree import Part
-from tests.ensemble.test_checkpoint import DECAY, assert_equal, interrupt  # noqa: F401
+from tests.ensemble.test_checkpoint import DECAY, WATCHED, assert_equal, interrupt  # noqa: F401
 from tests.ensemble.test_ranges import BLOCK, STATE
 
 # Compiled as users' programs are: without optimisation XLA rounds alike in no two programs.
@@ -24,6 +29,10 @@ SWITCHED = sq.systems.piecewise(lambda t: jnp.where(t < 1.2, 0.5, 2.0), [0.3, 1.
 SWITCHED = sq.models.suv(sq.systems.driven(LEVELS, [(X, SWITCHED)]), strength=1.0)
 COLOURED = sq.models.unravel(
     sq.systems.levels(0.3 * X), [np.array([0.0, 1.2])], noise="unitary", colour=sq.noise.OrnsteinUhlenbeck(0.5)
+)
+WATCHED_DECAY = sq.models.monitored(
+    sq.systems.levels([0.0, 1.0]),
+    {"n": sq.measurement.counting(2 * X), "Y": sq.measurement.homodyne(np.array([[0.0, 1.0], [0.0, 0.0]]))},
 )
 EARLY, LATE = (0.0, 0.5, 1.0), (0.0, 0.5, 1.0, 1.5, 2.0)
 FEW = 2 * BLOCK + 100
@@ -50,6 +59,8 @@ KINDS = {
     ),
     "edges": (SWITCHED, {"observables": {"p": [1.0, 0.0]}}),
     "coloured": (COLOURED, {}),
+    "records, a density, a histogram, one's own": (SUV, {"observables": WATCHED, "records": True, "interval": 0.25}),
+    "clicks": (WATCHED_DECAY, {"records": True}),
     "single steps": (SUV, {"dt": 0.5}),
     "driven": (DRIVEN, {}),
     "extrapolated": (SUV, {"scheme": sq.schemes.Extrapolated(sq.schemes.Strang())}),
@@ -131,6 +142,21 @@ def test_an_extension_is_not_made_from_the_beginning(tmp_path, monkeypatch):
     assert steps == [(True, FEW, 4)]
 
 
+def test_a_run_to_a_tolerance_goes_on_to_as_many_as_it_takes(tmp_path, interrupt):  # noqa: F811
+    """Interrupted among the trajectories that were known, and among those that the later times take beyond them."""
+    options = {"trajectories": 60 * BLOCK, "tolerance": 0.011, "observables": {"p": [1.0, 0.0]}}
+    path, once = tmp_path / "c", run(LATE, tmp_path / "once", **options)
+    known = run(EARLY, path, **options).trajectories
+    assert known == 8 * BLOCK and once.trajectories == 9 * BLOCK
+    for number, done in ((3, 2 * BLOCK), (7, known)):
+        undo = interrupt(number)
+        part = run(LATE, path, **options)
+        undo()
+        assert part.info["interrupted"] and part.trajectories == done
+    assert_equal(run(LATE, path, **options), once)
+    assert_equal(run(LATE, path, **options), once)
+
+
 CHANGED = {
     "dt": ({"dt": 0.125}, "this run differs in times or dt"),
     "observables": ({"observables": {"p": [0.0, 1.0], "x": X}}, "this run differs in the observables"),
@@ -166,12 +192,9 @@ def test_what_cannot_be_stored_is_refused_before_the_work(tmp_path, monkeypatch)
     path = tmp_path / "c"
     with pytest.raises(ValueError, match="^store_final_states: expected a checkpoint beside it"):
         run(EARLY, store_final_states=True)
-    refused = {
-        "a tolerance": {"tolerance": 0.1},
+    refused: dict[str, dict[str, Any]] = {
         "antithetic=True": {"antithetic": True},
-        "records": {"records": True},
         "conditional=True": {"conditional": True},
-        "'rho' among the observables": {"observables": {"p": [1.0, 0.0], "rho": sq.Density()}},
     }
     for what, options in refused.items():
         with pytest.raises(ValueError, match=f"^store_final_states: expected False with {what}"):
@@ -182,6 +205,24 @@ def test_what_cannot_be_stored_is_refused_before_the_work(tmp_path, monkeypatch)
     ):
         run(EARLY, path, 10**6)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_clicks_that_had_no_room_are_not_gone_on_from():
+    """Of trajectories with 0, 2 and 3 clicks in logs of two, the first two are known whole."""
+    rows = ClickRows(
+        np.array([1, 1, 2, 2]), np.array([0, 1, 0, 0]), np.arange(4.0) / 8, np.zeros(4, int), 3, np.array([])
+    )
+    counted = np.array([[[0.0]], [[2.0]], [[3.0]]])
+    summaries = {FINAL: [np.arange(6.0).reshape(2, 3)], RECORDS: [counted], CLICKS: [rows]}
+    loop = SimpleNamespace(record=(RecordColumn(((0, 0),), "N"),), clicks=4)
+    problem: Any = SimpleNamespace(loop=loop, block=4)
+    start: Any = start_of([Part(0, 8, 11, 4, 0, summaries)], 6, 2, 1, problem)
+    assert start.trajectories == 2 and start.first == 8 and start.numbers.shape == (2, 4)
+    np.testing.assert_array_equal(start.logged[:2], [0, 2])
+    np.testing.assert_array_equal(start.log[:, :2, 1], [[0, 1], [0, 0.125], [0, 0]])
+    assert np.all(start.log[:, 2:] == -1) and np.all(start.log[..., 0] == -1)
+    summaries[RECORDS] = [counted[::-1]]
+    assert start_of([Part(0, 8, 11, 4, 0, summaries)], 6, 2, 1, problem) is None
 
 
 def test_trajectories_that_failed_stay_so():

@@ -93,7 +93,8 @@ class Checkpoint:
         earlier times."""
         if self._earlier is not None or not self._known:
             return self._earlier
-        return None if self._known[0]["problem"] == problem else self._known[0]
+        # Of several, the last had room for all clicks.
+        return None if self._known[-1]["problem"] == problem else self._known[-1]
 
     def go_on_from(self, earlier: dict[str, Any]) -> None:
         """Keep what `earlier` returned until the run to later times has come to its end."""
