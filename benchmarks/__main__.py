@@ -27,6 +27,7 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser("phase-space", help="ten thousand dissipative-CSL oscillators in one call")
     commands.add_parser("likelihood", help="records: likelihoods, gradients and conditional states, beside QuTiP")
     commands.add_parser("fitting", help="gradients against forward runs, their memory, and coverage of intervals")
+    commands.add_parser("first-fit", help="what the first fit of an example takes, and the next one of other data")
     coverage = commands.add_parser("coverage", help="how often intervals of fits of the four examples hold the truth")
     coverage.add_argument("--sets", type=int, default=200, help="of synthetic data; another number is not written")
     coverage.add_argument(
@@ -120,6 +121,7 @@ CALLS = {
     "phase-space": ("phase_space", "phase_space", ()),
     "likelihood": ("likelihood", "likelihood", ()),
     "fitting": ("fitting", "fitting", ()),
+    "first-fit": ("first_fit", "first_fit", ()),
     "coverage": ("coverage", "coverage", ("sets", "intervals", "only")),
     "long-records": ("long_records", "long_records", ()),
     "coloured": ("coloured", "coloured", ()),

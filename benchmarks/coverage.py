@@ -101,7 +101,7 @@ def _cells(rows: list[dict[str, Any]]) -> list[list[str]]:
     return [[row["parameter"], *(f"{share:.1%}" for share in row["shares"])] for row in rows]
 
 
-def _example(name: str) -> Any:
+def load_example(name: str) -> Any:
     """A script of scripts/examples as a module."""
     spec = importlib.util.spec_from_file_location(name.replace("-", "_"), EXAMPLES / f"{name}.py")
     assert spec is not None and spec.loader is not None
@@ -111,7 +111,7 @@ def _example(name: str) -> Any:
 
 
 def _csl() -> Case:
-    example = _example("fit-csl")
+    example = load_example("fit-csl")
     exact = {name: pattern for name, (pattern, _) in example.measure().items()}
     noise = _noise(example, exact, 1)
     clean = {name: pattern - off for (name, pattern), off in zip(exact.items(), noise, strict=True)}
@@ -184,7 +184,7 @@ def _noise(example: Any, patterns: dict[str, np.ndarray], seed: int) -> list[np.
 
 
 def _chain() -> Case:
-    example = _example("fit-sui-chain")
+    example = load_example("fit-sui-chain")
     equation = example.equation(example.TRUTH)
 
     def measure(seed: int) -> sq.EnsembleResult:
@@ -195,7 +195,7 @@ def _chain() -> Case:
 
 
 def _homodyne() -> Case:
-    example = _example("fit-homodyne-qubit")
+    example = load_example("fit-homodyne-qubit")
     equation, state = example.model(example.TRUTH)
 
     def measure(seed: int) -> Any:
@@ -205,7 +205,7 @@ def _homodyne() -> Case:
 
 
 def _oscillator() -> Case:
-    example = _example("fit-oscillator")
+    example = load_example("fit-oscillator")
 
     def measure(seed: int) -> Any:
         return example.measure(seed=1000 + seed)

@@ -8,6 +8,7 @@ import numpy as np
 from jax import lax
 
 from stochq.accelerators import in_copies, on_accelerator
+from stochq.compiling import own_call
 from stochq.ensemble.conditional import Follower, TwoFollowers
 from stochq.ensemble.jumps.tape import with_clicks
 from stochq.ensemble.loop import Loop
@@ -61,7 +62,7 @@ def advance_of(
         def iterate(index: jax.Array, carry: tuple) -> tuple:
             carried, noise = carry
             if noise is None:
-                return step(index, carried, lax.optimization_barrier(following(index))), None
+                return step(index, carried, _drawn_once(following, index)), None
             return step(index, carried, noise), following(index + 1)
 
         if loop.most_steps is None:
@@ -71,6 +72,15 @@ def advance_of(
         return repeat_differentiable(steps // stride, most, loop.segment, following, step, carried), noise
 
     return interval
+
+
+def _drawn_once(draw: Any, index: jax.Array) -> Any:
+    """draw(index), evaluated once whatever the number of places where a number is used.
+
+    A processor's compiler leaves barriers out before it fuses: uniform numbers, which are few and not drawn in a call
+    of their own, would be drawn anew for every level.
+    """
+    return lax.optimization_barrier(draw(index)) if on_accelerator() else own_call(draw, index)
 
 
 def _steps(

@@ -22,6 +22,21 @@ def test_noise_that_is_drawn_when_it_is_needed(monkeypatch):
     assert np.allclose(before.kept, late.kept, atol=1e-5)
 
 
+@pytest.mark.optimised
+def test_few_numbers_are_drawn_once(monkeypatch):
+    """The cipher's rounds are in the program once for each kind of number, however many levels use it."""
+    monkeypatch.setattr("stochq.ensemble.advance.LARGEST_CARRIED", 0)
+    texts = []
+    monkeypatch.setattr("stochq.compiling.interruptible", lambda build: texts.append(build()) or texts[-1])
+    PROGRAMS.clear()
+    chain = sq.systems.ising(2, coupling=1.0, transverse=0.9, longitudinal=0.4)
+    equation = sq.models.sui(chain, reduction=0.3, thermalization=0.4, equilibrium=sq.canonical(chain, beta=0.3))
+    sq.simulate(equation, np.eye(4)[2], [0, 0.3], observables={"p": np.eye(4)[0]}, trajectories=64, dt=0.1)
+    PROGRAMS.clear()
+    # Twenty of reals, of uniforms, of a step's own numbers and of the start of trajectories, and two for every key.
+    assert texts[-1].as_text().count(" xor(") < 5 * 20
+
+
 @pytest.mark.parametrize("columns", [1, 3, 8])
 def test_many_slots_are_drawn_in_rows(columns, monkeypatch):
     trajectories, budget = jnp.arange(7, 7 + columns, dtype=jnp.uint32), Budget(complex_normals=2**12)
