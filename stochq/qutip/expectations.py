@@ -8,7 +8,7 @@ import numpy as np
 from qutip import Qobj, QobjEvo
 
 from stochq.operators import as_operator
-from stochq.qutip.time_dependence import terms_at
+from stochq.qutip.time_dependence import as_sum
 from stochq.real_parts import is_hermitian
 
 # Values count as real where the imaginary parts of a function's are below this fraction of their size.
@@ -82,9 +82,9 @@ def _expectation(
         matrix = _matrix(name, given, dim, dims)
         return Expectation(key, label, op, {label: matrix}, None, None, is_hermitian(matrix))
     if isinstance(op, QobjEvo):
-        terms = terms_at(name, op, times)
-        matrices = [_matrix(name, operator, dim, dims) for operator, _ in terms]
-        factors = np.array([values for _, values in terms])
+        total = as_sum(name, op, float(times[0]), float(times[-1]))
+        matrices = [_matrix(name, operator, dim, dims) for operator in total.operators]
+        factors = total.at(times)
         observables = {f"{label}, term {place}": matrix for place, matrix in enumerate(matrices)}
         is_real = all(op(float(t)).isherm for t in times)
         return Expectation(key, label, op, observables, factors, None, is_real)

@@ -1,6 +1,6 @@
 """The Wiener increments behind records: dW = dY − ⟨L + L†⟩dt, summed over the steps of a run."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,6 +11,7 @@ from stochq.measurement import WatchedParts
 from stochq.qutip.kept_runs import RunValues
 from stochq.qutip.runs import Setup
 from stochq.qutip.seeds import Range
+from stochq.qutip.systems import JumpOperator
 
 _VALUES = "means of every run"
 # Numbers of all steps that are held at once.
@@ -37,13 +38,13 @@ class Increments:
 class Noise:
     """What drove the trajectories, made when it is first asked for: the same trajectories again, seen at every step.
 
-    ranges, dt: of the run. m_ops: QuTiP's, (column, dim, dim). heterodyne: whether they come in pairs.
+    ranges, dt: of the run. m_ops: QuTiP's, one for each column. heterodyne: whether they come in pairs.
     """
 
     setup: Setup
     ranges: Sequence[Range]
     dt: float
-    m_ops: np.ndarray
+    m_ops: Sequence["Quadrature"]
     heterodyne: bool
 
     @cached_property
@@ -70,14 +71,15 @@ class Noise:
 
     def _of_range(self, part: Range) -> tuple[np.ndarray, np.ndarray]:
         times, saved = self._steps
-        observables = {f"m_ops[{place}]": matrix for place, matrix in enumerate(self.m_ops)}
+        terms = [matrix for each in self.m_ops for matrix in each.matrices]
+        observables = {f"m_ops, term {place}": matrix for place, matrix in enumerate(terms)}
         result = self.setup.simulate(
             part, times=times, observables={**observables, _VALUES: RunValues()}, dt=self.dt, records=True,
             progress=False,
         )  # fmt: skip
         assert result.records is not None
         written = np.swapaxes(result.records.increments, 1, 2).astype(float)
-        means = np.swapaxes(result.statistics[_VALUES][: part.count], 1, 2).astype(float)
+        means = self._means(np.swapaxes(result.statistics[_VALUES][: part.count], 1, 2).astype(float), times)
         drift = 0.5 * (means[..., 1:] + means[..., :-1]) * np.diff(times)
         if self.heterodyne:
             # QuTiP's second quadrature is that of -iL, ours that of iL; its m_ops are √2 times those of unit noise.
@@ -85,6 +87,15 @@ class Noise:
             drift /= np.sqrt(2)
         dW = np.add.reduceat(written - drift, saved[:-1], axis=-1)
         return dW, means[..., saved]
+
+    def _means(self, terms: np.ndarray, times: np.ndarray) -> np.ndarray:
+        """Of m_ops (run, column, T), from those of all their terms."""
+        columns, first = [], 0
+        for each in self.m_ops:
+            own = terms[:, first : first + len(each.matrices)]
+            first += len(each.matrices)
+            columns.append(own[:, 0] if each.factors is None else np.sum(each.factors(times) * own, axis=1))
+        return np.stack(columns, axis=1)
 
 
 class JoinedNoise:
@@ -99,13 +110,34 @@ class JoinedNoise:
         return Increments(np.concatenate([each.dW for each in made]), np.concatenate([each.currents for each in made]))
 
 
-def m_ops_of(operators: Sequence[np.ndarray], heterodyne: bool) -> np.ndarray:
-    """QuTiP's operators of the measurement, L + L† and for heterodyne detection −i(L − L†), (column, dim, dim)."""
-    found = []
-    for operator in operators:
-        adjoint = np.conj(operator.T)
-        found += [operator + adjoint, -1j * (operator - adjoint)] if heterodyne else [operator + adjoint]
-    return np.array(found)
+@dataclass(frozen=True)
+class Quadrature:
+    """What one column of a measurement is the mean of, Σ_j g_j(t) M_j.
+
+    matrices: Hermitian, (J, dim, dim). factors: of times (T,), real (J, T); None of a single matrix.
+    """
+
+    matrices: np.ndarray
+    factors: Callable[[np.ndarray], np.ndarray] | None
+
+
+def m_ops_of(operators: Sequence[JumpOperator], heterodyne: bool) -> list[Quadrature]:
+    """QuTiP's operators of the measurement, L + L† and for heterodyne detection −i(L − L†) beside each."""
+    turns = (1.0, -1j) if heterodyne else (1.0,)
+    return [_quadrature(operator, turn) for operator in operators for turn in turns]
+
+
+def _quadrature(operator: JumpOperator, turn: complex) -> Quadrature:
+    """cL + (cL)† of L = Σ f_j A_j, c a phase: Re(cf_j) (A_j + A_j†) + Im(cf_j) i(A_j − A_j†)."""
+    one, adjoint, values = operator.matrices, np.conj(np.swapaxes(operator.matrices, 1, 2)), operator.factors
+    if values is None:
+        return Quadrature(turn * one + np.conj(turn) * adjoint, None)
+
+    def factors(times: np.ndarray) -> np.ndarray:
+        turned = turn * values(times)
+        return np.concatenate([turned.real, turned.imag])
+
+    return Quadrature(np.concatenate([one + adjoint, 1j * (one - adjoint)]), factors)
 
 
 def resolving_step(setup: Setup) -> float | None:

@@ -11,7 +11,7 @@ from stochq.qutip.options import SSE_METHODS, STOCHASTIC, STOCHASTIC_MACHINERY, 
 from stochq.qutip.runs import Setup
 from stochq.qutip.stochastic import Asked, solved
 from stochq.qutip.stochastic_result import StochasticResult
-from stochq.qutip.systems import hamiltonian_of, jump_operators_of, ket_of, matrices_of, times_of
+from stochq.qutip.systems import hamiltonian_of, jump_operators_of, ket_of, times_of
 from stochq.qutip.words import in_qutips_words
 from stochq.schemes import EulerMaruyama
 from stochq.systems.checks import check_count, check_flag
@@ -86,11 +86,11 @@ def ssesolve(
             "sc_ops: expected at least one operator; got none, with which there is no noise. Use qutip.sesolve."
         )
     with in_qutips_words(jump_operators="sc_ops"):
-        equation = unravel(hamiltonian, operators, noise="complex" if heterodyne else "real")
+        equation = unravel(hamiltonian, [each.given for each in operators], noise="complex" if heterodyne else "real")
     expectations = expectations_of(e_ops, times, equation.dim, hamiltonian.dims)
     check_functions(expectations, float(times[0]), state)
     scheme = EulerMaruyama() if found["method"] == "euler" else None
     setup = Setup(equation, state, times, expectations, scheme=scheme)
-    m_ops = m_ops_of(matrices_of("sc_ops", operators), heterodyne)
+    m_ops = m_ops_of(operators, heterodyne)
     asked = Asked(found, options, ntraj, seeds, target_tol)
     return solved("ssesolve", "Stochastic Schrodinger Equation Evolution", setup, m_ops, heterodyne, asked, begun)

@@ -1,7 +1,7 @@
 """What ssesolve and smesolve share: from a checked setup to a result."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from stochq.qutip.curves import Curve, curve_of_moments, curve_of_values
 from stochq.qutip.expectations import Expectation, values_of_function
-from stochq.qutip.noise import Noise, resolving_step
+from stochq.qutip.noise import Noise, Quadrature, resolving_step
 from stochq.qutip.options import progress_of
 from stochq.qutip.result import Contents
 from stochq.qutip.runs import Outcome, Request, Setup, run
@@ -31,7 +31,7 @@ class Asked:
 
 
 def solved(
-    solver: str, described: str, setup: Setup, m_ops: np.ndarray, heterodyne: bool, asked: Asked, begun: float
+    solver: str, described: str, setup: Setup, m_ops: Sequence[Quadrature], heterodyne: bool, asked: Asked, begun: float
 ) -> StochasticResult:
     """The result of QuTiP's `solver`, "ssesolve" or "smesolve".
 

@@ -1,17 +1,24 @@
 """QuTiP's H, sc_ops, c_ops, states and tlist as what stochq's models take."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from qutip import Qobj, QobjEvo
 
-from stochq.channels import Channel
-from stochq.operators import as_operator
+from stochq.channels import Channel, TimeDependentOperator
+from stochq.qutip.pieces import time_functions_of
+from stochq.qutip.time_dependence import Sum, as_sum
 from stochq.qutip.words import in_qutips_words
+from stochq.real_parts import is_hermitian
 from stochq.systems.checks import check_times
+from stochq.systems.driven import driven
 from stochq.systems.hamiltonian import Hamiltonian
 from stochq.systems.levels import as_hamiltonian
+
+# Times at which an operator is looked at.
+_LOOKED_AT = 17
 
 
 def times_of(tlist: Any) -> np.ndarray:
@@ -51,16 +58,77 @@ def hamiltonian_of(H: object, args: Mapping[str, Any] | None, times: np.ndarray)
         ValueError: for an H that is not Hermitian.
     """
     made = operator_of("H", H, args, times)
+    if not made.isconstant:
+        return _driven(made, float(times[0]), float(times[-1]))
     with in_qutips_words():
-        if made.isconstant:
-            return as_hamiltonian(made(float(times[0])))
-    raise ValueError("H: expected an operator that does not depend on time; got a QobjEvo.")
+        return as_hamiltonian(made(float(times[0])))
+
+
+def _driven(H: QobjEvo, start: float, stop: float) -> Hamiltonian:
+    """A sum of constant Hermitian operators with real factors, what QuTiP's sum is of where it is Hermitian."""
+    total = as_sum("H", H, start, stop)
+    _check_hermitian(total, start, stop)
+    parts: list[tuple[np.ndarray, np.ndarray]] = []
+    static = np.zeros(H.shape, complex)
+    for place, operator in enumerate(total.operators):
+        if total.constant[place]:
+            static += 0.5 * (operator + operator.dag()).full()
+            continue
+        matrix = operator.full()
+        adjoint = matrix.conj().T
+        for part, weight in ((0.5 * (matrix + adjoint), 1.0), (0.5j * (matrix - adjoint), -1.0j)):
+            _add(parts, part, weight * np.eye(len(total.operators))[place])
+    weights = np.array([weight for _, weight in parts])
+
+    def factors(t: float) -> np.ndarray:
+        # Re(f)X + Im(f)Y of fA + (fA)†, where A = X − iY with X and Y Hermitian.
+        return (weights @ total.factors(t)).real
+
+    functions = time_functions_of("H", factors, start, stop, total.knots)
+    terms = [(part, function) for (part, _), function in zip(parts, functions, strict=True)]
+    with in_qutips_words():
+        return driven(as_hamiltonian(Qobj(static, dims=H.dims)), terms)
+
+
+def _add(parts: list[tuple[np.ndarray, np.ndarray]], part: np.ndarray, weight: np.ndarray) -> None:
+    """To a list of matrices with weights of factors, in which each matrix stands once."""
+    if not np.any(part):
+        return
+    for place, (known, weights) in enumerate(parts):
+        if np.array_equal(known, part):
+            parts[place] = known, weights + weight
+            return
+    parts.append((part, weight))
+
+
+def _check_hermitian(total: Sum, start: float, stop: float) -> None:
+    matrices = np.array([operator.full() for operator in total.operators])
+    for t in np.linspace(start, stop, _LOOKED_AT):
+        matrix = np.tensordot(total.factors(float(t)), matrices, axes=1)
+        if not is_hermitian(matrix):
+            raise ValueError(
+                f"H: expected a Hermitian operator at all times; that at t = {t:g} is not. Give a term with a complex "
+                "coefficient its Hermitian conjugate beside it, [[A, f], [A.dag(), conj_f]]."
+            )
+
+
+@dataclass(frozen=True)
+class JumpOperator:
+    """One of sc_ops or c_ops.
+
+    given: what `sq.models.unravel` takes. matrices: (J, dim, dim). factors: of times (T,), the values (J, T) complex by
+    which they are summed; None of one that does not depend on time.
+    """
+
+    given: Qobj | Channel
+    matrices: np.ndarray
+    factors: Callable[[np.ndarray], np.ndarray] | None
 
 
 def jump_operators_of(
     name: str, operators: object, args: Mapping[str, Any] | None, times: np.ndarray
-) -> list[Qobj | Channel]:
-    """QuTiP's sc_ops or c_ops, one or a list, as what `sq.models.unravel` takes.
+) -> list[JumpOperator]:
+    """QuTiP's sc_ops or c_ops, one or a list.
 
     name: of the argument. Raises: ValueError for what is no operator.
     """
@@ -68,16 +136,22 @@ def jump_operators_of(
     return [_jump_operator(f"{name}[{place}]", one, args, times) for place, one in enumerate(listed)]
 
 
-def _jump_operator(name: str, operator: object, args: Mapping[str, Any] | None, times: np.ndarray) -> Qobj | Channel:
+def _jump_operator(name: str, operator: object, args: Mapping[str, Any] | None, times: np.ndarray) -> JumpOperator:
     made = operator_of(name, operator, args, times)
+    start, stop = float(times[0]), float(times[-1])
     if made.isconstant:
-        return made(float(times[0]))
-    raise ValueError(f"{name}: expected an operator that does not depend on time; got a QobjEvo.")
+        constant = made(start)
+        return JumpOperator(constant, constant.full()[None], None)
+    total = as_sum(name, made, start, stop)
+    matrices = np.array([one.full() for one in total.operators])
+    is_real = not np.any(total.at(np.linspace(start, stop, _LOOKED_AT)).imag)
 
+    def factors(t: float) -> np.ndarray:
+        return total.factors(t).real if is_real else total.factors(t)
 
-def matrices_of(name: str, operators: list[Qobj | Channel]) -> list[np.ndarray]:
-    """Operators that do not depend on time as matrices (dim, dim)."""
-    return [np.asarray(as_operator(f"{name}[{place}]", one)) for place, one in enumerate(operators)]
+    functions = time_functions_of(name, factors, start, stop, total.knots)
+    channel = TimeDependentOperator(list(zip(matrices, functions, strict=True)))
+    return JumpOperator(channel, matrices, total.at)
 
 
 def ket_of(psi0: object) -> Qobj:

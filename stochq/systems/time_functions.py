@@ -142,6 +142,27 @@ def _coefficients(times: np.ndarray, values: Array, interpolation: Interpolation
     return rows.tensordot(CubicSpline(times, np.eye(len(times))).c, values, axes=1)
 
 
+def piecewise_cubic(times: np.ndarray, coefficients: np.ndarray, edges: np.ndarray) -> TimeFunction:
+    """A function of the time that is a polynomial of degree 3 in each piece.
+
+    Args:
+        times: (n + 1,) increasing, ends of the pieces.
+        coefficients: (4, n) of powers of the time passed since a piece began, the highest first; real or complex.
+        edges: (E,) times at which it jumps, increasing.
+
+    >>> float(piecewise_cubic(np.array([0.0, 1.0]), np.array([[0.0], [1.0], [0.0], [2.0]]), np.zeros(0))(0.5))
+    2.25
+    """
+    pieces = coefficients.shape[1]
+    # Up to a power of two, so that functions of about as many pieces share a program.
+    more = (1 << pieces.bit_length()) - pieces
+    last = np.polyval(coefficients[:, -1], times[-1] - times[-2])
+    held = np.concatenate([np.zeros((3, more), coefficients.dtype), np.full((1, more), last)])
+    padded = np.concatenate([times[:-1], np.full(more, times[-1])])
+    filled = np.concatenate([coefficients, held], axis=1)
+    return TimeFunction(_Polynomials(padded, filled), np.asarray(edges, float), times[[0, -1]])
+
+
 def piecewise(function: Callable[[Number], ArrayLike], edges: ArrayLike) -> TimeFunction:
     """A function of the time that jumps at stated times and is smooth between them.
 

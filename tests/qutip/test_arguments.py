@@ -1,0 +1,83 @@
+"""Arguments that do not fit are refused in QuTiP's words, and seeds make the trajectories that they made before."""
+
+import numpy as np
+import pytest
+import qutip
+from numpy.random import SeedSequence
+
+from stochq.qutip import ssesolve
+from stochq.qutip.options import SSE_METHODS, STOCHASTIC, STOCHASTIC_MACHINERY, checked_options
+from stochq.qutip.seeds import Range, ranges_of
+
+DOWN, LEAK, TIMES = qutip.basis(2, 1), qutip.sigmam(), [0.0, 0.5, 1.0]
+
+
+def _raises(t, state):
+    raise RuntimeError("no")
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"sc_ops": []}, "sc_ops: expected at least one operator"),
+        ({"sc_ops": [qutip.destroy(3)]}, r"sc_ops\[0\]: "),
+        ({"sc_ops": [LEAK, "a"]}, r"sc_ops\[1\]: expected a Qobj"),
+        ({"psi0": qutip.ket2dm(DOWN)}, "psi0: expected a ket"),
+        ({"psi0": qutip.basis(3, 0)}, "psi0: "),
+        ({"psi0": 2 * DOWN}, "psi0: "),
+        ({"psi0": np.array([1, 0])}, "psi0: expected a ket"),
+        ({"tlist": [0.0, 1.0, 0.5]}, "tlist: expected increasing"),
+        ({"tlist": [0.0]}, "tlist: expected at least two"),
+        ({"ntraj": 0}, "ntraj: expected a whole number"),
+        ({"ntraj": 2.5}, "ntraj: expected a whole number"),
+        ({"heterodyne": "yes"}, "heterodyne: expected True or False"),
+        ({"seeds": [1, 2]}, "seeds: expected at least ntraj = 4"),
+        ({"seeds": [1, 2, 3, 3]}, "seeds: expected another one for each"),
+        ({"seeds": -1}, "seeds: expected a whole number"),
+        ({"seeds": "a"}, "seeds: expected a whole number"),
+        ({"e_ops": [qutip.destroy(3)]}, r"e_ops\[0\]: expected an operator on 2 levels"),
+        ({"e_ops": {"n": "number"}}, r"e_ops\['n'\]: expected a Qobj, a QobjEvo or a function"),
+        ({"e_ops": [_raises]}, r"e_ops\[0\]: expected a function f\(t, state\).*RuntimeError: no"),
+        ({"e_ops": [lambda t, psi: psi]}, r"e_ops\[0\]: expected a function f\(t, state\) with a number"),
+        ({"target_tol": 0.1}, "target_tol: expected None without e_ops"),
+        ({"target_tol": (0.0, 0.1), "e_ops": LEAK}, "target_tol: expected an absolute tolerance"),
+        ({"target_tol": "a", "e_ops": LEAK}, "target_tol: expected a number, a pair"),
+        ({"options": {"store_measurment": "start"}}, "options: expected .* Did you mean 'store_measurement'"),
+        ({"options": {"method": "platten"}}, r"options\['method'\]: .* Did you mean 'platen'"),
+        ({"options": {"dt": -0.1}}, r"options\['dt'\]: expected a positive step"),
+        ({"options": {"store_measurement": "begin"}}, r"options\['store_measurement'\]: expected 'start'"),
+        ({"options": {"keep_runs_results": "no"}}, r"options\['keep_runs_results'\]: expected True or False"),
+        ({"options": [1]}, "options: expected a dictionary"),
+    ],
+)
+def test_what_does_not_fit_is_refused(changed, message):
+    given = {"psi0": DOWN, "tlist": TIMES, "sc_ops": LEAK, "ntraj": 4} | changed
+    with pytest.raises(ValueError, match="^" + message):
+        ssesolve(qutip.sigmax(), **given)
+
+
+def test_every_option_of_qutip_is_known():
+    for method in qutip.SSESolver.avail_integrators():
+        options = dict(qutip.SSESolver(qutip.sigmax(), [LEAK], heterodyne=False, options={"method": method}).options)
+        assert checked_options(options, STOCHASTIC, STOCHASTIC_MACHINERY, SSE_METHODS)["method"] == method
+    assert {name: STOCHASTIC[name] for name in options if name in STOCHASTIC and name not in ("dt", "method")} == {
+        name: value for name, value in options.items() if name in STOCHASTIC and name not in ("dt", "method")
+    }
+
+
+def test_seeds_are_numbers_of_trajectories():
+    ranges, seeds = ranges_of(7, 5)
+    assert ranges == [Range(7, 0, 5)]
+    assert [each.state for each in seeds] == [each.state for each in SeedSequence(7).spawn(5)]
+    assert ranges_of(SeedSequence(7), 5)[0] == ranges
+    assert ranges_of(seeds[3:], 2)[0] == [Range(7, 3, 2)]
+    assert len(ranges_of([seeds[0], seeds[1], seeds[4]], 3)[0]) == 2
+    counted = ranges_of([5, 6, 9], 3)[0]
+    assert [(each.first, each.count) for each in counted] == [(5, 2), (9, 1)]
+    assert ranges_of(None, 3)[0] != ranges_of(None, 3)[0]
+    # A sequence that has spawned before spawns others.
+    parent = SeedSequence(7)
+    parent.spawn(2)
+    assert ranges_of(parent, 3)[0] == [Range(7, 2, 3)]
+    nested = SeedSequence(7).spawn(1)[0]
+    assert ranges_of(nested, 3)[0][0].seed != 7
