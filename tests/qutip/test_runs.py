@@ -1,0 +1,91 @@
+"""What a result holds: runs, seeds, merging, and e_ops of all kinds."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import qutip
+
+from stochq.qutip import StochasticResult, ssesolve
+
+LOWER, X, Z = qutip.sigmam(), qutip.sigmax(), qutip.sigmaz()
+DOWN = qutip.basis(2, 1)
+TIMES = np.linspace(0, 2, 9)
+# Driven, and watched by a local oscillator whose phase turns.
+H = [Z, [X, lambda t, w: np.cos(w * t)]]
+TURNING = [[LOWER, lambda t: np.exp(1j * t)]]
+GROWING = qutip.QobjEvo([Z, [LOWER, lambda t: t], [X, lambda t: t**2]])
+E_OPS = {"z": Z, "growing": GROWING, "f": lambda t, psi: t * qutip.expect(X, psi)}
+RUNS, KEEP = 512, {"keep_runs_results": True, "store_final_state": True}
+
+
+def solved(**changed):
+    asked = {"e_ops": E_OPS, "args": {"w": 2.0}, "ntraj": RUNS, "seeds": 3, "options": KEEP} | changed
+    return ssesolve(H, DOWN, TIMES, TURNING, **asked)
+
+
+@pytest.fixture(scope="module")
+def run():
+    return solved()
+
+
+def test_e_ops_of_all_kinds_are_those_of_mesolve(run):
+    args = {"w": 2.0}
+    exact = qutip.mesolve(H, DOWN, TIMES, [qutip.QobjEvo(TURNING)], e_ops=[Z, GROWING, X], args=args).expect
+    exact[2] = TIMES * exact[2]
+    for found, error, expected in zip(run.average_expect, run.stderr_expect, exact, strict=True):
+        for part in (np.real, np.imag) if np.iscomplexobj(expected) else (np.real,):
+            assert np.all(np.abs(part(found - expected))[1:] < 4 * part(error)[1:] + 1e-5)
+    assert [values.dtype.kind for values in run.expect] == ["f", "c", "f"]
+
+
+def test_one_run_is_what_its_last_state_says(run):
+    for place in (0, 5):
+        psi = run.runs_final_states[place]
+        np.testing.assert_allclose(run.expect[1][place, -1], GROWING.expect(2.0, psi), atol=1e-5)
+        np.testing.assert_allclose(run.e_ops["growing"](2.0, psi), run.expect[1][place, -1], atol=1e-5)
+        np.testing.assert_allclose(run.expect[2][place, -1], 2 * qutip.expect(X, psi), atol=1e-5)
+    assert run.states is None and run.average_states is None
+    np.testing.assert_allclose(run.average_final_state.tr(), 1, atol=1e-6)
+    assert run.trajectories[5].final_state == run.runs_final_states[5]
+
+
+def test_seeds_make_the_same_trajectories(run):
+    again = solved(seeds=run.seeds[40:44], ntraj=4, options=KEEP | {"dt": run.ensemble.dt})
+    np.testing.assert_allclose(again.expect[0], run.expect[0][40:44], atol=1e-6)
+    scattered = [run.seeds[7], run.seeds[2], run.seeds[3]]
+    some = solved(seeds=scattered, ntraj=3, options=KEEP | {"dt": run.ensemble.dt})
+    np.testing.assert_allclose(some.expect[1], run.expect[1][[7, 2, 3]], atol=1e-5)
+    np.testing.assert_allclose(some.dW, run.dW[[7, 2, 3]], atol=1e-5)
+    assert some.seeds == scattered
+
+
+def test_results_merge(run):
+    dt = {"dt": run.ensemble.dt}
+    one = solved(ntraj=100, options=KEEP | dt)
+    other = solved(seeds=run.seeds[100:], ntraj=RUNS - 100, options=KEEP | dt)
+    both = one + other
+    assert both.num_trajectories == RUNS and len(both.trajectories) == RUNS and both.ensemble.trajectories == RUNS
+    for field in ("average_expect", "std_expect", "stderr_expect", "expect"):
+        for found, expected in zip(getattr(both, field), getattr(run, field), strict=True):
+            np.testing.assert_allclose(found, expected, atol=1e-5)
+    np.testing.assert_allclose(both.dW, run.dW, atol=1e-5)
+    contents = replace(other._contents, expectations=other._contents.expectations[:1])
+    other_e_ops = StochasticResult(contents, False, other._noise)
+    with pytest.raises(ValueError, match="^other: expected a result of other trajectories"):
+        run + one
+    with pytest.raises(ValueError, match="^other: expected a result with the same e_ops"):
+        one.merge(other_e_ops)
+    with pytest.raises(ValueError, match="^p: expected None"):
+        one.merge(other, p=0.3)
+
+
+@pytest.mark.filterwarnings("ignore::numpy.exceptions.ComplexWarning")
+def test_pictures_are_those_of_qutip(run):
+    import matplotlib
+
+    matplotlib.use("Agg")
+    _, axes = run.plot_expect(show_trajectories=2)
+    assert len(axes.lines) == 3 * 3
+    figure, _ = qutip.plot_expectation_values([run.trajectories[0], qutip.mesolve(X, DOWN, TIMES, e_ops=[Z])])
+    assert len(figure.axes) == 3
