@@ -5,8 +5,11 @@
 in the place of `from qutip import ssesolve` is all that changes.
 """
 
+from stochq.qutip.jump_result import JumpResult as JumpResult
+from stochq.qutip.mc import mcsolve as mcsolve
 from stochq.qutip.result import MultiTrajectoryResult as MultiTrajectoryResult
+from stochq.qutip.sme import smesolve as smesolve
 from stochq.qutip.sse import ssesolve as ssesolve
 from stochq.qutip.stochastic_result import StochasticResult as StochasticResult
 
-__all__ = ["MultiTrajectoryResult", "StochasticResult", "ssesolve"]
+__all__ = ["JumpResult", "MultiTrajectoryResult", "StochasticResult", "mcsolve", "smesolve", "ssesolve"]

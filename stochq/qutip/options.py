@@ -55,7 +55,7 @@ def checked_options(
             raise ValueError(f"options: expected names among {', '.join(known)}; got {name!r}.{_nearest(name, known)}")
     found = {**defaults, **given}
     for name in ("store_final_state", "keep_runs_results", "normalize_output"):
-        _check(name, found[name], found[name] in (True, False), "True or False")
+        _check(name, found.get(name, False), found.get(name, False) in (True, False), "True or False")
     _check("store_states", found["store_states"], found["store_states"] in (None, True, False), "True, False or None")
     bar = found["progress_bar"]
     _check("progress_bar", bar, bar in (*_BARS, True, False, None), "one of 'text', 'enhanced', 'tqdm' and ''")
@@ -72,6 +72,12 @@ def checked_options(
     is_step = isinstance(step, (int, float, np.number)) and not isinstance(step, bool) and 0 < step < np.inf
     _check("dt", step, step is None or is_step, "a positive step or None, which chooses one")
     return found
+
+
+def check_timeout(timeout: object) -> None:
+    """ValueError for a timeout."""
+    if timeout is not None:
+        raise ValueError("timeout: expected None; a run of so many trajectories cannot be cut short yet.")
 
 
 def progress_of(options: Mapping[str, Any], given: Mapping[str, Any] | None) -> bool | None:

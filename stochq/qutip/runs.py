@@ -10,6 +10,7 @@ from qutip import Qobj
 from stochq.ensemble import Density, EnsembleResult, simulate
 from stochq.ensemble.observables import ordered_names
 from stochq.equation import Equation
+from stochq.measurement import Clicks
 from stochq.qutip.expectations import Expectation
 from stochq.qutip.kept_runs import RunStates, RunValues
 from stochq.qutip.seeds import Range
@@ -26,7 +27,8 @@ class Setup:
     """What evolves and what is asked of it.
 
     times: (T,). conditional: whether states are density matrices given the records. scheme: None for the best.
-    arguments: further ones of `sq.simulate`.
+    arguments: further ones of `sq.simulate`. as_density: whether states are handed over as density matrices though kets
+    are run.
     """
 
     equation: Equation
@@ -36,6 +38,7 @@ class Setup:
     conditional: bool = False
     scheme: Scheme | None = None
     arguments: dict[str, Any] = field(default_factory=dict)
+    as_density: bool = False
 
     @property
     def observables(self) -> dict[str, np.ndarray]:
@@ -73,12 +76,16 @@ class Request:
 class Outcome:
     """What a run gave.
 
-    values: {observable: (run, T)}, states: (run, T, dim) or (run, T, dim, dim), None where not asked for.
+    values: {observable: (run, T)}, states: (run, T, dim) or (run, T, dim, dim), None where not asked for. clicks: of
+    every counter in the order of the runs. beyond_ensemble: whether values and states are others than those whose means
+    the ensemble has.
     """
 
     ensemble: EnsembleResult
     values: dict[str, np.ndarray] | None
     states: np.ndarray | None
+    clicks: dict[str, Clicks] = field(default_factory=dict)
+    beyond_ensemble: bool = False
 
 
 def run(setup: Setup, request: Request) -> Outcome:
@@ -121,10 +128,13 @@ def _outcome(setup: Setup, parts: list[EnsembleResult]) -> Outcome:
         values = by_observable({name: rows[..., place] for place, name in enumerate(names)}, observables)
     if _STATES in parts[0].statistics:
         states = np.concatenate([_made(part, _STATES) for part in parts])
+        if setup.as_density and states.ndim == 3:
+            states = states[..., :, None] * states[..., None, :].conj()
     ensemble = reduce(EnsembleResult.merge, parts)
     # What every run was is handed over; kept twice it would take twice the memory.
     rest = {name: value for name, value in ensemble.statistics.items() if name not in (_VALUES, _STATES)}
-    return Outcome(replace(ensemble, statistics=rest), values, states)
+    clicks = {name: reduce(Clicks.joined, [part.clicks[name] for part in parts]) for name in parts[0].clicks}
+    return Outcome(replace(ensemble, statistics=rest), values, states, clicks)
 
 
 def _made(part: EnsembleResult, name: str) -> np.ndarray:

@@ -101,7 +101,8 @@ def contents_of(
         made = _values(each, setup, outcome, dims)
         if made is not None:
             values[each.key] = made
-        if made is not None and (each.function is not None or each.factors is not None):
+        beyond = each.function is not None or each.factors is not None or outcome.beyond_ensemble
+        if made is not None and beyond:
             curves[each.key] = curve_of_values(made)
         else:
             curves[each.key] = curve_of_moments(each, outcome.ensemble)
@@ -120,7 +121,7 @@ def _values(each: Expectation, setup: Setup, outcome: Outcome, dims: tuple[int, 
     if each.function is None:
         return None if outcome.values is None else each.of_values(outcome.values)
     assert outcome.states is not None
-    made = as_operators if setup.conditional else as_kets
+    made = as_operators if outcome.states.ndim == 4 else as_kets
     return values_of_function(each, setup.times, made(outcome.states, dims))
 
 

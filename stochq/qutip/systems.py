@@ -154,6 +154,32 @@ def _jump_operator(name: str, operator: object, args: Mapping[str, Any] | None, 
     return JumpOperator(channel, matrices, total.at)
 
 
+def constant_ones(name: str, operators: Sequence[JumpOperator], instead: str) -> list[Qobj]:
+    """Operators none of which may depend on time.
+
+    name: of the argument. instead: what to do, a sentence. Raises: ValueError for one that does.
+    """
+    found: list[Qobj] = []
+    for place, operator in enumerate(operators):
+        if isinstance(operator.given, Channel):
+            raise ValueError(
+                f"{name}[{place}]: expected an operator that does not depend on time; got one that does. {instead}"
+            )
+        found.append(operator.given)
+    return found
+
+
+def state_of(name: str, state: object) -> Qobj:
+    """QuTiP's initial ket or density matrix; ValueError for anything else.
+
+    name: of the argument.
+    """
+    if not isinstance(state, Qobj) or not (state.isket or state.isoper):
+        kind = state.type if isinstance(state, Qobj) else type(state).__name__
+        raise ValueError(f"{name}: expected a ket or a density matrix, a Qobj; got {kind}.")
+    return state
+
+
 def ket_of(psi0: object) -> Qobj:
     """QuTiP's initial ket; ValueError for anything else."""
     if not isinstance(psi0, Qobj) or not psi0.isket:

@@ -10,6 +10,7 @@ _WORDS = (
     (r"trajectories\b", "ntraj"),
     (r"tolerance\b", "target_tol"),
     (r"observables\['?([^:]*?)'?\]", r"\1"),
+    (r"detectors\['(.*?)'\]", r"\1"),
     (r"dt\b", "options['dt']"),
     (r"seed\b", "seeds"),
 )

@@ -1,0 +1,113 @@
+"""Density matrices given homodyne and heterodyne records, in QuTiP's words.
+
+The purities of QuTiP 5.3.1 are those of this script:
+
+    c = np.exp(-0.5j * np.pi) * Qobj([[0, 0], [1, 0]])
+    run = smesolve(Qobj([[0, 1.5], [1.5, 0]]), basis(2, 1), np.linspace(0, 2, 401), c_ops=[np.sqrt(0.4) * c],
+        sc_ops=[np.sqrt(0.6) * c], e_ops=[sigmax(), sigmay(), sigmaz()], ntraj=1500, seeds=7,
+        options={"dt": 0.0025, "method": "taylor1.5", "keep_runs_results": True, "map": "serial"})
+    x, y, z = (np.array(run.runs_expect[k]).real[:, [200, 400]] for k in range(3))
+    v = (1 + x**2 + y**2 + z**2) / 2
+    print(v.mean(0), v.std(0) / np.sqrt(len(v)))
+"""
+
+import numpy as np
+import pytest
+
+qutip = pytest.importorskip("qutip")
+
+import stochq.qutip as qt_  # noqa: E402
+from tests.judging import judge_mean, judge_sample  # noqa: E402
+
+DRIVE, GROUND = 1.5 * qutip.sigmax(), qutip.basis(2, 1)
+LOWERING = -1j * qutip.sigmam()
+WATCHED, LOST = np.sqrt(0.6) * LOWERING, np.sqrt(0.4) * LOWERING
+PAULI = [qutip.sigmax(), qutip.sigmay(), qutip.sigmaz()]
+PURITY, PURITY_ERROR = np.array([0.87008949, 0.77154368]), np.array([0.00201513, 0.00323005])
+TIMES = np.linspace(0, 2, 21)
+KEPT = {"progress_bar": "", "dt": 0.02, "keep_runs_results": True, "store_measurement": "middle"}
+
+
+@pytest.fixture(scope="module")
+def homodyne():
+    return qt_.smesolve(
+        DRIVE, GROUND, TIMES, c_ops=[LOST], sc_ops=[WATCHED], e_ops=PAULI, ntraj=2000, seeds=1, options=KEPT
+    )
+
+
+def test_purity_at_an_efficiency_of_six_tenths(homodyne):
+    x, y, z = (each[:, [10, 20]] for each in homodyne.runs_expect)
+    purity = 0.5 * (1 + x**2 + y**2 + z**2)
+    error = np.hypot(purity.std(axis=0) / np.sqrt(len(purity)), PURITY_ERROR)
+    judge_mean(purity.mean(axis=0), error, PURITY, "mean purity")
+
+
+def test_means_are_those_of_the_master_equation(homodyne):
+    exact = qutip.mesolve(DRIVE, GROUND, TIMES, [LOWERING], e_ops=PAULI).expect
+    for place, name in enumerate("xyz"):
+        judge_mean(homodyne.average_expect[place], homodyne.stderr_expect[place] + 1e-9, exact[place], name)
+
+
+def test_the_record_s_mean(homodyne):
+    """⟨L+L†⟩ halfway between the values at both ends of each interval, as QuTiP's "middle" has it."""
+    current = qutip.mesolve(DRIVE, GROUND, TIMES, [LOWERING], e_ops=[WATCHED + WATCHED.dag()]).expect[0]
+    judge_sample(homodyne.measurement[:, 0], 0.5 * (current[1:] + current[:-1]), "mean record")
+    noise = homodyne.dW[:, 0] / np.sqrt(np.diff(TIMES))
+    judge_sample(noise, np.zeros(20), "mean noise")
+    judge_sample(noise**2, np.ones(20), "variance of the noise")
+    np.testing.assert_allclose(np.diff(homodyne.wiener_process, axis=-1), homodyne.dW, atol=1e-6)
+
+
+def test_no_step_leaves_the_states():
+    """Steps so long that QuTiP's Euler steps end in density matrices with negative eigenvalues."""
+    options = {"progress_bar": "", "dt": 0.1, "method": "euler", "keep_runs_results": True, "store_states": True}
+    mixed = 0.6 * GROUND.proj() + 0.4 * qutip.basis(2, 0).proj()
+    for start in (GROUND, mixed):
+        arguments = {"c_ops": [LOST], "sc_ops": [WATCHED], "ntraj": 64, "seeds": 2, "options": options}
+        result = qt_.smesolve(DRIVE, start, TIMES, **arguments)
+        states = np.array([[rho.full() for rho in run] for run in result.runs_states])
+        assert states.shape == (64, 21, 2, 2)
+        assert np.linalg.eigvalsh(states).min() > -1e-6
+        np.testing.assert_allclose(np.trace(states, axis1=2, axis2=3), 1, atol=1e-5)
+
+
+def test_a_mixed_start_that_is_watched_becomes_pure():
+    """Nothing is lost: purity rises to one, and the mean state is the master equation's."""
+    strong, times = 1.5 * qutip.sigmaz(), np.linspace(0, 2, 5)
+    options = {"progress_bar": "", "dt": 0.02, "keep_runs_results": True, "store_states": True}
+    start = 0.5 * qutip.qeye(2)
+    result = qt_.smesolve(0 * strong, start, times, sc_ops=strong, ntraj=400, seeds=3, options=options, e_ops=PAULI)
+    x, y, z = result.runs_expect
+    purity = 0.5 * (1 + x**2 + y**2 + z**2)
+    np.testing.assert_allclose(purity[:, 0], 0.5, atol=1e-6)
+    assert purity[:, -1].mean() > 0.95
+    judge_sample(z, np.zeros(5), "z is a martingale")
+
+
+def test_a_pure_state_of_which_nothing_is_lost_stays_pure():
+    """It is a ket inside, and a density matrix outside, as QuTiP's."""
+    options = {"progress_bar": "", "dt": 0.02, "store_states": True, "keep_runs_results": True}
+    e_ops = {"purity": lambda t, rho: (rho * rho).tr().real, "z": qutip.sigmaz()}
+    arguments = {"sc_ops": [LOWERING], "heterodyne": True, "ntraj": 3, "seeds": 4, "options": options}
+    result = qt_.smesolve(DRIVE, GROUND, TIMES, e_ops=e_ops, **arguments)
+    assert result.runs_states[0][3].isoper and result.average_states[-1].isoper
+    np.testing.assert_allclose(result.runs_e_data["purity"], 1, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"sc_ops": []}, "sc_ops"),
+        ({"c_ops": [qutip.destroy(3)]}, "c_ops"),
+        ({"sc_ops": [qutip.destroy(3)]}, "sc_ops"),
+        ({"rho0": qutip.basis(3, 0)}, "rho0"),
+        ({"H": qutip.liouvillian(DRIVE, [LOST])}, "H"),
+        ({"ntraj": 0}, "ntraj"),
+        ({"options": {"store_measurement": "last"}}, "options"),
+    ],
+    ids=lambda value: None if isinstance(value, str) else next(iter(value)),
+)
+def test_wrong_arguments_are_named(change, told):
+    arguments = {"H": DRIVE, "rho0": GROUND, "tlist": TIMES, "sc_ops": [WATCHED], "ntraj": 2}
+    with pytest.raises((ValueError, TypeError), match=rf"^{told}"):
+        qt_.smesolve(**(arguments | change))
