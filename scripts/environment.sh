@@ -68,9 +68,10 @@ keep_programs() {
 
 # Programs of tests run for a moment. XLA's older emitters of machine code, without most optimisations, compile them in
 # less than half the time; on one thread each, as there are as many processes as cores, with a tenth less work. Threads
-# of BLAS, too, would wait for each other there.
+# of BLAS, too, would wait for each other there. Where in the code an operation stands takes a twentieth of the time to
+# write down, and nobody reads it.
 compile_sooner() {
-    export JAX_DISABLE_MOST_OPTIMIZATIONS=1 OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1
+    export JAX_DISABLE_MOST_OPTIMIZATIONS=1 JAX_TRACEBACK_IN_LOCATIONS_LIMIT=0 OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1
     # A flag that XLA does not know ends the process: the older emitters are gone from JAX 0.11 on.
     for flag in --xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1; do
         if XLA_FLAGS="$flag" .venv/bin/python -c "import jax; jax.devices()" >/dev/null 2>&1; then

@@ -45,6 +45,8 @@ SCHEMES = {
     "strang": sq.schemes.Strang(),
     "extrapolated strang": sq.schemes.Extrapolated(sq.schemes.Strang()),
 }
+# Steps of several operators take long; their coefficients are tested without sampling in tests/schemes/test_orders.py.
+FEWER = 4096
 # Larger systems: half the time and fewer trajectories.
 HALF: dict[str, Any] = {"times": np.linspace(0.0, 0.5, 4), "trajectories": 4096}
 PROBLEMS: dict[str, Callable[[], Problem]] = {}
@@ -192,21 +194,21 @@ def _jumps(seed):
 def _():
     matrix, jumps = hermitian(3, 26), [*_jumps(27), np.diag([0.5, -0.2, 0.1])]
     equation = sq.models.unravel(sq.systems.levels(matrix), jumps)
-    return Problem(equation, matrix, jumps, state(3, 28), watched(3, 29), steps={"strang": 64})
+    return Problem(equation, matrix, jumps, state(3, 28), watched(3, 29), steps={"strang": 64}, trajectories=FEWER)
 
 
 @problem("any operators, complex noise")
 def _():
     matrix, jumps = hermitian(3, 30), _jumps(31)
     equation = sq.models.unravel(sq.systems.levels(matrix), jumps, noise="complex")
-    return Problem(equation, matrix, jumps, state(3, 32), watched(3, 33), steps={"strang": 64})
+    return Problem(equation, matrix, jumps, state(3, 32), watched(3, 33), steps={"strang": 64}, trajectories=FEWER)
 
 
 @problem("hermitian operators, unitary noise")
 def _():
     matrix, jumps = hermitian(3, 34), [hermitian(3, 35, 0.5), hermitian(3, 36, 0.5)]
     equation = sq.models.unravel(sq.systems.levels(matrix), jumps, noise="unitary")
-    return Problem(equation, matrix, jumps, state(3, 37), watched(3, 38), steps={"strang": 64})
+    return Problem(equation, matrix, jumps, state(3, 37), watched(3, 38), steps={"strang": 64}, trajectories=FEWER)
 
 
 def _ladder(cutoff):
@@ -360,7 +362,7 @@ def _():
     equation = sq.models.unravel(sq.systems.levels(matrix), channels, noise="complex")
     rotated = [basis @ np.diag(row) @ basis.conj().T for row in features]
     jumps = [jump, *rotated, *transitions(np.outer(target, np.ones(3)), np.eye(3))]
-    return Problem(equation, matrix, jumps, state(3, 48), watched(3, 49), steps={"strang": 64})
+    return Problem(equation, matrix, jumps, state(3, 48), watched(3, 49), steps={"strang": 64}, trajectories=FEWER)
 
 
 def _columns(basis):

@@ -24,7 +24,7 @@ def population(parameters):
 def fits():
     equation = sq.models.oqt(sq.systems.levels([0.0, 1.0]), strength=0.6, equilibrium=[0.7, 0.3])
     run = {"observables": {"p": np.array([1.0, 0.0])}, "trajectories": 500, "dt": 0.3}
-    results = [sq.simulate(equation, np.sqrt([0.1, 0.9]), TIMES, seed=seed, **run) for seed in range(300)]
+    results = [sq.simulate(equation, np.sqrt([0.1, 0.9]), TIMES, seed=seed, **run) for seed in range(200)]
     return [sq.fit(population, result, {"ground": 0.5, "rate": 1.0}) for result in results]
 
 

@@ -28,7 +28,7 @@ def quietly(function, *arguments, **options):
         return function(*arguments, **options)
 
 
-@pytest.mark.parametrize("detector, most", [(homodyne, 2), (heterodyne, 1)])
+@pytest.mark.parametrize("detector, most", [(homodyne, 2), pytest.param(heterodyne, 1, marks=pytest.mark.release)])
 def test_each_halving_makes_the_error_of_the_width_four_times_smaller(detector, most):
     equation = driven(detector)
     record = sq.inference.sample_records(equation, GROUND, np.linspace(0, 2, 11), records=32, seed=1)

@@ -99,7 +99,7 @@ def test_what_is_emitted_while_operators_change_does_not_depend_on_the_bins(time
     assert beyond(oscillating, 1.5, times).emitted[0, 0] == pytest.approx(sum(corners) / step**2, rel=1e-3)
 
 
-@pytest.mark.parametrize("bins", [1, 2, 3, 4])
+@pytest.mark.parametrize("bins", [1, 2, *(pytest.param(bins, marks=pytest.mark.release) for bins in (3, 4))])
 def test_records_of_bins_in_which_operators_change_are_warned_of(bins):
     equation, state = oscillating(1.5)
     times = np.linspace(0, 1, bins + 1)

@@ -30,7 +30,7 @@ def drawn(records, seed, times=TIMES, **changed):
     return sq.inference.Record(times, increments)
 
 
-@pytest.mark.parametrize("noise", ["real", "complex"])
+@pytest.mark.parametrize("noise", ["real", pytest.param("complex", marks=pytest.mark.release)])
 def test_information_is_that_of_the_joint_law(noise):
     """½Tr(Σ⁻¹∂Σ Σ⁻¹∂Σ) + ∂μᵀΣ⁻¹∂μ, by differences."""
     found = information(lambda values: model(values, noise), THETA, TIMES)

@@ -43,9 +43,10 @@ def test_collapse_time_of_two_levels():
     judge_sample(dt * crossed.argmax(axis=1), expected, "collapse time")
 
 
-# One exact step to the end; complex noise collapses at half the rate.
+# One exact step to the end; complex noise collapses at half the rate. The law of Euler's paths is that of the next test.
 @pytest.mark.parametrize(
-    ("noise", "scheme", "dt"), [("real", None, 40.0), ("complex", None, 80.0), ("real", EULER, 0.02)]
+    ("noise", "scheme", "dt"),
+    [("real", None, 40.0), ("complex", None, 80.0), pytest.param("real", EULER, 0.02, marks=pytest.mark.release)],
 )
 def test_born_frequencies(noise, scheme, dt):
     duration = 12.0 if scheme else dt

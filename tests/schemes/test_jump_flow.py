@@ -94,7 +94,7 @@ def moments(duration, h=1e-3):
 
 
 def test_clicks_and_currents_of_one_run_have_their_joint_law():
-    duration, size = 1.5, 2**17
+    duration, size = 1.5, 2**15
     run = {"observables": {}, "trajectories": size, "dt": duration / 32, "records": True}
     records = sq.simulate(mixed(), PSI0, [0, duration], **run).records
     number, current = records["clicks"][:, 0], records["current"][:, 0] * duration

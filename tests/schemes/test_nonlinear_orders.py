@@ -173,8 +173,8 @@ def _judge_order(steps, values, errors, order, what):
 
 # Case, scheme, steps over the duration, log2 of the trajectories. Of one operator `test_orders` tells in short.
 SHARED: list[Any] = [
-    ("collapse", Strang(), (2, 4, 8), 18),
-    ("collapse of two qubits", Strang(), (1, 2, 4), 18),
+    pytest.param("collapse", Strang(), (2, 4, 8), 18, marks=pytest.mark.optimised),
+    pytest.param("collapse of two qubits", Strang(), (1, 2, 4), 18, marks=pytest.mark.optimised),
     pytest.param("one operator", Strang(), (2, 4, 8), 14, marks=pytest.mark.release),
     ("two operators", Strang(), (2, 4, 8), 14),
     pytest.param("one operator", EulerMaruyama(), (8, 16, 32), 15, marks=pytest.mark.release),
@@ -207,7 +207,7 @@ INDEPENDENT: list[Any] = [
     pytest.param("collapse", Extrapolated(EulerMaruyama()), (6, 12, 16), 20, "⟨O⟩²", marks=pytest.mark.optimised),
     pytest.param("one operator", Extrapolated(EulerMaruyama()), (4, 8, 16), 18, "purity", marks=pytest.mark.release),
     ("oqt", Strang(), (1, 2, 4), 19, "⟨O⟩²"),
-    ("rates", Strang(), (1, 2, 4), 21, "⟨O⟩²"),
+    pytest.param("rates", Strang(), (1, 2, 4), 21, "⟨O⟩²", marks=pytest.mark.optimised),
 ]
 
 

@@ -2,6 +2,7 @@
 
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 import stochq as sq
 from stochq.schemes import Strang
@@ -27,6 +28,7 @@ def _order(levels):
     return order(coarse.difference, coarse.difference_error, fine.difference, fine.difference_error)
 
 
+@pytest.mark.optimised
 def test_complex_noise_and_even_weights():
     """The limit is that of the Wright-Fisher diffusion, E Σp² = .4 + (Σp²(0) − .4) e^{−2.5at} for d = 4."""
     equation = sq.models.oqt(
