@@ -43,7 +43,7 @@ def test_collapse_time_of_two_levels():
     judge_sample(dt * crossed.argmax(axis=1), expected, "collapse time")
 
 
-# One exact step to the end; complex noise collapses at half the rate. The law of Euler's paths is that of the next test.
+# One exact step to the end; complex noise collapses at half the rate. Euler's paths have their law in the next test.
 @pytest.mark.parametrize(
     ("noise", "scheme", "dt"),
     [("real", None, 40.0), ("complex", None, 80.0), pytest.param("real", EULER, 0.02, marks=pytest.mark.release)],
