@@ -20,12 +20,14 @@ from stochq.arrays import Array
 from stochq.compiling import by_rows
 from stochq.module import Module
 from stochq.systems.hamiltonian import Planes
-from stochq.systems.linear import MATMUL_PRECISION
+from stochq.systems.linear import MATMUL_PRECISION, column
 from stochq.systems.propagation.strings import String
 from stochq.systems.propagation.windows import apply_real, windows_of
 
 # Elements of a matrix of signs that is a constant of a program.
 _SMALL_MATRIX = 2**16
+# Up to so many columns each is multiplied by the factors of all tables, one after another.
+_FEW_COLUMNS = 4
 
 
 @final
@@ -53,6 +55,17 @@ class DiagonalSum(Module):
         for part in (*tables, -shift):
             total = total + factor * (part * plane)
         return total.reshape(-1, *shape[len(self._runs) :])
+
+    def turned(self, factors: Sequence[Planes], planes: Planes) -> Planes:
+        """A state times complex numbers for each table, given by their real and imaginary parts (2^k,)."""
+        if planes[0].size > _FEW_COLUMNS << self.sites:
+            return product([column(part, planes[0]) for part in self.product(factors)], planes)
+        # Their product would be one more state, and take as long to make.
+        shape = self._shape(planes[0])
+        grouped = planes[0].reshape(shape), planes[1].reshape(shape)
+        for k, factor in enumerate(factors):
+            grouped = product([self._spread(k, part, grouped[0]) for part in factor], grouped)
+        return grouped[0].reshape(planes[0].shape), grouped[1].reshape(planes[1].shape)
 
     def product(self, factors: Sequence[Planes]) -> Planes:
         """The product (dim,) of complex numbers for each table, given by their real and imaginary parts (2^k,)."""

@@ -10,7 +10,7 @@ from jax import lax
 
 from stochq.arrays import Number
 from stochq.systems.hamiltonian import Propagator, State
-from stochq.systems.linear import column, phases
+from stochq.systems.linear import phases
 from stochq.systems.propagation.diagonal import product
 from stochq.systems.propagation.loops import behind_loop
 from stochq.systems.propagation.splitting import Splitting, Window
@@ -75,8 +75,7 @@ class Trotter(Propagator):
     def _turned(self, factors: list[Planes], planes: Planes) -> Planes:
         if self.splitting.diagonal is None:
             return planes
-        turns = self.splitting.diagonal.product(factors)
-        return product([column(turn, planes[0]) for turn in turns], planes)
+        return self.splitting.diagonal.turned(factors, planes)
 
     def _inside(self, which: jax.Array, planes: Planes) -> Planes:
         """What does not belong to the diagonal, in palindromic order."""
