@@ -1,5 +1,6 @@
 """The commands and their options."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,14 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+
+
+class Kind(StrEnum):
+    """Commands that read a configuration."""
+
+    run = "run"
+    exclude = "exclude"
+    fit = "fit"
 
 
 def _print_version(asked: bool) -> None:
@@ -44,6 +53,14 @@ def run(
     max_hours: Annotated[float | None, typer.Option(help="A run that is estimated to take longer is refused.")] = None,
     devices: Annotated[str | None, typer.Option(metavar="N|all", help="Over how many devices; default one.")] = None,
     log: Annotated[Path | None, typer.Option(metavar="FILE", help="What the run tells, in lines of JSON.")] = None,
+    report: Annotated[
+        Path | None, typer.Option(metavar="REPORT.html", help="One file that tells what was simulated and came out.")
+    ] = None,
+    sets: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="In place of a key of the configuration: model.strength=0.5"),
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but warnings and errors.")] = False,
     coordinator: Annotated[
         str | None, typer.Option(metavar="ADDRESS:PORT", help="Of the first of several hosts started by hand.")
     ] = None,
@@ -63,15 +80,15 @@ def run(
     interruption (Ctrl-C or SIGTERM), whose part of a result is saved under a name of its own.
     """
     from stochq.cli.hosts import joined_run, take_part
-    from stochq.cli.run import run_config
+    from stochq.cli.run import Asked, run_config
+    from stochq.cli.streams import silent
 
     settings = {"seed": seed, "first": first, "trajectories": trajectories, "tolerance": tolerance}
     settings |= {"max_hours": max_hours}
-    with reported():
-        if joined_run(coordinator, process, alone):
-            code = take_part(config, settings, devices)
-        else:
-            code = run_config(config, out, plot, resume, settings, devices, log)
+    progress = False if quiet else None
+    asked = Asked(out, plot, resume, settings, sets or (), devices, log, report, progress)
+    with reported(), silent(quiet):
+        code = take_part(config, asked) if joined_run(coordinator, process, alone) else run_config(config, asked)
     raise typer.Exit(code)
 
 
@@ -164,6 +181,16 @@ def fit(
     with reported():
         code = fit_config(config, data, out)
     raise typer.Exit(code)
+
+
+@app.command()
+def schema(
+    kind: Annotated[Kind, typer.Argument(help="The command whose files are described.")] = Kind.run,
+) -> None:
+    """Print the JSON schema of configurations, by which editors complete and check them, with a word on every key."""
+    from stochq.cli.schema import schema_text
+
+    typer.echo(schema_text(kind.value), nl=False)
 
 
 @app.command()

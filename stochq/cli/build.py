@@ -7,12 +7,16 @@ import numpy as np
 import stochq as sq
 from stochq.arrays import Array
 from stochq.cli import config as configuration
+from stochq.cli.build_drives import build_drive
 from stochq.cli.build_model import Setting, build_model
+from stochq.cli.build_operators import Maker, as_plain, operator_of, system_operators, with_own
 from stochq.cli.build_state import build_state, state_operators
 from stochq.cli.build_system import build_system
 from stochq.cli.config import Config
 from stochq.cli.errors import ConfigError, nearest, report
-from stochq.cli.units import Scales, internal
+from stochq.cli.systems import Tensor
+from stochq.cli.units import Scales, factor, internal
+from stochq.systems.hamiltonian import Hamiltonian
 
 
 @dataclass(frozen=True)
@@ -39,17 +43,36 @@ def build(given: Config, place: str) -> Job:
     if given.units is not None and given.run.tolerance is not None:
         expected = "no tolerance in a file with [units], whose observables have different ones"
         raise ConfigError(report(place, "run.tolerance", expected, str(given.run.tolerance)))
+    if given.units is not None and isinstance(given.system, Tensor):
+        expected = 'no [units] for a system of kind "tensor": give all numbers in one system of units'
+        raise ConfigError(report(place, "units", expected, "this table"))
     config, scales = internal(given)
-    hamiltonian = build_system(config.system, scales)
+    hamiltonian = build_system(config.system, scales, place)
     psi0 = build_state(config.state, config.system, hamiltonian, place)
-    operators, extra = hamiltonian.operators, state_operators(config.state, hamiltonian)
+    known = system_operators(config.system, hamiltonian) | state_operators(config.state, hamiltonian)
+    known = with_own(config, hamiltonian, known, place)
     names = config.run.observables
-    _check_names(names, [*operators, *extra], place)
-    observables = {name: extra[name]() if name in extra else operators[name] for name in names}
-    setting = Setting(config.system, hamiltonian, psi0, scales, place, [])
+    _check_names(names, list(known), place)
+    observables = {name: known[name]() for name in names}
+    driven = _driven(config, hamiltonian, known, scales, place)
+    setting = Setting(config.system, driven, hamiltonian, psi0, scales, place, [], known)
     equation = build_model(config.model, setting)
     scheme = _scheme(config.run.scheme)
     return Job(equation, psi0, _times(config.run), observables, scheme, config.run.dt, scales, setting.notes)
+
+
+def _driven(
+    config: Config, hamiltonian: Hamiltonian, known: dict[str, Maker], scales: Scales, place: str
+) -> Hamiltonian:
+    """The Hamiltonian with its drives."""
+    if not config.drives:
+        return hamiltonian
+    terms = []
+    for i, drive in enumerate(config.drives):
+        operator = operator_of(drive, f"drives[{i}]", config.system, hamiltonian, known, place)
+        function = build_drive(drive, factor(drive.operator or "", scales))
+        terms.append((operator if hamiltonian.is_matrix_free else as_plain(operator), function))
+    return sq.systems.driven(hamiltonian, terms)
 
 
 def _check_names(names: list[str], known: list[str], place: str) -> None:

@@ -9,29 +9,33 @@ from scipy.constants import atomic_mass
 
 import stochq as sq
 from stochq.arrays import ArrayLike, square_root
+from stochq.cli import colours, systems
 from stochq.cli import models as sections
-from stochq.cli import systems
+from stochq.cli.build_operators import Maker, as_plain, operator_of
+from stochq.cli.detectors import Jump
 from stochq.cli.errors import ConfigError, nearest, report
 from stochq.cli.fields import MASS, Section
 from stochq.cli.units import Scales, factor
 
 # What the table of a detector has beside the arguments of the detector.
-_OF_JUMPS = ("kind", "rate", "operator", "matrix")
+_OF_JUMPS = ("kind", *Jump.model_fields)
 
 
 @dataclass(frozen=True)
 class Setting:
     """Where a model finds itself: the [system] table, its Hamiltonian, the initial state, the units, the file.
 
-    notes collects lines worth printing.
+    notes collects lines worth printing; known are makers of operators by name.
     """
 
     system: Section
-    hamiltonian: Any  # of the class that the kind of the system makes
+    hamiltonian: Any  # of the class that the kind of the system makes, with its drives
+    bare: Any  # the same without drives
     psi0: np.ndarray
     scales: Scales
     place: str
     notes: list[str]
+    known: dict[str, Maker]
 
 
 @singledispatch
@@ -49,7 +53,28 @@ def build_model(section: Section, setting: Setting) -> sq.Equation:
 def _(section: sections.Suv, setting: Setting) -> sq.Equation:
     basis = _basis(section.basis, setting)
     hbar = setting.scales.hbar
-    return sq.models.suv(setting.hamiltonian, strength=section.strength, basis=basis, hbar=hbar, noise=section.noise)
+    return sq.models.suv(
+        setting.hamiltonian,
+        strength=section.strength,
+        basis=basis,
+        hbar=hbar,
+        noise=section.noise,
+        colour=_colour(section.colour),
+    )
+
+
+@build_model.register
+def _(section: sections.ColouredSuv, setting: Setting) -> sq.Equation:
+    return sq.models.coloured_suv(
+        setting.hamiltonian,
+        drift=section.drift,
+        coupling=section.coupling,
+        colour=_colour(section.colour),
+        variance=section.variance,
+        basis=_basis(section.basis, setting),
+        single=section.single,
+        hbar=setting.scales.hbar,
+    )
 
 
 @build_model.register
@@ -81,7 +106,12 @@ def _(section: sections.Csl, setting: Setting) -> sq.Equation:
     _require(section, setting, systems.Particle)
     mass = _reference_mass(section.reference_mass, setting.scales)
     return sq.models.csl(
-        setting.hamiltonian, rate=section.rate, length=section.length, reference_mass=mass, noise=section.noise
+        setting.hamiltonian,
+        rate=section.rate,
+        length=section.length,
+        reference_mass=mass,
+        noise=section.noise,
+        colour=_colour(section.colour),
     )
 
 
@@ -100,27 +130,37 @@ def _(section: sections.CslLattice, setting: Setting) -> sq.Equation:
         reference_mass=reference,
         hbar=setting.scales.hbar,
         noise=section.noise,
+        colour=_colour(section.colour),
     )
 
 
 @build_model.register
 def _(section: sections.Qmupl, setting: Setting) -> sq.Equation:
     _require(section, setting, systems.Particle, systems.Oscillator)
-    return sq.models.qmupl(setting.hamiltonian, rate=section.rate, noise=section.noise)
+    colour = _colour(section.colour)
+    return sq.models.qmupl(setting.hamiltonian, rate=section.rate, noise=section.noise, colour=colour)
 
 
 @build_model.register
 def _(section: sections.DiosiPenrose, setting: Setting) -> sq.Equation:
     _require(section, setting, systems.Particle)
     return sq.models.diosi_penrose(
-        setting.hamiltonian, gravity=section.gravity, length=section.length, noise=section.noise
+        setting.hamiltonian,
+        gravity=section.gravity,
+        length=section.length,
+        noise=section.noise,
+        colour=_colour(section.colour),
     )
 
 
 @build_model.register
 def _(section: sections.EnergyDriven, setting: Setting) -> sq.Equation:
     return sq.models.energy_driven(
-        setting.hamiltonian, strength=section.strength, hbar=setting.scales.hbar, noise=section.noise
+        setting.hamiltonian,
+        strength=section.strength,
+        hbar=setting.scales.hbar,
+        noise=section.noise,
+        colour=_colour(section.colour),
     )
 
 
@@ -142,10 +182,12 @@ def _(section: sections.Brownian, setting: Setting) -> sq.Equation:
 @build_model.register
 def _(section: sections.Unravel, setting: Setting) -> sq.Equation:
     jumps = [
-        np.sqrt(jump.rate) * factor(jump.operator or "", setting.scales) * _jump(jump, f"jumps[{i}]", setting)
+        _jump(jump, f"jumps[{i}]", setting) * (np.sqrt(jump.rate) * factor(jump.operator or "", setting.scales))
         for i, jump in enumerate(section.jumps)
     ]
-    return sq.models.unravel(setting.hamiltonian, jumps, noise=section.noise, hbar=setting.scales.hbar)
+    return sq.models.unravel(
+        setting.hamiltonian, jumps, noise=section.noise, hbar=setting.scales.hbar, colour=_colour(section.colour)
+    )
 
 
 @build_model.register
@@ -155,7 +197,7 @@ def _(section: sections.Monitored, setting: Setting) -> sq.Equation:
         raise ConfigError(report(setting.place, "units", expected, "this table"))
     detectors = {}
     for name, one in section.detectors.items():
-        operator = square_root(one.rate) * _jump(one, f"detectors.{name}", setting)
+        operator = square_root(one.rate) * as_plain(_jump(one, f"detectors.{name}", setting))
         known = {key: getattr(one, key) for key in type(one).model_fields if key not in _OF_JUMPS}
         detectors[name] = getattr(sq.measurement, one.kind)(operator, **known)
     return sq.models.monitored(setting.hamiltonian, detectors, hbar=setting.scales.hbar)
@@ -168,17 +210,19 @@ def _require(section: Section, setting: Setting, *kinds: type) -> None:
         raise ConfigError(report(setting.place, "model.kind", expected, f'"{section.kind}"'))
 
 
-def _basis(basis: str | ArrayLike, setting: Setting) -> np.ndarray | None:
-    """Columns (dim, dim) of a basis, None for the given one."""
+def _basis(basis: str | ArrayLike, setting: Setting) -> np.ndarray | str | None:
+    """Columns (dim, dim) of a basis, "x" where there are no matrices, None for the given one."""
     if basis == "given":
         return None
     if basis == "energy":
         return setting.hamiltonian.eigenvectors
     if basis != "x":
         return np.asarray(basis)
-    if not isinstance(setting.system, systems.Ising):
+    if not isinstance(setting.system, systems.Ising | systems.Spins):
         found = f'system.kind = "{setting.system.kind}"'
-        raise ConfigError(report(setting.place, "model.basis", 'an Ising chain for the basis "x"', found))
+        raise ConfigError(report(setting.place, "model.basis", 'an Ising chain or spins for the basis "x"', found))
+    if setting.hamiltonian.is_matrix_free:
+        return "x"
     return reduce(np.kron, [np.array([[1.0, 1.0], [1.0, -1.0]]) / np.sqrt(2)] * setting.system.sites)
 
 
@@ -216,19 +260,29 @@ def _occupations(section: sections.CslLattice, setting: Setting) -> np.ndarray:
     return np.stack([(1 - operators[name]) / 2 for name in spins], axis=1)
 
 
-def _jump(jump: sections.Jump, table: str, setting: Setting) -> np.ndarray:
-    """The operator of a jump (dim, dim) or (dim,), without its rate."""
-    if jump.matrix is not None:
-        return np.asarray(jump.matrix)
-    known = {name: lambda name=name: setting.hamiltonian.operators[name] for name in setting.hamiltonian.operators}
-    if isinstance(setting.system, systems.Oscillator | systems.Kerr):
-        lowering = np.diag(np.sqrt(np.arange(1.0, setting.hamiltonian.dim)), 1)
-        known |= {"annihilation": lambda: lowering, "creation": lambda: lowering.T}
-    key = f"model.{table}.operator"
-    if jump.operator not in known:
-        expected = f"one of {', '.join(known)}{nearest(str(jump.operator), known)}"
-        raise ConfigError(report(setting.place, key, expected, repr(jump.operator)))
-    made = known[jump.operator]()
-    if callable(made):
-        raise ConfigError(report(setting.place, key, "an operator that is a matrix", repr(jump.operator)))
-    return made
+def _jump(jump: Jump, table: str, setting: Setting) -> Any:
+    """The operator of a jump (dim, dim) or (dim,), or of one part, without its rate."""
+    key = f"model.{table}"
+    made = operator_of(jump, key, setting.system, setting.bare, setting.known, setting.place)
+    return as_plain(made) if isinstance(made, sq.systems.PauliSum) else made
+
+
+@singledispatch
+def _colour(section: Section | None) -> Any:
+    """The process of a table, None for white noise."""
+    return None
+
+
+@_colour.register
+def _(section: colours.OrnsteinUhlenbeck) -> sq.noise.OrnsteinUhlenbeck:
+    return sq.noise.OrnsteinUhlenbeck(section.correlation_time)
+
+
+@_colour.register
+def _(section: colours.SumOfOrnsteinUhlenbeck) -> sq.noise.SumOfOrnsteinUhlenbeck:
+    return sq.noise.SumOfOrnsteinUhlenbeck(section.weights, section.correlation_times)
+
+
+@_colour.register
+def _(section: colours.Spherical) -> sq.noise.SphericalBrownian:
+    return sq.noise.SphericalBrownian(section.correlation_time)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import reduce, singledispatch
+from typing import NoReturn
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from stochq.cli import states as sections
 from stochq.cli import systems
 from stochq.cli.errors import ConfigError, report
 from stochq.cli.fields import Section
+from stochq.systems.composite import Composite
 from stochq.systems.hamiltonian import Hamiltonian
 
 
@@ -49,7 +51,7 @@ def _(section: sections.Plus, system: Section, hamiltonian: Hamiltonian, place: 
 
 @build_state.register
 def _(section: sections.Product, system: Section, hamiltonian: Hamiltonian, place: str) -> np.ndarray:
-    whole = isinstance(system, systems.Ising) or (
+    whole = isinstance(system, systems.Ising | systems.Spins) or (
         isinstance(system, systems.Xxz) and hamiltonian.dim == 2**system.sites
     )
     if not whole:
@@ -92,6 +94,17 @@ def _(section: sections.Squeezed, system: Section, hamiltonian: Hamiltonian, pla
     return hamiltonian.squeezed(section.r)
 
 
+@build_state.register
+def _(section: sections.Parts, system: Section, hamiltonian: Hamiltonian, place: str) -> np.ndarray:
+    if not isinstance(system, systems.Tensor) or not isinstance(hamiltonian, Composite):
+        _wrong_system(section, 'a system of kind "tensor"', system, place)
+    if section.parts.keys() != system.parts.keys():
+        expected = f"a state for each of {', '.join(system.parts)}"
+        raise ConfigError(report(place, "state.parts", expected, ", ".join(section.parts)))
+    own = zip(system.parts.items(), hamiltonian.parts, strict=True)
+    return hamiltonian.product(*(build_state(section.parts[name], part, single, place) for (name, part), single in own))
+
+
 def state_operators(section: Section, hamiltonian: Hamiltonian) -> dict[str, Callable[[], np.ndarray]]:
     """Makers of observables (dim, dim) that a state brings along: the coherence of the two packets of a cat."""
     return {"coherence": lambda: _coherence(section, hamiltonian)} if isinstance(section, sections.Cat) else {}
@@ -115,7 +128,7 @@ def _check_index(index: int, dim: int, place: str) -> None:
         raise ConfigError(report(place, "state.index", f"at most {dim - 1}, for {dim} states", str(index)))
 
 
-def _wrong_system(section: Section, expected: str, system: Section, place: str) -> None:
+def _wrong_system(section: Section, expected: str, system: Section, place: str) -> NoReturn:
     found = f'system.kind = "{system.kind}"'
     raise ConfigError(report(place, "state.kind", f'{expected} for a state of kind "{section.kind}"', found))
 

@@ -6,7 +6,7 @@ import operator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, create_model, model_validator
+from pydantic import ConfigDict, Field, ValidationError, create_model, model_validator
 from pydantic_core import PydanticCustomError
 
 from stochq.bounds import KINDS, Experiment
@@ -34,13 +34,13 @@ class CuboidBody(Section):
 Body = Annotated[SphereBody | CuboidBody, Field(discriminator="kind")]
 MaybePositive = Positive | None
 # The keys of experiments that are not numbers with a unit.
-OTHER_KEYS: dict[str, tuple[Any, Any]] = {
-    "name": (str, "this experiment"),
-    "constituent_mass": (Positive, None),
-    "body": (Body, Field(description="a sphere or a cuboid")),
-    "atomic_number": (Count, Field(description="the number of protons")),
-    "free_electrons": (Annotated[int, Field(ge=0)], 0),
-    "neutrons": (bool, False),
+OTHER_KEYS: dict[str, tuple[Any, str]] = {
+    "name": (str, "in tables and pictures"),
+    "constituent_mass": (Positive, "in kilograms, of the particles whose wave functions collapse"),
+    "body": (Body, "a sphere or a cuboid"),
+    "atomic_number": (Count, "the number of protons"),
+    "free_electrons": (Annotated[int, Field(ge=0)], "electrons of an atom that emit each on its own"),
+    "neutrons": (bool, "whether the body is a degenerate gas of neutrons"),
 }
 
 
@@ -49,13 +49,17 @@ def _section(kind: str, experiment: type[Experiment]) -> type[Section]:
     keys: dict[str, Any] = {"kind": (Literal[kind], ...)}  # type: ignore[valid-type]
     for field in dataclasses.fields(experiment):
         if "unit" not in field.metadata:
-            annotation, default = OTHER_KEYS[field.name]
-            keys[field.name] = (annotation, field.default if default is None else default)
+            annotation, text = OTHER_KEYS[field.name]
+            default = "this experiment" if field.name == "name" else field.default
+            required = default is dataclasses.MISSING
+            keys[field.name] = (annotation, Field(... if required else default, description=text))
         elif field.default is dataclasses.MISSING:
             keys[field.name] = (Positive, Field(description=f"in {field.metadata['unit']}"))
         else:
             keys[field.name] = (MaybePositive, Field(field.default, description=f"in {field.metadata['unit']}"))
-    return create_model(f"{experiment.__name__}Table", __base__=Section, **keys)
+    made = create_model(f"{experiment.__name__}Table", __base__=Section, **keys)
+    made.__doc__ = (experiment.__doc__ or "").partition("\n")[0]
+    return made
 
 
 SECTIONS = tuple(_section(kind, experiment) for kind, experiment in KINDS.items() if not experiment.lower)
@@ -68,14 +72,16 @@ else:
 class Spectrum(Section):
     """γ(ω)/γ(0) of the noise."""
 
-    kind: Literal["lorentzian", "exponential", "gaussian"]
+    kind: Literal["lorentzian", "exponential", "gaussian"] = Field(description="the form of the spectrum")
     cutoff: Positive = Field(description="in rad/s")
 
 
 class Noise(Section):
     """Which CSL: white, with a spectrum, or dissipative."""
 
-    spectrum: Spectrum | None = None
+    model_config = ConfigDict(json_schema_extra={"not": {"required": ["spectrum", "temperature"]}})
+
+    spectrum: Spectrum | None = Field(None, description="of noise that is not white")
     temperature: Positive | None = Field(default=None, description="of the noise, in kelvin")
 
     @model_validator(mode="after")
@@ -88,10 +94,12 @@ class Noise(Section):
 class Plane(Section):
     """Which correlation lengths are drawn, and at which ones the bound is printed, in metres."""
 
-    shortest: Positive = 1e-9
-    longest: Positive = 1e-3
-    points: Annotated[int, Field(ge=2, le=10_000)] = 121
-    printed: Annotated[list[Positive], Field(min_length=1)] = [1e-8, 1e-7, 1e-6, 1e-5, 1e-4]
+    shortest: Positive = Field(1e-9, description="the shortest correlation length, in metres")
+    longest: Positive = Field(1e-3, description="the longest correlation length, in metres")
+    points: Annotated[int, Field(ge=2, le=10_000)] = Field(121, description="correlation lengths of the curve")
+    printed: Annotated[list[Positive], Field(min_length=1)] = Field(
+        [1e-8, 1e-7, 1e-6, 1e-5, 1e-4], description="correlation lengths at which the bound is printed, in metres"
+    )
 
     @model_validator(mode="after")
     def _forwards(self) -> "Plane":
@@ -103,10 +111,10 @@ class Plane(Section):
 class ExcludeConfig(Section):
     """A configuration file of `stochq exclude`."""
 
-    title: str = ""
-    experiment: AnyExperiment
-    noise: Noise = Noise()
-    plane: Plane = Plane()
+    title: str = Field("", description="what is printed above the bound")
+    experiment: AnyExperiment = Field(description="what was measured, by what kind of experiment")
+    noise: Noise = Field(Noise.model_validate({}), description="which CSL: white, with a spectrum, or dissipative")
+    plane: Plane = Field(Plane.model_validate({}), description="at which correlation lengths")
 
 
 def load_experiment(path: Path) -> ExcludeConfig:

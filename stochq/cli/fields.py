@@ -1,10 +1,20 @@
 """Building blocks of the configuration: strict sections, complex numbers without expressions, physical dimensions."""
 
 from dataclasses import dataclass
-from typing import Annotated, TypeGuard
+from typing import Annotated, Any, TypeGuard
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, field_validator
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    PlainValidator,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import CoreSchema, PydanticCustomError
 
 
 class Section(BaseModel):
@@ -20,6 +30,28 @@ class Dimension:
     mass: float = 0.0
     length: float = 0.0
     time: float = 0.0
+
+    @property
+    def unit(self) -> str:
+        """The SI unit: "kg m² s⁻²"."""
+        if self == ENERGY:
+            return "J"
+        powers = (("kg", self.mass), ("m", self.length), ("s", self.time))
+        return " ".join(f"{unit}{'' if power == 1 else _raised(power)}" for unit, power in powers if power)
+
+
+def _raised(power: float) -> str:
+    return f"{power:g}".translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+
+
+@dataclass(frozen=True, eq=False)
+class Also:
+    """For the JSON schema: what a validator takes beside what the annotation says."""
+
+    schema: dict[str, Any]
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"anyOf": [self.schema, handler(core)]}
 
 
 LENGTH = Dimension(length=1)
@@ -57,12 +89,44 @@ def parse_matrix(value: object) -> list[list[complex]]:
     raise PydanticCustomError("matrix", "a square matrix: a list of rows, each a list of numbers or [real, imaginary]")
 
 
+# The same in JSON's words, for editors.
+_NUMBER: dict[str, Any] = {"type": "number"}
+_PAIR: dict[str, Any] = {"type": "array", "items": _NUMBER, "minItems": 2, "maxItems": 2}
+COMPLEX_SCHEMA: dict[str, Any] = {"anyOf": [_NUMBER, _PAIR]}
+_ROW: dict[str, Any] = {"type": "array", "items": COMPLEX_SCHEMA, "minItems": 1}
+MATRIX_SCHEMA: dict[str, Any] = {"type": "array", "items": _ROW, "minItems": 1}
+
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
-Complex = Annotated[complex, BeforeValidator(_complex)]
-Numbers = Annotated[list[float], BeforeValidator(_numbers), Field(min_length=1)]
-Matrix = Annotated[list[list[complex]], PlainValidator(parse_matrix)]
+Complex = Annotated[complex, BeforeValidator(_complex), WithJsonSchema(COMPLEX_SCHEMA)]
+Numbers = Annotated[list[float], Field(min_length=1), BeforeValidator(_numbers), Also(_NUMBER)]
+Matrix = Annotated[list[list[complex]], PlainValidator(parse_matrix), WithJsonSchema(MATRIX_SCHEMA)]
+
+
+def exactly_one(*keys: str, **more: Any) -> ConfigDict:
+    """For the JSON schema of a section of which a validator wants one of some keys; more: what else it wants."""
+    wanted: Any = {"oneOf": [{"required": [key]} for key in keys]} | more
+    return ConfigDict(json_schema_extra=wanted)
+
+
+class Operator(Section):
+    """An operator: by its name, as a matrix, or as a sum of Pauli strings."""
+
+    model_config = exactly_one("operator", "matrix", "pauli", dependentRequired={"part": ["matrix"]})
+
+    operator: str | None = Field(None, description="the name of an operator of the system, or of [observables]")
+    matrix: Matrix | None = Field(None, description="rows of numbers, complex ones as [real, imaginary]")
+    pauli: str | None = Field(None, description='on a chain of spins: "0.5 X0 X1 + 0.5 Y0 Y1", sites from 0')
+    part: str | None = Field(None, description='of a system of kind "tensor": the part that a matrix acts on')
+
+    @model_validator(mode="after")
+    def _one_of_three(self) -> "Operator":
+        if sum(given is not None for given in (self.operator, self.matrix, self.pauli)) != 1:
+            raise PydanticCustomError("one_of_three", "one of `operator`, `matrix` and `pauli`, and no other")
+        if self.part is not None and self.matrix is None:
+            raise PydanticCustomError("part", "`part` beside a `matrix` only; operators of parts are named part:name")
+        return self
 
 
 class FitParameter(Section):
@@ -81,4 +145,6 @@ class FitParameter(Section):
 class Fitted(Section):
     """Which numbers of the file `stochq fit` finds."""
 
-    parameters: Annotated[dict[str, FitParameter], Field(min_length=1)]
+    parameters: Annotated[dict[str, FitParameter], Field(min_length=1)] = Field(
+        description='by their keys, as "model.strength" = { start = 0.5 }; {} takes the value in the file'
+    )

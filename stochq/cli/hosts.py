@@ -1,7 +1,6 @@
 """`stochq run` on several hosts: how they find each other, and what those do that write nothing."""
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
 
 from stochq import hosts
@@ -9,7 +8,7 @@ from stochq.cli.build import build
 from stochq.cli.config import load_config
 from stochq.cli.errors import ConfigError, report
 from stochq.cli.going_on import terminated_as_interrupted
-from stochq.cli.run import INTERRUPTED, simulate_job
+from stochq.cli.run import INTERRUPTED, Asked, simulate_job
 
 
 def joined_run(coordinator: str | None, process: str | None, alone: bool) -> bool:
@@ -43,7 +42,7 @@ def _by_hand(coordinator: str | None, process: str | None) -> hosts.Hosts | None
     return hosts.join(coordinator, int(parts[2]), int(parts[1]), "deactivate")
 
 
-def take_part(path: Path, settings: Mapping[str, int | float | None], devices: str | None) -> int:
+def take_part(path: Path, asked: Asked) -> int:
     """Simulate a configuration together with the first host, which prints and writes.
 
     Returns:
@@ -52,11 +51,11 @@ def take_part(path: Path, settings: Mapping[str, int | float | None], devices: s
     Raises:
         ConfigError: as `stochq.cli.run.run_config`.
     """
-    config = load_config(path, settings)
+    config = load_config(path, asked.settings, asked.sets)
     try:
         job = build(config, str(path))
         with terminated_as_interrupted():
-            result = simulate_job(job, config, None, devices)
+            result = simulate_job(job, config, None, asked.devices)
     except ValueError as error:
         raise ConfigError(f"{path}: {error}") from error
     return INTERRUPTED if result.info["interrupted"] else 0

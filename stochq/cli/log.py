@@ -89,14 +89,15 @@ class Printed(logging.Handler):
 
 
 @contextmanager
-def logged_to(path: Path | None) -> Iterator[None]:
-    """Append to a log what is told meanwhile, and how it ended; None: nowhere.
+def logged_to(path: Path | None, *others: logging.Handler) -> Iterator[None]:
+    """Append to a log what is told meanwhile, and how it ended; None: nowhere. Its folder is made. others hear it too.
 
     Raises:
         OSError: where the file cannot be written, or holds something else.
     """
-    handlers: list[logging.Handler] = [Printed()]
+    handlers: list[logging.Handler] = [Printed(), *others]
     if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
         handlers.append(JsonLines(check_replaceable(path, "log", is_log)))
     before = LOG.level
     LOG.setLevel(min(logging.INFO, LOG.getEffectiveLevel()))

@@ -2,17 +2,20 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, PlainValidator, Tag, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, PlainValidator, Tag, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from stochq.cli.colours import Colour, ColouredNoise
+from stochq.cli.detectors import Detector, Jump
 from stochq.cli.fields import (
     ENERGY,
     INVERSE_ENERGY,
     LENGTH,
     MASS,
+    MATRIX_SCHEMA,
     RATE,
+    Also,
     Dimension,
-    Matrix,
     NonNegative,
     Numbers,
     Positive,
@@ -20,7 +23,11 @@ from stochq.cli.fields import (
     parse_matrix,
 )
 
-Noise = Literal["real", "complex", "unitary"]
+Noise = Annotated[
+    Literal["real", "complex", "unitary"],
+    Field(description="the law of the noise: the same master equation, other single trajectories"),
+]
+Strength = Annotated[NonNegative, ENERGY]
 
 
 class Microcanonical(Section):
@@ -62,6 +69,7 @@ Equilibrium = Annotated[
     | Annotated[Weights, Tag("weights")],
     Discriminator(_equilibrium_tag),
     BeforeValidator(_equilibrium),
+    Also({"const": "microcanonical"}),
 ]
 
 
@@ -73,7 +81,12 @@ def _basis(value: object) -> object:
     raise PydanticCustomError("basis", '"given", "energy", "x" (every spin along x) or a unitary matrix')
 
 
-Basis = Annotated[str | list[list[complex]], PlainValidator(_basis)]
+Basis = Annotated[
+    str | list[list[complex]],
+    PlainValidator(_basis),
+    WithJsonSchema({"anyOf": [{"enum": ["given", "energy", "x"]}, MATRIX_SCHEMA]}),
+    Field(description='in which is reduced: "given", "energy", "x" (every spin along x), or the columns of a matrix'),
+]
 
 
 class Suv(Section):
@@ -83,6 +96,7 @@ class Suv(Section):
     strength: Annotated[NonNegative, ENERGY] = Field(description="the energy 𝒥𝒩")
     basis: Basis = "given"
     noise: Noise = "real"
+    colour: ColouredNoise | None = Field(None, description='a spectrum of the noise, with noise = "unitary"')
 
 
 class Oqt(Section):
@@ -105,6 +119,18 @@ class Sui(Section):
     noise: Noise = "real"
 
 
+class ColouredSuv(Section):
+    """Reduction by noise with a memory; no master equation belongs to it."""
+
+    kind: Literal["coloured_suv"]
+    drift: Annotated[NonNegative, RATE] = Field(description="the rate J")
+    coupling: Annotated[NonNegative, RATE] = Field(description="the rate G that multiplies the noise")
+    colour: Colour = Field(description="the process that the noise is")
+    variance: Positive | None = Field(None, description="the variance of the noise; 1, or 1/3 of a spherical one")
+    basis: Basis = "given"
+    single: bool = Field(False, description="two levels driven by one process instead of one each")
+
+
 class Csl(Section):
     """Continuous spontaneous localization of a particle.
 
@@ -114,8 +140,11 @@ class Csl(Section):
     kind: Literal["csl"]
     rate: Annotated[NonNegative, RATE] = Field(description="the rate λ of one reference mass")
     length: Annotated[Positive, LENGTH] = Field(description="the localization length r_C")
-    reference_mass: Annotated[Positive | None, MASS] = None
+    reference_mass: Annotated[Positive | None, MASS] = Field(
+        None, description="the mass m0 of the rate; the atomic mass unit with [units], else 1"
+    )
     noise: Noise = "real"
+    colour: ColouredNoise | None = Field(None, description='a spectrum of the noise, with noise = "unitary"')
 
 
 class CslLattice(Section):
@@ -127,8 +156,11 @@ class CslLattice(Section):
     positions: Annotated[list[float], Field(min_length=1), LENGTH] = Field(description="one coordinate per site")
     occupations: list[list[float]] | None = Field(None, description="particles on each site, for each basis state")
     masses: Annotated[Numbers | None, MASS] = Field(None, description="one per site or one for all; the reference mass")
-    reference_mass: Annotated[Positive | None, MASS] = None
+    reference_mass: Annotated[Positive | None, MASS] = Field(
+        None, description="the mass m0 of the rate; the atomic mass unit with [units], else 1"
+    )
     noise: Noise = "real"
+    colour: ColouredNoise | None = Field(None, description='a spectrum of the noise, with noise = "unitary"')
 
 
 class Qmupl(Section):
@@ -137,6 +169,7 @@ class Qmupl(Section):
     kind: Literal["qmupl"]
     rate: Annotated[NonNegative, Dimension(length=-2, time=-1)] = Field(description="the rate Λ, per length squared")
     noise: Noise = "real"
+    colour: ColouredNoise | None = Field(None, description='a spectrum of the noise, with noise = "unitary"')
 
 
 class DiosiPenrose(Section):
@@ -146,89 +179,42 @@ class DiosiPenrose(Section):
     gravity: Annotated[NonNegative, Dimension(mass=-1, length=3, time=-2)] = Field(description="the constant G")
     length: Annotated[Positive, LENGTH] = Field(description="the smearing R0")
     noise: Noise = "real"
+    colour: ColouredNoise | None = Field(None, description='a spectrum of the noise, with noise = "unitary"')
 
 
 class EnergyDriven(Section):
     """Reduction in the energy basis, faster for larger energy differences."""
 
     kind: Literal["energy_driven"]
-    strength: Annotated[NonNegative, Dimension(mass=-2, length=-4, time=3)]
+    strength: Annotated[NonNegative, Dimension(mass=-2, length=-4, time=3)] = Field(
+        description="the rate σ, per energy squared"
+    )
     noise: Noise = "real"
+    colour: ColouredNoise | None = Field(None, description='a spectrum of the noise, with noise = "unitary"')
 
 
 class Brownian(Section):
     """Quantum Brownian motion of an oscillator with operators linear in q and p."""
 
     kind: Literal["brownian"]
-    friction: Annotated[Positive, RATE]
-    beta: Annotated[Positive, INVERSE_ENERGY]
-    cross_diffusion: Annotated[float, ENERGY] = 0.0
-    position_diffusion: Annotated[NonNegative | Literal["minimal"], Dimension(length=2, time=-1)] = "minimal"
-    squeezing: Annotated[float, RATE] = 0.0
-    position_friction: Annotated[NonNegative, RATE] = 0.0
-    noise: Literal["real", "complex"] = "real"
-
-
-class Jump(Section):
-    """One jump operator: a named operator of the system or a matrix, times √rate.
-
-    Where the file has [units], a named operator counts in its own: the rate is per second and per square of these.
-    """
-
-    rate: Annotated[NonNegative, RATE]
-    operator: str | None = None
-    matrix: Matrix | None = None
-
-    @model_validator(mode="after")
-    def _one_of_two(self) -> "Jump":
-        if (self.operator is None) == (self.matrix is None):
-            raise PydanticCustomError("one_of_two", "either `operator` or `matrix`, and not both")
-        return self
+    friction: Annotated[Positive, RATE] = Field(description="the rate η at which momentum decays")
+    beta: Annotated[Positive, INVERSE_ENERGY] = Field(description="the inverse temperature of the bath")
+    cross_diffusion: Annotated[float, ENERGY] = Field(0.0, description="D_qp")
+    position_diffusion: Annotated[NonNegative | Literal["minimal"], Dimension(length=2, time=-1)] = Field(
+        "minimal", description='D_qq; "minimal": the least that keeps density matrices positive'
+    )
+    squeezing: Annotated[float, RATE] = Field(0.0, description="the coefficient of (qp + pq)/2 in the Hamiltonian")
+    position_friction: Annotated[NonNegative, RATE] = Field(0.0, description="the rate ξ at which position decays")
+    noise: Literal["real", "complex"] = Field("real", description="the law of the noise")
 
 
 class Unravel(Section):
     """Any list of jump operators."""
 
     kind: Literal["unravel"]
-    jumps: Annotated[list[Jump], Field(min_length=1)]
+    jumps: Annotated[list[Jump], Field(min_length=1)] = Field(description="tables [[model.jumps]]")
     noise: Noise = "real"
-
-
-Fraction = Annotated[float, Field(ge=0, le=1)]
-
-
-class Unread(Jump):
-    """A jump operator that nobody watches."""
-
-    kind: Literal["unread"]
-
-
-class Counting(Jump):
-    """A counter of the quanta that leave through a jump operator."""
-
-    kind: Literal["counting"]
-    efficiency: Fraction = 1.0
-    dark: Annotated[float, Field(ge=0)] = Field(0.0, description="the rate of clicks that nothing causes")
-
-
-class Heterodyne(Jump):
-    """Heterodyne detection of what leaves through a jump operator."""
-
-    kind: Literal["heterodyne"]
-    efficiency: Fraction = 1.0
-    gain: float = 1.0
-    offset: float = 0.0
-    noise: NonNegative = Field(0.0, description="electronic noise in units of the shot noise's power")
-
-
-class Homodyne(Heterodyne):
-    """Homodyne detection of one quadrature of what leaves through a jump operator."""
-
-    kind: Literal["homodyne"]  # pyright: ignore[reportIncompatibleVariableOverride]
-    phase: float = Field(0.0, description="that of the local oscillator, in radians")
-
-
-Detector = Annotated[Homodyne | Heterodyne | Counting | Unread, Discriminator("kind")]
+    colour: ColouredNoise | None = Field(None, description='a spectrum of the noise, with noise = "unitary"')
 
 
 class Monitored(Section):
@@ -241,6 +227,17 @@ class Monitored(Section):
 
 
 Model = Annotated[
-    Suv | Oqt | Sui | Csl | CslLattice | Qmupl | DiosiPenrose | EnergyDriven | Brownian | Unravel | Monitored,
+    Suv
+    | Oqt
+    | Sui
+    | ColouredSuv
+    | Csl
+    | CslLattice
+    | Qmupl
+    | DiosiPenrose
+    | EnergyDriven
+    | Brownian
+    | Unravel
+    | Monitored,
     Discriminator("kind"),
 ]

@@ -3,16 +3,18 @@
 import itertools
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from stochq.compare import Comparison
 from stochq.ensemble.result import EnsembleResult
+from stochq.io import Curves
+from stochq.real_parts import in_rows, row_names
 
 if TYPE_CHECKING:
     from rich.table import Table
-from stochq.real_parts import in_rows, row_names
 
 # Below these p-values an ensemble may differ from the reference, and does: one right run in a thousand, in a million.
 DOUBTFUL, DIFFERENT = 1e-3, 1e-6
@@ -38,22 +40,29 @@ def _fixed(mean: float, error: float) -> str:
     return f"{mean:.{digits}f} ± {error:.{digits}f}"
 
 
-def observables_table(
+@dataclass(frozen=True)
+class Judged:
+    """What is said of a run: the exact curves, False where the ensemble differs from them, the table, and lines."""
+
+    curves: Curves
+    agrees: bool
+    headings: list[str]
+    rows: list[list[str]]
+    lines: list[str]
+
+
+def observables_rows(
     result: EnsembleResult,
     exact: Mapping[str, np.ndarray],
     z: Mapping[str, np.ndarray],
     names: Sequence[str],
     rows: int,
-) -> "Table":
-    """A rich table: each observable at a handful of times, with the exact values and z where there are any."""
-    from rich.table import Table
-
-    table = Table()
+) -> tuple[list[str], list[list[str]]]:
+    """Headings and rows: each observable at a handful of times, with the exact values and z where there are any."""
     real, exact, z = result.in_real_rows(), in_rows(exact), in_rows(z)
     headings = ["observable", _heading("t", result.info.get("unit:time")), "ensemble ± standard error"]
     headings += ["exact", "z"] if exact else []
-    for i, heading in enumerate(headings):
-        table.add_column(heading, justify="left" if i == 0 else "right")
+    table = []
     count = len(result.times)
     chosen = np.unique(np.linspace(0, count - 1, min(rows, count)).round().astype(int))
     for name in names:
@@ -62,7 +71,19 @@ def observables_table(
             mean, error = float(real.mean[row][i]), float(real.stderr[row][i])
             cells = [first, f"{result.times[i]:.5g}", with_error(mean, error)]
             cells += [f"{exact[row][i]:.6g}" if row in exact else "", _z(z, row, i)] if exact else []
-            table.add_row(*cells, end_section=i == chosen[-1])
+            table.append(cells)
+    return headings, table
+
+
+def observables_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> "Table":
+    """A rich table of `observables_rows`, with a line above every observable."""
+    from rich.table import Table
+
+    table = Table()
+    for i, heading in enumerate(headings):
+        table.add_column(heading, justify="left" if i == 0 else "right")
+    for cells, following in itertools.zip_longest(rows, rows[1:]):
+        table.add_row(*cells, end_section=following is None or bool(following[0]))
     return table
 
 
@@ -109,12 +130,12 @@ def reached(result: EnsembleResult) -> str:
     )
 
 
-def advice(ensemble_seconds: float, exact_seconds: float) -> str:
-    """Lines for when the master equation was the cheaper tool, else nothing."""
+def advice(ensemble_seconds: float, exact_seconds: float) -> list[str]:
+    """Lines for when the master equation was the cheaper tool, else none."""
     if exact_seconds >= ensemble_seconds:
-        return ""
-    return (
+        return []
+    return [
         f"The master equation took {exact_seconds:.2g} s, the ensemble {ensemble_seconds:.2g} s: for averages linear "
-        "in the density matrix it is the cheaper tool here.\n"
-        "Trajectories are for single runs, nonlinear quantities and large dimensions.\n"
-    )
+        "in the density matrix it is the cheaper tool here.",
+        "Trajectories are for single runs, nonlinear quantities and large dimensions.",
+    ]

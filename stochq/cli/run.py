@@ -1,9 +1,12 @@
 """`stochq run` and `stochq plot`: a configuration becomes a result, a table and a picture."""
 
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import stochq as sq
 from stochq.cli import INTERRUPTED
@@ -18,8 +21,18 @@ from stochq.cli.going_on import (
     terminated_as_interrupted,
     uninterrupted,
 )
+from stochq.cli.html_report import Report, Told, check_report, write_report
 from stochq.cli.log import logged_to
-from stochq.cli.report import DIFFERENT, advice, observables_table, print_whole, reached, verdict
+from stochq.cli.report import (
+    DIFFERENT,
+    Judged,
+    advice,
+    observables_rows,
+    observables_table,
+    print_whole,
+    reached,
+    verdict,
+)
 from stochq.cli.units import in_si, values_in_si
 from stochq.ensemble.result import EnsembleResult
 from stochq.equation import is_left_open
@@ -28,29 +41,56 @@ from stochq.exact.result import ExactResult
 from stochq.files import check_replaceable, is_picture
 from stochq.io import NETCDF_ENDINGS, Curves, check_target, load, load_curves, save
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 # Above this dimension a density matrix is too much to evolve for a table.
 EXACT_DIM = 1024
 
 
-def run_config(
-    path: Path,
-    out: Path | None,
-    plot: Path | None,
-    resume: bool = False,
-    settings: Mapping[str, int | float | None] | None = None,
-    devices: str | None = None,
-    log: Path | None = None,
-) -> int:
+@dataclass(frozen=True)
+class Asked:
+    """What the command line asks for beside the configuration.
+
+    Args:
+        out, plot: where the result and the picture go; default: as the configuration says.
+        resume: whether the run goes on where an earlier one with this result ended.
+        settings: keys of the table [run], in place of those of the configuration; None leaves one as it is.
+        sets: texts KEY=VALUE, in place of keys of the configuration.
+        devices: "all", or how many of the local devices as text; None for one.
+        log: where what is told meanwhile goes, in lines of JSON; None for nowhere.
+        report: where the report goes; None for none.
+        progress: whether it is shown how far the run is; None where that is useful.
+    """
+
+    out: Path | None = None
+    plot: Path | None = None
+    resume: bool = False
+    settings: Mapping[str, int | float | None] = field(default_factory=dict)
+    sets: Sequence[str] = ()
+    devices: str | None = None
+    log: Path | None = None
+    report: Path | None = None
+    progress: bool | None = None
+
+    def changes(self) -> list[str]:
+        """The options that change keys of the configuration, as they are written."""
+        options = [f"--{key.replace('_', '-')}={value}" for key, value in self.settings.items() if value is not None]
+        return options + [f"--set={text}" for text in self.sets]
+
+    def command(self, path: Path) -> str:
+        """What makes the same again."""
+        outputs = {"out": self.out, "plot": self.plot, "report": self.report, "devices": self.devices}
+        options = [f"--{name}={value}" for name, value in outputs.items() if value is not None]
+        return shlex.join(["stochq", "run", str(path), *self.changes(), *options])
+
+
+def run_config(path: Path, asked: Asked) -> int:
     """Simulate, save, compare with the master equation and draw.
 
     Args:
         path: the configuration.
-        out: where the result goes; default: as the configuration says.
-        plot: where the picture goes; default: as the configuration says.
-        resume: whether the run goes on where an earlier one with this result ended.
-        settings: keys of the table [run], in place of those of the configuration; None leaves one as it is.
-        devices: "all", or how many of the local devices as text; None for one.
-        log: what is told meanwhile, in lines of JSON; None for nowhere.
+        asked: what the command line asks for beside it.
 
     Returns:
         the exit code: 0, 1 where ensemble and master equation differ or the result had to be saved elsewhere, 130 after
@@ -60,16 +100,17 @@ def run_config(
         ConfigError: for a configuration that cannot be run.
         OSError: if a result cannot be written.
     """
-    config = load_config(path, settings)
-    target, picture = _output_files(config, path, out, plot)
+    config = load_config(path, asked.settings, asked.sets)
+    target, picture = _output_files(config, path, asked)
     names = _panels(config, path)
-    with logged_to(log), terminated_as_interrupted():
+    told = Told()
+    with logged_to(asked.log, told), terminated_as_interrupted():
         note(f"{path}: the run begins", "begun", result=target, process=os.getpid(), stochq=sq.__version__)
         try:
             job = build(config, str(path))
             _print_title(config, path, job)
-            with _checkpoint(job, target, resume) as checkpoint:
-                result = simulate_job(job, config, checkpoint, devices)
+            with _checkpoint(job, target, asked.resume) as checkpoint:
+                result = simulate_job(job, config, checkpoint, asked.devices, asked.progress)
         except ValueError as error:
             raise ConfigError(f"{path}: {error}") from error
         print(reached(result), end="")
@@ -82,10 +123,17 @@ def run_config(
         for part in parts_beside(shown, target):
             print(f"{part} is a part of it, from an interruption; it may be deleted.", flush=True)
         note(f"result: {saved}", "saved", result=saved, trajectories=result.trajectories)
-        curves, agrees = _judge(job, result, shown, config, names)
-        save(shown, saved, curves)
-        draw(shown, curves, picture, names, config.output.residuals)
-    return 0 if agrees and saved == target else 1
+        judged = _judge(job, result, shown, config, names)
+        print_whole(observables_table(judged.headings, judged.rows))
+        print("".join(f"{line}\n" for line in judged.lines), end="")
+        save(shown, saved, judged.curves)
+        figure = draw(shown, judged.curves, picture, names, config.output.residuals)
+        if asked.report is not None:
+            pictures = [("Means and exact curves", figure)]
+            report = Report(path, config, asked.command(path), asked.changes(), judged, told, job.notes, pictures)
+            write_report(asked.report, report, shown)
+            print(f"Report:  {asked.report}")
+    return 0 if judged.agrees and saved == target else 1
 
 
 def _print_title(config: Config, path: Path, job: Job) -> None:
@@ -113,20 +161,21 @@ def plot_file(path: Path, out: Path | None) -> None:
     draw(result, curves, picture, list(result.mean), residuals=True)
 
 
-def draw(result: EnsembleResult, curves: Curves, picture: Path, names: Sequence[str], residuals: bool) -> None:
-    """Write the picture of a result and say where."""
+def draw(result: EnsembleResult, curves: Curves, picture: Path, names: Sequence[str], residuals: bool) -> "Figure":
+    """Write the picture of a result and say where. Returns: it."""
     from stochq.plotting import plot_result, save_figure
 
     figure = plot_result(result, curves.exact or None, names, residuals=residuals)
     save_figure(figure, picture)
     print(f"Picture: {picture}")
+    return figure
 
 
-def _output_files(config: Config, path: Path, out: Path | None, plot: Path | None) -> tuple[Path, Path]:
+def _output_files(config: Config, path: Path, asked: Asked) -> tuple[Path, Path]:
     """Where the result and the picture go: options first, then the file, then results/. Looked at before the work."""
-    target = out or Path(config.output.result or Path("results") / f"{path.stem}.nc")
-    picture = plot or Path(config.output.plot or target.with_suffix(".png"))
-    for file in (target, picture):
+    target = asked.out or Path(config.output.result or Path("results") / f"{path.stem}.nc")
+    picture = asked.plot or Path(config.output.plot or target.with_suffix(".png"))
+    for file in (target, picture, *([] if asked.report is None else [asked.report])):
         file.parent.mkdir(parents=True, exist_ok=True)
         if file.is_dir():
             raise ConfigError(report(str(path), "output", "the name of a file to write", f"the folder {file}"))
@@ -136,6 +185,8 @@ def _output_files(config: Config, path: Path, out: Path | None, plot: Path | Non
     check_target(target)
     check_replaceable(picture, "picture", is_picture)
     _check_endings(target, picture, path)
+    if asked.report is not None:
+        check_report(asked.report)
     return target, picture
 
 
@@ -171,7 +222,9 @@ def _checkpoint(job: Job, target: Path, resume: bool) -> AbstractContextManager[
     return nullcontext()
 
 
-def simulate_job(job: Job, config: Config, checkpoint: Path | None, devices: str | None) -> EnsembleResult:
+def simulate_job(
+    job: Job, config: Config, checkpoint: Path | None, devices: str | None, progress: bool | None = None
+) -> EnsembleResult:
     """The ensemble of a configuration, from which `job` was built."""
     settings = config.run
     averages = settings.tolerance is not None or (job.scheme is not None and job.scheme.averages_only)
@@ -195,6 +248,7 @@ def simulate_job(job: Job, config: Config, checkpoint: Path | None, devices: str
         max_hours=settings.max_hours,
         records=settings.records,
         store_final_states=settings.store_final_states,
+        progress=progress,
     )
 
 
@@ -204,20 +258,16 @@ def _judge(
     shown: EnsembleResult,
     config: Config,
     names: Sequence[str],
-) -> tuple[Curves, bool]:
-    """Print the table and the verdict; the exact curves, if the master equation is within reach, and False where
-    the ensemble differs from them."""
+) -> Judged:
+    """The table and the verdict, with the exact curves if the master equation is within reach."""
     exact, why = _exact(job, config)
     if exact is None:
-        print_whole(observables_table(shown, {}, {}, names, config.output.rows))
-        print(why, end="")
-        return Curves(), True
+        return Judged(Curves(), True, *observables_rows(shown, {}, {}, names, config.output.rows), [why] if why else [])
     comparison = sq.compare(result, exact)
     expect = values_in_si(exact.expect, job.scales)
-    print_whole(observables_table(shown, expect, comparison.z, names, config.output.rows))
-    print(verdict(comparison))
-    print(advice(float(result.info.get("seconds", 0.0)), exact.seconds), end="")
-    return Curves(expect), comparison.p_value >= DIFFERENT
+    table = observables_rows(shown, expect, comparison.z, names, config.output.rows)
+    lines = [verdict(comparison), *advice(float(result.info.get("seconds", 0.0)), exact.seconds)]
+    return Judged(Curves(expect), comparison.p_value >= DIFFERENT, *table, lines)
 
 
 def _exact(job: Job, config: Config) -> tuple[ExactResult | None, str]:
@@ -225,8 +275,8 @@ def _exact(job: Job, config: Config) -> tuple[ExactResult | None, str]:
     if not config.run.exact:
         return None, ""
     if job.equation.dim > EXACT_DIM:
-        return None, f"No comparison: the master equation is not evolved above dimension {EXACT_DIM}.\n"
+        return None, f"No comparison: the master equation is not evolved above dimension {EXACT_DIM}."
     try:
         return sq.exact.evolve(job.equation, job.psi0, job.times, observables=job.observables), ""
     except (ValueError, RuntimeError) as error:
-        return None, f"No comparison: {error}\n"
+        return None, f"No comparison: {error}"

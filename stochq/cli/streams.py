@@ -2,8 +2,11 @@
 
 import codecs
 import io
+import os
 import sys
 import unicodedata
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, redirect_stdout
 
 # What stands for signs that a terminal has not.
 _SIGNS = {
@@ -28,6 +31,16 @@ class Unbroken(io.FileIO):
             return super().write(data) or 0
         except BrokenPipeError:
             return len(data)
+
+
+@contextmanager
+def silent(asked: bool) -> Iterator[None]:
+    """Where it is asked for, what is printed goes nowhere; warnings and errors are told all the same."""
+    with ExitStack() as stack:
+        if asked:
+            nowhere = stack.enter_context(open(os.devnull, "w", encoding="utf-8"))
+            stack.enter_context(redirect_stdout(nowhere))
+        yield
 
 
 def spelled_out(error: UnicodeError) -> tuple[str, int]:

@@ -5,15 +5,32 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Discriminator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from stochq.cli.fields import ENERGY, LENGTH, MASS, RATE, Matrix, NonNegative, Numbers, Positive, Section
+from stochq.cli.fields import (
+    ENERGY,
+    LENGTH,
+    MASS,
+    RATE,
+    Also,
+    Complex,
+    Matrix,
+    NonNegative,
+    Numbers,
+    Positive,
+    Section,
+    exactly_one,
+)
 
 
 class Levels(Section):
     """A few levels, by their energies or by the matrix of the Hamiltonian."""
 
+    model_config = exactly_one("energies", "matrix")
+
     kind: Literal["levels"]
-    energies: Annotated[list[float] | None, ENERGY] = Field(None, min_length=1)
-    matrix: Annotated[Matrix | None, ENERGY] = None
+    energies: Annotated[list[float] | None, ENERGY] = Field(None, min_length=1, description="one of each level")
+    matrix: Annotated[Matrix | None, ENERGY] = Field(
+        None, description="the Hamiltonian: rows of numbers, complex ones as [real, imaginary]"
+    )
 
     @model_validator(mode="after")
     def _one_of_two(self) -> "Levels":
@@ -27,10 +44,10 @@ class Ising(Section):
 
     kind: Literal["ising"]
     sites: Annotated[int, Field(ge=1, description="the number of spins")]
-    coupling: Annotated[float, ENERGY]
-    transverse: Annotated[float, ENERGY]
-    longitudinal: Annotated[float, ENERGY] = 0.0
-    periodic: bool = False
+    coupling: Annotated[float, ENERGY] = Field(description="J of -J sigma_z sigma_z on every bond")
+    transverse: Annotated[float, ENERGY] = Field(description="g of -g sigma_x on every site")
+    longitudinal: Annotated[float, ENERGY] = Field(0.0, description="h of -h sigma_z on every site")
+    periodic: bool = Field(False, description="whether the chain is a ring")
 
 
 class Xxz(Section):
@@ -38,12 +55,22 @@ class Xxz(Section):
 
     kind: Literal["xxz"]
     sites: Annotated[int, Field(ge=2, description="the number of spins")]
-    coupling: Annotated[float, ENERGY]
-    anisotropy: float
-    field: Annotated[float, ENERGY] = 0.0
-    periodic: bool = False
+    coupling: Annotated[float, ENERGY] = Field(description="J of the exchange")
+    anisotropy: float = Field(description="Δ: the coupling of z components over that of x and y")
+    field: Annotated[float, ENERGY] = Field(0.0, description="the magnetic field along z")
+    periodic: bool = Field(False, description="whether the chain is a ring")
     magnetization: float | None = Field(None, description="total S_z of the sector")
-    parity: Literal[-1, 1] | None = None
+    parity: Literal[-1, 1] | None = Field(None, description="under reflection, of the sector")
+
+
+class Spins(Section):
+    """Spins 1/2 with any couplings: a sum of Pauli strings."""
+
+    kind: Literal["spins"]
+    sites: Annotated[int, Field(ge=1, le=30, description="the number of spins")]
+    terms: Annotated[dict[str, float], Field(min_length=1), ENERGY] = Field(
+        description='coefficients by string: { "Z0 Z1" = -1.0, "X0" = -0.5 }'
+    )
 
 
 class Free(Section):
@@ -56,16 +83,16 @@ class Harmonic(Section):
     """m ω² r² / 2; one frequency for all directions, or one each."""
 
     kind: Literal["harmonic"]
-    frequency: Annotated[Numbers, RATE]
+    frequency: Annotated[Numbers, RATE] = Field(description="the angular frequency ω")
 
 
 class DoubleWell(Section):
     """Two minima at ±separation/2 along the first direction, with a barrier of the given height between them."""
 
     kind: Literal["double_well"]
-    separation: Annotated[Positive, LENGTH]
-    barrier: Annotated[Positive, ENERGY]
-    transverse_frequency: Annotated[NonNegative, RATE] = 0.0
+    separation: Annotated[Positive, LENGTH] = Field(description="from minimum to minimum")
+    barrier: Annotated[Positive, ENERGY] = Field(description="the height between them")
+    transverse_frequency: Annotated[NonNegative, RATE] = Field(0.0, description="ω of the other directions")
 
 
 def _named(value: object) -> object:
@@ -73,6 +100,7 @@ def _named(value: object) -> object:
 
 
 Potential = Annotated[Free | Harmonic | DoubleWell, Discriminator("kind")]
+FREE = Also({"const": "free"})
 
 
 class Particle(Section):
@@ -81,9 +109,11 @@ class Particle(Section):
     kind: Literal["particle"]
     points: Annotated[int, Field(ge=4, description="grid points per direction")]
     length: Annotated[Positive, LENGTH] = Field(description="length of the periodic box")
-    mass: Annotated[Positive | None, MASS] = None
-    potential: Annotated[Potential, BeforeValidator(_named)] = Free(kind="free")
-    dimensions: Annotated[int, Field(ge=1, le=3)] = 1
+    mass: Annotated[Positive | None, MASS] = Field(None, description="default: one internal unit")
+    potential: Annotated[Potential, BeforeValidator(_named), FREE] = Field(
+        Free(kind="free"), description='"free", or a table with the kind of the potential'
+    )
+    dimensions: Annotated[int, Field(ge=1, le=3)] = Field(1, description="of the grid")
 
 
 class Oscillator(Section):
@@ -91,8 +121,8 @@ class Oscillator(Section):
 
     kind: Literal["oscillator"]
     cutoff: Annotated[int, Field(ge=2, description="the number of Fock states")]
-    frequency: Annotated[Positive | None, RATE] = None
-    mass: Annotated[Positive | None, MASS] = None
+    frequency: Annotated[Positive | None, RATE] = Field(None, description="the angular frequency ω")
+    mass: Annotated[Positive | None, MASS] = Field(None, description="default: one internal unit")
 
 
 class Kerr(Section):
@@ -100,9 +130,34 @@ class Kerr(Section):
 
     kind: Literal["kerr"]
     cutoff: Annotated[int, Field(ge=2, description="the number of Fock states")]
-    detuning: Annotated[float, ENERGY] = 0.0
-    kerr: Annotated[float, ENERGY]
-    drive: Annotated[float, ENERGY] = 0.0
+    detuning: Annotated[float, ENERGY] = Field(0.0, description="Δ of Δ n, the frequency over that of the drive")
+    kerr: Annotated[float, ENERGY] = Field(description="the coefficient of n(n - 1)/2")
+    drive: Annotated[float, ENERGY] = Field(0.0, description="the coefficient of a + a†")
 
 
-System = Annotated[Levels | Ising | Xxz | Particle | Oscillator | Kerr, Discriminator("kind")]
+Single = Annotated[Levels | Ising | Xxz | Spins | Particle | Oscillator | Kerr, Discriminator("kind")]
+
+
+class Coupling(Section):
+    """A number times a product of operators of the parts; all of them together are Hermitian."""
+
+    strength: Annotated[Complex, ENERGY] = Field(description="the number, complex as [real, imaginary]")
+    operators: Annotated[dict[str, str | Matrix], Field(min_length=1)] = Field(
+        description='by part, each by name or as a matrix: { cavity = "annihilation", atom = [[0, 0], [1, 0]] }'
+    )
+
+
+class Tensor(Section):
+    """Systems beside each other, coupled or not. Operators of a part are named with it, as "cavity:number"."""
+
+    kind: Literal["tensor"]
+    parts: Annotated[dict[str, Single], Field(min_length=2)] = Field(
+        description="tables such as [system.parts.cavity], with the kind of each; the last one changes fastest"
+    )
+    coupling: list[Coupling] = Field([], description="tables [[system.coupling]], which are added up")
+
+
+System = Annotated[
+    Levels | Ising | Xxz | Spins | Particle | Oscillator | Kerr | Tensor,
+    Discriminator("kind"),
+]

@@ -61,7 +61,8 @@ def internal(config: Config) -> tuple[Config, Scales]:
     if config.units is not None and isinstance(config.system, Kerr):
         scales = dataclasses.replace(scales, moves=False)
     sections = {name: to_internal(getattr(config, name), scales) for name in ("system", "model", "state", "run")}
-    return config.model_copy(update=sections), scales
+    drives = [to_internal(drive, scales) for drive in config.drives]
+    return config.model_copy(update=sections | {"drives": drives}), scales
 
 
 def _scale(section: Section, name: str, scales: Scales) -> object:
@@ -106,7 +107,8 @@ def in_si(result: EnsembleResult, scales: Scales) -> EnsembleResult:
 
 def values_in_si(curves: Mapping[str, np.ndarray], scales: Scales) -> dict[str, np.ndarray]:
     """Curves of observables in SI units, in double precision: squares in SI units are too small for single."""
-    return {name: np.asarray(values, dtype=np.float64) * factor(name, scales) for name, values in curves.items()}
+    doubled = {name: values.astype(np.result_type(values, np.float64)) for name, values in curves.items()}
+    return {name: values * factor(name, scales) for name, values in doubled.items()}
 
 
 def _kind(name: str) -> tuple[str, int]:
@@ -114,6 +116,11 @@ def _kind(name: str) -> tuple[str, int]:
     words = [word for word in name.split("_") if word not in ("y", "z")]
     power = 2 if words[-1] == "squared" else 1
     return "_".join(words[: -1 if power == 2 else None]), power
+
+
+def quantity_of(name: str) -> str:
+    """The quantity that an observable of that name is a power of."""
+    return _kind(name)[0]
 
 
 def factor(name: str, scales: Scales) -> float:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import stochq as sq
+from stochq.cli.schema import schema_text
 from tests.cli.test_run import invoke
 
 EXAMPLES = Path(__file__).parents[2] / "scripts" / "examples"
@@ -16,7 +17,9 @@ def test_the_version_is_the_package_s():
 def test_examples_are_copied_and_never_over_what_was_changed(tmp_path):
     folder = tmp_path / "examples"
     assert invoke("examples", folder).exit_code == 0
-    assert {path.name for path in folder.iterdir()} == {path.name for path in EXAMPLES.glob("*.*")}
+    assert {path.name for path in folder.iterdir()} == {path.name for path in EXAMPLES.glob("*.*")} | {"schema"}
+    line = (folder / "csl-trap.toml").read_text().partition("\n")[0]
+    assert (folder / line.removeprefix("#:schema ")).read_text() == schema_text("run")
     assert invoke("examples", folder).exit_code == 0
     (folder / "csl-trap.toml").write_text("mine")
     done = invoke("examples", folder)

@@ -11,8 +11,11 @@ import stochq as sq
 from stochq.cli.build import build
 from stochq.cli.config import check_config, load_config
 from stochq.cli.errors import ConfigError
+from stochq.cli.schema import schema_of
 from stochq.cli.units import values_in_si
+from tests.cli import validate
 
+SCHEMA = schema_of("run")
 RUN = {"times": [0.0, 1.0], "trajectories": 10, "observables": ["energy"]}
 LEVELS = {"kind": "levels", "energies": [0.0, 1.0, 3.0]}
 ISING = {"kind": "ising", "sites": 3, "coupling": 1.0, "transverse": 0.9, "longitudinal": 0.5}
@@ -27,6 +30,7 @@ PACKET = {"kind": "gaussian", "width": 1.0}
 
 def job_of(system, model=SUV, state=PLUS, **run):
     data = {"system": system, "model": model, "state": state, "run": RUN | run}
+    assert validate.complaints(data, SCHEMA) == []
     return build(check_config(copy.deepcopy(data), "f.toml"), "f.toml")
 
 
@@ -208,8 +212,8 @@ def test_examples(path):
     assert job.observables.keys() == set(load_config(path).run.observables)
 
 
-def test_there_are_five_examples():
-    assert len(EXAMPLES) == 5 and len(EVERY) == 7
+def test_there_are_eight_examples():
+    assert len(EXAMPLES) == 8 and len(EVERY) == 10
 
 
 def test_si_units_keep_the_physics():
