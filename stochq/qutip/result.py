@@ -1,6 +1,6 @@
 """The result of many trajectories with the attributes, types and shapes of QuTiP 5.3.1's."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
@@ -12,6 +12,7 @@ from qutip.solver.result import ExpectOp
 from stochq.ensemble import EnsembleResult
 from stochq.qutip.curves import Curve, merged
 from stochq.qutip.expectations import Expectation
+from stochq.qutip.seeds import share_some
 from stochq.qutip.trajectory import Trajectory
 from stochq.qutip_objects import as_kets, as_operators
 
@@ -39,7 +40,7 @@ class Contents:
     states: np.ndarray | None
     density: np.ndarray | None
     dims: tuple[int, ...]
-    seeds: list[SeedSequence]
+    seeds: Sequence[SeedSequence]
     ensemble: EnsembleResult | None
 
 
@@ -55,12 +56,16 @@ class MultiTrajectoryResult:
         self._contents = contents
         self.solver, self.stats, self.options = contents.solver, contents.stats, contents.options
         self.times: list[float] = list(contents.times)
-        self.seeds = contents.seeds
         self.num_trajectories = len(contents.seeds)
         self.e_ops = {each.key: ExpectOp(each.given, each, None) for each in contents.expectations}
         # QuTiP's trajectories without a jump, of improved sampling, which is not needed here.
         self.deterministic_trajectories: list[Trajectory] = []
         self.deterministic_weights: list[float] = []
+
+    @property
+    def seeds(self) -> list[SeedSequence]:
+        """One for each trajectory; `seeds=result.seeds` makes the same ones again."""
+        return list(self._contents.seeds)
 
     @property
     def ensemble(self) -> EnsembleResult:
@@ -227,8 +232,7 @@ class MultiTrajectoryResult:
             raise ValueError("other: expected a result with the same e_ops; got other ones.")
         if not np.array_equal(mine.times, theirs.times):
             raise ValueError("other: expected a result at the same times; got other ones.")
-        seeds = {(str(each.entropy), tuple(each.spawn_key)) for each in mine.seeds}
-        if any((str(each.entropy), tuple(each.spawn_key)) in seeds for each in theirs.seeds):
+        if share_some(mine.seeds, theirs.seeds):
             raise ValueError(
                 "other: expected a result of other trajectories; both have the same seeds, so that some would count "
                 "twice. Run it with seeds of its own."
@@ -267,7 +271,7 @@ def merged_contents(mine: Contents, theirs: Contents) -> Contents:
         values,
         _both(mine.states, theirs.states, lambda one, other: np.concatenate([one, other])),
         _both(mine.density, theirs.density, lambda one, other: np.average([one, other], axis=0, weights=counts)),
-        mine.dims, mine.seeds + theirs.seeds, _merged_ensembles(mine.ensemble, theirs.ensemble),
+        mine.dims, [*mine.seeds, *theirs.seeds], _merged_ensembles(mine.ensemble, theirs.ensemble),
     )  # fmt: skip
 
 

@@ -2,7 +2,8 @@
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, final, overload
 
 import numpy as np
 from numpy.random import SeedSequence
@@ -20,7 +21,34 @@ class Range(NamedTuple):
     count: int
 
 
-def ranges_of(seeds: object, ntraj: int) -> tuple[list[Range], list[SeedSequence]]:
+@final
+@dataclass(frozen=True)
+class Children(Sequence[SeedSequence]):
+    """The children first .. first + count - 1 of a `SeedSequence`, as it spawns them, made when they are looked at."""
+
+    entropy: Any
+    spawn_key: tuple[int, ...]
+    pool_size: int
+    first: int
+    count: int
+
+    def __len__(self) -> int:
+        return self.count
+
+    @overload
+    def __getitem__(self, place: int) -> SeedSequence: ...
+    @overload
+    def __getitem__(self, place: slice) -> "Sequence[SeedSequence]": ...
+    def __getitem__(self, place: int | slice) -> "SeedSequence | Sequence[SeedSequence]":
+        chosen = range(self.first, self.first + self.count)[place]
+        if isinstance(chosen, int):
+            return SeedSequence(self.entropy, spawn_key=(*self.spawn_key, chosen), pool_size=self.pool_size)
+        if chosen.step == 1:
+            return replace(self, first=chosen.start, count=len(chosen))
+        return [self[number - self.first] for number in chosen]
+
+
+def ranges_of(seeds: object, ntraj: int) -> tuple[list[Range], Sequence[SeedSequence]]:
     """Which trajectories are run, and QuTiP's seed of each.
 
     An integer, and a `SeedSequence` as far as it has spawned, count the trajectories of one seed: the k-th child of
@@ -42,6 +70,9 @@ def ranges_of(seeds: object, ntraj: int) -> tuple[list[Range], list[SeedSequence
     [Range(seed=7, first=40, count=10)]
     """
     each = _for_each(seeds, ntraj)
+    if isinstance(each, Children):
+        seed, first = _place(each[0])
+        return [Range(seed, first, ntraj)], each
     places = [_place(seed) for seed in each]
     if len(set(places)) < len(places):
         raise ValueError(
@@ -57,14 +88,17 @@ def ranges_of(seeds: object, ntraj: int) -> tuple[list[Range], list[SeedSequence
     return ranges, each
 
 
-def _for_each(seeds: object, ntraj: int) -> list[SeedSequence]:
+def _for_each(seeds: object, ntraj: int) -> Sequence[SeedSequence]:
     """One for each trajectory, as QuTiP spawns them."""
     if seeds is None:
-        return SeedSequence(int(SeedSequence().generate_state(1, np.uint64)[0] >> np.uint64(2))).spawn(ntraj)
-    if isinstance(seeds, SeedSequence):
-        return seeds.spawn(ntraj)
+        seeds = int(SeedSequence().generate_state(1, np.uint64)[0] >> np.uint64(2))
     if _is_seed(seeds):
-        return SeedSequence(_as_any(seeds)).spawn(ntraj)
+        parent = SeedSequence(_as_any(seeds))
+        return Children(parent.entropy, (), parent.pool_size, 0, ntraj)
+    if isinstance(seeds, SeedSequence):
+        first = seeds.n_children_spawned
+        seeds.spawn(ntraj)  # so that it spawns others the next time
+        return Children(seeds.entropy, tuple(seeds.spawn_key), seeds.pool_size, first, ntraj)
     if isinstance(seeds, str) or not isinstance(seeds, (Sequence, np.ndarray)):
         raise ValueError(
             "seeds: expected a whole number of at least 0, a numpy.random.SeedSequence, or a list of one for each "
@@ -78,6 +112,16 @@ def _for_each(seeds: object, ntraj: int) -> list[SeedSequence]:
                 f"seeds: expected whole numbers or numpy.random.SeedSequence in a list; got {type(seed).__name__}."
             )
     return [seed if isinstance(seed, SeedSequence) else SeedSequence(int(seed)) for seed in seeds[:ntraj]]
+
+
+def share_some(ones: Sequence[SeedSequence], others: Sequence[SeedSequence]) -> bool:
+    """Whether a seed is among both."""
+    if isinstance(ones, Children) and isinstance(others, Children):
+        if replace(ones, first=0, count=0) != replace(others, first=0, count=0):
+            return False
+        return max(ones.first, others.first) < min(ones.first + ones.count, others.first + others.count)
+    known = {(str(each.entropy), tuple(each.spawn_key)) for each in ones}
+    return any((str(each.entropy), tuple(each.spawn_key)) in known for each in others)
 
 
 def _is_seed(value: object) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.random import SeedSequence
 
 from stochq.qutip.curves import Curve, curve_of_moments, curve_of_values
 from stochq.qutip.expectations import Expectation, values_of_function
@@ -90,7 +91,7 @@ def _run(setup: Setup, request: Request) -> Outcome:
 
 
 def contents_of(
-    solver: str, stats: dict[str, Any], setup: Setup, outcome: Outcome, asked: Asked, seeds: list[Any]
+    solver: str, stats: dict[str, Any], setup: Setup, outcome: Outcome, asked: Asked, seeds: Sequence[SeedSequence]
 ) -> Contents:
     """What the result holds, of what the run gave."""
     options = asked.options

@@ -72,6 +72,7 @@ def test_seeds_are_numbers_of_trajectories():
     assert ranges_of(SeedSequence(7), 5)[0] == ranges
     assert ranges_of(seeds[3:], 2)[0] == [Range(7, 3, 2)]
     assert len(ranges_of([seeds[0], seeds[1], seeds[4]], 3)[0]) == 2
+    assert ranges_of(list(seeds), 5)[0] == ranges
     counted = ranges_of([5, 6, 9], 3)[0]
     assert [(each.first, each.count) for each in counted] == [(5, 2), (9, 1)]
     assert ranges_of(None, 3)[0] != ranges_of(None, 3)[0]
