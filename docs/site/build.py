@@ -1,10 +1,10 @@
-"""Builds the documentation site: copies the pages, makes one reference page a room, and calls Zensical.
+"""Builds the documentation site: copies the pages, runs the scripts among them, makes one reference page a room, and
+calls Zensical.
 
 `scripts/docs` calls it. Mathematics, fonts and the search need no network. A warning is an error, and so is a public
-name without an entry.
+name without an entry. Pages of scripts are kept until the script, its data or the library changes.
 """
 
-import hashlib
 import importlib
 import inspect
 import os
@@ -15,18 +15,27 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import pages_of_scripts
+
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 FOLDER = ROOT / ".cache" / "docs"
 _NAMES = "systems models channels schemes noise measurement exact inference feedback gaussian bounds plotting"
-ROOMS = ("stochq", *(f"stochq.{room}" for room in _NAMES.split()))
+ROOMS = ("stochq", *(f"stochq.{room}" for room in f"{_NAMES} constants qutip".split()))
+# Where the menu of mkdocs.yml takes in the pages of the reference.
+_PLACE = "      # The rooms of the library.\n"
 
 
 def public_names(room: ModuleType) -> dict[str, object]:
     """The names that a room offers, without its modules."""
     names = getattr(room, "__all__", None) or [name for name in dir(room) if not name.startswith("_")]
     found = {name: getattr(room, name) for name in sorted(names)}
-    return {name: value for name, value in found.items() if not inspect.ismodule(value)}
+    return {name: value for name, value in found.items() if _is_own(value)}
+
+
+def _is_own(value: object) -> bool:
+    """Whether something was made here, and is no module; numbers do not tell where they were made."""
+    return not inspect.ismodule(value) and getattr(value, "__module__", "stochq").startswith("stochq")
 
 
 def reference_page(room: ModuleType) -> str:
@@ -49,13 +58,12 @@ def entry(heading: str, value: object) -> str:
 def write_pages(pages: Path) -> list[str]:
     """Everything that the site shows; the names of the reference's pages."""
     shutil.rmtree(pages, ignore_errors=True)
-    shutil.copytree(ROOT / "docs", pages, ignore=shutil.ignore_patterns("site"))
+    shutil.copytree(ROOT / "docs", pages, ignore=shutil.ignore_patterns("site", "check.py"))
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     (pages / "index.md").write_text(readme.replace("](docs/", "]("), encoding="utf-8")
     (pages / "reference").mkdir()
-    # Zensical draws a page again where its text has changed: a docstring is not in it.
-    sources = sorted((ROOT / "stochq").rglob("*.py"))
-    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
+    # Zensical draws a page again where its text has changed: docstrings, and how they are read, are not in it.
+    digest = pages_of_scripts.digest([*(ROOT / "stochq").rglob("*.py"), *HERE.glob("*.py")])
     written = []
     for name in ROOMS:
         page = name.removeprefix("stochq.")
@@ -69,9 +77,10 @@ def build(folder: Path) -> None:
     """Write the pages and the configuration into a folder, and the site beside them."""
     folder.mkdir(parents=True, exist_ok=True)
     written = write_pages(folder / "pages")
+    pages_of_scripts.write(ROOT, folder / "pages", folder / "executed")
     listed = "".join(f"      - sq{'' if page == 'stochq' else '.' + page}: reference/{page}.md\n" for page in written)
-    configuration = (HERE / "mkdocs.yml").read_text(encoding="utf-8") + f"  - Reference:\n{listed}"
-    (folder / "mkdocs.yml").write_text(configuration, encoding="utf-8")
+    configuration = (HERE / "mkdocs.yml").read_text(encoding="utf-8")
+    (folder / "mkdocs.yml").write_text(configuration.replace(_PLACE, listed), encoding="utf-8")
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(HERE), str(ROOT)])}
     command = [sys.executable, "-m", "zensical", "build", "--strict", "-f", "mkdocs.yml"]
     subprocess.run(command, cwd=folder, env=environment, check=True)
@@ -83,7 +92,8 @@ def names_without_entry(site: Path) -> list[str]:
     """Public functions and classes whose heading is on no page of the reference."""
     missing = []
     for name in ROOMS:
-        html = (site / "reference" / name.removeprefix("stochq.") / "index.html").read_text(encoding="utf-8")
+        page = site / "reference" / name.removeprefix("stochq.") / "index.html"
+        html = page.read_text(encoding="utf-8") if page.exists() else ""
         headings = set(re.findall(r">\s*(sq\.[\w.]+)", html))
         short = name.replace("stochq", "sq", 1)
         missing += [

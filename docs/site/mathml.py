@@ -7,6 +7,23 @@ from markdown import Markdown
 from markdown.extensions import Extension
 from markdown.treeprocessors import Treeprocessor
 
+# What the converter leaves as it is.
+LEFT = {r"\{": "{", r"\}": "}", r"<mi>\arg</mi>": "<mi>arg</mi>"}
+
+
+def mathml(formula: str, display: str) -> str:
+    """A formula of LaTeX as MathML.
+
+    >>> "<mo>max</mo>" in mathml(r"\\arg\\max", "inline")
+    True
+    """
+    markup = convert(formula, display=display)
+    for left, right in LEFT.items():
+        markup = markup.replace(left, right)
+    if "\\" in markup:
+        raise ValueError(f"formula: expected commands that latex2mathml knows; got {formula!r}.")
+    return markup
+
 
 class Formulas(Treeprocessor):
     """Replaces the elements of class arithmatex, which hold a formula between its marks."""
@@ -16,7 +33,7 @@ class Formulas(Treeprocessor):
             if element.get("class") == "arithmatex":
                 text = "".join(element.itertext()).strip()
                 shown = "block" if text.startswith("\\[") else "inline"
-                markup = convert(text[2:-2], display=shown)
+                markup = mathml(text[2:-2], shown)
                 for child in list(element):
                     element.remove(child)
                 element.text = self.md.htmlStash.store(markup)

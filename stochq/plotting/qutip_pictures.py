@@ -89,6 +89,7 @@ def wigner(
     largest = np.abs(values).max()
     with style():
         made, ((panel,),) = figure()
+        made.set_size_inches(5.0, 4.0)  # a square and its bar of colours
         mesh = panel.pcolormesh(axis, axis, values, cmap="RdBu_r", vmin=-largest, vmax=largest, rasterized=True)
         panel.grid(False)
         panel.set(
