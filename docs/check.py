@@ -71,7 +71,9 @@ def broken_links() -> list[str]:
 
 def faults_of_the_site(site: Path) -> list[str]:
     """What the built site lacks, or would fetch from elsewhere."""
-    faults = [f"{name} has no entry in the built site" for name in build.names_without_entry(site)]
+    faults = [
+        f"{name} has no entry in the built site; run scripts/docs again" for name in build.names_without_entry(site)
+    ]
     for page in site.rglob("*.html"):
         if FROM_ELSEWHERE.search(page.read_text(encoding="utf-8")):
             faults.append(f"{page.relative_to(site)} of the built site fetches something from elsewhere")
