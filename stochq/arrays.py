@@ -1,42 +1,26 @@
 """Host-side parameters: numpy in double precision unless a gradient is being traced."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import CellType
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, overload
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from numpy.typing import ArrayLike as _ArrayLike
-from typing_extensions import TypeAliasType
 
+from stochq.aliases import Array as Array
+from stochq.aliases import ArrayLike as ArrayLike
+from stochq.aliases import ComplexNumber as ComplexNumber
+from stochq.aliases import Number as Number
+from stochq.aliases import Observable as Observable
+from stochq.aliases import Observables as Observables
+from stochq.aliases import OperatorLike as OperatorLike
+from stochq.aliases import SameArray as SameArray
+from stochq.aliases import Shaped as Shaped
+from stochq.aliases import StateFunction as StateFunction
+from stochq.aliases import StateLike as StateLike
+from stochq.aliases import Times as Times
 from stochq.forks import check_not_forked
-
-# What becomes an array: numbers, lists of them, arrays. An alias that `help` shows by its name; float and int stand
-# apart for the checks at run time in the tests, to which they are no complex numbers, and tuples no sequences.
-ArrayLike = TypeAliasType("ArrayLike", _ArrayLike | float | int | tuple)
-
-
-@runtime_checkable
-class Shaped(Protocol):
-    """What other libraries make of operators and states has a shape: see `stochq.operators`."""
-
-    @property
-    def shape(self) -> Any: ...
-
-
-# An operator, a ket or a density matrix: an array, or an object of SciPy, QuTiP or dynamiqs.
-OperatorLike = TypeAliasType("OperatorLike", _ArrayLike | float | int | tuple | Shaped)
-# An operator: a diagonal (dim,) or a matrix (dim, dim), or the name of one that the system has; or a function of a
-# state (dim,) whose value is a number.
-Observable = TypeAliasType("Observable", _ArrayLike | Shaped | Callable[[jax.Array], _ArrayLike])
-# An array of the host or of JAX, traced or not.
-Array = np.ndarray | jax.Array
-# The same kind of array in as out.
-SameArray = TypeVar("SameArray", np.ndarray, jax.Array, Array)
-# A number that JAX may be tracing: a float, a numpy scalar or an array without axes. Python has no type for what
-# these have in common, their arithmetic.
-Number = Any
 
 
 def is_concrete(value: object) -> bool:
@@ -139,6 +123,10 @@ def stacked(values: Sequence[Array]) -> Array:
     return np.stack(values) if is_concrete(values) else jnp.stack(values)
 
 
+@overload
+def square_root(value: Array) -> Array: ...
+@overload
+def square_root(value: Number) -> Number: ...
 def square_root(value: Number) -> Number:
     """The square root, by numpy unless it is traced."""
     return np.sqrt(value) if is_concrete(value) else jnp.sqrt(value)

@@ -11,7 +11,7 @@ import numpy as np
 from jax.extend import core
 
 from stochq.accelerators import forced
-from stochq.arrays import Array, Number, is_concrete
+from stochq.arrays import Array, is_concrete
 
 _FUNCTION = re.compile(r"<(?:function|bound method|built-in function) .*? at 0x[0-9a-f]+>")
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
@@ -159,7 +159,7 @@ def digest_of_numbers(tree: object) -> str:
     return digest.hexdigest()
 
 
-def _numbers(value: object) -> Iterator[Array | Number]:
+def _numbers(value: object) -> Iterator[object]:
     """All numbers in a traced program and in the programs inside its operations, in order."""
     if isinstance(value, core.ClosedJaxpr):
         yield from value.consts

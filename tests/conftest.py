@@ -8,10 +8,12 @@ import jaxtyping
 import pytest
 from hypothesis import settings
 
+import tests.checked  # noqa: F401 the hook imports tests alone
+
 # The layers below the public entry points, whose arguments are arrays of stated shapes; what users may give more
 # freely is checked by the library itself.
 jaxtyping.install_import_hook(
-    ["stochq.noise", "stochq.systems", "stochq.channels", "stochq.schemes"], "beartype.beartype"
+    ["stochq.noise", "stochq.systems", "stochq.channels", "stochq.schemes"], "tests.checked.arguments"
 )
 jax.config.update("jax_numpy_rank_promotion", "raise")
 

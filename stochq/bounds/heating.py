@@ -57,7 +57,7 @@ def heating_power(
     *,
     gas: MaxwellGas | FermiGas | None = None,
     phonons: Phonons | None = None,
-    total_mass: Number = None,
+    total_mass: Number | None = None,
     reference_mass: float = REFERENCE_MASS,
 ) -> Power | jax.Array:
     r"""Power in watts that collapse gives a particle of `mass`, or a body of `total_mass` made of such particles.
@@ -104,9 +104,10 @@ def heating_power(
         if spectrum is None:
             return white if isinstance(white, Tracer) else Power(float(white), 0.0, float(heated), 1.0)
         ratio, error = heating_ratio(mass, length, spectrum, matter)
-        if isinstance(white * ratio, Tracer):
-            return white * ratio
-        return Power(float(white * ratio), float(white * error), float(heated), float(ratio))
+        product = white * ratio
+        if isinstance(product, Tracer):
+            return product
+        return Power(float(product), float(white * error), float(heated), float(ratio))
 
 
 def heating_ratio(
@@ -288,7 +289,7 @@ UNITS = {
 }
 
 
-def _check(**numbers: Number) -> None:
+def _check(**numbers: Number | None) -> None:
     for name, value in numbers.items():
         if (value is None and name == "total_mass") or isinstance(value, Tracer):
             continue

@@ -27,7 +27,7 @@ class Lorentzian(Module):
 
     cutoff: Number
 
-    def __call__(self, frequency: Array) -> jax.Array:
+    def __call__(self, frequency: Array) -> Array:
         return 1 / (1 + (frequency / self.cutoff) ** 2)
 
 

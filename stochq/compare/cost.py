@@ -6,7 +6,7 @@ import jax
 import numpy as np
 
 from stochq.accuracy.work import DENSE_GAIN, basis_key, changes_basis, flow_of, is_light, work_of_step
-from stochq.arrays import ArrayLike, check_numbers
+from stochq.arrays import Times, check_numbers
 from stochq.channels import Channel, DenseOperators
 from stochq.channels.flow import LARGEST_MEAN_MAP
 from stochq.ensemble.devices import block_size
@@ -65,7 +65,7 @@ class CostHint(NamedTuple):
         )
 
 
-def cost_hint(equation: Equation, times: ArrayLike, *, trajectories: int, steps: int) -> CostHint:
+def cost_hint(equation: Equation, times: Times, *, trajectories: int, steps: int) -> CostHint:
     r"""Estimated work of `sq.exact.evolve` and of an ensemble, from sizes alone; nothing is run.
 
     With d levels, T saved times and ω the fastest rate or frequency difference, the master equation costs

@@ -12,7 +12,7 @@ import numpy as np
 from jax import lax
 
 from stochq.accuracy.grid import TimeGrid, check_step, time_grid
-from stochq.arrays import ArrayLike, Observable, OperatorLike, is_concrete
+from stochq.arrays import ArrayLike, Observable, StateLike, Times, is_concrete
 from stochq.ensemble.any_law import under_smooth_law
 from stochq.ensemble.batch import Problem, observer
 from stochq.ensemble.devices import limits
@@ -49,8 +49,8 @@ from stochq.systems.states import check_state
 
 def expectations(
     equation: Equation,
-    psi0: OperatorLike,
-    times: ArrayLike,
+    psi0: StateLike,
+    times: Times,
     *,
     observables: Mapping[str, Observable] | Sequence[str],
     trajectories: int | None = None,

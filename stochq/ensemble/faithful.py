@@ -9,7 +9,6 @@ import numpy as np
 from stochq.accuracy.bias import SHARE_OF_TOLERANCE, Allowance, Bias, Estimator, StepPlan
 from stochq.accuracy.grid import time_grid
 from stochq.accuracy.search import find_step, remaining
-from stochq.arrays import Number
 from stochq.compiling import compiled
 from stochq.ensemble.batch import Problem
 from stochq.ensemble.planning import PILOT_SEED
@@ -122,7 +121,7 @@ def _infidelity(task: Task, columns: tuple[RecordColumn, ...], bins: np.ndarray,
 
 
 @compiled
-def _trajectories(problem: Problem, block: Number) -> tuple[jax.Array, jax.Array]:
+def _trajectories(problem: Problem, block: jax.Array) -> tuple[jax.Array, jax.Array]:
     """States (T, dim, block) and records (bins, column, block)."""
     data = problem.data(block * np.uint32(problem.block), True)
     return data["states"], data["records"]

@@ -17,7 +17,7 @@ from stochq.accuracy.pilots import PilotEstimator, PilotSample
 from stochq.accuracy.resolution import JumpRate, Propagated, bandwidth, explicit_limit, jump_rate_of, spectrum_of
 from stochq.accuracy.search import find_step
 from stochq.accuracy.trajectories import FEWEST, MOMENTS
-from stochq.arrays import UNIT, Number, Observable
+from stochq.arrays import UNIT, Observable
 from stochq.channels.flow import LARGEST_MEAN_MAP, STEP_RTOL
 from stochq.compiling import compiled
 from stochq.ensemble.batch import FAILED_FRACTION, Problem
@@ -335,7 +335,7 @@ def _levels_of_block(problem: Problem, precision: str, block: int) -> tuple[np.n
 
 
 @compiled
-def _levels(problem: Problem, block: Number) -> tuple[jax.Array, ...]:
+def _levels(problem: Problem, block: jax.Array) -> tuple[jax.Array, ...]:
     """Observable values of one block at both step lengths, fine first, (T, observables, block) each."""
 
     def observe(closed: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:

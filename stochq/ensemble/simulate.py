@@ -10,7 +10,8 @@ import numpy as np
 
 from stochq.accuracy.bias import StepPlan
 from stochq.accuracy.grid import TimeGrid, time_grid
-from stochq.arrays import ArrayLike, Observable, OperatorLike, check_numbers
+from stochq.aliases import Device
+from stochq.arrays import Observable, StateLike, Times, check_numbers
 from stochq.ensemble.any_law import Question, check_linear, choose_law
 from stochq.ensemble.assemble import assemble
 from stochq.ensemble.batch import Problem
@@ -69,10 +70,10 @@ _DIFFERENTIABLE = (
 
 def simulate(
     equation: Equation,
-    psi0: OperatorLike,
-    times: ArrayLike,
+    psi0: StateLike,
+    times: Times,
     *,
-    observables: Mapping[str, Observable | Statistic] | Sequence[str],
+    observables: Mapping[str, Observable | str | Statistic] | list[str] | tuple[str, ...],
     trajectories: int,
     seed: int = 0,
     first: int = 0,
@@ -81,9 +82,9 @@ def simulate(
     tolerance: float | None = None,
     precision: Literal["single", "double"] = "single",
     batch: int | None = None,
-    devices: Literal["all"] | int | Sequence[Any] | None = None,
+    devices: Literal["all"] | int | Sequence[Device] | None = None,
     keep: int = 0,
-    records: bool | Sequence[str] = False,
+    records: bool | list[str] | tuple[str, ...] = False,
     interval: float | None = None,
     conditional: bool = False,
     feedback: Loop | None = None,

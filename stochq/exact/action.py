@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import Array, Number, SameArray
+from stochq.arrays import Array, SameArray
 from stochq.equation import Equation
 from stochq.systems.eigen import dagger
 from stochq.systems.linear import apply_matrix
@@ -23,7 +23,7 @@ def channel_bases(equation: Equation) -> ChannelBases:
 
 
 def generator(
-    equation: Equation, bases: ChannelBases, t: Number, rho: jax.Array, hamiltonian: bool = True
+    equation: Equation, bases: ChannelBases, t: jax.Array, rho: jax.Array, hamiltonian: bool = True
 ) -> jax.Array:
     """L(ρ) at time t in the given basis, (dim, dim), or its part of the channels; bases from `channel_bases`."""
     if hamiltonian:
@@ -55,6 +55,6 @@ def unpack(packed: SameArray) -> SameArray:
     return 0.5 * (packed + transposed) + 0.5j * (packed - transposed)
 
 
-def packed_generator(equation: Equation, bases: ChannelBases, t: Number, packed: jax.Array) -> jax.Array:
+def packed_generator(equation: Equation, bases: ChannelBases, t: jax.Array, packed: jax.Array) -> jax.Array:
     """The generator on packed matrices, real (dim, dim) to real (dim, dim)."""
     return pack(generator(equation, bases, t, unpack(jnp.asarray(packed))))

@@ -5,20 +5,20 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Complex
 
-from stochq.arrays import ArrayLike, Number
+from stochq.arrays import ArrayLike, StateLike, Times
 from stochq.noise import Coloured
 from stochq.systems.basis import energy_columns, into, out_of
 from stochq.systems.equilibrium import with_eigenvectors_of
 from stochq.systems.hamiltonian import Hamiltonian
 
-# A number or an array of them, for which type checkers know no arithmetic.
-Numbers = Number
+# A number or an array of them.
+Numbers = np.ndarray | np.float64
 
 
 def oqt_closed_form(
     hamiltonian: Hamiltonian,
-    rho0: ArrayLike,
-    times: ArrayLike,
+    rho0: StateLike,
+    times: Times,
     *,
     rate: float,
     equilibrium: ArrayLike,
@@ -46,7 +46,7 @@ def oqt_closed_form(
     return out_of(vectors, kept * coherent + (1 - kept) * np.diag(np.asarray(equilibrium)))
 
 
-def oqt_squared_distance(initial: Numbers, rate: float, times: Numbers) -> Numbers:
+def oqt_squared_distance(initial: ArrayLike, rate: float, times: Times) -> Numbers:
     r"""Squared Hilbert-Schmidt distance of OQT from equilibrium, $\mathrm{Tr}(\rho-\chi)^2 = D_0\,e^{-2at}$.
 
     initial: D_0 = Tr(ρ_0 − χ)²; rate: a; times: (T,).
@@ -54,7 +54,7 @@ def oqt_squared_distance(initial: Numbers, rate: float, times: Numbers) -> Numbe
     >>> float(oqt_squared_distance(0.5, rate=1.0, times=0.5).round(6))
     0.18394
     """
-    return initial * np.exp(-2 * rate * np.asarray(times, dtype=np.float64))
+    return np.asarray(initial) * np.exp(-2 * rate * np.asarray(times, dtype=np.float64))
 
 
 def sui_qubit_steady_z(reduction: float, thermalization: float, equilibrium_z: float) -> float:
@@ -68,7 +68,7 @@ def sui_qubit_steady_z(reduction: float, thermalization: float, equilibrium_z: f
     return thermalization * equilibrium_z / (thermalization + reduction)
 
 
-def two_level_suv_mean_collapse_time(rate: Numbers, epsilon: Numbers) -> Numbers:
+def two_level_suv_mean_collapse_time(rate: ArrayLike, epsilon: ArrayLike) -> Numbers:
     r"""Mean time in which z = ⟨σ_z⟩ reaches ±(1 − ε) from 0, for one real-noise operator $L=\sqrt\gamma\,\sigma_z$.
 
     $$\bar t = \frac{a}{8\gamma}\tanh\frac a2,\qquad a = \ln\frac{2-\varepsilon}{\varepsilon}$$
@@ -82,7 +82,7 @@ def two_level_suv_mean_collapse_time(rate: Numbers, epsilon: Numbers) -> Numbers
     return a / (8 * np.asarray(rate)) * np.tanh(a / 2)
 
 
-def csl_decoherence_rate(distance: Numbers, *, rate: float, length: float, mass_ratio: float = 1.0) -> Numbers:
+def csl_decoherence_rate(distance: ArrayLike, *, rate: float, length: float, mass_ratio: float = 1.0) -> Numbers:
     r"""Decay rate of the coherence between two positions under CSL.
 
     $$\Gamma(\Delta) = \lambda\Big(\frac m{m_0}\Big)^2\big[1 - e^{-\Delta^2/4r_C^2}\big]$$
@@ -107,7 +107,7 @@ def csl_energy_gain(
     return dimensions * rate * (mass / reference_mass) ** 2 * hbar**2 / (4 * mass * length**2)
 
 
-def coloured_decoherence(times: Numbers, *, rate: Numbers, difference: Numbers, colour: Coloured) -> Numbers:
+def coloured_decoherence(times: Times, *, rate: ArrayLike, difference: ArrayLike, colour: Coloured) -> Numbers:
     r"""What coloured noise leaves of the coherence between two eigenvalues of A, for [A, H] = 0.
 
     $$\frac{|\rho_{ab}(t)|}{|\rho_{ab}(0)|}
@@ -123,7 +123,7 @@ def coloured_decoherence(times: Numbers, *, rate: Numbers, difference: Numbers, 
     return np.exp(-0.5 * np.asarray(rate) * np.square(difference) * colour.spread(times))
 
 
-def white_suv_outcome(probability: Numbers, *, drift: Numbers, strength: Numbers) -> Numbers:
+def white_suv_outcome(probability: ArrayLike, *, drift: ArrayLike, strength: ArrayLike) -> Numbers:
     r"""How often two-level SUV ends in the first level in the white limit, for any drift.
 
     $$P(+) = I_{p_0}\big(J/\kappa,\,J/\kappa\big)$$

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import ArrayLike, Number, OperatorLike, check_numbers
+from stochq.arrays import ArrayLike, OperatorLike, StateLike, Times, check_numbers
 from stochq.equation import Equation, as_equation
 from stochq.exact import liouvillian
 from stochq.exact.action import ChannelBases, channel_bases, pack, packed_generator, unpack
@@ -67,8 +67,8 @@ class StationaryCounts(NamedTuple):
 
 def counting(
     equation: Equation,
-    psi0_or_rho0: OperatorLike,
-    times: ArrayLike,
+    psi0_or_rho0: StateLike,
+    times: Times,
     *,
     operator: str | OperatorLike,
     most: int | None = None,
@@ -158,7 +158,7 @@ def stationary_counting(equation: Equation, *, operator: str | OperatorLike) -> 
 
 def waiting_time(
     equation: Equation,
-    psi0_or_rho0: OperatorLike | None,
+    psi0_or_rho0: StateLike | None,
     lags: ArrayLike,
     *,
     operator: str | OperatorLike,
@@ -218,9 +218,7 @@ def _rate(equation: Equation, jumps: np.ndarray, after: np.ndarray) -> float:
     return rate if rate > _DARK * scale else 0.0
 
 
-def _checked(
-    equation: Equation, operator: str | OperatorLike, times: ArrayLike = (0.0,)
-) -> tuple[Equation, np.ndarray]:
+def _checked(equation: Equation, operator: str | OperatorLike, times: Times = (0.0,)) -> tuple[Equation, np.ndarray]:
     """The equation and the counted operators (K, dim, dim), which must be among its jumps at the times."""
     equation = as_equation(equation)
     if equation.colour is not None:
@@ -270,7 +268,9 @@ def _packed_jump(jumps: jax.Array, packed: jax.Array) -> jax.Array:
     return pack(jnp.einsum("kij,jl,kml->im", jumps, rho, jumps.conj(), optimize=True))
 
 
-def _silent_slope(equation: Equation, bases: ChannelBases, jumps: jax.Array, t: Number, packed: jax.Array) -> jax.Array:
+def _silent_slope(
+    equation: Equation, bases: ChannelBases, jumps: jax.Array, t: jax.Array, packed: jax.Array
+) -> jax.Array:
     """(ℒ − 𝒥)ρ."""
     return packed_generator(equation, bases, t, packed) - _packed_jump(jumps, packed)
 
@@ -285,7 +285,7 @@ def _moments(
     return values[:, 0], values[:, 1]
 
 
-def _moments_slope(equation: Equation, bases: ChannelBases, jumps: jax.Array, t: Number, y: jax.Array) -> jax.Array:
+def _moments_slope(equation: Equation, bases: ChannelBases, jumps: jax.Array, t: jax.Array, y: jax.Array) -> jax.Array:
     """d/dt of ρ, σ, mean and variance, in one vector."""
     rho, sigma = y[:-2].reshape(2, equation.dim, equation.dim)
     jumped, correlated = _packed_jump(jumps, rho), _packed_jump(jumps, sigma)
@@ -307,7 +307,7 @@ def _probabilities(equation: Equation, jumps: np.ndarray, rho: np.ndarray, times
     return np.stack([np.trace(y, axis1=1, axis2=2) for y, *_ in solved])
 
 
-def _resolved_slope(equation: Equation, bases: ChannelBases, jumps: jax.Array, t: Number, y: jax.Array) -> jax.Array:
+def _resolved_slope(equation: Equation, bases: ChannelBases, jumps: jax.Array, t: jax.Array, y: jax.Array) -> jax.Array:
     """ρ̇⁽ⁿ⁾ = (ℒ − 𝒥)ρ⁽ⁿ⁾ + 𝒥ρ⁽ⁿ⁻¹⁾, (n, dim, dim)."""
     jumped = jax.vmap(lambda packed: _packed_jump(jumps, packed))(y)
     kept = jax.vmap(lambda packed: packed_generator(equation, bases, t, packed))(y) - jumped

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import jax
 import numpy as np
 
-from stochq.arrays import ArrayLike, Observable, OperatorLike, check_numbers
+from stochq.arrays import Observable, StateLike, Times, check_numbers
 from stochq.equation import Equation, as_equation, observables_of, parts_known
 from stochq.exact.coloured import refuse_coloured
 from stochq.exact.inputs import initial_density
@@ -23,7 +23,7 @@ _DIFFERENTIABLE = (
 )
 
 
-def _is_typical(equation: Equation, method: str, state: OperatorLike) -> bool:
+def _is_typical(equation: Equation, method: str, state: StateLike) -> bool:
     """Whether the mean is had without a matrix. Raises: ValueError where it is not had at all."""
     if method == "typicality" and (reason := why_not_typical(equation)):
         raise ValueError(f'method: "typicality" does not apply, {reason}. Use method="auto".')
@@ -40,8 +40,8 @@ def _is_typical(equation: Equation, method: str, state: OperatorLike) -> bool:
 
 def evolve(
     equation: Equation,
-    psi0_or_rho0: OperatorLike,
-    times: ArrayLike,
+    psi0_or_rho0: StateLike,
+    times: Times,
     *,
     observables: Mapping[str, Observable] | Sequence[str] | None = None,
     method: Method = "auto",

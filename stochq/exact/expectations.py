@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import Array, ArrayLike, Observable, OperatorLike, is_concrete
+from stochq.arrays import Array, Observable, StateLike, Times, is_concrete
 from stochq.equation import Equation, as_equation, observables_of, parts_known
 from stochq.exact import liouvillian, traced
 from stochq.exact.inputs import LARGEST_DIM, initial_density, intervals
@@ -29,8 +29,8 @@ _MOST_EXPONENTIALS = 64
 
 def expectations(
     equation: Equation,
-    psi0_or_rho0: OperatorLike,
-    times: ArrayLike,
+    psi0_or_rho0: StateLike,
+    times: Times,
     *,
     observables: Mapping[str, Observable] | Sequence[str],
     method: Method = "auto",

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from stochq.arrays import ArrayLike, OperatorLike
+from stochq.arrays import ArrayLike, OperatorLike, StateLike
 from stochq.operators import as_array, as_operator
 from stochq.systems.checks import check_finite, shape_of
 from stochq.systems.states import check_density, check_state, numbers
@@ -11,7 +11,7 @@ from stochq.systems.states import check_density, check_state, numbers
 LARGEST_DIM = 4096
 
 
-def initial_density(state: OperatorLike, dim: int) -> np.ndarray:
+def initial_density(state: StateLike, dim: int) -> np.ndarray:
     """A ket (dim,) or a density matrix (dim, dim) as a density matrix, complex128; ValueError if it is neither."""
     if dim > LARGEST_DIM:
         raise ValueError(
@@ -37,8 +37,9 @@ def intervals(times: np.ndarray) -> np.ndarray:
 def operator_matrix(name: str, value: OperatorLike, dim: int) -> np.ndarray:
     """An operator (dim, dim), or a diagonal one (dim,), as a complex matrix; ValueError if it is neither."""
     value = as_operator(name, value)
-    if shape_of(name, value) not in ((dim,), (dim, dim)):
-        raise ValueError(f"{name}: expected an operator of shape ({dim}, {dim}) or ({dim},); got {np.shape(value)}.")
+    shape = shape_of(name, value)
+    if shape not in ((dim,), (dim, dim)):
+        raise ValueError(f"{name}: expected an operator of shape ({dim}, {dim}) or ({dim},); got {shape}.")
     check_finite(name, value)
     array = np.asarray(value, np.complex128)
     return np.diag(array) if array.ndim == 1 else array

@@ -1,7 +1,7 @@
 """What an equation's records and clicks are made of: operators, given as such or by the name of a record."""
 
-from collections.abc import Collection
-from typing import NamedTuple
+from collections.abc import Collection, Sequence
+from typing import NamedTuple, cast
 
 import jax.numpy as jnp
 import numpy as np
@@ -83,7 +83,8 @@ def jumps_of(equation: Equation, value: str | OperatorLike) -> np.ndarray:
             raise ValueError(f"operator: expected {_one_of(counters)}; got {value!r}.")
         return counters[value]
     if isinstance(value, (list, tuple)) and value and np.ndim(value[0]) == 2:
-        return np.stack([operator_matrix(f"operator[{k}]", one, equation.dim) for k, one in enumerate(value)])
+        each = cast(Sequence[OperatorLike], value)
+        return np.stack([operator_matrix(f"operator[{k}]", one, equation.dim) for k, one in enumerate(each)])
     return operator_matrix("operator", value, equation.dim)[None]
 
 

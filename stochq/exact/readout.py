@@ -113,8 +113,9 @@ def _rule(name: str, value: Observable, dim: int) -> Callable[[np.ndarray, Mixtu
     if callable(value):
         return _OnStates(value)
     label = f"observables[{name!r}]"
-    if shape_of(label, value) not in ((dim,), (dim, dim)):
-        raise ValueError(f"{label}: expected shape ({dim},) or ({dim}, {dim}) or a callable; got {np.shape(value)}.")
+    shape = shape_of(label, value)
+    if shape not in ((dim,), (dim, dim)):
+        raise ValueError(f"{label}: expected shape ({dim},) or ({dim}, {dim}) or a callable; got {shape}.")
     array = np.asarray(value)
     check_finite(label, array)
     to_number = np.real if is_hermitian(array) else np.asarray

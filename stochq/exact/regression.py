@@ -3,7 +3,7 @@
 import jax
 import numpy as np
 
-from stochq.arrays import ArrayLike, OperatorLike, check_numbers
+from stochq.arrays import ArrayLike, OperatorLike, StateLike, check_numbers
 from stochq.equation import Equation, as_equation
 from stochq.exact.coloured import refuse_coloured
 from stochq.exact.inputs import check_lags, initial_density, operator_matrix
@@ -16,7 +16,7 @@ _DIFFERENTIABLE = "Use differences at two values of the parameter."
 
 def correlation(
     equation: Equation,
-    psi0_or_rho0: OperatorLike,
+    psi0_or_rho0: StateLike,
     lags: ArrayLike,
     *,
     later: OperatorLike,
@@ -100,7 +100,7 @@ def _traces(equation: Equation, hermitian: np.ndarray, later: np.ndarray, lags: 
 
 def record_correlation(
     equation: Equation,
-    psi0_or_rho0: OperatorLike,
+    psi0_or_rho0: StateLike,
     lags: ArrayLike,
     *,
     first: str | OperatorLike,

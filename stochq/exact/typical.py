@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import Observable, OperatorLike
+from stochq.arrays import Observable, StateLike
 from stochq.equation import Equation
 from stochq.exact.inputs import intervals
 from stochq.exact.readout import plain_observables, sizes_and_ranges
@@ -71,7 +71,7 @@ class Typical(NamedTuple):
 
 
 def evolve_typical(
-    equation: Equation, psi0: OperatorLike, times: np.ndarray, observables: Mapping[str, Observable] | None
+    equation: Equation, psi0: StateLike, times: np.ndarray, observables: Mapping[str, Observable] | None
 ) -> Typical:
     """The expectation values at times (T,), in double precision."""
     dim, psi = equation.dim, _ket(psi0, equation.dim)
@@ -106,7 +106,7 @@ def _with_rate(
     }
 
 
-def _ket(state: OperatorLike, dim: int) -> np.ndarray:
+def _ket(state: StateLike, dim: int) -> np.ndarray:
     array = as_array("psi0", state)
     if np.ndim(array) != 1:
         raise ValueError(

@@ -4,7 +4,7 @@ from typing import final
 
 import numpy as np
 
-from stochq.arrays import ArrayLike
+from stochq.arrays import ArrayLike, Number, Times
 from stochq.fermions import heating
 from stochq.fermions.canonical import draw_occupied
 from stochq.models.checks import positive, rate
@@ -96,7 +96,7 @@ class FermionGas(Module):
         """
         return heating.heating(self, occupied)
 
-    def energy_gain(self, occupied: ArrayLike, times: ArrayLike) -> np.ndarray:
+    def energy_gain(self, occupied: ArrayLike, times: Times) -> np.ndarray:
         r"""Mean energy gained per particle until each time, (T,), 0 at the first.
 
         White noise: exact on the grid to all orders in the rate, whatever leaves the grid and folds back included.
@@ -208,7 +208,7 @@ def fermion_gas(
     return FermionGas(numbers, kinetic, strengths, box, float(particle.mass), float(particle.hbar), colour)
 
 
-def _rate(value: float) -> float:
+def _rate(value: Number) -> Number:
     return rate("rate", value)
 
 

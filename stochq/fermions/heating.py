@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stochq.arrays import ArrayLike
+from stochq.arrays import ArrayLike, Times
 from stochq.systems.checks import check_number, check_times
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def heating(gas: "FermionGas", occupied: ArrayLike) -> float:
     return float(np.sum(weights * _spectrum(gas, frequencies)))
 
 
-def energy_gain(gas: "FermionGas", occupied: ArrayLike, times: ArrayLike) -> np.ndarray:
+def energy_gain(gas: "FermionGas", occupied: ArrayLike, times: Times) -> np.ndarray:
     """Energy gained per particle, (T,)."""
     times = check_times(times)
     elapsed = times - times[0]

@@ -8,7 +8,7 @@ import numpy as np
 
 from stochq.accuracy.bias import StepPlan
 from stochq.accuracy.grid import TimeGrid, check_step, time_grid
-from stochq.arrays import ArrayLike, check_numbers
+from stochq.arrays import ArrayLike, Times, check_numbers
 from stochq.ensemble.assemble import assemble
 from stochq.ensemble.devices import block_size
 from stochq.ensemble.failures import warn_about_failures
@@ -34,7 +34,7 @@ ENERGY, GAIN = "energy", "gain"
 def simulate_fermions(
     gas: FermionGas,
     occupied: ArrayLike,
-    times: ArrayLike,
+    times: Times,
     *,
     trajectories: int,
     observables: Mapping[str, ArrayLike] | None = None,

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from stochq.arrays import ArrayLike, as_real, is_concrete
+from stochq.arrays import ArrayLike, Times, as_real, is_concrete
 from stochq.gaussian import entropy as entropies
 from stochq.gaussian.balance import DetailedBalance, balance_of
 from stochq.gaussian.checks import (
@@ -94,7 +94,7 @@ class Dynamics(Module):
         drift, diffusion = self.drift + other.drift, self.diffusion + other.diffusion
         return Dynamics(drift, diffusion, self.hbar, (*self.channels, *more))
 
-    def evolve(self, state: State, times: ArrayLike) -> State:
+    def evolve(self, state: State, times: Times) -> State:
         r"""The states at `times` (T,), the first of which is the time of `state`, by exact exponentials.
 
         $$V(t)=e^{At}V_0e^{A^Tt}+\int_0^te^{As}Be^{A^Ts}ds$$

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Complex, Float
 
 from stochq.accuracy.grid import time_grid
-from stochq.arrays import Array, ArrayLike, Number, as_complex, as_real, is_concrete
+from stochq.arrays import Array, ArrayLike, Number, Times, as_complex, as_real, is_concrete
 from stochq.ensemble.result import EnsembleResult
 from stochq.gaussian.checks import check_number, check_square, check_symmetric
 from stochq.gaussian.dynamics import Dynamics
@@ -153,7 +153,7 @@ class Monitored(Module):
         found = self.filter(state, record).log_likelihood
         return found if per_record else found.sum()
 
-    def conditional(self, state: State, times: ArrayLike) -> Float[np.ndarray, "T 2n 2n"]:
+    def conditional(self, state: State, times: Times) -> Float[np.ndarray, "T 2n 2n"]:
         """Covariances of single trajectories, by Riccati's equation solved exactly.
 
         Args:
@@ -184,7 +184,7 @@ class Monitored(Module):
     def trajectories(
         self,
         state: State,
-        times: ArrayLike,
+        times: Times,
         *,
         trajectories: int,
         observables: Mapping[str, Observable] | None = None,

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from stochq.accuracy.grid import time_grid
-from stochq.arrays import ArrayLike
+from stochq.arrays import ArrayLike, Times
 from stochq.ensemble.result import EnsembleResult
 from stochq.gaussian.dynamics import Dynamics
 from stochq.gaussian.markov import PathEntropy, Start, Steps
@@ -25,7 +25,7 @@ RESOLUTION = 0.02
 def langevin(
     dynamics: Dynamics,
     state: State,
-    times: ArrayLike,
+    times: Times,
     *,
     trajectories: int,
     observables: Mapping[str, Observable] | None = None,
@@ -164,7 +164,7 @@ def _entropy_terms(steps: Steps, noise: np.ndarray, target: State) -> PathEntrop
     return PathEntropy(backward, whiten @ turned @ steps.root, precision, target.mean, level)
 
 
-def path_entropy(dynamics: Dynamics, state: State, times: ArrayLike, dt: float) -> np.ndarray:
+def path_entropy(dynamics: Dynamics, state: State, times: Times, dt: float) -> np.ndarray:
     r"""E[Σ(t)] of `langevin` at step dt, in closed form (T,): the relative entropy of paths to their reverses.
 
     $$E[\Sigma_k]=\tfrac12\mathrm{Tr}(RV_kR^T+SS^T)+\tfrac12|R\bar x_k|^2-n$$

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import Array, OperatorLike, check_numbers, is_concrete
+from stochq.arrays import Array, OperatorLike, StateLike, check_numbers, is_concrete
 from stochq.compiling import compiled
 from stochq.ensemble.result import MEGABYTE, EnsembleResult
 from stochq.equation import Equation, observables_of, parts_known
@@ -98,7 +98,7 @@ class Filtered:
 
 def filter(
     equation: Equation,
-    state: OperatorLike,
+    state: StateLike,
     record: Record,
     *,
     observables: Mapping[str, OperatorLike] | Sequence[str] | None = None,
@@ -171,7 +171,7 @@ def filter(
 
 def log_likelihood(
     equation: Equation,
-    state: OperatorLike,
+    state: StateLike,
     record: Record,
     *,
     per_record: bool = False,

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from stochq.arrays import ArrayLike, check_numbers
+from stochq.arrays import Times, check_numbers
 from stochq.equation import Equation
 from stochq.gaussian import Monitored
 from stochq.gaussian.emitted import quantum_information as linear_quantum_information
@@ -105,7 +105,7 @@ class Information:
 def information(
     predict: Callable[[Any], Any],
     theta: Any,
-    times: ArrayLike | None = None,
+    times: Times | None = None,
     *,
     records: int = 1000,
     seed: int = 0,
@@ -171,7 +171,7 @@ def information(
 
 
 def classical_information(
-    predict: Callable[[Any], Any], theta: Any, times: ArrayLike | None, *, records: int, seed: int, stderr: Any
+    predict: Callable[[Any], Any], theta: Any, times: Times | None, *, records: int, seed: int, stderr: Any
 ) -> Information:
     """`information` without what is known beyond the record."""
     with jax.enable_x64(True):
@@ -204,7 +204,7 @@ def is_of_records(predicted: Any) -> bool:
     return True
 
 
-def _checked_times(times: ArrayLike | None, stderr: Any) -> np.ndarray:
+def _checked_times(times: Times | None, stderr: Any) -> np.ndarray:
     if times is None:
         raise ValueError("times: expected (T,) ends of the bins where predict returns (equation, state); got None.")
     if stderr is not None:

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import Array, Number, is_concrete
+from stochq.arrays import Array, is_concrete
 from stochq.equation import Equation, as_equation
 from stochq.exact.inputs import initial_density, intervals
 from stochq.instruments.instrument import Observed, Written
@@ -146,7 +146,7 @@ def _unit_noise(chosen: list[Slot], raw: Array, lengths: np.ndarray) -> tuple[Ar
     return unit, jnp.sum(ratio, axis=(0, 1))
 
 
-def electronics(chosen: list[Slot]) -> tuple[list[Number], list[Number]]:
+def electronics(chosen: list[Slot]) -> tuple[list[Any], list[Any]]:
     """By what the increments of each diffusive column are multiplied, and what is added to them per time."""
     scales, drifts = [], []
     for slot in chosen:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from stochq.arrays import ArrayLike, check_numbers
+from stochq.arrays import Times, check_numbers
 from stochq.inference.bands import takes_times
 from stochq.inference.coordinates import near
 from stochq.inference.fisher import Information, classical_information, place_of
@@ -78,7 +78,7 @@ def design(
     candidates: Mapping[str, Mapping[str, Any]],
     *,
     parameter: str,
-    times: ArrayLike | None = None,
+    times: Times | None = None,
     stderr: Any = None,
     records: int = 1000,
     seed: int = 0,

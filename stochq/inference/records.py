@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import Array
+from stochq.arrays import Array, Number
 from stochq.equation import Equation
 from stochq.gaussian import Monitored
 from stochq.gaussian.information import fisher_information
@@ -71,7 +71,7 @@ class Scores:
     ) -> None:
         like = jax.tree_util.tree_unflatten(structure, [np.zeros(shape) for shape in shapes])
 
-        def twice(vector: jax.Array, increments: jax.Array) -> tuple[jax.Array, jax.Array]:
+        def twice(vector: jax.Array, increments: jax.Array) -> tuple[Number, Number]:
             equation, state = _checked(predict(shaped(vector, like)))
             if isinstance(equation, Monitored):
                 value = equation.log_likelihood(state, layout.record(increments), per_record=True)

@@ -10,9 +10,8 @@ import numpy as np
 from jax import lax
 from jax.scipy.special import ndtri
 from jax.scipy.stats import norm
-from numpy.typing import ArrayLike
 
-from stochq.arrays import Array, check_numbers
+from stochq.arrays import Array, StateLike, Times, check_numbers
 from stochq.compiling import compiled
 from stochq.equation import Equation
 from stochq.inference.middles import note_of_middles
@@ -32,7 +31,7 @@ _STEPS = 12
 _RECORDS = 4096
 
 
-def sample_records(equation: Equation, state: ArrayLike, times: ArrayLike, *, records: int, seed: int = 0) -> Record:
+def sample_records(equation: Equation, state: StateLike, times: Times, *, records: int, seed: int = 0) -> Record:
     r"""Records of all detectors, exact in law at the given bins, however wide.
 
     The density of x = y/√h given the state is $\varphi(x)\sum_na_nHe_n(x)$, with $a_n$ the traces of the exact map's

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from stochq.arrays import Array, OperatorLike, check_numbers
+from stochq.arrays import Array, OperatorLike, StateLike, check_numbers
 from stochq.compiling import compiled
 from stochq.ensemble.result import MEGABYTE, EnsembleResult
 from stochq.equation import Equation, observables_of, parts_known
@@ -83,7 +83,7 @@ class Smoothed:
 
 def smooth(
     equation: Equation,
-    state: OperatorLike,
+    state: StateLike,
     record: Record,
     *,
     observables: Mapping[str, OperatorLike] | Sequence[str],

@@ -137,7 +137,7 @@ class Homodyne(Diffusive):
 
     def _turned(self, t: Number) -> Array:
         """e^{−iφ}L; L itself at φ = 0, so that it stays real."""
-        phase: Number = self.phase(t) if callable(self.phase) else self.phase
+        phase: Any = self.phase(t) if callable(self.phase) else self.phase
         if is_concrete(phase) and phase == 0:
             return self.operator
         return as_matrix((np if is_concrete(phase) else jnp).exp(-1j * phase) * self.operator)

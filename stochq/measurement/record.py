@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Literal, final
 
 import numpy as np
 
-from stochq.arrays import ArrayLike, as_complex
+from stochq.arrays import ArrayLike, Times, as_complex
 from stochq.systems.checks import check_times
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Record:
 
     def __init__(
         self,
-        times: ArrayLike,
+        times: Times,
         increments: ArrayLike,
         names: Sequence[str] | None = None,
         kinds: Sequence[Kind] | None = None,
@@ -67,7 +67,7 @@ class Record:
     @classmethod
     def from_current(
         cls,
-        times: ArrayLike,
+        times: Times,
         current: ArrayLike | Mapping[str, ArrayLike],
         kinds: Sequence[Kind] | None = None,
     ) -> "Record":

@@ -30,12 +30,12 @@ _ROUNDING = 1e-12
 def brownian(
     oscillator: Oscillator,
     *,
-    friction: ArrayLike,
-    beta: ArrayLike,
-    cross_diffusion: ArrayLike = 0.0,
-    position_diffusion: ArrayLike | Literal["minimal"] = "minimal",
-    squeezing: ArrayLike = 0.0,
-    position_friction: ArrayLike = 0.0,
+    friction: Number,
+    beta: Number,
+    cross_diffusion: Number = 0.0,
+    position_diffusion: Number | Literal["minimal"] = "minimal",
+    squeezing: Number = 0.0,
+    position_friction: Number = 0.0,
     noise: NoiseLaw = "real",
 ) -> Equation:
     r"""Quantum Brownian motion in a Fock basis by operators linear in q and p (`brownian-balance` eqs. 7-10).
@@ -92,7 +92,7 @@ def _number(name: str, value: Number) -> Number:
     return as_real(value)
 
 
-def _excess(position_diffusion: Number, least: Number) -> Number:
+def _excess(position_diffusion: Number | str, least: Number) -> Number | None:
     """What D_qq has beyond the least; None where it is the least."""
     if isinstance(position_diffusion, str):
         if position_diffusion != "minimal":
@@ -108,7 +108,7 @@ def _excess(position_diffusion: Number, least: Number) -> Number:
     return np.maximum(excess, 0.0) if is_concrete(excess) else excess
 
 
-def _linear(oscillator: Oscillator, in_q: Number, in_p: Number, in_p_imaginary: Number) -> Array:
+def _linear(oscillator: Oscillator, in_q: Number, in_p: Number | None, in_p_imaginary: Number) -> Array:
     """The bands (2, dim) of in_q q + (in_p + i in_p_imaginary) p at offsets 1 and -1; real with in_p = None."""
     unit = oscillator.mass * oscillator.frequency
     # q = q_scale (a + a†) and p = -i p_scale (a − a†).

@@ -29,7 +29,7 @@ def positive(name: str, value: Number) -> Number:
     return value
 
 
-def _real(name: str, value: Any, expected: str) -> Number:
+def _real(name: str, value: ArrayLike, expected: str) -> Any:
     try:
         return as_real(value, name)
     except (TypeError, ValueError):

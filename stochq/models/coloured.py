@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from stochq.arrays import ArrayLike, Number, OperatorLike, is_concrete
+from stochq.arrays import Number, OperatorLike, is_concrete
 from stochq.channels.families.reduction import StratonovichCollapse
 from stochq.equation import Equation
 from stochq.models.checks import positive, rate, unitary_basis
@@ -16,13 +16,13 @@ from stochq.systems.levels import as_hamiltonian
 def coloured_suv(
     hamiltonian: Hamiltonian | OperatorLike,
     *,
-    drift: ArrayLike,
-    coupling: ArrayLike,
+    drift: Number,
+    coupling: Number,
     colour: Coloured | SphericalBrownian | None,
     variance: float | None = None,
     basis: OperatorLike | str | ProductBasis | None = None,
     single: bool = False,
-    hbar: ArrayLike = 1.0,
+    hbar: Number = 1.0,
 ) -> Equation:
     r"""Reduction by noise of finite correlation time (arXiv:2306.05849, arXiv:2405.01077).
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from stochq.arrays import ArrayLike, OperatorLike
+from stochq.arrays import Number, OperatorLike
 from stochq.channels import Features, Projectors
 from stochq.equation import Equation
 from stochq.laws import NoiseLaw
@@ -16,9 +16,9 @@ from stochq.systems.levels import as_hamiltonian
 def suv(
     hamiltonian: Hamiltonian | OperatorLike,
     *,
-    strength: ArrayLike,
+    strength: Number,
     basis: OperatorLike | str | ProductBasis | None = None,
-    hbar: ArrayLike = 1.0,
+    hbar: Number = 1.0,
     noise: NoiseLaw = "real",
     colour: Coloured | None = None,
 ) -> Equation:
@@ -48,8 +48,8 @@ def suv(
 def energy_driven(
     hamiltonian: Hamiltonian | OperatorLike,
     *,
-    strength: ArrayLike,
-    hbar: ArrayLike = 1.0,
+    strength: Number,
+    hbar: Number = 1.0,
     noise: NoiseLaw = "real",
     colour: Coloured | None = None,
 ) -> Equation:

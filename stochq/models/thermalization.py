@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import Array, ArrayLike, Number, OperatorLike, as_real, is_concrete
+from stochq.arrays import Array, ArrayLike, Number, OperatorLike, StateLike, as_real, is_concrete
 from stochq.channels import Equilibration, Separable
 from stochq.equation import Equation
 from stochq.laws import NoiseLaw
@@ -104,7 +104,7 @@ def _check_same(hamiltonian: Hamiltonian, other: Hamiltonian) -> None:
 @overload
 def microcanonical(
     hamiltonian: SpinHamiltonian,
-    psi0: OperatorLike,
+    psi0: StateLike,
     conserved: Sequence[Any] = (),
     *,
     shape: Shape = "sharp",
@@ -117,7 +117,7 @@ def microcanonical(
 @overload
 def microcanonical(
     hamiltonian: Dense | Diagonal | Banded | OperatorLike,
-    psi0: OperatorLike,
+    psi0: StateLike,
     conserved: Sequence[Any] = (),
     *,
     shape: Shape = "sharp",
@@ -131,7 +131,7 @@ def microcanonical(
 @overload
 def microcanonical(
     hamiltonian: Hamiltonian,
-    psi0: OperatorLike,
+    psi0: StateLike,
     conserved: Sequence[Any] = (),
     *,
     shape: Shape = "sharp",
@@ -143,7 +143,7 @@ def microcanonical(
 
 def microcanonical(
     hamiltonian: Hamiltonian | OperatorLike,
-    psi0: OperatorLike,
+    psi0: StateLike,
     conserved: Sequence[Any] = (),
     *,
     shape: Shape = "sharp",

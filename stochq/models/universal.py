@@ -1,6 +1,6 @@
 """Spontaneous universal irreversibility: reduction and thermalization together."""
 
-from stochq.arrays import ArrayLike, OperatorLike
+from stochq.arrays import ArrayLike, Number, OperatorLike
 from stochq.equation import Equation
 from stochq.laws import NoiseLaw
 from stochq.models.checks import rate
@@ -15,11 +15,11 @@ from stochq.systems.typicality import Equilibrium
 def sui(
     hamiltonian: Hamiltonian | OperatorLike,
     *,
-    reduction: ArrayLike,
-    thermalization: ArrayLike,
+    reduction: Number,
+    thermalization: Number,
     equilibrium: ArrayLike | Equilibrium,
     basis: OperatorLike | str | ProductBasis | None = None,
-    hbar: ArrayLike = 1.0,
+    hbar: Number = 1.0,
     noise: NoiseLaw = "real",
 ) -> Equation:
     r"""SUV in its basis and OQT in the energy basis, together (`thermalization` eqs. 7 and 8).

@@ -94,7 +94,7 @@ class GaussianIncrements(Increments):
         return jnp.sum(jnp.asarray(self.root)[:, :, None, None] * normals[None], axis=1)
 
     def step(self, memory: jax.Array, normals: jax.Array) -> tuple[jax.Array, jax.Array]:
-        integrals = self.scale * normals
+        integrals = normals * self.scale
         # Written out, the sum joins the loop that uses it; a reduction would be a pass of its own.
         for part in range(self.memory):
             integrals = integrals + memory[part]

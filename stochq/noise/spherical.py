@@ -89,7 +89,7 @@ class SphericalIncrements(Increments):
         drop = _drop(0.5 * square, jnp.asarray(self.concentration))
         turned = (1 - drop) * memory + jnp.sqrt(drop * (2 - drop)) * tangent * jax.lax.rsqrt(square)
         after = _on_sphere(turned)
-        return 0.5 * self.scale * (memory[2] + after[2]), after
+        return (memory[2] + after[2]) * (0.5 * self.scale), after
 
 
 def _drop(exponential: jax.Array, kappa: jax.Array) -> jax.Array:

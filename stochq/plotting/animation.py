@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stochq.arrays import ArrayLike
+from stochq.arrays import Times
 from stochq.ensemble.result import EnsembleResult
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ def animate(
     draw: "Callable[..., Figure]",
     result: EnsembleResult,
     *arguments: Any,
-    times: ArrayLike | None = None,
+    times: Times | None = None,
     seconds: float = 5.0,
     **options: Any,
 ) -> "ArtistAnimation":

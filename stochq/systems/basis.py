@@ -117,8 +117,9 @@ class ProductBasis(Basis):
         if isinstance(unitary, str):
             if unitary not in _EIGENVECTORS:
                 raise ValueError(f'unitary: expected "x", "y", "z" or a unitary (2, 2); got {unitary!r}.')
-            unitary = _EIGENVECTORS[unitary]
-        unitaries = as_matrix(unitary, "unitary")
+            unitaries = as_matrix(_EIGENVECTORS[unitary])
+        else:
+            unitaries = as_matrix(unitary, "unitary")
         if unitaries.ndim == 2 and sites is not None:
             unitaries = np.stack([unitaries] * check_count("sites", sites, 1, most=_MOST_SPINS))
         if unitaries.ndim != 3 or unitaries.shape[1:] != (2, 2):

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from stochq.arrays import ArrayLike, as_real, is_concrete
+from stochq.arrays import ArrayLike, Times, as_real, is_concrete
 from stochq.operators import refuse_foreign
 from stochq.systems.observables import LinearObservable
 
@@ -159,7 +159,7 @@ def is_hermitian(matrix: ArrayLike) -> bool:
     return bool(violation <= tolerance * max(np.max(np.abs(array)), np.finfo(float).tiny))
 
 
-def check_times(times: ArrayLike) -> np.ndarray:
+def check_times(times: Times) -> np.ndarray:
     """The times as float64 (T,), at least two, finite and increasing; ValueError otherwise."""
     try:
         times = np.asarray(times, dtype=np.float64)

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import Array, ArrayLike, Number, OperatorLike, is_concrete
+from stochq.arrays import Array, ArrayLike, Number, OperatorLike, StateLike, is_concrete
 from stochq.operators import as_array, check_parts
 from stochq.systems import subsystems
 from stochq.systems.banded import Banded
@@ -135,7 +135,7 @@ class Composite(Hamiltonian):
             joint = np.kron(joint, ket)
         return joint
 
-    def reduced(self, state: OperatorLike, keep: str | int | Sequence[str | int]) -> jax.Array:
+    def reduced(self, state: StateLike, keep: str | int | Sequence[str | int]) -> jax.Array:
         r"""The density matrix of some parts, the others traced out.
 
         Args:
@@ -206,7 +206,7 @@ class Composite(Hamiltonian):
         if shape_of(argument, operator) not in ((dim,), (dim, dim)):
             raise ValueError(
                 f"{argument}: expected shape ({dim}, {dim}) or ({dim},) for the part {self.names[axis]}; got "
-                f"{np.shape(operator)}."
+                f"{shape_of(argument, operator)}."
             )
         array = np.asarray(operator) if is_concrete(operator) else jnp.asarray(operator)
         check_finite(argument, array)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Num
 
-from stochq.arrays import Array, Number, as_matrix, is_concrete
+from stochq.arrays import Array, ComplexNumber, as_matrix, is_concrete
 from stochq.operators import Bands
 from stochq.systems.linear import apply_bands
 from stochq.systems.observables import LinearObservable
@@ -35,7 +35,7 @@ class Embedded(LinearObservable):
     def dim(self) -> int:
         return self.bands.shape[1]
 
-    def __mul__(self, factor: Number) -> "Embedded":
+    def __mul__(self, factor: ComplexNumber) -> "Embedded":
         if isinstance(factor, Embedded) or np.ndim(factor):
             raise ValueError(
                 f"factor: expected a number; got {type(factor).__name__}. A product of two operators is "
@@ -125,7 +125,7 @@ def added(*terms: Diagonals) -> dict[int, Array]:
     return total
 
 
-def times(factor: Number, bands: Diagonals) -> dict[int, Array]:
+def times(factor: ComplexNumber, bands: Diagonals) -> dict[int, Array]:
     """The diagonals of a multiple."""
     return {offset: factor * band for offset, band in bands.items()}
 

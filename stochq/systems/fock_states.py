@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from stochq.arrays import Number
+from stochq.arrays import ComplexNumber, Number
 from stochq.systems.checks import check_count, check_number
 
 # Largest weight of a state that may lie outside the truncated basis.
@@ -21,7 +21,7 @@ def _log_factorial(n: np.ndarray) -> np.ndarray:
 
 
 def _refuse_lost(
-    name: str, value: Number, cutoff: int, log_weights: Callable[[int], np.ndarray], log_norm: float
+    name: str, value: ComplexNumber, cutoff: int, log_weights: Callable[[int], np.ndarray], log_norm: Number
 ) -> None:
     """ValueError where more than a millionth of the weight lies at or above the cutoff.
 
@@ -50,7 +50,7 @@ def fock(cutoff: int, n: int) -> np.ndarray:
     return (np.arange(cutoff) == n).astype(np.complex128)
 
 
-def coherent(cutoff: int, alpha: Number, truncate: bool = False) -> np.ndarray:
+def coherent(cutoff: int, alpha: ComplexNumber, truncate: bool = False) -> np.ndarray:
     """Coherent state (dim,)."""
     try:
         alpha = complex(alpha)

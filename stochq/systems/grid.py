@@ -256,7 +256,8 @@ def particle(
     length, mass, hbar = as_real(length), as_real(mass), as_real(hbar)
     energies = _potential(potential, points, dimensions, length, mass)
     integers = wave_numbers(points, dimensions)
-    kinetic = (2 * np.pi * hbar / length) ** 2 / (2 * mass) * sum(n.astype(np.float64) ** 2 for n in integers)
+    squares: Any = sum(n.astype(np.float64) ** 2 for n in integers)
+    kinetic = (2 * np.pi * hbar / length) ** 2 / (2 * mass) * squares
     if is_concrete(kinetic) and not np.all(np.isfinite(kinetic)):
         raise ValueError(
             f"length, mass, hbar: expected kinetic energies that are finite; got {length}, {mass}, {hbar}."

@@ -1,6 +1,8 @@
 """Gaussian wave packets on a grid, refused where the grid cannot hold them."""
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -17,9 +19,9 @@ def gaussian_packet(
     points: int,
     length: Number,
     hbar: Number,
-    position: Number,
-    width: Number,
-    momentum: Number,
+    position: Number | Sequence[Number],
+    width: Number | Sequence[Number],
+    momentum: Number | Sequence[Number],
 ) -> Array:
     """Normalised packet (dim,); see `Particle.gaussian`. One of traced numbers is not checked."""
     dimensions = len(coordinates)
@@ -38,7 +40,7 @@ def gaussian_packet(
     return psi / xp.linalg.norm(psi)
 
 
-def _per_dimension(name: str, value: Number, dimensions: int) -> list[Number]:
+def _per_dimension(name: str, value: Any, dimensions: int) -> list[Number]:
     values = list(value) if np.ndim(value) == 1 else [value] * dimensions
     if len(values) != dimensions:
         raise ValueError(f"{name}: expected one number or {dimensions}, one per dimension; got {len(values)}.")

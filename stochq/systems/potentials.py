@@ -3,6 +3,7 @@
 import abc
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -64,7 +65,7 @@ def harmonic(frequency: Number | Sequence[Number]) -> Harmonic:
     >>> harmonic(2.0)(1.0, np.array([0.0, 1.0])).tolist()
     [0.0, 2.0]
     """
-    values = tuple(frequency) if isinstance(frequency, (tuple, list)) else frequency
+    values: Any = tuple(frequency) if isinstance(frequency, (tuple, list)) else frequency
     for value in values if isinstance(values, tuple) else (values,):
         check_number("frequency", value)
     return Harmonic(values)

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from stochq.arrays import OperatorLike
+from stochq.arrays import OperatorLike, StateLike
 from stochq.operators import as_array
 from stochq.systems.checks import check_finite, shape_of
 
@@ -40,7 +40,7 @@ def numbers(name: str, value: Any) -> np.ndarray:
     return array
 
 
-def check_state(psi0: OperatorLike, dim: int) -> np.ndarray:
+def check_state(psi0: StateLike, dim: int) -> np.ndarray:
     """psi0 as complex128 (dim,), finite and normalised; ValueError otherwise."""
     psi = numbers("psi0", as_array("psi0", psi0))
     _refuse_column("psi0", psi, dim)
@@ -92,7 +92,7 @@ def check_density(name: str, rho: OperatorLike, dim: int) -> np.ndarray:
     return array
 
 
-def weighted_states(psi0: OperatorLike, dim: int) -> np.ndarray:
+def weighted_states(psi0: StateLike, dim: int) -> np.ndarray:
     """A ket as (dim,), a density matrix as its eigenvectors times the roots of their weights, (dim, rank).
 
     Either is ψ with ρ = ψψ†, one column for each state that a trajectory may start from.

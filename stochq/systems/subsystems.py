@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import Array, ArrayLike, OperatorLike, is_concrete
+from stochq.arrays import Array, ArrayLike, OperatorLike, StateLike, is_concrete
 from stochq.module import Module
 from stochq.operators import as_array
 from stochq.systems.checks import check_finite, check_hermitian, shape_of
@@ -106,7 +106,7 @@ def sites_of(dim: int, part: tuple[int, ...]) -> int:
     return sites
 
 
-def _checked_kind_of_state(state: OperatorLike) -> jax.Array:
+def _checked_kind_of_state(state: StateLike) -> jax.Array:
     """A ket or a density matrix as an array of JAX; ValueError for other shapes and for what is not finite."""
     array: Any = as_array("state", state)
     shape = shape_of("state", array)
@@ -119,7 +119,7 @@ def _checked_kind_of_state(state: OperatorLike) -> jax.Array:
     return jnp.asarray(array)
 
 
-def reduced(state: OperatorLike, part: Sequence[int] | int | Parts) -> jax.Array:
+def reduced(state: StateLike, part: Sequence[int] | int | Parts) -> jax.Array:
     r"""The reduced density matrix of some sites of a system of spins 1/2, or of parts of a composite one.
 
     $$\rho_A = \mathrm{Tr}_{\bar A}\,|\psi\rangle\langle\psi|$$
@@ -330,7 +330,7 @@ class Distance(Module):
             raise ValueError(f"norm: expected 'trace' or 'hilbert-schmidt'; got {norm!r}.")
         self.reference = _checked_reference(reference, levels_of(self.part))
 
-    def __call__(self, state: ArrayLike) -> jax.Array:
+    def __call__(self, state: StateLike) -> jax.Array:
         """The distance of one state's part, ψ (dim,) or a density matrix (dim, dim)."""
         rho = reduced(state, self.part)
         difference = rho - jnp.asarray(self.reference, jnp.result_type(rho.dtype, np.complex64))
@@ -342,15 +342,15 @@ class Distance(Module):
 def _checked_reference(reference: OperatorLike, dim: int) -> Any:
     if isinstance(reference, tuple) and hasattr(reference, "stderr"):
         raise ValueError("reference: expected a density matrix; got one with its error. Write .value behind it.")
-    reference = as_array("reference", reference)
-    if np.shape(reference) != (dim, dim):
+    array = as_array("reference", reference)
+    if np.shape(array) != (dim, dim):
         raise ValueError(
             f"reference: expected a density matrix of shape ({dim}, {dim}) for {dim.bit_length() - 1} sites; got shape "
-            f"{np.shape(reference)}."
+            f"{np.shape(array)}."
         )
-    if not is_concrete(reference):
-        return reference
-    matrix = np.asarray(reference)
+    if not is_concrete(array):
+        return array
+    matrix = np.asarray(array)
     check_finite("reference", matrix)
     check_hermitian("reference", matrix)
     if abs(np.trace(matrix).real - 1) > _TRACE_RTOL:

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import Array, ArrayLike, Number, as_matrix, is_concrete
+from stochq.arrays import Array, ArrayLike, Number, Times, as_matrix, is_concrete
 from stochq.function_checks import check_time_function
 from stochq.functions import user_function
 from stochq.module import Module
@@ -92,7 +92,7 @@ class _Polynomials(Module):
         return value
 
 
-def sampled(times: ArrayLike, values: ArrayLike, *, interpolation: Interpolation = "linear") -> TimeFunction:
+def sampled(times: Times, values: ArrayLike, *, interpolation: Interpolation = "linear") -> TimeFunction:
     """A function of the time from samples, for drives, envelopes and phases.
 
     Args:

@@ -99,4 +99,4 @@ class Equilibration(Channel):
 
     def dissipator(self, t: jax.Array, rho: jax.Array) -> jax.Array:
         """a(χ Tr ρ − ρ)."""
-        return self.rate * (self.matrix() * jnp.trace(rho) - rho)
+        return (jnp.asarray(self.matrix()) * jnp.trace(rho) - rho) * self.rate

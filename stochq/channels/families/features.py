@@ -46,7 +46,7 @@ class Features(DiagonalCollapse):
         return root(self.rate) * multiply(self.matrix.T, normals)
 
     def apply_kernel(self, weights: jax.Array) -> jax.Array:
-        return self.rate * multiply(self.matrix.T, multiply(self.matrix, weights))
+        return multiply(self.matrix.T, multiply(self.matrix, weights)) * self.rate
 
     @property
     def has_records(self) -> bool:
@@ -56,7 +56,7 @@ class Features(DiagonalCollapse):
         return root(self.rate) * multiply(self.matrix, weights)
 
     def diagonal(self) -> jax.Array:
-        return self.rate * jnp.sum(jnp.square(self.matrix), axis=0)
+        return jnp.sum(jnp.square(self.matrix), axis=0) * self.rate
 
     def jumps(self) -> "Jumps":
         from stochq.channels.jumps import DiagonalJumps

@@ -67,11 +67,11 @@ class Kernel(DiagonalCollapse):
 
     def apply_kernel(self, weights: jax.Array) -> jax.Array:
         if self.kernel_matrix is not None:
-            return self.rate * multiply(self.kernel_matrix, weights)
-        return self.rate * filtered(self.spectrum, weights).real
+            return multiply(self.kernel_matrix, weights) * self.rate
+        return filtered(self.spectrum, weights).real * self.rate
 
     def diagonal(self) -> jax.Array:
-        return self.rate * self.peak * jnp.ones(self.dim)
+        return jnp.ones(self.dim) * (self.rate * self.peak)
 
     def jumps(self) -> "Jumps":
         from stochq.channels.jumps import PositionJumps
@@ -92,7 +92,7 @@ class Kernel(DiagonalCollapse):
 
     def kernel(self) -> jax.Array:
         matrix = circulant(self.spectrum) if self.kernel_matrix is None else self.kernel_matrix
-        return self.rate * jnp.asarray(matrix)
+        return jnp.asarray(matrix) * self.rate
 
     def features(self) -> np.ndarray:
         return np.sqrt(np.asarray(self.rate)) * circulant(np.sqrt(np.asarray(self.spectrum)))

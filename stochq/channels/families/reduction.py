@@ -84,7 +84,7 @@ class StratonovichCollapse(Channel):
         square = multiply(self.matrix**2, probability)
         constant = jnp.sum(self.matrix**2, axis=0).reshape(-1, *[1] * (probability.ndim - 1))
         deviation = constant - 2 * multiply(self.matrix.T, mean) + level_sum(mean * mean)
-        return 0.5 * self.coupling**2 * (deviation - 2 * level_sum(square - mean * mean))
+        return (deviation - 2 * level_sum(square - mean * mean)) * (0.5 * self.coupling**2)
 
     def diffuse(self, t: jax.Array, psi: jax.Array, noise: StepNoise, dt: jax.Array, law: Law) -> jax.Array:
         field = self.sample_field(noise, dt)
@@ -97,7 +97,7 @@ class StratonovichCollapse(Channel):
 
     def sample_field(self, noise: StepNoise, dt: jax.Array) -> jax.Array:
         """g Σ_k F_ki ∫ξ_k dt, (dim, *columns)."""
-        return self.coupling * jnp.sqrt(dt) * multiply(self.matrix.T, noise.real_normals)
+        return jnp.sqrt(dt) * self.coupling * multiply(self.matrix.T, noise.real_normals)
 
     def dissipator(self, t: jax.Array, rho: jax.Array) -> jax.Array:
         raise ValueError(

@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Float
 
-from stochq.arrays import ArrayLike
+from stochq.arrays import Times
 from stochq.gaussian.checks import check_one_number
 from stochq.gaussian.dynamics import Dynamics
 from stochq.gaussian.phase_space import Array, Real, array_namespace, built
@@ -41,7 +41,7 @@ def csl_oscillator(
     return Dynamics(drift, built([[0.0, 0.0], [0.0, 2 * diffusion]]), hbar)
 
 
-def csl_covariance(diffusion: Real, variance: Real, times: ArrayLike) -> Float[Array, "time 2 2"]:
+def csl_covariance(diffusion: Real, variance: Real, times: Times) -> Float[Array, "time 2 2"]:
     r"""CSL from an isotropic state in closed form, ω = m = ħ = 1 (`collapse-entropy` eq. 10, solved).
 
     $$\sigma_{qq,pp}=\sigma_0+\delta\,(\tau\mp\tfrac12\sin2\tau),\qquad\sigma_{qp}=\delta\sin^2\tau$$

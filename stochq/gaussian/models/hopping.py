@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Complex, Float, Inexact
 
-from stochq.arrays import ArrayLike, as_matrix
+from stochq.arrays import ArrayLike, Times, as_matrix
 from stochq.gaussian.dynamics import Dynamics
 from stochq.gaussian.models import network_checks as checks
 from stochq.gaussian.models.conditioning import conditional_variances
@@ -81,7 +81,7 @@ class Network:
         weight = self.rates.sum()
         return float(np.sum(self.rates * self.occupations) / weight) if weight > 0 else 0.0
 
-    def evolve(self, correlations: ArrayLike, times: ArrayLike) -> Complex[np.ndarray, "times modes modes"]:
+    def evolve(self, correlations: ArrayLike, times: Times) -> Complex[np.ndarray, "times modes modes"]:
         r"""C at all times from C at the first of them, exactly: $\dot C = i[C,H] - \frac12\{C,\Gamma\} + f$ (eq. B4a).
 
         Raises:

@@ -8,7 +8,7 @@ import numpy as np
 
 import stochq as sq
 from stochq import plotting
-from stochq.arrays import Array, Number
+from stochq.arrays import Array
 from stochq.papers.brownian_balance import setting
 from stochq.papers.brownian_balance.table import dynamics
 from stochq.papers.checks import Check
@@ -30,7 +30,7 @@ def _rate(beta: float, squeezing: float = 0.0) -> float:
 def _rates(betas: np.ndarray, alphas: np.ndarray) -> np.ndarray:
     """Π_S at every pair, (betas, alphas), in one call."""
 
-    def rate(beta: Number, alpha: Number) -> Array:
+    def rate(beta: Any, alpha: Any) -> Array:
         model = dynamics(beta=beta, squeezing=alpha)
         return model.entropy_production(model.steady_state())
 

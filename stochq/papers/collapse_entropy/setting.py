@@ -8,7 +8,7 @@ import numpy as np
 
 import stochq as sq
 from stochq import plotting
-from stochq.arrays import ArrayLike
+from stochq.arrays import ArrayLike, Times
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,7 +34,7 @@ def target(multiple: float) -> sq.gaussian.State:
 
 
 def evolved(
-    diffusion: float, friction: float, times: ArrayLike, state: sq.gaussian.State | None = None
+    diffusion: float, friction: float, times: Times, state: sq.gaussian.State | None = None
 ) -> sq.gaussian.State:
     """CSL (friction 0) or dissipative CSL; what becomes unphysical is reported by the figures and not warned of."""
     with warnings.catch_warnings():

@@ -7,7 +7,6 @@ import numpy as np
 
 import stochq as sq
 from stochq import plotting
-from stochq.arrays import Number
 from stochq.papers import checks
 from stochq.papers.checks import Check
 from stochq.papers.fermi_heating.spectra import gain_ratio
@@ -84,7 +83,7 @@ def coloured_gain(effort: float = 1.0) -> Claim:
     return Claim(series, found, _draw_coloured(series))
 
 
-def lorentzian(scaled: Number) -> Number:
+def lorentzian(scaled: float) -> float:
     """S at ω = scaled·Ω, of the Ornstein-Uhlenbeck process."""
     return 1 / (1 + scaled**2)
 

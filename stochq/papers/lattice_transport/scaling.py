@@ -88,7 +88,7 @@ def _draw(columns: dict[str, np.ndarray], exponents: list[float], crossing: int)
         made, ((axes,),) = plotting.figure()
         axes.plot(grid, _law(grid), color=plotting.BLACK, linewidth=1.2, linestyle="-", label="sum, eq. 31")
         axes.axhline(
-            _law(2, probe=0.0), color=plotting.GREEN, linestyle=(0, (5, 2)), linewidth=1.2,
+            float(_law(2, probe=0.0)), color=plotting.GREEN, linestyle=(0, (5, 2)), linewidth=1.2,
             label=r"ballistic, $\Gamma=0$",
         )  # fmt: skip
         setting.draw_kinds(axes, lengths, columns["reservoirs"], columns["self_consistent"], markersize=3.2)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from stochq import gaussian, plotting
-from stochq.arrays import Number
+from stochq.arrays import ArrayLike
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,10 +30,10 @@ class Split(NamedTuple):
     @property
     def by_currents(self) -> float:
         """The total by currents times affinities, eq. 26, of one cold and one hot kind of reservoir."""
-        return self.current * affinity(*ENDS)
+        return float(self.current * affinity(*ENDS))
 
 
-def affinity(cold: Number, hot: Number) -> Number:
+def affinity(cold: ArrayLike, hot: ArrayLike) -> np.ndarray:
     """1/(n_1 + ½) - 1/(n_L + ½), entropy per quantum."""
     return 1 / (np.asarray(cold) + 0.5) - 1 / (np.asarray(hot) + 0.5)
 

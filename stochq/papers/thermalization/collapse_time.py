@@ -31,9 +31,12 @@ def collapse_time_claim(effort: float = 1.0) -> Claim:
         by_gamma.append(_mean_time(*_paths(gamma, count, SEED + 1 + index), gamma, 0.01))
     values = np.array(by_gamma)
     law = sq.exact.two_level_suv_mean_collapse_time
-    checks = [by_error(f"γ t for ε = {e:g}", t, s, law(1.0, e)) for e, (t, s) in zip(EPSILONS, by_epsilon, strict=True)]
+    checks = [
+        by_error(f"γ t for ε = {e:g}", t, s, float(law(1.0, e))) for e, (t, s) in zip(EPSILONS, by_epsilon, strict=True)
+    ]
     checks += [
-        by_error(f"t for γ = {g:g}, ε = 0.01", t, s, law(g, 0.01)) for g, (t, s) in zip(GAMMAS, values, strict=True)
+        by_error(f"t for γ = {g:g}, ε = 0.01", t, s, float(law(g, 0.01)))
+        for g, (t, s) in zip(GAMMAS, values, strict=True)
     ]
     coarse = _mean_time(times[::2], paths[:, ::2], 1.0, 0.01)[0]
     checks.append(Check("γ t at twice the spacing of looks", coarse, by_epsilon[3, 0], 0.25 * by_epsilon[3, 1]))

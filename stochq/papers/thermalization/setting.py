@@ -7,7 +7,7 @@ import numpy as np
 
 import stochq as sq
 from stochq import plotting
-from stochq.arrays import ArrayLike, Observable
+from stochq.arrays import ArrayLike, Observable, OperatorLike, StateLike, Times
 from stochq.papers.output import PURE, Series
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ INTEGRATED = 1e-8
 
 
 def integrated(
-    equation: sq.Equation, start: ArrayLike, times: ArrayLike, observables: Mapping[str, Observable] | None = None
+    equation: sq.Equation, start: OperatorLike, times: Times, observables: Mapping[str, Observable] | None = None
 ) -> sq.exact.ExactResult:
     """The master equation by a Runge-Kutta method, which knows none of the closed forms that it is to judge."""
     return sq.exact.evolve(equation, start, times, observables=observables, method="ode")
@@ -50,8 +50,8 @@ def whole(count: int, effort: float, least: int = 64) -> int:
 
 def grouped(
     equation: sq.Equation,
-    psi0: ArrayLike,
-    times: ArrayLike,
+    psi0: StateLike,
+    times: Times,
     observables: Mapping[str, Observable | sq.Statistic],
     *,
     trajectories: int,
@@ -120,9 +120,7 @@ def draw_points(axes: "Axes", series: Series, index: int, label: str | None = No
     axes.errorbar(series.x, series.y, 2 * np.asarray(series.stderr), **(settings | options))
 
 
-def draw_singles(
-    axes: "Axes", times: ArrayLike, values: Iterable[np.ndarray], label: str = "single trajectories"
-) -> None:
+def draw_singles(axes: "Axes", times: Times, values: Iterable[np.ndarray], label: str = "single trajectories") -> None:
     """Thin lines, one per row of values (trajectory, time)."""
     for index, single in enumerate(values):
         axes.plot(

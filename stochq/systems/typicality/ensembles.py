@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import Number, OperatorLike, check_numbers
+from stochq.arrays import Number, StateLike, check_numbers
 from stochq.systems.checks import check_number
 from stochq.systems.equilibrium import Window
 from stochq.systems.hamiltonian import Hamiltonian
@@ -60,7 +60,7 @@ def canonical_equilibrium(
 
 def microcanonical_equilibrium(
     hamiltonian: Hamiltonian,
-    psi0: OperatorLike,
+    psi0: StateLike,
     conserved: Sequence[Any] = (),
     *,
     shape: Shape = "sharp",

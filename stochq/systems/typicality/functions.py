@@ -111,7 +111,7 @@ def combined(
         real, imag = (sum(w * planes[i] for w, planes in zip(weights(k), states, strict=True)) for i in range(2))
         return jnp.asarray(real), jnp.asarray(imag)
 
-    def term(k: jax.Array, first: Planes, second: Planes) -> Planes:
+    def term(k: Array, first: Planes, second: Planes) -> Planes:
         total = jax.tree.map(jnp.subtract, start(k), second)
         return hamiltonian.added_to(total, jnp.where(k == 0, 1.0, 2.0).astype(real) / half_width, centre, first)
 

@@ -69,8 +69,9 @@ class Chain:
 
     def equation(self, ratio: float) -> sq.Equation:
         """SUI with complex noise."""
-        rates = {"reduction": ratio * self.rate, "thermalization": self.rate}
-        return sq.models.sui(self.system, **rates, equilibrium=self.chi, noise="complex")
+        return sq.models.sui(
+            self.system, reduction=ratio * self.rate, thermalization=self.rate, equilibrium=self.chi, noise="complex"
+        )
 
     def run(self, ratio: float, count: int) -> sq.EnsembleResult:
         """An ensemble from all spins along x, until it is stationary."""

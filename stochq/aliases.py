@@ -1,0 +1,69 @@
+"""The kinds of arguments that users give, by name: what `help` shows, and type checkers hold calls against.
+
+No text is an array: `psi0="x"` and `times=3` are faults that a type checker tells before the program runs. What a call
+gets is checked by the library itself, whether or not a type checker was asked.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol, TypeVar, runtime_checkable
+
+import jax
+import numpy as np
+from typing_extensions import TypeAliasType
+
+
+@runtime_checkable
+class HasArray(Protocol):
+    """What NumPy makes an array of: a column of pandas, an array of xarray."""
+
+    def __array__(self) -> np.ndarray: ...
+
+
+@runtime_checkable
+class Shaped(Protocol):
+    """What other libraries make of operators and states has a shape: see `stochq.operators`."""
+
+    @property
+    def shape(self) -> object: ...
+
+
+class Device(Protocol):
+    """One of `jax.devices()`."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def platform(self) -> str: ...
+
+
+# An array of the host or of JAX, traced or not.
+Array = np.ndarray | jax.Array
+# The same kind of array in as out.
+SameArray = TypeVar("SameArray", np.ndarray, jax.Array, Array)
+
+# A real number that JAX may be tracing: of Python, of NumPy, or an array without axes.
+Number = TypeAliasType("Number", int | float | np.integer | np.floating | np.ndarray | jax.Array)
+# A complex number that JAX may be tracing.
+ComplexNumber = TypeAliasType("ComplexNumber", Number | complex | np.complexfloating)
+
+_Arrays = np.ndarray | jax.Array | HasArray
+_Real = int | float
+_Complex = int | float | complex
+# Lists in lists are written out: in a type that names itself a text would be a list of texts.
+_Row = Sequence[_Complex] | Sequence[_Arrays]
+_Rows = _Row | Sequence[Sequence[_Complex]] | Sequence[Sequence[_Arrays]]
+_Stacks = _Rows | Sequence[Sequence[Sequence[_Complex]]] | Sequence[Sequence[Sequence[Sequence[_Complex]]]]
+# What becomes an array: a number, lists of them, an array.
+ArrayLike = TypeAliasType("ArrayLike", _Complex | _Arrays | _Stacks)
+# Times in ascending order, (T,).
+Times = TypeAliasType("Times", _Arrays | Sequence[_Real] | Sequence[_Arrays])
+# An operator: its diagonal (dim,) or its matrix (dim, dim); of NumPy, JAX, SciPy, QuTiP or dynamiqs.
+OperatorLike = TypeAliasType("OperatorLike", _Arrays | Shaped | _Rows)
+# A pure state (dim,), or a density matrix (dim, dim); of the same libraries.
+StateLike = TypeAliasType("StateLike", _Arrays | Shaped | _Rows)
+# A function of a state (dim,), or of a density matrix where the states are such, whose value is a number.
+StateFunction = TypeAliasType("StateFunction", Callable[[jax.Array], ArrayLike])
+# What is averaged: an operator, or a function of a state.
+Observable = TypeAliasType("Observable", OperatorLike | StateFunction)
+# Observables by name, one of which may be the name of one that the system has; or a list of such names.
+Observables = TypeAliasType("Observables", Mapping[str, Observable | str] | list[str] | tuple[str, ...])
