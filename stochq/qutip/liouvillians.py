@@ -6,6 +6,8 @@ import numpy as np
 
 # Parts of a superoperator below this fraction of it are rounding.
 _ROUNDING = 1e-10
+# What is left of a positive matrix without its roots is below this fraction of it.
+_POSITIVE = 1e-8
 
 
 class Generator(NamedTuple):
@@ -47,23 +49,30 @@ def generator_of(superoperator: np.ndarray, name: str = "H") -> Generator:
             f"{name}: expected a Liouvillian, after which ρ stays Hermitian; got one after which it does not."
         )
     one = np.eye(dim).reshape(-1)
-    image = matrix @ one
-    trace = np.vdot(one, image).real / (2 * dim)
-    left = ((image - trace * one) / dim).reshape(dim, dim)
-    rest = np.eye(dim**2) - np.outer(one, one) / dim
-    rates, vectors = np.linalg.eigh(rest @ matrix @ rest)
-    _check_positive(name, rates, size)
-    kept = rates > _ROUNDING * size
-    operators = (np.sqrt(rates[kept]) * vectors[:, kept]).T.reshape(-1, dim, dim)
+    image = matrix @ one / dim
+    mean = np.vdot(one, image).real / dim
+    left = (image - 0.5 * mean * one).reshape(dim, dim)
+    # Without the part that vectors of unit matrices span.
+    rest = matrix - np.outer(one, image.conj()) - np.outer(image, one) + mean * np.outer(one, one)
+    operators = _roots(name, rest, size).reshape(-1, dim, dim)
     loss = np.einsum("kij,kil->jl", operators.conj(), operators)
     if np.abs(left + left.conj().T + loss).max() > _ROUNDING * size * dim:
         raise ValueError(f"{name}: expected a Liouvillian, which keeps Tr ρ; got one that changes it.")
     return Generator(0.5j * (left - left.conj().T), operators)
 
 
-def _check_positive(name: str, rates: np.ndarray, size: float) -> None:
-    if rates.size and rates[0] < -_ROUNDING * size:
+def _roots(name: str, matrix: np.ndarray, size: float) -> np.ndarray:
+    """The fewest vectors v (K, n) of which a matrix (n, n) is the sum of vv†: Cholesky's, with the largest pivots."""
+    found = np.zeros((0, len(matrix)), complex)
+    left = matrix.diagonal().real.copy()
+    while (pivot := int(np.argmax(left))) >= 0 and left[pivot] > _ROUNDING * size:
+        column = matrix[:, pivot] - found.T @ found[:, pivot].conj()
+        root = column / np.sqrt(left[pivot])
+        found = np.vstack([found, root])
+        left -= np.abs(root) ** 2
+    if np.abs(matrix - found.T @ found.conj()).max(initial=0.0) > _POSITIVE * size:
         raise ValueError(
-            f"{name}: expected a Liouvillian of Lindblad's form; got one with the negative rate {rates[0]:.3g}. Jumps "
-            "with negative rates are those of qutip.nm_mcsolve."
+            f"{name}: expected a Liouvillian of Lindblad's form; got one in which operators act with negative rates. "
+            "Jumps with negative rates are those of qutip.nm_mcsolve."
         )
+    return found

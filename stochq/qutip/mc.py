@@ -48,6 +48,8 @@ _MACHINERY = (
     "atol", "rtol", "nsteps", "max_step", "min_step", "first_step", "order", "interpolate", "krylov_dim",
     "sub_system_tol", "eigensolver_dtype", "always_compute_step",
 )  # fmt: skip
+# Of a Liouvillian, which takes 16 bytes times the fourth power of them.
+_MOST_LEVELS = 64
 _INSTEAD = "Give the Hamiltonian as H, and all operators as c_ops."
 _TOTAL = "Master Equation Evolution"
 
@@ -153,6 +155,11 @@ def _generator(H: object, args: Mapping[str, Any] | None, times: np.ndarray) -> 
     """What a Liouvillian is made of; None for a Hamiltonian."""
     if not isinstance(H, (Qobj, QobjEvo)) or not H.issuper:
         return None
+    if H.shape[0] > _MOST_LEVELS**2:
+        raise ValueError(
+            f"H: expected a Liouvillian of at most {_MOST_LEVELS} levels, which is written out as a matrix; got "
+            f"{round(H.shape[0] ** 0.5)}. {_INSTEAD}"
+        )
     if isinstance(H, Qobj):
         return generator_of(H.full())
     if not H.isconstant:

@@ -92,6 +92,21 @@ def test_a_drive_and_a_mixed_start():
     judge_sample(numbers_of_jumps(result), expected[:, -1], "numbers of jumps, driven")
 
 
+def test_seeds_name_trajectories_and_results_merge():
+    """Runs of seeds that do not follow each other are the trajectories that these seeds made before."""
+    arguments = DRIVE, GROUND, TIMES, [LOWERING, DEPHASING]
+    options = {"e_ops": [EXCITED], "options": QUIET | {"keep_runs_results": True}}
+    first = qt_.mcsolve(*arguments, ntraj=8, seeds=5, **options)
+    turned = qt_.mcsolve(*arguments, ntraj=8, seeds=first.seeds[4:] + first.seeds[:4], **options)
+    assert turned.collapse == first.collapse[4:] + first.collapse[:4]
+    np.testing.assert_array_equal(turned.runs_expect[0], np.roll(first.runs_expect[0], 4, axis=0))
+    both = first + qt_.mcsolve(*arguments, ntraj=4, seeds=6, **options)
+    assert both.num_trajectories == 12 and both.collapse[:8] == first.collapse
+    np.testing.assert_allclose(both.photocurrent, np.mean(both.runs_photocurrent, axis=0), atol=1e-12)
+    with pytest.raises(ValueError, match="^other: expected a result of other trajectories"):
+        both + first
+
+
 # A counter that sees .7 of what leaves a cavity, and dephasing that nobody sees.
 LEVELS, SEEN = 4, 0.7
 CAVITY = qutip.destroy(LEVELS)
@@ -105,7 +120,13 @@ FOCK = qutip.basis(LEVELS, 2)
 @pytest.fixture(scope="module")
 def conditional():
     options = QUIET | {"keep_runs_results": True, "store_states": True}
-    observed = {"n": CAVITY.dag() * CAVITY, "a": CAVITY, "purity": lambda t, rho: (rho * rho).tr().real}
+    turning = qutip.QobjEvo([[CAVITY, lambda t: np.exp(2j * t)]])
+    observed = {
+        "n": CAVITY.dag() * CAVITY,
+        "a": CAVITY,
+        "turning": turning,
+        "purity": lambda t, rho: (rho * rho).tr().real,
+    }
     return qt_.mcsolve(LIOUVILLIAN, FOCK, TIMES, [COUNTED], e_ops=observed, ntraj=300, seeds=4, options=options)
 
 
@@ -135,7 +156,9 @@ def test_states_given_the_clicks(conditional):
     assert np.linalg.eigvalsh(states).min() > -1e-12
     np.testing.assert_allclose(np.trace(states, axis1=2, axis2=3), 1, atol=1e-12)
     purity = np.einsum("ntij,ntji->nt", states, states).real
-    np.testing.assert_allclose(conditional.runs_expect[2], purity, atol=1e-9)
+    np.testing.assert_allclose(conditional.runs_e_data["purity"], purity, atol=1e-9)
+    turned = np.asarray(conditional.runs_e_data["a"]) * np.exp(2j * TIMES)
+    np.testing.assert_allclose(conditional.runs_e_data["turning"], turned, atol=1e-9)
 
 
 def test_means_given_the_clicks(conditional):
@@ -161,12 +184,18 @@ def test_a_liouvillian_is_taken_apart(seed):
     np.testing.assert_allclose(again.full(), whole.full(), atol=1e-12)
 
 
+def test_a_liouvillian_without_operators_is_a_hamiltonian():
+    found = generator_of(qutip.liouvillian(DRIVE).full())
+    assert found.operators.shape == (0, 2, 2)
+    np.testing.assert_allclose(found.hamiltonian, DRIVE.full(), atol=1e-12)
+
+
 def test_superoperators_that_are_no_liouvillians():
     decay = qutip.liouvillian(DRIVE, [LOWERING])
     wrong = {
         "stays Hermitian": qutip.spre(LOWERING),
         "keeps Tr": decay + qutip.spre(qutip.qeye(2)),
-        "negative rate": decay - 2 * qutip.lindblad_dissipator(DEPHASING),
+        "negative rates": decay - 2 * qutip.lindblad_dissipator(DEPHASING),
     }
     for told, superoperator in wrong.items():
         with pytest.raises(ValueError, match=f"^H: expected a Liouvillian.*{told}"):
