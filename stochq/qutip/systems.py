@@ -1,5 +1,6 @@
 """QuTiP's H, sc_ops, c_ops, states and tlist as what stochq's models take."""
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,10 @@ from stochq.systems.levels import as_hamiltonian
 
 # Times at which an operator is looked at.
 _LOOKED_AT = 17
+# Norms that differ from one by less are rounding, by more no state.
+_EXACT, _CUT_SHORT = 1e-6, 1e-2
+# Of a warning, from the function that warns up to the user's call of a solver.
+_CALLER = 4
 
 
 def times_of(tlist: Any) -> np.ndarray:
@@ -177,7 +182,21 @@ def state_of(name: str, state: object) -> Qobj:
     if not isinstance(state, Qobj) or not (state.isket or state.isoper):
         kind = state.type if isinstance(state, Qobj) else type(state).__name__
         raise ValueError(f"{name}: expected a ket or a density matrix, a Qobj; got {kind}.")
-    return state
+    return _normalized(name, state)
+
+
+def _normalized(name: str, state: Qobj) -> Qobj:
+    """A state that a basis cut short leaves almost normalised, with a warning; any other as it is."""
+    size = float(np.linalg.norm(state.full())) if state.isket else float(state.tr().real)
+    if not _EXACT < abs(size - 1) < _CUT_SHORT:
+        return state
+    what, told = ("norm", f"{name}.unit()") if state.isket else ("trace", f"{name} / {name}.tr()")
+    warnings.warn(
+        f"{name}: expected a normalised state; got one with the {what} {size:.7g}, as of a basis that is cut short. It "
+        f"is divided by it, and expectation values are those of {told}.",
+        stacklevel=_CALLER,
+    )
+    return state / size
 
 
 def ket_of(psi0: object) -> Qobj:
@@ -185,4 +204,4 @@ def ket_of(psi0: object) -> Qobj:
     if not isinstance(psi0, Qobj) or not psi0.isket:
         kind = psi0.type if isinstance(psi0, Qobj) else type(psi0).__name__
         raise ValueError(f"psi0: expected a ket, a Qobj; got {kind}. smesolve takes density matrices.")
-    return psi0
+    return _normalized("psi0", psi0)

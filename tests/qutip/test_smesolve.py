@@ -101,6 +101,8 @@ def test_a_pure_state_of_which_nothing_is_lost_stays_pure():
         ({"c_ops": [qutip.destroy(3)]}, "c_ops"),
         ({"sc_ops": [qutip.destroy(3)]}, "sc_ops"),
         ({"rho0": qutip.basis(3, 0)}, "rho0"),
+        ({"rho0": 1.1 * GROUND}, "rho0"),
+        ({"rho0": 0.5 * GROUND.proj()}, "rho0"),
         ({"H": qutip.liouvillian(DRIVE, [LOST])}, "H"),
         ({"ntraj": 0}, "ntraj"),
         ({"options": {"store_measurement": "last"}}, "options"),
