@@ -60,7 +60,8 @@ def write_pages(pages: Path) -> list[str]:
     shutil.rmtree(pages, ignore_errors=True)
     shutil.copytree(ROOT / "docs", pages, ignore=shutil.ignore_patterns("site", "check.py"))
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    (pages / "index.md").write_text(readme.replace("](docs/", "]("), encoding="utf-8")
+    home = re.sub(r"\]\(((?:tutorials|howto)/[\w-]+)\.py\)", r"](\1.md)", readme.replace("](docs/", "]("))
+    (pages / "index.md").write_text(home, encoding="utf-8")
     (pages / "reference").mkdir()
     # Zensical draws a page again where its text has changed: docstrings, and how they are read, are not in it.
     digest = pages_of_scripts.digest([*(ROOT / "stochq").rglob("*.py"), *HERE.glob("*.py")])
