@@ -86,7 +86,7 @@ def ssesolve(
             "sc_ops: expected at least one operator; got none, with which there is no noise. Use qutip.sesolve."
         )
     with in_qutips_words(jump_operators="sc_ops"):
-        equation = unravel(hamiltonian, [each.given for each in operators], noise="complex" if heterodyne else "real")
+        equation = unravel(hamiltonian, [each.given for each in operators], noise="complex" if heterodyne else None)
     expectations = expectations_of(e_ops, times, equation.dim, hamiltonian.dims)
     check_functions(expectations, float(times[0]), state)
     scheme = EulerMaruyama() if found["method"] == "euler" else None
