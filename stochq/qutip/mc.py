@@ -14,7 +14,7 @@ from stochq.qutip.expectations import check_functions, expectations_of
 from stochq.qutip.jump_result import JumpResult
 from stochq.qutip.jumps import jumps_of, run_counted
 from stochq.qutip.liouvillians import Generator, generator_of
-from stochq.qutip.options import COMMON, check_timeout, checked_options
+from stochq.qutip.options import COMMON, checked_options
 from stochq.qutip.runs import Setup, run
 from stochq.qutip.seeds import ranges_of
 from stochq.qutip.stochastic import Asked, contents_of, request_of
@@ -26,7 +26,7 @@ from stochq.qutip.systems import (
     state_of,
     times_of,
 )
-from stochq.qutip.tolerances import end_condition
+from stochq.qutip.tolerances import end_condition, timeout_of
 from stochq.qutip.words import in_qutips_words
 from stochq.systems.checks import check_count
 
@@ -90,7 +90,7 @@ def mcsolve(
             accepted, and change nothing; improved_sampling is refused.
         seeds: a number, a `SeedSequence`, or a list of one for each trajectory, such as `previous.seeds`.
         target_tol: a tolerance of bias and two standard errors together, as of `ssesolve`.
-        timeout: None.
+        timeout: after so many seconds no further portion of the trajectories is begun; not with target_tol.
 
     Returns:
         The result, with QuTiP's attributes, `stderr_expect` and `ensemble`: for a Liouvillian the ensemble is that of
@@ -108,7 +108,6 @@ def mcsolve(
     begun = time.perf_counter()
     found = _options(options)
     times, ntraj = times_of(tlist), check_count("ntraj", ntraj, 1)
-    check_timeout(timeout)
     start = state_of("state", state)
     operators = jump_operators_of("c_ops", c_ops, args, times)
     if not operators:
@@ -121,7 +120,7 @@ def mcsolve(
     expectations = expectations_of(e_ops, times, equation.dim, dims)
     check_functions(expectations, float(times[0]), start.proj() if generator and start.isket else start)
     setup = Setup(equation, start, times, expectations, arguments={"records": names})
-    asked = Asked(found, options, ntraj, seeds, target_tol)
+    asked = Asked(found, options, ntraj, seeds, target_tol, timeout_of(timeout))
     ranges, seeds_of_runs = ranges_of(seeds, ntraj)
     request = request_of(setup, asked, ranges)
     prepared = time.perf_counter()

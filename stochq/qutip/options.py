@@ -74,12 +74,6 @@ def checked_options(
     return found
 
 
-def check_timeout(timeout: object) -> None:
-    """ValueError for a timeout."""
-    if timeout is not None:
-        raise ValueError("timeout: expected None; a run of so many trajectories cannot be cut short yet.")
-
-
 def progress_of(options: Mapping[str, Any], given: Mapping[str, Any] | None) -> bool | None:
     """What `sq.simulate` is told about progress: the default shows a bar where there is a place for one."""
     if not options["progress_bar"]:

@@ -1,5 +1,6 @@
 """Trajectories for QuTiP's words: what is asked of an ensemble, and what comes of it."""
 
+import time
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import Any
@@ -18,6 +19,8 @@ from stochq.qutip.words import in_qutips_words
 from stochq.real_parts import by_observable, real_rows
 from stochq.schemes import Scheme
 
+# With a timeout there are so many portions, of so many trajectories.
+_PORTIONS, _PORTION = 16, (64, 2048)
 # Names of statistics beside the e_ops.
 _VALUES, _STATES, _DENSITY = "values of every run", "states of every run", "mean density matrix"
 
@@ -60,7 +63,8 @@ class Request:
     """How many trajectories, and what is kept of them.
 
     ranges: of trajectories. dt: None chooses. tolerance: None makes all of them. values, states: whether those of every
-    run are kept; density: whether the mean density matrix at every time is.
+    run are kept; density: whether the mean density matrix at every time is. timeout: after so many seconds no further
+    portion of the trajectories is begun.
     """
 
     ranges: list[Range]
@@ -70,6 +74,7 @@ class Request:
     values: bool
     states: bool
     density: bool
+    timeout: float | None = None
 
 
 @dataclass(frozen=True)
@@ -78,7 +83,7 @@ class Outcome:
 
     values: {observable: (run, T)}, states: (run, T, dim) or (run, T, dim, dim), None where not asked for. clicks: of
     every counter in the order of the runs. beyond_ensemble: whether values and states are others than those whose means
-    the ensemble has.
+    the ensemble has. ranges: of the trajectories that were made.
     """
 
     ensemble: EnsembleResult
@@ -86,6 +91,7 @@ class Outcome:
     states: np.ndarray | None
     clicks: dict[str, Clicks] = field(default_factory=dict)
     beyond_ensemble: bool = False
+    ranges: list[Range] = field(default_factory=list)
 
 
 def run(setup: Setup, request: Request) -> Outcome:
@@ -98,25 +104,41 @@ def run(setup: Setup, request: Request) -> Outcome:
     if request.density or not observables:
         observables[_DENSITY] = Density()
     arguments: dict[str, Any] = {"observables": observables, "progress": request.progress}
-    if len(request.ranges) > 1:
-        return _run_several(setup, request, arguments)
-    ensemble = setup.simulate(request.ranges[0], dt=request.dt, tolerance=request.tolerance, **arguments)
+    ranges = request.ranges if request.timeout is None else _portions(request.ranges)
+    if len(ranges) > 1:
+        return _run_several(setup, replace(request, ranges=ranges), arguments)
+    ensemble = setup.simulate(ranges[0], dt=request.dt, tolerance=request.tolerance, **arguments)
     return _outcome(setup, [ensemble])
+
+
+def _portions(ranges: list[Range]) -> list[Range]:
+    """The same trajectories in portions, after each of which the clock is looked at."""
+    most = int(np.clip(sum(each.count for each in ranges) // _PORTIONS, *_PORTION))
+    return [
+        each._replace(first=each.first + done, count=min(most, each.count - done))
+        for each in ranges
+        for done in range(0, each.count, most)
+    ]
 
 
 def _run_several(setup: Setup, request: Request, arguments: dict[str, Any]) -> Outcome:
     if request.tolerance is not None:
         raise ValueError(
-            "seeds: expected one seed, or those of trajectories that follow each other, with target_tol; got a list of "
-            "others. Leave target_tol out, or give one seed."
+            "target_tol: expected None with a timeout, and with seeds of trajectories that do not follow each other. "
+            "Leave one of them out."
         )
+    begun, parts = time.perf_counter(), []
     dt, count = request.dt, sum(each.count for each in request.ranges)
     if dt is None:
         # The step that serves them all: its bias falls with the square of it, the standard error with √count.
         longest = max(request.ranges, key=lambda each: each.count)
         chosen = setup.simulate(longest, **arguments)
         dt = chosen.dt and chosen.dt * (longest.count / count) ** 0.25
-    return _outcome(setup, [setup.simulate(each, dt=dt or None, **arguments) for each in request.ranges])
+    for each in request.ranges:
+        if parts and request.timeout is not None and time.perf_counter() - begun > request.timeout:
+            break
+        parts.append(setup.simulate(each, dt=dt or None, **arguments))
+    return _outcome(setup, parts)
 
 
 def _outcome(setup: Setup, parts: list[EnsembleResult]) -> Outcome:
@@ -134,7 +156,8 @@ def _outcome(setup: Setup, parts: list[EnsembleResult]) -> Outcome:
     # What every run was is handed over; kept twice it would take twice the memory.
     rest = {name: value for name, value in ensemble.statistics.items() if name not in (_VALUES, _STATES)}
     clicks = {name: reduce(Clicks.joined, [part.clicks[name] for part in parts]) for name in parts[0].clicks}
-    return Outcome(replace(ensemble, statistics=rest), values, states, clicks)
+    ranges = [Range(seed, first, stop - first) for part in parts for seed, first, stop in part.ranges]
+    return Outcome(replace(ensemble, statistics=rest), values, states, clicks, ranges=ranges)
 
 
 def _made(part: EnsembleResult, name: str) -> np.ndarray:

@@ -13,7 +13,7 @@ from stochq.measurement import heterodyne as heterodyne_detector
 from stochq.models import monitored, unravel
 from stochq.qutip.expectations import check_functions, expectations_of
 from stochq.qutip.noise import m_ops_of
-from stochq.qutip.options import SME_METHODS, STOCHASTIC, STOCHASTIC_MACHINERY, check_timeout, checked_options
+from stochq.qutip.options import SME_METHODS, STOCHASTIC, STOCHASTIC_MACHINERY, checked_options
 from stochq.qutip.runs import Setup
 from stochq.qutip.stochastic import Asked, solved
 from stochq.qutip.stochastic_result import StochasticResult
@@ -25,6 +25,7 @@ from stochq.qutip.systems import (
     state_of,
     times_of,
 )
+from stochq.qutip.tolerances import timeout_of
 from stochq.qutip.words import in_qutips_words
 from stochq.systems.checks import check_count, check_flag
 from stochq.systems.hamiltonian import Hamiltonian
@@ -78,7 +79,7 @@ def smesolve(
             here. `dt` None, the default, takes the longest step whose bias stays below a tenth of the standard error.
         seeds: a number, a `SeedSequence`, or a list of one for each trajectory, such as `previous.seeds`.
         target_tol: a tolerance of bias and two standard errors together, as of `ssesolve`.
-        timeout: None.
+        timeout: after so many seconds no further portion of the trajectories is begun; not with target_tol.
 
     Returns:
         The result, with QuTiP's attributes, `stderr_expect` and `ensemble`.
@@ -97,7 +98,6 @@ def smesolve(
     found = checked_options(options, STOCHASTIC, STOCHASTIC_MACHINERY, SME_METHODS)
     times, ntraj = times_of(tlist), check_count("ntraj", ntraj, 1)
     heterodyne = check_flag("heterodyne", heterodyne)
-    check_timeout(timeout)
     hamiltonian, state = hamiltonian_of(H, args, times), state_of("rho0", rho0)
     watched, lost = (jump_operators_of(*each, args, times) for each in (("sc_ops", sc_ops), ("c_ops", c_ops)))
     if not watched:
@@ -109,12 +109,12 @@ def smesolve(
         equation = _detected(hamiltonian, watched, lost, heterodyne)
     else:
         with in_qutips_words(jump_operators="sc_ops"):
-            equation = unravel(hamiltonian, [each.given for each in watched], noise="complex" if heterodyne else "real")
+            equation = unravel(hamiltonian, [each.given for each in watched], noise="complex" if heterodyne else None)
     expectations = expectations_of(e_ops, times, equation.dim, hamiltonian.dims)
     check_functions(expectations, float(times[0]), state.proj() if state.isket else state)
     setup = Setup(equation, state if ket is None else ket, times, expectations, ket is None, as_density=True)
     m_ops = m_ops_of(watched, heterodyne)
-    asked = Asked(found, options, ntraj, seeds, target_tol)
+    asked = Asked(found, options, ntraj, seeds, target_tol, timeout_of(timeout))
     with in_qutips_words(psi0="rho0"):
         return solved("smesolve", "Stochastic Master Equation Evolution", setup, m_ops, heterodyne, asked, begun)
 

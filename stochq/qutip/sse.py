@@ -12,6 +12,7 @@ from stochq.qutip.runs import Setup
 from stochq.qutip.stochastic import Asked, solved
 from stochq.qutip.stochastic_result import StochasticResult
 from stochq.qutip.systems import hamiltonian_of, jump_operators_of, ket_of, times_of
+from stochq.qutip.tolerances import timeout_of
 from stochq.qutip.words import in_qutips_words
 from stochq.schemes import EulerMaruyama
 from stochq.systems.checks import check_count, check_flag
@@ -59,7 +60,7 @@ def ssesolve(
         seeds: a number, a `SeedSequence`, or a list of one for each trajectory, such as `previous.seeds`.
         target_tol: a tolerance of bias and two standard errors together, for all e_ops at all times. QuTiP's is of one
             standard error, and knows no bias; its relative tolerance is not used, as if it were zero.
-        timeout: None.
+        timeout: after so many seconds no further portion of the trajectories is begun; not with target_tol.
 
     Returns:
         The result, with QuTiP's attributes, `stderr_expect` and `ensemble`.
@@ -77,8 +78,6 @@ def ssesolve(
     found = checked_options(options, STOCHASTIC, STOCHASTIC_MACHINERY, SSE_METHODS)
     times, ntraj = times_of(tlist), check_count("ntraj", ntraj, 1)
     heterodyne = check_flag("heterodyne", heterodyne)
-    if timeout is not None:
-        raise ValueError("timeout: expected None; a run of so many trajectories cannot be cut short yet.")
     hamiltonian, state = hamiltonian_of(H, args, times), ket_of(psi0)
     operators = jump_operators_of("sc_ops", sc_ops, args, times)
     if not operators:
@@ -92,5 +91,5 @@ def ssesolve(
     scheme = EulerMaruyama() if found["method"] == "euler" else None
     setup = Setup(equation, state, times, expectations, scheme=scheme)
     m_ops = m_ops_of(operators, heterodyne)
-    asked = Asked(found, options, ntraj, seeds, target_tol)
+    asked = Asked(found, options, ntraj, seeds, target_tol, timeout_of(timeout))
     return solved("ssesolve", "Stochastic Schrodinger Equation Evolution", setup, m_ops, heterodyne, asked, begun)

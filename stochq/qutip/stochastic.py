@@ -29,6 +29,7 @@ class Asked:
     ntraj: int
     seeds: object
     target_tol: Any
+    timeout: float | None = None
 
 
 def solved(
@@ -44,8 +45,7 @@ def solved(
     outcome = _run(setup, request_of(setup, asked, ranges))
     ensemble = outcome.ensemble
     seeds = seeds[: ensemble.trajectories + ensemble.failed]
-    done = [each for each in ranges if each.count] if len(ranges) > 1 else [ranges[0]._replace(count=len(seeds))]
-    noise = Noise(setup, done, ensemble.dt, m_ops, heterodyne)
+    noise = Noise(setup, outcome.ranges, ensemble.dt, m_ops, heterodyne)
     if options["store_measurement"]:
         _ = noise.made
     stats = {
@@ -71,6 +71,7 @@ def request_of(setup: Setup, asked: Asked, ranges: list[Any]) -> Request:
         values=keeps or any(each.needs_values for each in expectations),
         states=needs_states or (keeps and (stores or options["store_final_state"])),
         density=(stores or options["store_final_state"]) and not keeps,
+        timeout=asked.timeout,
     )
 
 

@@ -40,9 +40,19 @@ def tolerance_of(target_tol: Any, e_ops: int) -> float | None:
     return smallest
 
 
+def timeout_of(timeout: object) -> float | None:
+    """Seconds, or None for any number of them; ValueError for anything else."""
+    if timeout is None or timeout == np.inf:
+        return None
+    if isinstance(timeout, bool) or not isinstance(timeout, (int, float, np.number)) or not timeout > 0:
+        raise ValueError(f"timeout: expected a positive number of seconds or None; got {timeout!r}.")
+    return float(timeout)
+
+
 def end_condition(ensemble: EnsembleResult, ntraj: int, target_tol: Any) -> str:
     """QuTiP's word for why a run came to its end."""
     if ensemble.info["interrupted"]:
         return "timeout"
-    done = ensemble.trajectories + ensemble.failed
-    return "ntraj reached" if target_tol is None or done >= ntraj else "target tolerance reached"
+    if ensemble.trajectories + ensemble.failed >= ntraj:
+        return "ntraj reached"
+    return "timeout" if target_tol is None else "target tolerance reached"

@@ -1,11 +1,13 @@
 """Arguments that do not fit are refused in QuTiP's words, and seeds make the trajectories that they made before."""
 
+import jax
 import numpy as np
 import pytest
 import qutip
 from numpy.random import SeedSequence
 
-from stochq.qutip import ssesolve
+import stochq as sq
+from stochq.qutip import sse, ssesolve
 from stochq.qutip.options import SSE_METHODS, STOCHASTIC, STOCHASTIC_MACHINERY, checked_options
 from stochq.qutip.seeds import Range, ranges_of
 
@@ -41,6 +43,8 @@ def _raises(t, state):
         ({"e_ops": [lambda t, psi: psi]}, r"e_ops\[0\]: expected a function f\(t, state\) with a number"),
         ({"target_tol": 0.1}, "target_tol: expected None without e_ops"),
         ({"target_tol": (0.0, 0.1), "e_ops": LEAK}, "target_tol: expected an absolute tolerance"),
+        ({"timeout": -1.0}, "timeout: expected a positive number of seconds"),
+        ({"timeout": 5.0, "target_tol": 0.1, "e_ops": LEAK, "ntraj": 200}, "target_tol: expected None with a timeout"),
         ({"target_tol": "a", "e_ops": LEAK}, "target_tol: expected a number, a pair"),
         ({"options": {"store_measurment": "start"}}, "options: expected .* Did you mean 'store_measurement'"),
         ({"options": {"method": "platten"}}, r"options\['method'\]: .* Did you mean 'platen'"),
@@ -54,6 +58,17 @@ def test_what_does_not_fit_is_refused(changed, message):
     given = {"psi0": DOWN, "tlist": TIMES, "sc_ops": LEAK, "ntraj": 4} | changed
     with pytest.raises(ValueError, match="^" + message):
         ssesolve(qutip.sigmax(), **given)
+
+
+def test_the_equation_is_the_one_that_unravel_makes(monkeypatch):
+    """Or another program would be compiled for it."""
+    setups = []
+    monkeypatch.setattr(sse, "solved", lambda solver, described, setup, *others: setups.append(setup))
+    for heterodyne, noise in ((False, None), (True, "complex")):
+        ssesolve(qutip.sigmax(), DOWN, TIMES, [LEAK, qutip.sigmaz()], heterodyne)
+        direct = sq.models.unravel(qutip.sigmax(), [LEAK, qutip.sigmaz()], noise=noise)
+        assert jax.tree.structure(setups[-1].equation) == jax.tree.structure(direct)
+        jax.tree.map(np.testing.assert_array_equal, setups[-1].equation, direct)
 
 
 def test_every_option_of_qutip_is_known():

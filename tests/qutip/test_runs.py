@@ -60,6 +60,13 @@ def test_seeds_make_the_same_trajectories(run):
     assert some.seeds == scattered
 
 
+def test_a_timeout_ends_a_run_between_portions(run):
+    dt = {"dt": run.ensemble.dt}
+    some = solved(timeout=1e-3, ntraj=128, options=KEEP | dt)
+    assert some.num_trajectories == len(some.seeds) == len(some.dW) == 64 and some.stats["end_condition"] == "timeout"
+    np.testing.assert_allclose(some.expect[0], run.expect[0][:64], atol=1e-6)
+
+
 def test_results_merge(run):
     dt = {"dt": run.ensemble.dt}
     one = solved(ntraj=100, options=KEEP | dt)
