@@ -56,17 +56,14 @@ class CompiledPrograms:
             while len(self._programs) > self.most:
                 self._programs.popitem(last=False)
         if is_new:
-            self._build(key, program, build)
+            try:
+                self.built += 1
+                program.set_result(build())
+            except BaseException as error:
+                with self._lock:
+                    self._programs.pop(key, None)
+                program.set_exception(error)
         return program.result()
-
-    def _build(self, key: Hashable, program: "Future[jax.stages.Compiled]", build: Callable[[], Any]) -> None:
-        try:
-            self.built += 1
-            program.set_result(build())
-        except BaseException as error:
-            with self._lock:
-                self._programs.pop(key, None)
-            program.set_exception(error)
 
     def clear(self) -> None:
         """Forget all of them."""

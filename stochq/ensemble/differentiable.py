@@ -14,6 +14,7 @@ from jax import lax
 from stochq.accuracy.grid import TimeGrid, check_step, time_grid
 from stochq.arrays import ArrayLike, Observable, StateLike, Times, is_concrete
 from stochq.ensemble.any_law import under_smooth_law
+from stochq.ensemble.asked import check_options
 from stochq.ensemble.batch import Problem, observer
 from stochq.ensemble.devices import limits
 from stochq.ensemble.events import (
@@ -29,7 +30,6 @@ from stochq.ensemble.kernel import run_block
 from stochq.ensemble.problem import build_problem, cast, check_counters
 from stochq.ensemble.runner import precision_context
 from stochq.ensemble.sampling import GROUPS, current, deviations
-from stochq.ensemble.simulate import check_options
 from stochq.ensemble.step_at_hand import check_given_step, open_step
 from stochq.ensemble.task import Task
 from stochq.ensemble.which_loop import check_without_kernel

@@ -2,66 +2,47 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
-import numpy as np
-
-from stochq.accuracy.bias import StepPlan
-from stochq.accuracy.grid import TimeGrid, time_grid
 from stochq.aliases import Device
 from stochq.arrays import Observable, StateLike, Times, check_numbers
 from stochq.ensemble.any_law import Question, check_linear, choose_law
-from stochq.ensemble.assemble import assemble
-from stochq.ensemble.batch import Problem
+from stochq.ensemble.asked import (
+    asks_for_single_trajectories,
+    check_first,
+    check_options,
+    checked_scheme,
+    pairs_of,
+    split_observables,
+)
 from stochq.ensemble.checkpoint import opened
 from stochq.ensemble.conditional import check_conditional
-from stochq.ensemble.cost import check_fits, check_hours, check_max_hours
-from stochq.ensemble.devices import block_size, check_devices
+from stochq.ensemble.cost import check_fits, check_max_hours
+from stochq.ensemble.devices import check_devices
 from stochq.ensemble.events import FirstPassage, check_step_of_passages
 from stochq.ensemble.failures import replayed_by, warn_about_failures
 from stochq.ensemble.faithful import with_faithful_states
-from stochq.ensemble.final_states import FINAL
-from stochq.ensemble.grid_checks import check_grid_state, grid_monitors, warn_about_grid
-from stochq.ensemble.jumps.log import CLICKS
+from stochq.ensemble.grid_checks import check_grid_state, grid_monitors
+from stochq.ensemble.in_steps import simulate_steps
 from stochq.ensemble.jumps.problem import has_exact_jumps
-from stochq.ensemble.jumps.room import run_with_room
 from stochq.ensemble.jumps.simulate import check_no_step, simulate_jumps
-from stochq.ensemble.kept import with_kept
-from stochq.ensemble.later_times import check_may_be_stored, run_to_later_times, storing
-from stochq.ensemble.observables import readout
-from stochq.ensemble.planning import plan_step, warn_about_time
-from stochq.ensemble.precision_check import SAMPLE, compare_precisions
-from stochq.ensemble.problem import build_problem, check_counters, constant_phases
+from stochq.ensemble.later_times import check_may_be_stored
+from stochq.ensemble.planning import plan_step
 from stochq.ensemble.progress import shown
-from stochq.ensemble.records import RECORDS, counters, rate_of_clicks, recording_of
+from stochq.ensemble.records import recording_of
 from stochq.ensemble.result import EnsembleResult
-from stochq.ensemble.runner import Execution, Totals, run
-from stochq.ensemble.statistics import COVARIANCE, MEAN, PAIR_SPREAD, Histogram, Statistic
+from stochq.ensemble.runner import Execution
+from stochq.ensemble.statistics import Statistic
 from stochq.ensemble.tails import warn_about_tails
 from stochq.ensemble.task import MOST_HOURS, Task
 from stochq.ensemble.team import Team, together
-from stochq.ensemble.to_tolerance import check_tolerance, report_on, run_to, target_of
-from stochq.ensemble.which_loop import check_loop, told
-from stochq.equation import (
-    Equation,
-    as_equation,
-    is_left_open,
-    observables_of,
-    parts_known,
-    warn_without_noise,
-)
-from stochq.events import note
+from stochq.ensemble.to_tolerance import check_tolerance
+from stochq.equation import Equation, as_equation, is_left_open, observables_of, parts_known, warn_without_noise
 from stochq.feedback import Loop, closed_loop
-from stochq.function_checks import check_state_function
-from stochq.real_parts import has_complex_values, real_rows
-from stochq.schemes import Scheme, check_scheme, default_scheme, frame_of
+from stochq.schemes import Scheme, frame_of
 from stochq.systems.checks import check_count, check_flag, check_times
 from stochq.systems.states import weighted_states
 
-# Steps shorter than planned by more than this fraction are told.
-_SHORTENED = 1e-6
 _DIFFERENTIABLE = (
     "Use sq.expectations, whose means are a JAX function of the equation, or call sq.simulate once for each value in a "
     "Python loop: nothing is compiled again when numbers alone change."
@@ -201,8 +182,8 @@ def simulate(
     conditional = check_flag("conditional", conditional)
     progress = progress if progress is None else check_flag("progress", progress)
     shape = (equation.dim,) * (2 if conditional else 1)
-    asked, plain, statistics = _split_observables(observables, shape)
-    single = "conditional=True" if conditional else _asks_for_single_trajectories(keep, records, statistics)
+    asked, plain, statistics = split_observables(observables, shape)
+    single = "conditional=True" if conditional else asks_for_single_trajectories(keep, records, statistics)
     if is_left_open(equation):
         check_linear(plain, single or ("" if feedback is None else "feedback"))
     in_steps = conditional or feedback is not None
@@ -213,7 +194,7 @@ def simulate(
     averages = tolerance is not None and dt is None and not single
     wanted = scheme
     if feedback is None:
-        scheme = _checked_scheme(equation, scheme, single, averages)
+        scheme = checked_scheme(equation, scheme, single, averages)
     else:
         scheme = closed_loop(equation, scheme, feedback)
     check_grid_state(equation, psi)
@@ -221,8 +202,8 @@ def simulate(
         tolerance = check_tolerance(tolerance, trajectories, scheme, observables, statistics)
     stores = check_flag("store_final_states", store_final_states)
     antithetic = False if stores and antithetic is None else antithetic
-    pairs = _pairs(antithetic, trajectories, single, statistics, tolerance, dt)
-    _check_first(first, pairs)
+    pairs = pairs_of(antithetic, trajectories, single, statistics, tolerance, dt)
+    check_first(first, pairs)
     monitors = grid_monitors(equation)
     recording = recording_of(equation, scheme, times, records, interval)
     if conditional:
@@ -241,175 +222,58 @@ def simulate(
             "jumps alone, which are followed without a time step": not in_steps and has_exact_jumps(equation),
         }
         check_may_be_stored(checkpoint, reasons)
-    identity = {"seed": seed, "first": first, "precision": precision}
+    manner = Manner(first, batch, devices, progress, checkpoint, stores)
+    result = _run(task, question, keep, asked, in_steps, manner)
+    result.info.update({"dims": list(dims)} if dims else {})
+    return result
+
+
+class Manner(NamedTuple):
+    """How the trajectories from `first` on are made: calls, devices, what is shown and written down."""
+
+    first: int
+    batch: int | None
+    devices: Any
+    progress: bool | None
+    checkpoint: Any
+    stores: bool
+
+
+def _run(task: Task, question: Question, keep: int, asked: list[str], in_steps: bool, manner: Manner) -> EnsembleResult:
+    """The ensemble of a task whose arguments are checked, from click to click or in steps; with the other hosts of a
+    team and from the checkpoint on, if there are any."""
+    first, precision, stores = manner.first, task.precision, manner.stores
+    identity = {"seed": task.seed, "first": first, "precision": precision}
     stored = {"final states": True} if stores else {}
     with (
-        together(**identity, tolerance=tolerance, keep=keep) as team,
-        shown(progress if team is None or team.is_first else False) as display,
-        opened(_path_for(checkpoint, team, equation), trajectories, **identity, **stored) as file,
+        together(**identity, tolerance=question.tolerance, keep=keep) as team,
+        shown(manner.progress if team is None or team.is_first else False) as display,
+        opened(_path_for(manner.checkpoint, team, task.equation), question.trajectories, **identity, **stored) as file,
     ):
         display.phase("preparing")
         if stores and team is not None:
             raise ValueError("store_final_states: expected False with several hosts; got True. Run it on one.")
-        execution = Execution(precision, batch, progress, devices, first, file, team=team, stores_final_states=stores)
-        result = _run(task, question, keep, asked, in_steps, execution)
-        result.info.update({"dims": list(dims)} if dims else {})
+        execution = Execution(
+            precision, manner.batch, manner.progress, manner.devices, first, file, team=team, stores_final_states=stores
+        )
+        plan, told = None, {}
+        if is_left_open(task.equation):
+            task, plan, told = choose_law(task, question, execution)
+        if has_exact_jumps(task.equation) and not in_steps:
+            result = simulate_jumps(task, question.trajectories, question.tolerance, keep, asked, execution)
+        else:
+            plan = plan or plan_step(task, question.trajectories, question.dt, question.tolerance)
+            if keep and task.recording is not None and question.dt is None and not task.conditional:
+                plan = with_faithful_states(plan, task)
+            result = simulate_steps(task, plan, question, keep, asked, execution)
+        result.info.update(told)
+        warn_about_failures(result, replayed_by(result, task.scheme.averages_only))
+        warn_about_tails(result)
         if file is not None and not result.info["interrupted"]:
             file.write(finished=True)
         if team is not None:
             result.info["hosts"] = list(team.names)
     return result
-
-
-def _run(
-    task: Task, question: Question, keep: int, asked: list[str], in_steps: bool, execution: Execution
-) -> EnsembleResult:
-    """The ensemble of a task whose arguments are checked, from click to click or in steps."""
-    plan, told = None, {}
-    if is_left_open(task.equation):
-        task, plan, told = choose_law(task, question, execution)
-    trajectories, tolerance = question.trajectories, question.tolerance
-    if has_exact_jumps(task.equation) and not in_steps:
-        result = simulate_jumps(task, trajectories, tolerance, keep, asked, execution)
-    else:
-        plan = plan or plan_step(task, trajectories, question.dt, tolerance)
-        if keep and task.recording is not None and question.dt is None and not task.conditional:
-            plan = with_faithful_states(plan, task)
-        result = _simulate_steps(task, plan, trajectories, tolerance, question.pairs, keep, asked, execution)
-    result.info.update(told)
-    warn_about_failures(result, replayed_by(result, task.scheme.averages_only))
-    warn_about_tails(result)
-    return result
-
-
-def _simulate_steps(
-    task: Task,
-    plan: StepPlan,
-    trajectories: int,
-    tolerance: float | None,
-    pairs: bool | None,
-    keep: int,
-    asked: list[str],
-    execution: Execution,
-) -> EnsembleResult:
-    """The ensemble of a task that is made in steps. asked: names in the order of the result."""
-    wanted = plan.dt
-    grid = time_grid(task.times, wanted, 1 if task.recording is None else task.recording.bins, task.edges)
-    plan = _as_made(plan, grid)
-    note(f"dt = {plan.dt:g}: {plan.reason}", "step chosen", dt=plan.dt, reason=plan.reason)
-    warn_about_time(task.equation, grid, task.precision)
-    target = None if tolerance is None else target_of(task, plan, tolerance, grid.total_steps)
-
-    check = partial(check_hours, task, execution.hosts, grid.total_steps)
-
-    def run_all(clicks: int) -> tuple[Problem, Totals]:
-        parts = {"trajectories": trajectories, "first": execution.first, "clicks": clicks}
-        build, make = partial(_checked_problem, task, grid, **parts), run
-        if execution.stores_final_states:
-            build = partial(_storing_problem, task, grid, **parts)
-            make = partial(run_to_later_times, task, wanted, grid, partial(_storing_problem, **parts))
-        if target is not None:
-            return run_to(target, build, pairs, trajectories, execution, check, make)
-        check(trajectories)
-        problem = build(bool(pairs))
-        return problem, make(problem, trajectories, grid.total_steps, execution)
-
-    counted = [] if task.recording is None else counters(task.recording.columns)
-    if counted:
-        block = block_size(task.dim, task.scheme.smallest_block(task.equation), trajectories)
-        span = float(task.times[-1] - task.times[0])
-        expected = span * rate_of_clicks(task.equation, task.times, _mean_loss)
-        problem, totals = run_with_room(run_all, expected, counted, block, task.precision)
-    else:
-        problem, totals = run_all(0)
-    result = assemble(problem, grid, totals, plan, asked, task.precision, task.seed)
-    result.info["loop"] = told(problem)
-    if task.checks_precision:
-        build = partial(_in_precision, task, grid, min(trajectories, SAMPLE))
-        result.info.update(compare_precisions(result, build))
-    if target is not None:
-        report_on(result, target, totals, trajectories)
-    warn_about_grid(result.info)
-    phases = constant_phases(task, task.times) if problem.grid.phases is None else None
-    done = min(keep, totals.done)
-    return with_kept(result, problem, done, task.precision, phases, task.equation, task.conditional)
-
-
-def _as_made(plan: StepPlan, grid: TimeGrid) -> StepPlan:
-    """The plan with the step that is made, where intervals of times or records and edges of coefficients shorten it."""
-    longest = float(grid.lengths.max())
-    if longest >= plan.dt * (1 - _SHORTENED):
-        return plan
-    return replace(plan, dt=longest, reason=f"{plan.reason}; steps cut to fit the intervals")
-
-
-def _mean_loss(loss: np.ndarray) -> float:
-    """The rate where all levels are occupied alike."""
-    return float(np.mean(loss if loss.ndim == 1 else np.diagonal(loss).real))
-
-
-def _checked_problem(
-    task: Task, grid: TimeGrid, antithetic: bool = False, *, trajectories: int, first: int, clicks: int
-) -> Problem:
-    problem = build_problem(task, grid, antithetic, clicks, trajectories)
-    check_counters(problem, grid, first + trajectories)
-    check_loop(problem)
-    return problem
-
-
-def _storing_problem(task: Task, grid: TimeGrid, antithetic: bool = False, **parts: int) -> Problem:
-    return storing(_checked_problem(task, grid, antithetic, **parts))
-
-
-def _in_precision(task: Task, grid: TimeGrid, trajectories: int, precision: str) -> Problem:
-    return build_problem(replace(task, precision=precision), grid, trajectories=trajectories)
-
-
-def _asks_for_single_trajectories(keep: int, records: Any, statistics: Mapping[str, Statistic]) -> str:
-    """What asks for the law of single trajectories; empty where averages are all."""
-    if keep:
-        return f"keep={keep}"
-    if records is not False:
-        return f"records={records!r}"
-    return next((f"the statistic {name!r}" for name, each in statistics.items() if each.of_trajectories), "")
-
-
-def _checked_scheme(equation: Equation, scheme: Scheme | None, single: str, averages: bool) -> Scheme:
-    """The scheme that was given or the best one; averages: whether nothing but means, at a step of our choice, is asked
-    for."""
-    if scheme is None:
-        scheme = default_scheme(equation, averages)
-    check_scheme(scheme, equation)
-    if single and scheme.averages_only:
-        raise ValueError(
-            f"scheme: expected one whose single trajectories have the equation's law, for {single}; increments="
-            "'discrete' has the right averages, not the right single trajectories. Use sq.schemes.Strang()."
-        )
-    return scheme
-
-
-def _pairs(
-    wanted: bool | None,
-    trajectories: int,
-    single: str,
-    statistics: Mapping[str, Statistic],
-    tolerance: float | None,
-    dt: float | None,
-) -> bool | None:
-    """Whether trajectories come in antithetic pairs; None leaves it to what is measured."""
-    alone = single or next((f"the statistic {name!r}" for name in statistics), "")
-    if not wanted:
-        return False if wanted is False or alone or tolerance is None else None
-    if alone:
-        raise ValueError(f"antithetic: expected False or None with {alone}, which asks for single trajectories.")
-    if tolerance is None and dt is None:
-        raise ValueError(
-            "antithetic: expected a tolerance or a dt beside it: the step is chosen against the standard error of "
-            "independent trajectories."
-        )
-    if trajectories % 2:
-        raise ValueError(f"trajectories: expected an even number with antithetic=True; got {trajectories}.")
-    return True
 
 
 def _path_for(checkpoint: Any, team: Team | None, equation: Equation) -> Any:
@@ -424,52 +288,3 @@ def _path_for(checkpoint: Any, team: Team | None, equation: Equation) -> Any:
             "one that is fastest at the moment. Give noise='real', or another."
         )
     return checkpoint if team is None or team.is_first else None
-
-
-def _check_first(first: int, pairs: bool | None) -> None:
-    if first % 2 and pairs is not False:
-        raise ValueError(
-            f"first: expected an even number where trajectories may come in antithetic pairs; got {first}. Give an "
-            "even one, or antithetic=False."
-        )
-
-
-def check_options(precision: str, batch: int | None) -> None:
-    """ValueError for a precision that does not exist or a batch that is not a positive whole number."""
-    if not isinstance(precision, str) or precision not in ("single", "double"):
-        raise ValueError(f"precision: expected 'single' or 'double'; got {precision!r}.")
-    if batch is not None:
-        check_count("batch", batch, 1)
-
-
-def _split_observables(
-    observables: Mapping[str, Observable | Statistic], shape: tuple[int, ...]
-) -> tuple[list[str], dict[str, Any], dict[str, Statistic]]:
-    """All names in the user's order, real rows of the observables whose mean is wanted, and statistics by name.
-
-    shape: of a state, (dim,) or (dim, dim).
-    """
-    dim = shape[0]
-    statistics: dict[str, Statistic] = {
-        name: value for name, value in observables.items() if isinstance(value, Statistic)
-    }
-    for name, value in statistics.items():
-        if name in (MEAN, COVARIANCE, PAIR_SPREAD, RECORDS, CLICKS, FINAL):
-            raise ValueError(f"observables: expected names other than {name!r}, which every run has; rename it.")
-        if isinstance(value, Histogram):
-            operator: Any = value.operator
-            readout({name: operator}, dim)
-            if callable(operator):
-                check_state_function(f"observables[{name!r}]", operator, *shape)
-                if has_complex_values(operator, *shape):
-                    raise ValueError(
-                        f"observables[{name!r}]: expected a function with real values for a histogram; got complex "
-                        "ones. Take jnp.real(...) of them."
-                    )
-    plain: dict[str, Any] = {name: value for name, value in observables.items() if name not in statistics}
-    for name, value in plain.items():
-        if callable(value):
-            check_state_function(f"observables[{name!r}]", value, *shape)
-    if not plain:
-        plain = {"norm": np.ones(dim)}
-    return list({**observables, **plain}), real_rows(plain, *shape), statistics

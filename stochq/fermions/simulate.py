@@ -9,6 +9,7 @@ import numpy as np
 from stochq.accuracy.bias import StepPlan
 from stochq.accuracy.grid import TimeGrid, check_step, time_grid
 from stochq.arrays import ArrayLike, Times, check_numbers
+from stochq.ensemble.asked import check_options
 from stochq.ensemble.assemble import assemble
 from stochq.ensemble.devices import block_size
 from stochq.ensemble.failures import warn_about_failures
@@ -18,7 +19,6 @@ from stochq.ensemble.loop import GridArrays
 from stochq.ensemble.problem import cast, covariance_points
 from stochq.ensemble.result import EnsembleResult
 from stochq.ensemble.runner import Execution, run
-from stochq.ensemble.simulate import check_options
 from stochq.ensemble.statistics import COVARIANCE, MEAN, Covariance, Mean
 from stochq.ensemble.which_loop import check_without_kernel
 from stochq.fermions.determinants import Determinants, OneBody, WhiteIncrements

@@ -30,7 +30,7 @@ observables = ["energy"]
 
 def told(folder, monkeypatch, *options, points=32, times=2, more=""):
     """What the command says; it fails where it begins with the work."""
-    monkeypatch.setattr(sys.modules["stochq.ensemble.simulate"], "run", None)
+    monkeypatch.setattr(sys.modules["stochq.ensemble.in_steps"], "run", None)
     path = folder / "grid.toml"
     path.write_text(GRID.format(points=points, times=times, more=more))
     found = CliRunner().invoke(app, ["run", str(path), "--out", str(folder / "out.nc"), *options])

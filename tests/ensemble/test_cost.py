@@ -1,6 +1,5 @@
 """What cannot work, or takes days, is said before it starts."""
 
-import importlib
 import math
 import re
 import warnings
@@ -10,11 +9,8 @@ import pytest
 
 import stochq as sq
 from stochq.accuracy.trajectories import Target
-from stochq.ensemble import cost, planning, runner
+from stochq.ensemble import cost, in_steps, planning, runner
 from stochq.ensemble.statistics import Moments
-
-# The function has the module's name.
-simulate = importlib.import_module("stochq.ensemble.simulate")
 
 QUBIT = sq.systems.levels([[0.0, 0.5], [0.5, 0.0]])
 SUV = sq.models.suv(QUBIT, strength=1.0)
@@ -34,7 +30,7 @@ def nothing_runs(monkeypatch):
     def begun(*_, **__):
         raise AssertionError("the work has begun")
 
-    for module, name in ((runner, "Batch"), (planning, "pilot_run"), (simulate, "run")):
+    for module, name in ((runner, "Batch"), (planning, "pilot_run"), (in_steps, "run")):
         monkeypatch.setattr(module, name, begun)
 
 
@@ -77,7 +73,7 @@ def test_the_estimate_is_of_the_right_size(monkeypatch):
     """Work is in proportion to trajectories, steps and, within a factor, levels; two cores are twice as fast as one."""
     monkeypatch.setattr(cost, "usable_cores", lambda: 2)
     seen = []
-    monkeypatch.setattr(simulate, "check_hours", lambda task, *_: seen.append(task))
+    monkeypatch.setattr(in_steps, "check_hours", lambda task, *_: seen.append(task))
     run()
     task = seen[0]
     hours = cost.expected_hours(task, 1e9, 1000)

@@ -40,7 +40,7 @@ def test_a_tolerance_alone_asks_for_averages(monkeypatch):
         asked.append(averages)
         raise InterruptedError
 
-    monkeypatch.setattr(sys.modules["stochq.ensemble.simulate"], "default_scheme", spy)
+    monkeypatch.setattr(sys.modules["stochq.ensemble.asked"], "default_scheme", spy)
     equation, histogram = sq.models.suv(sq.systems.levels([0.0, 1.0]), strength=1.0), sq.Histogram([1, 0], [0.0, 1.0])
     run: dict[str, Any] = {"trajectories": 4096, "observables": {"p": [1, 0]}}
     others: tuple[dict[str, Any], ...] = (
