@@ -9,6 +9,7 @@ from scipy.linalg import expm
 qutip = pytest.importorskip("qutip")
 
 import stochq.qutip as qt_  # noqa: E402
+from stochq.qutip.counted import Between  # noqa: E402
 from stochq.qutip.liouvillians import generator_of  # noqa: E402
 from tests.judging import judge, judge_mean, judge_sample  # noqa: E402
 
@@ -159,6 +160,14 @@ def test_states_given_the_clicks(conditional):
     np.testing.assert_allclose(conditional.runs_e_data["purity"], purity, atol=1e-9)
     turned = np.asarray(conditional.runs_e_data["a"]) * np.exp(2j * TIMES)
     np.testing.assert_allclose(conditional.runs_e_data["turning"], turned, atol=1e-9)
+
+
+def test_many_levels_take_a_series_in_place_of_a_matrix(monkeypatch):
+    watched, unseen = COUNTED.full()[None], np.array([each.full() for each in UNSEEN])
+    rho = np.array([qutip.rand_dm(LEVELS, seed=seed).full() for seed in range(3)])
+    dense = Between(ENERGY.full(), unseen, watched).over(rho, 1.7)
+    monkeypatch.setattr("stochq.qutip.counted._DENSE_LEVELS", LEVELS - 1)
+    np.testing.assert_allclose(Between(ENERGY.full(), unseen, watched).over(rho, 1.7), dense, atol=1e-12)
 
 
 def test_means_given_the_clicks(conditional):

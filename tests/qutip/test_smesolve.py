@@ -58,6 +58,22 @@ def test_the_record_s_mean(homodyne):
     np.testing.assert_allclose(np.diff(homodyne.wiener_process, axis=-1), homodyne.dW, atol=1e-6)
 
 
+def test_both_quadratures_of_heterodyne_detection():
+    """⟨L+L†⟩ and −i⟨L−L†⟩ at the start of each interval, each with noise of √2, where a part of the light is lost."""
+    turned, quadratures = DRIVE + qutip.sigmaz(), [WATCHED + WATCHED.dag(), -1j * (WATCHED - WATCHED.dag())]
+    options = {"progress_bar": "", "dt": 0.02, "store_measurement": "start"}
+    arguments = {"c_ops": [LOST], "sc_ops": [WATCHED], "heterodyne": True, "ntraj": 1000, "seeds": 5}
+    result = qt_.smesolve(turned, GROUND, TIMES, e_ops=[], options=options, **arguments)
+    exact = qutip.mesolve(turned, GROUND, TIMES, [LOWERING], e_ops=quadratures).expect
+    written = np.array(result.measurement)
+    for column in (0, 1):
+        assert np.abs(exact[column]).max() > 0.3
+        judge_sample(written[:, 0, column], exact[column][:-1], f"quadrature {column}")
+    noise = np.array(result.dW)[:, 0] / np.sqrt(np.diff(TIMES))
+    judge_sample(noise, np.zeros((2, 20)), "noise of both")
+    judge_sample(noise[:, 0] * noise[:, 1], np.zeros(20), "their correlation")
+
+
 def test_no_step_leaves_the_states():
     """Steps so long that QuTiP's Euler steps end in density matrices with negative eigenvalues."""
     options = {"progress_bar": "", "dt": 0.1, "method": "euler", "keep_runs_results": True, "store_states": True}
