@@ -137,7 +137,19 @@ def reproduce(
     paper: Annotated[str | None, typer.Argument(metavar="PAPER", help="Default: every paper.")] = None,
     figure: Annotated[str | None, typer.Argument(metavar="FIGURE", help="Default: every figure.")] = None,
 ) -> None:
-    """Regenerate a paper's figures and check its numbers; exit code 1 if a check fails."""
+    """Regenerate a paper's figures and check its numbers; exit code 1 if a check fails.
+
+    thermalization: relaxation, energy-window, entropy, born, collapse-time, hybrid-steady-state, no-signalling,
+    size-scaling, single-trajectory, coherence, limit
+
+    lattice-transport: fig2a, fig2b, fig2c, fig2d, fig3, square-lattice, disordered-chain, temperature
+
+    collapse-entropy: fig1, fig2, fig3, fig4, fig5, fig6, fig7, fig8, map, trajectories
+
+    brownian-balance: table, production, eq15, fluctuation-theorem, trajectories
+
+    fermi-heating: table1, fig1, white-gain, coloured-gain, fermions, heating, decoherence
+    """
     from stochq.cli.reproduce import reproduce_papers
 
     with reported():
@@ -181,6 +193,24 @@ def fit(
     with reported():
         code = fit_config(config, data, out)
     raise typer.Exit(code)
+
+
+@app.command()
+def new(
+    kind: Annotated[str, typer.Argument(metavar="KIND", help='Of the model, such as "suv"; or "exclude", or "fit".')],
+    path: Annotated[Path | None, typer.Argument(metavar="FILE.toml", help="Default: KIND.toml.")] = None,
+) -> None:
+    """Write a configuration to start from, with a word on every key.
+
+    KIND: suv, oqt, sui, coloured_suv, csl, csl_lattice, qmupl, diosi_penrose, energy_driven, brownian, unravel,
+    monitored, exclude, fit.
+    """
+    from stochq.cli.new import write_new
+
+    with reported():
+        target = write_new(kind, path)
+    command = kind if kind in ("exclude", "fit") else "run"
+    typer.echo(f"{target}. Try: stochq {command} {target}{' DATA.csv' if command == 'fit' else ''}")
 
 
 @app.command()

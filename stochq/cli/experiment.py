@@ -58,7 +58,7 @@ def _section(kind: str, experiment: type[Experiment]) -> type[Section]:
         else:
             keys[field.name] = (MaybePositive, Field(field.default, description=f"in {field.metadata['unit']}"))
     made = create_model(f"{experiment.__name__}Table", __base__=Section, **keys)
-    made.__doc__ = (experiment.__doc__ or "").partition("\n")[0]
+    made.__doc__ = (experiment.__doc__ or "").partition("\n")[0].rstrip(":")
     return made
 
 

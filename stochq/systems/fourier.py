@@ -67,7 +67,7 @@ class Spectral(LinearObservable):
         shape = self.spectrum.shape
         rows, columns = tuple(range(len(shape))), tuple(range(len(shape), 2 * len(shape)))
         tensor = jnp.fft.ifftn(jnp.fft.fftn(jnp.asarray(rho).reshape(shape * 2), axes=rows), axes=columns)
-        value = jnp.sum(jnp.ravel(self.spectrum) * jnp.diagonal(tensor.reshape(rho.shape)).real)
+        value = jnp.sum(self.spectrum.reshape(-1) * jnp.diagonal(tensor.reshape(rho.shape)).real)
         return value if self.potential is None else value + jnp.sum(self.potential * jnp.diagonal(rho).real)
 
     def matrix(self) -> Array:

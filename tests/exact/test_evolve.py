@@ -278,3 +278,13 @@ def test_many_different_intervals_are_solved_one_after_the_other():
     found = sq.exact.evolve(equation, np.eye(3)[0], times, method="liouvillian").density
     again = sq.exact.evolve(equation, np.eye(3)[0], times[[0, -1]], method="liouvillian").density
     np.testing.assert_allclose(found[-1], again[-1], atol=1e-11)
+
+
+def test_an_energy_on_a_grid_is_exact_behind_a_run_in_single_precision():
+    """⟨H⟩ of a packet of width 1 is 1/8 + 1/2 and grows by λħ²/4mr_C²."""
+    particle = sq.systems.particle(32, 16.0, 1.0, sq.systems.harmonic(1.0))
+    equation, psi0 = sq.models.csl(particle, rate=0.1, length=1.0), particle.gaussian(0.0, 1.0)
+    watched = {"energy": particle.operators["energy"]}
+    sq.simulate(equation, psi0, [0.0, 0.1], observables=watched, trajectories=4, dt=0.1)
+    exact = sq.exact.evolve(equation, psi0, [0.0, 0.1], observables=watched)
+    np.testing.assert_allclose(exact.expect["energy"], [0.625, 0.6275], rtol=1e-6)
