@@ -89,3 +89,33 @@ def test_qutip_makes_the_same_trajectories_of_the_same_noise(run):
         np.testing.assert_allclose(theirs.expect[0], one.expect[0], atol=0.05)
         assert np.abs(theirs.expect[0] - one.expect[0]).mean() < 0.01
         np.testing.assert_allclose(theirs.measurement, one.measurement, atol=0.1)
+
+
+def test_a_kerr_cavity():
+    a = qutip.destroy(8)
+    n = a.dag() * a
+    kerr, leak, psi0 = 0.3 * n * n + 0.4 * (a + a.dag()), [0.6 * a], qutip.coherent(8, 1, method="analytic").unit()
+    times = np.linspace(0, 2, 6)
+    found = ssesolve(kerr, psi0, times, leak, e_ops=[n, a], ntraj=512, seeds=5, options={"store_states": True})
+    exact = qutip.mesolve(kerr, psi0, times, leak, e_ops=[n, a], options={"store_states": True})
+    for mean, error, expected in zip(found.expect, found.stderr_expect, exact.expect, strict=True):
+        for part in (np.real, np.imag):
+            assert np.all(np.abs(part(mean - expected))[1:] < 4 * part(error)[1:] + 1e-5)
+    assert found.runs_states is None and found.runs_expect == [] and found.dW is None
+    assert found.average_states[-1].dims == psi0.proj().dims
+    assert qutip.tracedist(found.average_states[-1], exact.states[-1]) < 0.05
+
+
+def test_increments_over_long_intervals_are_still_those_of_a_wiener_process():
+    """A step that is exact for the states, over a whole interval, would be too long for the integral of the mean."""
+    found = ssesolve(
+        qutip.qzero(2), (qutip.basis(2, 0) + qutip.basis(2, 1)).unit(), [0.0, 1.0, 2.0], qutip.sigmaz(),
+        e_ops=[qutip.sigmaz()], ntraj=2048, seeds=1, options={"keep_runs_results": True},
+    )  # fmt: skip
+    dW = found.dW[:, 0]
+    assert found.ensemble.dt < 0.1
+    assert np.abs(dW.mean(axis=0)).max() < 4 / np.sqrt(2048)
+    assert np.abs(dW.var(axis=0) - 1).max() < 4 * np.sqrt(2 / 2048)
+    assert scipy.stats.kstest(dW.ravel(), "norm").pvalue > 1e-3
+    ahead = dW[:, 1] * found.expect[0][:, 1]
+    assert np.abs(ahead.mean()) < 4 * ahead.std() / np.sqrt(2048)
