@@ -80,17 +80,22 @@ def test_waiting_times():
     judge(stats.kstest(np.concatenate([each[:least] for each in waits]), waiting).pvalue, "waiting times")
 
 
-def test_a_drive_and_a_mixed_start():
-    """Under a drive clicks are made in steps."""
+def test_a_drive_fading_jumps_and_a_mixed_start():
+    """Clicks are made in steps where anything depends on time."""
     driven = qutip.QobjEvo([DRIVE, [qutip.sigmaz(), lambda t, shift: shift * np.cos(2 * t)]], args={"shift": 1.0})
-    start = 0.7 * GROUND.proj() + 0.3 * EXCITED
+    fading = qutip.QobjEvo([[2 * DEPHASING, lambda t: np.exp(-t)]])
+    start, c_ops = 0.7 * GROUND.proj() + 0.3 * EXCITED, [fading, LOWERING]
     options = {"e_ops": {"excited": EXCITED}, "args": {"shift": 0.5}}
-    result = qt_.mcsolve(driven, start, TIMES, [LOWERING], ntraj=1000, seeds=3, options=QUIET, **options)
+    result = qt_.mcsolve(driven, start, TIMES, c_ops, ntraj=1000, seeds=3, options=QUIET, **options)
     driven.arguments({"shift": 0.5})
-    exact = qutip.mesolve(driven, start, TIMES, [LOWERING], e_ops=[EXCITED]).expect[0]
+    exact = qutip.mesolve(driven, start, TIMES, c_ops, e_ops=[EXCITED]).expect[0]
     judge_mean(result.e_data["excited"], result.stderr_expect[0], exact, "excited, driven")
-    expected = expected_numbers(driven, start, [LOWERING], [LOWERING.dag() * LOWERING])
+    expected = expected_numbers(driven, start, c_ops, [fading.dag() * fading, LOWERING.dag() * LOWERING])
     judge_sample(numbers_of_jumps(result), expected[:, -1], "numbers of jumps, driven")
+    with pytest.raises(
+        ValueError, match=r"^c_ops\[0\]: expected an operator that does not depend on time.*Give the Ham"
+    ):
+        qt_.mcsolve(qutip.liouvillian(DRIVE), start, TIMES, c_ops, ntraj=2)
 
 
 def test_seeds_name_trajectories_and_results_merge():
