@@ -59,6 +59,11 @@ class Flow(Module):
         return f"{type(self.channel).__name__} has no record of single operators"
 
     @property
+    def normalises(self) -> bool:
+        """Whether the state after a step has norm one whatever it was before, but for the rounding of that step."""
+        return False
+
+    @property
     def is_symmetric(self) -> bool:
         """Whether it is of weak order 2 by itself, so that its reverse need not be composed with it."""
         return True

@@ -8,6 +8,7 @@ import numpy as np
 from stochq.arrays import Observable
 from stochq.ensemble.final_states import FINAL
 from stochq.ensemble.jumps.log import CLICKS
+from stochq.ensemble.norms import NORMS
 from stochq.ensemble.observables import readout
 from stochq.ensemble.records import RECORDS
 from stochq.ensemble.statistics import COVARIANCE, MEAN, PAIR_SPREAD, Histogram, Statistic
@@ -93,7 +94,7 @@ def split_observables(
         name: value for name, value in observables.items() if isinstance(value, Statistic)
     }
     for name, value in statistics.items():
-        if name in (MEAN, COVARIANCE, PAIR_SPREAD, RECORDS, CLICKS, FINAL):
+        if name in (MEAN, COVARIANCE, PAIR_SPREAD, RECORDS, CLICKS, FINAL, NORMS):
             raise ValueError(f"observables: expected names other than {name!r}, which every run has; rename it.")
         if isinstance(value, Histogram):
             operator: Any = value.operator

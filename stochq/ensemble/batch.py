@@ -17,6 +17,7 @@ from stochq.ensemble.final_states import FINAL, Start, packed
 from stochq.ensemble.jumps.log import CLICKS
 from stochq.ensemble.kernel import run_block
 from stochq.ensemble.loop import GridArrays, Loop
+from stochq.ensemble.norms import NORMS, deviations
 from stochq.ensemble.observables import Readout
 from stochq.ensemble.records import RECORDS
 from stochq.ensemble.statistics import COVARIANCE, MEAN, PAIR_SPREAD, Statistic
@@ -29,7 +30,7 @@ FAILED_FRACTION = 0.01
 
 
 # What is stored of every saved time beside the final states, packed in the order of their names.
-STORED = ("values", "runs")
+STORED = ("values", "norms", "runs")
 
 
 class Runnable(Protocol):
@@ -126,7 +127,10 @@ class Problem(NamedTuple):
             return self._with_final(run_block(*parts, final=FINAL in self.statistics))
         seen = run_block(self.loop, self.frame, self.grid, self.psi0, self.key, first // np.uint32(2), observe)
         one, image = jnp.split(seen["values"], 2, axis=-1)
-        return {"values": 0.5 * (one + image), "differences": 0.5 * (one - image)}
+        found = {"values": 0.5 * (one + image), "differences": 0.5 * (one - image)}
+        if "norms" in seen:
+            found["norms"] = jnp.maximum(*jnp.split(seen["norms"], 2, axis=-1))
+        return found
 
     def _from_start(self, start: Start, first: jax.Array, observe: Any) -> dict[str, jax.Array]:
         """What is seen at all times of trajectories that go on from the last of the earlier ones."""
@@ -179,18 +183,21 @@ class Problem(NamedTuple):
         }
         weights = jax.ShapeDtypeStruct((1,), self.psi0.real.dtype)
         for name, statistic in self.statistics.items():
-            if name not in (MEAN, COVARIANCE, PAIR_SPREAD, RECORDS, CLICKS):
+            if name not in (MEAN, COVARIANCE, PAIR_SPREAD, RECORDS, CLICKS, NORMS):
                 yield digest_of_program(statistic.block, data[statistic.needs], weights)
 
 
 def observer(problem: Problem, states: bool) -> Any:
-    """The `observe` of `run_block`: {"values": (observables, block)} and, on request, {"states": (dim, block)} and
-    {"runs": (runs, dim, block)} of all runs that the scheme combines; of density matrices with one more axis."""
-    weights = problem.loop.scheme.weights
+    """The `observe` of `run_block`: {"values": (observables, block)}, "norms" (n, block) where they are watched and, on
+    request, {"states": (dim, block)} and {"runs": (runs, dim, block)} of all runs that the scheme combines; of density
+    matrices with one more axis."""
+    weights, watched = problem.loop.scheme.weights, NORMS in problem.statistics
 
     def observe(closed: tuple[jax.Array, ...]) -> dict[str, jax.Array]:
         terms = [weight * problem.read(psi) for weight, psi in zip(weights, closed, strict=True)]
         seen = {"values": sum(terms[1:], terms[0])}
+        if watched:
+            seen["norms"] = deviations(closed, problem.loop.conditioning is not None)
         if not states:
             return seen
         # Values of the states that are kept, not of what a scheme combines with them.

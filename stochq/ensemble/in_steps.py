@@ -16,6 +16,7 @@ from stochq.ensemble.grid_checks import warn_about_grid
 from stochq.ensemble.jumps.room import run_with_room
 from stochq.ensemble.kept import with_kept
 from stochq.ensemble.later_times import run_to_later_times, storing
+from stochq.ensemble.physical_states import drifted
 from stochq.ensemble.planning import warn_about_time
 from stochq.ensemble.precision_check import SAMPLE, compare_precisions
 from stochq.ensemble.problem import build_problem, check_counters, constant_phases
@@ -73,6 +74,7 @@ def simulate_steps(
     if target is not None:
         report_on(result, target, totals, trajectories)
     warn_about_grid(result.info)
+    result.info.update(drifted(totals.summaries, task.precision, grid.total_steps))
     phases = constant_phases(task, task.times) if problem.grid.phases is None else None
     done = min(keep, totals.done)
     return with_kept(result, problem, done, task.precision, phases, task.equation, task.conditional)

@@ -60,6 +60,8 @@ def with_kept(
     if equation is not None:
         steps = int(result.info["steps"])
         faults = unphysical(states, precision, steps, conditional)
+        # What is known of all trajectories is not told again of a few.
+        faults = {name: value for name, value in faults.items() if name not in info}
         warn_about_states(faults, steps)
         info |= faults
     if phases is not None and not conditional:

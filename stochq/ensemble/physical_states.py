@@ -7,9 +7,12 @@ from typing import Any
 import numpy as np
 
 from stochq.arrays import rounding
+from stochq.ensemble.norms import NORMS
 
 # Units of rounding that norms may gain in a step, where noise is unitary and nothing normalises; four were seen.
 _UNITS_PER_STEP, _FACTOR = 4.0, 4.0
+# From this deviation on norms are told though rounding explains them.
+_MOST_ROUNDING = 1e-3
 # Numbers that are looked at, of the first trajectories; and of how many the eigenvalues of density matrices are.
 _MOST_NUMBERS, _DIAGONALISED = 2**22, 64
 
@@ -36,9 +39,32 @@ def unphysical(states: np.ndarray, precision: str, steps: int, conditional: bool
     return {name: value for name, value in told.items() if value > limit}
 
 
+def drifted(summaries: Mapping[str, Any], precision: str, steps: int) -> dict[str, float]:
+    """How far norms, or traces and purities of conditional states, are from what they can be, of all trajectories of a
+    run that watched them, and a warning; nothing where rounding explains it.
+
+    summaries: merged, by the names of statistics; steps: made in all.
+    """
+    found = np.atleast_1d(summaries.get(NORMS, []))
+    names = ("norm_drift",) if len(found) == 1 else ("trace_drift", "purity_excess")
+    limit = _FACTOR * rounding(precision, steps, _UNITS_PER_STEP)
+    seen = zip(names, map(float, found), strict=False)
+    faults = {name: value for name, value in seen if value > min(limit, _MOST_ROUNDING)}
+    if faults and max(faults.values()) <= limit:
+        warnings.warn(
+            f"states: {'; '.join(in_words(faults))}, by rounding in {steps} steps that do not normalise. Means are "
+            "wrong by as much. Take precision='double'.",
+            stacklevel=4,
+        )
+    else:
+        warn_about_states(faults, steps)
+    return faults
+
+
 _WORDS = {
     "norm_drift": "norms differ from one by up to {:.2g}",
     "trace_drift": "traces of density matrices differ from one by up to {:.2g}",
+    "purity_excess": "Tr ρ² of density matrices exceeds one by up to {:.2g}",
     "negative_eigenvalue": "density matrices have eigenvalues down to -{:.2g}",
 }
 

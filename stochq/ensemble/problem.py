@@ -15,6 +15,7 @@ from stochq.ensemble.conditional import conditioning_of
 from stochq.ensemble.devices import block_size
 from stochq.ensemble.jumps.log import CLICKS, ClickLog
 from stochq.ensemble.loop import GridArrays, Loop
+from stochq.ensemble.norms import NORMS, Norms
 from stochq.ensemble.observables import readout
 from stochq.ensemble.records import RECORDS
 from stochq.ensemble.statistics import COVARIANCE, MEAN, PAIR_SPREAD, Covariance, Mean, PairSpread, Statistic
@@ -49,6 +50,8 @@ def build_problem(
     points = covariance_points(len(read.names), len(grid.times))
     statistics: dict[str, Statistic] = {MEAN: Mean(), COVARIANCE: Covariance(points)}
     statistics |= {name: statistic.combining(scheme.weights) for name, statistic in task.statistics.items()}
+    if task.conditional or not scheme.normalises(equation):
+        statistics[NORMS] = Norms()
     if antithetic:
         statistics[PAIR_SPREAD] = PairSpread()
     # Operators cannot tell a phase, functions of the state may.

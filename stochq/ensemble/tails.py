@@ -16,6 +16,9 @@ LIGHT_KURTOSIS, FEW_SAMPLES = 3.0, 200
 # From fewer a standard error is known to worse than a tenth of itself, 1/√(2N), which a run says by itself at times
 # when the spread is at least this share of its largest: where most are in one state, as at the start, few carry a mean.
 UNCERTAIN_SAMPLES, LARGE_SPREAD = 50, 1 / 3
+# Beyond this excess kurtosis a few trajectories carry the fourth moment as well, which is then larger than it looks: of
+# 200 samples of log-normal odds a tenth were worth 50 to 75 values, and their errors half of what they should be.
+HEAVY_KURTOSIS, UNCERTAIN_IF_HEAVY = 30.0, 75
 # Trajectories that differ by less than this part of what they may differ by have not seen what makes them differ.
 STILL = 1e-5
 
@@ -34,6 +37,11 @@ class Tail(NamedTuple):
     worth: int
     carried_by: int
     needed: float
+
+    @property
+    def is_uncertain(self) -> bool:
+        """Whether a run says by itself how little the error is worth."""
+        return self.worth < (UNCERTAIN_IF_HEAVY if self.kurtosis > HEAVY_KURTOSIS else UNCERTAIN_SAMPLES)
 
     def __str__(self) -> str:
         few = "one trajectory" if self.carried_by <= 1 else f"{self.carried_by} trajectories"
@@ -78,7 +86,7 @@ def _fluctuates(real: "EnsembleResult", row: str, share: float) -> np.ndarray:
 
 def warn_about_tails(result: "EnsembleResult") -> None:
     """Say where standard errors are known to worse than a tenth, of the row where they are known worst."""
-    tails = [tail for tail in tails_of(result, LARGE_SPREAD) if tail.worth < UNCERTAIN_SAMPLES]
+    tails = [tail for tail in tails_of(result, LARGE_SPREAD) if tail.is_uncertain]
     uncertain = sorted(tails, key=lambda tail: tail.worth)
     if uncertain:
         others = ", ".join(tail.row for tail in uncertain[1:])

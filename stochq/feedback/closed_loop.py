@@ -116,6 +116,9 @@ class ClosedLoop(Scheme):
     def missing_record(self, channel: Channel) -> str:
         return self.scheme.missing_record(channel)
 
+    def normalises(self, equation: Equation) -> bool:
+        return self.scheme.normalises(equation)
+
     def digest(self) -> str:
         controller, time = self.steering.loop.controller, jax.ShapeDtypeStruct((), jnp.result_type(float))
         memory = jax.eval_shape(lambda: jax.tree.map(jnp.asarray, controller.init()))

@@ -20,6 +20,7 @@ from stochq.ensemble.problem import cast, covariance_points
 from stochq.ensemble.result import EnsembleResult
 from stochq.ensemble.runner import Execution, run
 from stochq.ensemble.statistics import COVARIANCE, MEAN, Covariance, Mean
+from stochq.ensemble.tails import warn_about_tails
 from stochq.ensemble.which_loop import check_without_kernel
 from stochq.fermions.determinants import Determinants, OneBody, WhiteIncrements
 from stochq.fermions.gas import REACH, FermionGas
@@ -85,6 +86,7 @@ def simulate_fermions(
     shown = [name for name in problem.names if name != ALIAS]
     result = assemble(problem, grid, totals, choice, shown, precision, seed)
     warn_about_failures(result)
+    warn_about_tails(result)
     warn_about_grid(result.info)
     return _with_kept(result, problem, keep, precision)
 

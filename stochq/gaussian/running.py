@@ -18,6 +18,7 @@ from stochq.ensemble.problem import cast, covariance_points
 from stochq.ensemble.result import EnsembleResult
 from stochq.ensemble.runner import Execution, run
 from stochq.ensemble.statistics import COVARIANCE, MEAN, Covariance, Histogram, Mean, Statistic
+from stochq.ensemble.tails import warn_about_tails
 from stochq.ensemble.which_loop import check_without_kernel
 from stochq.gaussian.markov import ENTROPY, Chains, PathEntropy, Start, Steps
 from stochq.gaussian.observing import Observable, coordinates
@@ -61,6 +62,7 @@ def run_chains(
     choice = StepPlan(float(grid.lengths.max()), {}, "steps are exact in law")
     result = assemble(chains, grid, totals, choice, list(chains.names), precision, seed)
     warn_about_failures(result)
+    warn_about_tails(result)
     return with_kept(result, chains, keep, precision)
 
 

@@ -23,6 +23,7 @@ from stochq.instruments.sweep import sweep
 from stochq.measurement import Record
 from stochq.qutip_objects import as_operators
 from stochq.real_parts import by_observable
+from stochq.systems.checks import check_flag
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -148,7 +149,7 @@ def filter(
     """
     instead = "Filter with numbers, outside grad, vmap and jit; sq.inference.log_likelihood has derivatives."
     check_numbers(instead, equation=equation, state=state)
-    equation = as_monitored(equation)
+    equation, density = as_monitored(equation), check_flag("density", density)
     dims = parts_known(equation, state)
     observables = None if observables is None else observables_of(equation, observables)
     rows = {} if observables is None else operator_rows(observables, equation.dim)
@@ -208,6 +209,7 @@ def log_likelihood(
     >>> bool(abs(value - (2 * 0.3 - 2 * 0.5)) < 1e-12)
     True
     """
+    per_record = check_flag("per_record", per_record)
     if not isinstance(equation, Equation) and (linear := _as_linear(equation)) is not None:
         check_method(method)
         if method != "auto":

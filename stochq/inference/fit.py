@@ -21,6 +21,7 @@ from stochq.inference.records import Records
 from stochq.inference.result import Fit, flat, parameter_names, shaped
 from stochq.inference.starts import further_starts
 from stochq.measurement import Record
+from stochq.systems.checks import check_flag
 
 _GOES_ON = "interrupted; call again with the same arguments, start included, and it goes on from the checkpoint"
 _STILL_COARSE = (
@@ -122,7 +123,8 @@ def fit(
     """
     check_numbers("Fit with numbers, outside grad, vmap and jit; predict alone is traced.", start=start, data=data)
     start = checked_parameters(start, "start")
-    _check_options(steps, intervals)
+    _check_options(predict, steps, intervals, optimizer)
+    progress = progress if progress is None else check_flag("progress", progress)
     if checkpoint is not None and optimizer is not None:
         raise ValueError("checkpoint: expected None with an optimizer, whose own state is not written down.")
     coordinates, prior = read_bounds(bounds, start), read_priors(priors, start)
@@ -261,8 +263,12 @@ def checked_parameters(parameters: Any, argument: str) -> Any:
     return jax.tree_util.tree_map_with_path(check, parameters)
 
 
-def _check_options(steps: int, intervals: str) -> None:
+def _check_options(predict: object, steps: int, intervals: str, optimizer: object) -> None:
+    if not callable(predict):
+        raise ValueError(f"predict: expected a JAX function of the parameters; got {type(predict).__name__}.")
     if isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or steps < 1:
         raise ValueError(f"steps: expected a whole number, at least 1; got {steps!r}.")
-    if intervals not in ("wald", "profile"):
+    if optimizer is not None and not all(callable(getattr(optimizer, name, None)) for name in ("init", "update")):
+        raise ValueError(f"optimizer: expected None or one of optax, such as optax.adam(0.1); got {optimizer!r}.")
+    if not isinstance(intervals, str) or intervals not in ("wald", "profile"):
         raise ValueError(f"intervals: expected 'wald' or 'profile'; got {intervals!r}.")

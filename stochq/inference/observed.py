@@ -8,14 +8,14 @@ import numpy as np
 
 from stochq.arrays import Array, is_concrete
 from stochq.equation import Equation, as_equation
-from stochq.exact.inputs import initial_density, intervals
+from stochq.exact.inputs import intervals
 from stochq.instruments.instrument import Observed, Written
 from stochq.measurement import Record
 from stochq.measurement.line import WatchedParts
 from stochq.measurement.record import COLUMNS, Kind
 from stochq.measurement.spread import warn_of_currents
 from stochq.operators import as_array
-from stochq.systems.states import check_state
+from stochq.systems.states import check_density, check_state, numbers
 
 # A state whose second eigenvalue is below this is a ket.
 _PURE = 1e-12
@@ -197,7 +197,7 @@ def initial_state(state: Any, dim: int) -> Array:
     if not is_concrete(state):
         return state
     if np.ndim(state) != 2:
-        return check_state(state, dim)
-    rho = initial_density(state, dim)
+        return check_state(state, dim, "state")
+    rho = check_density("state", numbers("state", state), dim)
     values, vectors = np.linalg.eigh(rho)
     return vectors[:, -1] if values[-1] > 1 - _PURE else rho

@@ -39,7 +39,7 @@ _MOST_HALVINGS = 4
 
 def check_method(method: str) -> None:
     """ValueError for a method that does not exist."""
-    if method not in get_args(Method):
+    if not isinstance(method, str) or method not in get_args(Method):
         raise ValueError(f"method: expected one of {', '.join(get_args(Method))}; got {method!r}.")
 
 

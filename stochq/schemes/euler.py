@@ -43,6 +43,9 @@ class EulerMaruyama(Scheme):
         """Measured as that of other schemes: 0.02."""
         return 0.05
 
+    def normalises(self, equation: Equation) -> bool:
+        return True
+
     def differentiable(self, equation: Equation) -> bool:
         return True
 

@@ -73,6 +73,9 @@ class Extrapolated(Scheme):
     def missing_record(self, channel: Channel) -> str:
         return self.scheme.missing_record(channel)
 
+    def normalises(self, equation: Equation) -> bool:
+        return self.scheme.normalises(equation)
+
     def digest(self) -> str:
         return self.scheme.digest()
 

@@ -114,6 +114,10 @@ class Scheme(Module):
         """Why its steps do not return the records of a channel, with the fix; empty when they do."""
         return f"{self.name} does not return what its noise writes down. Use sq.schemes.Strang()"
 
+    def normalises(self, equation: Equation) -> bool:
+        """Whether every step ends with norms of one by construction; otherwise runs watch them."""
+        return False
+
     def digest(self) -> str:
         """A hash of what users' functions in it compute; empty where there are none."""
         return ""

@@ -97,6 +97,9 @@ class Strang(Scheme):
     def differentiable(self, equation: Equation) -> bool:
         return all(self.flow_of(channel).is_differentiable for channel in equation.channels)
 
+    def normalises(self, equation: Equation) -> bool:
+        return bool(equation.channels) and all(self.flow_of(channel).normalises for channel in equation.channels)
+
     @property
     def propagates_exactly(self) -> bool:
         return True

@@ -40,20 +40,20 @@ def numbers(name: str, value: Any) -> np.ndarray:
     return array
 
 
-def check_state(psi0: StateLike, dim: int) -> np.ndarray:
-    """psi0 as complex128 (dim,), finite and normalised; ValueError otherwise."""
-    psi = numbers("psi0", as_array("psi0", psi0))
-    _refuse_column("psi0", psi, dim)
+def check_state(psi0: StateLike, dim: int, name: str = "psi0") -> np.ndarray:
+    """A ket as complex128 (dim,), finite and normalised; ValueError otherwise. name: the argument."""
+    psi = numbers(name, as_array(name, psi0))
+    _refuse_column(name, psi, dim)
     if psi.shape != (dim,):
-        raise ValueError(f"psi0: expected shape ({dim},), one ket of the equation's dimension; got {psi.shape}.")
+        raise ValueError(f"{name}: expected shape ({dim},), one ket of the equation's dimension; got {psi.shape}.")
     psi = psi.astype(np.complex128)
     if not np.all(np.isfinite(psi)):
-        raise ValueError(f"psi0: expected finite amplitudes; entry {int(np.argmin(np.isfinite(psi)))} is not.")
+        raise ValueError(f"{name}: expected finite amplitudes; entry {int(np.argmin(np.isfinite(psi)))} is not.")
     norm = float(np.linalg.norm(psi))
     if abs(norm - 1) > NORM_TOLERANCE:
         raise ValueError(
-            f"psi0: expected a normalised state, |psi0| = 1 within {NORM_TOLERANCE:g}; got |psi0| = {norm:.6g}. "
-            "Divide it by its norm: sq.normalize(psi0)."
+            f"{name}: expected a normalised state, |{name}| = 1 within {NORM_TOLERANCE:g}; got |{name}| = {norm:.6g}. "
+            f"Divide it by its norm: sq.normalize({name})."
         )
     return psi / norm
 

@@ -3,13 +3,13 @@
 import warnings
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import stochq as sq
-from stochq.compiling import PROGRAMS
-from stochq.ensemble.physical_states import in_words, unphysical
-from stochq.schemes.euler import EulerStepper
+from stochq.ensemble.norms import NORMS, Norms, deviations
+from stochq.ensemble.physical_states import drifted, in_words, unphysical
 
 FLIP, LOWER = np.array([[0.0, 0.5], [0.5, 0.0]]), np.array([[0.0, 1.0], [0.0, 0.0]])
 SUV = sq.models.suv(sq.systems.levels(FLIP), strength=1.0)
@@ -80,23 +80,83 @@ def test_states_that_are_none_are_told_with_numbers():
     assert in_words(told)[1] == "density matrices have eigenvalues down to -0.05"
 
 
-def test_a_scheme_that_does_not_normalise_is_told(monkeypatch):
-    """Euler's steps end with states longer by 10⁻⁴, whose squares are told."""
-    step = EulerStepper.step
-    monkeypatch.setattr(EulerStepper, "step", lambda *arguments: step(*arguments) * np.float32(1.0001))
-    options = {"scheme": sq.schemes.EulerMaruyama(), "dt": 0.25, "observables": {"p": [1.0, 0.0]}, "keep": 5}
-    clear_programs()
-    with pytest.warns(UserWarning, match="^states: norms differ from one by up to 0.0002, which rounding in 4 steps"):
+class Stretching(sq.schemes.Scheme):
+    """Phases alone, in steps that make every state longer by 10⁻⁴."""
+
+    @property
+    def strong_order(self):
+        return 0.5
+
+    @property
+    def weak_order(self):
+        return 1
+
+    def requires(self, equation):
+        return ""
+
+    def differentiable(self, equation):
+        return True
+
+    def budget(self, frame):
+        return sq.noise.Budget(real_normals=1)
+
+    def prepare(self, frame, dt):
+        return StretchingStepper(dt)
+
+
+class StretchingStepper(sq.schemes.Stepper):
+    dt: jax.Array
+
+    def init(self, t, states):
+        return states[0]
+
+    def extract(self, t, state):
+        return (state,)
+
+    def step(self, t, state, noise):
+        return np.float32(1.0001) * jnp.exp(1j * noise.real_normals[:1]).astype(state.dtype) * state
+
+
+@pytest.mark.parametrize("keep", [0, 5])
+def test_a_scheme_that_does_not_normalise_is_told(keep):
+    """Of all trajectories, whether some are kept or none: |ψ|² is 1.0001⁸ after four steps."""
+    options = {"scheme": Stretching(), "dt": 0.25, "observables": {"p": [1.0, 0.0]}, "keep": keep}
+    with pytest.warns(UserWarning, match="^states: norms differ from one by up to 0.0008, which rounding in 4") as told:
         result = run(**options)
-    clear_programs()
-    assert result.info["norm_drift"] == pytest.approx(2e-4, rel=1e-2)
+    assert len(told) == 1
+    assert result.info["norm_drift"] == pytest.approx(1.0001**8 - 1, rel=1e-2)
     assert "norms differ from one" in str(result)
 
 
-def clear_programs() -> None:
-    """Of the other step."""
-    PROGRAMS.clear()
-    jax.clear_caches()
+def test_norms_that_many_steps_round_are_told_as_such():
+    """A deviation of 0.002 is within what 10⁵ steps may round, and matters."""
+    with pytest.warns(
+        UserWarning, match="^states: norms differ .* by up to 0.002, by rounding in 100000 steps.*'double'"
+    ):
+        assert drifted({NORMS: np.array([0.002])}, "single", 100_000) == {"norm_drift": 0.002}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert drifted({NORMS: np.array([0.0009])}, "single", 100_000) == drifted({}, "single", 1) == {}
+
+
+def test_what_is_watched_of_conditional_states():
+    """By hand: two trajectories at two times, a trace of 1.01 and Tr ρ² of 1.21 + 0.01; one that does not count."""
+    rho = np.tile(np.diag([0.3, 0.7])[..., None], (2, 1, 1, 3)).astype(np.complex64)
+    rho[0, ..., 0], rho[1, ..., 1], rho[1, ..., 2] = np.diag([0.31, 0.7]), np.diag([1.1, -0.1]), 9 * np.eye(2)
+    seen = jnp.stack([deviations((jnp.asarray(each),), True) for each in rho])
+    largest = Norms().block(seen, jnp.array([1.0, 1.0, 0.0]))
+    np.testing.assert_allclose(largest, [0.01, 0.22], rtol=1e-4)
+    np.testing.assert_allclose(Norms().merge(np.array([0.02, 0.0]), largest), [0.02, 0.22], rtol=1e-4)
+
+
+def test_what_normalises_says_so():
+    """Equations whose steps end with a norm of one are not watched, those of phases alone are."""
+    suv = sq.models.suv(sq.systems.levels(FLIP), strength=1.0)
+    unitary = sq.models.suv(sq.systems.levels(FLIP), strength=1.0, noise="unitary")
+    strang, euler = sq.schemes.Strang(), sq.schemes.EulerMaruyama()
+    assert strang.normalises(suv) and euler.normalises(unitary) and sq.schemes.Extrapolated(strang).normalises(suv)
+    assert not strang.normalises(unitary) and not Stretching().normalises(suv)
+    assert not strang.normalises(sq.Equation(sq.systems.levels(FLIP), ()))
 
 
 def test_states_of_runs_are_states():

@@ -71,6 +71,7 @@ def main() -> int:
     with (
         mock.patch("stochq.ensemble.simulate.opened", stop),
         mock.patch("stochq.ensemble.differentiable._step", stop),
+        mock.patch("stochq.inference.reading.Reading.in_blocks", stop),
     ):
         for name in asked.names or CALLS:
             counts, faults = fuzz(name, CALLS[name], asked.examples, asked.seed)

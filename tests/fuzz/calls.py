@@ -425,6 +425,69 @@ RUNS = {
         },
     ),
 }
+methods = st.sampled_from(("auto", "exact", "kraus", "commuting"))
+
+
+@cache
+def _written() -> sq.inference.Record:
+    increments = np.random.default_rng(1).normal(size=(2, 3, 1)) * 0.3
+    return sq.inference.Record(np.linspace(0.0, 0.6, 4), increments, ("current",), ("homodyne",))
+
+
+_READ = {
+    "equation": watched,
+    "state": kets(Two) | densities(Two),
+    "record": st.builds(_written),
+    "method": methods,
+    "halvings": st.sampled_from((0, 0, 1)),
+}
+
+
+@st.composite
+def straight_lines(draw: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Means at three times, and their errors."""
+    random = generator(draw)
+    return random.normal(size=3), random.uniform(0.1, 1.0, size=3)
+
+
+def line(parameters: Any) -> Any:
+    """A prediction that is linear in two parameters."""
+    return parameters[0] + parameters[1] * np.arange(3.0)
+
+
+ANALYSIS = {
+    "evolve": Call(
+        sq.exact.evolve,
+        {
+            "equation": equations,
+            "psi0_or_rho0": kets(Two) | densities(Two),
+            "times": times(),
+            "observables": st.none() | observables,
+            "method": st.sampled_from(("auto", "auto", "closed-form", "liouvillian", "split", "ode", "typicality")),
+        },
+    ),
+    "filter": Call(
+        sq.inference.filter,
+        {**_READ, "observables": st.none() | observables, "density": flag, "rank": st.none() | st.just(2)},
+    ),
+    "log_likelihood": Call(sq.inference.log_likelihood, {**_READ, "per_record": flag}),
+    "fit": Call(
+        sq.fit,
+        {
+            "predict": st.just(line),
+            "data": straight_lines(),
+            "start": diagonals(Two),
+            "optimizer": st.none(),
+            "steps": st.integers(1, 20),
+            "bounds": st.none() | st.just([(-9.0, 9.0), (None, 9.0)]),
+            "priors": st.none() | st.just([(0.0, 1.0), None]),
+            "starts": st.none() | st.just([[1.0, 1.0]]),
+            "intervals": st.sampled_from(("wald", "profile")),
+            "progress": st.just(False),
+            "checkpoint": st.none(),
+        },
+    ),
+}
 _GAUSSIAN = {"drift": covariances().map(lambda value: -value), "diffusion": covariances()}
 GAUSSIAN = {
     "State": Call(sq.gaussian.State, {"mean": diagonals(Two), "covariance": covariances()}),
@@ -483,4 +546,4 @@ BOUNDS = {
     ),
 }
 FILES = {"configuration": Call(configured, {"content": configurations()}, altered=0)}
-CALLS: dict[str, Call] = FILES | SYSTEMS | MODELS | DETECTORS | CHANNELS | RUNS | GAUSSIAN | BOUNDS
+CALLS: dict[str, Call] = FILES | SYSTEMS | MODELS | DETECTORS | CHANNELS | RUNS | ANALYSIS | GAUSSIAN | BOUNDS

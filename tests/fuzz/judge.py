@@ -74,7 +74,8 @@ def _limited() -> Iterator[None]:
 
 def _check_error(error: Exception, arguments: Mapping[str, Any]) -> None:
     line = _first_line(error)
-    names = "|".join(map(re.escape, arguments))
+    # An argument that is one of two things may be named as either.
+    names = "|".join(re.escape(part) for name in arguments for part in (name, *name.split("_or_")))
     if not re.search(rf"(?<![A-Za-z_])({names})(?![A-Za-z_])", line.split(": ")[0]):
         raise Fault("no argument is named", error) from error
     for word in BANNED:

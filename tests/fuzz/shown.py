@@ -12,6 +12,8 @@ KET, TIMES, RHO = np.array([0.6, 0.8]), [0.0, 1.0], np.eye(2) / 2
 SUV = sq.models.suv(np.diag([0.0, 1.0]), strength=1.0)
 LOWER, OPTIONS = np.array([[0.0, 0.0], [1.0, 0.0]]), {"observables": {"p": [1.0, 0.0]}, "trajectories": 2, "dt": 0.5}
 TWO = np.array([1.0, 2.0])
+WATCHED = sq.models.monitored(np.diag([0.0, 1.0]), {"z": sq.measurement.homodyne([1.0, -1.0])})
+RECORD = sq.inference.Record(TIMES, [0.3], ["z"])
 # Calls, and the argument that their error has to name.
 SHOWN: dict[str, tuple[Callable[[], object], str]] = {
     "rates as text": (lambda: sq.models.suv([0.0, 1.0], strength="1.0"), "strength"),
@@ -93,6 +95,14 @@ SHOWN: dict[str, tuple[Callable[[], object], str]] = {
         "controls",
     ),
     "operators that overflow": (lambda: sq.channels.DenseOperators([1e300 * LOWER]), "matrices"),
+    "what is fitted": (lambda: sq.fit([None], TWO, TWO), "predict"),
+    "intervals of a fit": (lambda: sq.fit(np.cos, (TWO, TWO), TWO, intervals=TWO), "intervals"),
+    "optimizer": (lambda: sq.fit(np.cos, (TWO, TWO), TWO, optimizer=object()), "optimizer"),
+    "progress of a fit": (lambda: sq.fit(np.cos, (TWO, TWO), TWO, progress=TWO), "progress"),
+    "state of a filter": (lambda: sq.inference.filter(WATCHED, [1.0, 1.0], RECORD), "state"),
+    "density of a filter": (lambda: sq.inference.filter(WATCHED, KET, RECORD, density=TWO), "density"),
+    "method of a filter": (lambda: sq.inference.filter(WATCHED, KET, RECORD, method=np.zeros(0)), "method"),
+    "likelihood of each": (lambda: sq.inference.log_likelihood(WATCHED, KET, RECORD, per_record=None), "per_record"),
     "precision": (lambda: sq.simulate(SUV, KET, TIMES, precision=TWO, **OPTIONS), "precision"),
     "step": (lambda: sq.expectations(SUV, KET, TIMES, **(OPTIONS | {"dt": -(2**70)})), "dt"),
     "scheme of a gradient": (

@@ -110,6 +110,13 @@ def test_own_observables_of_two_modes():
     assert list(result.mean) == ["sum", "energy", "cube"]
 
 
+def test_means_that_few_paths_carry_are_warned_of():
+    """E exp(−Σ) of paths that produce much entropy, as of a state far from the steady one."""
+    far = sq.gaussian.State([6.0, 0.0], np.eye(2))
+    with pytest.warns(UserWarning, match=r"^exp\(-entropy\): heavy tails"):
+        sq.gaussian.langevin(MINIMAL, far, TIMES, trajectories=200, dt=0.5)
+
+
 BAD = {
     "noise": (
         {"dynamics": sq.gaussian.Dynamics(-np.eye(2), np.diag([0.0, 1.0]), 0.0)},

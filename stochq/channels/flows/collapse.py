@@ -35,6 +35,10 @@ class Collapse(Flow):
     channel: DiagonalCollapse
 
     @property
+    def normalises(self) -> bool:
+        return self.law.collapses
+
+    @property
     def missing_record(self) -> str:
         if not self.law.collapses:
             return NOT_MEASURED

@@ -52,6 +52,10 @@ class EquilibrationFlow(Flow):
     channel: Equilibration
 
     @property
+    def normalises(self) -> bool:
+        return True
+
+    @property
     def budget(self) -> Budget:
         return Budget(complex_normals=self.channel.dim)
 

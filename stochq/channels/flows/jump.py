@@ -33,6 +33,10 @@ class JumpFlow(Flow):
     """See above. The record is the clicks of each operator, (K, *columns)."""
 
     @property
+    def normalises(self) -> bool:
+        return True
+
+    @property
     def jumps(self) -> Jumps:
         return self.channel.jumps()
 

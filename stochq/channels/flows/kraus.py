@@ -31,6 +31,10 @@ class KrausFlow(Flow):
     channel: Operators
 
     @property
+    def normalises(self) -> bool:
+        return True
+
+    @property
     def budget(self) -> Budget:
         return Budget(words=self.channel.count)
 

@@ -23,6 +23,10 @@ class ModulatedFlow(Flow):
     inner: Flow
 
     @property
+    def normalises(self) -> bool:
+        return self.inner.normalises
+
+    @property
     def budget(self) -> Budget:
         return self.inner.budget
 

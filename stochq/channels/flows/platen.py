@@ -22,6 +22,10 @@ class PlatenFlow(Flow):
     channel: Operators
 
     @property
+    def normalises(self) -> bool:
+        return True
+
+    @property
     def budget(self) -> Budget:
         return self.channel.budget(self.law)
 

@@ -18,6 +18,10 @@ class StratonovichFlow(Flow):
     channel: StratonovichCollapse
 
     @property
+    def normalises(self) -> bool:
+        return True
+
+    @property
     def budget(self) -> Budget:
         return self.channel.budget(self.law)
 

@@ -41,6 +41,10 @@ class Sweep(Flow):
     channel: Separable
 
     @property
+    def normalises(self) -> bool:
+        return True
+
+    @property
     def budget(self) -> Budget:
         return sweep_budget(self.channel.dim, self.law)
 

@@ -28,6 +28,10 @@ class MatrixSweep(Flow):
     channel: Transitions
 
     @property
+    def normalises(self) -> bool:
+        return True
+
+    @property
     def budget(self) -> Budget:
         return sweep_budget(self.channel.dim, self.law)
 

@@ -94,6 +94,10 @@ class SmoothTransitions(Flow):
     """A sweep in a random direction. Abstract: rates that depend on the target alone, or any."""
 
     @property
+    def normalises(self) -> bool:
+        return True
+
+    @property
     def budget(self) -> Budget:
         return Budget(complex_normals=_numbers(self.law) * self.channel.dim, uniforms=1)
 

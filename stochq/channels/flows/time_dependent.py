@@ -26,6 +26,10 @@ class TimeDependentFlow(Flow):
     frozen: Flow
 
     @property
+    def normalises(self) -> bool:
+        return self.frozen.normalises
+
+    @property
     def budget(self) -> Budget:
         return self.frozen.budget
 

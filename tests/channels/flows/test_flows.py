@@ -40,6 +40,24 @@ def test_a_long_collapse_has_the_exact_mean_density(name, law):
     judge_sample(after[:, :, None] * after[:, None, :].conj(), expected, f"{name}, {law}")
 
 
+def _of_each_kind():
+    """One flow of each class, and of each law where phases alone are turned."""
+    for channel, _, laws in CASES.values():
+        for law in laws:
+            for flow in (channel.flow(law_of(law)), channel.smooth_flow(law_of(law))):
+                yield (type(flow).__name__, flow.normalises), flow, law
+
+
+def test_what_says_that_it_normalises_does():
+    """From states that are too long by a hundredth; all do but those that only turn phases."""
+    for flow, law in {kind: (flow, law) for kind, flow, law in _of_each_kind()}.values():
+        assert flow.normalises or law == "unitary"
+        states = jnp.asarray(np.tile(1.01 * state(flow.channel.dim, 6)[:, None], 3), np.complex64)
+        noise = draw(np.random.default_rng(3), flow.budget, 3, np.float32)
+        after = stepper(flow)(jnp.float32(0.1), states, noise, None, False)
+        np.testing.assert_allclose(np.linalg.norm(after, axis=0), 1.0 if flow.normalises else 1.01, atol=1e-5)
+
+
 def _nodes(dimensions, order):
     """Points (dimensions, n) and weights (n,) of Gauss and Hermite's rule for standard normals."""
     points, weights = np.polynomial.hermite_e.hermegauss(order)
