@@ -129,3 +129,18 @@ def test_wrong_arguments_are_named(change, told):
     arguments = {"H": DRIVE, "rho0": GROUND, "tlist": TIMES, "sc_ops": [WATCHED], "ntraj": 2}
     with pytest.raises((ValueError, TypeError), match=rf"^{told}"):
         qt_.smesolve(**(arguments | change))
+
+
+def test_parts_in_another_order_are_named():
+    """Of a system of three and of two levels."""
+    lower = qutip.tensor(qutip.destroy(3), qutip.qeye(2))
+    flip, other = qutip.tensor(qutip.qeye(3), qutip.sigmam()), qutip.tensor(qutip.qeye(2), qutip.destroy(3))
+    hamiltonian = lower.dag() * flip + lower * flip.dag()
+    ket, turned = (qutip.tensor(qutip.basis(one, 0), qutip.basis(two, 0)) for one, two in ((3, 2), (2, 3)))
+    arguments = {"H": hamiltonian, "rho0": ket, "tlist": [0, 1], "c_ops": [flip], "sc_ops": [lower], "ntraj": 2}
+    wrong = {"rho0": turned, "c_ops": [other], "sc_ops": [other], "e_ops": [other]}
+    for name, value in wrong.items():
+        with pytest.raises(
+            ValueError, match=rf"^{name}(\[0\])?: expected the parts of the Hamiltonian.*\[3, 2\]; got \[2, 3\]"
+        ):
+            qt_.smesolve(**(arguments | {name: value}))
