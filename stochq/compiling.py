@@ -8,6 +8,7 @@ from functools import wraps
 from threading import Lock, Thread, current_thread, main_thread
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar, final
+from weakref import WeakKeyDictionary
 
 import equinox as eqx
 import jax
@@ -82,6 +83,17 @@ class Memory(NamedTuple):
     each: int
 
 
+# Of programs that were asked: it takes longer than a short run.
+_MEMORY: "WeakKeyDictionary[jax.stages.Compiled, Memory]" = WeakKeyDictionary()
+
+
+def _memory_of(program: jax.stages.Compiled) -> Memory:
+    sizes = program.memory_analysis()
+    if sizes is None:
+        return Memory(0, 0)
+    return Memory(sizes.argument_size_in_bytes, sizes.output_size_in_bytes + sizes.temp_size_in_bytes)
+
+
 @final
 class Program:
     """`function(tree, *arguments)`, compiled for all of the tree but the values of its arrays.
@@ -129,10 +141,10 @@ class Program:
     @property
     def memory(self) -> Memory:
         """What calls take; nothing where the compiler does not tell."""
-        sizes = self._compiled.memory_analysis()
-        if sizes is None:
-            return Memory(0, 0)
-        return Memory(sizes.argument_size_in_bytes, sizes.output_size_in_bytes + sizes.temp_size_in_bytes)
+        memory = _MEMORY.get(self._compiled)
+        if memory is None:
+            memory = _MEMORY[self._compiled] = _memory_of(self._compiled)
+        return memory
 
 
 def interruptible(function: Callable[[], _Answer]) -> _Answer:

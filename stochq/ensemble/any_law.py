@@ -3,8 +3,9 @@
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -12,15 +13,14 @@ import numpy as np
 
 from stochq.accelerators import on_accelerator
 from stochq.accuracy.bias import SHARE_OF_TOLERANCE, StepPlan
-from stochq.accuracy.grid import TimeGrid, longest_interval, time_grid
-from stochq.accuracy.resolution import JumpRate, explicit_limit, jump_rate_of
-from stochq.accuracy.search import JUMPS_PER_STEP
+from stochq.accuracy.grid import TimeGrid, time_grid
 from stochq.accuracy.trajectories import ERRORS, FEWEST
 from stochq.arrays import is_concrete
 from stochq.channels import Channel
 from stochq.compiling import PROGRAMS
 from stochq.ensemble.batch import Runnable
 from stochq.ensemble.jumps.problem import build_jump_problem, has_exact_jumps
+from stochq.ensemble.law_steps import pilot_grid
 from stochq.ensemble.planning import PILOT_SEED, plan_step
 from stochq.ensemble.problem import build_problem
 from stochq.ensemble.runner import Execution, run, workers
@@ -34,10 +34,9 @@ from stochq.schemes import Scheme, default_scheme, frame_of
 
 # Unitary noise first: it spares coherent motion, and random numbers.
 _LAWS = (UNITARY, REAL, COMPLEX, JUMP)
-# A pilot makes this part of the steps between saved times that are furthest apart.
-_PILOT_STEPS = 2
-# Pilots end where a run takes less than this many times what one more of them does.
-_WORTH_A_PILOT = 5.0
+# Pilots end where a run takes less than this many times what one more of them does: all of them together then take a
+# quarter of it at most.
+_WORTH_A_PILOT = 20.0
 # A pilot of fewer seconds is made of four times as many trajectories as well; at least this part of what it takes goes
 # with their number.
 _LONG, _LEAST_SHARE = 0.02, 0.1
@@ -149,16 +148,24 @@ def _values(task: Task, question: Question) -> Hashable:
     return structure, tuple(constants), numbers, replace(question, scheme=None), task.precision, on_accelerator()
 
 
+class _Compared(NamedTuple):
+    """Trials of laws; first: that law's plan and steps of a run under it, None where it has exact jumps."""
+
+    trials: list[Trial]
+    first: tuple[StepPlan, TimeGrid] | None
+
+
 def _chosen_by_pilots(
     task: Task, question: Question, execution: Execution
 ) -> tuple[Trial, StepPlan | None, dict[str, str]]:
-    trials = _trials(task, question, replace(execution, progress=False, devices=None, first=0, checkpoint=None))
+    compared = _trials(task, question, replace(execution, progress=False, devices=None, first=0, checkpoint=None))
+    trials, first = compared
     work, plan = question.work(trials), None
     best = trials[int(np.argmin(work))]
     if not best.exact:
-        plan = plan_step(best.task, question.trajectories, question.dt, question.tolerance)
-        steps = time_grid(task.times, plan.dt, 1, task.edges).total_steps
-        longer = steps / _pilot_grid(best.task, question).total_steps
+        plan, grid = _planned(best.task, question) if first is None or best is not trials[0] else first
+        like = grid if first is None else first[1]
+        longer = grid.total_steps / pilot_grid(best.task, question.dt, like).total_steps
         work = [cost if trial.exact else cost * longer for cost, trial in zip(work, trials, strict=True)]
         best = trials[int(np.argmin(work))]
     costs = ", ".join(f"{trial.law.name} {cost / min(work):.3g}" for trial, cost in zip(trials, work, strict=True))
@@ -166,24 +173,45 @@ def _chosen_by_pilots(
     return best, None if best.exact else plan, told
 
 
-def _trials(task: Task, question: Question, execution: Execution) -> list[Trial]:
+def _planned(task: Task, question: Question) -> tuple[StepPlan, TimeGrid]:
+    plan = plan_step(task, question.trajectories, question.dt, question.tolerance)
+    return plan, time_grid(task.times, plan.dt, 1, task.edges)
+
+
+def _trials(task: Task, question: Question, execution: Execution) -> _Compared:
     """Pilots of the laws that there are, until the run takes no longer than some more of them."""
     trials: list[Trial] = []
+    first: tuple[StepPlan, TimeGrid] | None = None
     seen: set[tuple[Law, ...]] = set()
-    for law in _LAWS:
+    for law in _in_order(task, question):
         one = _under(task, law, question)
         if one is None or (laws := tuple(channel.law for channel in one.equation.channels)) in seen:
             continue
         seen.add(laws)
         announce(f"choosing the law of the noise: pilots of {law.name}", "law tried", logging.DEBUG, law=law.name)
+        if not trials and not has_exact_jumps(one.equation):
+            first = _planned(one, question)
         begun = _seconds()
-        trials.append(_pilot(one, law, question, execution))
-        spent = _seconds() - begun
-        if min(question.work(trials)) < _WORTH_A_PILOT * spent:
+
+        def is_last(trial: Trial, begun: float = begun) -> bool:
+            return min(question.work([*trials, trial])) < _WORTH_A_PILOT * (_seconds() - begun)
+
+        trial = _pilot(one, law, question, execution, None if first is None else first[1], is_last)
+        ends = is_last(trial)
+        trials.append(trial)
+        if ends:
             break
     if not trials:
         raise ValueError(LEFT_WITHOUT)
-    return trials
+    return _Compared(trials, first)
+
+
+def _in_order(task: Task, question: Question) -> tuple[Law, ...]:
+    """The laws, most promising first. Of transitions real noise draws complex numbers as well: complex noise draws
+    hardly more there, and a mean varies less (measured on OQT of 8 and 64 levels)."""
+    real = _under(task, REAL, question)
+    draws_complex = real is not None and real.scheme.budget(real.frame).complex_normals > 0
+    return (UNITARY, COMPLEX, REAL, JUMP) if draws_complex else _LAWS
 
 
 LEFT_WITHOUT = "noise: no law of the noise has a scheme for this equation. Name one, 'real', to be told why."
@@ -211,34 +239,23 @@ def _under(task: Task, law: Law, question: Question) -> Task | None:
     return replace(task, equation=equation, frame=frame_of(equation), scheme=scheme)
 
 
-def _pilot_grid(task: Task, question: Question) -> TimeGrid:
-    """The steps of a pilot: those given, or few, which resolve the rates at the start and what is not exact."""
-    h = question.dt
-    if h is None:
-        rate = jump_rate_of(task.equation, task.frame, task.scheme, task.times, means=True)
-        h = min(longest_interval(task.times) / _PILOT_STEPS, explicit_limit(task.equation, task.scheme))
-        if rate is not None:
-            h = min(h, JUMPS_PER_STEP / max(_rate_at(rate, task.psi), np.finfo(float).tiny))
-    return time_grid(task.times, h, 1, task.edges)
-
-
-def _rate_at(rate: JumpRate, psi: np.ndarray) -> float:
-    starts = psi.reshape(len(psi), -1)
-    first, second = (
-        float(np.sum(starts.conj() * (op[:, None] * starts if op.ndim == 1 else op @ starts)).real)
-        for op in (rate.operator, rate.square)
-    )
-    return rate.averaged(first, second)
-
-
-def _pilot(task: Task, law: Law, question: Question, execution: Execution) -> Trial:
-    problem, steps = _pilot_problem(replace(task, seed=PILOT_SEED, statistics={}), question)
+def _pilot(
+    task: Task,
+    law: Law,
+    question: Question,
+    execution: Execution,
+    like: TimeGrid | None,
+    is_last: Callable[[Trial], bool],
+) -> Trial:
+    """like: as of `pilot_grid`; is_last: whether no other law will be tried after such a one, so that it need not be
+    known better."""
+    problem, steps = _pilot_problem(replace(task, seed=PILOT_SEED, statistics={}), question, like)
     size, built = max(FEWEST // 2, problem.block), PROGRAMS.built
     trial = _trial(task, law, problem, size, steps, execution)
     if PROGRAMS.built > built:
         # The first time was that of the compiler.
         trial = _trial(task, law, problem, size, steps, execution)
-    if trial.seconds * size > _LONG or 4 * size > question.trajectories:
+    if is_last(trial) or trial.seconds * size > _LONG or 4 * size > question.trajectories:
         return trial
     longer = _trial(task, law, problem, 4 * size, steps, execution)
     # What any run costs, however short, is the same in both.
@@ -246,11 +263,11 @@ def _pilot(task: Task, law: Law, question: Question, execution: Execution) -> Tr
     return replace(longer, seconds=max(added, _LEAST_SHARE * longer.seconds))
 
 
-def _pilot_problem(task: Task, question: Question) -> tuple[Runnable, int]:
+def _pilot_problem(task: Task, question: Question, like: TimeGrid | None) -> tuple[Runnable, int]:
     if has_exact_jumps(task.equation):
         jumps = build_jump_problem(task, trajectories=question.trajectories)
         return jumps, int(np.sum(jumps.grid.steps))
-    grid = _pilot_grid(task, question)
+    grid = pilot_grid(task, question.dt, like)
     pairs = question.pairs is not False
     return build_problem(task, grid, pairs, trajectories=question.trajectories), grid.total_steps
 

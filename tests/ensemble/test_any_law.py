@@ -8,8 +8,12 @@ import pytest
 import scipy.linalg
 
 import stochq as sq
+from stochq.accuracy.grid import time_grid
 from stochq.ensemble import any_law
 from stochq.ensemble.any_law import Question, Trial
+from stochq.ensemble.law_steps import pilot_grid
+from stochq.ensemble.task import Task
+from stochq.schemes import default_scheme, frame_of
 from tests import liouville
 
 FLIP = np.array([[0.0, 1.0], [1.0, 0.0]])
@@ -103,7 +107,7 @@ def test_a_repeated_call_makes_no_pilots(monkeypatch):
     """One seed beside another takes the law that was chosen; another number in the call has pilots of its own."""
     asked = []
 
-    def pilot(task, law, question, execution):
+    def pilot(task, law, question, execution, *_):
         asked.append(law.name)
         return Trial(task, law, np.array([1.0]), {"real": 1.0}.get(law.name, 2.0))
 
@@ -143,7 +147,7 @@ def test_a_repeated_call_makes_no_pilots(monkeypatch):
 def test_the_least_work_is_chosen_at_the_steps_of_the_run(monkeypatch, seconds, law):
     """Pilots of two steps between saved times, a run of 20: what is made in steps takes ten times as long."""
 
-    def pilot(task, law, question, execution):
+    def pilot(task, law, question, execution, *_):
         return Trial(task, law, np.array([1.0]), seconds[law.name])
 
     monkeypatch.setattr(any_law, "_pilot", pilot)
@@ -152,3 +156,14 @@ def test_the_least_work_is_chosen_at_the_steps_of_the_run(monkeypatch, seconds, 
     run = _run(equation, {"p": UP}, trajectories=64)
     assert run.info["law"] == law
     assert run.dt == (0.0 if law == "jump" else 0.025)
+
+
+def test_pilots_make_steps_like_those_of_the_run():
+    """Two between saved times, or as many as the run where that makes fewer; an odd number where the run does, so that
+    both are one program."""
+    equation = sq.models.suv(sq.systems.levels([0.0, 0.0]), strength=0.1)
+    psi, scheme = np.array([0.6, 0.8]), default_scheme(equation, True)
+    task = Task(equation, frame_of(equation), psi, TIMES, {"p": UP}, scheme, "single", 0)
+    for length, steps in ((None, 4), (0.5, 2), (0.25, 4), (0.1, 6), (0.05, 4)):
+        like = None if length is None else time_grid(TIMES, length)
+        assert pilot_grid(task, None, like).total_steps == steps

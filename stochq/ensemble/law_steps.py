@@ -1,0 +1,41 @@
+"""The steps by which laws of the noise are compared."""
+
+import numpy as np
+
+from stochq.accuracy.grid import TimeGrid, longest_interval, time_grid
+from stochq.accuracy.resolution import JumpRate, explicit_limit, jump_rate_of
+from stochq.accuracy.search import JUMPS_PER_STEP
+from stochq.ensemble.task import Task
+
+# A pilot makes this part of the steps between saved times that are furthest apart.
+_PILOT_STEPS = 2
+
+
+def pilot_grid(task: Task, dt: float | None, like: TimeGrid | None) -> TimeGrid:
+    """The steps of a pilot: of a given length, or few, which resolve the rates at the start and what is not exact.
+
+    like: those of a run, which are taken where they are no more; a pilot's program then is the run's where both make
+    even numbers of steps, or both do not.
+    """
+    h = dt
+    if h is None:
+        rate = jump_rate_of(task.equation, task.frame, task.scheme, task.times, means=True)
+        h = min(longest_interval(task.times) / _PILOT_STEPS, explicit_limit(task.equation, task.scheme))
+        if rate is not None:
+            h = min(h, JUMPS_PER_STEP / max(_rate_at(rate, task.psi), np.finfo(float).tiny))
+    grid = time_grid(task.times, h, 1, task.edges)
+    if like is None or like.even == grid.even and like.total_steps >= grid.total_steps:
+        return grid
+    if like.total_steps <= grid.total_steps:
+        return like
+    finer = time_grid(task.times, longest_interval(task.times) / (int(grid.steps.max()) + 1), 1, task.edges)
+    return finer if like.even == finer.even else grid
+
+
+def _rate_at(rate: JumpRate, psi: np.ndarray) -> float:
+    starts = psi.reshape(len(psi), -1)
+    first, second = (
+        float(np.sum(starts.conj() * (op[:, None] * starts if op.ndim == 1 else op @ starts)).real)
+        for op in (rate.operator, rate.square)
+    )
+    return rate.averaged(first, second)
