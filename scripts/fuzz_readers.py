@@ -21,6 +21,7 @@ REPORT = ROOT / "benchmarks" / "results" / "fuzzing.json"
 # What guides the mutations: the code that reads files, not the libraries under it.
 GUIDES = [
     *(f"stochq.cli.{name}" for name in ("config", "errors", "fields", "models", "systems", "states", "experiment")),
+    *(f"stochq.cli.{name}" for name in ("colours", "detectors", "drives")),
     *("stochq.io", "stochq.ensemble.checkpoint", "tomllib"),
 ]
 SECONDS, MEGABYTES = 60, 6000

@@ -24,8 +24,8 @@ ENDINGS = (".html", ".htm")
 MARK = '<meta name="generator" content="stochq run --report">'
 DPI = 110
 VERSIONS = ("stochq", "jax", "jaxlib", "numpy", "scipy")
-# Of what a run tells, what says how it was chosen.
-CHOICES = ("step chosen", "cost expected", "final states")
+# Of what a run tells, what a result does not hold.
+CHOICES = ("cost expected", "final states")
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222;
   background: #fff }

@@ -158,6 +158,7 @@ def plot_file(path: Path, out: Path | None) -> None:
     picture = path.with_suffix(".png") if out is None else out
     if picture.resolve() == path.resolve():
         raise ConfigError(report(str(path), "--out", "a name for the picture that is not the result's", str(picture)))
+    picture.parent.mkdir(parents=True, exist_ok=True)
     draw(result, curves, picture, list(result.mean), residuals=True)
 
 

@@ -107,7 +107,7 @@ def in_si(result: EnsembleResult, scales: Scales) -> EnsembleResult:
 
 def values_in_si(curves: Mapping[str, np.ndarray], scales: Scales) -> dict[str, np.ndarray]:
     """Curves of observables in SI units, in double precision: squares in SI units are too small for single."""
-    doubled = {name: values.astype(np.result_type(values, np.float64)) for name, values in curves.items()}
+    doubled = {name: np.asarray(values, np.result_type(values, np.float64)) for name, values in curves.items()}
     return {name: values * factor(name, scales) for name, values in doubled.items()}
 
 

@@ -120,10 +120,12 @@ def test_quiet_prints_nothing_and_does_the_same(tmp_path):
     refused(invoke("run", tmp_path / "config.toml", "--quiet", "--set", "modl.strength=1"), "did you mean 'model'?")
 
 
-def test_a_log_has_its_folder_made_as_results_have(tmp_path):
+def test_logs_and_pictures_have_their_folders_made_as_results_have(tmp_path):
     log = tmp_path / "new" / "deep" / "run.log"
     assert invoke("run", write(tmp_path, QUBIT), "--out", tmp_path / "r.nc", "--log", log).exit_code == 0
     assert '"event": "saved"' in log.read_text()
+    picture = tmp_path / "other" / "p.png"
+    assert invoke("plot", tmp_path / "r.nc", "--out", picture).exit_code == 0 and picture.is_file()
 
 
 @pytest.mark.parametrize(
