@@ -15,14 +15,14 @@ from stochq.events import note
 _LONG_HOURS = 1.0
 # Amplitudes times steps times trajectories below which no run takes minutes, so that nothing is estimated.
 _SHORT = 1e9
-# How many times the speed of two cores a card has.
+# How many times the speed of two cores a card has: a guess, the same for all of them, not measured for each equation.
 _CARD = 100.0
 _YEAR, _DAY = 8766.0, 24.0
 
 
 def expected_hours(task: Task, trajectories: float, steps: float) -> float:
     """Hours of so many trajectories of so many steps on this machine, from counted operations, to a factor of about
-    three; zero for what takes no minutes."""
+    three on a processor; zero for what takes no minutes."""
     size = task.dim**2 if task.conditional else task.dim
     if trajectories * steps * size < _SHORT:
         return 0.0

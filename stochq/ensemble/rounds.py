@@ -74,10 +74,9 @@ def run_together(
         account = Account(problem, merges, state.done)
         try:
             while state.done < wanted and not state.interrupted:
-                stop = min(first + state.done + state.blocks * problem.block, first + wanted)
-                share = _Share((), 0.0, True)
-                if not heard:
-                    share = _made(alone, *_range(first + state.done, stop, problem.block, team))
+                begin = first + state.done
+                own = _range(begin, min(begin + state.blocks * problem.block, first + wanted), problem.block, team)
+                share = _Share((), 0.0, True) if heard else _made(alone, *own)
                 state, heard = _exchanged(team, state, share, merges, first, wanted)
                 display.advance(state.done, wanted)
                 if team.is_first:
@@ -90,11 +89,16 @@ def run_together(
         finally:
             if stage is not None and stage.parts:
                 stage.save()
+    return _totals(state, merges, wanted, earlier + time.perf_counter() - start, execution)
+
+
+def _totals(state: _State, merges: Merges, wanted: int, seconds: float, execution: Execution) -> Totals:
+    """Of a run that came to its end or was interrupted. Raises: KeyboardInterrupt where nothing is done."""
     if not state.parts:
         raise KeyboardInterrupt
     if state.interrupted:
-        warnings.warn(f"interrupted: the result holds {state.done} of {wanted} trajectories.", stacklevel=4)
-    seconds, devices = earlier + time.perf_counter() - start, execution.devices or (default_device(),)
+        warnings.warn(f"interrupted: the result holds {state.done} of {wanted} trajectories.", stacklevel=5)
+    devices = execution.devices or (default_device(),)
     return Totals(total(state.parts, merges), state.parts, seconds, state.interrupted, devices, wanted)
 
 

@@ -10,7 +10,6 @@ import time
 from typing import Any
 
 import jax
-from jax._src.distributed import global_state
 
 from stochq.hosts.messages import Hosts
 
@@ -21,13 +20,25 @@ _KEY = "stochq/hosts"
 _joined: Hosts | None = None
 
 
+def _state() -> Any:
+    """What JAX knows of the processes: its client for the store of keys, how many there are, and which this is."""
+    try:
+        from jax._src.distributed import global_state
+    except ImportError as error:
+        raise RuntimeError(
+            f"hosts: expected a JAX that tells by what its processes found each other; version {jax.__version__} does "
+            "not. Take an older one, or run on one host."
+        ) from error
+    return global_state
+
+
 def joined() -> Hosts | None:
     """This process among those that make runs together; None for one alone.
 
     It is one of them once `join` was called, or `jax.distributed.initialize`.
     """
     global _joined
-    if _joined is None and jax.distributed.is_initialized() and global_state.num_processes > 1:
+    if _joined is None and jax.distributed.is_initialized() and _state().num_processes > 1:
         _joined = _connected()
     return _joined
 
@@ -67,25 +78,27 @@ def join(
         expected = f"{count or 'all'} of them to come to {coordinator or 'the first'} within {PATIENCE} s"
         raise RuntimeError(f"hosts: expected {expected}; got: {error}") from error
     try:
-        _joined = _connected() if global_state.num_processes > 1 else None
+        _joined = _connected() if _state().num_processes > 1 else None
     finally:
         jax.distributed.shutdown()
         # For JAX this process is alone again.
-        global_state.process_id, global_state.num_processes = 0, 1
+        state = _state()
+        state.process_id, state.num_processes = 0, 1
     return _joined
 
 
 def _client() -> Any:
-    return global_state.client
+    return _state().client
 
 
 def _connected() -> Hosts:
-    index, count = global_state.process_id, global_state.num_processes
+    state = _state()
+    index, count = state.process_id, state.num_processes
     if index == 0:
         return _first(count)
     found = _client().blocking_key_value_get_bytes(_KEY, 1000 * PATIENCE)
     port, token = int.from_bytes(found[:2], "little"), found[2:]
-    address = str(global_state.coordinator_address).rsplit(":", 1)[0].strip("[]")
+    address = str(state.coordinator_address).rsplit(":", 1)[0].strip("[]")
     try:
         link = socket.create_connection((address, port), PATIENCE)
         name = socket.gethostname().encode()

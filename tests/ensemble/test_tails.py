@@ -8,7 +8,7 @@ import stochq as sq
 from stochq.compare import compare
 from stochq.ensemble.result import EnsembleResult
 from stochq.ensemble.statistics import Covariance, Mean, Moments, excess_kurtosis, merged_moments, skewness
-from stochq.ensemble.tails import tails_of
+from stochq.ensemble.tails import Tail, tails_of
 from stochq.exact.result import ExactResult
 from tests.ensembles import ensemble_of
 
@@ -16,6 +16,13 @@ from tests.ensembles import ensemble_of
 def _moments(values: np.ndarray) -> Moments:
     away = values - values.mean()
     return Moments(float(len(values)), values.mean(), *(np.sum(away**power) for power in (2, 3, 4)))
+
+
+@pytest.mark.parametrize(
+    ("kurtosis", "worth", "uncertain"), [(5.0, 49, True), (5.0, 51, False), (31.0, 74, True), (31.0, 76, False)]
+)
+def test_a_run_warns_earlier_where_few_carry_the_fourth_moment(kurtosis, worth, uncertain):
+    assert Tail("x", 1.0, kurtosis, worth, 1, 1e4).is_uncertain == uncertain
 
 
 def test_moments_merge_to_those_of_all():

@@ -22,7 +22,7 @@ from tests.ensemble.test_checkpoint import KINDS, run
 from tests.hosts.member import EARLIER, TRAJECTORIES
 
 ROOT = Path(__file__).parents[2]
-COMMAND = [sys.executable, "-c", "from stochq.cli.app import app; app()", "run"]
+COMMAND = [sys.executable, "-c", "from stochq_command import main; main()", "run"]
 # Of JAX: a port that follows from the number of a job.
 LOWEST_PORT, PORTS = 61440, 4096
 # Seconds within which a process that dies ends the others here, by a message; generous, for slow machines.
