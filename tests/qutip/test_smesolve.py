@@ -74,6 +74,18 @@ def test_both_quadratures_of_heterodyne_detection():
     judge_sample(noise[:, 0] * noise[:, 1], np.zeros(20), "their correlation")
 
 
+def test_qutip_makes_the_same_trajectories_of_the_same_noise():
+    """Up to the error of the two programs' steps: 6e-4 with 50 of them, 2e-4 with 200."""
+    turned, start = DRIVE + qutip.sigmaz(), 0.8 * GROUND.proj() + 0.2 * qutip.basis(2, 0).proj()
+    times = np.linspace(0, 0.5, 51)
+    options = {"progress_bar": "", "dt": times[1], "keep_runs_results": True}
+    arguments = {"c_ops": [LOST], "sc_ops": [WATCHED], "heterodyne": True, "ntraj": 4, "seeds": 6}
+    ours = qt_.smesolve(turned, start, times, e_ops=PAULI, options=options, **arguments)
+    solver = qutip.SMESolver(turned, [WATCHED], True, c_ops=[LOST], options={"method": "platen", "progress_bar": ""})
+    theirs = [solver.run_from_experiment(start, times, dW, e_ops=PAULI).expect for dW in ours.dW]
+    np.testing.assert_allclose(ours.runs_expect, np.array(theirs).swapaxes(0, 1), atol=2e-3)
+
+
 def test_no_step_leaves_the_states():
     """Steps so long that QuTiP's Euler steps end in density matrices with negative eigenvalues."""
     options = {"progress_bar": "", "dt": 0.1, "method": "euler", "keep_runs_results": True, "store_states": True}
