@@ -7,6 +7,7 @@ gets is checked by the library itself, whether or not a type checker was asked.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, TypeVar, runtime_checkable
 
+import equinox as eqx
 import jax
 import numpy as np
 from typing_extensions import TypeAliasType
@@ -63,6 +64,12 @@ OperatorLike = TypeAliasType("OperatorLike", _Arrays | Shaped | _Rows)
 StateLike = TypeAliasType("StateLike", _Arrays | Shaped | _Rows)
 # A function of a state (dim,), or of a density matrix where the states are such, whose value is a number.
 StateFunction = TypeAliasType("StateFunction", Callable[[jax.Array], ArrayLike])
+# Parameters of a model: a number, an array, or a tree of them, as JAX knows trees; also what has their structure.
+Parameters = TypeAliasType("Parameters", ArrayLike | Mapping[str, object] | tuple[object, ...] | eqx.Module)
+# A function from parameters, and what else it may take, to what it predicts.
+Prediction = TypeAliasType("Prediction", Callable[..., object])
+# A function of the time t, whose value is a real or a complex number; written with jax.numpy.
+Coefficient = TypeAliasType("Coefficient", Callable[[jax.Array], ComplexNumber])
 # What is averaged: an operator, or a function of a state.
 Observable = TypeAliasType("Observable", OperatorLike | StateFunction)
 # Observables by name, one of which may be the name of one that the system has; or a list of such names.

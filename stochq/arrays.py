@@ -10,11 +10,14 @@ import numpy as np
 
 from stochq.aliases import Array as Array
 from stochq.aliases import ArrayLike as ArrayLike
+from stochq.aliases import Coefficient as Coefficient
 from stochq.aliases import ComplexNumber as ComplexNumber
 from stochq.aliases import Number as Number
 from stochq.aliases import Observable as Observable
 from stochq.aliases import Observables as Observables
 from stochq.aliases import OperatorLike as OperatorLike
+from stochq.aliases import Parameters as Parameters
+from stochq.aliases import Prediction as Prediction
 from stochq.aliases import SameArray as SameArray
 from stochq.aliases import Shaped as Shaped
 from stochq.aliases import StateFunction as StateFunction

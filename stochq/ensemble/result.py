@@ -1,14 +1,16 @@
 """What a run returns: means with their standard errors, and all that is needed to judge, save and continue them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
 from stochq.ensemble.failures import told
 from stochq.ensemble.merging import merged
 from stochq.ensemble.physical_states import in_words
+from stochq.ensemble.plot_options import PlotOptions, TrajectoryOptions
 from stochq.ensemble.precision_check import in_words as precision_in_words
 from stochq.ensemble.statistics import Statistic
 from stochq.ensemble.tails import FEW_SAMPLES, LIGHT_KURTOSIS, STILL, tails_of, worth_in_gaussian_values
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     import matplotlib.figure
     import pandas
     import xarray
+
+    from stochq.exact import ExactResult
 
 MEGABYTE = 2**20
 
@@ -222,7 +226,12 @@ class EnsembleResult:
 
         return save(self, path)
 
-    def plot(self, exact: Any = None, *names: str, **options: Any) -> "matplotlib.figure.Figure":
+    def plot(
+        self,
+        exact: "ExactResult | Mapping[str, np.ndarray] | str | None" = None,
+        *names: str,
+        **options: Unpack[PlotOptions],
+    ) -> "matplotlib.figure.Figure":
         """A figure of every observable, or of those named: mean, error band, kept trajectories and, if given or saved
         beside the result, the exact curve, which may come before the names; {} for none. options: as of
         `stochq.plotting.plot_result`."""
@@ -232,10 +241,11 @@ class EnsembleResult:
             exact, names = None, (exact, *names)
         if names and "names" in options:
             raise ValueError(f"names: expected them once; got {', '.join(names)} and names=.")
-        options |= {"names": names} if names else {}
+        if names:
+            options["names"] = names
         return plot_result(self, self.exact if exact is None else exact, **options)
 
-    def plot_trajectory(self, trajectory: int = 0, **options: Any) -> "matplotlib.figure.Figure":
+    def plot_trajectory(self, trajectory: int = 0, **options: Unpack[TrajectoryOptions]) -> "matplotlib.figure.Figure":
         """A picture of one kept trajectory, with its clicks and what its record tells of it, as
         `stochq.plotting.plot_trajectory` describes."""
         from stochq.plotting import plot_trajectory

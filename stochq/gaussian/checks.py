@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from stochq.arrays import ArrayLike, is_concrete
+from stochq.arrays import ArrayLike, Number, is_concrete
 from stochq.gaussian.phase_space import symplectic_form
 from stochq.systems.checks import check_finite, shape_of
 from stochq.systems.checks import check_number as check_concrete_number
@@ -87,13 +87,13 @@ def check_one_number(name: str, value: ArrayLike, *, least: float, open_end: boo
     check_number(name, value, least=least, open_end=open_end)
 
 
-def smallest_bound(covariance: ArrayLike, hbar: float) -> np.ndarray:
+def smallest_bound(covariance: ArrayLike, hbar: Number) -> np.ndarray:
     """The smallest eigenvalue of V + (iħ/2)Ω for covariances (..., 2n, 2n): zero or more in a physical state."""
     array = np.asarray(covariance)
     return np.linalg.eigvalsh(array + 0.5j * hbar * symplectic_form(array.shape[-1] // 2))[..., 0]
 
 
-def is_below_bound(covariance: ArrayLike, hbar: float) -> np.ndarray:
+def is_below_bound(covariance: ArrayLike, hbar: Number) -> np.ndarray:
     """Whether covariances (..., 2n, 2n) break the uncertainty principle by more than rounding."""
     array = np.asarray(covariance)
     return smallest_bound(array, hbar) < -TOLERANCE * np.max(np.abs(array), axis=(-1, -2))

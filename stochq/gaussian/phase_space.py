@@ -2,18 +2,17 @@
 
 from collections.abc import Sequence
 from types import ModuleType
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from stochq.arrays import is_concrete
+from stochq.arrays import Number, is_concrete
 
 Array = np.ndarray | jax.Array
 # A number, or a traced one.
-Real = Any
+Real = Number
 
 
 def array_namespace(*values: object) -> ModuleType:

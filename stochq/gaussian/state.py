@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float
 
-from stochq.arrays import ArrayLike, as_real, is_concrete
+from stochq.arrays import ArrayLike, Number, as_real, is_concrete
 from stochq.gaussian.checks import check_covariance, check_number, is_below_bound, smallest_bound
 from stochq.gaussian.phase_space import Array, Real, array_namespace, built, symplectic_eigenvalues
 from stochq.module import Module
@@ -68,12 +68,12 @@ class State(Module):
         """The n symplectic eigenvalues, ascending: ħ(n̄ + ½) of the normal modes."""
         return symplectic_eigenvalues(self.covariance)
 
-    def is_physical(self, hbar: float = 1.0) -> bool | Bool[np.ndarray, "*batch"]:
+    def is_physical(self, hbar: Number = 1.0) -> bool | Bool[np.ndarray, "*batch"]:
         """Whether V + (iħ/2)Ω ≥ 0 up to rounding; an array where the state has leading axes."""
         physical = ~is_below_bound(self.covariance, hbar)
         return physical if physical.ndim else bool(physical)
 
-    def check_physical(self, hbar: float = 1.0) -> None:
+    def check_physical(self, hbar: Number = 1.0) -> None:
         """ValueError for a state below the uncertainty bound, saying by how much."""
         if not is_concrete(self) or np.all(self.is_physical(hbar)):
             return

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from stochq.arrays import Times, check_numbers
+from stochq.arrays import Parameters, Prediction, Times, check_numbers
 from stochq.equation import Equation
 from stochq.gaussian import Monitored
 from stochq.gaussian.emitted import quantum_information as linear_quantum_information
@@ -103,13 +103,13 @@ class Information:
 
 
 def information(
-    predict: Callable[[Any], Any],
-    theta: Any,
+    predict: Prediction,
+    theta: Parameters,
     times: Times | None = None,
     *,
     records: int = 1000,
     seed: int = 0,
-    stderr: Any = None,
+    stderr: Parameters | None = None,
 ) -> Information:
     r"""The Fisher information about parameters θ in a record, in all that is emitted, and in the state.
 
@@ -158,15 +158,16 @@ def information(
     if times is None:
         return found
     times = check_times(times)
+    model: Callable[..., Any] = predict
     with jax.enable_x64(True):
-        if isinstance(predict(theta)[0], Monitored):
+        if isinstance(model(theta)[0], Monitored):
             with tracing_predict():
                 emitted, state = linear_quantum_information(
-                    lambda vector: predict(shaped(vector, theta)), flat(theta), float(times[-1] - times[0])
+                    lambda vector: model(shaped(vector, theta)), flat(theta), float(times[-1] - times[0])
                 )
             check_derivatives(theta, emitted, state)
         else:
-            emitted, state = quantum_information(predict, flat(theta), theta, times)
+            emitted, state = quantum_information(model, flat(theta), theta, times)
     return replace(found, quantum=emitted, state=state)
 
 

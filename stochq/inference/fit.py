@@ -2,16 +2,18 @@
 
 import os
 import warnings
-from collections.abc import Callable
-from typing import Any, Literal
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, Protocol
 
 import jax
 import numpy as np
 
-from stochq.arrays import check_numbers
+from stochq.arrays import Parameters, Prediction, check_numbers
+from stochq.ensemble import EnsembleResult
 from stochq.inference.checkpoint import Checkpoint, Log
 from stochq.inference.coordinates import read_bounds, read_priors
 from stochq.inference.linearized import linearized
+from stochq.inference.long_records import Correlations
 from stochq.inference.measured import read_data
 from stochq.inference.minimize import Minimum, NotFinite, Show, check_start, descend, gauss_newton
 from stochq.inference.outcome import fit_from
@@ -30,16 +32,25 @@ _STILL_COARSE = (
 )
 
 
+class Optimizer(Protocol):
+    """One of optax."""
+
+    @property
+    def init(self) -> Callable[..., object]: ...
+    @property
+    def update(self) -> Callable[..., object]: ...
+
+
 def fit(
-    predict: Callable[..., Any],
-    data: Any,
-    start: Any,
+    predict: Prediction,
+    data: Parameters | EnsembleResult | Correlations | Record,
+    start: Parameters,
     *,
-    optimizer: Any = None,
+    optimizer: Optimizer | None = None,
     steps: int = 100,
-    bounds: Any = None,
-    priors: Any = None,
-    starts: Any = None,
+    bounds: Parameters | None = None,
+    priors: Parameters | None = None,
+    starts: int | Sequence[Parameters] | None = None,
     intervals: Literal["wald", "profile"] = "wald",
     progress: bool | None = None,
     checkpoint: str | os.PathLike[str] | None = None,

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from stochq.arrays import Times, check_numbers
+from stochq.arrays import Parameters, Prediction, Times, check_numbers
 from stochq.inference.bands import takes_times
 from stochq.inference.coordinates import near
 from stochq.inference.fisher import Information, classical_information, place_of
@@ -73,13 +73,13 @@ class Ranking:
 
 
 def design(
-    predict: Callable[..., Any],
-    theta: Any,
-    candidates: Mapping[str, Mapping[str, Any]],
+    predict: Prediction,
+    theta: Parameters,
+    candidates: Mapping[str, Mapping[str, object]],
     *,
     parameter: str,
     times: Times | None = None,
-    stderr: Any = None,
+    stderr: Parameters | None = None,
     records: int = 1000,
     seed: int = 0,
 ) -> Ranking:

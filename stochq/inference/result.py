@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import jax
 import numpy as np
 
+from stochq.arrays import Times
+
 if TYPE_CHECKING:
     import matplotlib.figure
 
@@ -126,7 +128,7 @@ class Fit:
         low, high = intervals_of(self, level)
         return Intervals(shaped(low, self.parameters), shaped(high, self.parameters))
 
-    def predict(self, times: Any = None) -> Band:
+    def predict(self, times: Times | None = None) -> Band:
         """What the model predicts at the fitted parameters, with the standard error that theirs imply.
 
         times: other times than the data's, where predict has a second argument `times`.

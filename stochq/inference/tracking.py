@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
-from stochq.arrays import check_numbers
+from stochq.arrays import Parameters, Prediction, check_numbers
 from stochq.equation import Equation
 from stochq.inference.coordinates import read_bounds
 from stochq.inference.fit import checked_parameters
@@ -92,13 +92,13 @@ class Tracked:
 
 
 def track(
-    predict: Callable[[Any], Any],
+    predict: Prediction,
     record: Record,
     *,
-    start: Any,
-    uncertainty: Any,
+    start: Parameters,
+    uncertainty: Parameters,
     forgetting: float,
-    bounds: Any = None,
+    bounds: Parameters | None = None,
     every: int | None = None,
 ) -> Tracked:
     r"""Parameters against time, by recursive maximum likelihood with exponential forgetting (Clausen et al. 2024).

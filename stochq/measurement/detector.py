@@ -30,8 +30,8 @@ class Detector(Module):
     unravelling: ClassVar[str] = "real"
     kind: ClassVar[Kind | None] = "homodyne"
 
-    operator: Any
-    efficiency: Any
+    operator: Array
+    efficiency: Number
     # Of the parts of a composite system, where an object of QuTiP told them.
     dims: tuple[int, ...] = eqx.field(static=True, default=(), kw_only=True)
 
@@ -92,9 +92,9 @@ class Diffusive(Detector):
     Electronic noise of ε shot noises makes an ideal record's efficiency η/(1+ε), multiplied by √(1+ε): so it is drawn.
     """
 
-    gain: Any
-    offset: Any
-    noise: Any
+    gain: Number
+    offset: Number
+    noise: Number
 
     @property
     def share(self) -> Number:
@@ -113,7 +113,7 @@ class Diffusive(Detector):
 class Homodyne(Diffusive):
     """See `homodyne`."""
 
-    phase: Any
+    phase: Number | Callable[[Number], Number]
     drives: bool = eqx.field(static=True, default=False)
 
     @property
@@ -165,7 +165,7 @@ class Counting(Detector):
     unravelling = "jump"
     kind = "counting"
 
-    dark: Any
+    dark: Number
     drives: bool = eqx.field(static=True, default=False)
 
     @property
@@ -196,11 +196,11 @@ class Unread(Detector):
 def homodyne(
     operator: OperatorLike,
     *,
-    phase: float | Callable[[Number], Number] = 0.0,
-    efficiency: ArrayLike = 1.0,
-    gain: ArrayLike = 1.0,
-    offset: ArrayLike = 0.0,
-    noise: ArrayLike = 0.0,
+    phase: Number | Callable[[Number], Number] = 0.0,
+    efficiency: Number = 1.0,
+    gain: Number = 1.0,
+    offset: Number = 0.0,
+    noise: Number = 0.0,
 ) -> Homodyne:
     r"""Homodyne detection of one quadrature of what leaves through L.
 
@@ -230,10 +230,10 @@ def homodyne(
 def heterodyne(
     operator: OperatorLike,
     *,
-    efficiency: ArrayLike = 1.0,
-    gain: ArrayLike = 1.0,
-    offset: ArrayLike = 0.0,
-    noise: ArrayLike = 0.0,
+    efficiency: Number = 1.0,
+    gain: Number = 1.0,
+    offset: Number = 0.0,
+    noise: Number = 0.0,
 ) -> Heterodyne:
     r"""Heterodyne detection: both quadratures of what leaves through L, each with half of it.
 
@@ -258,7 +258,7 @@ def heterodyne(
     return Heterodyne(_operator(operator), *numbers, dims=parts_of(operator))
 
 
-def counting(operator: OperatorLike, *, efficiency: ArrayLike = 1.0, dark: ArrayLike = 0.0) -> Counting:
+def counting(operator: OperatorLike, *, efficiency: Number = 1.0, dark: Number = 0.0) -> Counting:
     r"""A counter of the quanta that leave through L: clicks at the rate $\eta\langle L^\dagger L\rangle + d$.
 
     Args:
@@ -321,7 +321,7 @@ def _fraction(name: str, value: ArrayLike) -> Number:
     return number
 
 
-def _electronics(gain: ArrayLike, offset: ArrayLike, noise: ArrayLike) -> tuple[Number, Number, Number]:
+def _electronics(gain: Number, offset: Number, noise: Number) -> tuple[Number, Number, Number]:
     numbers = _real("gain", gain), _real("offset", offset), _real("noise", noise)
     if is_concrete(numbers[0]) and numbers[0] == 0:
         raise ValueError("gain: expected a number other than 0, or nothing is written down; got 0.")

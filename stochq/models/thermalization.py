@@ -105,7 +105,7 @@ def _check_same(hamiltonian: Hamiltonian, other: Hamiltonian) -> None:
 def microcanonical(
     hamiltonian: SpinHamiltonian,
     psi0: StateLike,
-    conserved: Sequence[Any] = (),
+    conserved: Sequence[OperatorLike | str] = (),
     *,
     shape: Shape = "sharp",
     edge: float = 0.5,
@@ -118,7 +118,7 @@ def microcanonical(
 def microcanonical(
     hamiltonian: Dense | Diagonal | Banded | OperatorLike,
     psi0: StateLike,
-    conserved: Sequence[Any] = (),
+    conserved: Sequence[OperatorLike | str] = (),
     *,
     shape: Shape = "sharp",
     edge: float = 0.5,
@@ -132,7 +132,7 @@ def microcanonical(
 def microcanonical(
     hamiltonian: Hamiltonian,
     psi0: StateLike,
-    conserved: Sequence[Any] = (),
+    conserved: Sequence[OperatorLike | str] = (),
     *,
     shape: Shape = "sharp",
     edge: float = 0.5,
@@ -144,7 +144,7 @@ def microcanonical(
 def microcanonical(
     hamiltonian: Hamiltonian | OperatorLike,
     psi0: StateLike,
-    conserved: Sequence[Any] = (),
+    conserved: Sequence[OperatorLike | str] = (),
     *,
     shape: Shape = "sharp",
     edge: float = 0.5,

@@ -1,7 +1,7 @@
 """Noise with a spectrum: stationary Gaussian processes and the exact chain of their integrals over time steps."""
 
 import abc
-from typing import Any, final
+from typing import final
 
 import equinox as eqx
 import jax
@@ -13,7 +13,7 @@ from stochq.arrays import Array, ArrayLike, Number, as_real, is_concrete
 from stochq.module import Module
 
 # Numbers, or arrays of them.
-Numbers = Any
+Numbers = ArrayLike
 
 
 class Increments(Module):

@@ -1,7 +1,7 @@
 """Pictures at one time after another."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,10 +18,10 @@ _DPI = 100
 def animate(
     draw: "Callable[..., Figure]",
     result: EnsembleResult,
-    *arguments: Any,
+    *arguments: object,
     times: Times | None = None,
     seconds: float = 5.0,
-    **options: Any,
+    **options: object,
 ) -> "ArtistAnimation":
     """Any of the pictures that take a `time`, at one time after another.
 

@@ -38,12 +38,12 @@ class Stepper(Module):
     def step(self, t: jax.Array, state: Any, noise: StepNoise) -> Any:
         """The carried state at t + dt."""
 
-    def step_with_record(self, t: jax.Array, state: Any, noise: Any) -> tuple[Any, Increments]:
+    def step_with_record(self, t: jax.Array, state: Any, noise: object) -> tuple[Any, Increments]:
         """As `step`, with the increments of the records of every channel, (K, *columns) each or None; by steppers of
         schemes that have no `missing_record`."""
         raise NotImplementedError
 
-    def step_with_records(self, t: jax.Array, state: Any, noise: Any) -> tuple[Any, tuple[Increments, ...]]:
+    def step_with_records(self, t: jax.Array, state: Any, noise: object) -> tuple[Any, tuple[Increments, ...]]:
         """As `step_with_record`, with the records of all steps of all runs that a scheme combines."""
         state, increments = self.step_with_record(t, state, noise)
         return state, (increments,)

@@ -7,7 +7,7 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import Array, ArrayLike, Number, OperatorLike, as_matrix, as_real, is_concrete
+from stochq.arrays import Array, ArrayLike, Coefficient, Number, OperatorLike, as_matrix, as_real, is_concrete
 from stochq.operators import as_operator, operator_list
 from stochq.systems.checks import check_diagonal, check_finite, check_hermitian, is_hermitian, shape_of
 from stochq.systems.hamiltonian import Hamiltonian, Propagator, State
@@ -16,7 +16,8 @@ from stochq.systems.linear import apply_matrix, scale, taylor_exponential
 from stochq.systems.pauli.sums import PauliSum
 from stochq.systems.time_functions import TimeFunction, time_function
 
-Coefficient = Callable[[Number], Number]
+# An operator H_j.
+Term = OperatorLike | PauliSum
 Coefficients = tuple[TimeFunction, ...]
 
 
@@ -189,8 +190,8 @@ def _act(diagonal: Array | None, matrix: Array | None, psi: Array) -> Array:
 
 def driven(
     hamiltonian: Hamiltonian | OperatorLike,
-    terms: OperatorLike | Sequence[Any],
-    coefficients: Coefficient | Sequence[Any] | None = None,
+    terms: OperatorLike | Term | Sequence[Term] | Sequence[tuple[Term, Coefficient]],
+    coefficients: Coefficient | Sequence[Coefficient] | None = None,
 ) -> Driven:
     """Hamiltonian that depends on time.
 

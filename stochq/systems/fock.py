@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Complex, Float
 
-from stochq.arrays import Array, Number, as_real, is_concrete
+from stochq.arrays import Array, ComplexNumber, Number, as_real, is_concrete
 from stochq.systems import fock_states
 from stochq.systems.banded import Banded
 from stochq.systems.checks import check_count, check_number
@@ -86,7 +86,7 @@ class Oscillator(DiagonalHamiltonian):
         """Fock state |n>. Raises: ValueError unless n is a whole number below the cutoff."""
         return fock_states.fock(self.cutoff, n)
 
-    def coherent(self, alpha: Number, truncate: bool = False) -> Complex[np.ndarray, " dim"]:
+    def coherent(self, alpha: ComplexNumber, truncate: bool = False) -> Complex[np.ndarray, " dim"]:
         """Coherent state, a|alpha> = alpha|alpha>.
 
         $$|\\alpha\\rangle = e^{-|\\alpha|^2/2}\\sum_n \\frac{\\alpha^n}{\\sqrt{n!}}\\,|n\\rangle$$

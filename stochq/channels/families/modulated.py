@@ -1,13 +1,13 @@
 """Jump operators whose strength depends on time."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, final
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import Array, Number
+from stochq.arrays import Array, Coefficient, Number
 from stochq.channels.channel import Channel
 from stochq.channels.flow import Flow
 from stochq.laws import Law
@@ -53,7 +53,7 @@ class Modulated(Channel):
     channel: Channel
     envelope: TimeFunction
 
-    def __init__(self, channel: object, envelope: Any) -> None:
+    def __init__(self, channel: object, envelope: Coefficient | TimeFunction) -> None:
         if not isinstance(channel, Channel):
             raise ValueError(
                 f"channel: expected one such as sq.channels.Projectors(rates); got {type(channel).__name__}."

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import Array, Number, is_concrete, stacked
+from stochq.arrays import Array, Coefficient, Number, OperatorLike, is_concrete, stacked
 from stochq.channels.channel import Channel
 from stochq.channels.families.operators import Operators
 from stochq.channels.families.structure import structured
@@ -53,7 +53,9 @@ class TimeDependentOperator(Channel):
     terms: Operators
     coefficients: tuple[TimeFunction, ...]
 
-    def __init__(self, terms: Sequence[Any], basis: Basis | None = None) -> None:
+    def __init__(
+        self, terms: Sequence[tuple[OperatorLike, Coefficient | TimeFunction]], basis: Basis | None = None
+    ) -> None:
         operators, functions = _pairs(terms)
         self.coefficients = functions
         self.terms = structured(_stack(operators), basis)

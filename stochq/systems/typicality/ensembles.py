@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import Number, StateLike, check_numbers
+from stochq.arrays import Number, OperatorLike, StateLike, check_numbers
 from stochq.systems.checks import check_number
 from stochq.systems.equilibrium import Window
 from stochq.systems.hamiltonian import Hamiltonian
@@ -61,7 +61,7 @@ def canonical_equilibrium(
 def microcanonical_equilibrium(
     hamiltonian: Hamiltonian,
     psi0: StateLike,
-    conserved: Sequence[Any] = (),
+    conserved: Sequence[OperatorLike | str] = (),
     *,
     shape: Shape = "sharp",
     edge: float = 0.5,
