@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from qutip import Qobj
 
+from stochq.accelerators import host_memory
 from stochq.ensemble import Density, EnsembleResult, simulate
 from stochq.ensemble.observables import ordered_names
 from stochq.equation import Equation
@@ -95,7 +96,12 @@ class Outcome:
 
 
 def run(setup: Setup, request: Request) -> Outcome:
-    """The trajectories that are asked for; of several ranges in their order."""
+    """The trajectories that are asked for; of several ranges in their order.
+
+    Raises:
+        ValueError: for states or values of every run that this machine has no memory for.
+    """
+    _check_memory(setup, request)
     observables: dict[str, Any] = dict(setup.observables)
     if request.values and observables:
         observables[_VALUES] = RunValues()
@@ -109,6 +115,22 @@ def run(setup: Setup, request: Request) -> Outcome:
         return _run_several(setup, replace(request, ranges=ranges), arguments)
     ensemble = setup.simulate(ranges[0], dt=request.dt, tolerance=request.tolerance, **arguments)
     return _outcome(setup, [ensemble])
+
+
+def _check_memory(setup: Setup, request: Request) -> None:
+    """To a tolerance it is not known before how many runs there are."""
+    limit, count = host_memory(), sum(each.count for each in request.ranges)
+    if limit is None or request.tolerance is not None:
+        return
+    # Complex numbers of single precision, real ones of values, in parts and put together.
+    size = setup.equation.dim ** (2 if setup.conditional or setup.as_density else 1)
+    each = 2.0 * len(setup.times) * (request.states * 8 * size + request.values * 8 * len(setup.observables))
+    if count * each > limit:
+        raise ValueError(
+            f"ntraj: expected runs whose states and values fit in memory; {count} take {count * each:.3g} bytes "
+            f"of {limit:.3g}. At most {int(limit / each)} do; without keep_runs_results, and without functions among "
+            "e_ops, any number does."
+        )
 
 
 def _portions(ranges: list[Range]) -> list[Range]:

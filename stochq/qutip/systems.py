@@ -42,6 +42,13 @@ def operator_of(name: str, operator: object, args: Mapping[str, Any] | None, tim
     Raises:
         ValueError: for what QuTiP cannot make an operator of.
     """
+    if args is not None and not isinstance(args, Mapping):
+        raise ValueError(f"args: expected a dictionary or None; got {type(args).__name__}.")
+    if not _has_a_format(operator):
+        got = "a list without one" if isinstance(operator, (list, tuple)) else type(operator).__name__
+        raise ValueError(
+            f"{name}: expected a Qobj, a QobjEvo, a function of the time or a list such as [H0, [H1, f]]; got {got}."
+        )
     try:
         made = QobjEvo(operator, args=dict(args or {}), tlist=times)  # pyright: ignore[reportArgumentType]
     except Exception as error:
@@ -54,6 +61,14 @@ def operator_of(name: str, operator: object, args: Mapping[str, Any] | None, tim
     if not made.isoper:
         raise ValueError(f"{name}: expected an operator; got a {made.type}.")
     return made
+
+
+def _has_a_format(operator: object) -> bool:
+    """Whether QuTiP can make something of it: of an empty list it makes a fault of the process (5.3.1)."""
+    if not isinstance(operator, (list, tuple)):
+        return isinstance(operator, (Qobj, QobjEvo)) or callable(operator)
+    firsts = [entry[0] if isinstance(entry, (list, tuple)) and entry else entry for entry in operator]
+    return bool(firsts) and all(isinstance(first, (Qobj, QobjEvo)) or callable(first) for first in firsts[:1])
 
 
 def hamiltonian_of(H: object, args: Mapping[str, Any] | None, times: np.ndarray) -> Hamiltonian:

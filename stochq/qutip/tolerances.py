@@ -42,11 +42,11 @@ def tolerance_of(target_tol: Any, e_ops: int) -> float | None:
 
 def timeout_of(timeout: object) -> float | None:
     """Seconds, or None for any number of them; ValueError for anything else."""
-    if timeout is None or timeout == np.inf:
+    if timeout is None:
         return None
     if isinstance(timeout, bool) or not isinstance(timeout, (int, float, np.number)) or not timeout > 0:
         raise ValueError(f"timeout: expected a positive number of seconds or None; got {timeout!r}.")
-    return float(timeout)
+    return None if timeout == np.inf else float(timeout)
 
 
 def end_condition(ensemble: EnsembleResult, ntraj: int, target_tol: Any) -> str:

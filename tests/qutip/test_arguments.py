@@ -10,6 +10,7 @@ import stochq as sq
 from stochq.qutip import sse, ssesolve
 from stochq.qutip.options import SSE_METHODS, STOCHASTIC, STOCHASTIC_MACHINERY, checked_options
 from stochq.qutip.seeds import Range, ranges_of
+from stochq.qutip.stochastic import request_of
 
 DOWN, LEAK, TIMES = qutip.basis(2, 1), qutip.sigmam(), [0.0, 0.5, 1.0]
 
@@ -31,6 +32,7 @@ def _raises(t, state):
         ({"tlist": [0.0, 1.0, 0.5]}, "tlist: expected increasing"),
         ({"tlist": [0.0]}, "tlist: expected at least two"),
         ({"ntraj": 0}, "ntraj: expected a whole number"),
+        ({"ntraj": 10**10, "options": {"keep_runs_results": True}}, "ntraj: expected runs whose states and values fit"),
         ({"ntraj": 2.5}, "ntraj: expected a whole number"),
         ({"heterodyne": "yes"}, "heterodyne: expected True or False"),
         ({"seeds": [1, 2]}, "seeds: expected at least ntraj = 4"),
@@ -58,6 +60,46 @@ def test_what_does_not_fit_is_refused(changed, message):
     given = {"psi0": DOWN, "tlist": TIMES, "sc_ops": LEAK, "ntraj": 4} | changed
     with pytest.raises(ValueError, match="^" + message):
         ssesolve(qutip.sigmax(), **given)
+
+
+ODD = (
+    "a", b"x", float("nan"), -1, 1j, [], [[]], {}, [None], np.array([]), np.eye(2), np.nan * qutip.sigmax(),
+    qutip.basis(3, 0), qutip.basis(2, 0).dag(), qutip.liouvillian(qutip.sigmax()), qutip.destroy(3), lambda: 1,
+    lambda t: t, lambda t, state: state, object(), True, [qutip.sigmax(), [qutip.sigmax(), "1/0"]], [1, "a"], range(3),
+    qutip.Qobj(), np.random.default_rng(1),
+)  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    "name",
+    [
+        "psi0",
+        "tlist",
+        "sc_ops",
+        "heterodyne",
+        "e_ops",
+        "args",
+        "ntraj",
+        "options",
+        "seeds",
+        "target_tol",
+        "timeout",
+        "H",
+    ],
+)
+def test_odd_things_are_taken_or_refused_by_name(name, monkeypatch):
+    def asked(solver, described, setup, m_ops, heterodyne, asked, begun):
+        request_of(setup, asked, ranges_of(asked.seeds, asked.ntraj)[0])
+
+    monkeypatch.setattr(sse, "solved", asked)
+    given = {"H": qutip.sigmax(), "psi0": DOWN, "tlist": TIMES, "sc_ops": LEAK, "ntraj": 4, "e_ops": qutip.sigmaz()}
+    for odd in ODD:
+        try:
+            ssesolve(**given | {name: odd})
+        except ValueError as error:
+            # Another H than the operators belong to is told of the first of these.
+            assert str(error).startswith((name, "sc_ops[0]") if name == "H" else name), odd
 
 
 def test_the_equation_is_the_one_that_unravel_makes(monkeypatch):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import qutip
 
+from stochq.qutip import pieces
 from stochq.qutip.systems import hamiltonian_of, jump_operators_of
 
 TIMES = np.linspace(0, 3, 13)
@@ -60,7 +61,8 @@ def test_jump_operators_keep_their_phases():
         ("sx", "^H: expected a Qobj"),
     ],
 )
-def test_other_hamiltonians_are_refused(given, message):
+def test_other_hamiltonians_are_refused(given, message, monkeypatch):
+    monkeypatch.setattr(pieces, "_MOST", 1024)
     args = {"W": qutip.SSESolver.WienerFeedback()} if "feedback" in message else None
     with pytest.raises(ValueError, match=message):
         hamiltonian_of(given, args, TIMES)
