@@ -23,7 +23,7 @@ def at_frequency(spectrum: Spectrum, angular: ArrayLike) -> np.ndarray:
 
 @dataclass(frozen=True, kw_only=True)
 class ForceNoise(Experiment):
-    r"""The force on a rigid body, not quieter than collapse makes it: $$2\hbar^2\eta\le S_F$$, one-sided.
+    r"""The force on a rigid body, not quieter than collapse makes it: $2\hbar^2\eta\le S_F$, one-sided.
 
     body: a `Sphere` or `Cuboid`; force_noise: √S_F in N/√Hz; frequency: where it was measured, in Hz.
 
@@ -53,7 +53,7 @@ class ForceNoise(Experiment):
 
 @dataclass(frozen=True, kw_only=True)
 class AccelerationNoise(Experiment):
-    r"""The difference of the accelerations of two equal free bodies: $$2\times2\hbar^2\eta/M^2\le S_a$$, one-sided.
+    r"""The difference of the accelerations of two equal free bodies: $2\times2\hbar^2\eta/M^2\le S_a$, one-sided.
 
     body: a `Sphere` or `Cuboid`; acceleration_noise: √S_a in m s⁻²/√Hz; frequency: where it was measured, in Hz.
     (B. Helou et al., Phys. Rev. D 95, 084054 (2017); M. Carlesso et al., Phys. Rev. D 94, 124036 (2016).) The bodies

@@ -22,7 +22,7 @@ def _heat(lengths: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, kw_only=True)
 class BulkHeating(Experiment):
-    r"""A cold solid that takes up so many watts per kilogram at most: $$\tfrac34\hbar^2\lambda/m_0^2r_C^2\le P/M$$.
+    r"""A cold solid that takes up so many watts per kilogram at most: $\tfrac34\hbar^2\lambda/m_0^2r_C^2\le P/M$.
 
     power_per_mass: W/kg; sound_speed: of longitudinal sound, in m/s, which a spectrum asks for.
     (S. L. Adler and A. Vinante, Phys. Rev. A 97, 052119 (2018).)
