@@ -4,7 +4,7 @@
 
 Every public name of the library and of each of its rooms has an entry in the reference, with a docstring; every page
 stands in the menu, and the menu names no other; links between pages lead somewhere. Where `scripts/docs` has built the
-site, it is looked at too: an entry for each name, and nothing that a browser would fetch from elsewhere.
+site, it is looked at too: an entry for each name, formulas drawn, nothing that a browser would fetch from elsewhere.
 """
 
 import importlib
@@ -21,6 +21,7 @@ import build  # noqa: E402
 import pages_of_scripts  # noqa: E402
 
 LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)(?:#[^)]*)?\)")
+NO_PROSE = re.compile(r"<(pre|code|math|script|style|nav)\b.*?</\1>|<[^>]+>", re.DOTALL)
 FROM_ELSEWHERE = re.compile(r'src="https?://|href="https?://[^"]+\.(?:css|js)"')
 
 
@@ -70,13 +71,16 @@ def broken_links() -> list[str]:
 
 
 def faults_of_the_site(site: Path) -> list[str]:
-    """What the built site lacks, or would fetch from elsewhere."""
+    """What the built site lacks, does not draw, or would fetch from elsewhere."""
     faults = [
         f"{name} has no entry in the built site; run scripts/docs again" for name in build.names_without_entry(site)
     ]
     for page in site.rglob("*.html"):
-        if FROM_ELSEWHERE.search(page.read_text(encoding="utf-8")):
-            faults.append(f"{page.relative_to(site)} of the built site fetches something from elsewhere")
+        text, name = page.read_text(encoding="utf-8"), page.relative_to(site)
+        if FROM_ELSEWHERE.search(text):
+            faults.append(f"{name} of the built site fetches something from elsewhere")
+        if "$" in NO_PROSE.sub("", text):
+            faults.append(f"{name} of the built site holds a formula that is not drawn")
     return faults
 
 

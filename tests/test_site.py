@@ -41,7 +41,10 @@ def test_what_is_missing_is_told(monkeypatch, tmp_path):
     assert check.broken_links() == ["page.md links to gone.md, which is not there"]
     monkeypatch.setattr(build, "ROOMS", ())
     (tmp_path / "index.html").write_text('<script src="https://example.org/a.js"></script>')
-    assert len(check.faults_of_the_site(tmp_path)) == 1
+    (tmp_path / "formula.html").write_text("<p><code>$$</code> as in <b>$$</b>x</p>")
+    told = sorted(check.faults_of_the_site(tmp_path))
+    assert [fault.split(" of ")[0] for fault in told] == ["formula.html", "index.html"]
+    assert "is not drawn" in told[0] and "from elsewhere" in told[1]
 
 
 def test_a_page_of_a_script_is_kept_until_what_it_depends_on_changes(monkeypatch, tmp_path):
