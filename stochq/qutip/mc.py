@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from qutip import MCSolver, Qobj, QobjEvo
 
+from stochq.arrays import ArrayLike
 from stochq.equation import Equation
 from stochq.measurement import Detector, counting, unread
 from stochq.models import monitored, unravel
 from stochq.qutip.expectations import check_functions, expectations_of
 from stochq.qutip.jump_result import JumpResult
 from stochq.qutip.jumps import jumps_of, run_counted
+from stochq.qutip.kinds import EOps, OperatorInTime, Operators
 from stochq.qutip.liouvillians import Generator, generator_of
 from stochq.qutip.options import COMMON, checked_options
 from stochq.qutip.runs import Setup, run
@@ -55,15 +57,15 @@ _TOTAL = "Master Equation Evolution"
 
 
 def mcsolve(
-    H: Any,
+    H: OperatorInTime,
     state: Qobj,
-    tlist: Any,
-    c_ops: Any = (),
+    tlist: ArrayLike,
+    c_ops: Operators = (),
     *,
-    e_ops: Any = None,
+    e_ops: EOps = None,
     ntraj: int = 500,
-    args: Mapping[str, Any] | None = None,
-    options: Mapping[str, Any] | None = None,
+    args: Mapping[str, object] | None = None,
+    options: Mapping[str, object] | None = None,
     seeds: "int | SeedSequence | Sequence[int | SeedSequence] | None" = None,
     target_tol: float | tuple[float, float] | list[tuple[float, float]] | None = None,
     timeout: float | None = None,
@@ -140,7 +142,7 @@ def mcsolve(
     return JumpResult(contents, jumps, len(operators))
 
 
-def _options(options: Mapping[str, Any] | None) -> dict[str, Any]:
+def _options(options: Mapping[str, object] | None) -> dict[str, Any]:
     found = checked_options(options, _OPTIONS, _MACHINERY, tuple(MCSolver.avail_integrators()))
     if found["improved_sampling"]:
         raise ValueError(
@@ -150,7 +152,7 @@ def _options(options: Mapping[str, Any] | None) -> dict[str, Any]:
     return found
 
 
-def _generator(H: object, args: Mapping[str, Any] | None, times: np.ndarray) -> Generator | None:
+def _generator(H: object, args: Mapping[str, object] | None, times: np.ndarray) -> Generator | None:
     """What a Liouvillian is made of; None for a Hamiltonian."""
     if not isinstance(H, (Qobj, QobjEvo)) or not H.issuper:
         return None
@@ -167,8 +169,8 @@ def _generator(H: object, args: Mapping[str, Any] | None, times: np.ndarray) -> 
 
 
 def _equation(
-    H: Any,
-    args: Mapping[str, Any] | None,
+    H: OperatorInTime,
+    args: Mapping[str, object] | None,
     times: np.ndarray,
     operators: list[JumpOperator],
     generator: Generator | None,

@@ -33,7 +33,10 @@ _MEASUREMENTS = ("start", "middle", "end", "")
 
 
 def checked_options(
-    options: Mapping[str, Any] | None, defaults: Mapping[str, Any], machinery: tuple[str, ...], methods: tuple[str, ...]
+    options: Mapping[str, object] | None,
+    defaults: Mapping[str, Any],
+    machinery: tuple[str, ...],
+    methods: tuple[str, ...],
 ) -> dict[str, Any]:
     """The options of a run, defaults included.
 
@@ -74,7 +77,7 @@ def checked_options(
     return found
 
 
-def progress_of(options: Mapping[str, Any], given: Mapping[str, Any] | None) -> bool | None:
+def progress_of(options: Mapping[str, Any], given: Mapping[str, object] | None) -> bool | None:
     """What `sq.simulate` is told about progress: the default shows a bar where there is a place for one."""
     if not options["progress_bar"]:
         return False

@@ -2,16 +2,18 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from qutip import Qobj
 
+from stochq.arrays import ArrayLike
 from stochq.equation import Equation
 from stochq.measurement import Detector, homodyne, unread
 from stochq.measurement import heterodyne as heterodyne_detector
 from stochq.models import monitored, unravel
 from stochq.qutip.expectations import check_functions, expectations_of
+from stochq.qutip.kinds import EOps, OperatorInTime, Operators
 from stochq.qutip.noise import m_ops_of
 from stochq.qutip.options import SME_METHODS, STOCHASTIC, STOCHASTIC_MACHINERY, checked_options
 from stochq.qutip.runs import Setup
@@ -39,17 +41,17 @@ _INSTEAD = "Where states are mixed only H may; without c_ops, and from a pure st
 
 
 def smesolve(
-    H: Any,
+    H: OperatorInTime,
     rho0: Qobj,
-    tlist: Any,
-    c_ops: Any = (),
-    sc_ops: Any = (),
+    tlist: ArrayLike,
+    c_ops: Operators = (),
+    sc_ops: Operators = (),
     heterodyne: bool = False,
     *,
-    e_ops: Any = None,
-    args: Mapping[str, Any] | None = None,
+    e_ops: EOps = None,
+    args: Mapping[str, object] | None = None,
     ntraj: int = 500,
-    options: Mapping[str, Any] | None = None,
+    options: Mapping[str, object] | None = None,
     seeds: "int | SeedSequence | Sequence[int | SeedSequence] | None" = None,
     target_tol: float | tuple[float, float] | list[tuple[float, float]] | None = None,
     timeout: float | None = None,

@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from stochq.arrays import ArrayLike
 from stochq.models import unravel
 from stochq.qutip.expectations import check_functions, expectations_of
+from stochq.qutip.kinds import EOps, OperatorInTime, Operators
 from stochq.qutip.noise import m_ops_of
 from stochq.qutip.options import SSE_METHODS, STOCHASTIC, STOCHASTIC_MACHINERY, checked_options
 from stochq.qutip.runs import Setup
@@ -23,16 +25,16 @@ if TYPE_CHECKING:
 
 
 def ssesolve(
-    H: Any,
+    H: OperatorInTime,
     psi0: "Qobj",
-    tlist: Any,
-    sc_ops: Any = (),
+    tlist: ArrayLike,
+    sc_ops: Operators = (),
     heterodyne: bool = False,
     *,
-    e_ops: Any = None,
-    args: Mapping[str, Any] | None = None,
+    e_ops: EOps = None,
+    args: Mapping[str, object] | None = None,
     ntraj: int = 500,
-    options: Mapping[str, Any] | None = None,
+    options: Mapping[str, object] | None = None,
     seeds: "int | SeedSequence | Sequence[int | SeedSequence] | None" = None,
     target_tol: float | tuple[float, float] | list[tuple[float, float]] | None = None,
     timeout: float | None = None,

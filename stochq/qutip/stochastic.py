@@ -25,7 +25,7 @@ class Asked:
     """What the user asks of a run, checked: options with defaults, and which of them were given."""
 
     options: Mapping[str, Any]
-    given: Mapping[str, Any] | None
+    given: Mapping[str, object] | None
     ntraj: int
     seeds: object
     target_tol: Any

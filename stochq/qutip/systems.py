@@ -36,7 +36,7 @@ def times_of(tlist: Any) -> np.ndarray:
         return check_times(tlist)
 
 
-def operator_of(name: str, operator: object, args: Mapping[str, Any] | None, times: np.ndarray) -> QobjEvo:
+def operator_of(name: str, operator: object, args: Mapping[str, object] | None, times: np.ndarray) -> QobjEvo:
     """An operator in any of QuTiP's formats: a `Qobj`, a `QobjEvo`, a function of the time or a list.
 
     Raises:
@@ -71,7 +71,7 @@ def _has_a_format(operator: object) -> bool:
     return bool(firsts) and all(isinstance(first, (Qobj, QobjEvo)) or callable(first) for first in firsts[:1])
 
 
-def hamiltonian_of(H: object, args: Mapping[str, Any] | None, times: np.ndarray) -> Hamiltonian:
+def hamiltonian_of(H: object, args: Mapping[str, object] | None, times: np.ndarray) -> Hamiltonian:
     """QuTiP's H as a system.
 
     Raises:
@@ -146,7 +146,7 @@ class JumpOperator:
 
 
 def jump_operators_of(
-    name: str, operators: object, args: Mapping[str, Any] | None, times: np.ndarray
+    name: str, operators: object, args: Mapping[str, object] | None, times: np.ndarray
 ) -> list[JumpOperator]:
     """QuTiP's sc_ops or c_ops, one or a list.
 
@@ -156,7 +156,7 @@ def jump_operators_of(
     return [_jump_operator(f"{name}[{place}]", one, args, times) for place, one in enumerate(listed)]
 
 
-def _jump_operator(name: str, operator: object, args: Mapping[str, Any] | None, times: np.ndarray) -> JumpOperator:
+def _jump_operator(name: str, operator: object, args: Mapping[str, object] | None, times: np.ndarray) -> JumpOperator:
     made = operator_of(name, operator, args, times)
     start, stop = float(times[0]), float(times[-1])
     if made.isconstant:
