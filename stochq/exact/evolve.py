@@ -25,6 +25,8 @@ _DIFFERENTIABLE = (
 
 def _is_typical(equation: Equation, method: str, state: StateLike) -> bool:
     """Whether the mean is had without a matrix. Raises: ValueError where it is not had at all."""
+    if not isinstance(method, str):
+        raise ValueError(f"method: expected the name of one, such as 'auto'; got {type(method).__name__}.")
     if method == "typicality" and (reason := why_not_typical(equation)):
         raise ValueError(f'method: "typicality" does not apply, {reason}. Use method="auto".')
     if method == "auto":

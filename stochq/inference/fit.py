@@ -136,6 +136,8 @@ def fit(
     start = checked_parameters(start, "start")
     _check_options(predict, steps, intervals, optimizer)
     progress = progress if progress is None else check_flag("progress", progress)
+    if checkpoint is not None and not isinstance(checkpoint, (str, os.PathLike)):
+        raise ValueError(f"checkpoint: expected the path of a file; got {checkpoint!r}.")
     if checkpoint is not None and optimizer is not None:
         raise ValueError("checkpoint: expected None with an optimizer, whose own state is not written down.")
     coordinates, prior = read_bounds(bounds, start), read_priors(priors, start)

@@ -196,8 +196,9 @@ def initial_state(state: Any, dim: int) -> Array:
     state = as_array("state", state)
     if not is_concrete(state):
         return state
+    state = numbers("state", state)
     if np.ndim(state) != 2:
         return check_state(state, dim, "state")
-    rho = check_density("state", numbers("state", state), dim)
+    rho = check_density("state", state, dim)
     values, vectors = np.linalg.eigh(rho)
     return vectors[:, -1] if values[-1] > 1 - _PURE else rho
