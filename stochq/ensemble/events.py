@@ -45,7 +45,7 @@ class FirstPassage(Statistic):
     """
 
     operator: Any
-    level: Any
+    level: Number
 
     def __init__(self, operator: Observable, level: Number) -> None:
         self.operator, self.level = as_operator(operator), as_real(level, "level")

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Num
 
-from stochq.arrays import Array, Number, is_concrete, stacked
+from stochq.arrays import Array, ComplexNumber, Number, is_concrete, stacked
 from stochq.systems.checks import check_count, check_number
 from stochq.systems.observables import LinearObservable
 from stochq.systems.pauli.terms import String, parse_terms, written
@@ -65,7 +65,7 @@ class PauliSum(LinearObservable):
         return 2**self.sites
 
     @property
-    def terms(self) -> dict[str, Any]:
+    def terms(self) -> dict[str, ComplexNumber]:
         """The coefficients by the strings as text."""
         return {written(string): c for string, c in zip(self.strings, self.coefficients, strict=True)}
 

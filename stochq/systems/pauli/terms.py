@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from stochq.arrays import is_concrete
+from stochq.arrays import ComplexNumber, is_concrete
 
 # A string of Pauli matrices: sites and letters, sites ascending; the empty one is the identity.
 String = tuple[tuple[int, str], ...]
@@ -18,7 +18,7 @@ _NEARLY = re.compile(r"([+-]?[\d.]*(?:e[+-]?\d+)?)([IXYZ])_?(\d+)$", re.IGNORECA
 _EXAMPLE = 'Write a dictionary {"Z0 Z1": -1.0, "X3": 0.9}, or text "-1.0 Z0 Z1 + 0.9 X3".'
 
 
-def parse_terms(sites: int, terms: object) -> dict[String, Any]:
+def parse_terms(sites: int, terms: object) -> dict[String, ComplexNumber]:
     """The strings and their coefficients; equal strings add up.
 
     Raises:
@@ -36,7 +36,7 @@ def parse_terms(sites: int, terms: object) -> dict[String, Any]:
         raise ValueError(f"terms: expected a dictionary or text; got {type(terms).__name__}. {_EXAMPLE}")
     if not pairs:
         raise ValueError(f"terms: expected at least one Pauli string; got none. {_EXAMPLE}")
-    total: dict[String, Any] = {}
+    total: dict[String, ComplexNumber] = {}
     for name, coefficient in pairs:
         string = parse_string(sites, name)
         _check_coefficient(name, coefficient)
