@@ -1,5 +1,6 @@
 """Fitting parameters to measured means by least squares."""
 
+import inspect
 import os
 import warnings
 from collections.abc import Callable, Sequence
@@ -279,9 +280,26 @@ def checked_parameters(parameters: Any, argument: str) -> Any:
 def _check_options(predict: object, steps: int, intervals: str, optimizer: object) -> None:
     if not callable(predict):
         raise ValueError(f"predict: expected a JAX function of the parameters; got {type(predict).__name__}.")
+    _check_takes_parameters(predict)
     if isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or steps < 1:
         raise ValueError(f"steps: expected a whole number, at least 1; got {steps!r}.")
     if optimizer is not None and not all(callable(getattr(optimizer, name, None)) for name in ("init", "update")):
         raise ValueError(f"optimizer: expected None or one of optax, such as optax.adam(0.1); got {optimizer!r}.")
     if not isinstance(intervals, str) or intervals not in ("wald", "profile"):
         raise ValueError(f"intervals: expected 'wald' or 'profile'; got {intervals!r}.")
+
+
+def _check_takes_parameters(predict: Callable[..., Any]) -> None:
+    """ValueError for a function that cannot be called with the parameters alone."""
+    try:
+        signature = inspect.signature(predict)
+    except (TypeError, ValueError):
+        # Of functions that are not written in Python it may be unknown.
+        return
+    try:
+        signature.bind(None)
+    except TypeError as error:
+        raise ValueError(
+            f"predict: expected a function of one argument, the parameters as start has them; {error} in a call with "
+            f"one, of {signature}. Give further arguments a default, or take them from outside."
+        ) from None

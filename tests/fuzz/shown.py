@@ -96,6 +96,7 @@ SHOWN: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "operators that overflow": (lambda: sq.channels.DenseOperators([1e300 * LOWER]), "matrices"),
     "what is fitted": (lambda: sq.fit([None], TWO, TWO), "predict"),
+    "arguments of what is fitted": (lambda: sq.fit(lambda one, other: one, (TWO, TWO), TWO), "predict"),
     "intervals of a fit": (lambda: sq.fit(np.cos, (TWO, TWO), TWO, intervals=TWO), "intervals"),
     "checkpoint of a fit": (lambda: sq.fit(np.cos, (TWO, TWO), TWO, checkpoint=TWO), "checkpoint"),
     "rows of a state": (lambda: sq.inference.filter(WATCHED, [[1.0, 0.0], None], RECORD), "state"),
