@@ -14,22 +14,28 @@ _PILOT_STEPS = 2
 def pilot_grid(task: Task, dt: float | None, like: TimeGrid | None) -> TimeGrid:
     """The steps of a pilot: of a given length, or few, which resolve the rates at the start and what is not exact.
 
-    like: those of a run, which are taken where they are no more; a pilot's program then is the run's where both make
-    even numbers of steps, or both do not.
+    like: those of a run, which are taken where they are no more and resolve all that these have to; a pilot's program
+    then is the run's where both make even numbers of steps, or both do not.
     """
-    h = dt
-    if h is None:
-        rate = jump_rate_of(task.equation, task.frame, task.scheme, task.times, means=True)
-        h = min(longest_interval(task.times) / _PILOT_STEPS, explicit_limit(task.equation, task.scheme))
-        if rate is not None:
-            h = min(h, JUMPS_PER_STEP / max(_rate_at(rate, task.psi), np.finfo(float).tiny))
+    resolved = np.inf if dt is not None else _longest_resolved(task)
+    h = min(longest_interval(task.times) / _PILOT_STEPS, resolved) if dt is None else dt
     grid = time_grid(task.times, h, 1, task.edges)
     if like is None or like.even == grid.even and like.total_steps >= grid.total_steps:
         return grid
     if like.total_steps <= grid.total_steps:
-        return like
+        # A law that has to resolve jumps takes more steps than one that does not.
+        return like if like.lengths.max() <= resolved else grid
     finer = time_grid(task.times, longest_interval(task.times) / (int(grid.steps.max()) + 1), 1, task.edges)
     return finer if like.even == finer.even else grid
+
+
+def _longest_resolved(task: Task) -> float:
+    """The longest step that resolves the rates at the start and what is not exact."""
+    longest = explicit_limit(task.equation, task.scheme)
+    rate = jump_rate_of(task.equation, task.frame, task.scheme, task.times, means=True)
+    if rate is None:
+        return longest
+    return min(longest, JUMPS_PER_STEP / max(_rate_at(rate, task.psi), np.finfo(float).tiny))
 
 
 def _rate_at(rate: JumpRate, psi: np.ndarray) -> float:

@@ -167,3 +167,15 @@ def test_pilots_make_steps_like_those_of_the_run():
     for length, steps in ((None, 4), (0.5, 2), (0.25, 4), (0.1, 6), (0.05, 4)):
         like = None if length is None else time_grid(TIMES, length)
         assert pilot_grid(task, None, like).total_steps == steps
+
+
+def test_pilots_of_jumps_resolve_them_whatever_the_steps_of_the_run():
+    """Rates 30 and 0.01 at the start: at most half a jump in a step of 0.5/30.01, 61 of them to each saved time. Under
+    unitary noise the same run makes one step."""
+    qubit, flip = sq.systems.levels([0.0, 0.0]), 0.1 * FLIP
+    jumps = sq.models.unravel(qubit, [np.sqrt(30.0) * UP], noise="jump").channels
+    equation = sq.Equation(qubit, [*jumps, *sq.models.unravel(qubit, [flip], noise="real").channels])
+    psi, scheme = np.array([1.0, 0.0]), default_scheme(equation, True)
+    task = Task(equation, frame_of(equation), psi, np.array([0.0, 1.0, 2.0]), {"p": UP}, scheme, "single", 0)
+    for length in (1.0, 0.25):
+        assert pilot_grid(task, None, time_grid(task.times, length)).total_steps == 122
