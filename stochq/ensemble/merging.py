@@ -10,6 +10,7 @@ import numpy as np
 from stochq.ensemble.failures import joined_failures
 from stochq.ensemble.fingerprint import different_parts
 from stochq.ensemble.means import DENSITY, MERGES, covariance_of, density_of, means_of
+from stochq.ensemble.physical_states import worst
 from stochq.ensemble.statistics import Moments, Statistic, excess_kurtosis, merged_moments, skewness
 from stochq.ensemble.tree import joined, total
 from stochq.measurement import Clicks, Record
@@ -175,6 +176,7 @@ def _common_statistics(a: "EnsembleResult", b: "EnsembleResult") -> dict[str, St
 
 def _merged_info(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, Any]:
     info = {key: value for key, value in a.items() if key in b and b[key] == value and key not in _OF_ONE_RUN}
+    info |= worst(a, b)
     info["interrupted"] = False
     if "seconds" in a and "seconds" in b:
         info["seconds"] = a["seconds"] + b["seconds"]

@@ -74,6 +74,11 @@ def in_words(info: Mapping[str, Any]) -> list[str]:
     return [words.format(info[name]) for name, words in _WORDS.items() if name in info]
 
 
+def worst(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, float]:
+    """What is wrong with states of either of two results, by their info: the larger of both."""
+    return {name: max(float(info[name]) for info in (a, b) if name in info) for name in _WORDS if name in {**a, **b}}
+
+
 def warn_about_states(faults: Mapping[str, float], steps: int) -> None:
     """Say what is wrong with single states."""
     if faults:

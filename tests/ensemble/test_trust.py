@@ -1,6 +1,7 @@
 """What a run checks of itself when it is asked to: single against double precision, and whether states are states."""
 
 import warnings
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
@@ -126,6 +127,18 @@ def test_a_scheme_that_does_not_normalise_is_told(keep):
     assert len(told) == 1
     assert result.info["norm_drift"] == pytest.approx(1.0001**8 - 1, rel=1e-2)
     assert "norms differ from one" in str(result)
+
+
+@pytest.mark.filterwarnings("ignore:states")
+def test_what_is_wrong_with_states_is_told_of_merged_results():
+    """The larger of two deviations; what one run alone told stays told."""
+    options = {"scheme": Stretching(), "dt": 0.25, "observables": {"p": [1.0, 0.0]}, "keep": 0}
+    one, two = (run(seed=seed, **options) for seed in (0, 1))
+    drift = one.info["norm_drift"]
+    worse = replace(two, info=two.info | {"norm_drift": 2 * drift, "negative_eigenvalue": 0.1})
+    for both in (one.merge(worse), worse.merge(one)):
+        assert both.info["norm_drift"] == 2 * drift and both.info["negative_eigenvalue"] == 0.1
+        assert "norms differ from one" in str(both)
 
 
 def test_norms_that_many_steps_round_are_told_as_such():
