@@ -36,6 +36,7 @@ def parser() -> argparse.ArgumentParser:
     coverage.add_argument(
         "--only", action="append", default=[], metavar="WORD", help="a case such as chain; the others stay as they are"
     )
+    commands.add_parser("facade", help="QuTiP's words on stochq beside direct calls and QuTiP itself")
     commands.add_parser("long-records", help="ten million samples fitted by their correlations")
     commands.add_parser("coloured", help="noise with a spectrum against white noise, per step")
     commands.add_parser("noise-share", help="a step beside its random numbers alone")
@@ -123,6 +124,7 @@ CALLS = {
     "fitting": ("fitting", "fitting", ()),
     "first-fit": ("first_fit", "first_fit", ()),
     "coverage": ("coverage", "coverage", ("sets", "intervals", "only")),
+    "facade": ("facade", "facade", ()),
     "long-records": ("long_records", "long_records", ()),
     "coloured": ("coloured", "coloured", ()),
     "noise-share": ("noise_share", "noise_share", ()),

@@ -45,6 +45,10 @@ class Runnable(Protocol):
         """The same trajectories, so many side by side."""
         ...
 
+    def unnamed(self) -> Any:
+        """The same with numbers for the names of its values, on which no program depends."""
+        ...
+
     def anywhere(self) -> Any:
         """The same, without what suits one device alone: what a fingerprint is of."""
         ...
@@ -92,6 +96,9 @@ class Problem(NamedTuple):
 
     def with_block(self, block: int) -> "Problem":
         return self._replace(loop=self.loop._replace(block=block // 2 if self.loop.antithetic else block))
+
+    def unnamed(self) -> "Problem":
+        return self._replace(read=self.read.unnamed())
 
     def anywhere(self) -> "Problem":
         # Of room for clicks there is as much as the run needs; whether it stores its final states changes no number.
@@ -216,7 +223,7 @@ class Batch:
     def __init__(self, problem: Runnable, capacity: int, device: Any = None) -> None:
         self.capacity, self._device = capacity, device
         check_states_fit(problem.block, problem.size, device)
-        parts, shapes = (problem, capacity), _arguments(0, 0, 0)
+        parts, shapes = (problem.unnamed(), capacity), _arguments(0, 0, 0)
         self._run = Program(_run, parts, *shapes, device=device, options=graph_options())
         check_memory(self._run, problem.block, device)
 

@@ -1,5 +1,6 @@
 """Observables turned into one function of one state."""
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, cast, final
 
@@ -46,6 +47,15 @@ class Readout(Module):
             for name, f in zip(names, self.callables, strict=True)
         )
         return jnp.concatenate(parts)
+
+    def unnamed(self) -> "Readout":
+        """The same values under numbers."""
+        return dataclasses.replace(self, names=numbered(self.names))
+
+
+def numbered(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Numbers in the place of names."""
+    return tuple(map(str, range(len(names))))
 
 
 def _expectations(operators: Array, psi: jax.Array) -> jax.Array:

@@ -13,6 +13,7 @@ import numpy as np
 from jax import lax
 
 from stochq.ensemble.loop import GridArrays
+from stochq.ensemble.observables import numbered
 from stochq.ensemble.statistics import Statistic
 from stochq.module import Module
 from stochq.noise import Budget
@@ -70,6 +71,9 @@ class Determinants(NamedTuple):
 
     def with_block(self, block: int) -> "Determinants":
         return self._replace(block=block)
+
+    def unnamed(self) -> "Determinants":
+        return self._replace(names=numbered(self.names))
 
     def anywhere(self) -> "Determinants":
         return self.with_block(1)

@@ -4,6 +4,7 @@ Langevin paths of a Wigner function and the noisy means of a monitored system ar
 exact over any interval.
 """
 
+import dataclasses
 from typing import NamedTuple
 
 import jax
@@ -11,6 +12,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from stochq.ensemble.loop import GridArrays
+from stochq.ensemble.observables import numbered
 from stochq.ensemble.statistics import Statistic
 from stochq.functions import digest_of_program
 from stochq.gaussian.observing import Coordinates
@@ -60,6 +62,9 @@ class Chains(NamedTuple):
 
     def with_block(self, block: int) -> "Chains":
         return self._replace(block=block)
+
+    def unnamed(self) -> "Chains":
+        return self._replace(read=dataclasses.replace(self.read, names=numbered(self.read.names)))
 
     def anywhere(self) -> "Chains":
         return self.with_block(1)

@@ -52,6 +52,9 @@ class JumpProblem(NamedTuple):
     def with_block(self, block: int) -> "JumpProblem":
         return self._replace(loop=self.loop._replace(block=block, pending=max(1, block // 4)))
 
+    def unnamed(self) -> "JumpProblem":
+        return self._replace(read=self.read.unnamed())
+
     def anywhere(self) -> "JumpProblem":
         # Of room for clicks there is as much as the run needs.
         alone = self.with_block(1)
