@@ -14,7 +14,7 @@
 #
 # $$\langle\cos qx\rangle = e^{-\Lambda q^2t^3/6}\,\langle\cos qx\rangle_0 .$$
 #
-# The fringes at time $T$ have the wave number $q=2a/T$.
+# The fringes at time $T$ have nearly the wave number $q=2a/T$.
 
 # %%
 import numpy as np
@@ -99,8 +99,8 @@ figure.axes[0].set_ylim(-14, 14)
 figure
 
 # %% [markdown]
-# Which slit it is, is decided by chance, with even odds: the mean place of a particle at the end is as often left as
-# right.
+# Which slit it is, is decided by chance, with even odds: half-way, where one packet is left, the mean place of a
+# particle is as often left as right.
 
 # %%
 places = np.sum(np.abs(strong.kept[:, 20]) ** 2 * x, axis=1)

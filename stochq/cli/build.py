@@ -13,7 +13,7 @@ from stochq.cli.build_operators import Maker, as_plain, operator_of, system_oper
 from stochq.cli.build_state import build_state, state_operators
 from stochq.cli.build_system import build_system
 from stochq.cli.config import Config
-from stochq.cli.errors import ConfigError, nearest, report
+from stochq.cli.errors import ConfigError, located, nearest, report
 from stochq.cli.systems import Tensor
 from stochq.cli.units import Scales, factor, internal
 from stochq.systems.hamiltonian import Hamiltonian
@@ -37,8 +37,7 @@ def build(given: Config, place: str) -> Job:
     """Make the system, the state, the equation and the observables.
 
     Raises:
-        ConfigError: for parts that do not fit together.
-        ValueError: from the library for what physics forbids.
+        ConfigError: for parts that do not fit together, and what the library refuses.
     """
     if given.units is not None and given.run.tolerance is not None:
         expected = "no tolerance in a file with [units], whose observables have different ones"
@@ -47,8 +46,12 @@ def build(given: Config, place: str) -> Job:
         expected = 'no [units] for a system of kind "tensor": give all numbers in one system of units'
         raise ConfigError(report(place, "units", expected, "this table"))
     config, scales = internal(given)
-    hamiltonian = build_system(config.system, scales, place)
-    psi0 = build_state(config.state, config.system, hamiltonian, place)
+    note = unit_note(given)
+    system = {"system": config.system}
+    with located(place, system, note):
+        hamiltonian = build_system(config.system, scales, place)
+    with located(place, {"state": config.state} | system, note):
+        psi0 = build_state(config.state, config.system, hamiltonian, place)
     known = system_operators(config.system, hamiltonian) | state_operators(config.state, hamiltonian)
     known = with_own(config, hamiltonian, known, place)
     names = config.run.observables
@@ -56,9 +59,15 @@ def build(given: Config, place: str) -> Job:
     observables = {name: known[name]() for name in names}
     driven = _driven(config, hamiltonian, known, scales, place)
     setting = Setting(config.system, driven, hamiltonian, psi0, scales, place, [], known)
-    equation = build_model(config.model, setting)
+    with located(place, {"model": config.model} | system, note):
+        equation = build_model(config.model, setting)
     scheme = _scheme(config.run.scheme)
     return Job(equation, psi0, _times(config.run), observables, scheme, config.run.dt, scales, setting.notes)
+
+
+def unit_note(config: Config) -> str:
+    """What is added to the messages of the library, which knows internal units only."""
+    return "" if config.units is None else " (Numbers in the units of the table [units].)"
 
 
 def _driven(

@@ -7,7 +7,9 @@ from typing import Any
 
 from stochq.cli.errors import ConfigError, report
 
-EXPECTED = "KEY=VALUE, a key of the file and a value as TOML writes it, such as model.strength=0.5"
+EXPECTED = (
+    "KEY=VALUE, a key of the file and a value as TOML writes it, such as model.strength=0.5 or 'title=\"Two words\"'"
+)
 
 
 def changed(data: dict[str, Any], given: Iterable[str], options: Mapping[str, Any]) -> dict[str, Any]:

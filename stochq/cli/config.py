@@ -2,10 +2,11 @@
 
 import tomllib
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
+from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from stochq.cli.changes import changed
@@ -46,7 +47,18 @@ def _times_tag(value: object) -> str:
     return "list" if isinstance(value, list) else "spaced"
 
 
-TimeList = Annotated[list[float], Field(min_length=2)]
+def _increasing(times: list[float]) -> list[float]:
+    for before, after in pairwise(times):
+        if after <= before:
+            raise PydanticCustomError(
+                "order",
+                "increasing times, not {after} after {before}",
+                {"after": f"{after:g}", "before": f"{before:g}"},
+            )
+    return times
+
+
+TimeList = Annotated[list[float], Field(min_length=2), AfterValidator(_increasing)]
 TimePoints = Annotated[Annotated[Times, Tag("spaced")] | Annotated[TimeList, Tag("list")], Discriminator(_times_tag)]
 
 

@@ -8,7 +8,7 @@ import sys
 import types
 import typing
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -47,6 +47,28 @@ def show(value: object) -> str:
         return "{ " + ", ".join(f"{key} = {show(item)}" for key, item in value.items()) + " }"
     text = f'"{value}"' if isinstance(value, str) else repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+@contextmanager
+def located(place: str, tables: Mapping[str, BaseModel], note: str = "") -> Iterator[None]:
+    """Turn what the library refuses into an error that names the file and the key.
+
+    Args:
+        place: the file.
+        tables: by their names, the tables whose keys the refused argument may be. The first that has a key of its name
+            is told; without one the first table, and the argument as the library names it.
+        note: what is added to the message.
+
+    Raises:
+        ConfigError: for a ValueError.
+    """
+    try:
+        yield
+    except ValueError as error:
+        argument, _, told = str(error).partition(": ")
+        owners = [table for table, section in tables.items() if argument in type(section).model_fields]
+        key, message = (f"{owners[0]}.{argument}", told) if owners else (next(iter(tables)), str(error))
+        raise ConfigError(f"{place}: {key}: {message}{note}") from error
 
 
 @contextmanager

@@ -4,9 +4,9 @@ import re
 from pathlib import Path
 
 from stochq import hosts
-from stochq.cli.build import build
+from stochq.cli.build import build, unit_note
 from stochq.cli.config import load_config
-from stochq.cli.errors import ConfigError, report
+from stochq.cli.errors import ConfigError, located, report
 from stochq.cli.going_on import terminated_as_interrupted
 from stochq.cli.run import INTERRUPTED, Asked, simulate_job
 
@@ -52,10 +52,7 @@ def take_part(path: Path, asked: Asked) -> int:
         ConfigError: as `stochq.cli.run.run_config`.
     """
     config = load_config(path, asked.settings, asked.sets)
-    try:
+    with located(str(path), {"run": config.run}, unit_note(config)), terminated_as_interrupted():
         job = build(config, str(path))
-        with terminated_as_interrupted():
-            result = simulate_job(job, config, None, asked.devices)
-    except ValueError as error:
-        raise ConfigError(f"{path}: {error}") from error
+        result = simulate_job(job, config, None, asked.devices)
     return INTERRUPTED if result.info["interrupted"] else 0

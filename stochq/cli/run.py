@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import stochq as sq
 from stochq.cli import INTERRUPTED
-from stochq.cli.build import Job, build
+from stochq.cli.build import Job, build, unit_note
 from stochq.cli.config import Config, load_config
-from stochq.cli.errors import ConfigError, nearest, report
+from stochq.cli.errors import ConfigError, located, nearest, report
 from stochq.cli.going_on import (
     checkpoint_for,
     name_of_part,
@@ -106,13 +106,11 @@ def run_config(path: Path, asked: Asked) -> int:
     told = Told()
     with logged_to(asked.log, told), terminated_as_interrupted():
         note(f"{path}: the run begins", "begun", result=target, process=os.getpid(), stochq=sq.__version__)
-        try:
+        with located(str(path), {"run": config.run}, unit_note(config)):
             job = build(config, str(path))
             _print_title(config, path, job)
             with _checkpoint(job, target, asked.resume) as checkpoint:
                 result = simulate_job(job, config, checkpoint, asked.devices, asked.progress)
-        except ValueError as error:
-            raise ConfigError(f"{path}: {error}") from error
         print(reached(result), end="")
         shown = in_si(result, job.scales)
         if result.info.get("interrupted"):

@@ -2,7 +2,8 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Discriminator, Field
+from pydantic import Discriminator, Field, field_validator
+from pydantic_core import PydanticCustomError
 
 from stochq.cli.fields import LENGTH, MOMENTUM, Complex, Numbers, Positive, Section
 
@@ -28,6 +29,13 @@ class Superposition(Section):
     amplitudes: Annotated[list[Complex], Field(min_length=2)] = Field(
         description="one for each state, complex ones as [real, imaginary]"
     )
+
+    @field_validator("amplitudes")
+    @classmethod
+    def _not_all_zero(cls, amplitudes: list[complex]) -> list[complex]:
+        if not any(amplitudes):
+            raise PydanticCustomError("zero", "at least one amplitude other than 0")
+        return amplitudes
 
 
 class Plus(Section):

@@ -1,6 +1,7 @@
 """Every kind of table becomes the object it names, and parts that do not fit together are refused by key."""
 
 import copy
+import re
 from pathlib import Path
 
 import numpy as np
@@ -112,7 +113,7 @@ def test_all_diffusions_and_frictions_of_brownian_motion(units):
     found = np.array([np.vdot(a, a), np.vdot(b, b), np.vdot(a, b)])
     np.testing.assert_allclose(found, [0.3, 2.0, -0.1 + 0.2j], rtol=1e-9)
     model["position_diffusion"] = 1e-3 * length**2 / time
-    with pytest.raises(ValueError, match="position_diffusion: expected at least 0.0833"):
+    with pytest.raises(ConfigError, match=r"model\.position_diffusion: expected at least 0.0833"):
         build(check_config(data, "f.toml"), "f.toml")
 
 
@@ -291,3 +292,43 @@ def test_a_tolerance_in_several_units_is_refused():
     }
     with pytest.raises(ConfigError, match=r"f: run\.tolerance"):
         build(check_config(data, "f"), "f")
+
+
+WIDE = PARTICLE | {"points": 64}
+
+
+@pytest.mark.parametrize(
+    ("system", "state", "told"),
+    [
+        (WIDE, PACKET | {"position": 9.0}, "f.toml: state.width: expected a packet inside the box"),
+        (WIDE, PACKET | {"width": 0.01}, "f.toml: system.points: expected momenta below"),
+        (
+            ISING | {"sites": 40},
+            PLUS,
+            "f.toml: system.sites: expected a whole number of at least 1 and at most 30; got 40",
+        ),
+    ],
+)
+def test_what_the_library_refuses_is_told_with_its_key(system, state, told):
+    data = {"system": system, "model": SUV, "state": state, "run": RUN}
+    with pytest.raises(ConfigError, match=re.escape(told)) as refused:
+        build(check_config(data, "f.toml"), "f.toml")
+    assert "[units]" not in str(refused.value)
+
+
+def test_refusals_of_a_file_in_si_units_tell_whose_numbers_they_are():
+    packet = {"kind": "gaussian", "width": 1e-7, "position": 9e-7}
+    system = PARTICLE | {"points": 64, "length": 1.6e-6, "mass": 1e-18}
+    units = {"kind": "si", "length": 1e-7, "mass": 1e-18}
+    data = {"system": system, "model": {"kind": "qmupl", "rate": 1.0}, "state": packet, "run": RUN, "units": units}
+    with pytest.raises(ConfigError, match=r"state\.width: .* -8 to 8; .*\(Numbers in the units of the table \[units\]"):
+        build(check_config(data, "f.toml"), "f.toml")
+
+
+def test_times_that_go_back_and_amplitudes_that_are_all_zero_are_refused_by_key():
+    state = {"kind": "superposition", "amplitudes": [0.0, 0.0, 0.0]}
+    data = {"system": LEVELS, "model": SUV, "state": state, "run": RUN | {"times": [0.0, 2.0, 1.0]}}
+    with pytest.raises(ConfigError) as refused:
+        check_config(data, "f.toml")
+    assert "state.amplitudes\n  expected: at least one amplitude other than 0" in str(refused.value)
+    assert "run.times\n  expected: increasing times, not 1 after 2" in str(refused.value)

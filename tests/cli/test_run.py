@@ -128,8 +128,8 @@ def refused(done, *parts):
         ("trajectories = 500", "trajectories = -5", ["config.toml: run.trajectories", "found:    -5"]),
         ("[3, 4]", "[3, 4, 5]", ["config.toml: state.amplitudes", "2 amplitudes"]),
         ('"energy"]', '"enrgy"]', ["config.toml: run.observables[1]", "did you mean 'energy'?"]),
-        ("dt = 0.25", "dt = 0.5", ["config.toml: dt: expected"]),
-        ("{ stop = 1.0, points = 5 }", "[0.0, 1.0, 1.0]", ["config.toml: times: expected increasing times"]),
+        ("dt = 0.25", "dt = 0.5", ["config.toml: run.dt: expected"]),
+        ("{ stop = 1.0, points = 5 }", "[0.0, 1.0, 1.0]", ["config.toml: run.times", "not 1 after 1"]),
         ("[run]", '[output]\npanels = ["population_1"]\n[run]', ["output.panels[0]", "one of run.observables"]),
     ],
 )
