@@ -56,7 +56,7 @@ class DiagonalSum(Module):
             total = total + factor * (part * plane)
         return total.reshape(-1, *shape[len(self._runs) :])
 
-    def turned(self, factors: Sequence[Planes], planes: Planes) -> Planes:
+    def apply_phases(self, factors: Sequence[Planes], planes: Planes) -> Planes:
         """A state times complex numbers for each table, given by their real and imaginary parts (2^k,)."""
         if planes[0].size > _FEW_COLUMNS << self.sites:
             return product([column(part, planes[0]) for part in self.product(factors)], planes)

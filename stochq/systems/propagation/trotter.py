@@ -53,7 +53,7 @@ class Trotter(Propagator):
         # Without the axis of a single column, which XLA would put first in memory and then copy.
         planes = jax.tree.map(lambda plane: plane.reshape([n for n in shape if n > 1] or [1]), planes)
         # One loop for both orders, and for any number of steps.
-        planes = self._turned(self._half_turns(0), planes)
+        planes = self._with_phases(self._half_turns(0), planes)
         planes = behind_loop(self.steps, lax.fori_loop(0, self.steps, self._step, planes))
         return jax.tree.map(lambda plane: plane.reshape(shape), planes)
 
@@ -67,15 +67,15 @@ class Trotter(Propagator):
         # The half steps of the diagonal between two steps are one pass over the memory.
         last = index == self.steps - 1
         pairs = zip(self._half_turns(which), self._half_turns(self._which(index + 1)), strict=True)
-        return self._turned([product(turn, _unless(last, following)) for turn, following in pairs], planes)
+        return self._with_phases([product(turn, _unless(last, following)) for turn, following in pairs], planes)
 
     def _half_turns(self, which: Number) -> list[Planes]:
         return [(cosines[which], sines[which]) for cosines, sines in self.turns]
 
-    def _turned(self, factors: list[Planes], planes: Planes) -> Planes:
+    def _with_phases(self, factors: list[Planes], planes: Planes) -> Planes:
         if self.splitting.diagonal is None:
             return planes
-        return self.splitting.diagonal.turned(factors, planes)
+        return self.splitting.diagonal.apply_phases(factors, planes)
 
     def _inside(self, which: jax.Array, planes: Planes) -> Planes:
         """What does not belong to the diagonal, in palindromic order."""

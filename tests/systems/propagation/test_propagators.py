@@ -172,6 +172,12 @@ def test_a_diagonal_is_the_sum_of_its_tables(places):
             turns = [(jnp.cos(jnp.asarray(table)), jnp.sin(jnp.asarray(table))) for table in diagonal.tables]
             real, imag = diagonal.product(turns)
             np.testing.assert_allclose(np.asarray(real) + 1j * np.asarray(imag), np.exp(1j * expected), atol=1e-13)
+            # Five columns are multiplied by that product, one by the tables in turn.
+            for columns in (1, 5):
+                psi = np.random.default_rng(2).normal(size=(2, 2**SITES, columns))
+                real, imag = diagonal.apply_phases(turns, (jnp.asarray(psi[0]), jnp.asarray(psi[1])))
+                wanted = np.exp(1j * expected)[:, None] * (psi[0] + 1j * psi[1])
+                np.testing.assert_allclose(np.asarray(real) + 1j * np.asarray(imag), wanted, atol=1e-13)
             assert len(diagonal.tables) == (1 if len(places) == 2 else 2)
 
 
