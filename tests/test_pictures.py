@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+from mpl_toolkits.mplot3d.art3d import Path3DCollection
 
 import stochq as sq
 from stochq.ensemble.result import EnsembleResult
@@ -55,6 +56,20 @@ def test_populations_are_those_of_one_trajectory_or_the_mean():
     conditional = np.broadcast_to(np.diag([0.3, 0.7]), (1, 3, 2, 2))
     values, _ = drawn(sq.plotting.populations(made(conditional)))
     np.testing.assert_allclose(values, [[0.3] * 3, [0.7] * 3])
+
+
+def test_residuals_leave_out_points_that_differ_by_rounding_alone():
+    mean, error = {"p": np.array([0.36, 0.3, 0.2])}, {"p": np.array([1e-9, 0.01, 2e-6])}
+    run = made(mean=mean, stderr=error, variance={"p": 2 * error["p"] ** 2})
+    figure = run.plot({"p": np.array([0.36 + 2e-9, 0.28, 0.2])}, residuals=True)
+    (z,) = [line.get_ydata() for line in figure.axes[1].lines]
+    np.testing.assert_allclose(z, [np.nan, 2, 0], atol=1e-9)
+
+
+def test_ends_of_paths_on_the_bloch_sphere_have_one_marker():
+    drawn = sq.plotting.bloch(made(QUBIT)).axes[0].collections
+    ends = [each for each in drawn if isinstance(each, Path3DCollection)]
+    assert len(ends) == 3 and len({each.get_paths()[0].vertices.tobytes() for each in ends}) == 1
 
 
 def test_bars_are_of_the_nearest_time():

@@ -39,8 +39,8 @@ print(weak)
 # %% [markdown]
 # ## The sphere
 #
-# In orange two single runs, in blue the mean of all thousand. The runs stay on the surface: who reads the detector
-# knows the state. The mean belongs to somebody who does not, and spirals towards the centre.
+# In orange two single runs, in blue the mean of all thousand. The runs stay on the surface: whoever reads the
+# detector knows the state. The mean belongs to somebody who does not, and spirals towards the centre.
 
 # %%
 sq.plotting.bloch(weak, trajectories=2)

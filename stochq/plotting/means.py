@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 # So many kept trajectories are drawn where nobody says which.
 MOST_TRAJECTORIES = 20
+# A spread over the trajectories below this part of an observable is that of single precision.
+ROUNDING = 1e-6
 
 
 def plot_result(
@@ -113,8 +115,10 @@ def _draw_residuals(axes: "Axes", result: EnsembleResult, name: str, exact: np.n
     if exact is not None:
         error = result.stderr[name]
         z = np.full_like(error, np.nan)
-        # A point without spread, as the start is, has no z.
-        np.divide(result.mean[name] - exact, error, out=z, where=error > 1e-9 * np.max(error, initial=0.0))
+        # A point whose trajectories differ by rounding alone, as the start is, has no z.
+        spread = error * np.sqrt(result.trajectories)
+        scale = np.max(np.abs(result.mean[name]) + spread, initial=0.0)
+        np.divide(result.mean[name] - exact, error, out=z, where=spread > ROUNDING * scale)
         axes.plot(result.times, z, color=BLUE, linestyle="none", marker="o", markersize=2.5)
     axes.axhspan(-2, 2, color=BLUE, alpha=0.12, linewidth=0)
     axes.set_ylim(-4.5, 4.5)

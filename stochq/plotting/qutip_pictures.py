@@ -53,6 +53,7 @@ def bloch(
             sphere.add_points(list(points.T), meth="l", colors=[colour], linestyle="-")
             sphere.add_points(list(points[-1]), colors=[colour])
         sphere.font_color = BLACK
+        sphere.point_marker = ["o"]
         sphere.render()
     return made
 
