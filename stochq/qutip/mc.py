@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qutip import MCSolver, Qobj, QobjEvo
+from qutip import MCSolver, Qobj
 
 from stochq.arrays import ArrayLike
 from stochq.equation import Equation
@@ -23,6 +23,7 @@ from stochq.qutip.stochastic import Asked, contents_of, request_of
 from stochq.qutip.systems import (
     JumpOperator,
     constant_ones,
+    evolving,
     hamiltonian_of,
     jump_operators_of,
     state_of,
@@ -152,20 +153,19 @@ def _options(options: Mapping[str, object] | None) -> dict[str, Any]:
     return found
 
 
-def _generator(H: object, args: Mapping[str, object] | None, times: np.ndarray) -> Generator | None:
+def _generator(H: OperatorInTime, args: Mapping[str, object] | None, times: np.ndarray) -> Generator | None:
     """What a Liouvillian is made of; None for a Hamiltonian."""
-    if not isinstance(H, (Qobj, QobjEvo)) or not H.issuper:
+    made = evolving("H", H, args, times)
+    if not made.issuper:
         return None
-    if H.shape[0] > _MOST_LEVELS**2:
+    if made.shape[0] > _MOST_LEVELS**2:
         raise ValueError(
             f"H: expected a Liouvillian of at most {_MOST_LEVELS} levels, which is written out as a matrix; got "
-            f"{round(H.shape[0] ** 0.5)}. {_INSTEAD}"
+            f"{round(made.shape[0] ** 0.5)}. {_INSTEAD}"
         )
-    if isinstance(H, Qobj):
-        return generator_of(H.full())
-    if not H.isconstant:
+    if not made.isconstant:
         raise ValueError(f"H: expected a Liouvillian that does not depend on time; got one that does. {_INSTEAD}")
-    return generator_of(H(float(times[0])).full())
+    return generator_of(made(float(times[0])).full())
 
 
 def _equation(
@@ -181,8 +181,7 @@ def _equation(
         with in_qutips_words(jump_operators="c_ops"):
             equation = unravel(hamiltonian, [each.given for each in operators], noise="jump")
         return equation, [line.name for line in equation.lines], hamiltonian.dims
-    dims = H.dims[0]
-    hamiltonian = Qobj(generator.hamiltonian, dims=dims)
+    hamiltonian = Qobj(generator.hamiltonian, dims=evolving("H", H, args, times).dims[0])
     counted = constant_ones("c_ops", operators, _INSTEAD)
     detectors: dict[str, Detector] = {f"c_ops[{place}]": counting(one) for place, one in enumerate(counted)}
     names = list(detectors)

@@ -42,6 +42,20 @@ def operator_of(name: str, operator: object, args: Mapping[str, object] | None, 
     Raises:
         ValueError: for what QuTiP cannot make an operator of.
     """
+    made = evolving(name, operator, args, times)
+    if made.issuper:
+        raise ValueError(f"{name}: expected an operator; got a superoperator. Only the H of mcsolve may be one.")
+    if not made.isoper:
+        raise ValueError(f"{name}: expected an operator; got a {made.type}.")
+    return made
+
+
+def evolving(name: str, operator: object, args: Mapping[str, object] | None, times: np.ndarray) -> QobjEvo:
+    """An operator or a superoperator in any of QuTiP's formats.
+
+    Raises:
+        ValueError: for what QuTiP cannot make one of.
+    """
     if args is not None and not isinstance(args, Mapping):
         raise ValueError(f"args: expected a dictionary or None; got {type(args).__name__}.")
     if not _has_a_format(operator):
@@ -50,17 +64,12 @@ def operator_of(name: str, operator: object, args: Mapping[str, object] | None, 
             f"{name}: expected a Qobj, a QobjEvo, a function of the time or a list such as [H0, [H1, f]]; got {got}."
         )
     try:
-        made = QobjEvo(operator, args=dict(args or {}), tlist=times)  # pyright: ignore[reportArgumentType]
+        return QobjEvo(operator, args=dict(args or {}), tlist=times)  # pyright: ignore[reportArgumentType]
     except Exception as error:
         raise ValueError(
             f"{name}: expected a Qobj, a QobjEvo, a function of the time or a list such as [H0, [H1, f]]; QuTiP says: "
             f"{error}"
         ) from error
-    if made.issuper:
-        raise ValueError(f"{name}: expected an operator; got a superoperator. mcsolve takes liouvillian(H, c_ops).")
-    if not made.isoper:
-        raise ValueError(f"{name}: expected an operator; got a {made.type}.")
-    return made
 
 
 def _has_a_format(operator: object) -> bool:

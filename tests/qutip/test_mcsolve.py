@@ -96,6 +96,9 @@ def test_a_drive_fading_jumps_and_a_mixed_start():
         ValueError, match=r"^c_ops\[0\]: expected an operator that does not depend on time.*Give the Ham"
     ):
         qt_.mcsolve(qutip.liouvillian(DRIVE), start, TIMES, c_ops, ntraj=2)
+    turned = [qutip.liouvillian(DRIVE), [qutip.liouvillian(EXCITED), lambda t: t]]
+    with pytest.raises(ValueError, match="^H: expected a Liouvillian that does not depend on time"):
+        qt_.mcsolve(turned, start, TIMES, [LOWERING], ntraj=2)
 
 
 def test_seeds_name_trajectories_and_results_merge():
@@ -133,7 +136,8 @@ def conditional():
         "turning": turning,
         "purity": lambda t, rho: (rho * rho).tr().real,
     }
-    return qt_.mcsolve(LIOUVILLIAN, FOCK, TIMES, [COUNTED], e_ops=observed, ntraj=300, seeds=4, options=options)
+    summed = [qutip.liouvillian(ENERGY), *map(qutip.lindblad_dissipator, UNSEEN)]
+    return qt_.mcsolve(summed, FOCK, TIMES, [COUNTED], e_ops=observed, ntraj=300, seeds=4, options=options)
 
 
 def given_the_clicks(jumps):
