@@ -122,9 +122,9 @@ def _check_memory(setup: Setup, request: Request) -> None:
     limit, count = host_memory(), sum(each.count for each in request.ranges)
     if limit is None or request.tolerance is not None:
         return
-    # Complex numbers of single precision, real ones of values, in parts and put together.
+    # Complex numbers of single precision in parts and put together; values are put together in double precision.
     size = setup.equation.dim ** (2 if setup.conditional or setup.as_density else 1)
-    each = 2.0 * len(setup.times) * (request.states * 8 * size + request.values * 8 * len(setup.observables))
+    each = 2.0 * len(setup.times) * (request.states * 8 * size + request.values * 12 * len(setup.observables))
     if count * each > limit:
         raise ValueError(
             f"ntraj: expected runs whose states and values fit in memory; {count} take {count * each:.3g} bytes "
@@ -146,8 +146,7 @@ def _portions(ranges: list[Range]) -> list[Range]:
 def _run_several(setup: Setup, request: Request, arguments: dict[str, Any]) -> Outcome:
     if request.tolerance is not None:
         raise ValueError(
-            "target_tol: expected None with a timeout, and with seeds of trajectories that do not follow each other. "
-            "Leave one of them out."
+            "target_tol: expected None with seeds of trajectories that do not follow each other. Leave one of them out."
         )
     begun, parts = time.perf_counter(), []
     dt, count = request.dt, sum(each.count for each in request.ranges)

@@ -63,10 +63,12 @@ def request_of(setup: Setup, asked: Asked, ranges: list[Any]) -> Request:
     wanted = options["store_states"]
     stores = not expectations if wanted is None else bool(wanted)
     needs_states = any(each.function is not None for each in expectations)
+    if asked.timeout is not None and asked.target_tol is not None:
+        raise ValueError("target_tol: expected None with a timeout. Leave one of them out.")
     return Request(
         ranges,
         _step(options.get("dt"), setup.times),
-        tolerance_of(asked.target_tol, len(expectations)),
+        tolerance_of(asked.target_tol, expectations, asked.ntraj),
         progress_of(options, asked.given),
         values=keeps or any(each.needs_values for each in expectations),
         states=needs_states or (keeps and (stores or options["store_final_state"])),
@@ -119,9 +121,12 @@ def contents_of(
 
 
 def _values(each: Expectation, setup: Setup, outcome: Outcome, dims: tuple[int, ...]) -> np.ndarray | None:
-    """Of every run, (run, T); None where they were not kept."""
+    """Of every run, (run, T), in double precision, so that sums over many runs are; None where they were not kept."""
     if each.function is None:
-        return None if outcome.values is None else each.of_values(outcome.values)
+        if outcome.values is None:
+            return None
+        values = each.of_values(outcome.values)
+        return values.astype(np.result_type(values, np.float64), copy=False)
     assert outcome.states is not None
     made = as_operators if outcome.states.ndim == 4 else as_kets
     return values_of_function(each, setup.times, made(outcome.states, dims))

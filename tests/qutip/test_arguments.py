@@ -48,6 +48,10 @@ def _raises(t, state):
         ({"timeout": -1.0}, "timeout: expected a positive number of seconds"),
         ({"timeout": 5.0, "target_tol": 0.1, "e_ops": LEAK, "ntraj": 200}, "target_tol: expected None with a timeout"),
         ({"target_tol": "a", "e_ops": LEAK}, "target_tol: expected a number, a pair"),
+        (
+            {"target_tol": 0.1, "e_ops": {"one": LEAK, "f": lambda t, psi: t}, "ntraj": 5000},
+            r"target_tol: expected operators alone among the e_ops.*e_ops\['f'\] is a function",
+        ),
         ({"options": {"store_measurment": "start"}}, "options: expected .* Did you mean 'store_measurement'"),
         ({"options": {"method": "platten"}}, r"options\['method'\]: .* Did you mean 'platen'"),
         ({"options": {"dt": -0.1}}, r"options\['dt'\]: expected a positive step"),

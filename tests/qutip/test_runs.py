@@ -36,7 +36,9 @@ def test_e_ops_of_all_kinds_are_those_of_mesolve(run):
     for found, error, expected in zip(run.average_expect, run.stderr_expect, exact, strict=True):
         for part in (np.real, np.imag) if np.iscomplexobj(expected) else (np.real,):
             assert np.all(np.abs(part(found - expected))[1:] < 4 * part(error)[1:] + 1e-5)
-    assert [values.dtype.kind for values in run.expect] == ["f", "c", "f"]
+    # A sum of many numbers in single precision would be off by more than their standard error.
+    assert [values.dtype for values in run.expect] == [float, complex, float]
+    assert isinstance(run.e_data["z"][0][0], float)
 
 
 def test_one_run_is_what_its_last_state_says(run):
@@ -65,6 +67,22 @@ def test_a_timeout_ends_a_run_between_portions(run):
     some = solved(timeout=1e-3, ntraj=128, options=KEEP | dt)
     assert some.num_trajectories == len(some.seeds) == len(some.dW) == 64 and some.stats["end_condition"] == "timeout"
     np.testing.assert_allclose(some.expect[0], run.expect[0][:64], atol=1e-6)
+
+
+@pytest.mark.parametrize(("ntraj", "reason"), [(300, "ntraj reached"), (30_000, "target tolerance reached")])
+def test_a_tolerance_is_that_of_the_e_ops(ntraj, reason):
+    """Not of the operators that a QobjEvo is a sum of; of few trajectories all are made, and e_ops may be functions."""
+    scaled = qutip.QobjEvo([[Z, lambda t: 5 * (1 + t)]])
+    e_ops = [Z, scaled] if ntraj > 2048 else [Z, scaled, lambda t, psi: qutip.expect(X, psi)]
+    found = ssesolve(
+        0.5 * Z, (DOWN + qutip.basis(2, 0)).unit(), [0, 1], LOWER, e_ops=e_ops, ntraj=ntraj, seeds=1, target_tol=0.1,
+        options={"dt": 0.1},
+    )  # fmt: skip
+    assert found.stats["end_condition"] == reason
+    if reason == "ntraj reached":
+        assert found.num_trajectories == 300
+    else:
+        assert 2 * max(found.stderr_expect[1]) < 0.1 and 2048 < found.num_trajectories < 30_000
 
 
 def test_results_merge(run):
