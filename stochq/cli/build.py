@@ -13,6 +13,7 @@ from stochq.cli.build_operators import Maker, as_plain, operator_of, system_oper
 from stochq.cli.build_state import build_state, state_operators
 from stochq.cli.build_system import build_system
 from stochq.cli.config import Config
+from stochq.cli.drives import Sampled
 from stochq.cli.errors import ConfigError, located, nearest, report
 from stochq.cli.systems import Tensor
 from stochq.cli.units import Scales, factor, internal
@@ -45,6 +46,7 @@ def build(given: Config, place: str) -> Job:
     if given.units is not None and isinstance(given.system, Tensor):
         expected = 'no [units] for a system of kind "tensor": give all numbers in one system of units'
         raise ConfigError(report(place, "units", expected, "this table"))
+    _check_samples(given, place)
     config, scales = internal(given)
     note = unit_note(given)
     system = {"system": config.system}
@@ -78,10 +80,26 @@ def _driven(
         return hamiltonian
     terms = []
     for i, drive in enumerate(config.drives):
-        operator = operator_of(drive, f"drives[{i}]", config.system, hamiltonian, known, place)
-        function = build_drive(drive, factor(drive.operator or "", scales))
-        terms.append((operator if hamiltonian.is_matrix_free else as_plain(operator), function))
-    return sq.systems.driven(hamiltonian, terms)
+        key = f"drives[{i}]"
+        operator = operator_of(drive, key, config.system, hamiltonian, known, place)
+        term = operator if hamiltonian.is_matrix_free else as_plain(operator)
+        if isinstance(term, np.ndarray) and not np.allclose(term, term.T.conj()):
+            expected = "a Hermitian operator, as its coefficient is real: a sum such as A + A†"
+            raise ConfigError(report(place, key, expected, "one that is not"))
+        with located(place, {key: drive}, unit_note(config)):
+            terms.append((term, build_drive(drive, factor(drive.operator or "", scales))))
+    with located(place, {"drives": config}, unit_note(config)):
+        return sq.systems.driven(hamiltonian, terms)
+
+
+def _check_samples(config: Config, place: str) -> None:
+    """ConfigError for a drive whose samples do not reach over the run."""
+    times = _times(config.run)
+    for i, drive in enumerate(config.drives):
+        if isinstance(drive, Sampled) and not (drive.times[0] <= times[0] and times[-1] <= drive.times[-1]):
+            expected = f"times that reach over those of the run, from {times[0]:g} to {times[-1]:g}"
+            found = f"from {drive.times[0]:g} to {drive.times[-1]:g}"
+            raise ConfigError(report(place, f"drives[{i}].times", expected, found))
 
 
 def _check_names(names: list[str], known: list[str], place: str) -> None:

@@ -46,6 +46,9 @@ def sampled(values, **more):
     return {"kind": "sampled", "times": [0.0, 1.0, 2.0], "values": values} | more
 
 
+SHORT_DRIVE = {"drives": [sampled([0, 1, 2], operator="sigma_x")]}
+
+
 def job_of(system, names=(), model=SUV, state=PLUS, run=None, **tables):
     data = {"system": system, "model": model, "state": state, **tables}
     data["run"] = RUN | {"observables": list(names) or ["energy"]} | (run or {})
@@ -113,6 +116,8 @@ def test_observables_of_ones_own():
         ("observables.a.part", "'atom'", PAIR, own(matrix=LOWER, part="atoms")),
         ("observables.position", "another name", LEVELS, own("position", matrix=np.eye(3).tolist()) | {"units": SI}),
         ("drives[0].operator", "sigma_x", QUBIT, cosine("sigma_u")),
+        ("drives[0]", "a Hermitian operator", PAIR, cosine("cavity:annihilation")),
+        ("drives[0].times", "from 0 to 9", QUBIT, SHORT_DRIVE | {"run": {"times": [0.0, 9.0]}}),
         ("system.coupling[0].operators", "cavity, atom", coupled(atoms=LOWER), {}),
         ("system.coupling[0].operators.cavity.operator", "'creation'", coupled(cavity="creatoin"), {}),
         ("system.coupling[0].operators.cavity.matrix", "3 rows", coupled(cavity=LOWER), {}),
