@@ -64,7 +64,7 @@ def fit_config(path: Path, data: Path, out: Path | None) -> int:
             warnings.filterwarnings("ignore", message="fit: ")
             found = sq.fit(predict, measured, start, bounds=bounds, priors=priors)
     except NotTraceable as error:
-        expected = "parameters of the model or the system on which nothing depends that must be a number"
+        expected = "parameters that sizes, bases, energy windows and other numbers needed beforehand do not depend on"
         raise ConfigError(report(str(path), "fit.parameters", expected, ", ".join(parameters))) from error
     except ValueError as error:
         raise ConfigError(f"{path}: {error}") from error

@@ -67,6 +67,46 @@ def test_a_table_is_fitted(tmp_path):
     assert (tmp_path / "fit.png").stat().st_size > 5000
 
 
+CHAIN = """
+[system]
+kind = "ising"
+sites = 2
+coupling = 0.0
+transverse = 1.0
+
+[model]
+kind = "suv"
+strength = 0.5
+
+[state]
+kind = "basis"
+index = 0
+
+[observables.mean]
+pauli = "0.5 Z0 + 0.5 Z1"
+
+[run]
+times = { stop = 2.0, points = 5 }
+trajectories = 100
+observables = ["mean"]
+
+[fit.parameters]
+"system.transverse" = { start = 0.9 }
+"""
+
+
+def test_observables_by_pauli_strings_are_fitted_too(tmp_path):
+    r"""Reduced at the rate a in the basis of both, each turns by $\ddot z+a\dot z+4g^2z=0$ from $z=1$, at rest."""
+    times, rate, g = np.linspace(0.5, 2, 4), 0.5, 1.0
+    nu = np.sqrt(4 * g**2 - rate**2 / 4)
+    z = np.exp(-rate * times / 2) * (np.cos(nu * times) + rate / (2 * nu) * np.sin(nu * times))
+    rows = "".join(f"{t},mean,{value},0.01\n" for t, value in zip(times, z, strict=True))
+    found = run(tmp_path, CHAIN, "time,observable,value,stderr\n" + rows)
+    assert found.exit_code == 0, found.output
+    fitted = json.loads((tmp_path / "fit.json").read_text())["parameters"]["system.transverse"]
+    assert fitted["value"] == pytest.approx(g, abs=1e-4)
+
+
 def test_a_result_is_fitted(tmp_path):
     equation = sq.models.oqt(sq.systems.levels([0.0, 1.0]), strength=0.6, equilibrium=[0.7, 0.3])
     watched = {"population_0": np.array([1.0, 0.0])}

@@ -143,7 +143,8 @@ class PauliSum(LinearObservable):
             )
         if not is_concrete(self.coefficients):
             return self.apply(jnp.eye(self.dim, dtype=jnp.result_type(np.complex64, self.coefficients)))
-        with jax.enable_x64(True):
+        # Within a traced function too, as in a fit, numbers that are known are computed with.
+        with jax.enable_x64(True), jax.ensure_compile_time_eval():
             return np.asarray(self.apply(jnp.eye(self.dim, dtype=complex)))
 
     def __add__(self, other: "PauliSum") -> "PauliSum":
