@@ -1,5 +1,6 @@
 """The Wiener increments behind records: dW = dY − ⟨L + L†⟩dt, summed over the steps of a run."""
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -73,10 +74,13 @@ class Noise:
         times, saved = self._steps
         terms = [matrix for each in self.m_ops for matrix in each.matrices]
         observables = {f"m_ops, term {place}": matrix for place, matrix in enumerate(terms)}
-        result = self.setup.simulate(
-            part, times=times, observables={**observables, _VALUES: RunValues()}, dt=self.dt, records=True,
-            progress=False,
-        )  # fmt: skip
+        with warnings.catch_warnings():
+            # The same runs were judged before; of means over them, which are not shown, nothing need be told.
+            warnings.filterwarnings("ignore", "m_ops, term ")
+            result = self.setup.simulate(
+                part, times=times, observables={**observables, _VALUES: RunValues()}, dt=self.dt, records=True,
+                progress=False,
+            )  # fmt: skip
         assert result.records is not None
         written = np.swapaxes(result.records.increments, 1, 2).astype(float)
         means = self._means(np.swapaxes(result.statistics[_VALUES][: part.count], 1, 2).astype(float), times)

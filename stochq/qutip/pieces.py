@@ -67,7 +67,8 @@ def time_functions_of(
         if len(pieces) + len(waiting) > _MOST:
             raise ValueError(
                 f"{name}: expected coefficients that up to {_MOST} cubic pieces follow from t = {start:g} to {stop:g}; "
-                "they vary too fast for that. Write sq.systems.driven(H0, [(H1, lambda t: jnp.cos(w * t))])."
+                "they vary too fast for that. Give sq.simulate a Hamiltonian with functions of jax.numpy, "
+                "sq.systems.driven(H0, [(H1, lambda t: jnp.cos(w * t))]), or take a rotating frame."
             )
     pieces.sort(key=lambda piece: piece.start)
     return _joined(pieces, size)

@@ -72,12 +72,12 @@ class MultiTrajectoryResult:
         """The result of `sq.simulate` behind this one.
 
         Raises:
-            ValueError: for a merged result of runs that do not merge, made with different steps.
+            ValueError: for a merged result of runs that do not merge, of different steps, states or equations.
         """
         if self._contents.ensemble is None:
             raise ValueError(
-                "ensemble: expected runs made with one step; these were merged from runs with several. Give both the "
-                "same options['dt'], or look at the ensembles of each."
+                "ensemble: expected runs of one equation, state and step; these were merged from runs of several. Look "
+                "at the ensembles of each, or give all the same arguments and options['dt']."
             )
         return self._contents.ensemble
 
@@ -282,7 +282,7 @@ def _both(
 
 
 def _merged_ensembles(one: EnsembleResult | None, other: EnsembleResult | None) -> EnsembleResult | None:
-    """None where they were made with different steps, so that they are no runs of one ensemble."""
+    """None where they were made with different steps, states or equations, so that they are no runs of one ensemble."""
     if one is None or other is None:
         return None
     try:

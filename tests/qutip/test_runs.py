@@ -85,6 +85,17 @@ def test_a_tolerance_is_that_of_the_e_ops(ntraj, reason):
         assert 2 * max(found.stderr_expect[1]) < 0.1 and 2048 < found.num_trajectories < 30_000
 
 
+def test_nothing_is_told_of_means_that_nobody_asked_for(recwarn):
+    """Currents behind a record that a few runs carry."""
+    weak = [0.1 * qutip.basis(4, row) * qutip.basis(4, column).dag() for row in range(4) for column in range(4)]
+    found = ssesolve(
+        qutip.num(4), qutip.basis(4, 2), [0, 0.5, 1], weak, e_ops=[qutip.num(4)], ntraj=20, seeds=1,
+        options={"dt": 0.1, "store_measurement": "end"},
+    )  # fmt: skip
+    assert found.measurement[0].shape == (16, 2)
+    assert not [warning for warning in recwarn if "m_ops" in str(warning.message)]
+
+
 def test_results_merge(run):
     dt = {"dt": run.ensemble.dt}
     one = solved(ntraj=100, options=KEEP | dt)
@@ -103,6 +114,9 @@ def test_results_merge(run):
         one.merge(other_e_ops)
     with pytest.raises(ValueError, match="^p: expected None"):
         one.merge(other, p=0.3)
+    mixed = one + ssesolve(H, DOWN, TIMES, [LOWER], e_ops=E_OPS, args={"w": 2.0}, ntraj=8, seeds=9, options=KEEP | dt)
+    with pytest.raises(ValueError, match="^ensemble: expected runs of one equation"):
+        _ = mixed.ensemble
 
 
 @pytest.mark.filterwarnings("ignore::numpy.exceptions.ComplexWarning")
