@@ -11,11 +11,13 @@ from stochq.noise import Coloured
 
 def refuse_coloured(equation: Equation, parts: list[ExactPart], method: str) -> None:
     """ValueError for an equation with coloured noise, unless all its terms are diagonal in one basis."""
-    if not isinstance(equation.colour, Coloured) or len(parts) != 1 or method not in ("auto", "closed-form"):
+    chosen = method not in ("auto", "closed-form")
+    if not isinstance(equation.colour, Coloured) or len(parts) != 1 or chosen:
+        auto = ' For commuting operators use method="auto".' if chosen else ""
         raise ValueError(
             "equation: expected white noise, or coloured unitary noise whose operators commute with the Hamiltonian; "
-            "other coloured noise has no Lindblad equation to solve. Compare sq.simulate with a second run at another "
-            'dt, or with perturbation theory; for commuting operators use method="auto".'
+            "other coloured noise has no Lindblad equation to solve. Compare with a second run at another dt, or with "
+            f"perturbation theory.{auto}"
         )
 
 

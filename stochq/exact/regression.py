@@ -92,7 +92,7 @@ def _traces(equation: Equation, hermitian: np.ndarray, later: np.ndarray, lags: 
         return np.array([np.sum(later[0].T * hermitian)])
     method, parts = choose(equation, "auto")
     if equation.colour is not None:
-        refuse_coloured(equation, [], method)
+        refuse_coloured(equation, [], "auto")
     with jax.enable_x64(True):
         density = [solved.rho for solved in solve(equation, parts, hermitian / scale, times, method)]
     return scale * np.einsum("tij,tji->t", later, np.stack(density[len(times) - len(lags) :]))
