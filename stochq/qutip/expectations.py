@@ -1,5 +1,6 @@
 """QuTiP's e_ops: operators, `QobjEvo` and functions f(t, state), as observables of a run and what is made of them."""
 
+import re
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
@@ -66,11 +67,21 @@ def expectations_of(e_ops: object, times: np.ndarray, dim: int, dims: tuple[int,
     if e_ops is None:
         return []
     if isinstance(e_ops, dict):
-        pairs = [(key, key if isinstance(key, str) else f"e_ops[{key!r}]", op) for key, op in e_ops.items()]
+        pairs = [(key, _label(key), op) for key, op in e_ops.items()]
     else:
         listed = list(e_ops) if isinstance(e_ops, (list, tuple)) else [e_ops]
         pairs = [(place, f"e_ops[{place}]", op) for place, op in enumerate(listed)]
     return [_expectation(key, label, op, times, dim, dims) for key, label, op in pairs]
+
+
+def _label(key: Hashable) -> str:
+    """A text key is its own label, where it cannot be taken for that of another of the e_ops or of what a run keeps."""
+    is_plain = (
+        isinstance(key, str)
+        and not key.startswith("e_ops[")
+        and not re.search(r"^$|, term | of every run|^mean density matrix$", key)
+    )
+    return key if isinstance(key, str) and is_plain else f"e_ops[{key!r}]"
 
 
 def _expectation(

@@ -143,3 +143,12 @@ def test_seeds_are_numbers_of_trajectories():
     assert ranges_of(parent, 3)[0] == [Range(7, 2, 3)]
     nested = SeedSequence(7).spawn(1)[0]
     assert ranges_of(nested, 3)[0][0].seed != 7
+
+
+def test_keys_of_e_ops_are_not_taken_for_each_other():
+    """Nor for what a run keeps beside them."""
+    values = {0: 1.0, "e_ops[0]": 2.0, "values of every run": 3.0}
+    e_ops = {key: value * qutip.qeye(2) for key, value in values.items()}
+    found = ssesolve(qutip.sigmaz(), DOWN, TIMES, LEAK, e_ops=e_ops, ntraj=4, options={"dt": 0.5})
+    for key, value in values.items():
+        assert found.e_data[key] == pytest.approx([value] * 3, abs=1e-6)
