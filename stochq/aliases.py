@@ -70,6 +70,8 @@ Parameters = TypeAliasType("Parameters", ArrayLike | Mapping[str, object] | tupl
 Prediction = TypeAliasType("Prediction", Callable[..., object])
 # A function of the time t, whose value is a real or a complex number; written with jax.numpy.
 Coefficient = TypeAliasType("Coefficient", Callable[[jax.Array], ComplexNumber])
+# A sum of operators, each with its factor.
+TermsInTime = TypeAliasType("TermsInTime", Sequence[tuple[OperatorLike, Coefficient]])
 # What is averaged: an operator, or a function of a state.
 Observable = TypeAliasType("Observable", OperatorLike | StateFunction)
 # Observables by name, one of which may be the name of one that the system has; or a list of such names.

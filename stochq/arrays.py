@@ -22,6 +22,7 @@ from stochq.aliases import SameArray as SameArray
 from stochq.aliases import Shaped as Shaped
 from stochq.aliases import StateFunction as StateFunction
 from stochq.aliases import StateLike as StateLike
+from stochq.aliases import TermsInTime as TermsInTime
 from stochq.aliases import Times as Times
 from stochq.forks import check_not_forked
 

@@ -2,6 +2,7 @@
 
 import logging
 import time
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, replace
@@ -149,7 +150,8 @@ def _values(task: Task, question: Question) -> Hashable:
 
 
 class _Compared(NamedTuple):
-    """Trials of laws; first: that law's plan and steps of a run under it, None where it has exact jumps."""
+    """Trials of laws; first: that law's plan and steps of a run under it, None where it has exact jumps or
+    there is something to be told of it."""
 
     trials: list[Trial]
     first: tuple[StepPlan, TimeGrid] | None
@@ -178,6 +180,16 @@ def _planned(task: Task, question: Question) -> tuple[StepPlan, TimeGrid]:
     return plan, time_grid(task.times, plan.dt, 1, task.edges)
 
 
+def _planned_quietly(task: Task, question: Question) -> tuple[StepPlan, TimeGrid] | None:
+    """None where there is something to warn of, or no such step: told if that law is taken, which plans it anew."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            return _planned(task, question)
+    except (ValueError, Warning):
+        return None
+
+
 def _trials(task: Task, question: Question, execution: Execution) -> _Compared:
     """Pilots of the laws that there are, until the run takes no longer than some more of them."""
     trials: list[Trial] = []
@@ -190,7 +202,7 @@ def _trials(task: Task, question: Question, execution: Execution) -> _Compared:
         seen.add(laws)
         announce(f"choosing the law of the noise: pilots of {law.name}", "law tried", logging.DEBUG, law=law.name)
         if not trials and not has_exact_jumps(one.equation):
-            first = _planned(one, question)
+            first = _planned_quietly(one, question)
         begun = _seconds()
 
         def is_last(trial: Trial, begun: float = begun) -> bool:

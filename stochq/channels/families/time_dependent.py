@@ -1,13 +1,13 @@
 """A jump operator that is a sum of given ones with coefficients that depend on time."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, final
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import Array, Coefficient, Number, OperatorLike, is_concrete, stacked
+from stochq.arrays import Array, Number, TermsInTime, is_concrete, stacked
 from stochq.channels.channel import Channel
 from stochq.channels.families.operators import Operators
 from stochq.channels.families.structure import structured
@@ -53,9 +53,7 @@ class TimeDependentOperator(Channel):
     terms: Operators
     coefficients: tuple[TimeFunction, ...]
 
-    def __init__(
-        self, terms: Sequence[tuple[OperatorLike, Coefficient | TimeFunction]], basis: Basis | None = None
-    ) -> None:
+    def __init__(self, terms: TermsInTime, basis: Basis | None = None) -> None:
         operators, functions = _pairs(terms)
         self.coefficients = functions
         self.terms = structured(_stack(operators), basis)
