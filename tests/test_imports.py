@@ -106,6 +106,13 @@ def test_importing_is_light():
     assert done.stdout.strip() == "[] True"
 
 
+def test_qutips_words_say_what_they_need_where_qutip_is_not_installed():
+    code = "import sys; sys.modules['qutip'] = None; import stochq.qutip"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("ImportError: stochq.qutip: expected QuTiP beside stochq")
+
+
 def test_no_room_is_named_utils():
     assert not list(ROOT.rglob("utils*"))
 
