@@ -13,7 +13,7 @@ try:
     from stochq.qutip.sse import ssesolve as ssesolve
     from stochq.qutip.stochastic_result import StochasticResult as StochasticResult
 except ModuleNotFoundError as error:
-    if error.name != "qutip":
+    if (error.name or "").partition(".")[0] != "qutip":
         raise
     raise ImportError(
         'stochq.qutip: expected QuTiP beside stochq; it is not installed. Install it by pip install "stochq[qutip]".'
