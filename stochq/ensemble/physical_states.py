@@ -11,8 +11,9 @@ from stochq.ensemble.norms import NORMS
 
 # Units of rounding that norms may gain in a step, where noise is unitary and nothing normalises; four were seen.
 _UNITS_PER_STEP, _FACTOR = 4.0, 4.0
-# From this deviation on norms are told though rounding explains them.
-_MOST_ROUNDING = 1e-3
+# Below this deviation norms are not told though rounding does not explain them: propagators of drives are unitary up to
+# the error of their step. From the second on they are told though rounding explains them.
+_LEAST_TOLD, _MOST_ROUNDING = 1e-4, 1e-3
 # Numbers that are looked at, of the first trajectories; and of how many the eigenvalues of density matrices are.
 _MOST_NUMBERS, _DIAGONALISED = 2**22, 64
 
@@ -41,7 +42,7 @@ def unphysical(states: np.ndarray, precision: str, steps: int, conditional: bool
 
 def drifted(summaries: Mapping[str, Any], precision: str, steps: int) -> dict[str, float]:
     """How far norms, or traces and purities of conditional states, are from what they can be, of all trajectories of a
-    run that watched them, and a warning; nothing where rounding explains it.
+    run that watched them, and a warning; nothing where it is small, or rounding explains it.
 
     summaries: merged, by the names of statistics; steps: made in all.
     """
@@ -49,7 +50,7 @@ def drifted(summaries: Mapping[str, Any], precision: str, steps: int) -> dict[st
     names = ("norm_drift",) if len(found) == 1 else ("trace_drift", "purity_excess")
     limit = _FACTOR * rounding(precision, steps, _UNITS_PER_STEP)
     seen = zip(names, map(float, found), strict=False)
-    faults = {name: value for name, value in seen if value > min(limit, _MOST_ROUNDING)}
+    faults = {name: value for name, value in seen if value > min(max(limit, _LEAST_TOLD), _MOST_ROUNDING)}
     if faults and max(faults.values()) <= limit:
         warnings.warn(
             f"states: {'; '.join(in_words(faults))}, by rounding in {steps} steps that do not normalise. Means are "

@@ -58,10 +58,12 @@ def test_statistics_are_found_again_by_name_and_merge(tmp_path):
         (second.merge(first), np.concatenate([first.kept, second.kept])),
     ):
         np.testing.assert_allclose(run.statistics["large"], (np.abs(states) ** 2).max(axis=0), rtol=1e-6)
+        # Of sums of 1500 numbers in single precision.
+        rounding = 1.2e-5
         coherence = (states[..., 0] * states[..., 1].conj()).astype(complex).mean(axis=0)
-        np.testing.assert_allclose(run.statistics["c"], coherence, atol=1e-6)
+        np.testing.assert_allclose(run.statistics["c"], coherence, atol=rounding)
         assert run.density is not None
-        np.testing.assert_allclose(run.density[:, 0, 1], coherence, atol=1e-6)
+        np.testing.assert_allclose(run.density[:, 0, 1], coherence, atol=rounding)
         np.testing.assert_allclose(run.mean["p"], (np.abs(states[..., 0]) ** 2).mean(axis=0), rtol=1e-6)
     loaded = sq.load(first.save(tmp_path / "run.nc"))
     for name in ("large", "c"):
