@@ -70,6 +70,11 @@ Parameters = TypeAliasType("Parameters", ArrayLike | Mapping[str, object] | tupl
 Prediction = TypeAliasType("Prediction", Callable[..., object])
 # A function of the time t, whose value is a real or a complex number; written with jax.numpy.
 Coefficient = TypeAliasType("Coefficient", Callable[[jax.Array], ComplexNumber])
+# A sum of products of operators of the parts of a system, {part: operator}, each with its factor where one is written.
+_PartsOperators = Mapping[str, OperatorLike] | Mapping[int, OperatorLike]
+Coupling = TypeAliasType(
+    "Coupling", _PartsOperators | Sequence[_PartsOperators | tuple[ComplexNumber, _PartsOperators]]
+)
 # A sum of operators, each with its factor.
 TermsInTime = TypeAliasType("TermsInTime", Sequence[tuple[OperatorLike, Coefficient]])
 # What is averaged: an operator, or a function of a state.

@@ -12,6 +12,7 @@ from stochq.aliases import Array as Array
 from stochq.aliases import ArrayLike as ArrayLike
 from stochq.aliases import Coefficient as Coefficient
 from stochq.aliases import ComplexNumber as ComplexNumber
+from stochq.aliases import Coupling as Coupling
 from stochq.aliases import Number as Number
 from stochq.aliases import Observable as Observable
 from stochq.aliases import Observables as Observables

@@ -1,23 +1,20 @@
 """Composite systems put together: parts with names, and couplings as sums of products of their operators."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import equinox as eqx
 
-from stochq.arrays import ComplexNumber, OperatorLike, as_matrix, is_concrete
+from stochq.arrays import Coupling, OperatorLike, as_matrix, is_concrete
 from stochq.systems.checks import check_finite
 from stochq.systems.composite import Composite, assembled
 from stochq.systems.embedded import Diagonals, added, embedded, is_hermitian, product_of_parts, times
 from stochq.systems.hamiltonian import Hamiltonian
 from stochq.systems.levels import as_hamiltonian
 
-# {part: operator of that part}, alone or behind a coefficient.
-Product = Mapping[str, OperatorLike] | Mapping[int, OperatorLike]
-
 
 def tensor(
     *parts: Hamiltonian | OperatorLike,
-    coupling: Product | Sequence[Product | tuple[ComplexNumber, Product]] = (),
+    coupling: Coupling = (),
     **named: Hamiltonian | OperatorLike,
 ) -> Composite:
     r"""Systems beside each other, coupled by sums of products of their operators.

@@ -7,7 +7,7 @@ from scipy.linalg import expm
 
 import stochq as sq
 from stochq.accuracy import resolution
-from stochq.ensemble import to_tolerance
+from stochq.ensemble import in_steps
 from stochq.schemes import frame_of
 from tests import liouville
 
@@ -303,7 +303,7 @@ def test_a_bias_far_below_the_tolerance_is_small_enough():
 
 
 def test_an_interrupt_between_pairs_and_singles_keeps_the_pairs(monkeypatch):
-    real, calls = to_tolerance.run, []
+    real, calls = in_steps.run, []
 
     def run(*arguments):
         calls.append(arguments)
@@ -311,7 +311,7 @@ def test_an_interrupt_between_pairs_and_singles_keeps_the_pairs(monkeypatch):
             raise KeyboardInterrupt
         return real(*arguments)
 
-    monkeypatch.setattr(to_tolerance, "run", run)
+    monkeypatch.setattr(in_steps, "run", run)
     frozen = sq.models.suv(sq.systems.levels([0.0, 0.0]), strength=2.0)
     watched = {"ipr": lambda psi: jnp.sum(jnp.abs(psi) ** 4)}
     result = sq.simulate(
