@@ -1,5 +1,6 @@
 """`noise="any"`: the law that is cheapest for averages, and refusals of all that depends on the law."""
 
+import warnings
 from typing import Any
 
 import jax.numpy as jnp
@@ -179,3 +180,23 @@ def test_pilots_of_jumps_resolve_them_whatever_the_steps_of_the_run():
     task = Task(equation, frame_of(equation), psi, np.array([0.0, 1.0, 2.0]), {"p": UP}, scheme, "single", 0)
     for length in (1.0, 0.25):
         assert pilot_grid(task, None, time_grid(task.times, length)).total_steps == 122
+
+
+def test_a_step_that_warns_or_fails_is_told_only_of_the_law_that_is_taken(monkeypatch):
+    """Under unitary noise, planned first, it does both here; real noise is taken, as if the cheapest."""
+    plan = any_law.plan_step
+
+    def planned(task, *arguments):
+        if task.equation.channels[0].law.name == "unitary":
+            warnings.warn("very many steps", stacklevel=1)
+            raise ValueError("dt: no such step")
+        return plan(task, *arguments)
+
+    monkeypatch.setattr(any_law, "plan_step", planned)
+    monkeypatch.setattr(Question, "work", lambda self, trials: [1.0 + (trial.law.name != "real") for trial in trials])
+    monkeypatch.setattr(any_law, "_WORTH_A_PILOT", -1.0)
+    any_law.forget_laws()
+    equation = sq.models.suv(sq.systems.levels([[0.0, 1.0], [1.0, 0.0]]), strength=0.7, noise="any")
+    watched = {"p": [1.0, 0.0]}
+    result = sq.simulate(equation, [1.0, 0.0], [0.0, 0.5, 1.0], observables=watched, trajectories=2000)
+    assert result.info["law"] == "real"

@@ -8,6 +8,7 @@ import pytest
 
 import stochq as sq
 from stochq.accuracy.grid import time_grid
+from stochq.compiling import PROGRAMS
 from stochq.ensemble import batch, runner
 from stochq.ensemble.devices import block_size
 from stochq.ensemble.statistics import COVARIANCE
@@ -183,7 +184,7 @@ def test_an_interrupted_run_returns_what_it_has(monkeypatch):
         assert whole.info["dt_reason"] == rest.info["dt_reason"] and whole.info["jax"] == rest.info["jax"]
 
 
-def test_no_recompilation_when_only_values_change(monkeypatch):
+def test_no_recompilation_when_only_values_change():
     traces = []
 
     def probe(psi):
@@ -192,7 +193,7 @@ def test_no_recompilation_when_only_values_change(monkeypatch):
 
     options = {"observables": {"p": probe}, "dt": 0.1}
     run(**options)
-    first = len(traces)
+    first, built = len(traces), PROGRAMS.built
     run(seed=9, **options)
     run(equation(0.3), **options)
     run(trajectories=7777, **options)
@@ -201,6 +202,7 @@ def test_no_recompilation_when_only_values_change(monkeypatch):
     run(observables={"of another name": probe}, dt=0.1)
     # Each run calls the observable for its fingerprint and for the elements it asks for, outside any compilation.
     assert len(traces) - first <= 12
+    assert PROGRAMS.built == built
 
 
 def _trapped(value):
