@@ -67,6 +67,7 @@ def pairs_of(
 
 
 def check_first(first: int, pairs: bool | None) -> None:
+    """ValueError for a first trajectory that is the second of an antithetic pair."""
     if first % 2 and pairs is not False:
         raise ValueError(
             f"first: expected an even number where trajectories may come in antithetic pairs; got {first}. Give an "
