@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from stochq.arrays import Array, Number, OperatorLike, as_real, is_concrete, square_root_of_pairs, stacked
+from stochq.callers import users_line
 from stochq.channels import Channel
 from stochq.laws import ANY, LEFT_OPEN, REAL, Law, NoiseLaw, law_of
 from stochq.measurement.detector import Detector, as_stack, full
@@ -355,7 +356,7 @@ def warn_without_noise(equation: object) -> None:
         warnings.warn(
             "equation: a Hamiltonian alone has no noise: all trajectories are the same. Name its jump operators, "
             "sq.models.unravel(hamiltonian, [L]), or take sq.exact.evolve, which solves it once.",
-            stacklevel=3,
+            stacklevel=users_line(),
         )
 
 

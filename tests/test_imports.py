@@ -11,7 +11,7 @@ import stochq
 
 ROOT = Path(stochq.__file__).parent
 RANK = {
-    "accelerators": 0, "arrays": 0, "compiling": 0, "constants": 0, "events": 0, "files": 0, "forks": 0,
+    "accelerators": 0, "arrays": 0, "callers": 0, "compiling": 0, "constants": 0, "events": 0, "files": 0, "forks": 0,
     "function_checks": 0, "functions": 0, "hosts": 0, "locks": 0, "module": 0, "noise": 0, "operators": 0,
     "qutip_objects": 0, "real_parts": 0, "systems": 1, "laws": 1.5,
     "channels": 2, "measurement": 2.5, "instruments": 2.7, "equation": 3,
@@ -22,13 +22,13 @@ RANK = {
 # exact imports equation and below; gaussian systems and what runs its trajectories; papers and cli alone draw.
 ALLOWED = {
     "exact": {
-        "arrays", "constants", "forks", "function_checks", "functions", "module", "noise", "operators",
+        "arrays", "callers", "constants", "forks", "function_checks", "functions", "module", "noise", "operators",
         "qutip_objects", "real_parts", "systems", "laws", "channels", "measurement", "equation", "exact",
     },
-    "bounds": {"arrays", "constants", "module", "systems", "bounds"},
+    "bounds": {"arrays", "callers", "constants", "module", "systems", "bounds"},
     "gaussian": {
-        "accuracy", "arrays", "constants", "functions", "module", "systems", "measurement", "noise", "ensemble",
-        "gaussian",
+        "accuracy", "arrays", "callers", "constants", "functions", "module", "systems", "measurement", "noise",
+        "ensemble", "gaussian",
     },
 }  # fmt: skip
 DRAWERS = {"plotting", "io"}

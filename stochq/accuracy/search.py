@@ -7,6 +7,7 @@ import numpy as np
 
 from stochq.accuracy.bias import Allowance, Bias, Estimator, StepPlan, total_steps
 from stochq.accuracy.grid import TimeGrid, division_of, longest_interval, time_grid
+from stochq.callers import users_line
 from stochq.events import announce
 
 # A step resolves the rates where jumps happen no more often than this in one step.
@@ -69,7 +70,7 @@ def warn_about_steps(steps: int, rate: float) -> None:
     warnings.warn(
         f"dt: {steps:.2g} steps or more for each trajectory{because}, in the search for a step as well, which takes "
         "long. Averages alone: sq.exact.evolve; jumps have no step: noise='jump'; or give dt yourself.",
-        stacklevel=5,
+        stacklevel=users_line(),
     )
 
 

@@ -6,6 +6,7 @@ import jax
 import numpy as np
 
 from stochq.arrays import ArrayLike, as_real
+from stochq.callers import users_line
 
 
 def positive(unit: str, **numbers: float) -> None:
@@ -37,5 +38,5 @@ def warn_outside(place: str, unit: str, low: float, high: float, value: float) -
             f"{place} = {value:.4g} is outside of {low:g} to {high:g}, which experiments of this kind have had: "
             f"expected {unit}. Check the unit.",
             UserWarning,
-            stacklevel=3,
+            stacklevel=users_line(),
         )

@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import final
 
+from stochq.callers import users_line
 from stochq.cli.errors import ConfigError, report
 from stochq.ensemble.checkpoint import holds_unfinished, is_checkpoint
 from stochq.ensemble.result import EnsembleResult
@@ -131,7 +132,7 @@ def save_somewhere(result: EnsembleResult, target: Path, curves: Curves | None =
         place = free_name(folder / target.name, "saved")
         with suppress(OSError):
             save(result, place, curves)
-            warnings.warn(f"{wrong}. The result was saved as {place} instead.", stacklevel=2)
+            warnings.warn(f"{wrong}. The result was saved as {place} instead.", stacklevel=users_line())
             return place
     raise OSError(f"{wrong}. No other folder takes it either; if there is a checkpoint, --resume saves it again.")
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from stochq.accelerators import host_memory, on_accelerator
 from stochq.accuracy.work import UNIT_ON_TWO_CORES, work_of_step
+from stochq.callers import users_line
 from stochq.ensemble.devices import block_size
 from stochq.ensemble.runner import usable_cores
 from stochq.ensemble.task import Task
@@ -56,7 +57,7 @@ def check_hours(task: Task, hosts: int, steps: int, trajectories: float, what: s
             f"max_hours={_rounded_up(hours):g} to run it nevertheless."
         )
     if hours > _LONG_HOURS:
-        warnings.warn(f"{what} is estimated to take {cost}.", stacklevel=4)
+        warnings.warn(f"{what} is estimated to take {cost}.", stacklevel=users_line())
     return hours
 
 

@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from stochq.callers import users_line
 from stochq.ensemble.tree import MOST_NAMED
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def warn_about_failures(result: "EnsembleResult", advice: str = "") -> None:
         warnings.warn(
             f"{result.failed} of {result.failed + result.trajectories} trajectories became non-finite and are left out "
             f"of the means: {which}. {advice}".strip(),
-            stacklevel=4,
+            stacklevel=users_line(),
         )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from stochq.callers import users_line
 from stochq.equation import Equation
 from stochq.systems.grid import Particle
 
@@ -44,11 +45,11 @@ def warn_about_grid(info: Mapping[str, Any]) -> None:
     if info.get(EDGE, 0.0) > RUN_LIMIT:
         warnings.warn(
             f"the wave function reached the edge of the box (weight {info[EDGE]:.2g}) and wraps around: lengthen it.",
-            stacklevel=3,
+            stacklevel=users_line(),
         )
     if info.get(ALIAS, 0.0) > RUN_LIMIT:
         warnings.warn(
             f"the wave function reached the grid's largest momenta (weight {info[ALIAS]:.2g}) and aliases: "
             "take more points.",
-            stacklevel=3,
+            stacklevel=users_line(),
         )

@@ -13,6 +13,7 @@ import numpy as np
 
 from stochq.accelerators import host_memory
 from stochq.accuracy.grid import TimeGrid, time_grid
+from stochq.callers import users_line
 from stochq.ensemble.batch import Problem, looks_at_states
 from stochq.ensemble.checkpoint import Checkpoint
 from stochq.ensemble.execution import Execution, Extend, Totals
@@ -104,7 +105,7 @@ def _check_room(problem: Problem, trajectories: int, precision: str, checkpoint:
             )
     note(text, "final states", bytes=needed)
     if needed > _MANY:
-        warnings.warn(f"store_final_states: {text} in the checkpoint.", stacklevel=6)
+        warnings.warn(f"store_final_states: {text} in the checkpoint.", stacklevel=users_line())
 
 
 def _start(

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from stochq.arrays import rounding
+from stochq.callers import users_line
 from stochq.ensemble.norms import NORMS
 
 # Units of rounding that norms may gain in a step, where noise is unitary and nothing normalises; four were seen.
@@ -55,7 +56,7 @@ def drifted(summaries: Mapping[str, Any], precision: str, steps: int) -> dict[st
         warnings.warn(
             f"states: {'; '.join(in_words(faults))}, by rounding in {steps} steps that do not normalise. Means are "
             "wrong by as much. Take precision='double'.",
-            stacklevel=4,
+            stacklevel=users_line(),
         )
     else:
         warn_about_states(faults, steps)
@@ -86,5 +87,5 @@ def warn_about_states(faults: Mapping[str, float], steps: int) -> None:
         warnings.warn(
             f"states: {'; '.join(in_words(faults))}, which rounding in {steps} steps does not explain. Means are wrong "
             "by as much. Take a shorter dt; channels and schemes of your own have to return normalised states.",
-            stacklevel=4,
+            stacklevel=users_line(),
         )

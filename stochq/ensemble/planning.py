@@ -18,6 +18,7 @@ from stochq.accuracy.resolution import JumpRate, Propagated, bandwidth, explicit
 from stochq.accuracy.search import find_step
 from stochq.accuracy.trajectories import FEWEST, MOMENTS
 from stochq.arrays import UNIT, Observable
+from stochq.callers import users_line
 from stochq.channels.flow import LARGEST_MEAN_MAP, STEP_RTOL
 from stochq.compiling import compiled
 from stochq.ensemble.batch import FAILED_FRACTION, Problem
@@ -147,7 +148,7 @@ def warn_about_time(equation: Equation, grid: TimeGrid, precision: str) -> None:
         warnings.warn(
             f"times: up to {latest:g}, where numbers in {precision} precision are {2 * UNIT[precision] * latest:.2g} "
             f"apart, which blurs a drive in steps of {shortest:.2g}. Take precision='double', or let times begin at 0.",
-            stacklevel=3,
+            stacklevel=users_line(),
         )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from stochq.accuracy.bias import SHARE_OF_STDERR
 from stochq.accuracy.same_draws import difference
+from stochq.callers import users_line
 from stochq.ensemble.batch import Runnable
 from stochq.ensemble.kept import kept_states
 
@@ -80,7 +81,7 @@ def _made(problem: Runnable, count: int, precision: str, first: int) -> tuple[np
 def _warn(told: dict[str, Any], precision: str) -> None:
     size, share = abs(told["deviation"]), told["in_standard_errors"]
     if precision == "single" and share * (size - 2 * told["error"]) > SHARE_OF_STDERR * size:
-        warnings.warn(f"precision: {in_words(told)}. Take precision='double'.", stacklevel=4)
+        warnings.warn(f"precision: {in_words(told)}. Take precision='double'.", stacklevel=users_line())
 
 
 def in_words(told: dict[str, Any]) -> str:

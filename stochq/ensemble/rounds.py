@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
+from stochq.callers import users_line
 from stochq.ensemble.account import Account
 from stochq.ensemble.batch import Runnable
 from stochq.ensemble.checkpoint import Stage
@@ -97,7 +98,7 @@ def _totals(state: _State, merges: Merges, wanted: int, seconds: float, executio
     if not state.parts:
         raise KeyboardInterrupt
     if state.interrupted:
-        warnings.warn(f"interrupted: the result holds {state.done} of {wanted} trajectories.", stacklevel=5)
+        warnings.warn(f"interrupted: the result holds {state.done} of {wanted} trajectories.", stacklevel=users_line())
     devices = execution.devices or (default_device(),)
     return Totals(total(state.parts, merges), state.parts, seconds, state.interrupted, devices, wanted)
 

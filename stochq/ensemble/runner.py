@@ -16,6 +16,7 @@ import jax
 import numpy as np
 
 from stochq.accelerators import forced, on_accelerator
+from stochq.callers import users_line
 from stochq.ensemble.account import Account
 from stochq.ensemble.batch import BLOCKS_PER_CALL, Batch, Runnable
 from stochq.ensemble.devices import default_device, limits
@@ -130,7 +131,9 @@ def run(
                 if not parts:
                     raise
                 interrupted = True
-                warnings.warn(f"interrupted: the result holds {done} of {wanted} trajectories.", stacklevel=3)
+                warnings.warn(
+                    f"interrupted: the result holds {done} of {wanted} trajectories.", stacklevel=users_line()
+                )
                 break
             finally:
                 for future in pending:

@@ -11,6 +11,7 @@ import jax
 import numpy as np
 
 from stochq.arrays import is_concrete
+from stochq.callers import users_line
 from stochq.ensemble.planning import Coarse, plan_step, too_coarse
 from stochq.ensemble.sampling import Sampling, watched
 from stochq.ensemble.task import Task
@@ -149,7 +150,7 @@ def check_given_step(task: Task, trajectories: int, dt: float) -> None:
             f"dt: a step of {dt:g} moves the mean of {found.name!r} at t = {found.time:g} by {found.bias:.2g}, more "
             f"than a tenth of its standard error over {trajectories} trajectories, {found.stderr:.2g}. Take a shorter "
             "dt, or leave it out.",
-            stacklevel=4,
+            stacklevel=users_line(),
         )
 
 

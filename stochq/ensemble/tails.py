@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from stochq.callers import users_line
 from stochq.real_parts import in_rows
 
 if TYPE_CHECKING:
@@ -90,4 +91,6 @@ def warn_about_tails(result: "EnsembleResult") -> None:
     uncertain = sorted(tails, key=lambda tail: tail.worth)
     if uncertain:
         others = ", ".join(tail.row for tail in uncertain[1:])
-        warnings.warn(f"{uncertain[0]}" + (f" Heavy tails as well: {others}." if others else ""), stacklevel=4)
+        warnings.warn(
+            f"{uncertain[0]}" + (f" Heavy tails as well: {others}." if others else ""), stacklevel=users_line()
+        )

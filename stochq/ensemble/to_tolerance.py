@@ -11,6 +11,7 @@ from stochq.accuracy.bias import SHARE_OF_TOLERANCE, StepPlan
 from stochq.accuracy.rare_events import CHANCES, OccupiedStates, extremes_of, extremes_without_rarest
 from stochq.accuracy.trajectories import ERRORS, FEWEST, Target
 from stochq.arrays import Number, Observable, rounding
+from stochq.callers import users_line
 from stochq.ensemble.batch import Problem
 from stochq.ensemble.cost import in_words
 from stochq.ensemble.jumps.problem import JumpProblem
@@ -149,7 +150,7 @@ def _tell_cost(target: Target, moments: Any, each: int, most: int, check: Callab
             f"tolerance: {target.tolerance:g} takes some {each * needed:.1g} trajectories, for {name!r}; it will not "
             f"be met with {most}, which take about {in_words(hours)}. A larger tolerance or an observable of smaller "
             "range takes fewer; Ctrl-C keeps what is there.",
-            stacklevel=5,
+            stacklevel=users_line(),
         )
 
 
@@ -165,7 +166,7 @@ def report_on(result: EnsembleResult, target: Target, totals: Totals, cap: int) 
     warnings.warn(
         f"tolerance: {target.tolerance:g} was not met; {result.trajectories} trajectories, of at most {cap}, reached "
         f"{reached:.3g} for {name!r} at dt = {result.dt:.3g}. {advice}",
-        stacklevel=3,
+        stacklevel=users_line(),
     )
 
 

@@ -5,6 +5,7 @@ import warnings
 import jax
 import numpy as np
 
+from stochq.callers import users_line
 from stochq.gaussian.checks import UnphysicalStateWarning, is_below_bound, smallest_bound
 from stochq.gaussian.phase_space import Array, Real
 from stochq.gaussian.propagation import distinct, propagators
@@ -22,7 +23,7 @@ def warn_if_unphysical(drift: Array, diffusion: Array, hbar: Real, moments: Stat
             "The dynamics is not completely positive: the state breaks the uncertainty principle from "
             f"t = {when:.6g} on.",
             UnphysicalStateWarning,
-            stacklevel=3,
+            stacklevel=users_line(),
         )
 
 

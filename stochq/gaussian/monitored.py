@@ -140,7 +140,7 @@ class Monitored(Module):
             if not is_concrete(found):
                 return found
             signal = largest_signal(system, dynamics, state, record.times)
-        warn_of_currents(increments, np.diff(record.times), signal, stacklevel=2)
+        warn_of_currents(increments, np.diff(record.times), signal)
         return Filtered(*map(np.asarray, found))
 
     def log_likelihood(self, state: State, record: Record, *, per_record: bool = False) -> Number:

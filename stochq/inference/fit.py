@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from stochq.arrays import Parameters, Prediction, check_numbers
+from stochq.callers import users_line
 from stochq.ensemble import EnsembleResult
 from stochq.inference.checkpoint import Checkpoint, Log
 from stochq.inference.coordinates import read_bounds, read_priors
@@ -151,7 +152,7 @@ def fit(
         problem, minima = _with_sampling_errors(problem, minima, steps)
         found = fit_from(problem, minima, intervals, notes + coarse)
     for note in found.notes:
-        warnings.warn(f"fit: {note}", stacklevel=2)
+        warnings.warn(f"fit: {note}", stacklevel=users_line())
     return found
 
 

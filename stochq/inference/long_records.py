@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from stochq.callers import users_line
 from stochq.exact.binned import Pairs, checked_lags, checked_pairs
 from stochq.inference.result import number
 from stochq.measurement import Record
@@ -226,5 +227,5 @@ def _warn_of_memory(values: np.ndarray) -> None:
         warnings.warn(
             f"record: expected blocks that are independent; neighbours are correlated by {shares.max():.2g}, "
             "and errors are too small. The record drifts, or remembers longer than the lags: give fewer `blocks`.",
-            stacklevel=3,
+            stacklevel=users_line(),
         )

@@ -188,7 +188,7 @@ def _warn_of_currents(observed: Observed) -> None:
     current = observed.written.current
     if is_concrete((current, observed.parts)):
         signal = 2 * np.linalg.norm(np.asarray(observed.parts.watched), axis=(-1, -2)).max(initial=0.0)
-        warn_of_currents(np.asarray(current), observed.lengths[observed.written.which], float(signal), stacklevel=5)
+        warn_of_currents(np.asarray(current), observed.lengths[observed.written.which], float(signal))
 
 
 def initial_state(state: Any, dim: int) -> Array:

@@ -10,6 +10,7 @@ import numpy as np
 
 from stochq.accelerators import on_accelerator
 from stochq.arrays import Array, is_concrete
+from stochq.callers import users_line
 from stochq.ensemble.devices import records_per_call
 from stochq.ensemble.runner import in_threads, workers
 from stochq.inference.middles import note_of_middles
@@ -84,7 +85,7 @@ def reading(
         numbers = is_concrete((observed, initial, equation))
         problems = [wide_bins(found), note_of_middles(equation, record.times)] if numbers else []
     for problem in filter(None, problems):
-        warnings.warn(f"record: {problem}", stacklevel=3)
+        warnings.warn(f"record: {problem}", stacklevel=users_line())
     return found
 
 

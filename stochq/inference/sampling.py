@@ -12,6 +12,7 @@ from jax.scipy.special import ndtri
 from jax.scipy.stats import norm
 
 from stochq.arrays import Array, StateLike, Times, check_numbers
+from stochq.callers import users_line
 from stochq.compiling import compiled
 from stochq.equation import Equation
 from stochq.inference.middles import note_of_middles
@@ -72,7 +73,7 @@ def sample_records(equation: Equation, state: StateLike, times: Times, *, record
         )
     note = note_of_middles(equation, times)
     if note:
-        warnings.warn(f"times: {note}", stacklevel=2)
+        warnings.warn(f"times: {note}", stacklevel=users_line())
     names = [slot.name for slot in known]
     kinds: list[Kind] = [slot.kind for slot in known]
     with jax.enable_x64(True):

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from stochq.arrays import Parameters, Prediction, check_numbers
+from stochq.callers import users_line
 from stochq.equation import Equation
 from stochq.inference.coordinates import read_bounds
 from stochq.inference.fit import checked_parameters
@@ -201,7 +202,7 @@ def _warn_of_wide_bins(program: Recursion, predict: Callable[[Any], Any], parame
         note = note_of_wide_bins(program.kind, program.halvings, equation, state, remembered)
     if note:
         bins = len(remembered.times) - 1
-        warnings.warn(f"record: within a memory of {bins} bins, parameters are biased; {note}", stacklevel=3)
+        warnings.warn(f"record: within a memory of {bins} bins, parameters are biased; {note}", stacklevel=users_line())
 
 
 def _memory(forgetting: float) -> float:

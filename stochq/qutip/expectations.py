@@ -5,6 +5,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
 
+import jax
 import numpy as np
 from qutip import Qobj, QobjEvo
 
@@ -142,6 +143,8 @@ def _value(each: Expectation, t: float, state: Qobj) -> complex | np.number:
             f"{name}: expected a function f(t, state) of a time and a Qobj; at t = {t:g} it raised "
             f"{type(error).__name__}: {error}."
         ) from error
+    if isinstance(value, (np.ndarray, jax.Array)) and value.ndim == 0:
+        value = np.asarray(value)[()]
     if not isinstance(value, (int, float, complex, np.number)):
         raise ValueError(
             f"{name}: expected a function f(t, state) with a number as its value; got {type(value).__name__}."

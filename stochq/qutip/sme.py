@@ -21,7 +21,6 @@ from stochq.qutip.stochastic import Asked, solved
 from stochq.qutip.stochastic_result import StochasticResult
 from stochq.qutip.systems import (
     JumpOperator,
-    constant_ones,
     hamiltonian_of,
     jump_operators_of,
     state_of,
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
 
 # A density matrix whose largest eigenvalue is one to rounding is a ket.
 _PURE = 1e-12
-_INSTEAD = "Where states are mixed only H may; without c_ops, and from a pure state, the sc_ops may as well."
 
 
 def smesolve(
@@ -70,7 +68,7 @@ def smesolve(
         H: a `Qobj`, a `QobjEvo`, or what QuTiP makes one of; Hermitian.
         rho0: the initial ket or density matrix, normalised.
         tlist: (T,) increasing times, at least two.
-        c_ops: operators that act unseen, one or a list, with the root of the rate inside.
+        c_ops: operators that act unseen, one or a list, with the root of the rate inside; they may depend on time.
         sc_ops: the monitored operators, one or a list, likewise.
         heterodyne: whether both quadratures are measured.
         e_ops: one, a list or a dictionary of `Qobj`, `QobjEvo` and functions f(t, state), which are called with every
@@ -135,9 +133,23 @@ def _detected(
     hamiltonian: Hamiltonian, watched: Sequence[JumpOperator], lost: Sequence[JumpOperator], heterodyne: bool
 ) -> Equation:
     """The equation of detectors that watch some operators, and of others that nobody watches."""
+    if any(one.factors is not None for one in (*watched, *lost)):
+        return _watched_in_time(hamiltonian, watched, lost, heterodyne)
     detect = heterodyne_detector if heterodyne else homodyne
-    seen, unseen = constant_ones("sc_ops", watched, _INSTEAD), constant_ones("c_ops", lost, _INSTEAD)
-    detectors: dict[str, Detector] = {f"sc_ops[{place}]": detect(one) for place, one in enumerate(seen)}
-    detectors |= {f"c_ops[{place}]": unread(one) for place, one in enumerate(unseen)}
+    detectors: dict[str, Detector] = {f"sc_ops[{place}]": detect(one.constant) for place, one in enumerate(watched)}
+    detectors |= {f"c_ops[{place}]": unread(one.constant) for place, one in enumerate(lost)}
     with in_qutips_words():
         return monitored(hamiltonian, detectors)
+
+
+def _watched_in_time(
+    hamiltonian: Hamiltonian, watched: Sequence[JumpOperator], lost: Sequence[JumpOperator], heterodyne: bool
+) -> Equation:
+    """The same of operators that depend on time, which no detector takes: channels with and without a record."""
+    with in_qutips_words(jump_operators="sc_ops"):
+        seen = unravel(hamiltonian, [one.given for one in watched], noise="complex" if heterodyne else None)
+    if not lost:
+        return seen
+    with in_qutips_words(jump_operators="c_ops"):
+        unseen = unravel(hamiltonian, [one.given for one in lost])
+    return Equation(hamiltonian, seen.channels + unseen.channels, lines=seen.lines)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from qutip import Qobj, QobjEvo
 
+from stochq.callers import users_line
 from stochq.channels import Channel, TimeDependentOperator
 from stochq.qutip.pieces import time_functions_of
 from stochq.qutip.time_dependence import Sum, as_sum
@@ -22,8 +23,6 @@ from stochq.systems.levels import as_hamiltonian
 _LOOKED_AT = 17
 # Norms that differ from one by less are rounding, by more no state.
 _EXACT, _CUT_SHORT = 1e-6, 1e-2
-# Of a warning, from the function that warns up to the user's call of a solver.
-_CALLER = 4
 
 
 def times_of(tlist: Any) -> np.ndarray:
@@ -153,6 +152,12 @@ class JumpOperator:
     matrices: np.ndarray
     factors: Callable[[np.ndarray], np.ndarray] | None
 
+    @property
+    def constant(self) -> Qobj:
+        """One that does not depend on time."""
+        assert isinstance(self.given, Qobj)
+        return self.given
+
 
 def jump_operators_of(
     name: str, operators: object, args: Mapping[str, object] | None, times: np.ndarray
@@ -218,7 +223,7 @@ def _normalized(name: str, state: Qobj) -> Qobj:
     warnings.warn(
         f"{name}: expected a normalised state; got one with the {what} {size:.7g}, as of a basis that is cut short. It "
         f"is divided by it, and expectation values are those of {told}.",
-        stacklevel=_CALLER,
+        stacklevel=users_line(),
     )
     return state / size
 

@@ -42,6 +42,7 @@ def _raises(t, state):
         ({"e_ops": [qutip.destroy(3)]}, r"e_ops\[0\]: expected an operator on 2 levels"),
         ({"e_ops": {"n": "number"}}, r"e_ops\['n'\]: expected a Qobj, a QobjEvo or a function"),
         ({"e_ops": [_raises]}, r"e_ops\[0\]: expected a function f\(t, state\).*RuntimeError: no"),
+        ({"e_ops": [lambda t, psi: np.ones(1)]}, r"e_ops\[0\]: expected a function f\(t, state\) with a number"),
         ({"e_ops": [lambda t, psi: psi]}, r"e_ops\[0\]: expected a function f\(t, state\) with a number"),
         ({"target_tol": 0.1}, "target_tol: expected None without e_ops"),
         ({"target_tol": (0.0, 0.1), "e_ops": LEAK}, "target_tol: expected an absolute tolerance"),
@@ -146,9 +147,12 @@ def test_seeds_are_numbers_of_trajectories():
 
 
 def test_keys_of_e_ops_are_not_taken_for_each_other():
-    """Nor for what a run keeps beside them."""
+    """Nor for what a run keeps beside them. A mean that few runs carry is told of, with the line of the call."""
     values = {0: 1.0, "e_ops[0]": 2.0, "values of every run": 3.0}
-    e_ops = {key: value * qutip.qeye(2) for key, value in values.items()}
-    found = ssesolve(qutip.sigmaz(), DOWN, TIMES, LEAK, e_ops=e_ops, ntraj=4, options={"dt": 0.5})
+    e_ops = {key: value * qutip.qeye(2) for key, value in values.items()} | {"up": qutip.basis(2, 0).proj()}
+    rare = (DOWN + 0.03 * qutip.basis(2, 0)).unit()
+    with pytest.warns(UserWarning, match="^up: heavy tails") as told:
+        found = ssesolve(qutip.sigmaz(), rare, TIMES, 2 * qutip.sigmaz(), e_ops=e_ops, ntraj=1024, options={"dt": 0.5})
+    assert [warning.filename for warning in told] == [__file__]
     for key, value in values.items():
         assert found.e_data[key] == pytest.approx([value] * 3, abs=1e-6)

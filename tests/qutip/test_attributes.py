@@ -82,6 +82,17 @@ def test_smesolve(case):
     compare(qt_.smesolve(*arguments, **options), qutip.smesolve(*arguments, **options))
 
 
+def test_smesolve_of_pure_states():
+    """Where nothing is lost they are kets inside, and density matrices outside, as QuTiP's."""
+    arguments = DRIVE, DOWN, TIMES, [], [LEAK, GAIN], True
+    options = diffusive({"store_measurement": "end", **CASES[-1]})
+    ours = qt_.smesolve(*arguments, **options)
+    compare(ours, qutip.smesolve(*arguments, **options))
+    states = [rho.full() for run in ours.runs_states for rho in run]
+    np.testing.assert_allclose(np.linalg.matrix_power(states, 2), states, atol=1e-6)
+    np.testing.assert_allclose(ours.runs_e_data["size"], 1, atol=1e-6)
+
+
 def counted(options, **case):
     return {"e_ops": E_OPS, "ntraj": 3, "seeds": 3, "options": {"progress_bar": "", **options, **case}}
 

@@ -15,7 +15,7 @@ TIMES = np.linspace(0, 2, 9)
 H = [Z, [X, lambda t, w: np.cos(w * t)]]
 TURNING = [[LOWER, lambda t: np.exp(1j * t)]]
 GROWING = qutip.QobjEvo([Z, [LOWER, lambda t: t], [X, lambda t: t**2]])
-E_OPS = {"z": Z, "growing": GROWING, "f": lambda t, psi: t * qutip.expect(X, psi)}
+E_OPS = {"z": Z, "growing": GROWING, "f": lambda t, psi: np.array(t * qutip.expect(X, psi))}
 RUNS, KEEP = 512, {"keep_runs_results": True, "store_final_state": True}
 
 

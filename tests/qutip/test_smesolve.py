@@ -17,6 +17,7 @@ import pytest
 qutip = pytest.importorskip("qutip")
 
 import stochq.qutip as qt_  # noqa: E402
+from stochq.qutip import sme  # noqa: E402
 from tests.judging import judge_mean, judge_sample  # noqa: E402
 
 DRIVE, GROUND = 1.5 * qutip.sigmax(), qutip.basis(2, 1)
@@ -25,14 +26,21 @@ WATCHED, LOST = np.sqrt(0.6) * LOWERING, np.sqrt(0.4) * LOWERING
 PAULI = [qutip.sigmax(), qutip.sigmay(), qutip.sigmaz()]
 PURITY, PURITY_ERROR = np.array([0.87008949, 0.77154368]), np.array([0.00201513, 0.00323005])
 TIMES = np.linspace(0, 2, 21)
-KEPT = {"progress_bar": "", "dt": 0.02, "keep_runs_results": True, "store_measurement": "middle"}
+KEPT = {"progress_bar": "", "keep_runs_results": True, "store_states": True, "store_measurement": "middle"}
+# A mixed start, turned out of the plane, at times a step apart: QuTiP can take the same noise.
+TURNED, MIXED = DRIVE + qutip.sigmaz(), 0.8 * GROUND.proj() + 0.2 * qutip.basis(2, 0).proj()
+FINE = np.linspace(0, 1, 101)
+FADING = [LOST, lambda t: 1 + t]
+TURNING = [WATCHED, lambda t: np.exp(0.5j * t) * np.cos(t)]
 
 
 @pytest.fixture(scope="module")
 def homodyne():
-    return qt_.smesolve(
-        DRIVE, GROUND, TIMES, c_ops=[LOST], sc_ops=[WATCHED], e_ops=PAULI, ntraj=2000, seeds=1, options=KEPT
-    )
+    return watched_and_lost(ntraj=2000, options=KEPT | {"dt": 0.02})
+
+
+def watched_and_lost(**changed):
+    return qt_.smesolve(DRIVE, GROUND, TIMES, c_ops=[LOST], sc_ops=[WATCHED], e_ops=PAULI, seeds=1, **changed)
 
 
 def test_purity_at_an_efficiency_of_six_tenths(homodyne):
@@ -58,45 +66,79 @@ def test_the_record_s_mean(homodyne):
     np.testing.assert_allclose(np.diff(homodyne.wiener_process, axis=-1), homodyne.dW, atol=1e-6)
 
 
-def test_both_quadratures_of_heterodyne_detection():
+@pytest.fixture(scope="module")
+def heterodyne():
+    return from_a_mixed_start([LOST], [WATCHED], True, ntraj=1000)
+
+
+def from_a_mixed_start(c_ops, sc_ops, heterodyne, ntraj):
+    options = {"progress_bar": "", "dt": FINE[1], "store_measurement": "start", "keep_runs_results": True}
+    return qt_.smesolve(
+        TURNED, MIXED, FINE, c_ops, sc_ops, heterodyne, e_ops=PAULI, ntraj=ntraj, seeds=5, options=options
+    )
+
+
+def test_both_quadratures_of_heterodyne_detection(heterodyne):
     """⟨L+L†⟩ and −i⟨L−L†⟩ at the start of each interval, each with noise of √2, where a part of the light is lost."""
-    turned, quadratures = DRIVE + qutip.sigmaz(), [WATCHED + WATCHED.dag(), -1j * (WATCHED - WATCHED.dag())]
-    options = {"progress_bar": "", "dt": 0.02, "store_measurement": "start"}
-    arguments = {"c_ops": [LOST], "sc_ops": [WATCHED], "heterodyne": True, "ntraj": 1000, "seeds": 5}
-    result = qt_.smesolve(turned, GROUND, TIMES, e_ops=[], options=options, **arguments)
-    exact = qutip.mesolve(turned, GROUND, TIMES, [LOWERING], e_ops=quadratures).expect
-    written = np.array(result.measurement)
+    quadratures = [WATCHED + WATCHED.dag(), -1j * (WATCHED - WATCHED.dag())]
+    exact = qutip.mesolve(TURNED, MIXED, FINE, [LOWERING], e_ops=quadratures).expect
     for column in (0, 1):
         assert np.abs(exact[column]).max() > 0.3
-        judge_sample(written[:, 0, column], exact[column][:-1], f"quadrature {column}")
-    noise = np.array(result.dW)[:, 0] / np.sqrt(np.diff(TIMES))
-    judge_sample(noise, np.zeros((2, 20)), "noise of both")
-    judge_sample(noise[:, 0] * noise[:, 1], np.zeros(20), "their correlation")
+        judge_sample(heterodyne.measurement[:, 0, column], exact[column][:-1], f"quadrature {column}")
+    noise = heterodyne.dW[:, 0] / np.sqrt(np.diff(FINE))
+    judge_sample(noise, np.zeros((2, 100)), "noise of both")
+    judge_sample(noise[:, 0] * noise[:, 1], np.zeros(100), "their correlation")
 
 
-def test_qutip_makes_the_same_trajectories_of_the_same_noise():
-    """Up to the error of the two programs' steps: 6e-4 with 50 of them, 2e-4 with 200."""
-    turned, start = DRIVE + qutip.sigmaz(), 0.8 * GROUND.proj() + 0.2 * qutip.basis(2, 0).proj()
-    times = np.linspace(0, 0.5, 51)
-    options = {"progress_bar": "", "dt": times[1], "keep_runs_results": True}
-    arguments = {"c_ops": [LOST], "sc_ops": [WATCHED], "heterodyne": True, "ntraj": 4, "seeds": 6}
-    ours = qt_.smesolve(turned, start, times, e_ops=PAULI, options=options, **arguments)
-    solver = qutip.SMESolver(turned, [WATCHED], True, c_ops=[LOST], options={"method": "platen", "progress_bar": ""})
-    theirs = [solver.run_from_experiment(start, times, dW, e_ops=PAULI).expect for dW in ours.dW]
-    np.testing.assert_allclose(ours.runs_expect, np.array(theirs).swapaxes(0, 1), atol=2e-3)
+def judge_paths(result, c_ops, sc_ops):
+    """QuTiP makes the same trajectories of the same noise, up to the error of the two programs' steps: 8e-4."""
+    watched, lost = ([qutip.QobjEvo(each) for each in some] for some in (sc_ops, c_ops))
+    options = {"method": "platen", "progress_bar": ""}
+    solver = qutip.SMESolver(TURNED, watched, result.heterodyne, c_ops=lost, options=options)
+    theirs = np.array([solver.run_from_experiment(MIXED, FINE, dW, e_ops=PAULI).expect for dW in result.dW[:8]])
+    difference = np.array(result.runs_expect)[:, :8] - theirs.swapaxes(0, 1)
+    assert np.sqrt(np.mean(difference**2)) < 2e-3
+
+
+def test_qutip_makes_the_same_trajectories_of_the_same_noise(heterodyne):
+    judge_paths(heterodyne, [LOST], [WATCHED])
+
+
+@pytest.mark.parametrize("heterodyne", [False, pytest.param(True, marks=pytest.mark.release)])
+def test_operators_that_depend_on_time(heterodyne):
+    """What is lost fades in, and what is seen turns its quadrature and goes out."""
+    c_ops, sc_ops = [FADING, 0.3 * qutip.sigmaz()], [TURNING]
+    result = from_a_mixed_start(c_ops, sc_ops, heterodyne, ntraj=256)
+    judge_paths(result, c_ops, sc_ops)
+    everything = [qutip.QobjEvo(each) for each in c_ops + sc_ops]
+    exact = qutip.mesolve(TURNED, MIXED, FINE, everything, e_ops=PAULI).expect
+    for place, name in enumerate("xyz"):
+        judge_mean(result.average_expect[place], result.stderr_expect[place] + 1e-6, exact[place], name)
+
+
+@pytest.mark.parametrize("heterodyne", [False, True])
+@pytest.mark.parametrize("in_time", [{"c_ops"}, {"sc_ops"}, {"c_ops", "sc_ops"}], ids=" and ".join)
+def test_the_filter_knows_operators_at_every_time(heterodyne, in_time, monkeypatch):
+    setups = []
+    monkeypatch.setattr(sme, "solved", lambda solver, described, setup, *others: setups.append(setup))
+    c_ops, sc_ops = ([FADING] if "c_ops" in in_time else []), [TURNING if "sc_ops" in in_time else WATCHED]
+    sc_ops.append(0.2 * qutip.sigmaz())
+    qt_.smesolve(TURNED, MIXED, FINE, c_ops, sc_ops, heterodyne)
+    assert setups[0].conditional
+    parts = setups[0].equation.watched_parts(0.37)
+    seen, lost = ([qutip.QobjEvo(each)(0.37).full() for each in some] for some in (sc_ops, c_ops))
+    variants = np.sqrt([0.5, -0.5 + 0j]) if heterodyne else [1.0]
+    watched = np.array([factor * one for one in seen for factor in variants])
+    np.testing.assert_allclose(parts.watched, watched, atol=1e-6)
+    np.testing.assert_allclose(parts.lost, np.reshape(lost, (-1, 2, 2)), atol=1e-6)
 
 
 def test_no_step_leaves_the_states():
     """Steps so long that QuTiP's Euler steps end in density matrices with negative eigenvalues."""
-    options = {"progress_bar": "", "dt": 0.1, "method": "euler", "keep_runs_results": True, "store_states": True}
-    mixed = 0.6 * GROUND.proj() + 0.4 * qutip.basis(2, 0).proj()
-    for start in (GROUND, mixed):
-        arguments = {"c_ops": [LOST], "sc_ops": [WATCHED], "ntraj": 64, "seeds": 2, "options": options}
-        result = qt_.smesolve(DRIVE, start, TIMES, **arguments)
-        states = np.array([[rho.full() for rho in run] for run in result.runs_states])
-        assert states.shape == (64, 21, 2, 2)
-        assert np.linalg.eigvalsh(states).min() > -1e-6
-        np.testing.assert_allclose(np.trace(states, axis1=2, axis2=3), 1, atol=1e-5)
+    result = watched_and_lost(ntraj=512, options=KEPT | {"dt": 0.1, "method": "euler"})
+    states = np.array([[rho.full() for rho in run.states] for run in result.trajectories[:64]])
+    assert np.linalg.eigvalsh(states).min() > -1e-6
+    np.testing.assert_allclose(np.trace(states, axis1=2, axis2=3), 1, atol=1e-5)
 
 
 def test_a_mixed_start_that_is_watched_becomes_pure():
@@ -110,16 +152,6 @@ def test_a_mixed_start_that_is_watched_becomes_pure():
     np.testing.assert_allclose(purity[:, 0], 0.5, atol=1e-6)
     assert purity[:, -1].mean() > 0.95
     judge_sample(z, np.zeros(5), "z is a martingale")
-
-
-def test_a_pure_state_of_which_nothing_is_lost_stays_pure():
-    """It is a ket inside, and a density matrix outside, as QuTiP's."""
-    options = {"progress_bar": "", "dt": 0.02, "store_states": True, "keep_runs_results": True}
-    e_ops = {"purity": lambda t, rho: (rho * rho).tr().real, "z": qutip.sigmaz()}
-    arguments = {"sc_ops": [LOWERING], "heterodyne": True, "ntraj": 3, "seeds": 4, "options": options}
-    result = qt_.smesolve(DRIVE, GROUND, TIMES, e_ops=e_ops, **arguments)
-    assert result.runs_states[0][3].isoper and result.average_states[-1].isoper
-    np.testing.assert_allclose(result.runs_e_data["purity"], 1, atol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from typing import Any, final
 import jax
 
 from stochq.accelerators import chosen_platform
+from stochq.callers import users_line
 from stochq.ensemble.checkpoint.content import is_checkpoint, packed, unpacked
 from stochq.ensemble.checkpoint.course import lock_of
 from stochq.ensemble.fingerprint import different_parts, fingerprint
@@ -148,7 +149,7 @@ class Checkpoint:
             self._warned = True
             warnings.warn(
                 f"checkpoint: {error}. The run goes on, and tries again after later calls.",
-                stacklevel=2,
+                stacklevel=users_line(),
             )
 
 
@@ -177,7 +178,7 @@ def opened(path: str | os.PathLike[str] | None, most: int, **identity: Any) -> I
             if not has_locks:
                 warnings.warn(
                     f"checkpoint: {path} lies where files have no locks; make sure that no other run has it.",
-                    stacklevel=3,
+                    stacklevel=users_line(),
                 )
             checkpoint = Checkpoint(target, Path(path), identity, most)
             yield checkpoint
