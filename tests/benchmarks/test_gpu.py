@@ -23,6 +23,7 @@ def _rehearse(tmp_path, monkeypatch, only):
     return found["rows"], {check["title"]: check["found"] for check in written["checks"]}
 
 
+@pytest.mark.release
 def test_a_part_is_rehearsed(tmp_path, monkeypatch, capsys):
     lines, checks = _rehearse(tmp_path, monkeypatch, ["normals", "suv-2"])
     assert {line["row"] for line in lines} == {"normals", "suv-2 default", "suv-2 default, xla"}

@@ -113,6 +113,7 @@ FUNCTIONS = {
 }
 
 
+@pytest.mark.release
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_a_step_is_right_to_the_second_order(name):
     # E f(ψ_h) = f + h Lf + h²/2 L²f + O(h³), with the generator of all dim² operators.
@@ -211,6 +212,7 @@ def test_one_root_is_taken_where_its_bias_is_below_a_ten_thousandth_of_the_range
     assert np.allclose(bounds, [0.99 * limit * 3 * 0.2 / 0.5, 1.01 * limit * 0.3 * 0.04 / 0.5])
 
 
+@pytest.mark.release
 def test_five_spins_as_the_dense_engine_and_the_master_equation():
     # Values of the dense engine, and of the master equation in NumPy: E⟨m⟩ = .22434, E⟨m⟩² = .0651(5).
     chain = sq.systems.ising(5, 1.0, 0.9045, 0.809)
@@ -281,6 +283,7 @@ def test_large_states_stand_alone():
     assert pilot_size(2, 2**20) == 4
 
 
+@pytest.mark.release
 def test_the_step_follows_from_the_bound():
     chain = sq.systems.ising(8, 1.0, 0.9045, 0.809)
     chi = canonical_equilibrium(chain, 0.3)

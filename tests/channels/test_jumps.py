@@ -69,6 +69,7 @@ def test_clicks_are_those_of_the_operators(name):
         np.testing.assert_allclose(overlap, 1, atol=1e-4)
 
 
+@pytest.mark.release
 @pytest.mark.parametrize("law", ["real", "complex", "any"])
 def test_kicks_diffuse_as_they_jump(law):
     """Their operators are traced in a run of a diffusion: coherences and populations of the master equation."""

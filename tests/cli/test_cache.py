@@ -29,6 +29,7 @@ def command(*arguments, **settings):
     return folder, int(hits)
 
 
+@pytest.mark.release
 def test_a_second_run_compiles_nothing_anew(tmp_path):
     words = ("run", write(tmp_path, QUBIT.replace("keep = 3\n", "")), "--out", tmp_path / "r.nc")
     folder, hits = command(*words, XDG_CACHE_HOME=str(tmp_path / "cache"))

@@ -94,6 +94,7 @@ def test_records_of_a_file_are_fitted(tmp_path, records):
     assert (tmp_path / "fit.png").stat().st_size > 5000
 
 
+@pytest.mark.release
 def test_a_run_keeps_records_and_they_are_fitted(tmp_path):
     found = command(tmp_path, "run")
     assert found.exit_code == 0, found.output

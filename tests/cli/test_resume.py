@@ -57,6 +57,7 @@ def test_a_finished_run_can_be_extended_after_one_that_could_not_begin(tmp_path)
     assert (tmp_path / "r.checkpoint").read_bytes() != before and sorted(tmp_path.iterdir()) == names
 
 
+@pytest.mark.release
 @pytest.mark.optimised
 def test_a_finished_run_goes_on_to_a_later_time(tmp_path):
     stored, later = (

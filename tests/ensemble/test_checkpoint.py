@@ -82,6 +82,7 @@ def test_an_interrupted_run_goes_on_to_the_last_bit(tmp_path, kind, interrupt):
     assert_equal(run(most, kind, checkpoint=path), whole)
 
 
+@pytest.mark.release
 def test_pairs_that_were_given_up_are_not_run_again(tmp_path, interrupt):
     """Functions even in the noise gain nothing from pairs, which the run finds out; then it begins with singles."""
     path = tmp_path / "run.checkpoint"

@@ -59,6 +59,7 @@ def test_waiting_times_of_resonance_fluorescence_to_a_million():
     assert judge_waiting_times(20_000, 2) > 10**6
 
 
+@pytest.mark.release
 def test_numbers_of_photons_fluctuate_less_than_poisson_s():
     """Mandel's Q → −6Ω²γ²/(γ² + 2Ω²)² for long times, and a correction that falls with 1/T."""
     result = counted(fluorescence(), [0.0, 20.0, 140.0], 8192, seed=3)
@@ -164,6 +165,7 @@ def click_times_under_a_drive(times):
     return 1 - np.cumsum(chances, axis=0)
 
 
+@pytest.mark.release
 def test_times_of_clicks_that_are_made_in_steps():
     """Steps of a tenth of a waiting time: at their ends instead, the distribution would be off by 0.02."""
     flip = np.array([[0.0, 0.5], [0.5, 0.0]])

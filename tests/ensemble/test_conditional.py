@@ -136,6 +136,7 @@ def test_kept_states_are_those_given_the_records_of_their_trajectories():
     np.testing.assert_allclose(result.kept_values["y"], known.mean["y"][:4, ::100], atol=2e-5)
 
 
+@pytest.mark.release
 def test_conditional_runs_merge_and_are_read_back(tmp_path):
     both = run(trajectories=100).merge(run(trajectories=100, seed=2))
     assert both.kept.shape == (8, 3, 2, 2) and both.records is not None and len(both.records) == 200
@@ -190,6 +191,7 @@ def test_diagonal_operators_need_no_step():
         judge_mean(result.mean[name][-1], result.stderr[name][-1], expected, name)
 
 
+@pytest.mark.release
 def test_both_quadratures_under_a_drive():
     """Heterodyne detection of a driven qubit with an operator that nobody reads, by plain numpy."""
     dt, times, sign = 0.005, np.array([0.0, 1.0]), np.diag([1.0, -1.0])
@@ -210,6 +212,7 @@ def test_both_quadratures_under_a_drive():
     assert result.histograms["h"][1][-1].tolist() == [low, 1000 - low]
 
 
+@pytest.mark.release
 def test_clicks_that_are_missed_and_dark_ones():
     """Against jumps of ρ_c in short steps of numpy: half of the light is counted, among dark counts."""
     dark, counted, lost, times = 0.3, np.sqrt(0.5) * LOWERING, np.sqrt(0.5) * LOWERING, np.array([0.0, 2.0])
@@ -234,6 +237,7 @@ def test_clicks_that_are_missed_and_dark_ones():
         judge_mean(result.mean[name][-1], both, value.mean(), name)
 
 
+@pytest.mark.release
 def test_to_a_tolerance_second_moments_are_those_of_qutip():
     """The step and the number of trajectories are chosen; more than the tolerance off is one run in twenty."""
     options = {"tolerance": 0.02, "trajectories": 50_000, "seed": 3, "conditional": True}
@@ -265,7 +269,8 @@ def levels_of_a_pilot(driven, efficiency, h):
     return levels[..., :8], alone
 
 
-@pytest.mark.parametrize("driven", [False, pytest.param(True, marks=pytest.mark.release)])
+@pytest.mark.release
+@pytest.mark.parametrize("driven", [False, True])
 def test_pilots_compare_runs_of_both_steps(driven):
     """The fine one is the very run at half the step; where nothing is known so is the coarse one at the whole step."""
     levels, alone = levels_of_a_pilot(driven, 0.6, 0.1)
@@ -295,6 +300,7 @@ class Answer(sq.feedback.Controller):
         return {"push": 0.4 * memory[0], "x": 0.7 * memory[1], "kick": 0.5 * memory[2]}
 
 
+@pytest.mark.release
 def test_conditional_states_of_trajectories_that_are_driven():
     """By plain numpy from what was written down: a control, a kick and a phase by the steps before, ħ = ½."""
     dt, steps, count, hbar = 0.01, 100, 8, 0.5
@@ -399,6 +405,7 @@ def run_of_pulsed_decay(law, envelope, **options):
     )  # fmt: skip
 
 
+@pytest.mark.release
 def test_clicks_of_an_operator_that_vanishes_at_the_saved_times():
     """f = 2 sin πt: ∫f² dt = 2 in each interval. Its click leaves nobody excited."""
     result = run_of_pulsed_decay("jump", lambda t: 2 * jnp.sin(jnp.pi * t), keep=500, records=True)
@@ -408,6 +415,7 @@ def test_clicks_of_an_operator_that_vanishes_at_the_saved_times():
     assert clicked.any() and np.all(result.kept[:, 1:, 0, 0].real[clicked] < 1e-6)
 
 
+@pytest.mark.release
 def test_more_clicks_than_are_counted_are_no_state(monkeypatch):
     monkeypatch.setattr("stochq.ensemble.conditional.most_clicks", lambda rate, longest: 0)
     with pytest.raises(RuntimeError, match="non-finite"):
@@ -423,6 +431,7 @@ def test_order_of_operators_that_commute_at_the_saved_times_alone():
     assert conditioning_of(equation, sq.schemes.Strang(), np.array([0.6, 0.8]), times, 0.1).pairs == ((0, 1),)
 
 
+@pytest.mark.release
 @pytest.mark.parametrize("driven", [False, True], ids=["fixed", "driven"])
 @pytest.mark.parametrize("offset", [0.0, 1e5])
 def test_an_energy_that_all_levels_share_costs_no_digits(offset, driven):

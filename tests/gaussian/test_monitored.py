@@ -70,6 +70,7 @@ def test_the_chain_over_long_intervals_is_the_chain_over_short_ones():
     judge_mean(difference, np.sqrt(sum(p.var() / p.size for p in products)), 0.0, "E[q(1) q(3)]")
 
 
+@pytest.mark.release
 @pytest.mark.parametrize("noise", ["real", "complex"])
 def test_the_engine_in_a_fock_basis_has_the_same_trajectories(noise):
     """E[⟨q⟩²] is no function of ρ: it knows the noise law and the conditional covariance."""

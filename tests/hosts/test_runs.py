@@ -71,6 +71,7 @@ def test_two_processes_of_a_script_find_what_one_does(tmp_path):
     assert f"everything {digest(gone_on)}" == expected[0] and EARLIER < TRAJECTORIES
 
 
+@pytest.mark.release
 def test_a_task_that_dies_ends_the_others_and_the_run_goes_on_alone(tmp_path):
     config, out, alone = write(tmp_path, QUBIT, SHORT), tmp_path / "r.nc", tmp_path / "alone.nc"
     more = killed(config, out, tmp_path / "r.checkpoint") + 5000

@@ -122,6 +122,7 @@ def test_an_optimizer_has_a_state_of_its_own(tmp_path):
         fitted(checkpoint=tmp_path / "fit.json", optimizer=optax.adam(0.1))
 
 
+@pytest.mark.release
 def test_another_process_goes_on(tmp_path):
     """Where the same functions are defined anew, here with an equation and its exact means inside."""
     script = """

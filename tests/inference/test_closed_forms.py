@@ -22,6 +22,7 @@ def judged(function, expected, parameter, seeds=12):
     assert error < 0.1 * max(abs(expected), 0.1)
 
 
+@pytest.mark.release
 def test_thermalization_rate():
     """d⟨H⟩/da = −t e^{−at}(E0 − Tr χH)."""
     levels, chi = sq.systems.levels([0.0, 0.5, 1.5]), np.array([0.6, 0.4, 0.0])
@@ -49,6 +50,7 @@ def test_slopes_stay_finite_where_all_is_in_one_level():
     judged(mean, 0.7 * 0.8 * np.exp(-0.7 * 0.8), 0.7)
 
 
+@pytest.mark.release
 def test_steps_longer_than_a_period_of_the_hamiltonian():
     """⟨X⟩ = e^{−at}⟨X⟩_0(t) + (1−e^{−at}) Tr χX, with the free motion from the exponential of a fast Hamiltonian."""
     from scipy.linalg import expm

@@ -28,6 +28,7 @@ def fits():
     return [sq.fit(population, result, {"ground": 0.5, "rate": 1.0}) for result in results]
 
 
+@pytest.mark.release
 def test_p_values_are_even(fits):
     p_values = [fit.p_value for fit in fits]
     assert all(fit.dof == 8 for fit in fits)
@@ -43,6 +44,7 @@ def test_intervals_hold_the_truth_as_often_as_they_say(fits, name):
         assert abs(inside - share) < 3.5 * np.sqrt(share * (1 - share) / len(fits)), (within, inside)
 
 
+@pytest.mark.release
 def test_estimated_weights_are_counted_in_the_errors():
     """From 12 samples, errors by (JᵀΣ⁻¹J)⁻¹ alone would be too small by √2."""
     rng = np.random.default_rng(2)

@@ -75,6 +75,7 @@ CASES = {
 }
 
 
+@pytest.mark.release
 @pytest.mark.parametrize("case", CASES)
 def test_derivatives_of_chances_are_those_of_closed_forms(case):
     equation, event, dt, chance = CASES[case]
@@ -90,6 +91,7 @@ def test_derivatives_of_chances_are_those_of_closed_forms(case):
     assert error[1] < 0.1 * abs(known[1])
 
 
+@pytest.mark.release
 def test_smooth_means_between_steps_of_a_hamiltonian():
     """P(upper level) of a driven qubit, by the exponential of its generator; jacfwd takes the same derivative."""
     hamiltonian, dim = np.array([[0.0, 0.8], [0.8, 0.5]]), np.eye(2)
@@ -157,6 +159,7 @@ def test_operators_whose_squares_are_a_constant_and_a_projector():
     _judged(mean, np.array([RATE]), lambda theta: _likelier(start, matrix.T @ matrix, theta[0], 2, 0, 9.0))
 
 
+@pytest.mark.release
 def test_rate_and_length_of_localization_on_a_grid():
     """Whether a heavy particle is more likely at one point than at another, of two packets."""
     points, box = 16, 16.0

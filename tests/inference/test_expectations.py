@@ -58,6 +58,7 @@ def test_mixed_states_belong_to_exact_means(traced):
         )
 
 
+@pytest.mark.release
 def test_blocks_run_again_backwards_give_the_same_gradient(monkeypatch):
     def last(strength):
         run = {"observables": P, "trajectories": 2048, "dt": 0.25, "scheme": sq.schemes.EulerMaruyama()}
@@ -261,6 +262,7 @@ def test_exact_means_or_means_over_trajectories(arguments, message):
         sq.expectations(suv(), PSI, [0.0, 1.0], **({"observables": P} | arguments))
 
 
+@pytest.mark.release
 @pytest.mark.parametrize(
     "times", [[0.0, 2.7], np.linspace(0, 1.3, 14), [0.0, 0.1, 0.5, 0.6, 0.75, 2.0]], ids=["one", "many", "unequal"]
 )

@@ -221,6 +221,7 @@ def test_the_parts_of_complex_means_have_errors_of_their_own():
         sq.fit(lambda p: p[0] + 1j * p[1] * T, (y.real, 0.1), np.zeros(2))
 
 
+@pytest.mark.release
 @pytest.mark.parametrize("antithetic", [False, True])
 def test_frequency_and_decay_of_a_cavity_from_its_complex_amplitude(antithetic):
     """⟨a⟩ = ½ exp(−(iω + κ/2)t) from (|0⟩ + |1⟩)/√2, checked with least squares of its parts by SciPy."""

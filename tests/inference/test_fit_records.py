@@ -134,6 +134,7 @@ def test_profile_intervals_are_where_the_likelihood_has_fallen():
     assert high["efficiency"] == pytest.approx(optimize.brentq(fallen, best[0], 0.99), rel=0.005)
 
 
+@pytest.mark.release
 def test_intervals_of_records_hold_the_truth():
     """120 sets of records of one layout, one program for all."""
     traced, scores = [], []
@@ -192,6 +193,7 @@ def test_a_fit_that_runs_to_full_efficiency_says_so():
     assert not fit.converged and "give bounds to parameters" in fit.advice
 
 
+@pytest.mark.release
 def test_a_fit_tells_of_bins_too_wide_for_kraus_maps():
     """Four columns are beyond the exact maps. At 3 rad/time the bins are wide, at 0.02 they are not."""
     x, z = np.array([[0.0, 1.0], [1.0, 0.0]]), np.array([[1.0, 0.0], [0.0, -1.0]])

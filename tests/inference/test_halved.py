@@ -28,7 +28,8 @@ def quietly(function, *arguments, **options):
         return function(*arguments, **options)
 
 
-@pytest.mark.parametrize("detector, most", [(homodyne, 2), pytest.param(heterodyne, 1, marks=pytest.mark.release)])
+@pytest.mark.release
+@pytest.mark.parametrize("detector, most", [(homodyne, 2), (heterodyne, 1)])
 def test_each_halving_makes_the_error_of_the_width_four_times_smaller(detector, most):
     equation = driven(detector)
     record = sq.inference.sample_records(equation, GROUND, np.linspace(0, 2, 11), records=32, seed=1)
@@ -70,6 +71,7 @@ def test_smoothed_states_of_halved_bins_are_nearer_to_the_exact_ones():
     assert 3 < np.linalg.norm(zero - exact) / np.linalg.norm(one - exact) < 5
 
 
+@pytest.mark.release
 def test_fits_halve_bins_that_are_too_wide():
     """Idle levels beside the qubit are beyond the exact maps, which serve the qubit alone."""
     times = np.linspace(0, 3, 13)

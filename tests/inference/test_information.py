@@ -90,6 +90,7 @@ def two_sided_of_oscillation(one, other, steps=800):
     return np.trace(rho)
 
 
+@pytest.mark.release
 @pytest.mark.parametrize("times", [[0.0, 1.0], [0.0, 0.3, 1.0]])
 def test_what_is_emitted_while_operators_change_does_not_depend_on_the_bins(times):
     step = 1e-2

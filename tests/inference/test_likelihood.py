@@ -107,6 +107,7 @@ def test_derivative_at_full_efficiency(method, step, atol, transform):
     assert found == pytest.approx(want, abs=atol) and abs(want) > 0.05
 
 
+@pytest.mark.release
 @pytest.mark.parametrize("kind", ["homodyne", "heterodyne", "mixed", "counting"])
 def test_derivatives_of_kraus_maps_are_slopes_of_their_likelihood(kind):
     """Against differences of the value, of complex operators, phases, efficiencies and dark rates."""
@@ -518,6 +519,7 @@ def test_a_current_beside_counters_in_wide_bins(counts, width):
     np.testing.assert_allclose(np.exp(found.log_likelihood[0]) * found.density[0, 1], after, rtol=1e-6, atol=1e-12)
 
 
+@pytest.mark.release
 def test_many_clicks_beside_a_current_and_their_derivative():
     """Nothing moves: Poisson's law and a Gaussian for each of two states, and ∂ ln p/∂d = E(n/rate − 1)h over both."""
     width, dark, currents, rates = 0.5, 30.0, np.array([0.6, -0.6]), np.array([40.0, 10.0])
@@ -558,6 +560,7 @@ def turned(rabi=6.0):
     return sq.models.monitored(rabi * X, {"out": homodyne(Z, efficiency=0.6)})
 
 
+@pytest.mark.release
 @pytest.mark.parametrize("step", [0.02, 0.1])
 @pytest.mark.parametrize("state", [np.array([1.0, 0.0]), np.eye(2) / 2], ids=["ket", "nothing known"])
 def test_bins_too_wide_for_kraus_maps_are_told_of_where_the_likelihood_is_off(step, state):

@@ -30,7 +30,8 @@ def drawn(records, seed, times=TIMES, **changed):
     return sq.inference.Record(times, increments)
 
 
-@pytest.mark.parametrize("noise", ["real", pytest.param("complex", marks=pytest.mark.release)])
+@pytest.mark.release
+@pytest.mark.parametrize("noise", ["real", "complex"])
 def test_information_is_that_of_the_joint_law(noise):
     """½Tr(Σ⁻¹∂Σ Σ⁻¹∂Σ) + ∂μᵀΣ⁻¹∂μ, by differences."""
     found = information(lambda values: model(values, noise), THETA, TIMES)
@@ -50,6 +51,7 @@ def test_information_is_that_of_the_joint_law(noise):
     assert "one record of duration 3" in str(found) and "drawn" not in str(found)
 
 
+@pytest.mark.release
 def test_quantum_information_is_that_of_the_fock_states():
     """The two-sided master equation in 24 levels, by differences of what its trace and its state are, in SciPy."""
     theta = {"displacement": 0.5, "frequency": 1.2, "strength": 0.4}
@@ -169,6 +171,7 @@ def test_p_is_that_of_the_whitened_increments():
     assert fit.p_value == pytest.approx(stats.chi2.sf(squares.sum(), known.sum()), rel=0.02)
 
 
+@pytest.mark.release
 def test_right_models_have_uniform_p_values_and_wrong_ones_are_caught():
     """60 sets of 50 records; then many with a gain that is not in the model."""
     start = {name: 1.1 * value for name, value in THETA.items()}

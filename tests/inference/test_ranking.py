@@ -17,6 +17,7 @@ def fluorescence(parameters, phase):
     return sq.models.monitored(0.5 * parameters["rabi"] * SIGMA_X, {"current": watched}), GROUND
 
 
+@pytest.mark.release
 def test_quadratures_of_fluorescence_against_a_numpy_program():
     """The quadrature of −iσ₋ has the mean current, and knows Ω better; the one opposite has the same law."""
     phases = {"in phase": 0.0, "opposite": 1.5 * np.pi, "out of phase": 0.5 * np.pi}

@@ -25,6 +25,7 @@ def driven(**detectors):
 
 
 # e^{−iπ/2}σ₋ + h.c. = −σ_y, as σ₋ = (σ_x − iσ_y)/2 lowers (1, 0) to (0, 1).
+@pytest.mark.release
 @pytest.mark.parametrize(
     "detector, current",
     [
@@ -227,9 +228,8 @@ def test_the_filter_of_a_trajectory_s_record_returns_the_trajectory(detector, or
     assert infidelity[1] < infidelity[0] / 2**order and infidelity[1] < 3e-4
 
 
-@pytest.mark.parametrize(
-    "detector", [homodyne(LOWERING), pytest.param(heterodyne(LOWERING), marks=pytest.mark.release)]
-)
+@pytest.mark.release
+@pytest.mark.parametrize("detector", [homodyne(LOWERING), heterodyne(LOWERING)])
 def test_the_filter_returns_the_trajectory_at_the_step_that_is_chosen(detector):
     """Within an infidelity of 1e-4, the mean over trajectories; without kept states no step is shorter for it."""
     equation, times = driven(out=detector), np.linspace(0, 1, 11)

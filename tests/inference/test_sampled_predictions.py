@@ -27,6 +27,7 @@ def runs():
     return np.array([means(0.6, seed)[1:] for seed in range(1, 81)])
 
 
+@pytest.mark.release
 def test_groups_of_trajectories_tell_the_covariance_of_a_function_of_means(runs):
     central, *varied = (np.asarray(each) for each in Sampling().variations(lambda: means(0.6, 0)[1:] ** 2))
     np.testing.assert_allclose(central, np.asarray(means(0.6, 0)[1:]) ** 2, rtol=1e-5)

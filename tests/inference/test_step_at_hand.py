@@ -108,6 +108,7 @@ def test_a_fit_tells_of_the_step_of_its_prediction():
     assert any(str(one.message).startswith("dt: a step of 0.5 moves the mean of 'p'") for one in told)
 
 
+@pytest.mark.release
 def test_a_law_left_open_is_that_of_the_least_varying_gradients():
     """Unitary for projectors, real for decay, also where its traced operator does not tell that it is not Hermitian."""
 

@@ -53,6 +53,7 @@ def test_a_level_in_white_noise_is_followed_as_by_hand(forgetting):
     assert found.names == ("parameter",) and "Tracked: 3 times" in str(found)
 
 
+@pytest.mark.release
 def test_parameters_that_hardly_move_add_up_the_score_of_the_whole_record():
     """With a sharp start every step is the score of its bins times the start's covariance: their sum is ∇ℓ, for which
     the derivatives of the state must have come through all blocks."""
@@ -87,6 +88,7 @@ def tracks():
     ]
 
 
+@pytest.mark.release
 def test_without_forgetting_the_end_is_the_maximum_of_the_likelihood(tracks):
     record, found = tracks[0]
 
@@ -168,6 +170,7 @@ def test_a_drift_is_followed_with_the_lag_of_the_memory():
     assert abs(behind.mean() - expected) < 4 * error and expected > 8 * error
 
 
+@pytest.mark.release
 def test_kraus_maps_halve_wide_bins_and_tell_of_those_that_are_too_wide():
     """A qubit beside a system of five levels that does nothing, against the exact maps of the qubit alone."""
 

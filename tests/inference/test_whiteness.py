@@ -142,6 +142,7 @@ def test_few_short_records_are_unlikely_as_rarely_as_is_said():
     assert stats.kstest(found, "uniform").pvalue > 1e-3
 
 
+@pytest.mark.release
 def test_right_models_have_uniform_p_values():
     """100 sets of 20 records, two parameters fitted to each; and a gain of 1.25 that is not in the model."""
     chances = []
@@ -194,6 +195,7 @@ def test_where_the_law_is_not_known_there_is_no_p_value():
         assert np.isnan(sq.fit(fluorescence, drawn(12, 170), TRUTH).p_value)
 
 
+@pytest.mark.release
 def test_wrong_models_are_caught():
     """A detuning that the model lacks, and a fixed efficiency that is twice the true one; parameters make up for what
     they can."""
@@ -229,6 +231,7 @@ def test_kraus_maps_know_their_law():
     assert 3 * off[1] < off[0] < 0.2
 
 
+@pytest.mark.release
 @pytest.mark.parametrize("first", ["counting", "homodyne"])
 def test_kraus_maps_know_the_law_of_clicks(first):
     """Ten levels, each with its rates of clicks or its current: mixtures of Poisson and of normal laws."""

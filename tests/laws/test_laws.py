@@ -59,7 +59,7 @@ def _mixed():
 
 @pytest.mark.parametrize(
     "scheme",
-    [sq.schemes.Strang(), pytest.param(sq.schemes.EulerMaruyama(), marks=pytest.mark.optimised)],
+    [sq.schemes.Strang(), pytest.param(sq.schemes.EulerMaruyama(), marks=pytest.mark.release)],
 )
 def test_one_equation_mixes_laws(scheme):
     """The master equation is that of all operators, whatever the law of each."""

@@ -48,6 +48,7 @@ def test_means_and_covariances_are_those_of_phase_space(cross, position, squeezi
     assert phase.is_completely_positive()
 
 
+@pytest.mark.release
 def test_trajectories_have_the_same_means():
     system = sq.systems.oscillator(16)
     options = {

@@ -60,6 +60,7 @@ def test_outcome_by_its_differential_equation():
     assert sq.exact.white_suv_outcome(0.8, drift=0.7, strength=1.0) == pytest.approx(wanted, abs=1e-4)
 
 
+@pytest.mark.release
 @pytest.mark.parametrize(("spherical", "coupling"), [(False, 0.9), (True, 2.0)])
 def test_frozen_noise_leaves_borns_rule(spherical, coupling):
     """A memory longer than the collapse: u runs away from tanh u* = −Gξ/J, so P(+) = P(ξ > −J z_0/G)."""
@@ -147,6 +148,7 @@ def test_the_ito_correction_is_half_the_derivative_along_the_noise():
         np.testing.assert_allclose(drifts[0], drifts[1], atol=1e-12)
 
 
+@pytest.mark.release
 def test_ito_and_stratonovich_schemes_agree_in_the_white_limit():
     """Euler-Maruyama uses the correction, Strang does not know of it."""
     equation = sq.models.coloured_suv(FLAT, drift=0.4, coupling=0.9, colour=None)

@@ -18,6 +18,7 @@ def _density(hamiltonian, chi):
     return vectors @ np.diag(np.asarray(chi)) @ vectors.conj().T
 
 
+@pytest.mark.release
 def test_a_swapped_pair_thermalizes_to_its_symmetric_state():
     levels = sq.systems.levels([0.0, 0.0, 1.0])
     chi = sq.microcanonical(levels, PLUS, conserved=[SWAP])

@@ -145,6 +145,7 @@ def test_canonical():
     np.testing.assert_allclose(chi, np.exp(-0.7 * np.arange(3)) / np.exp(-0.7 * np.arange(3)).sum())
 
 
+@pytest.mark.release
 @pytest.mark.parametrize("kind", ["suv", "oqt"])
 def test_no_signalling(kind):
     """Bob's density does not change while Alice's half collapses or thermalizes; |z| < 5 on 18 numbers, 1e-5."""

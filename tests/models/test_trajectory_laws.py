@@ -113,6 +113,7 @@ def _even_oqt():
     )
 
 
+@pytest.mark.release
 def test_complex_thermalization_ends_in_haar_random_states():
     """Even weights, complex noise: the stationary law is Dirichlet(1, …, 1), so each population is Beta(1, d − 1)."""
     equation = _even_oqt()
@@ -137,6 +138,7 @@ def test_complex_thermalization_is_a_wright_fisher_diffusion():
     judge_sample(purity[:, 1:], expected[1:], "E Σp²")
 
 
+@pytest.mark.release
 def test_nonlinear_averages_do_not_depend_on_the_scheme():
     """The two schemes have nothing in common but the equation: E⟨X⟩² and E Σp² agree, real noise, uneven weights."""
     equation = sq.models.sui(

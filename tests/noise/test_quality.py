@@ -47,6 +47,7 @@ NEIGHBOURS = {
 }
 
 
+@pytest.mark.release
 @pytest.mark.parametrize("direction", NEIGHBOURS)
 def test_mixed_moments_to_sixth_order(direction):
     one, other = NEIGHBOURS[direction]()

@@ -16,6 +16,7 @@ def made(tmp_path_factory):
     return out / "brownian-balance", checks
 
 
+@pytest.mark.release
 def test_everything_is_there_and_holds(made):
     out, checks = made
     assert PAPERS["brownian-balance"] is reproduce

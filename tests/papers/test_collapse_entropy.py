@@ -25,6 +25,7 @@ def test_all_figures_are_there():
     assert PAPERS["collapse-entropy"] is reproduce
 
 
+@pytest.mark.release
 def test_every_check_passes_and_every_picture_is_drawn(made):
     out, checks = made
     assert [check for check in checks.values() if not check.passed] == []

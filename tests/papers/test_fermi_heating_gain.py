@@ -48,6 +48,7 @@ def test_eq_13_is_the_steady_slope_of_perturbation_theory():
         assert slope == pytest.approx(gain_ratio(gain.lorentzian, x, 1), rel=2e-3)
 
 
+@pytest.mark.release
 @pytest.mark.parametrize(("x", "box", "points", "dt"), [gain.SWEEP[0], gain.SWEEP[2]])
 def test_simulated_gain_of_a_particle_at_rest(x, box, points, dt):
     value, error = gain.simulated_ratio(x, box, points, dt, trajectories=6000)
@@ -55,6 +56,7 @@ def test_simulated_gain_of_a_particle_at_rest(x, box, points, dt):
     assert error < 0.02
 
 
+@pytest.mark.release
 def test_claims():
     for claim in (decoherence.decoherence_claim(0.05), _small_white_gain()):
         assert claim.checks and all(check.passed for check in claim.checks), claim.checks

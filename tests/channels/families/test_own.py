@@ -56,7 +56,14 @@ EULER, OUTCOMES = sq.schemes.EulerMaruyama(), sq.schemes.Strang(increments="disc
 
 
 @pytest.mark.parametrize(
-    ("noise", "scheme"), [("real", None), ("complex", None), ("complex", EULER), ("real", OUTCOMES)]
+    ("noise", "scheme"),
+    [
+        ("real", None),
+        *(
+            pytest.param(*case, marks=pytest.mark.release)
+            for case in [("complex", None), ("complex", EULER), ("real", OUTCOMES)]
+        ),
+    ],
 )
 def test_an_ensemble_is_the_master_equation(noise, scheme):
     steps = 1024 if scheme is EULER else 32

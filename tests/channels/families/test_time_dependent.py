@@ -62,6 +62,7 @@ def test_the_master_equation_is_that_of_the_sum():
         np.testing.assert_allclose(solved.expect[name], expected, atol=1e-8)
 
 
+@pytest.mark.release
 @pytest.mark.parametrize(
     ("noise", "scheme", "few"),
     [("real", sq.schemes.Strang(), 6), ("complex", sq.schemes.Strang(), 3), ("real", OUTCOMES, 3)],
