@@ -59,6 +59,7 @@ def write_pages(pages: Path) -> list[str]:
     """Everything that the site shows; the names of the reference's pages."""
     shutil.rmtree(pages, ignore_errors=True)
     shutil.copytree(ROOT / "docs", pages, ignore=shutil.ignore_patterns("site", "check.py"))
+    shutil.copy(HERE / "style.css", pages)
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     home = re.sub(r"\]\(((?:tutorials|howto)/[\w-]+)\.py\)", r"](\1.md)", readme.replace("](docs/", "]("))
     (pages / "index.md").write_text(home, encoding="utf-8")

@@ -86,7 +86,7 @@ def heating_power(
 
     Raises:
         ValueError: for a number that is not positive, a spectrum that is negative, not 1 at ω = 0, or that grows faster
-            than the form factor e^{-q²r_C²} falls.
+            than the form factor $e^{-q^2r_C^2}$ falls.
 
     >>> from stochq.bounds.spectra import Lorentzian
     >>> slow = heating_power(1.66e-27, 1e-8, 1e-7, Lorentzian(3e6))

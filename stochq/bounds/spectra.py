@@ -19,7 +19,9 @@ Spectrum = Callable[[Array], Array]
 
 
 class Lorentzian(Module):
-    r"""$$\gamma(\omega)/\gamma(0) = \frac{1}{1+(\omega/\Omega)^2}$$, noise with correlations that die as e^{-Ω|t|}.
+    r"""Noise with correlations that die as $e^{-\Omega|t|}$.
+
+    $$\gamma(\omega)/\gamma(0) = \frac{1}{1+(\omega/\Omega)^2}$$
 
     >>> Lorentzian(2.0)(2.0)
     0.5

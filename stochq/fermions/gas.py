@@ -29,7 +29,8 @@ class FermionGas(Module):
     $$H = \sum_k\varepsilon_k\,b_k^\dagger b_k + \hbar\int w(x,t)\,n(x)\,dx, \qquad
       E[w(x,t)w(y,s)] = D(t-s)\sum_q\kappa_qe^{iq(x-y)}$$
 
-    Waves are numbered by n = kL/2π. `strengths` holds κ of n = 1 ... waves; κ_{−q} = κ_q, and q = 0 does nothing.
+    Waves are numbered by n = kL/2π. `strengths` holds κ of n = 1 ... waves; $\kappa_{-q} = \kappa_q$, and q = 0 does
+    nothing.
     """
 
     wave_numbers: np.ndarray
@@ -175,7 +176,7 @@ def fermion_gas(
 
     $$\kappa_q = \lambda\Big(\frac{m}{m_0}\Big)^2\frac{\sqrt{4\pi}\,r_C}{L}\,e^{-q^2r_C^2}, \qquad q=\frac{2\pi n}{L}$$
 
-    These are the Fourier coefficients of λ(m/m0)² e^{−x²/4r_C²} repeated with the period of the box.
+    These are the Fourier coefficients of $\lambda(m/m_0)^2e^{-x^2/4r_C^2}$ repeated with the period of the box.
 
     particle: a free one in one dimension; its points are the modes. rate: λ; length: r_C; reference_mass: m0.
     colour: a process such as `sq.noise.OrnsteinUhlenbeck` for every wave of the noise; None is white noise.

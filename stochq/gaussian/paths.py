@@ -45,9 +45,9 @@ def langevin(
     $$\Sigma(t)=\ln\frac{W_0(x_0)}{W_t(x_t)}
                +\sum_k\ln\frac{P_h(x_{k+1}|x_k)}{P_h(\mathcal Ex_k|\mathcal Ex_{k+1})},$$
 
-    ℰ turning momenta round. For every step h, E[e^{−Σ}] = 1 exactly, and P(Σ = s) = eˢ P_R(Σ = −s) with P_R from the
-    paths of `reverse=True`, which start where these end with momenta turned round. For h → 0, E[Σ] = ∫Π dt with
-    `Dynamics.entropy_production`.
+    ℰ turning momenta round. For every step h, $E[e^{-\Sigma}] = 1$ exactly, and P(Σ = s) = eˢ P_R(Σ = −s) with P_R
+    from the paths of `reverse=True`, which start where these end with momenta turned round. For h → 0, E[Σ] = ∫Π dt
+    with `Dynamics.entropy_production`.
 
     Args:
         dynamics: A and B, in any units of q, p and time.

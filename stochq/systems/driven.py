@@ -199,7 +199,8 @@ def driven(
       U(t+dt, t) \\approx e^{-iH_0 dt/2}\\,T_4\\!\\left[-i\\,dt\\sum_j f_j(t+\\tfrac{dt}{2})H_j\\right]e^{-iH_0 dt/2}$$
 
     with T_4 the exponential to fourth order; the step is of order 2 in dt. Keep dt times the drive well below 1.
-    A complex f_j stands for f_j(t) A_j + h.c. with an operator A_j that is not Hermitian, as in F e^{iωt} a + h.c.
+    A complex f_j stands for f_j(t) A_j + h.c. with an operator A_j that is not Hermitian, as in
+    $Fe^{i\\omega t}a$ + h.c.
 
     Args:
         hamiltonian: H_0, which also gives the energies, eigenvectors and observables.
