@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks import machine, peers, report
+from benchmarks import machine, peers, report, spins_page
 from benchmarks.children import need_peers
 from benchmarks.problems import Problem
 from benchmarks.results import save
@@ -42,7 +42,7 @@ LONG = (Long(12, 1000, 8.0, 120.0), Long(16, 64, 8.0, 600.0), Long(20, 2, 8.0, 9
 
 
 def spins(sites: Sequence[int], long: bool, only: Sequence[str]) -> dict[str, Any]:
-    """Measure, print and write benchmarks/results/spins.json.
+    """Measure, print and write benchmarks/results/spins.json and the tables of docs/spins.md.
 
     Args:
         sites: numbers of sites beside the usual ones.
@@ -75,6 +75,7 @@ def spins(sites: Sequence[int], long: bool, only: Sequence[str]) -> dict[str, An
     print("\n".join(report.verdicts([row for part in results.values() if isinstance(part, list) for row in part])))
     if not only:
         save(results, "spins")
+        print(spins_page.update_page(results))
     return results
 
 
@@ -106,13 +107,13 @@ MODELS: dict[str, Callable[[int], Any]] = {"SUV": suv, "SUV, x": partial(suv, ba
 
 
 def _row(title: str, build: Callable[[int], Any], sites: int, delivered: float) -> dict[str, Any]:
-    equation, trajectories = build(sites), max(2, AMPLITUDES >> sites)
+    equation, trajectories = build(sites), trajectories_of(sites)
     taken = [_timed(equation, trajectories, DT, STEPS, seed) for seed in range(1 + REPEATS)][1:]
     amplitudes = STEPS * trajectories * equation.dim
     cpu, wall = (min(times) / amplitudes for times in zip(*taken, strict=True))
     counted = applications(equation, DT)
     traffic = wall * delivered / (counted * BYTES_PER_APPLICATION)
-    states = states_per_column(equation, _start(equation.dim), DT, STEPS, trajectories)
+    states = states_per_column(equation, all_up(equation.dim), DT, STEPS, trajectories)
     checks = [
         check("time / traffic", traffic, MOST_TRAFFIC, at_least=False),
         check("states a column", states, MOST_STATES, at_least=False),
@@ -130,7 +131,12 @@ def _row(title: str, build: Callable[[int], Any], sites: int, delivered: float) 
     }
 
 
-def _start(dim: int) -> np.ndarray:
+def trajectories_of(sites: int) -> int:
+    """Of a call of the benchmark."""
+    return max(2, AMPLITUDES >> sites)
+
+
+def all_up(dim: int) -> np.ndarray:
     """All spins up."""
     return np.eye(1, dim)[0]
 
@@ -142,7 +148,7 @@ def _timed(equation: Any, trajectories: int, dt: float, steps: int, seed: int) -
     watched = {"m": equation.hamiltonian.operators["magnetization"]}
     worked, passed = time.process_time(), time.perf_counter()
     sq.simulate(
-        equation, _start(equation.dim), [0.0, steps * dt], observables=watched, trajectories=trajectories, dt=dt,
+        equation, all_up(equation.dim), [0.0, steps * dt], observables=watched, trajectories=trajectories, dt=dt,
         seed=seed, progress=False,
     )  # fmt: skip
     return time.process_time() - worked, time.perf_counter() - passed
@@ -160,7 +166,7 @@ def local_problem(sites: int) -> Problem:
         return sq.models.unravel(chain(sites), [operator])
 
     def statement() -> Statement:
-        return Statement(np.asarray(system.matrix()), [np.diag(operator)], _start(2**sites), watched)
+        return Statement(np.asarray(system.matrix()), [np.diag(operator)], all_up(2**sites), watched)
 
     steps = PEER_STEPS
     return Problem(f"spins-{sites}", f"{sites} spins", 1, PEER_DT, steps, equation, statement, qutip_steps=steps)
@@ -171,7 +177,7 @@ def _against_peers(sites: int) -> dict[str, Any]:
     import stochq as sq
 
     problem, count = local_problem(sites), AMPLITUDES >> sites
-    equation, psi0, watched = problem.equation(), _start(2**sites), {"o": problem.statement().observable}
+    equation, psi0, watched = problem.equation(), all_up(2**sites), {"o": problem.statement().observable}
 
     def ours(number: int, seed: int) -> Any:
         return sq.simulate(
@@ -229,7 +235,7 @@ def _long(run: Long) -> dict[str, Any]:
     for seed in range(2):
         start = time.perf_counter()
         result = sq.simulate(
-            equation, _start(equation.dim), np.linspace(0.0, run.end, 9), trajectories=run.trajectories, seed=seed,
+            equation, all_up(equation.dim), np.linspace(0.0, run.end, 9), trajectories=run.trajectories, seed=seed,
             observables={"m": equation.hamiltonian.operators["magnetization"]}, progress=False,
         )  # fmt: skip
         marks.append(time.perf_counter() - start)

@@ -136,6 +136,12 @@ def reproduce(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Tables and pictures go to DIR/PAPER.")],
     paper: Annotated[str | None, typer.Argument(metavar="PAPER", help="Default: every paper.")] = None,
     figure: Annotated[str | None, typer.Argument(metavar="FIGURE", help="Default: every figure.")] = None,
+    effort: Annotated[
+        float,
+        typer.Option(
+            metavar="X", min=0.1, max=100, help="Trajectories relative to the pictures'; from 2 on limit has 18 spins."
+        ),
+    ] = 1.0,
 ) -> None:
     """Regenerate a paper's figures and check its numbers; exit code 1 if a check fails.
 
@@ -153,7 +159,7 @@ def reproduce(
     from stochq.cli.reproduce import reproduce_papers
 
     with reported():
-        passed = reproduce_papers(paper, figure, out)
+        passed = reproduce_papers(paper, figure, out, effort)
     if not passed:
         raise typer.Exit(1)
 

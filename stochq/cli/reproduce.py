@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
-def reproduce_papers(paper: str | None, figure: str | None, out: Path) -> bool:
+def reproduce_papers(paper: str | None, figure: str | None, out: Path, effort: float = 1.0) -> bool:
     """Regenerate one paper or all of them, each into the folder OUT/PAPER, printing the checks; True if all passed.
+
+    effort: trajectories relative to what the published pictures take.
 
     Raises:
         ConfigError: for a paper that is not known.
@@ -30,7 +32,7 @@ def reproduce_papers(paper: str | None, figure: str | None, out: Path) -> bool:
     for name in papers if paper is None else [paper]:
         start = time.perf_counter()
         with Console(stderr=True).status(f"{name}: computing"):
-            checks = papers[name](out, figure)
+            checks = papers[name](out, figure, effort)
         console.print(_table(name, checks))
         failed = sum(not check.passed for check in checks)
         print(f"{len(checks) - failed} of {len(checks)} checks passed in {time.perf_counter() - start:.0f} s")

@@ -10,8 +10,9 @@ from stochq.papers.fermi_heating import reproduce as _fermi_heating
 from stochq.papers.lattice_transport import reproduce as _lattice_transport
 from stochq.papers.thermalization import reproduce as _thermalization
 
-# Each takes the folder in which it makes one of its own, and one figure's name or None for all; it returns checks.
-PAPERS: dict[str, Callable[[Path, str | None], list[Check]]] = {
+# Each takes the folder in which it makes one of its own, one figure's name or None for all, and how many trajectories
+# to take relative to what the published pictures take; it returns checks.
+PAPERS: dict[str, Callable[[Path, str | None, float], list[Check]]] = {
     "thermalization": _thermalization,
     "lattice-transport": _lattice_transport,
     "collapse-entropy": _collapse_entropy,

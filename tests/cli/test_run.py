@@ -160,7 +160,7 @@ def papers(monkeypatch):
     calls = []
 
     def make(passed):
-        return lambda out, figure: calls.append((out, figure)) or [check_of(passed)]
+        return lambda out, figure, effort: calls.append((out, figure, effort)) or [check_of(passed)]
 
     monkeypatch.setattr(papers, "PAPERS", {"right": make(True), "wrong": make(False)}, raising=False)
     return calls
@@ -168,11 +168,11 @@ def papers(monkeypatch):
 
 def test_reproduce_exits_with_1_if_a_check_fails(tmp_path, papers):
     assert invoke("reproduce", "right", "fig1", "--out", tmp_path / "made").exit_code == 0
-    assert papers == [(tmp_path / "made", "fig1")]
-    done = invoke("reproduce", "--out", tmp_path)
+    assert papers == [(tmp_path / "made", "fig1", 1.0)]
+    done = invoke("reproduce", "--out", tmp_path, "--effort", "2")
     assert done.exit_code == 1 and "1 of 1 checks passed" in done.stdout and "0 of 1 checks passed" in done.stdout
     # Each makes a folder of its own in it.
-    assert papers[1:] == [(tmp_path, None), (tmp_path, None)]
+    assert papers[1:] == [(tmp_path, None, 2.0), (tmp_path, None, 2.0)]
     assert f"figures: {tmp_path / 'wrong'}" in done.stdout.replace("\n", "")
     refused(invoke("reproduce", "rigt", "--out", tmp_path), "did you mean 'right'?")
 

@@ -34,7 +34,8 @@ CLAIMS: dict[str, output.Maker] = {
 def reproduce(out: Path, figure: str | None = None, effort: float = 1.0) -> list[Check]:
     """Regenerate the claims of the paper (or the one called `figure`) into `out`.
 
-    effort: the number of trajectories relative to the published pictures; error bars and tolerances follow.
+    effort: the number of trajectories relative to the published pictures; error bars and tolerances follow. From 2 on
+    `limit` has longer chains, too: up to 18 spins.
 
     Raises:
         ValueError: for a figure that is not one of `CLAIMS`.

@@ -14,7 +14,7 @@ from stochq.module import Module
 from stochq.systems.hamiltonian import Dense
 from stochq.systems.propagation.diagonal import DiagonalSum, diagonal_of, quarter_turns
 from stochq.systems.propagation.strings import String, apply_to_planes, is_diagonal, rotate, string_matrix
-from stochq.systems.propagation.windows import Planes, apply_real, shifted_windows, windows_of
+from stochq.systems.propagation.windows import Planes, apply_real, known_after, shifted_windows, windows_of
 
 
 @final
@@ -46,7 +46,7 @@ class Window(Module):
             parts = [parts[0], (0, -matrix.imag, imag), parts[1], (1, matrix.imag, real)]
         sums = list(total)
         for k, part, plane in parts:
-            weighed = _after(total, factor) * jnp.asarray(part, plane.dtype)
+            weighed = known_after(total, factor) * jnp.asarray(part, plane.dtype)
             sums[k] = sums[k] + apply_real(weighed, plane, self.first)
             total = sums[0], sums[1]
         return total
@@ -97,7 +97,7 @@ class Splitting(Module):
         for window in (window for layer in self.layers for window in layer):
             total = window.added_to(total, factor, planes)
         for string, coefficient in zip(self.wide, self.wide_coefficients, strict=True):
-            weight = _after(total, factor) * jnp.asarray(coefficient, dtype)
+            weight = known_after(total, factor) * jnp.asarray(coefficient, dtype)
             part = apply_to_planes(string, planes)
             total = total[0] + weight * part[0], total[1] + weight * part[1]
         return total
@@ -106,11 +106,6 @@ class Splitting(Module):
         """exp(-i c_k P_k dt) of the k-th wide string."""
         angle = jnp.asarray(self.wide_coefficients[index], planes[0].dtype) * dt
         return rotate(self.wide[index], angle, planes)
-
-
-def _after(total: Planes, factor: jax.Array) -> jax.Array:
-    """The factor, known once the total is: XLA would make all parts first, as many states as there are windows."""
-    return factor + 0.0 * (total[0].ravel()[0] + total[1].ravel()[0])
 
 
 def splitting_of(sites: int, terms: Sequence[tuple[Number, Mapping[int, str]]]) -> Splitting:

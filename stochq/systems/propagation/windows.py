@@ -59,6 +59,8 @@ def apply_real(matrix: jax.Array, x: jax.Array, first: int) -> jax.Array:
         repeated = jnp.kron(matrix.T, jnp.eye(inner, dtype=x.dtype))
         product = jnp.matmul(grouped.reshape(outer, -1), repeated, precision=MATMUL_PRECISION)
     elif inner < _BATCHED:
+        # It is copied, sites first: not before the matrix is known, or copies of all states would stand side by side.
+        grouped = known_after((matrix,), grouped)
         product = jnp.einsum("oji,kj->oki", grouped, matrix, precision=MATMUL_PRECISION)
     else:
         batch = jnp.broadcast_to(matrix, (outer, size, size))
@@ -69,14 +71,24 @@ def apply_real(matrix: jax.Array, x: jax.Array, first: int) -> jax.Array:
 def apply_window(matrix: Array, planes: Planes, first: int) -> Planes:
     """A matrix (2^k, 2^k), real or complex, on the k sites from `first` on of a state held as two real arrays."""
     real, imag = planes
-    cosine = jnp.asarray(matrix.real, real.dtype)
+    cosine = known_after(planes, jnp.asarray(matrix.real, real.dtype))
     if not jnp.iscomplexobj(matrix):
         return apply_real(cosine, real, first), apply_real(cosine, imag, first)
-    sine = jnp.asarray(matrix.imag, real.dtype)
+    sine = known_after(planes, jnp.asarray(matrix.imag, real.dtype))
     return (
         apply_real(cosine, real, first) - apply_real(sine, imag, first),
         apply_real(cosine, imag, first) + apply_real(sine, real, first),
     )
+
+
+def known_after(earlier: Sequence[jax.Array], numbers: jax.Array) -> jax.Array:
+    """The numbers, known once the earlier ones are.
+
+    XLA makes ahead what depends on nothing else: the matrices of all products in batches, each as large as a plane.
+    """
+    first = sum((array.ravel()[0] for array in earlier), jnp.zeros((), numbers.dtype))
+    # A zero of either sign: a state that is not finite is not to reach those beside it.
+    return numbers + jnp.where(jnp.isnan(first), -0.0, 0.0).astype(numbers.dtype)
 
 
 def planes_of(psi: Array) -> Planes:

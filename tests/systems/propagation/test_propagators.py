@@ -87,6 +87,13 @@ def test_action_of_the_splitting(terms):
     assert error(np.asarray(real) + 1j * np.asarray(imag), matrix(terms) @ psi) < 1e-13
 
 
+def test_a_state_that_is_not_finite_leaves_those_beside_it():
+    psi, broken = states(16), states(16)
+    broken[:, 0] = np.nan
+    real, imag = splitting_of(SITES, ISING).apply((jnp.asarray(broken.real), jnp.asarray(broken.imag)))
+    assert error((np.asarray(real) + 1j * np.asarray(imag))[:, 1:], (matrix(ISING) @ psi)[:, 1:]) < 1e-5
+
+
 @pytest.mark.parametrize("terms", [ISING, EVERYTHING], ids=["ising", "everything"])
 @pytest.mark.parametrize("is_fourth", [False, True], ids=["order 2", "order 4"])
 def test_orders_of_the_product_formulas(terms, is_fourth):

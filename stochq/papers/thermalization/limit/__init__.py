@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 
 def limit_claim(effort: float = 1.0) -> Claim:
-    """The paper's claims on systems that approach the thermodynamic limit, measured at growing size."""
+    """The paper's claims on systems that approach the thermodynamic limit, measured at growing size.
+
+    effort: of trajectories; from 2 on chains are longer as well, in (a) up to 18 sites.
+    """
     courses = all_courses(effort)
     parts = {
         "(a)": fluctuations_part(effort),

@@ -22,21 +22,24 @@ from stochq import plotting
 from stochq.papers.checks import LEVEL, Check, by_comparison, by_error
 from stochq.papers.output import PURE, Series
 from stochq.papers.thermalization import setting
-from stochq.papers.thermalization.limit.common import Part, spins
+from stochq.papers.thermalization.limit.common import Part, lengths, spins
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
 COUPLING, TRANSVERSE, BETA, ALPHA, SEED = 1.0, 0.6, 0.4, 0.1, 1401
-SIZES = (4, 6, 8)
+SIZES, LONGER = (4, 6, 8), (10,)
+# Beyond so many sites steps without a matrix are the faster ones.
+MATRICES = 8
 # 𝒥/α: where reduction is too weak to count, in between, and strong; those whose histograms are shown.
 RATIOS, SHOWN = (0.002, 0.25, 1.0, 4.0, 16.0), (0.002, 1.0, 16.0)
 END, BINS = 8.0, 21
 
 
-def breaking_part(effort: float, sizes: tuple[int, ...] = SIZES) -> Part:
+def breaking_part(effort: float, sizes: tuple[int, ...] | None = None) -> Part:
     """E⟨m⟩² over Tr χm² against 𝒥/α, and the law of ⟨m⟩ of the largest chain."""
+    sizes = lengths(SIZES, LONGER, effort) if sizes is None else sizes
     count = setting.whole(400, effort, 100)
     chains = [Chain(sites) for sites in sizes]
     runs = {(chain.sites, ratio): chain.run(ratio, count) for chain in chains for ratio in RATIOS}
@@ -69,8 +72,12 @@ class Chain:
 
     def equation(self, ratio: float) -> sq.Equation:
         """SUI with complex noise."""
+        system, chi = self.system, self.chi
+        if self.sites > MATRICES:
+            system = sq.systems.ising(self.sites, coupling=COUPLING, transverse=TRANSVERSE, matrix_free=True)
+            chi = sq.canonical(system, BETA)
         return sq.models.sui(
-            self.system, reduction=ratio * self.rate, thermalization=self.rate, equilibrium=self.chi, noise="complex"
+            system, reduction=ratio * self.rate, thermalization=self.rate, equilibrium=chi, noise="complex"
         )
 
     def run(self, ratio: float, count: int) -> sq.EnsembleResult:

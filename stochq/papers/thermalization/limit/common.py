@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 # Beyond so many sites no matrices are made.
 MOST_DENSE = 10
+# From this effort on chains are longer as well.
+LONGER = 2.0
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,11 @@ def spins(sites: int, coupling: float, transverse: float, longitudinal: float) -
     return sq.systems.ising(
         sites, coupling=coupling, transverse=transverse, longitudinal=longitudinal, matrix_free=matrix_free
     )
+
+
+def lengths(usual: tuple[int, ...], longer: tuple[int, ...], effort: float) -> tuple[int, ...]:
+    """Numbers of sites of a part."""
+    return usual + longer if effort >= LONGER else usual
 
 
 def thermal_mean(system: sq.systems.Hamiltonian, chi: Any, operator: Any) -> float:

@@ -19,7 +19,7 @@ from stochq import plotting
 from stochq.papers.checks import by_largest_z
 from stochq.papers.output import PURE, Series
 from stochq.papers.thermalization import setting
-from stochq.papers.thermalization.limit.common import Part, spins
+from stochq.papers.thermalization.limit.common import Part, lengths, spins
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,12 +27,13 @@ if TYPE_CHECKING:
 
 COUPLING, TRANSVERSE, ALPHA, SEED = 1.0, 0.9, 0.05, 1501
 FIELDS = {"integrable": 0.0, "chaotic": 0.4}
-SIZES, END = (4, 6, 8), 8.0
+SIZES, LONGER, END = (4, 6, 8), (10, 12), 8.0
 TIMES = np.linspace(0.0, END, 33)
 
 
-def entropies(effort: float, sizes: tuple[int, ...] = SIZES) -> Part:
+def entropies(effort: float, sizes: tuple[int, ...] | None = None) -> Part:
     """Entropy of half a chain over time, and its late mean against Page's."""
+    sizes = lengths(SIZES, LONGER, effort) if sizes is None else sizes
     count = setting.whole(64, effort, 16)
     ends = np.array([_entropy(sites, "chaotic", 1.0, count)[:, -1] for sites in sizes])
     mean, error = ends.mean(axis=1), ends.std(axis=1, ddof=1) / np.sqrt(count)

@@ -24,22 +24,25 @@ import stochq as sq
 from stochq.papers.checks import Check, by_error, by_largest_z
 from stochq.papers.output import PURE, Series
 from stochq.papers.thermalization import setting
-from stochq.papers.thermalization.limit.common import Part, over_states, sigma_x, spins
+from stochq.papers.thermalization.limit.common import Part, lengths, over_states, sigma_x, spins
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
 BETA, ALPHA, SEED = 0.2, 0.1, 1103
-CHAIN, SIZES, SMALL = (1.0, 0.9, 0.4), (4, 6, 8, 10, 12, 14), 8
+CHAIN, SIZES, LONGER = (1.0, 0.9, 0.4), (4, 6, 8, 10, 12, 14), (16, 18)
+# Up to so many sites trajectories are cheap; beyond so many they are dear.
+SMALL, LARGE = 8, 14
 # In units of the relaxation time: when means are at equilibrium, how far apart squares are independent, and the step.
 START, APART, STEP = 8.0, 1.5, 0.25
 LENGTH = 40
 
 
-def fluctuations_part(effort: float, sizes: tuple[int, ...] = SIZES) -> Part:
+def fluctuations_part(effort: float, sizes: tuple[int, ...] | None = None) -> Part:
     """Variance of ⟨σ^x⟩ at a site over trajectories and over the time of one of them, against 1/Tr χ²."""
-    rows = np.array([_measure(sites, setting.whole(400 if sites <= SMALL else 64, effort, 32)) for sites in sizes])
+    sizes = lengths(SIZES, LONGER, effort) if sizes is None else sizes
+    rows = np.array([_measure(sites, _trajectories(sites, effort)) for sites in sizes])
     dimension, predicted, over_trajectories, error, over_time, time_error = rows.T
     checks = [
         by_largest_z("variance over trajectories against Tr χÕχÕ/(1 + Tr χ²)", over_trajectories, error, predicted),
@@ -55,6 +58,10 @@ def fluctuations_part(effort: float, sizes: tuple[int, ...] = SIZES) -> Part:
         Series("effective dimension", sizes, dimension, units=units),
     ]
     return Part(series, checks, (partial(_draw, series),))
+
+
+def _trajectories(sites: int, effort: float) -> int:
+    return setting.whole(400 if sites <= SMALL else 64 if sites <= LARGE else 16, effort, 32)
 
 
 def _measure(sites: int, count: int) -> tuple[float, ...]:

@@ -17,7 +17,7 @@ from stochq import plotting
 from stochq.papers.checks import Check, by_error, by_largest_z
 from stochq.papers.output import PURE, Series
 from stochq.papers.thermalization import setting
-from stochq.papers.thermalization.limit.common import Part, spins
+from stochq.papers.thermalization.limit.common import Part, lengths, spins
 from stochq.papers.thermalization.limit.fermions import Modes
 
 if TYPE_CHECKING:
@@ -25,12 +25,13 @@ if TYPE_CHECKING:
 
 
 COUPLING, TRANSVERSE, BETA, ALPHA, SEED = 1.0, 0.6, 0.56, 0.06, 1301
-SITES, END = 10, 8.0
+SITES, LONGER, END = (10,), (14,), 8.0
 TIMES = np.linspace(0.0, END, 33)
 
 
-def occupations(effort: float, sites: int = SITES) -> Part:
+def occupations(effort: float, sites: int | None = None) -> Part:
     """Occupations over energy before and after, and their distance from Fermi's law over time."""
+    sites = lengths(SITES, LONGER, effort)[-1] if sites is None else sites
     modes, count = Modes(sites, COUPLING, TRANSVERSE), setting.whole(24, effort, 12)
     system, rate = spins(sites, COUPLING, TRANSVERSE, 0.0), ALPHA * sites
     chi, psi0 = sq.canonical(system, BETA), np.full(2**sites, 2 ** (-sites / 2))

@@ -21,7 +21,7 @@ from stochq.arrays import Number
 from stochq.papers.checks import LEVEL, Check, by_comparison
 from stochq.papers.output import PURE, Series
 from stochq.papers.thermalization import setting
-from stochq.papers.thermalization.limit.common import Part, all_sigma_x, over_states, spins, thermal_mean
+from stochq.papers.thermalization.limit.common import Part, all_sigma_x, lengths, over_states, spins, thermal_mean
 from stochq.papers.thermalization.limit.fermions import Modes
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ COUPLING, TRANSVERSE, ALPHA, SEED = 1.0, 0.6, 0.06, 1201
 # Longitudinal field, and β at which the canonical energy is that of spins along x, -g a site.
 CHAINS = {"integrable": (0.0, 0.56), "chaotic": (0.3, 0.43)}
 DELTA, END, POINTS, SHOWN = 0.15, 40.0, 161, 3
-SIZES, SMALL = (4, 6, 8, 10), 8
+SIZES, LONGER, SMALL = (4, 6, 8, 10), (12, 14), 8
 UNITS, TIMES_UNITS = ("ħ/J", PURE), (PURE, "ħ/J")
 
 
@@ -80,8 +80,9 @@ class Course:
         return np.where(outside.any(axis=-1), times[after], 0.0)
 
 
-def all_courses(effort: float, sizes: tuple[int, ...] = SIZES) -> dict[str, list[Course]]:
+def all_courses(effort: float, sizes: tuple[int, ...] | None = None) -> dict[str, list[Course]]:
     """Those of both chains, by size. Fluctuations of small chains are large, and their trajectories cheap."""
+    sizes = lengths(SIZES, LONGER, effort) if sizes is None else sizes
     few, many = setting.whole(16, effort, 8), setting.whole(200, effort, 32)
     return {name: [Course(sites, name, few if sites > SMALL else many) for sites in sizes] for name in CHAINS}
 
