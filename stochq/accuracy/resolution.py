@@ -1,7 +1,10 @@
 """What a step must resolve: Bohr frequencies, or they alias, and the rates at which jumps happen."""
 
+from typing import NamedTuple
+
 import numpy as np
 
+from stochq.channels import Channel
 from stochq.equation import Equation
 from stochq.schemes import Frame, Scheme
 from stochq.systems.basis import out_of
@@ -11,6 +14,8 @@ from stochq.systems.hamiltonian import Hamiltonian
 _LARGEST_PROPAGATED = 128
 # Fewer jumps than this in a whole run change nothing that is asked for.
 FEWEST_JUMPS = 1e-4
+# Radians in a step up to which an explicit one keeps means right to a tenth of their range, as measured (docs/step.md).
+FREQUENCY_LIMIT = 0.5
 
 
 def bandwidth(equation: Equation) -> float:
@@ -63,6 +68,56 @@ def _added(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return matrix + np.diag(diagonal)
 
 
+class Unresolved(NamedTuple):
+    """What a step does not resolve: a rate, or a frequency in radians, 1/time, and how much of it one step may hold."""
+
+    what: str
+    size: float
+    limit: float
+
+    def excess(self, dt: float) -> float:
+        """By how much the step is too long; 1 or less where it is not."""
+        return self.size * dt / self.limit
+
+
+def unresolved(
+    equation: Equation, frame: Frame, scheme: Scheme, psi: np.ndarray, times: np.ndarray, dt: float
+) -> Unresolved | None:
+    """What a given step resolves least of all that it does not, so that means may be off by a tenth of their range.
+
+    psi: the initial state (dim,), or (dim, rank). Upper bounds tell at hardly any cost of most steps that they resolve
+    everything. Of coloured noise and of channels that depend on time nothing is told.
+    """
+    found = [] if scheme.propagates_exactly else [Unresolved("frequency", _finite_bandwidth(equation), FREQUENCY_LIMIT)]
+    limits = scheme.step_limits(frame) if equation.colour is None else ()
+    for channel, limit in zip(equation.channels, limits, strict=False):
+        if limit is None or channel.time_dependent or channel.fastest_bound() * dt <= min(limit):
+            continue
+        rates = _rates_of(equation, channel, psi, float(times[-1] - times[0]), dt)
+        found += [Unresolved("rate", *pair) for pair in zip(rates, limit, strict=True)]
+    worst = max(found, key=lambda one: one.excess(dt), default=None)
+    return worst if worst is not None and worst.excess(dt) > 1 else None
+
+
+def _finite_bandwidth(equation: Equation) -> float:
+    """0 where a drive sets no bound."""
+    width = _bohr_bandwidth(equation)
+    return width if np.isfinite(width) else 0.0
+
+
+def _rates_of(equation: Equation, channel: Channel, psi: np.ndarray, span: float, dt: float) -> tuple[float, float]:
+    """The rates of the operator that is stepped coarsest: in the state at the start and half a step of the Hamiltonian
+    later, and of its fastest level."""
+    columns = equation.basis_matrix(channel)
+    propagated = Propagated(equation.hamiltonian, float(equation.hbar), psi)
+    jumps = decay = 0.0
+    for loss in channel.losses():
+        decay = max(decay, float(loss.max() if loss.ndim == 1 else np.linalg.eigvalsh(loss)[-1]))
+        rate = JumpRate(_in_given_basis(loss, columns), span)
+        jumps = max(jumps, rate.in_state(psi), propagated.rate(rate, 0.5 * dt))
+    return jumps, decay
+
+
 class JumpRate:
     """The rate that a step must resolve: G = ΣL†L averaged over jumps, ⟨G²⟩/⟨G⟩.
 
@@ -81,6 +136,11 @@ class JumpRate:
         first, second = np.atleast_1d(first), np.atleast_1d(second)
         happens = first > self._negligible
         return float(np.max(second[happens] / first[happens], initial=0.0))
+
+    def in_state(self, psi: np.ndarray) -> float:
+        """The rate in a state (dim,), or (dim, rank)."""
+        starts = psi.reshape(len(psi), -1)
+        return self.averaged(*(_expectation(operator, starts) for operator in (self.operator, self.square)))
 
 
 def spectrum_of(hamiltonian: Hamiltonian) -> tuple[np.ndarray, np.ndarray]:
@@ -108,7 +168,7 @@ class Propagated:
         if not self.possible:
             return 0.0
         psi = self._vectors @ (np.exp(-1j * self._frequencies * t)[:, None] * self._components)
-        return rate.averaged(*(_expectation(operator, psi) for operator in (rate.operator, rate.square)))
+        return rate.in_state(psi)
 
 
 def _expectation(operator: np.ndarray, psi: np.ndarray) -> float:

@@ -203,6 +203,17 @@ class Channel(Module):
         operators = np.asarray(self.operators())
         return np.einsum("kji,kjl->il", operators.conj(), operators)
 
+    def losses(self) -> list[np.ndarray]:
+        """L†L of what a step takes at once, or upper bounds to them, diagonals (dim,) or matrices (dim, dim), 1/time:
+        here of all operators together."""
+        return [self.total_loss()]
+
+    def fastest_bound(self) -> float:
+        """No less than the largest eigenvalue of all `losses`, 1/time, at hardly any cost."""
+        return max(
+            float(np.abs(loss).max() if loss.ndim == 1 else np.abs(loss).sum(axis=0).max()) for loss in self.losses()
+        )
+
     def strongest(self, times: np.ndarray) -> float:
         """The largest factor of `total_loss` in a run from the first to the last of these times."""
         return 1.0

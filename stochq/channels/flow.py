@@ -2,7 +2,7 @@
 
 import abc
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -22,6 +22,17 @@ LARGEST_MEAN_MAP = 128
 STEP_RTOL = 1e-9
 # Why unitary noise has no record.
 NOT_MEASURED = "unitary noise is a random potential, which nobody measures"
+
+
+class StepLimit(NamedTuple):
+    """The longest step that resolves a rate, times that rate, as measured (docs/step.md).
+
+    jumps: of the jumps of one operator in the state at hand; decay: of the level that it leaves fastest, occupied or
+    not, where what is rare grows in longer steps.
+    """
+
+    jumps: float
+    decay: float = np.inf
 
 
 class Flow(Module):
@@ -87,6 +98,12 @@ class Flow(Module):
     def is_exact(self) -> bool:
         """Whether a step of any length has the law of the channel alone, so that it need not resolve the rates."""
         return False
+
+    @property
+    def step_limit(self) -> StepLimit | None:
+        """The longest step of the channel alone beyond which a mean may be off by a tenth of its range; None where it
+        never is. What splitting it from a Hamiltonian adds is not counted."""
+        return None if self.is_exact or self.mean_is_exact else StepLimit(1.0)
 
     @property
     def mean_limit(self) -> float:

@@ -25,6 +25,7 @@ from stochq.ensemble.events import (
     mean_with_score,
     refusing_jumps,
 )
+from stochq.ensemble.given_step import warn_about_step
 from stochq.ensemble.grid_checks import check_grid_state
 from stochq.ensemble.kernel import run_block
 from stochq.ensemble.problem import build_problem, cast, check_counters
@@ -185,6 +186,7 @@ def _step(task: Task, trajectories: int, dt: float | None) -> float:
         return open_step(task, trajectories)
     dt = check_step(task.times, dt)
     if is_concrete((task.equation, task.psi, task.observables, task.scheme, jnp.zeros(()))):
+        warn_about_step(task, dt, stacklevel=3)
         check_given_step(task, trajectories, dt)
     return dt
 

@@ -12,6 +12,7 @@ from stochq.ensemble.assemble import assemble
 from stochq.ensemble.batch import Problem
 from stochq.ensemble.cost import check_hours
 from stochq.ensemble.devices import block_size
+from stochq.ensemble.given_step import warn_about_step
 from stochq.ensemble.grid_checks import warn_about_grid
 from stochq.ensemble.jumps.room import run_with_room
 from stochq.ensemble.kept import with_kept
@@ -42,6 +43,9 @@ def simulate_steps(
     plan = _as_made(plan, grid)
     note(f"dt = {plan.dt:g}: {plan.reason}", "step chosen", dt=plan.dt, reason=plan.reason)
     warn_about_time(task.equation, grid, task.precision)
+    if question.dt is not None and tolerance is None:
+        # With a tolerance the bias is estimated, and told where it is too large.
+        warn_about_step(task, float(grid.lengths.max()), stacklevel=4)
     target = None if tolerance is None else target_of(task, plan, tolerance, grid.total_steps)
 
     check = partial(check_hours, task, execution.hosts, grid.total_steps)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from stochq.accuracy.grid import TimeGrid, longest_interval, time_grid
-from stochq.accuracy.resolution import JumpRate, explicit_limit, jump_rate_of
+from stochq.accuracy.resolution import explicit_limit, jump_rate_of
 from stochq.accuracy.search import JUMPS_PER_STEP
 from stochq.ensemble.task import Task
 
@@ -35,13 +35,4 @@ def _longest_resolved(task: Task) -> float:
     rate = jump_rate_of(task.equation, task.frame, task.scheme, task.times, means=True)
     if rate is None:
         return longest
-    return min(longest, JUMPS_PER_STEP / max(_rate_at(rate, task.psi), np.finfo(float).tiny))
-
-
-def _rate_at(rate: JumpRate, psi: np.ndarray) -> float:
-    starts = psi.reshape(len(psi), -1)
-    first, second = (
-        float(np.sum(starts.conj() * (op[:, None] * starts if op.ndim == 1 else op @ starts)).real)
-        for op in (rate.operator, rate.square)
-    )
-    return rate.averaged(first, second)
+    return min(longest, JUMPS_PER_STEP / max(rate.in_state(task.psi), np.finfo(float).tiny))

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from stochq.channels import Channel
+from stochq.channels.flow import StepLimit
 from stochq.equation import Equation
 from stochq.feedback.controller import Memory
 from stochq.feedback.loop import Loop, check_loop, counts_clicks, example, is_complex
@@ -132,6 +133,9 @@ class ClosedLoop(Scheme):
     @property
     def propagates_exactly(self) -> bool:
         return True
+
+    def step_limits(self, frame: Frame) -> tuple[StepLimit | None, ...]:
+        return self.scheme.step_limits(frame)
 
     def smallest_block(self, equation: Equation) -> int:
         return self.scheme.smallest_block(equation)

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from stochq.channels import Channel
+from stochq.channels.flow import StepLimit
 from stochq.equation import Equation
 from stochq.noise import Budget, StepPairNoise
 from stochq.schemes.frame import Frame
@@ -93,6 +94,9 @@ class Extrapolated(Scheme):
 
     def unresolved(self, frame: Frame, means: bool) -> tuple[int, ...]:
         return self.scheme.unresolved(frame, means)
+
+    def step_limits(self, frame: Frame) -> tuple[StepLimit | None, ...]:
+        return self.scheme.step_limits(frame)
 
     def budget(self, frame: Frame) -> Budget:
         return self.scheme.budget(frame)

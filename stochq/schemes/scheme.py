@@ -8,6 +8,7 @@ import jax
 import numpy as np
 
 from stochq.channels import Channel
+from stochq.channels.flow import StepLimit
 from stochq.equation import Equation
 from stochq.module import Module
 from stochq.noise import Budget, StepNoise
@@ -16,6 +17,8 @@ from stochq.schemes.frame import Frame
 States = tuple[jax.Array, ...]
 Increments = tuple[jax.Array | None, ...]
 MeanMap = Callable[[np.ndarray, int], np.ndarray]
+# Of explicit steps of all channels at once, as measured (docs/step.md).
+EXPLICIT_LIMIT = StepLimit(1.0, 2.0)
 
 
 class Stepper(Module):
@@ -142,6 +145,11 @@ class Scheme(Module):
     def unresolved(self, frame: Frame, means: bool) -> tuple[int, ...]:
         """The channels whose rates a step must resolve, by their index. means: where means of operators are all."""
         return tuple(range(len(frame.channels)))
+
+    def step_limits(self, frame: Frame) -> tuple[StepLimit | None, ...]:
+        """The longest step of every channel alone beyond which a mean may be off by a tenth of its range; None where
+        it never is."""
+        return (EXPLICIT_LIMIT,) * len(frame.channels)
 
     def mean_step(self, frame: Frame) -> float:
         """The longest step over which the means of operators have no time-step error; 0 where every step has one."""

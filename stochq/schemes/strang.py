@@ -11,6 +11,7 @@ from jax import lax
 
 from stochq.arrays import Number
 from stochq.channels import Channel, Flow
+from stochq.channels.flow import StepLimit
 from stochq.equation import Equation
 from stochq.noise import Budget, StepNoise
 from stochq.schemes.frame import Frame
@@ -107,6 +108,9 @@ class Strang(Scheme):
     def unresolved(self, frame: Frame, means: bool) -> tuple[int, ...]:
         flows = enumerate(self.flows(frame))
         return tuple(index for index, flow in flows if not (flow.mean_is_exact if means else flow.is_exact))
+
+    def step_limits(self, frame: Frame) -> tuple[StepLimit | None, ...]:
+        return tuple(flow.step_limit for flow in self.flows(frame))
 
     def mean_step(self, frame: Frame) -> float:
         """Where all is exact and written in one basis, the mean density decays element by element and the parts

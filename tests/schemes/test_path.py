@@ -12,7 +12,7 @@ from stochq.schemes import frame_of
 from tests import stochastic
 from tests.problems import PROBLEMS, csl_kernel, grid
 
-STEPS, DURATION, SEED, TRAJECTORIES = 40, 0.4, 3, 2
+STEPS, DURATION, SEED, TRAJECTORIES = 50, 0.4, 3, 2
 
 
 def _csl_features():

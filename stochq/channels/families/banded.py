@@ -123,13 +123,25 @@ class BandedOperators(Operators):
 
     def total_loss(self) -> np.ndarray:
         """Exact for operators of one diagonal, else the row sums of |L_k|†|L_k|, a diagonal that is never less."""
-        total = np.zeros(self.dim)
-        for bands in np.abs(np.asarray(self.bands)):
-            rows = bands.sum(axis=0)
-            for band, offset in zip(bands, self.offsets, strict=True):
-                inside = np.arange(max(0, -offset), min(self.dim, self.dim - offset))
-                total[inside + offset] += band[inside] * rows[inside]
-        return total
+        return self._loss_bounds().sum(axis=0)
+
+    def _loss_bounds(self) -> np.ndarray:
+        """The row sums of |L_k|†|L_k|, (K, dim)."""
+        bands = np.abs(np.asarray(self.bands))
+        rows, bounds = bands.sum(axis=1), np.zeros((self.count, self.dim))
+        for place, offset in enumerate(self.offsets):
+            inside = np.arange(max(0, -offset), min(self.dim, self.dim - offset))
+            bounds[:, inside + offset] += bands[:, place, inside] * rows[:, inside]
+        return bounds
+
+    def losses(self) -> list[np.ndarray]:
+        """Of one operator after another, as they are stepped; in large dimensions the bounds."""
+        if len(self.offsets) == 1 or self.dim > LARGEST_MEAN_MAP:
+            return list(self._loss_bounds())
+        return [matrix.conj().T @ matrix for matrix in self.operators()]
+
+    def fastest_bound(self) -> float:
+        return float(self._loss_bounds().max())
 
     def dissipator(self, t: jax.Array, rho: jax.Array) -> jax.Array:
         def add(total: jax.Array, bands: jax.Array) -> tuple[jax.Array, None]:

@@ -76,6 +76,15 @@ class DenseOperators(Operators):
     def total_loss(self) -> np.ndarray:
         return np.asarray(self.square)
 
+    def losses(self) -> list[np.ndarray]:
+        """Of one operator after another, as they are stepped."""
+        return [matrix.conj().T @ matrix for matrix in np.asarray(self.matrices)]
+
+    def fastest_bound(self) -> float:
+        """‖L‖² ≤ ‖L‖₁‖L‖_∞."""
+        sizes = np.abs(np.asarray(self.matrices))
+        return float(np.max(sizes.sum(axis=1).max(axis=1) * sizes.sum(axis=2).max(axis=1)))
+
     def dissipator(self, t: jax.Array, rho: jax.Array) -> jax.Array:
         def add(total: jax.Array, operator: jax.Array) -> tuple[jax.Array, None]:
             return total + operator @ rho @ operator.conj().T, None

@@ -89,6 +89,9 @@ class Transitions(Channel):
     def total_loss(self) -> np.ndarray:
         return np.asarray(self.loss())
 
+    def losses(self) -> list[np.ndarray]:
+        return [np.asarray(self.rates()).sum(axis=0)]
+
     def operators(self) -> np.ndarray:
         amplitudes = np.sqrt(np.asarray(self.rates()))
         operators = np.zeros((self.dim, self.dim, self.dim, self.dim), complex)

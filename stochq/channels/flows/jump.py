@@ -37,6 +37,10 @@ class JumpFlow(Flow):
         return True
 
     @property
+    def step_limit(self) -> None:
+        """As many clicks as there are: off by no more than 0.04 of a range in steps of a hundred clicks."""
+
+    @property
     def jumps(self) -> Jumps:
         return self.channel.jumps()
 
