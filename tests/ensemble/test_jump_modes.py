@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import equinox as eqx
 import jax
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from scipy.linalg import expm
 from scipy.optimize import brentq
 
 import stochq as sq
+from stochq.ensemble.jumps import prepare
 from stochq.ensemble.jumps.evolution import Powers
 from stochq.ensemble.jumps.modes import Modes
 from stochq.ensemble.jumps.prepare import evolution_of
@@ -42,7 +44,8 @@ def _evolution(matrix, jumps, length):
 
 @pytest.mark.parametrize(("precision", "apart"), [("single", 3e-5), ("double", 1e-12)])
 def test_clicks_come_when_the_norm_has_fallen_to_the_clock(precision, apart):
-    """Over many waiting times, of random states: SciPy's exponential and its root."""
+    """Over many waiting times, of random states: SciPy's exponential and its root. From a saved time and, as after a
+    click, from any other; those that do not click go on over a second interval."""
     matrix, jumps = _ladder()
     generator = -1j * matrix - 0.5 * sum(jump.conj().T @ jump for jump in jumps)
     psi, length = np.stack([state(DIM, seed) for seed in range(12)], axis=1), 3.0
@@ -50,9 +53,15 @@ def test_clicks_come_when_the_norm_has_fallen_to_the_clock(precision, apart):
     evolution = _evolution(matrix, jumps, length)
     assert isinstance(evolution, Modes)
     with jax.enable_x64(precision == "double"):
-        evolution, *start = cast((evolution, psi, clock, np.full(12, length)), precision)
-        moved, stayed = jax.tree.map(np.asarray, (evolution.advance(*start), evolution.settle(*start)))
-    found = np.zeros(12, bool)
+        evolution, psi, clock, remaining = cast((evolution, psi, clock, np.full(12, length)), precision)
+        settled = evolution.settle(psi, clock, remaining)
+        leapt = evolution.leap(0, remaining[0], evolution.enter(psi), clock)
+        unstored = eqx.tree_at(lambda e: e.whole, evolution, None).leap(0, remaining[0], evolution.enter(psi), clock)
+        ways = []
+        for one in (settled, leapt, unstored):
+            again = evolution.leap(0, remaining[0], one.held, one.clock)
+            states = evolution.leave(one.held), evolution.leave(again.held)
+            ways.append(jax.tree.map(np.asarray, (states, one.remaining, again.remaining, evolution.advance(*one))))
     for column in range(12):
 
         def ahead(time, column=column):
@@ -61,16 +70,17 @@ def test_clicks_come_when_the_norm_has_fallen_to_the_clock(precision, apart):
         def above(time, column=column):
             return np.linalg.norm(ahead(time)) ** 2 - clock[column]
 
-        found[column] = above(length) < 0
-        end: Any = brentq(above, 0, length, xtol=1e-15) if found[column] else length
-        expected = ahead(end) / np.linalg.norm(ahead(end))
-        _close(moved.psi[:, column], expected, apart)
-        np.testing.assert_allclose(length - moved.remaining[column], end, atol=apart)
-        after = psi[:, column] if found[column] else expected
-        _close(stayed.psi[:, column], after, apart)
-    np.testing.assert_array_equal(moved.clicks, found)
-    np.testing.assert_array_equal(stayed.remaining, np.where(found, length, 0).astype(stayed.remaining.dtype))
-    assert 3 <= found.sum() <= 9
+        found, later = above(length) < 0, above(2 * length) < 0
+        end: Any = brentq(above, 0, length, xtol=1e-15) if found else length
+        expected, twice = (ahead(time) / np.linalg.norm(ahead(time)) for time in (end, 2 * length))
+        for (once, second), left, left_later, moved in ways:
+            assert (left[column] > 0) == moved.clicks[column] == found
+            _close((moved.psi if found else once)[:, column], expected, apart)
+            np.testing.assert_allclose(length - (moved.remaining if found else left)[column], end, atol=apart)
+            assert found or (left_later[column] > 0) == later
+            if not later:
+                _close(second[:, column], twice, apart)
+    assert 3 <= ways[0][3].clicks.sum() <= 8 and (ways[0][2] > 0).sum() < 12
 
 
 def test_means_are_those_of_the_master_equation():
@@ -109,3 +119,19 @@ def test_eigenvectors_are_left_alone_where_they_enlarge_rounding_or_turn_often()
     exceptional = np.diag(np.zeros(DIM))
     exceptional[0, 1] = exceptional[1, 0] = 0.25
     assert isinstance(_evolution(exceptional, [np.outer(np.eye(DIM)[0], np.eye(DIM)[1])], 3.0), Powers)
+
+
+@pytest.mark.release
+def test_trajectories_are_those_of_stored_powers_at_any_saved_times(monkeypatch):
+    """The same draws click at the same times, several between saved times that differ and are many."""
+    matrix, jumps = _ladder()
+    equation = sq.models.unravel(matrix, jumps, noise="jump")
+    few, many = np.array([0.0, 0.5, 3.0]), np.sort([*np.linspace(0, 3, 19) ** 2 / 3, 0.5])
+    run = {"observables": {"n": np.arange(float(DIM))}, "trajectories": 100, "keep": 100, "precision": "double"}
+    seen = [sq.simulate(equation, state(DIM, 8), times, **run).kept for times in (few, many)]
+    monkeypatch.setattr(prepare, "_FEW_LEVELS", DIM + 1)
+    expected = sq.simulate(equation, state(DIM, 8), few, **run).kept
+    at = np.searchsorted(many, few - 1e-12)
+    for kept in (seen[0], seen[1][:, at]):
+        overlap = np.abs(np.einsum("nti,nti->nt", expected.conj(), kept))
+        np.testing.assert_allclose(overlap, 1, atol=1e-9)

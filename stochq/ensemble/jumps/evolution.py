@@ -31,8 +31,8 @@ EXCESS = 64
 
 
 class Advanced(NamedTuple):
-    """Where trajectories are after `Evolution.advance`: normalised states, clocks, the time left, who clicks, and over
-    what time clicks were looked for."""
+    """Where trajectories are after `Evolution.advance`: normalised states of the frame, clocks, the time left, who
+    clicks, and over what time clicks were looked for."""
 
     psi: jax.Array
     clock: jax.Array
@@ -42,15 +42,18 @@ class Advanced(NamedTuple):
 
 
 class Leapt(NamedTuple):
-    """Where trajectories are after `Evolution.leap`: states, clocks, and the time left to those that stayed."""
+    """Where trajectories are after `Evolution.leap`: states as held, clocks, and the time left to those that stayed."""
 
-    psi: jax.Array
+    held: Any
     clock: jax.Array
     remaining: jax.Array
 
 
 class Evolution(Module):
-    """How states go from event to event. Abstract. A clock, one number a trajectory, says how far the click is."""
+    """How states go from event to event. Abstract. A clock, one number a trajectory, says how far the click is.
+
+    Held is what an evolution knows of states: arrays with the trajectories on the last axis.
+    """
 
     @abc.abstractmethod
     def clock(self, uniform: jax.Array) -> jax.Array:
@@ -61,23 +64,24 @@ class Evolution(Module):
         return EXCESS * float(jnp.finfo(dtype).eps) / 2
 
     @abc.abstractmethod
-    def enter(self, psi: jax.Array) -> jax.Array:
+    def enter(self, psi: jax.Array) -> Any:
         """States as this evolution holds them, from the frame's."""
 
     @abc.abstractmethod
-    def leave(self, psi: jax.Array) -> jax.Array:
-        """The frame's states."""
+    def leave(self, held: Any) -> jax.Array:
+        """The frame's states, of trajectories that are at a saved time."""
 
     @abc.abstractmethod
-    def leap(self, index: jax.Array, length: jax.Array, psi: jax.Array, clock: jax.Array) -> Leapt:
+    def leap(self, index: jax.Array, length: jax.Array, held: Any, clock: jax.Array) -> Leapt:
         """Over a whole interval, for the trajectories that have no click in it; others stay where they are."""
 
     def settle(self, psi: jax.Array, clock: jax.Array, remaining: jax.Array) -> Leapt:
-        """After a click: to the end of the time that remains, where it is known without a search that none follows."""
-        return Leapt(psi, clock, remaining)
+        """After a click, from the frame's states: to the end of the time that remains, where it is known without a
+        search that none follows."""
+        return Leapt(self.enter(psi), clock, remaining)
 
     @abc.abstractmethod
-    def advance(self, psi: jax.Array, clock: jax.Array, remaining: jax.Array) -> Advanced:
+    def advance(self, held: Any, clock: jax.Array, remaining: jax.Array) -> Advanced:
         """Towards the next click or the end of the time that remains, whichever comes first."""
 
 
@@ -100,24 +104,24 @@ class ExponentialClocks(Evolution):
     def enter(self, psi: jax.Array) -> jax.Array:
         return psi if self.vectors is None else apply_matrix(self.vectors.conj().T, psi)
 
-    def leave(self, psi: jax.Array) -> jax.Array:
-        return psi if self.vectors is None else apply_matrix(self.vectors, psi)
+    def leave(self, held: jax.Array) -> jax.Array:
+        return held if self.vectors is None else apply_matrix(self.vectors, held)
 
-    def leap(self, index: jax.Array, length: jax.Array, psi: jax.Array, clock: jax.Array) -> Leapt:
-        survives = clock >= length
-        moved = self._moved(psi, jnp.broadcast_to(length, clock.shape))
-        psi = jnp.where(survives[None], moved, psi)
-        return Leapt(psi, jnp.where(survives, clock - length, clock), jnp.where(survives, 0, length))
+    def leap(self, index: jax.Array, length: jax.Array, held: jax.Array, clock: jax.Array) -> Leapt:
+        return self._survived(held, clock, jnp.broadcast_to(length, clock.shape))
 
-    def advance(self, psi: jax.Array, clock: jax.Array, remaining: jax.Array) -> Advanced:
+    def advance(self, held: jax.Array, clock: jax.Array, remaining: jax.Array) -> Advanced:
         elapsed = jnp.minimum(clock, remaining)
-        moved = self._moved(psi, elapsed)
-        return Advanced(moved, clock - elapsed, remaining - elapsed, clock < remaining, remaining)
+        psi = self.leave(self._moved(held, elapsed))
+        return Advanced(psi, clock - elapsed, remaining - elapsed, clock < remaining, remaining)
 
     def settle(self, psi: jax.Array, clock: jax.Array, remaining: jax.Array) -> Leapt:
+        return self._survived(self.enter(psi), clock, remaining)
+
+    def _survived(self, held: jax.Array, clock: jax.Array, remaining: jax.Array) -> Leapt:
         survives = clock >= remaining
         left = jnp.where(survives, 0, remaining)
-        moved = self._moved(psi, remaining - left)
+        moved = self._moved(held, remaining - left)
         return Leapt(moved, jnp.where(survives, clock - remaining, clock), left)
 
     def _moved(self, psi: jax.Array, elapsed: jax.Array) -> jax.Array:
@@ -126,36 +130,14 @@ class ExponentialClocks(Evolution):
 
 
 class FallingNorms(Evolution):
-    """Searches for clicks by ‖ψ̃‖². Abstract. States are the frame's, and the clock is the uniform number.
-
-    whole: the propagators over the different intervals between saved times, None where these are too many.
-    """
-
-    whole: Any
+    """Searches for clicks by ‖ψ̃‖². Abstract. The clock is the uniform number."""
 
     def clock(self, uniform: jax.Array) -> jax.Array:
         return uniform
 
-    def enter(self, psi: jax.Array) -> jax.Array:
-        return psi
-
-    def leave(self, psi: jax.Array) -> jax.Array:
-        return psi
-
-    def leap(self, index: jax.Array, length: jax.Array, psi: jax.Array, clock: jax.Array) -> Leapt:
-        length = jnp.broadcast_to(length, clock.shape)
-        if self.whole is None:
-            return Leapt(psi, clock, length)
-        parts = parts_of(psi)
-        return self.survived(parts, act(self.whole[index], parts), clock, length)
-
-    def survived(self, parts: jax.Array, trial: jax.Array, clock: jax.Array, remaining: jax.Array) -> Leapt:
-        """At `trial`, which is ψ̃ after the time that remains, where no click comes before; as they were elsewhere."""
-        square = fused_on_cpu(_square, trial)
-        held, clock = clock, clock / (1 - self.excess(clock.dtype))
-        survives = (square >= clock) & (remaining > 0)
-        parts = jnp.where(survives[None], lax.rsqrt(square)[None] * trial, parts)
-        return Leapt(states_of(parts), jnp.where(survives, clock / square, held), jnp.where(survives, 0, remaining))
+    def searched_norm(self, clock: jax.Array) -> jax.Array:
+        """The ‖ψ̃‖² at which a click is found: the clock, with the excess."""
+        return clock / (1 - self.excess(clock.dtype))
 
 
 @final
@@ -170,17 +152,36 @@ class Powers(FallingNorms):
     Matrices are held as real ones, [[Re, −Im], [Im, Re]], which act on real over imaginary parts: on states of a few
     dozen levels one real product takes half the time of a complex one (measured on 32 levels).
 
-    powers: the propagators (levels, 2 dim, 2 dim), longest first, or their complex diagonals (levels, dim); durations:
-    (levels,). generator: −iH_eff/ħ times the shortest duration. order: of the series.
+    States are held as the frame's. whole: the propagators over the different intervals between saved times, None where
+    these are too many. powers: the propagators (levels, 2 dim, 2 dim), longest first, or their complex diagonals
+    (levels, dim); durations: (levels,). generator: −iH_eff/ħ times the shortest duration. order: of the series.
     """
 
+    whole: Any
     powers: Any
     durations: Any
     generator: Any
     order: int = eqx.field(static=True)
 
-    def advance(self, psi: jax.Array, clock: jax.Array, remaining: jax.Array) -> Advanced:
-        clock, searched = clock / (1 - self.excess(clock.dtype)), jnp.minimum(remaining, 2 * self.durations[0])
+    def enter(self, psi: jax.Array) -> jax.Array:
+        return psi
+
+    def leave(self, held: jax.Array) -> jax.Array:
+        return held
+
+    def leap(self, index: jax.Array, length: jax.Array, held: jax.Array, clock: jax.Array) -> Leapt:
+        length = jnp.broadcast_to(length, clock.shape)
+        if self.whole is None:
+            return Leapt(held, clock, length)
+        parts = parts_of(held)
+        trial = act(self.whole[index], parts)
+        square, norm = fused_on_cpu(_square, trial), self.searched_norm(clock)
+        survives = (square >= norm) & (length > 0)
+        parts = jnp.where(survives[None], lax.rsqrt(square)[None] * trial, parts)
+        return Leapt(states_of(parts), jnp.where(survives, norm / square, clock), jnp.where(survives, 0, length))
+
+    def advance(self, held: jax.Array, clock: jax.Array, remaining: jax.Array) -> Advanced:
+        clock, searched = self.searched_norm(clock), jnp.minimum(remaining, 2 * self.durations[0])
 
         def take(carry: tuple, stored: tuple) -> tuple[tuple, None]:
             psi, remaining = carry
@@ -189,7 +190,7 @@ class Powers(FallingNorms):
             taken, remaining = fused_on_cpu(_taken, trial, clock, remaining, duration)
             return (jnp.where(taken[None], trial, psi), remaining), None
 
-        (parts, remaining), _ = lax.scan(take, (parts_of(psi), remaining), (self.powers, self.durations))
+        (parts, remaining), _ = lax.scan(take, (parts_of(held), remaining), (self.powers, self.durations))
         terms = [parts]
         for order in range(1, self.order + 1):
             terms.append(act(self.generator, terms[-1]) * np.asarray(1 / order, parts.dtype))

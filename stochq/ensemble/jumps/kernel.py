@@ -9,6 +9,7 @@ from jax import lax
 
 from stochq.channels.born import draw_one
 from stochq.channels.jumps import Jumps
+from stochq.compiling import own_call
 from stochq.ensemble.initial import starting_states
 from stochq.ensemble.jumps.evolution import Advanced, Evolution
 from stochq.noise import threefry
@@ -64,7 +65,7 @@ class _Carry(NamedTuple):
     remains to the next saved one, clicks of each record since the last one; numbers of clicks written so far into the
     log, and the log."""
 
-    psi: jax.Array
+    held: Any
     clock: jax.Array
     events: jax.Array
     remaining: jax.Array
@@ -91,29 +92,29 @@ def run_block(
     """
     trajectories = first.astype(jnp.uint32) + jnp.arange(loop.block, dtype=jnp.uint32)
 
-    def give(psi: jax.Array, phase: jax.Array | None) -> Any:
-        given = frame.from_frame(evolution.leave(psi))
+    def give(held: Any, phase: jax.Array | None) -> Any:
+        given = frame.from_frame(evolution.leave(held))
         return observe(given if phase is None else phase * given)
 
     def visit(carry: _Carry, interval: tuple) -> tuple[_Carry, Any]:
         number, index, length, phase = interval
-        leapt = evolution.leap(index, length, carry.psi, carry.clock)
+        leapt = evolution.leap(index, length, carry.held, carry.clock)
         # One trajectory a row while some are taken and put back: on a processor that is ten times faster than columns.
-        carry = carry._replace(psi=leapt.psi.T, clock=leapt.clock, remaining=leapt.remaining)
+        carry = carry._replace(held=_transposed(leapt.held), clock=leapt.clock, remaining=leapt.remaining)
         carry = carry._replace(counts=jnp.zeros_like(carry.counts))
 
         def advance(carry: _Carry) -> _Carry:
             return _advance_pending(loop, frame, evolution, clicking, key, trajectories, number, length, carry)
 
         carry = lax.while_loop(lambda carry: jnp.any(carry.remaining > 0), advance, carry)
-        carry = carry._replace(psi=carry.psi.T)
-        return carry, (give(carry.psi, phase), carry.counts)
+        carry = carry._replace(held=_transposed(carry.held))
+        return carry, (give(carry.held, phase), carry.counts)
 
     start = _start(loop, frame, evolution, clicking, psi0, key, trajectories)
     numbers = jnp.arange(len(grid.lengths), dtype=jnp.int32)
     start_phase, phases = (None, None) if grid.phases is None else (grid.phases[0], grid.phases[1:])
     end, (later, counts) = lax.scan(visit, start, (numbers, grid.index, grid.lengths, phases))
-    seen = jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), give(start.psi, start_phase), later)
+    seen = jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), give(start.held, start_phase), later)
     return seen, counts, end.log
 
 
@@ -128,9 +129,9 @@ def _start(
 ) -> _Carry:
     dtype, none = psi0.real.dtype, jnp.zeros(loop.block, jnp.uint32)
     starts, spread = starting_states(psi0, key, trajectories, loop.block)
-    psi = spread(evolution.enter(frame.to_frame(starts)))
+    held = jax.tree.map(spread, evolution.enter(frame.to_frame(starts)))
     return _Carry(
-        psi,
+        held,
         evolution.clock(_uniforms(key, trajectories, none, 1, dtype)[0]),
         none,
         jnp.zeros(loop.block, dtype),
@@ -151,7 +152,7 @@ def _advance_pending(
     length: jax.Array,
     carry: _Carry,
 ) -> _Carry:
-    """Some of the trajectories that have not reached the next saved time: to their next event; states (block, dim)."""
+    """Some of the trajectories that have not reached the next saved time: to their next event. One trajectory a row."""
     (chosen,) = jnp.nonzero(carry.remaining > 0, size=loop.pending, fill_value=loop.block)
 
     def taken(array: jax.Array) -> jax.Array:
@@ -160,20 +161,22 @@ def _advance_pending(
     def put(array: jax.Array, values: jax.Array) -> jax.Array:
         return array.at[..., chosen].set(values, mode="drop")
 
-    psi = jnp.take(carry.psi, chosen, axis=0, mode="clip").T
-    moved = evolution.advance(psi, taken(carry.clock), taken(carry.remaining))
+    held = _transposed(jax.tree.map(lambda rows: jnp.take(rows, chosen, axis=0, mode="clip"), carry.held))
+    moved = evolution.advance(held, taken(carry.clock), taken(carry.remaining))
     events = taken(carry.events)
     after = events + moved.clicks.astype(jnp.uint32)
     uniforms = _uniforms(key, taken(trajectories), events + np.uint32(1), 2 * _SLOTS, moved.clock.dtype)
     share = _real_share(clicking.root, moved, evolution.excess(moved.clock.dtype))
     clicks = moved.clicks & (uniforms[-1] <= share)
     uniforms[-1] = uniforms[-1] / share
-    psi, operator = _clicked(frame, evolution, clicking, moved.psi, uniforms[1:])
+    psi, operator = _clicked(frame, clicking, moved.psi, uniforms[1:])
     psi = jnp.where(clicks[None], psi, moved.psi)
     clock = jnp.where(moved.clicks, evolution.clock(uniforms[0]), moved.clock)
     settled = evolution.settle(psi, clock, moved.remaining)
     carry = carry._replace(
-        psi=carry.psi.at[chosen].set(settled.psi.T, mode="drop"),
+        held=jax.tree.map(
+            lambda rows, new: rows.at[chosen].set(new, mode="drop"), carry.held, _transposed(settled.held)
+        ),
         clock=put(carry.clock, settled.clock),
         events=put(carry.events, after),
         remaining=put(carry.remaining, settled.remaining),
@@ -184,6 +187,11 @@ def _advance_pending(
     ones = (record[None] == jnp.arange(clicking.records)[:, None]).astype(carry.counts.dtype)
     carry = carry._replace(counts=carry.counts.at[:, chosen].add(ones, mode="drop"))
     return _logged(loop, carry, chosen, record, number, length - moved.remaining) if loop.clicks else carry
+
+
+def _transposed(held: Any) -> Any:
+    """Trajectories as rows of columns, or as columns of rows."""
+    return jax.tree.map(jnp.transpose, held)
 
 
 def _logged(
@@ -215,17 +223,21 @@ def _uniforms(
     key: jax.Array, trajectories: jax.Array, events: jax.Array, count: int, dtype: np.dtype
 ) -> list[jax.Array]:
     """So many uniform numbers of the given events of trajectories, (columns,) each."""
-    words: list[jax.Array] = []
-    for slot in range(-(-count // 2)):
-        words.extend(threefry(key, trajectories, events * np.uint32(_SLOTS) + np.uint32(slot)))
-    return [uniform(word, dtype) for word in words[:count]]
+
+    def draw(key: jax.Array, trajectories: jax.Array, events: jax.Array) -> list[jax.Array]:
+        words: list[jax.Array] = []
+        for slot in range(-(-count // 2)):
+            words.extend(threefry(key, trajectories, events * np.uint32(_SLOTS) + np.uint32(slot)))
+        return [uniform(word, dtype) for word in words[:count]]
+
+    # Apart: XLA would draw them anew for every level of the states whose fate they decide.
+    return own_call(draw, key, trajectories, events)
 
 
 def _clicked(
-    frame: Frame, evolution: Evolution, clicking: Clicking, held: jax.Array, uniforms: list[jax.Array]
+    frame: Frame, clicking: Clicking, psi: jax.Array, uniforms: list[jax.Array]
 ) -> tuple[jax.Array, jax.Array]:
-    """States after a click, as the evolution holds them, and the operator (columns,) among those of all channels."""
-    psi = evolution.leave(held)
+    """The frame's states after a click, and the operator (columns,) among those of all channels."""
     inside = [frame.to_channel(index, psi) for index in range(len(clicking.jumps))]
     after, operators = [], []
     for index, jumps in enumerate(clicking.jumps):
@@ -233,14 +245,14 @@ def _clicked(
         after.append(frame.from_channel(index, new).astype(psi.dtype))
         operators.append(operator + clicking.firsts[index])
     if len(after) == 1:
-        return evolution.enter(after[0]), operators[0]
+        return after[0], operators[0]
     rates = jnp.stack([_expectation(loss, psi) for loss, psi in zip(clicking.losses, inside, strict=True)])
     channel = draw_one(rates, uniforms[2])
     new, operator = after[0], operators[0]
     for index in range(1, len(after)):
         new = jnp.where((channel == index)[None], after[index], new)
         operator = jnp.where(channel == index, operators[index], operator)
-    return evolution.enter(new), operator
+    return new, operator
 
 
 def _expectation(loss: jax.Array, psi: jax.Array) -> jax.Array:

@@ -2,8 +2,10 @@ r"""The evolution between clicks by the eigenvectors of H_eff, where these are w
 
 $$\tilde\psi(t) = V e^{\lambda t}V^{-1}\psi, \qquad -iH_{\rm eff}/\hbar = V\lambda V^{-1}$$
 
-Any time is as near as any other: a product with V⁻¹, and one with V for every time at which ‖ψ̃‖² is looked at. It falls
-as −d‖ψ̃‖²/dt = ⟨ψ̃|ΣL†L|ψ̃⟩, so that a few looks find a click.
+Any time is as near as any other: a product with V for every time at which ‖ψ̃‖² is looked at. It falls as
+−d‖ψ̃‖²/dt = ⟨ψ̃|ΣL†L|ψ̃⟩, so that a few looks find a click. V⁻¹ψ is held from saved time to saved time, and with it how
+the time that remains ends: so a click takes one product with V⁻¹, one with V that tells whether another follows before
+the next saved time, and those of the looks, of which the last one is the state that clicks.
 """
 
 from typing import Any, NamedTuple, final
@@ -16,7 +18,7 @@ from jax import lax
 
 from stochq.accelerators import on_accelerator
 from stochq.compiling import fused_on_cpu
-from stochq.ensemble.jumps.evolution import Advanced, FallingNorms, Leapt, parts_of, states_of
+from stochq.ensemble.jumps.evolution import Advanced, FallingNorms, Leapt, act, parts_of, states_of
 from stochq.noise.normals import sine_cosine
 from stochq.systems.linear import multiply
 
@@ -24,6 +26,18 @@ from stochq.systems.linear import multiply
 _SMOOTH, _LAST = 6, 100
 # A norm is met where it is so many units of rounding from the clock.
 _MET = 16
+
+
+class Held(NamedTuple):
+    """Trajectories at a saved time, or on the way to the next one, (rows, columns) each.
+
+    parts: ψ where they are at a saved time; modes: V⁻¹ψ; both in real and imaginary parts (2 dim, columns). ahead:
+    ⟨ΣL†L⟩ now; ‖ψ̃‖² and ⟨ψ̃|ΣL†L|ψ̃⟩ at the end of the time that remains, (3, columns).
+    """
+
+    parts: jax.Array
+    modes: jax.Array
+    ahead: jax.Array
 
 
 class Looked(NamedTuple):
@@ -47,7 +61,7 @@ class Side(NamedTuple):
 
 
 class _Search(NamedTuple):
-    """Where trajectories are, the sides between which each one clicks, which are there, and the number of looks."""
+    """The last look and its time, the sides between which each one clicks, which are there, and the number of looks."""
 
     at: Looked
     time: jax.Array
@@ -61,10 +75,12 @@ class _Search(NamedTuple):
 class Modes(FallingNorms):
     """Any H_eff with eigenvectors that are nearly orthogonal, of diagonal ΣL†L.
 
+    whole: e^{λt} over the different intervals between saved times, (intervals, dim), None where these are too many.
     vectors: V and inverse: V⁻¹ as real matrices (2 dim, 2 dim), which act on real over imaginary parts; decay: −Re λ,
     turns: Im λ/2π, loss: the diagonal of ΣL†L, (dim,) each. condition: of V, by which it enlarges rounding.
     """
 
+    whole: Any
     vectors: Any
     inverse: Any
     decay: Any
@@ -75,57 +91,76 @@ class Modes(FallingNorms):
     def excess(self, dtype: np.dtype) -> float:
         return self.condition * super().excess(dtype)
 
-    def settle(self, psi: jax.Array, clock: jax.Array, remaining: jax.Array) -> Leapt:
+    def enter(self, psi: jax.Array) -> Held:
         parts = parts_of(psi)
-        return self.survived(parts, self._moved(multiply(self.inverse, parts), remaining), clock, remaining)
+        rate = fused_on_cpu(_square_and_rate, parts, self.loss)[1]
+        return Held(parts, multiply(self.inverse, parts), jnp.stack([rate, jnp.ones_like(rate), rate]))
 
-    def advance(self, psi: jax.Array, clock: jax.Array, remaining: jax.Array) -> Advanced:
-        clock, parts = clock / (1 - self.excess(clock.dtype)), parts_of(psi)
-        modes = multiply(self.inverse, parts)
-        at = self._look(modes, remaining)
-        before = _side(Looked(parts, *fused_on_cpu(_square_and_rate, parts, self.loss)), clock, jnp.zeros_like(clock))
-        after = _side(at, clock, remaining)
-        clicks = after.height < 0
-        start = _Search(at, remaining, before, after, ~clicks, jnp.zeros((), jnp.int32))
+    def leave(self, held: Held) -> jax.Array:
+        return states_of(held.parts)
+
+    def leap(self, index: jax.Array, length: jax.Array, held: Held, clock: jax.Array) -> Leapt:
+        remaining = jnp.broadcast_to(length, clock.shape)
+        moved = self._turned(held.modes, remaining) if self.whole is None else act(self.whole[index], held.modes)
+        return self._survived(held.modes, moved, held.ahead[0], clock, remaining)
+
+    def settle(self, psi: jax.Array, clock: jax.Array, remaining: jax.Array) -> Leapt:
+        held = self.enter(psi)
+        return self._survived(held.modes, self._turned(held.modes, remaining), held.ahead[0], clock, remaining)
+
+    def _survived(
+        self, modes: jax.Array, moved: jax.Array, rate: jax.Array, clock: jax.Array, remaining: jax.Array
+    ) -> Leapt:
+        """At the end of the time that remains, in modes `moved`, where no click comes before; as they are elsewhere."""
+        end, norm = self._looked(moved), self.searched_norm(clock)
+        survives = (end.square >= norm) & (remaining > 0)
+        scale = lax.rsqrt(end.square)
+        rate = jnp.where(survives, end.rate / end.square, rate)
+        modes = jnp.where(survives[None], scale[None] * moved, modes)
+        held = Held(scale[None] * end.parts, modes, jnp.stack([rate, end.square, end.rate]))
+        return Leapt(held, jnp.where(survives, norm / end.square, clock), jnp.where(survives, 0, remaining))
+
+    def advance(self, held: Held, clock: jax.Array, remaining: jax.Array) -> Advanced:
+        """To the next click, as there is one where `leap` and `settle` left time."""
+        norm, (rate, square, rate_at_end) = self.searched_norm(clock), held.ahead
+        clicks, none = remaining > 0, jnp.zeros_like(clock)
+        before = Side(none, -jnp.log(norm), rate)
+        after = Side(remaining, jnp.log(square / norm), rate_at_end / square)
+        at = Looked(jnp.zeros_like(held.modes), square, rate)
+        start = _Search(at, none, before, after, ~clicks, jnp.zeros((), jnp.int32))
 
         def narrow(search: _Search) -> _Search:
-            return self._narrowed(modes, clock, search)
+            return self._narrowed(held.modes, norm, search)
 
         def is_open(search: _Search) -> jax.Array:
             return jnp.any(~search.found) & (search.looks < _LAST)
 
         end = lax.while_loop(is_open, narrow, start)
-        (parts, square, _), left = end.at, jnp.where(clicks, remaining - end.time, 0)
-        return Advanced(states_of(lax.rsqrt(square)[None] * parts), clock / square, left, clicks, remaining)
+        psi = states_of(lax.rsqrt(end.at.square)[None] * end.at.parts)
+        return Advanced(psi, norm / end.at.square, jnp.where(clicks, remaining - end.time, 0), clicks, remaining)
 
-    def _narrowed(self, modes: jax.Array, clock: jax.Array, search: _Search) -> _Search:
-        """After one more look at those that are not there yet."""
-        time = _between(search.before, search.after, search.looks)
-        looked = self._look(modes, time)
-        side = _side(looked, clock, time)
+    def _narrowed(self, modes: jax.Array, norm: jax.Array, search: _Search) -> _Search:
+        """After one more look, at a time of their own those that are not there yet."""
+        time = jnp.where(search.found, search.time, _between(search.before, search.after, search.looks))
+        at = self._looked(self._turned(modes, time))
+        side = Side(time, jnp.log(at.square / norm), at.rate / at.square)
         is_before = side.height >= 0
         before, after = search.before.unless(is_before, side), search.after.unless(~is_before, side)
-        eps = float(jnp.finfo(clock.dtype).eps)
+        eps = float(jnp.finfo(norm.dtype).eps)
         there = (jnp.abs(side.height) <= _MET * eps) | (after.time - before.time <= eps * after.time)
-        at = Looked(*(jnp.where(search.found, old, new) for old, new in zip(search.at, looked, strict=True)))
-        reached = jnp.where(search.found, search.time, time)
-        return _Search(at, reached, before, after, search.found | there, search.looks + 1)
+        return _Search(at, time, before, after, search.found | there, search.looks + 1)
 
-    def _look(self, modes: jax.Array, time: jax.Array) -> Looked:
-        parts = self._moved(modes, time)
+    def _looked(self, moved: jax.Array) -> Looked:
+        parts = multiply(self.vectors, moved)
         return Looked(parts, *fused_on_cpu(_square_and_rate, parts, self.loss))
 
-    def _moved(self, modes: jax.Array, time: jax.Array) -> jax.Array:
-        """V e^{λt} of the parts of modes, each column by its own time."""
+    def _turned(self, modes: jax.Array, time: jax.Array) -> jax.Array:
+        """e^{λt} of the parts of modes, each column by its own time."""
         turn = jnp.asarray(self.turns)[:, None] * time[None]
         sine, cosine = sine_cosine(turn - jnp.round(turn))
         size = jnp.exp(-jnp.asarray(self.decay)[:, None] * time[None])
         a, b, (real, imag) = size * cosine, size * sine, jnp.split(modes, 2)
-        return multiply(self.vectors, jnp.concatenate([a * real - b * imag, b * real + a * imag]))
-
-
-def _side(looked: Looked, clock: jax.Array, time: jax.Array) -> Side:
-    return Side(time, jnp.log(looked.square / clock), looked.rate / looked.square)
+        return jnp.concatenate([a * real - b * imag, b * real + a * imag])
 
 
 def _between(before: Side, after: Side, looks: jax.Array) -> jax.Array:

@@ -52,19 +52,19 @@ def evolution_of(
     generator = _generator(frame, loss, hbar)
     start = psi0 if frame.columns is None else np.asarray(frame.columns).conj().T @ psi0
     rate = _usual_rate(generator, loss, start, lengths)
-    whole = _stacked([exponential(generator * one) for one in distinct]) if len(distinct) <= _MOST_INTERVALS else None
-    modes = _modes(generator, loss, float(lengths.max()), whole)
-    return _powers(generator, rate, distinct, precision, whole) if modes is None else modes, index, rate
+    modes = _modes(generator, loss, distinct)
+    return _powers(generator, rate, distinct, precision) if modes is None else modes, index, rate
 
 
-def _modes(generator: np.ndarray, loss: np.ndarray, length: float, whole: np.ndarray | None) -> Modes | None:
+def _modes(generator: np.ndarray, loss: np.ndarray, lengths: np.ndarray) -> Modes | None:
     """The evolution by eigenvectors where it is right to rounding, and takes less time: of many levels."""
     if generator.ndim == 1 or loss.ndim > 1 or len(loss) < _FEW_LEVELS:
         return None
     values, vectors = np.linalg.eig(generator)
     condition, turns = np.linalg.cond(vectors), values.imag / (2 * np.pi)
-    if condition > _CONDITION or np.abs(turns).max() * length > _TURNS:
+    if condition > _CONDITION or np.abs(turns).max() * lengths.max() > _TURNS:
         return None
+    whole = np.exp(lengths[:, None] * values) if len(lengths) <= _MOST_INTERVALS else None
     held = _as_held(vectors), _as_held(np.linalg.inv(vectors))
     return Modes(whole, *held, -values.real, turns, loss, condition=float(2 ** np.ceil(np.log2(condition))))
 
@@ -127,7 +127,7 @@ def _generator(frame: Frame, loss: np.ndarray, hbar: float) -> np.ndarray:
     return -1j * matrix / hbar - 0.5 * (np.diag(loss) if loss.ndim == 1 else loss)
 
 
-def _powers(generator: np.ndarray, rate: float, lengths: np.ndarray, precision: str, whole: Any) -> Powers:
+def _powers(generator: np.ndarray, rate: float, lengths: np.ndarray, precision: str) -> Powers:
     most, remainder = _SERIES[precision]
     size = (remainder * factorial(most + 1)) ** (1 / (most + 1))
     norm = float(np.abs(generator).max() if generator.ndim == 1 else np.linalg.norm(generator, 2))
@@ -140,6 +140,7 @@ def _powers(generator: np.ndarray, rate: float, lengths: np.ndarray, precision: 
     for _ in range(levels - 1):
         powers.append(powers[-1] ** 2 if generator.ndim == 1 else powers[-1] @ powers[-1])
     durations = unit * 2.0 ** np.arange(levels)
+    whole = _stacked([exponential(generator * one) for one in lengths]) if len(lengths) <= _MOST_INTERVALS else None
     return Powers(whole, _stacked(powers[::-1]), durations[::-1].copy(), _as_held(generator * unit), order)
 
 
