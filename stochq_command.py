@@ -17,3 +17,7 @@ def main() -> None:
     from stochq.cli import main as run
 
     run()
+
+
+if __name__ == "__main__":
+    main()

@@ -8,6 +8,7 @@ import stochq as sq
 from stochq.arrays import Array
 from stochq.cli import config as configuration
 from stochq.cli.build_drives import build_drive
+from stochq.cli.build_feedback import with_feedback
 from stochq.cli.build_model import Setting, build_model
 from stochq.cli.build_operators import Maker, as_plain, operator_of, system_operators, with_own
 from stochq.cli.build_state import build_state, state_operators
@@ -15,14 +16,15 @@ from stochq.cli.build_system import build_system
 from stochq.cli.config import Config
 from stochq.cli.drives import Sampled
 from stochq.cli.errors import ConfigError, located, nearest, report
-from stochq.cli.systems import Tensor
+from stochq.cli.fields import Section
+from stochq.cli.systems import Particle
 from stochq.cli.units import Scales, factor, internal
 from stochq.systems.hamiltonian import Hamiltonian
 
 
 @dataclass(frozen=True)
 class Job:
-    """What is simulated, in internal units; notes are lines worth printing."""
+    """What is simulated, in internal units; notes are lines worth printing, known the names of all observables."""
 
     equation: sq.Equation
     psi0: np.ndarray
@@ -32,6 +34,8 @@ class Job:
     dt: float | None
     scales: Scales
     notes: list[str]
+    feedback: sq.feedback.Loop | None
+    known: tuple[str, ...]
 
 
 def build(given: Config, place: str) -> Job:
@@ -43,13 +47,10 @@ def build(given: Config, place: str) -> Job:
     if given.units is not None and given.run.tolerance is not None:
         expected = "no tolerance in a file with [units], whose observables have different ones"
         raise ConfigError(report(place, "run.tolerance", expected, str(given.run.tolerance)))
-    if given.units is not None and isinstance(given.system, Tensor):
-        expected = 'no [units] for a system of kind "tensor": give all numbers in one system of units'
-        raise ConfigError(report(place, "units", expected, "this table"))
     _check_samples(given, place)
     config, scales = internal(given)
     note = unit_note(given)
-    system = {"system": config.system}
+    system = _system_tables(config.system)
     with located(place, system, note):
         hamiltonian = build_system(config.system, scales, place)
     with located(place, {"state": config.state} | system, note):
@@ -62,9 +63,17 @@ def build(given: Config, place: str) -> Job:
     driven = _driven(config, hamiltonian, known, scales, place)
     setting = Setting(config.system, driven, hamiltonian, psi0, scales, place, [], known)
     with located(place, {"model": config.model} | system, note):
-        equation = build_model(config.model, setting)
+        equation, loop = with_feedback(config.model, build_model(config.model, setting), setting)
     scheme = _scheme(config.run.scheme)
-    return Job(equation, psi0, _times(config.run), observables, scheme, config.run.dt, scales, setting.notes)
+    _check_loop(loop, config.run, place)
+    times, notes = _times(config.run), setting.notes
+    return Job(equation, psi0, times, observables, scheme, config.run.dt, scales, notes, loop, tuple(known))
+
+
+def _system_tables(section: Section) -> dict[str, Section]:
+    """The table [system], and that of its potential."""
+    inner = {"system.potential": section.potential} if isinstance(section, Particle) else {}
+    return {"system": section} | inner
 
 
 def unit_note(config: Config) -> str:
@@ -107,6 +116,18 @@ def _check_names(names: list[str], known: list[str], place: str) -> None:
         if name not in known:
             expected = f"one of {', '.join(known)}{nearest(name, known)}"
             raise ConfigError(report(place, f"run.observables[{i}]", expected, repr(name)))
+
+
+def _check_loop(loop: sq.feedback.Loop | None, run: configuration.Run, place: str) -> None:
+    """ConfigError for what a controller, which answers late, does not allow."""
+    if loop is None:
+        return
+    why = 'with feedback of kind "proportional"'
+    if run.scheme not in (None, "strang"):
+        raise ConfigError(report(place, "run.scheme", f'"strang", or no such key, {why}', f'"{run.scheme}"'))
+    if run.store_final_states:
+        expected = f"false {why}, as the memory of its controller is not stored"
+        raise ConfigError(report(place, "run.store_final_states", expected, "true"))
 
 
 def _times(run: configuration.Run) -> np.ndarray:

@@ -9,13 +9,16 @@ from scipy.constants import atomic_mass
 
 import stochq as sq
 from stochq.arrays import ArrayLike, square_root
-from stochq.cli import colours, systems
 from stochq.cli import models as sections
+from stochq.cli import systems
+from stochq.cli.build_colours import build_colour
 from stochq.cli.build_operators import Maker, as_plain, operator_of
 from stochq.cli.detectors import Jump
-from stochq.cli.errors import ConfigError, nearest, report
+from stochq.cli.errors import ConfigError, located, nearest, report
 from stochq.cli.fields import MASS, Section
 from stochq.cli.units import Scales, factor
+from stochq.systems.embedded import Embedded
+from stochq.systems.typicality import Equilibrium
 
 # What the table of a detector has beside the arguments of the detector.
 _OF_JUMPS = ("kind", *Jump.model_fields)
@@ -59,7 +62,7 @@ def _(section: sections.Suv, setting: Setting) -> sq.Equation:
         basis=basis,
         hbar=hbar,
         noise=section.noise,
-        colour=_colour(section.colour),
+        colour=build_colour(section.colour),
     )
 
 
@@ -69,7 +72,7 @@ def _(section: sections.ColouredSuv, setting: Setting) -> sq.Equation:
         setting.hamiltonian,
         drift=section.drift,
         coupling=section.coupling,
-        colour=_colour(section.colour),
+        colour=build_colour(section.colour),
         variance=section.variance,
         basis=_basis(section.basis, setting),
         single=section.single,
@@ -111,7 +114,7 @@ def _(section: sections.Csl, setting: Setting) -> sq.Equation:
         length=section.length,
         reference_mass=mass,
         noise=section.noise,
-        colour=_colour(section.colour),
+        colour=build_colour(section.colour),
     )
 
 
@@ -130,14 +133,14 @@ def _(section: sections.CslLattice, setting: Setting) -> sq.Equation:
         reference_mass=reference,
         hbar=setting.scales.hbar,
         noise=section.noise,
-        colour=_colour(section.colour),
+        colour=build_colour(section.colour),
     )
 
 
 @build_model.register
 def _(section: sections.Qmupl, setting: Setting) -> sq.Equation:
     _require(section, setting, systems.Particle, systems.Oscillator)
-    colour = _colour(section.colour)
+    colour = build_colour(section.colour)
     return sq.models.qmupl(setting.hamiltonian, rate=section.rate, noise=section.noise, colour=colour)
 
 
@@ -149,7 +152,7 @@ def _(section: sections.DiosiPenrose, setting: Setting) -> sq.Equation:
         gravity=section.gravity,
         length=section.length,
         noise=section.noise,
-        colour=_colour(section.colour),
+        colour=build_colour(section.colour),
     )
 
 
@@ -160,7 +163,7 @@ def _(section: sections.EnergyDriven, setting: Setting) -> sq.Equation:
         strength=section.strength,
         hbar=setting.scales.hbar,
         noise=section.noise,
-        colour=_colour(section.colour),
+        colour=build_colour(section.colour),
     )
 
 
@@ -186,7 +189,7 @@ def _(section: sections.Unravel, setting: Setting) -> sq.Equation:
         for i, jump in enumerate(section.jumps)
     ]
     return sq.models.unravel(
-        setting.hamiltonian, jumps, noise=section.noise, hbar=setting.scales.hbar, colour=_colour(section.colour)
+        setting.hamiltonian, jumps, noise=section.noise, hbar=setting.scales.hbar, colour=build_colour(section.colour)
     )
 
 
@@ -199,7 +202,8 @@ def _(section: sections.Monitored, setting: Setting) -> sq.Equation:
     for name, one in section.detectors.items():
         operator = square_root(one.rate) * as_plain(_jump(one, f"detectors.{name}", setting))
         known = {key: getattr(one, key) for key in type(one).model_fields if key not in _OF_JUMPS}
-        detectors[name] = getattr(sq.measurement, one.kind)(operator, **known)
+        with located(setting.place, {f"model.detectors.{name}": one}):
+            detectors[name] = getattr(sq.measurement, one.kind)(operator, **known)
     return sq.models.monitored(setting.hamiltonian, detectors, hbar=setting.scales.hbar)
 
 
@@ -208,6 +212,9 @@ def _require(section: Section, setting: Setting, *kinds: type) -> None:
         allowed = " or ".join(f'"{kind.model_fields["kind"].annotation.__args__[0]}"' for kind in kinds)
         expected = f'a model for a system of kind "{setting.system.kind}"; "{section.kind}" is for {allowed}'
         raise ConfigError(report(setting.place, "model.kind", expected, f'"{section.kind}"'))
+    if setting.hamiltonian is not setting.bare:
+        expected = f'no tables [[drives]] with a model of kind "{section.kind}", which is of a system without them'
+        raise ConfigError(report(setting.place, "drives", expected, "one or more"))
 
 
 def _basis(basis: str | ArrayLike, setting: Setting) -> np.ndarray | str | None:
@@ -223,13 +230,16 @@ def _basis(basis: str | ArrayLike, setting: Setting) -> np.ndarray | str | None:
         raise ConfigError(report(setting.place, "model.basis", 'an Ising chain or spins for the basis "x"', found))
     if setting.hamiltonian.is_matrix_free:
         return "x"
-    return reduce(np.kron, [np.array([[1.0, 1.0], [1.0, -1.0]]) / np.sqrt(2)] * setting.system.sites)
+    return reduce(np.kron, [np.array([[1.0, 1.0], [1.0, -1.0]]) / np.sqrt(2)] * setting.system.spins)
 
 
-def _equilibrium(section: sections.Equilibrium, setting: Setting) -> np.ndarray:
+def _equilibrium(section: sections.Equilibrium, setting: Setting) -> ArrayLike | Equilibrium:
     if isinstance(section, sections.Canonical):
-        return np.asarray(sq.canonical(setting.hamiltonian, section.beta))
+        return sq.canonical(setting.hamiltonian, section.beta)
     if not isinstance(section, sections.Microcanonical):
+        if setting.hamiltonian.is_matrix_free:
+            expected = '"microcanonical" or { beta = ... } for spins without a matrix, whose eigenstates are not known'
+            raise ConfigError(report(setting.place, "model.equilibrium", expected, "a list of weights"))
         return np.asarray(section)
     known = setting.hamiltonian.conserved
     for i, name in enumerate(section.conserved):
@@ -252,7 +262,10 @@ def _occupations(section: sections.CslLattice, setting: Setting) -> np.ndarray:
     """Particles (dim, sites) in each basis state."""
     if section.occupations is not None:
         return np.asarray(section.occupations)
-    operators = setting.hamiltonian.operators
+    if setting.bare.spins == len(section.positions):
+        states = np.arange(setting.bare.dim)
+        return np.stack([states >> site & 1 for site in range(setting.bare.spins)], axis=1)
+    operators = setting.bare.operators
     spins = [f"sigma_z_{j}" for j in range(len(section.positions))]
     if not all(name in operators for name in spins) or f"sigma_z_{len(spins)}" in operators:
         expected = "this key, or a spin chain with one position per site"
@@ -264,25 +277,4 @@ def _jump(jump: Jump, table: str, setting: Setting) -> Any:
     """The operator of a jump (dim, dim) or (dim,), or of one part, without its rate."""
     key = f"model.{table}"
     made = operator_of(jump, key, setting.system, setting.bare, setting.known, setting.place)
-    return as_plain(made) if isinstance(made, sq.systems.PauliSum) else made
-
-
-@singledispatch
-def _colour(section: Section | None) -> Any:
-    """The process of a table, None for white noise."""
-    return None
-
-
-@_colour.register
-def _(section: colours.OrnsteinUhlenbeck) -> sq.noise.OrnsteinUhlenbeck:
-    return sq.noise.OrnsteinUhlenbeck(section.correlation_time)
-
-
-@_colour.register
-def _(section: colours.SumOfOrnsteinUhlenbeck) -> sq.noise.SumOfOrnsteinUhlenbeck:
-    return sq.noise.SumOfOrnsteinUhlenbeck(section.weights, section.correlation_times)
-
-
-@_colour.register
-def _(section: colours.Spherical) -> sq.noise.SphericalBrownian:
-    return sq.noise.SphericalBrownian(section.correlation_time)
+    return made if isinstance(made, Embedded) else as_plain(made)

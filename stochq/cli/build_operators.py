@@ -22,7 +22,7 @@ PAULI = {
     "sigma_y": np.array([[0.0, -1.0j], [1.0j, 0.0]]),
     "sigma_z": np.array([1.0, -1.0]),
 }
-Chain = systems.Ising | systems.Xxz | systems.Spins
+Chain = systems.Spin | systems.Spins
 
 
 def system_operators(system: Section, hamiltonian: Hamiltonian) -> dict[str, Maker]:
@@ -45,9 +45,9 @@ def _added(system: Section, hamiltonian: Hamiltonian) -> dict[str, Maker]:
         return {"annihilation": lambda: lowering, "creation": lambda: lowering.T}
     if isinstance(system, systems.Levels) and hamiltonian.dim == 2:
         return {name: partial(np.copy, matrix) for name, matrix in PAULI.items()}
-    if isinstance(system, Chain) and hamiltonian.dim == 2**system.sites:
-        names = [(f"sigma_{axis}_{j}", f"{axis.upper()}{j}") for axis in "xyz" for j in range(system.sites)]
-        return {name: partial(_pauli_sum, hamiltonian, system.sites, {string: 1.0}) for name, string in names}
+    if isinstance(system, Chain) and hamiltonian.dim == 2**system.spins:
+        names = [(f"sigma_{axis}_{j}", f"{axis.upper()}{j}") for axis in "xyz" for j in range(system.spins)]
+        return {name: partial(_pauli_sum, hamiltonian, system.spins, {string: 1.0}) for name, string in names}
     if isinstance(system, systems.Tensor) and isinstance(hamiltonian, Composite):
         return {
             f"{part}:{name}": partial(_embedded, hamiltonian, part, maker)
@@ -88,11 +88,11 @@ def _value(made: Any) -> Any:
 def _given(section: Operator | Observable, system: Section, hamiltonian: Hamiltonian, key: str, place: str) -> Any:
     """The operator of a matrix or of a sum of Pauli strings."""
     if section.pauli is not None:
-        if not (isinstance(system, Chain) and hamiltonian.dim == 2**system.sites):
+        if not (isinstance(system, Chain) and hamiltonian.dim == 2**system.spins):
             found = f'system.kind = "{system.kind}"'
             raise ConfigError(report(place, f"{key}.pauli", "a spin chain without symmetry sectors", found))
         try:
-            return _pauli_sum(hamiltonian, system.sites, section.pauli)
+            return _pauli_sum(hamiltonian, system.spins, section.pauli)
         except ValueError as error:
             expected = "a sum of Pauli strings"
             raise ConfigError(report(place, f"{key}.pauli", expected, f"{section.pauli!r}: {error}")) from error

@@ -9,6 +9,7 @@ import numpy as np
 import stochq as sq
 from stochq.cli import states as sections
 from stochq.cli import systems
+from stochq.cli.build_operators import Chain
 from stochq.cli.errors import ConfigError, report
 from stochq.cli.fields import Section
 from stochq.systems.composite import Composite
@@ -51,12 +52,9 @@ def _(section: sections.Plus, system: Section, hamiltonian: Hamiltonian, place: 
 
 @build_state.register
 def _(section: sections.Product, system: Section, hamiltonian: Hamiltonian, place: str) -> np.ndarray:
-    whole = isinstance(system, systems.Ising | systems.Spins) or (
-        isinstance(system, systems.Xxz) and hamiltonian.dim == 2**system.sites
-    )
-    if not whole:
+    if not (isinstance(system, Chain) and hamiltonian.dim == 2**system.spins):
         _wrong_system(section, "a spin chain without symmetry sectors", system, place)
-    theta, phi = (_per_site(getattr(section, key), key, system.sites, place) for key in ("theta", "phi"))
+    theta, phi = (_per_site(getattr(section, key), key, system.spins, place) for key in ("theta", "phi"))
     spins = [np.array([np.cos(t / 2), np.exp(1j * p) * np.sin(t / 2)]) for t, p in zip(theta, phi, strict=True)]
     # Site 0 is the lowest bit of a basis state, so it varies fastest.
     return reduce(np.kron, reversed(spins))

@@ -1,5 +1,6 @@
 """The [system] table becomes a Hamiltonian."""
 
+import math
 from functools import singledispatch
 from typing import Any
 
@@ -8,7 +9,7 @@ from stochq.cli import systems as sections
 from stochq.cli.build_operators import as_plain, operator_of, system_operators
 from stochq.cli.errors import ConfigError, nearest, report
 from stochq.cli.fields import Operator
-from stochq.cli.units import Scales
+from stochq.cli.units import Scales, factor
 from stochq.systems.hamiltonian import Hamiltonian
 from stochq.systems.potentials import Potential
 
@@ -34,20 +35,28 @@ def _(section: sections.Levels, scales: Scales, place: str) -> Hamiltonian:
 @build_system.register
 def _(section: sections.Ising, scales: Scales, place: str) -> Hamiltonian:
     return sq.systems.ising(
-        section.sites, section.coupling, section.transverse, section.longitudinal, periodic=section.periodic
+        section.shape,
+        section.coupling,
+        section.transverse,
+        section.longitudinal,
+        periodic=section.periodic,
+        exponent=section.exponent,
+        matrix_free=section.matrix_free,
     )
 
 
 @build_system.register
 def _(section: sections.Xxz, scales: Scales, place: str) -> Hamiltonian:
     return sq.systems.xxz(
-        section.sites,
+        section.shape,
         section.coupling,
         section.anisotropy,
         field=section.field,
         periodic=section.periodic,
         magnetization=section.magnetization,
         parity=section.parity,
+        exponent=section.exponent,
+        matrix_free=section.matrix_free,
     )
 
 
@@ -87,7 +96,10 @@ def _(section: sections.Tensor, scales: Scales, place: str) -> Hamiltonian:
             raise ConfigError(report(place, "system.parts", expected, repr(name)))
     made = {name: build_system(part, scales, place) for name, part in section.parts.items()}
     terms = [
-        (coupling.strength, _product(coupling, f"system.coupling[{i}]", section, made, place))
+        (
+            coupling.strength * _unit_of_product(coupling, scales),
+            _product(coupling, f"system.coupling[{i}]", section, made, place),
+        )
         for i, coupling in enumerate(section.coupling)
     ]
     return sq.systems.tensor(coupling=terms, **made)
@@ -108,6 +120,12 @@ def _product(
         where = f"{key}.operators.{part}"
         product[part] = as_plain(operator_of(table, where, section.parts[part], made[part], known, place))
     return product
+
+
+def _unit_of_product(coupling: sections.Coupling, scales: Scales) -> float:
+    """What one internal unit of the product of the named operators is worth."""
+    names = [f"{part}:{name}" for part, name in coupling.operators.items() if isinstance(name, str)]
+    return math.prod(factor(name, scales) for name in names)
 
 
 def _potential(section: sections.Potential) -> Potential | str:

@@ -16,6 +16,7 @@ import typer
 from pydantic import BaseModel, ValidationError
 
 from stochq.cli import INTERRUPTED
+from stochq.cli.words import TABLES, in_toml
 from stochq.events import note
 
 Sections = list[type[BaseModel]]
@@ -56,7 +57,7 @@ def located(place: str, tables: Mapping[str, BaseModel], note: str = "") -> Iter
     Args:
         place: the file.
         tables: by their names, the tables whose keys the refused argument may be. The first that has a key of its name
-            is told; without one the first table, and the argument as the library names it.
+            is told; without one the first table, and the argument as the library names it, unless that is a table.
         note: what is added to the message.
 
     Raises:
@@ -65,10 +66,15 @@ def located(place: str, tables: Mapping[str, BaseModel], note: str = "") -> Iter
     try:
         yield
     except ValueError as error:
-        argument, _, told = str(error).partition(": ")
+        argument, _, told = in_toml(str(error)).partition(": ")
         owners = [table for table, section in tables.items() if argument in type(section).model_fields]
-        key, message = (f"{owners[0]}.{argument}", told) if owners else (next(iter(tables)), str(error))
-        raise ConfigError(f"{place}: {key}: {message}{note}") from error
+        if owners:
+            key = f"{owners[0]}.{argument}"
+        elif argument in TABLES:
+            key = TABLES[argument]
+        else:
+            key, told = next(iter(tables)), in_toml(str(error))
+        raise ConfigError(f"{place}: {key}: {told}{note}") from error
 
 
 @contextmanager
@@ -94,13 +100,22 @@ def reported() -> Iterator[None]:
     except (ConfigError, ValueError, OSError, RuntimeError) as error:
         if isinstance(error, typer.Exit) or os.environ.get("STOCHQ_TRACEBACK"):
             raise
-        print(f"stochq: {error}", file=sys.stderr)
+        print(f"stochq: {_told(error)}", file=sys.stderr)
         raise typer.Exit(1 if isinstance(error, RuntimeError) else 2) from error
+
+
+def _told(error: Exception) -> str:
+    """What an error says, of files in a sentence."""
+    if not isinstance(error, OSError) or error.strerror is None:
+        return in_toml(str(error)) if isinstance(error, RuntimeError) else str(error)
+    if error.filename is None:
+        return error.strerror
+    return f"{error.filename}: expected a place that can be read and written to; {error.strerror}. Give another name."
 
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
     # The message alone: the line of code that warned tells a user of the command nothing.
-    print(f"stochq: warning: {message}", file=sys.stderr)
+    print(f"stochq: warning: {in_toml(str(message))}", file=sys.stderr)
     note(str(message), "warning", logging.WARNING)
 
 
@@ -125,10 +140,20 @@ def _explain_one(item: dict[str, Any], place: str, data: dict[str, Any], root: t
         tags, tag = [_tag(member) for member in members], item.get("ctx", {}).get("tag")
         expected = "one of " + ", ".join(show(name) for name in tags) + nearest(str(tag), tags)
         return report(place, f"{key}.kind", expected, "nothing" if tag is None else show(tag))
-    message = "Input should be a table" if kind in TABLE_TYPES else item["msg"]
+    message = "Input should be a table" if kind in TABLE_TYPES else _counted(item) or item["msg"]
     for prefix in PREFIXES:
         message = message.removeprefix(prefix)
     return report(place, key, message, show(item["input"]))
+
+
+def _counted(item: dict[str, Any]) -> str:
+    """Of a list or a table of the wrong length: how many there should be; nothing of other complaints."""
+    limits = {"too_short": ("least", "min_length"), "too_long": ("most", "max_length")}
+    if item["type"] not in limits:
+        return ""
+    word, key = limits[item["type"]]
+    count = item["ctx"][key]
+    return f"at {word} {count} {'entry' if count == 1 else 'entries'}, not {item['ctx']['actual_length']}"
 
 
 def _follow(

@@ -14,8 +14,10 @@ import stochq as sq
 from stochq.cli.build import build
 from stochq.cli.config import Config, load_config
 from stochq.cli.errors import ConfigError, nearest, report
+from stochq.cli.feedback import Proportional
 from stochq.cli.fields import FitParameter, Section
 from stochq.cli.fit_data import read_means, read_record
+from stochq.cli.models import Monitored
 from stochq.files import check_replaceable, is_picture, replace_file
 from stochq.inference.programs import NotTraceable
 
@@ -42,11 +44,13 @@ def fit_config(path: Path, data: Path, out: Path | None) -> int:
     """
     config = load_config(path)
     parameters = _parameters(config, str(path))
+    _check_feedback(config, str(path))
     target = Path("results") / f"{path.stem}-fit.json" if out is None else out
     picture = target.with_suffix(".png")
     record = read_record(data, config)
     if record is None:
-        times, names, means, measured = read_means(data, config)
+        known = build(config, str(path)).known
+        times, names, means, measured = read_means(data, config, known)
         predict = _prediction(config, str(path), parameters, names, means, times)
     else:
         predict, measured = _monitored(config, str(path), parameters), record
@@ -104,6 +108,13 @@ def _parameters(config: Config, place: str) -> dict[str, FitParameter]:
     return found
 
 
+def _check_feedback(config: Config, place: str) -> None:
+    model = config.model
+    if isinstance(model, Monitored) and isinstance(model.feedback, Proportional):
+        expected = 'kind "markovian" in a file that is fitted, as no filter follows a controller that answers late'
+        raise ConfigError(report(place, "model.feedback", expected, 'kind = "proportional"'))
+
+
 def _section(config: Config, name: str, place: str) -> tuple[Section, str]:
     """The table that holds a key such as "model.strength", and its last part."""
     here: Any = config
@@ -157,7 +168,6 @@ def _prediction(
 ) -> Callable[..., dict[str, jax.Array]]:
     """The means of the master equation as a function of the parameters."""
     asked = config.model_copy(update={"run": config.run.model_copy(update={"observables": names})})
-    build(asked, place)  # Refuses unknown observables by name, before anything is traced.
 
     def means(values: dict[str, Any], times: np.ndarray) -> dict[str, jax.Array]:
         job = build(_changed(asked, parameters, values), place)

@@ -1,6 +1,7 @@
 """What `stochq fit` fits: a table of measured means, a result, or records."""
 
 import csv
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import numpy as np
 
 import stochq as sq
 from stochq.cli.config import Config, Times
-from stochq.cli.errors import ConfigError, report
+from stochq.cli.errors import ConfigError, nearest, report
 from stochq.cli.models import Monitored
 from stochq.io import is_result, load_record
 
@@ -32,18 +33,25 @@ def read_record(path: Path, config: Config) -> sq.inference.Record | None:
     return None
 
 
-def read_means(path: Path, config: Config) -> tuple[np.ndarray, list[str], dict[str, np.ndarray] | None, Any]:
-    """Times with the start, names, where each name's points are among the times, and data for `sq.fit`."""
+def read_means(
+    path: Path, config: Config, known: Collection[str]
+) -> tuple[np.ndarray, list[str], dict[str, np.ndarray] | None, Any]:
+    """Times with the start, names, where each name's points are among the times, and data for `sq.fit`.
+
+    known: the observables of the model. Raises: ConfigError for data that cannot be read, and of other observables.
+    """
     if path.suffix == ".nc":
         result = sq.load(path)
         units = [name for name in result.info if name.startswith("unit:")]
         if units:
             expected = "a result without units, of a configuration without a [units] table, as the fitted one is"
             raise ConfigError(report(str(path), "", expected, f"one with {', '.join(units)}"))
+        for name in result.mean:
+            _check_observable(name, known, str(path))
         return result.times, list(result.mean), None, result
     times = config.run.times
     start = times.start if isinstance(times, Times) else times[0]
-    rows = _rows(path, start)
+    rows = _rows(path, start, known)
     grid = np.unique([start, *(time for time, *_ in rows)])
     names = list(dict.fromkeys(name for _, name, *_ in rows))
     places, data = {}, {}
@@ -54,7 +62,7 @@ def read_means(path: Path, config: Config) -> tuple[np.ndarray, list[str], dict[
     return grid, names, places, data
 
 
-def _rows(path: Path, start: float) -> list[tuple[float, str, float, float]]:
+def _rows(path: Path, start: float, known: Collection[str]) -> list[tuple[float, str, float, float]]:
     """The lines of a table. Raises: ConfigError, naming the line and the column."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
@@ -66,7 +74,7 @@ def _rows(path: Path, start: float) -> list[tuple[float, str, float, float]]:
             if missing:
                 found = ", ".join(lines.fieldnames or []) or "nothing"
                 raise ConfigError(report(str(path), "line 1", f"the columns {', '.join(COLUMNS)}", found))
-            rows = [_row(path, number, line, start) for number, line in enumerate(lines, start=2)]
+            rows = [_row(path, lines.line_num, line, start, known) for line in lines]
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or str(error)
         raise ConfigError(report(str(path), "", "a table that can be read", why)) from None
@@ -75,7 +83,10 @@ def _rows(path: Path, start: float) -> list[tuple[float, str, float, float]]:
     return rows
 
 
-def _row(path: Path, number: int, line: dict[str, str], start: float) -> tuple[float, str, float, float]:
+def _row(
+    path: Path, number: int, line: dict[str, str], start: float, known: Collection[str]
+) -> tuple[float, str, float, float]:
+    _check_observable(line["observable"], known, f"{path}: line {number}")
     numbers = {}
     for column in ("time", "value", "stderr"):
         try:
@@ -91,3 +102,10 @@ def _row(path: Path, number: int, line: dict[str, str], start: float) -> tuple[f
             report(f"{path}: line {number}", "time", f"at least run.times.start, {start:g}", line["time"])
         )
     return numbers["time"], line["observable"], numbers["value"], numbers["stderr"]
+
+
+def _check_observable(name: str | None, known: Collection[str], where: str) -> None:
+    """ConfigError, naming the data, for an observable that the model has not."""
+    if name not in known:
+        expected = f"one of {', '.join(known)}{nearest(name or '', known)}"
+        raise ConfigError(report(where, "observable", expected, repr(name)))

@@ -2,11 +2,12 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, PlainValidator, Tag, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, PlainValidator, Tag, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from stochq.cli.colours import Colour, ColouredNoise
 from stochq.cli.detectors import Detector, Jump
+from stochq.cli.feedback import Feedback
 from stochq.cli.fields import (
     ENERGY,
     INVERSE_ENERGY,
@@ -85,7 +86,9 @@ Basis = Annotated[
     str | list[list[complex]],
     PlainValidator(_basis),
     WithJsonSchema({"anyOf": [{"enum": ["given", "energy", "x"]}, MATRIX_SCHEMA]}),
-    Field(description='in which is reduced: "given", "energy", "x" (every spin along x), or the columns of a matrix'),
+    Field(
+        description='the basis of the reduction: "given", "energy", "x" (all spins along x), or the columns of a matrix'
+    ),
 ]
 
 
@@ -147,14 +150,34 @@ class Csl(Section):
     colour: ColouredNoise | None = Field(None, description='a spectrum of the noise, with noise = "unitary"')
 
 
+def _positions_tag(value: object) -> str:
+    return "vectors" if isinstance(value, list) and value and isinstance(value[0], list) else "coordinates"
+
+
+def _rectangular(rows: list[list[float]]) -> list[list[float]]:
+    if len({len(row) for row in rows}) > 1:
+        raise PydanticCustomError("rows", "lists of the same length")
+    return rows
+
+
+Vectors = Annotated[
+    list[Annotated[list[float], Field(min_length=1)]], Field(min_length=1), AfterValidator(_rectangular), Tag("vectors")
+]
+Positions = Annotated[
+    Annotated[list[float], Field(min_length=1), Tag("coordinates")] | Vectors, Discriminator(_positions_tag)
+]
+
+
 class CslLattice(Section):
     """CSL of particles on the sites of a lattice; in a spin chain a spin down is a particle."""
 
     kind: Literal["csl_lattice"]
     rate: Annotated[NonNegative, RATE] = Field(description="the rate λ of one reference mass")
     length: Annotated[Positive, LENGTH] = Field(description="the localization length r_C")
-    positions: Annotated[list[float], Field(min_length=1), LENGTH] = Field(description="one coordinate per site")
-    occupations: list[list[float]] | None = Field(None, description="particles on each site, for each basis state")
+    positions: Annotated[Positions, LENGTH] = Field(description="of each site: one coordinate, or a list of them")
+    occupations: Annotated[list[list[float]], AfterValidator(_rectangular)] | None = Field(
+        None, description="particles on each site, for each basis state"
+    )
     masses: Annotated[Numbers | None, MASS] = Field(None, description="one per site or one for all; the reference mass")
     reference_mass: Annotated[Positive | None, MASS] = Field(
         None, description="the mass m0 of the rate; the atomic mass unit with [units], else 1"
@@ -213,7 +236,10 @@ class Unravel(Section):
 
     kind: Literal["unravel"]
     jumps: Annotated[list[Jump], Field(min_length=1)] = Field(description="tables [[model.jumps]]")
-    noise: Noise = "real"
+    noise: Annotated[
+        Literal["real", "complex", "unitary", "jump"],
+        Field(description='the law of the noise; "jump": quantum jumps. The same master equation, other trajectories'),
+    ] = "real"
     colour: ColouredNoise | None = Field(None, description='a spectrum of the noise, with noise = "unitary"')
 
 
@@ -224,6 +250,7 @@ class Monitored(Section):
     detectors: Annotated[dict[str, Detector], Field(min_length=1)] = Field(
         description="tables such as [model.detectors.current], with the kind of the detector"
     )
+    feedback: Feedback | None = Field(None, description="a table [model.feedback]: what the records drive")
 
 
 Model = Annotated[

@@ -246,6 +246,7 @@ def simulate_job(
         tolerance=settings.tolerance,
         max_hours=settings.max_hours,
         records=settings.records,
+        feedback=job.feedback,
         store_final_states=settings.store_final_states,
         progress=progress,
     )
@@ -273,6 +274,8 @@ def _exact(job: Job, config: Config) -> tuple[ExactResult | None, str]:
     """The master equation's answer, or None and why there is none: what has been simulated is shown in any case."""
     if not config.run.exact:
         return None, ""
+    if job.feedback is not None:
+        return None, 'No comparison: a controller that answers late has no master equation; kind "markovian" has one.'
     if job.equation.dim > EXACT_DIM:
         return None, f"No comparison: the master equation is not evolved above dimension {EXACT_DIM}."
     try:

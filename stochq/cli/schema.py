@@ -28,6 +28,10 @@ def schema_of(kind: str) -> dict[str, Any]:
         # What `stochq fit` wants besides.
         made["required"] = [*made["required"], "fit"]
         del made["properties"]["units"]
+        # No filter follows a controller that answers late.
+        feedback = made["$defs"]["Monitored"]["properties"]["feedback"]
+        feedback["oneOf"] = [{"$ref": feedback["discriminator"]["mapping"]["markovian"]}]
+        del feedback["discriminator"], made["$defs"]["Proportional"]
         made["$defs"]["Fitted"]["properties"]["parameters"]["propertyNames"] = {"pattern": r"^(model|system)\..+"}
     return {"$schema": DRAFT, "title": f"stochq {kind}"} | made
 

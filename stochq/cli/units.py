@@ -10,7 +10,7 @@ from scipy.constants import hbar as HBAR_SI
 
 from stochq.cli.config import Config, Units
 from stochq.cli.fields import ENERGY, LENGTH, MOMENTUM, Dimension, Section
-from stochq.cli.systems import Kerr
+from stochq.cli.systems import Kerr, Tensor
 from stochq.ensemble.result import EnsembleResult
 
 SectionType = TypeVar("SectionType", bound=Section)
@@ -26,14 +26,16 @@ OBSERVABLES = {
 
 @dataclass(frozen=True)
 class Scales:
-    """What one internal unit of mass, length and time is worth, and ħ in internal units. moves: whether position and
-    momentum are those of a body; the quadratures of a cavity are numbers."""
+    """What one internal unit of mass, length and time is worth, and ħ in internal units.
+
+    cavities: the parts of a system, "" for the whole one, whose position and momentum are quadratures, plain numbers.
+    """
 
     mass: float = 1.0
     length: float = 1.0
     time: float = 1.0
     hbar: float = 1.0
-    moves: bool = True
+    cavities: frozenset[str] = frozenset()
 
     def of(self, dimension: Dimension) -> float:
         """The internal unit of a quantity."""
@@ -58,11 +60,16 @@ def to_internal(section: SectionType, scales: Scales) -> SectionType:
 def internal(config: Config) -> tuple[Config, Scales]:
     """The configuration in internal units, and what these are."""
     scales = scales_of(config.units)
-    if config.units is not None and isinstance(config.system, Kerr):
-        scales = dataclasses.replace(scales, moves=False)
+    if config.units is not None:
+        scales = dataclasses.replace(scales, cavities=_cavities(config.system))
     sections = {name: to_internal(getattr(config, name), scales) for name in ("system", "model", "state", "run")}
     drives = [to_internal(drive, scales) for drive in config.drives]
     return config.model_copy(update=sections | {"drives": drives}), scales
+
+
+def _cavities(system: Section) -> frozenset[str]:
+    parts = system.parts if isinstance(system, Tensor) else {"": system}
+    return frozenset(name for name, part in parts.items() if isinstance(part, Kerr))
 
 
 def _scale(section: Section, name: str, scales: Scales) -> object:
@@ -112,8 +119,8 @@ def values_in_si(curves: Mapping[str, np.ndarray], scales: Scales) -> dict[str, 
 
 
 def _kind(name: str) -> tuple[str, int]:
-    """The quantity an observable is a power of: 'position_y_squared' is position, 2."""
-    words = [word for word in name.split("_") if word not in ("y", "z")]
+    """The quantity an observable is a power of: 'position_y_squared' is position, 2, of a part "part:position" too."""
+    words = [word for word in name.rpartition(":")[2].split("_") if word not in ("y", "z")]
     power = 2 if words[-1] == "squared" else 1
     return "_".join(words[: -1 if power == 2 else None]), power
 
@@ -126,13 +133,17 @@ def quantity_of(name: str) -> str:
 def factor(name: str, scales: Scales) -> float:
     """What one internal unit of an operator of that name is worth."""
     quantity, power = _kind(name)
-    if quantity in ("position", "momentum") and not scales.moves:
+    if _is_quadrature(name, scales):
         return 1.0
     return scales.of(OBSERVABLES[quantity][0]) ** power if quantity in OBSERVABLES else 1.0
 
 
+def _is_quadrature(name: str, scales: Scales) -> bool:
+    return _kind(name)[0] in ("position", "momentum") and name.rpartition(":")[0] in scales.cavities
+
+
 def _unit(name: str, scales: Scales) -> str:
     quantity, power = _kind(name)
-    if quantity in ("position", "momentum") and not scales.moves:
+    if _is_quadrature(name, scales):
         return ""
     return OBSERVABLES[quantity][1][power - 1] if quantity in OBSERVABLES else ""

@@ -79,6 +79,8 @@ JUMPS = [{"rate": 0.5, "operator": "annihilation"}, {"rate": 0.1, "operator": "n
         (LEVELS, {"kind": "energy_driven", "strength": 0.5}),
         (OSCILLATOR, {"kind": "brownian", "friction": 0.3, "beta": 2.0}),
         (KERR, {"kind": "unravel", "jumps": JUMPS, "noise": "complex"}),
+        (OSCILLATOR, {"kind": "unravel", "jumps": JUMPS, "noise": "jump"}),
+        (PARTICLE, {"kind": "unravel", "jumps": [{"rate": 0.1, "operator": "kinetic"}]}),
         (LEVELS, {"kind": "unravel", "jumps": [{"rate": 1, "matrix": [[0, 1, 0], [0, 0, 0], [0, 0, 0]]}]}),
     ],
     ids=lambda value: value["kind"],
@@ -213,8 +215,8 @@ def test_examples(path):
     assert job.observables.keys() == set(load_config(path).run.observables)
 
 
-def test_there_are_eight_examples():
-    assert len(EXAMPLES) == 8 and len(EVERY) == 10
+def test_there_are_ten_examples():
+    assert len(EXAMPLES) == 10 and len(EVERY) == 12
 
 
 def test_si_units_keep_the_physics():
@@ -306,6 +308,17 @@ WIDE = PARTICLE | {"points": 64}
             ISING | {"sites": 40},
             PLUS,
             "f.toml: system.sites: expected a whole number of at least 1 and at most 30; got 40",
+        ),
+        (
+            PARTICLE | {"potential": {"kind": "harmonic", "frequency": [1.0, 2.0]}},
+            PLUS,
+            "f.toml: system.potential.frequency: expected one number",
+        ),
+        (
+            OSCILLATOR,
+            {"kind": "coherent", "alpha": 9.0},
+            "f.toml: state.alpha: expected a state within the 24 Fock states kept; alpha = (9+0j) has 1 of its weight "
+            "outside (at most 1e-06). Take cutoff = 128 or larger.",
         ),
     ],
 )

@@ -4,6 +4,8 @@ from functools import reduce
 
 import numpy as np
 import pytest
+from scipy.constants import hbar
+from scipy.linalg import expm
 
 import stochq as sq
 from stochq.cli.build import build
@@ -124,7 +126,6 @@ def test_observables_of_ones_own():
         ("system.parts", "without a colon", PAIR | {"parts": {"a:b": QUBIT, "c": QUBIT}}, {}),
         ("state.parts", "cavity, atom", PAIR, {"state": {"kind": "parts", "parts": {"cavity": PLUS, "atoms": PLUS}}}),
         ("state.kind", 'a system of kind "tensor"', QUBIT, {"state": CAVITY_AND_ATOM}),
-        ("units", "tensor", PAIR, {"units": SI}),
     ],
 )
 def test_what_does_not_fit_is_refused_by_key(key, expected, system, tables):
@@ -218,6 +219,60 @@ def test_parts_beside_each_other_are_kronecker_products():
     coherent = np.array([1, 0.05, 0.05**2 / np.sqrt(2)])
     ket = np.kron(coherent / np.linalg.norm(coherent), [1, 1]) / np.sqrt(2)
     np.testing.assert_allclose(job.psi0, ket, atol=1e-7)
+
+
+def test_coupled_parts_in_si_units():
+    """A trapped particle pushed one way or the other by a qubit: all numbers against matrices in SI units."""
+    mass, omega, gap, force, energy = 1e-20, 1e7, 2e-27, 3e-18, 1e-27
+    system = {
+        "kind": "tensor",
+        "parts": {
+            "trap": {"kind": "oscillator", "cutoff": 3, "frequency": omega, "mass": mass},
+            "qubit": {"kind": "levels", "energies": [0.0, gap]},
+            "cavity": {"kind": "kerr", "cutoff": 2, "kerr": 0.0, "detuning": energy},
+        },
+        "coupling": [{"strength": force, "operators": {"trap": "position", "qubit": X.tolist()}}],
+    }
+    a, one = np.diag(np.sqrt([1.0, 2.0]), 1), np.eye(2)
+    length = np.sqrt(hbar / (2 * mass * omega))
+    moved = length * reduce(np.kron, [a + a.T, one, one])
+    pushed = length * np.kron(a + a.T, X)
+    h = (
+        hbar * omega * np.kron(np.diag([0.5, 1.5, 2.5]), one)
+        + gap * np.kron(np.eye(3), np.diag([0, 1]))
+        + force * pushed
+    )
+    h = np.kron(h, one) + energy * np.kron(np.eye(6), np.diag([0, 1]))
+    names = ["trap:position", "trap:position_squared", "cavity:position", "energy", "qubit:sigma_x"]
+    jumps = [{"rate": 2e24, "operator": "trap:position"}, {"rate": 2e6, "operator": "cavity:annihilation"}]
+    state = {"kind": "parts", "parts": {part: {"kind": "plus"} for part in system["parts"]}}
+    times = [0.0, 1e-7, 3e-7]
+    units = {"kind": "si", "length": 1e-9, "mass": 1e-20, "time": 1e-7}
+    job = job_of(system, names, {"kind": "unravel", "jumps": jumps}, state, {"times": times}, units=units)
+    exact = sq.exact.evolve(job.equation, job.psi0, job.times, observables=job.observables)
+    found = values_in_si(exact.expect, job.scales)
+    leak = np.kron(np.eye(6), [[0, 1], [0, 0]])
+    # x² as it is without a cutoff, seen from the lowest levels.
+    a = np.diag(np.sqrt(np.arange(1.0, 5.0)), 1)
+    squared = np.kron(length**2 * ((a + a.T) @ (a + a.T))[:3, :3], np.eye(4))
+    watched = [moved, squared, leak + leak.T, h, reduce(np.kron, [np.eye(3), X, one])]
+    psi = reduce(np.kron, [np.ones(3) / np.sqrt(3), np.ones(2) / np.sqrt(2), np.ones(2) / np.sqrt(2)])
+    means = lindblad_means(h / hbar, [np.sqrt(2e24) * moved, np.sqrt(2e6) * leak], psi, times, watched)
+    for name, mean in zip(names, means, strict=True):
+        factor = 1 / np.sqrt(2) if name == "cavity:position" else 1.0
+        np.testing.assert_allclose(found[name], factor * mean, rtol=1e-4, atol=1e-5 * np.abs(mean).max(), err_msg=name)
+
+
+def lindblad_means(h, jumps, psi, times, operators):
+    """Tr Aρ(t) of dρ/dt = −i[h, ρ] + Σ D[L]ρ, by the exponential of the whole generator: (operator, time)."""
+    one = np.eye(len(h))
+    generator = -1j * (np.kron(h, one) - np.kron(one, h.T))
+    for jump in jumps:
+        square = jump.conj().T @ jump
+        generator = generator + np.kron(jump, jump.conj()) - 0.5 * (np.kron(square, one) + np.kron(one, square.T))
+    rho = np.outer(psi, psi.conj()).ravel()
+    states = [(expm(generator * t) @ rho).reshape(h.shape) for t in times]
+    return [np.array([np.trace(operator @ state).real for state in states]) for operator in operators]
 
 
 def test_exact_curves_of_operators_that_are_not_hermitian_keep_both_parts():

@@ -2,6 +2,8 @@
 
 import errno
 import os
+import runpy
+import signal
 import subprocess
 import sys
 import tempfile
@@ -153,6 +155,26 @@ def test_places_that_will_not_do_are_told_before_the_run(tmp_path, monkeypatch, 
         monkeypatch.setattr(os, "access", lambda _, mode: mode == os.R_OK)  # the superuser may write anywhere
         refused(invoke("run", path, "--out", out), "read-only")
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("arguments", [("run", "q.toml"), ("examples",), ("new", "csl")])
+def test_a_folder_that_cannot_be_made_is_told_in_a_sentence(tmp_path, arguments):
+    write(tmp_path, QUBIT).rename(tmp_path / "q.toml")
+    (tmp_path / "file").write_text("no folder")
+    command, *given = arguments
+    place = tmp_path / "file" / "sub" / "r.nc"
+    files = [tmp_path / name if name.endswith("toml") else name for name in given]
+    done = invoke(command, *files, *(["--out"] if command == "run" else []), place)
+    assert done.exit_code == 2 and "Errno" not in done.stderr and len(done.stderr.splitlines()) == 1
+    assert "expected a place that can be read and written to; Not a directory. Give another name." in done.stderr
+
+
+def test_the_module_of_the_command_runs(monkeypatch):
+    called, before = [], signal.getsignal(signal.SIGINT)
+    monkeypatch.setattr("stochq.cli.main", lambda: called.append("main"))
+    runpy.run_module("stochq_command", run_name="__main__")
+    signal.signal(signal.SIGINT, before)
+    assert called == ["main"]
 
 
 def test_a_program_that_is_interrupted_does_not_wait_for_what_it_computes():

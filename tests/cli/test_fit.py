@@ -191,3 +191,16 @@ def test_numbers_that_are_not_finite_are_null(tmp_path):
 
     numbers = json.loads((tmp_path / "fit.json").read_text(), parse_constant=refused)
     assert numbers["p_value"] is None and numbers["dof"] == 0
+
+
+def test_an_observable_that_the_model_has_not_is_a_fault_of_the_data(tmp_path):
+    lines = table().splitlines()
+    found = run(tmp_path, data="\n".join([*lines[:3], "", lines[3].replace("population_0", "populaton_0")]) + "\n")
+    told = found.stderr.splitlines()
+    assert found.exit_code == 2 and told[0] == f"stochq: {tmp_path}/data.csv: line 5: observable"
+    assert "population_0, population_1" in told[1] and "did you mean 'population_0'?" in told[1]
+    equation = sq.models.suv(sq.systems.levels([0.0, 1.0]), strength=0.6)
+    options = {"observables": {"n": np.array([0.0, 1.0])}, "trajectories": 2, "dt": 0.1}
+    sq.simulate(equation, np.sqrt([0.1, 0.9]), [0.0, 0.1], **options).save(tmp_path / "data.nc")
+    found = run(tmp_path, name="data.nc")
+    assert found.exit_code == 2 and f"{tmp_path}/data.nc: observable" in found.stderr
