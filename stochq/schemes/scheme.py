@@ -18,7 +18,7 @@ States = tuple[jax.Array, ...]
 Increments = tuple[jax.Array | None, ...]
 MeanMap = Callable[[np.ndarray, int], np.ndarray]
 # Of explicit steps of all channels at once, as measured (docs/step.md).
-EXPLICIT_LIMIT = StepLimit(1.0, 2.0)
+EXPLICIT_LIMIT = StepLimit(1.0, 3.0)
 
 
 class Stepper(Module):

@@ -15,8 +15,8 @@ from stochq.noise import Budget, StepNoise
 from stochq.systems.linear import inner, level_sum, normalized, populations, times_real
 
 # Its step is explicit: a mean of two coupled levels is off by 0.1 to 0.17 of its range at one jump in a step, and from
-# a little above two in the fastest level of a ladder that level is filled by rounding.
-_LIMIT = StepLimit(1.0, 2.0)
+# three in the fastest level of a ladder that level is filled by rounding.
+_LIMIT = StepLimit(1.0, 3.0)
 
 
 @final
