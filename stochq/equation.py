@@ -148,6 +148,10 @@ class Equation(Module):
             detectors=self.detectors + other.detectors, lines=(*self._lines, *lines), order=(*self._order, *order),
         )  # fmt: skip
 
+    def with_channels(self, hamiltonian: Hamiltonian, channels: Sequence[Channel]) -> "Equation":
+        """Other channels, one for each of these, on another Hamiltonian; operators are named in the same order."""
+        return Equation(hamiltonian, channels, None, self.hbar, self.colour, order=self._order)
+
     @property
     def noise(self) -> str:
         """The law of the noise, "mixed" where channels have several; "real" where there is none."""
@@ -281,7 +285,7 @@ class Equation(Module):
 
 def _check_addable(one: Equation, other: Equation) -> None:
     """ValueError unless the channels of both may stand beside each other."""
-    if not (_same(one.hamiltonian, other.hamiltonian) and _same(one.hbar, other.hbar)):
+    if not (same_numbers(one.hamiltonian, other.hamiltonian) and same_numbers(one.hbar, other.hbar)):
         raise ValueError(
             "other: expected an equation on the same Hamiltonian, with the same hbar; got another one. Make both from "
             "one sq.systems object."
@@ -297,7 +301,7 @@ def _check_addable(one: Equation, other: Equation) -> None:
         raise ValueError(f"other: expected records of other names; both have {min(both)!r}. Rename one.")
 
 
-def _same(one: object, other: object) -> bool:
+def same_numbers(one: object, other: object) -> bool:
     """Whether two trees hold the same numbers; traced ones, whether they are the same objects."""
     if jax.tree.structure(one) != jax.tree.structure(other):
         return False

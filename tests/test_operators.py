@@ -92,11 +92,11 @@ def test_a_matrix_is_a_hamiltonian(given):
         sq.models.unravel(given, [LOWERING]),
         sq.models.coloured_suv(given, drift=1.0, coupling=1.0, colour=None),
         sq.models.csl_lattice(given, occupations=np.eye(2), positions=[0.0, 9.0], rate=1.0, length=1.0),
-        sq.models.bipartite(sq.models.suv(given, strength=1.0), given),
     ]
-    for equation in models[:-1]:
+    for equation in models:
         np.testing.assert_array_equal(equation.hamiltonian.matrix(), FLIP)
-    np.testing.assert_array_equal(models[-1].hamiltonian.matrix(), np.kron(FLIP, np.eye(2)) + np.kron(np.eye(2), FLIP))
+    on_part = sq.models.composite(sq.systems.tensor(FLIP, FLIP), {0: sq.models.suv(given, strength=1.0)})
+    np.testing.assert_array_equal(on_part.hamiltonian.matrix(), np.kron(FLIP, np.eye(2)) + np.kron(np.eye(2), FLIP))
     np.testing.assert_allclose(sq.canonical(given, 1.0), np.exp([1.0, -1.0]) / (2 * np.cosh(1.0)), atol=1e-12)
     np.testing.assert_array_equal(sq.microcanonical(given, [1.0, 0.0]), [0.5, 0.5])
 
@@ -107,8 +107,6 @@ def test_what_is_no_hamiltonian_is_refused_by_name():
             sq.models.suv(given, strength=1.0)
     with pytest.raises(ValueError, match="^equation: "):
         sq.exact.evolve("ising", [1.0, 0.0], [0.0, 1.0])
-    with pytest.raises(ValueError, match="^other: "):
-        sq.models.bipartite(sq.models.suv(FLIP, strength=1.0), LOWERING)
 
 
 def test_a_scheme_by_name_is_refused():

@@ -16,10 +16,14 @@ from stochq.laws import JUMP, REAL, Law, NoiseLaw, law_of
 from stochq.module import Module
 from stochq.noise import Budget, StepNoise
 from stochq.systems.basis import Basis, Given, given_from, into
+from stochq.systems.part_axis import PartAxis
 from stochq.systems.time_functions import TimeFunction
 
 if TYPE_CHECKING:
     from stochq.channels.jumps import Jumps
+
+# Numbers in the matrices of a channel that is stepped operator by operator on a part of a composite system.
+LARGEST_ON_PART = 2**22
 
 
 class Channel(Module):
@@ -192,6 +196,22 @@ class Channel(Module):
     def unsupported_colour(self, law: Law) -> str:
         """Why noise with a spectrum does not exist for this channel under this law; empty when it does."""
         return f"{type(self).__name__} has no coloured noise, only operators that are diagonal in one basis have"
+
+    def unsupported_on_part(self) -> str:
+        """Why `on_part` does not exist for this channel; empty when it does."""
+        if self.count * self.dim**2 <= LARGEST_ON_PART:
+            return ""
+        return (
+            f"{self.count} operators of {self.dim} states each are too many to be stepped one by one on a part. Choose "
+            "those that matter and step them through joint.embed(L, part) and sq.models.unravel(joint, [L, ...])"
+        )
+
+    def on_part(self, axis: PartAxis, columns: Array | None) -> "Channel":
+        """The same operators on one part of a composite system, 1 ⊗ L_k ⊗ 1.
+
+        columns: this channel's basis, (dim, dim) in the given one of the part, None for the given basis itself.
+        """
+        return self.dense().on_part(axis, columns)
 
     def unsupported_envelope(self) -> str:
         """Why `Modulated` does not exist for this channel; empty when it does."""

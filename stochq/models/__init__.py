@@ -3,8 +3,6 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from stochq.models.bipartite import bipartite as bipartite
-from stochq.models.bipartite import partial_trace as partial_trace
 from stochq.models.brownian import brownian as brownian
 from stochq.models.brownian import unravel as unravel
 from stochq.models.coloured import coloured_suv as coloured_suv
@@ -17,6 +15,7 @@ from stochq.models.localization import csl_lattice as csl_lattice
 from stochq.models.localization import diosi_penrose as diosi_penrose
 from stochq.models.localization import qmupl as qmupl
 from stochq.models.monitored import monitored as monitored
+from stochq.models.parts import composite as composite
 from stochq.models.reduction import energy_driven as energy_driven
 from stochq.models.reduction import suv as suv
 from stochq.models.thermalization import canonical as canonical
@@ -31,10 +30,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FermionGas",
-    "bipartite",
     "brownian",
     "canonical",
     "coloured_suv",
+    "composite",
     "csl",
     "csl_lattice",
     "diosi_penrose",
@@ -46,7 +45,6 @@ __all__ = [
     "microcanonical",
     "monitored",
     "oqt",
-    "partial_trace",
     "qmupl",
     "sui",
     "suv",

@@ -10,7 +10,7 @@ from stochq.arrays import Array, Number, is_concrete
 from stochq.channels import Channel, Columns, Energy, Given
 from stochq.equation import Equation
 from stochq.module import Module
-from stochq.systems.basis import Rotation, change_basis, into, inverse_of, overlap
+from stochq.systems.basis import PartBasis, Rotation, change_basis, into, inverse_of, overlap
 from stochq.systems.hamiltonian import Dense, Diagonal, Hamiltonian
 from stochq.systems.linear import apply_matrix
 
@@ -110,7 +110,9 @@ def _rotation(equation: Equation, channel: Channel) -> Array | Rotation | None:
     return overlap(equation.basis_matrix(channel), None) if rotation is None else rotation.inverse()
 
 
-def _change(equation: Equation, channel: Channel, columns: Array | None) -> Array | None:
+def _change(equation: Equation, channel: Channel, columns: Array | None) -> Array | Rotation | None:
+    if columns is None and isinstance(channel.basis, PartBasis):
+        return channel.basis.rotation().inverse()
     own = equation.basis_matrix(channel)
     if own is columns or (isinstance(channel.basis, Energy) and columns is not None):
         return None

@@ -7,6 +7,7 @@ as a rotation of every spin. `Basis` says which one is meant before a Hamiltonia
 import abc
 from typing import final
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -17,6 +18,7 @@ from stochq.systems.checks import check_count
 from stochq.systems.eigen import dagger
 from stochq.systems.hamiltonian import Hamiltonian
 from stochq.systems.linear import apply_matrix
+from stochq.systems.part_axis import PartAxis
 from stochq.systems.propagation.windows import apply_window, kron, planes_of, windows_of
 
 # Eigenvectors of the Pauli matrices as columns, +1 first.
@@ -71,8 +73,24 @@ class Columns(Basis):
         return self.matrix
 
 
-@final
 class Rotation(Module):
+    """A change of basis that is no matrix. Abstract: a subclass says what it does to states."""
+
+    @abc.abstractmethod
+    def __call__(self, psi: jax.Array) -> jax.Array:
+        """Amplitudes (dim, *columns) after it."""
+
+    @abc.abstractmethod
+    def matrix(self) -> Array:
+        """As a matrix (dim, dim), for few states."""
+
+    @abc.abstractmethod
+    def inverse(self) -> "Rotation":
+        """The Hermitian conjugate."""
+
+
+@final
+class SpinRotation(Rotation):
     """A unitary of every spin, (sites, 2, 2), applied to a few neighbouring spins at a time."""
 
     unitaries: Array
@@ -85,12 +103,41 @@ class Rotation(Module):
         return jax.lax.complex(*planes)
 
     def matrix(self) -> Array:
-        """As a matrix (dim, dim), for few spins."""
         return kron(list(self.unitaries))
 
-    def inverse(self) -> "Rotation":
-        """The Hermitian conjugate."""
-        return Rotation(self.unitaries.conj().swapaxes(1, 2))
+    def inverse(self) -> "SpinRotation":
+        return SpinRotation(self.unitaries.conj().swapaxes(1, 2))
+
+
+@final
+class PartRotation(Rotation):
+    """A unitary (d, d) of one part of a composite system, along whose axis it acts."""
+
+    unitary: Array
+    axis: PartAxis = eqx.field(static=True)
+
+    def __call__(self, psi: jax.Array) -> jax.Array:
+        return self.axis.act(lambda rows: apply_matrix(self.unitary, rows), psi)
+
+    def matrix(self) -> Array:
+        return self.axis.matrix(self.unitary)
+
+    def inverse(self) -> "PartRotation":
+        return PartRotation(dagger(self.unitary), self.axis)
+
+
+@final
+class PartBasis(Basis):
+    """A basis of one part of a composite system, columns of a unitary (d, d), beside the given ones of others."""
+
+    unitary: Array
+    axis: PartAxis = eqx.field(static=True)
+
+    def columns(self, hamiltonian: Hamiltonian) -> Array:
+        return self.axis.matrix(self.unitary)
+
+    def rotation(self) -> PartRotation:
+        return PartRotation(self.unitary, self.axis)
 
 
 @final
@@ -147,8 +194,8 @@ class ProductBasis(Basis):
             )
         return kron(list(self.unitaries))
 
-    def rotation(self) -> Rotation:
-        return Rotation(self.unitaries)
+    def rotation(self) -> SpinRotation:
+        return SpinRotation(self.unitaries)
 
 
 def change_basis(change: Array | Rotation | None, psi: jax.Array) -> jax.Array:

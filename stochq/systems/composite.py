@@ -1,5 +1,6 @@
 """Systems made of parts: the Hamiltonian acts part by part, operators of one part stay local."""
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, final
@@ -24,6 +25,7 @@ from stochq.systems.embedded import (
 from stochq.systems.hamiltonian import Hamiltonian, Matrix, Propagator, State
 from stochq.systems.linear import apply_bands, taylor_exponential
 from stochq.systems.observables import LazyMapping
+from stochq.systems.part_axis import PartAxis
 from stochq.systems.subsystems import Parts
 
 
@@ -165,6 +167,11 @@ class Composite(Hamiltonian):
         if not 0 < len(axes) < len(self.names) or len(set(axes)) < len(axes):
             raise ValueError(f"part: expected some of {', '.join(self.names)}, not all, each once; got {names!r}.")
         return Parts(self.dims, axes)
+
+    def axis(self, number: int) -> PartAxis:
+        """Where a part stands among the joint states."""
+        sizes = (math.prod(self.dims[:number]), self.dims[number], math.prod(self.dims[number + 1 :]))
+        return PartAxis(*sizes)
 
     def matrix(self, t: Number = 0.0) -> Array:
         return self.whole.matrix(t)

@@ -294,12 +294,17 @@ MODELS = {
     "white_strength": Call(
         sq.models.white_strength, {"coupling": positive, "variance": positive, "correlation_time": positive}
     ),
-    "bipartite": Call(sq.models.bipartite, {"equation": equations, "other": st.integers(1, 2) | hermitian(Two)}),
+    "composite": Call(
+        sq.models.composite,
+        {
+            "joint": st.just(1).map(lambda place: sq.systems.tensor(a=_systems()[place], b=[0.0, 0.5])),
+            "equations": st.dictionaries(st.sampled_from(("a", 0)), equations, min_size=1),
+        },
+    ),
     "markovian_feedback": Call(
         sq.models.markovian_feedback,
         {"equation": watched, "feedback": hermitian(Two).map(lambda value: {"current": value})},
     ),
-    "partial_trace": Call(sq.models.partial_trace, {"density": densities((4,)), "dim_a": st.just(2)}),
     "Equation": Call(
         sq.Equation, {"hamiltonian": qubits | hermitian(Two), "channels": st.just(()), "noise": noise, "hbar": positive}
     ),

@@ -154,16 +154,17 @@ def test_no_signalling(kind):
         "suv": sq.models.suv(alice, strength=1.0),
         "oqt": sq.models.oqt(alice, strength=1.0, equilibrium=[0.7, 0.2, 0.1]),
     }
-    joint = sq.models.bipartite(models[kind], 2)
+    joint = sq.systems.tensor(alice=alice, bob=[0.0, 0.0])
+    equation = sq.models.composite(joint, {"alice": models[kind]})
     psi = sq.normalize(np.array([1.0, 0.2j, -0.4, 1.0, 0.3, 0.5 - 0.5j]))
     pauli = {"x": [[0, 1], [1, 0]], "y": [[0, -1j], [1j, 0]], "z": [[1, 0], [0, -1]]}
     watched = {name: np.kron(np.eye(3), matrix) for name, matrix in pauli.items()}
     watched["alice"] = np.kron(np.diag([1.0, 0.0, -1.0]), np.eye(2))
-    result = sq.simulate(joint, psi, np.linspace(0, 1.5, 4), observables=watched, trajectories=20_000, dt=0.05)
+    result = sq.simulate(equation, psi, np.linspace(0, 1.5, 4), observables=watched, trajectories=20_000, dt=0.05)
     for name in pauli:
         assert np.all(np.abs(result.mean[name] - result.mean[name][0]) <= 5 * result.stderr[name] + 1e-5)
     assert abs(result.mean["alice"][-1] - result.mean["alice"][0]) > 10 * result.stderr["alice"][-1]
-    rho = sq.models.partial_trace(np.outer(psi, psi.conj()), 3)
+    rho = joint.reduced(psi, "bob")
     assert np.trace(rho @ np.array(pauli["x"])).real == pytest.approx(result.mean["x"][0], abs=1e-6)
 
 

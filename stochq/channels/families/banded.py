@@ -6,7 +6,6 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 
 from stochq.arrays import Array, ArrayLike, as_matrix, is_concrete
 from stochq.channels.families.kraus_terms import (
@@ -142,16 +141,6 @@ class BandedOperators(Operators):
 
     def fastest_bound(self) -> float:
         return float(self._loss_bounds().max())
-
-    def dissipator(self, t: jax.Array, rho: jax.Array) -> jax.Array:
-        def add(total: jax.Array, bands: jax.Array) -> tuple[jax.Array, None]:
-            left = self.apply_one(bands, rho)
-            both = self.apply_one(bands, left.conj().T).conj().T
-            square = self.apply_one_adjoint(bands, left)
-            square_right = self.apply_one_adjoint(bands, self.apply_one(bands, rho.conj().T)).conj().T
-            return total + both - 0.5 * (square + square_right), None
-
-        return lax.scan(add, jnp.zeros_like(rho), jnp.asarray(self.bands))[0]
 
     def operators(self) -> np.ndarray:
         dense = np.zeros((self.count, self.dim, self.dim), complex)

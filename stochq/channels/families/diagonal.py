@@ -10,12 +10,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from stochq.arrays import Array
 from stochq.channels.channel import Channel
 from stochq.channels.flow import Flow
 from stochq.laws import Law
 from stochq.noise import Budget, StepNoise
 from stochq.systems.basis import into
 from stochq.systems.linear import column, level_sum, populations, times_real
+from stochq.systems.part_axis import PartAxis
 
 if TYPE_CHECKING:
     from stochq.channels.jumps import Jumps
@@ -124,6 +126,14 @@ class DiagonalCollapse(Channel):
             probability = populations(psi)
             parts = [part - level_sum(probability * part) for part in parts]
         return law.times(parts, psi)
+
+    def unsupported_on_part(self) -> str:
+        return ""
+
+    def on_part(self, axis: PartAxis, columns: Array | None) -> Channel:
+        from stochq.channels.families.on_part import CollapseOnPart
+
+        return CollapseOnPart(self, axis, columns)
 
     def jumps(self) -> "Jumps":
         from stochq.channels.jumps import DiagonalJumps

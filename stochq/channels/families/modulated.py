@@ -12,6 +12,7 @@ from stochq.channels.channel import Channel
 from stochq.channels.flow import Flow
 from stochq.laws import Law
 from stochq.noise import Budget, StepNoise
+from stochq.systems.part_axis import PartAxis
 from stochq.systems.time_functions import TimeFunction, time_function
 
 # Under real noise the phase of an operator says what is measured.
@@ -96,6 +97,12 @@ class Modulated(Channel):
 
     def written_out(self, columns: Array | None) -> Channel:
         return Modulated(self.channel.written_out(columns), self.envelope)
+
+    def unsupported_on_part(self) -> str:
+        return self.channel.unsupported_on_part()
+
+    def on_part(self, axis: PartAxis, columns: Array | None) -> Channel:
+        return Modulated(self.channel.on_part(axis, columns), self.envelope)
 
     def elapsed(self, t: jax.Array, dt: jax.Array) -> jax.Array:
         """f(t)² dt, the time that passes for the channel without the envelope, in the precision of dt."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 from stochq.arrays import Array, is_concrete
 from stochq.channels.channel import Channel
@@ -16,7 +17,9 @@ from stochq.channels.families.kraus_terms import Action, Terms
 from stochq.channels.flow import Flow
 from stochq.laws import Law
 from stochq.noise import Budget, StepNoise
+from stochq.systems.basis import given_from
 from stochq.systems.linear import inner, level_sum, populations, times_real
+from stochq.systems.part_axis import PartAxis
 
 if TYPE_CHECKING:
     from stochq.channels.jumps import Jumps
@@ -55,6 +58,25 @@ class Operators(Channel):
     @abc.abstractmethod
     def apply_square(self, psi: jax.Array, L_psi: jax.Array) -> jax.Array:
         """Σ_k L_k†L_k ψ given L_psi = L_k ψ (K, dim, *columns), (dim, *columns)."""
+
+    def dissipator(self, t: jax.Array, rho: jax.Array) -> jax.Array:
+        def add(total: jax.Array, one: jax.Array) -> tuple[jax.Array, None]:
+            left = self.apply_one(one, rho)
+            both = self.apply_one(one, left.conj().T).conj().T
+            square = self.apply_one_adjoint(one, left)
+            square_right = self.apply_one_adjoint(one, self.apply_one(one, rho.conj().T)).conj().T
+            return total + both - 0.5 * (square + square_right), None
+
+        return lax.scan(add, jnp.zeros_like(rho), jnp.asarray(self.stack()))[0]
+
+    def unsupported_on_part(self) -> str:
+        return ""
+
+    def on_part(self, axis: PartAxis, columns: Array | None) -> "Operators":
+        from stochq.channels.families.on_part import OperatorsOnPart
+        from stochq.channels.families.structure import structured
+
+        return OperatorsOnPart(self if columns is None else structured(given_from(columns, self.operators())), axis)
 
     def jumps(self) -> "Jumps":
         from stochq.channels.jumps import OperatorJumps

@@ -61,6 +61,12 @@ class StratonovichCollapse(Channel):
     def unsupported_colour(self, law: Law) -> str:
         return ""
 
+    def unsupported_on_part(self) -> str:
+        return (
+            "collapse with a drift of its own has no master equation, so that what it does to one part of an entangled "
+            "state is not defined by its operators. Take sq.models.suv, or step operators through joint.embed(L, part)"
+        )
+
     def unsupported_envelope(self) -> str:
         return "collapse with a drift of its own has rates that are chosen apart from its operators' strength"
 

@@ -1,5 +1,6 @@
 """A jump operator that is a sum of given ones with coefficients that depend on time."""
 
+import copy
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, final
 
@@ -16,6 +17,7 @@ from stochq.laws import JUMP, Law
 from stochq.noise import Budget, StepNoise
 from stochq.systems.basis import Basis, given_from
 from stochq.systems.checks import check_finite, is_hermitian, shape_of
+from stochq.systems.part_axis import PartAxis
 from stochq.systems.time_functions import TimeFunction, time_function
 
 if TYPE_CHECKING:
@@ -90,6 +92,15 @@ class TimeDependentOperator(Channel):
     def written_out(self, columns: Array | None) -> Channel:
         terms = given_from(columns, self.terms.operators())
         return TimeDependentOperator(list(zip(terms, self.coefficients, strict=True))).with_law(self.law)
+
+    def unsupported_on_part(self) -> str:
+        return ""
+
+    def on_part(self, axis: PartAxis, columns: Array | None) -> Channel:
+        changed = copy.copy(self)
+        object.__setattr__(changed, "terms", self.terms.on_part(axis, columns))
+        object.__setattr__(changed, "basis", changed.terms.basis)
+        return changed
 
     @property
     def count(self) -> int:

@@ -21,6 +21,7 @@ from stochq.noise.normals import correlated
 from stochq.systems.basis import Basis, Given
 from stochq.systems.checks import check_rates
 from stochq.systems.linear import apply_matrix, column, inner, level_sum, populations, times_real
+from stochq.systems.part_axis import PartAxis
 
 if TYPE_CHECKING:
     from stochq.channels.jumps import Jumps
@@ -52,6 +53,14 @@ class Transitions(Channel):
 
     def budget(self, law: Law) -> Budget:
         return Budget(complex_normals=self.dim)
+
+    def unsupported_on_part(self) -> str:
+        return ""
+
+    def on_part(self, axis: PartAxis, columns: Array | None) -> Channel:
+        from stochq.channels.families.on_part import TransitionsOnPart
+
+        return TransitionsOnPart(self, axis, columns)
 
     def jumps(self) -> "Jumps":
         from stochq.channels.jumps import ArrivalJumps

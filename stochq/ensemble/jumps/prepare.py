@@ -10,7 +10,7 @@ from stochq.channels.jumps import Jumps, as_loss
 from stochq.ensemble.jumps.evolution import Evolution, ExponentialClocks, Powers
 from stochq.ensemble.jumps.modes import Modes
 from stochq.schemes import Frame
-from stochq.systems.basis import out_of
+from stochq.systems.basis import matrix_of, out_of
 from stochq.systems.hamiltonian import DiagonalHamiltonian
 
 # ΣL†L that varies by less than this part of itself is a multiple of 1.
@@ -104,7 +104,7 @@ def total_loss(frame: Frame, jumps: tuple[Jumps, ...]) -> np.ndarray:
     for channel, change in zip(jumps, frame.changes, strict=True):
         loss = np.asarray(channel.loss())
         if change is not None and not (loss.ndim == 1 and np.ptp(loss) <= _EVEN * np.abs(loss).max(initial=0.0)):
-            loss = out_of(np.asarray(change).conj().T, np.diag(loss) if loss.ndim == 1 else loss)
+            loss = out_of(np.asarray(matrix_of(change)).conj().T, np.diag(loss) if loss.ndim == 1 else loss)
         if loss.ndim != total.ndim:
             loss, total = (np.diag(one) if one.ndim == 1 else one for one in (loss, total))
         total = total + loss

@@ -111,7 +111,8 @@ def _signals(count: int) -> tuple[list[Series], list[Check]]:
         f"both, αN = {rate:g}": (rate, sq.models.oqt(joint, strength=rate, equilibrium=chi)) for rate in (0.25, 1.0)
     }
     alone = sq.models.oqt(ALICE, strength=1.0, equilibrium=local)
-    equations["Alice alone, αN = 1"] = (0.0, sq.models.bipartite(alone, BOB))
+    pair = sq.systems.tensor(alice=ALICE, bob=BOB)
+    equations["Alice alone, αN = 1"] = (0.0, sq.models.composite(pair, {"alice": alone}))
     series, checks = [], []
     for index, (name, (rate, equation)) in enumerate(equations.items()):
         run = sq.simulate(
