@@ -107,6 +107,10 @@ WRONG = {
     "equations['bob']: collapse with a drift of its own": lambda: sq.models.composite(
         JOINT, {"bob": sq.models.coloured_suv(BOB, drift=1.0, coupling=1.0, colour=None)}
     ),
+    "equations['0']: 259 operators of 130 states each are too many": lambda: sq.models.composite(
+        sq.systems.tensor(np.zeros(130), [0.0, 1.0]),
+        {0: sq.Equation(np.zeros(130), [sq.channels.Kicks(np.ones((130, 130)))])},
+    ),
     "equations: expected one hbar": lambda: sq.models.composite(
         JOINT, {"bob": sq.models.suv(BOB, strength=1.0, hbar=2.0), "alice": sq.models.suv(ALICE, strength=1.0)}
     ),

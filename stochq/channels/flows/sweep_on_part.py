@@ -18,7 +18,7 @@ import numpy as np
 from jax import lax
 
 from stochq.accelerators import scan
-from stochq.channels.born import draw_level
+from stochq.channels.born import draw_one
 from stochq.channels.families.on_part import TransitionsOnPart
 from stochq.channels.flow import Flow, MeanFlow, Stepped
 from stochq.channels.flows.arrivals import OwnCollapse, decide, scaled
@@ -157,7 +157,7 @@ def _arrival(
     real = not jnp.iscomplexobj(normals)
     parts = jnp.concatenate([leaving.real, leaving.imag], axis=1) if real else leaving
     weights = jnp.concatenate([even[None], jnp.sum(jnp.square(parts) if real else populations(parts), axis=0)])
-    chosen, _ = draw_level(weights, which)
+    chosen = draw_one(weights, which)
     direction = jnp.take_along_axis(parts, jnp.maximum(chosen - 1, 0)[None, None], axis=1)[:, 0]
     lengthened = _lengthened(normals, direction, fresh)
     z = jnp.where(chosen > 0, lengthened, normals)
