@@ -21,10 +21,13 @@ CASES = [
     {"keep_runs_results": keep, "store_states": states, "store_final_state": states}
     for keep, states in product((False, True), repeat=2)
 ]
-# Of smesolve and mcsolve two cases tell what all would: they share the result with ssesolve.
-FEW_CASES = [
-    pytest.param(case, marks=pytest.mark.release if place in (0, 3) else ()) for place, case in enumerate(CASES)
-]
+
+
+def cases(*always):
+    """All of them, of which these (by place) are enough for every day: the solvers share the class of their results."""
+    return [
+        pytest.param(case, marks=() if place in always else pytest.mark.release) for place, case in enumerate(CASES)
+    ]
 
 
 def in_short(case):
@@ -67,15 +70,23 @@ def diffusive(case):
     return {"e_ops": E_OPS, "ntraj": 2, "seeds": 3, "options": {"dt": 0.05, "progress_bar": "", **case}}
 
 
-@pytest.mark.parametrize("case", CASES, ids=in_short)
-@pytest.mark.parametrize("heterodyne", [False, True])
-def test_ssesolve(heterodyne, case):
+def compare_ssesolve(heterodyne, case):
     arguments = DRIVE, DOWN, TIMES, [LEAK, GAIN], heterodyne
     options = diffusive({"store_measurement": "end", **case})
     compare(qt_.ssesolve(*arguments, **options), qutip.ssesolve(*arguments, **options))
 
 
-@pytest.mark.parametrize("case", FEW_CASES, ids=in_short)
+@pytest.mark.parametrize("case", cases(0, 2, 3), ids=in_short)
+def test_ssesolve(case):
+    compare_ssesolve(False, case)
+
+
+@pytest.mark.parametrize("case", cases(3), ids=in_short)
+def test_ssesolve_with_heterodyne_detection(case):
+    compare_ssesolve(True, case)
+
+
+@pytest.mark.parametrize("case", cases(2), ids=in_short)
 def test_smesolve(case):
     arguments = DRIVE, DOWN, TIMES, [LOSS], [LEAK]
     options = diffusive({"store_measurement": "start", **case})
@@ -108,7 +119,7 @@ def same_number_of_jumps(ours, theirs):
         assert describe(seen[0][:1]) == describe(seen[1][:1])
 
 
-@pytest.mark.parametrize("case", FEW_CASES, ids=in_short)
+@pytest.mark.parametrize("case", cases(3), ids=in_short)
 @pytest.mark.parametrize("superoperator", [False, True])
 def test_mcsolve(superoperator, case, monkeypatch):
     hamiltonian = qutip.liouvillian(DRIVE, [LOSS]) if superoperator else DRIVE

@@ -17,6 +17,8 @@ RABI, DECAY = 3.0, 1.0
 DRIVE, GROUND = 0.5 * RABI * qutip.sigmax(), qutip.basis(2, 1)
 LOWERING, DEPHASING = np.sqrt(DECAY) * qutip.sigmam(), 0.5 * qutip.sigmaz()
 EXCITED = qutip.basis(2, 0).proj()
+MIXED = 0.7 * GROUND.proj() + 0.3 * EXCITED
+FADING = qutip.QobjEvo([[2 * DEPHASING, lambda t: np.exp(-t)]])
 QUIET = {"progress_bar": ""}
 TIMES = np.linspace(0, 4, 41)
 
@@ -44,12 +46,12 @@ def expected_numbers(hamiltonian, state, c_ops, rates):
 
 @pytest.fixture(scope="module")
 def two_channels():
-    return qt_.mcsolve(DRIVE, GROUND, TIMES, [LOWERING, DEPHASING], e_ops=[EXCITED], ntraj=2000, seeds=1, options=QUIET)
+    return qt_.mcsolve(DRIVE, MIXED, TIMES, [LOWERING, DEPHASING], e_ops=[EXCITED], ntraj=2000, seeds=1, options=QUIET)
 
 
 def test_numbers_of_jumps(two_channels):
     rates = [each.dag() * each for each in (LOWERING, DEPHASING)]
-    expected = expected_numbers(DRIVE, GROUND, [LOWERING, DEPHASING], rates)
+    expected = expected_numbers(DRIVE, MIXED, [LOWERING, DEPHASING], rates)
     judge_sample(numbers_of_jumps(two_channels), expected[:, -1], "numbers of jumps")
     runs = np.array(two_channels.runs_photocurrent)
     assert runs.shape == (2000, 2, 40)
@@ -64,7 +66,7 @@ def test_jumps_stand_in_their_order(two_channels):
 
 
 def test_means_of_jumping_states(two_channels):
-    exact = qutip.mesolve(DRIVE, GROUND, TIMES, [LOWERING, DEPHASING], e_ops=[EXCITED]).expect[0]
+    exact = qutip.mesolve(DRIVE, MIXED, TIMES, [LOWERING, DEPHASING], e_ops=[EXCITED]).expect[0]
     judge_mean(two_channels.expect[0], two_channels.stderr_expect[0], exact, "excited")
     np.testing.assert_allclose(
         two_channels.stderr_expect[0], two_channels.std_expect[0] / np.sqrt(2000), rtol=1e-3, atol=1e-9
@@ -80,25 +82,28 @@ def test_waiting_times():
     judge(stats.kstest(np.concatenate([each[:least] for each in waits]), waiting).pvalue, "waiting times")
 
 
-def test_a_drive_fading_jumps_and_a_mixed_start():
+@pytest.mark.release
+def test_a_drive_and_fading_jumps():
     """Clicks are made in steps where anything depends on time."""
     driven = qutip.QobjEvo([DRIVE, [qutip.sigmaz(), lambda t, shift: shift * np.cos(2 * t)]], args={"shift": 1.0})
-    fading = qutip.QobjEvo([[2 * DEPHASING, lambda t: np.exp(-t)]])
-    start, c_ops = 0.7 * GROUND.proj() + 0.3 * EXCITED, [fading, LOWERING]
+    c_ops = [FADING, LOWERING]
     options = {"e_ops": {"excited": EXCITED}, "args": {"shift": 0.5}}
-    result = qt_.mcsolve(driven, start, TIMES, c_ops, ntraj=1000, seeds=3, options=QUIET, **options)
+    result = qt_.mcsolve(driven, MIXED, TIMES, c_ops, ntraj=1000, seeds=3, options=QUIET, **options)
     driven.arguments({"shift": 0.5})
-    exact = qutip.mesolve(driven, start, TIMES, c_ops, e_ops=[EXCITED]).expect[0]
+    exact = qutip.mesolve(driven, MIXED, TIMES, c_ops, e_ops=[EXCITED]).expect[0]
     judge_mean(result.e_data["excited"], result.stderr_expect[0], exact, "excited, driven")
-    expected = expected_numbers(driven, start, c_ops, [fading.dag() * fading, LOWERING.dag() * LOWERING])
+    expected = expected_numbers(driven, MIXED, c_ops, [FADING.dag() * FADING, LOWERING.dag() * LOWERING])
     judge_sample(numbers_of_jumps(result), expected[:, -1], "numbers of jumps, driven")
+
+
+def test_operators_that_depend_on_time_are_no_part_of_a_liouvillian():
     with pytest.raises(
         ValueError, match=r"^c_ops\[0\]: expected an operator that does not depend on time.*Give the Ham"
     ):
-        qt_.mcsolve(qutip.liouvillian(DRIVE), start, TIMES, c_ops, ntraj=2)
+        qt_.mcsolve(qutip.liouvillian(DRIVE), MIXED, TIMES, [FADING, LOWERING], ntraj=2)
     turned = [qutip.liouvillian(DRIVE), [qutip.liouvillian(EXCITED), lambda t: t]]
     with pytest.raises(ValueError, match="^H: expected a Liouvillian that does not depend on time"):
-        qt_.mcsolve(turned, start, TIMES, [LOWERING], ntraj=2)
+        qt_.mcsolve(turned, MIXED, TIMES, [LOWERING], ntraj=2)
 
 
 def test_seeds_name_trajectories_and_results_merge():

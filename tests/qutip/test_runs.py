@@ -16,7 +16,7 @@ H = [Z, [X, lambda t, w: np.cos(w * t)]]
 TURNING = [[LOWER, lambda t: np.exp(1j * t)]]
 GROWING = qutip.QobjEvo([Z, [LOWER, lambda t: t], [X, lambda t: t**2]])
 E_OPS = {"z": Z, "growing": GROWING, "f": lambda t, psi: np.array(t * qutip.expect(X, psi))}
-RUNS, KEEP = 512, {"keep_runs_results": True, "store_final_state": True}
+RUNS, KEEP = 512, {"keep_runs_results": True, "store_final_state": True, "dt": 0.0125}
 
 
 def solved(**changed):
@@ -53,18 +53,17 @@ def test_one_run_is_what_its_last_state_says(run):
 
 
 def test_seeds_make_the_same_trajectories(run):
-    again = solved(seeds=run.seeds[40:44], ntraj=4, options=KEEP | {"dt": run.ensemble.dt})
+    again = solved(seeds=run.seeds[40:44], ntraj=4)
     np.testing.assert_allclose(again.expect[0], run.expect[0][40:44], atol=1e-6)
     scattered = [run.seeds[7], run.seeds[2], run.seeds[3]]
-    some = solved(seeds=scattered, ntraj=3, options=KEEP | {"dt": run.ensemble.dt})
+    some = solved(seeds=scattered, ntraj=3)
     np.testing.assert_allclose(some.expect[1], run.expect[1][[7, 2, 3]], atol=1e-5)
     np.testing.assert_allclose(some.dW, run.dW[[7, 2, 3]], atol=1e-5)
     assert some.seeds == scattered
 
 
 def test_a_timeout_ends_a_run_between_portions(run):
-    dt = {"dt": run.ensemble.dt}
-    some = solved(timeout=1e-3, ntraj=128, options=KEEP | dt)
+    some = solved(timeout=1e-3, ntraj=128)
     assert some.num_trajectories == len(some.seeds) == len(some.dW) == 64 and some.stats["end_condition"] == "timeout"
     np.testing.assert_allclose(some.expect[0], run.expect[0][:64], atol=1e-6)
 
@@ -97,9 +96,7 @@ def test_nothing_is_told_of_means_that_nobody_asked_for(recwarn):
 
 
 def test_results_merge(run):
-    dt = {"dt": run.ensemble.dt}
-    one = solved(ntraj=100, options=KEEP | dt)
-    other = solved(seeds=run.seeds[100:], ntraj=RUNS - 100, options=KEEP | dt)
+    one, other = solved(ntraj=100), solved(seeds=run.seeds[100:], ntraj=RUNS - 100)
     both = one + other
     assert both.num_trajectories == RUNS and len(both.trajectories) == RUNS and both.ensemble.trajectories == RUNS
     for field in ("average_expect", "std_expect", "stderr_expect", "expect"):
@@ -114,7 +111,7 @@ def test_results_merge(run):
         one.merge(other_e_ops)
     with pytest.raises(ValueError, match="^p: expected None"):
         one.merge(other, p=0.3)
-    mixed = one + ssesolve(H, DOWN, TIMES, [LOWER], e_ops=E_OPS, args={"w": 2.0}, ntraj=8, seeds=9, options=KEEP | dt)
+    mixed = one + solved(args={"w": 2.5}, ntraj=8, seeds=9)
     with pytest.raises(ValueError, match="^ensemble: expected runs of one equation"):
         _ = mixed.ensemble
 

@@ -26,7 +26,7 @@ WATCHED, LOST = np.sqrt(0.6) * LOWERING, np.sqrt(0.4) * LOWERING
 PAULI = [qutip.sigmax(), qutip.sigmay(), qutip.sigmaz()]
 PURITY, PURITY_ERROR = np.array([0.87008949, 0.77154368]), np.array([0.00201513, 0.00323005])
 TIMES = np.linspace(0, 2, 21)
-KEPT = {"progress_bar": "", "keep_runs_results": True, "store_states": True, "store_measurement": "middle"}
+KEPT = {"progress_bar": "", "keep_runs_results": True, "store_states": True}
 # A mixed start, turned out of the plane, at times a step apart: QuTiP can take the same noise.
 TURNED, MIXED = DRIVE + qutip.sigmaz(), 0.8 * GROUND.proj() + 0.2 * qutip.basis(2, 0).proj()
 FINE = np.linspace(0, 1, 101)
@@ -56,72 +56,61 @@ def test_means_are_those_of_the_master_equation(homodyne):
         judge_mean(homodyne.average_expect[place], homodyne.stderr_expect[place] + 1e-9, exact[place], name)
 
 
-def test_the_record_s_mean(homodyne):
-    """⟨L+L†⟩ halfway between the values at both ends of each interval, as QuTiP's "middle" has it."""
-    current = qutip.mesolve(DRIVE, GROUND, TIMES, [LOWERING], e_ops=[WATCHED + WATCHED.dag()]).expect[0]
-    judge_sample(homodyne.measurement[:, 0], 0.5 * (current[1:] + current[:-1]), "mean record")
-    noise = homodyne.dW[:, 0] / np.sqrt(np.diff(TIMES))
-    judge_sample(noise, np.zeros(20), "mean noise")
-    judge_sample(noise**2, np.ones(20), "variance of the noise")
-    np.testing.assert_allclose(np.diff(homodyne.wiener_process, axis=-1), homodyne.dW, atol=1e-6)
+# c_ops, sc_ops and whether detection is heterodyne, from a mixed start. What is lost fades in; what is seen turns its
+# quadrature, and goes out.
+IN_TIME = [FADING, 0.3 * qutip.sigmaz()], [TURNING]
+FROM_MIXED = [
+    pytest.param((*IN_TIME, False), id="homodyne, in time"),
+    pytest.param((*IN_TIME, True), id="heterodyne, in time", marks=pytest.mark.release),
+    pytest.param(([LOST], [WATCHED], True), id="heterodyne", marks=pytest.mark.release),
+]
 
 
-@pytest.fixture(scope="module")
-def heterodyne():
-    return from_a_mixed_start([LOST], [WATCHED], True, ntraj=1000)
+@pytest.fixture(scope="module", params=FROM_MIXED)
+def mixed(request):
+    c_ops, sc_ops, heterodyne = request.param
+    options = {"progress_bar": "", "dt": FINE[1], "store_measurement": "middle", "keep_runs_results": True}
+    arguments = {"e_ops": PAULI, "ntraj": 1000, "seeds": 5, "options": options}
+    result = qt_.smesolve(TURNED, MIXED, FINE, c_ops, sc_ops, heterodyne, **arguments)
+    return result, *([qutip.QobjEvo(each) for each in some] for some in (c_ops, sc_ops))
 
 
-def from_a_mixed_start(c_ops, sc_ops, heterodyne, ntraj):
-    options = {"progress_bar": "", "dt": FINE[1], "store_measurement": "start", "keep_runs_results": True}
-    return qt_.smesolve(
-        TURNED, MIXED, FINE, c_ops, sc_ops, heterodyne, e_ops=PAULI, ntraj=ntraj, seeds=5, options=options
-    )
+def test_means_and_records_from_a_mixed_start(mixed):
+    """⟨L+L†⟩ and −i⟨L−L†⟩ halfway between both ends of each interval; of heterodyne detection each has noise of √2."""
+    result, c_ops, sc_ops = mixed
+    columns = 1 + result.heterodyne
+    turned = [turn * sc_ops[0] for turn in (1, -1j)][:columns]
+    quadratures = [each + each.dag() for each in turned]
+    exact = qutip.mesolve(TURNED, MIXED, FINE, c_ops + sc_ops, e_ops=PAULI + quadratures).expect
+    for place, name in enumerate("xyz"):
+        judge_mean(result.average_expect[place], result.stderr_expect[place] + 1e-6, exact[place], name)
+    written, noise = (np.reshape(each, (1000, columns, 100)) for each in (result.measurement, result.dW))
+    for column in range(columns):
+        assert np.abs(exact[3 + column]).max() > 0.1
+        judge_sample(written[:, column], 0.5 * (exact[3 + column][1:] + exact[3 + column][:-1]), f"quadrature {column}")
+    noise = noise / np.sqrt(np.diff(FINE))
+    judge_sample(noise, np.zeros((columns, 100)), "mean noise")
+    judge_sample(noise**2, np.ones((columns, 100)), "variance of the noise")
+    judge_sample(noise[:, 0] * noise[:, -1], np.full(100, 2.0 - columns), "correlation of both quadratures")
+    np.testing.assert_allclose(np.diff(result.wiener_process, axis=-1), result.dW, atol=1e-6)
 
 
-def test_both_quadratures_of_heterodyne_detection(heterodyne):
-    """⟨L+L†⟩ and −i⟨L−L†⟩ at the start of each interval, each with noise of √2, where a part of the light is lost."""
-    quadratures = [WATCHED + WATCHED.dag(), -1j * (WATCHED - WATCHED.dag())]
-    exact = qutip.mesolve(TURNED, MIXED, FINE, [LOWERING], e_ops=quadratures).expect
-    for column in (0, 1):
-        assert np.abs(exact[column]).max() > 0.3
-        judge_sample(heterodyne.measurement[:, 0, column], exact[column][:-1], f"quadrature {column}")
-    noise = heterodyne.dW[:, 0] / np.sqrt(np.diff(FINE))
-    judge_sample(noise, np.zeros((2, 100)), "noise of both")
-    judge_sample(noise[:, 0] * noise[:, 1], np.zeros(100), "their correlation")
-
-
-def judge_paths(result, c_ops, sc_ops):
-    """QuTiP makes the same trajectories of the same noise, up to the error of the two programs' steps: 8e-4."""
-    watched, lost = ([qutip.QobjEvo(each) for each in some] for some in (sc_ops, c_ops))
+def test_qutip_makes_the_same_trajectories_of_the_same_noise(mixed):
+    """Up to the error of the two programs' steps: 8e-4."""
+    result, c_ops, sc_ops = mixed
     options = {"method": "platen", "progress_bar": ""}
-    solver = qutip.SMESolver(TURNED, watched, result.heterodyne, c_ops=lost, options=options)
+    solver = qutip.SMESolver(TURNED, sc_ops, result.heterodyne, c_ops=c_ops, options=options)
     theirs = np.array([solver.run_from_experiment(MIXED, FINE, dW, e_ops=PAULI).expect for dW in result.dW[:8]])
     difference = np.array(result.runs_expect)[:, :8] - theirs.swapaxes(0, 1)
     assert np.sqrt(np.mean(difference**2)) < 2e-3
 
 
-def test_qutip_makes_the_same_trajectories_of_the_same_noise(heterodyne):
-    judge_paths(heterodyne, [LOST], [WATCHED])
-
-
-@pytest.mark.parametrize("heterodyne", [False, pytest.param(True, marks=pytest.mark.release)])
-def test_operators_that_depend_on_time(heterodyne):
-    """What is lost fades in, and what is seen turns its quadrature and goes out."""
-    c_ops, sc_ops = [FADING, 0.3 * qutip.sigmaz()], [TURNING]
-    result = from_a_mixed_start(c_ops, sc_ops, heterodyne, ntraj=256)
-    judge_paths(result, c_ops, sc_ops)
-    everything = [qutip.QobjEvo(each) for each in c_ops + sc_ops]
-    exact = qutip.mesolve(TURNED, MIXED, FINE, everything, e_ops=PAULI).expect
-    for place, name in enumerate("xyz"):
-        judge_mean(result.average_expect[place], result.stderr_expect[place] + 1e-6, exact[place], name)
-
-
 @pytest.mark.parametrize("heterodyne", [False, True])
-@pytest.mark.parametrize("in_time", [{"c_ops"}, {"sc_ops"}, {"c_ops", "sc_ops"}], ids=" and ".join)
+@pytest.mark.parametrize("in_time", [(), ("c_ops",), ("sc_ops",), ("c_ops", "sc_ops")], ids="+".join)
 def test_the_filter_knows_operators_at_every_time(heterodyne, in_time, monkeypatch):
     setups = []
     monkeypatch.setattr(sme, "solved", lambda solver, described, setup, *others: setups.append(setup))
-    c_ops, sc_ops = ([FADING] if "c_ops" in in_time else []), [TURNING if "sc_ops" in in_time else WATCHED]
+    c_ops, sc_ops = [FADING if "c_ops" in in_time else LOST], [TURNING if "sc_ops" in in_time else WATCHED]
     sc_ops.append(0.2 * qutip.sigmaz())
     qt_.smesolve(TURNED, MIXED, FINE, c_ops, sc_ops, heterodyne)
     assert setups[0].conditional

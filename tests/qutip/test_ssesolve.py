@@ -20,9 +20,18 @@ EVERYTHING = {"store_measurement": "start", "keep_runs_results": True, "store_st
 RUNS = 1024
 
 
-@pytest.fixture(scope="module", params=[False, True], ids=["homodyne", "heterodyne"])
+# The step is chosen where detection is homodyne. Of heterodyne detection the tutorial 015 tells in short.
+DETECTIONS = [
+    pytest.param((False, None), id="homodyne"),
+    pytest.param((True, STEP), id="heterodyne", marks=pytest.mark.release),
+]
+
+
+@pytest.fixture(scope="module", params=DETECTIONS)
 def run(request):
-    return ssesolve(H, DOWN, TIMES, LEAK, request.param, e_ops=E_OPS, ntraj=RUNS, seeds=3, options=EVERYTHING)
+    heterodyne, dt = request.param
+    options = EVERYTHING | {"dt": dt}
+    return ssesolve(H, DOWN, TIMES, LEAK, heterodyne, e_ops=E_OPS, ntraj=RUNS, seeds=3, options=options)
 
 
 def test_means_are_those_of_mesolve(run):
