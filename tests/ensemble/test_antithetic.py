@@ -38,7 +38,14 @@ def _values(scheme, antithetic, equation=None):
 
 @pytest.mark.parametrize(
     "scheme",
-    [Strang(), EulerMaruyama(), Extrapolated(EulerMaruyama()), Strang(increments="discrete")],
+    [
+        Strang(),
+        Extrapolated(EulerMaruyama()),
+        *(
+            pytest.param(scheme, marks=pytest.mark.release)
+            for scheme in (EulerMaruyama(), Strang(increments="discrete"))
+        ),
+    ],
     ids=lambda scheme: scheme.name,
 )
 def test_the_first_of_each_pair_is_a_trajectory_of_an_independent_run(scheme):

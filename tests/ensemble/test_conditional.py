@@ -145,6 +145,7 @@ def test_conditional_runs_merge_and_are_read_back(tmp_path):
     assert "density matrices given the records" in str(loaded)
 
 
+@pytest.mark.release
 def test_nothing_written_down_leaves_the_master_equation():
     """All trajectories alike, and no error but that of the step, of second order."""
     result = run(efficiency=0.0, trajectories=100)
@@ -446,7 +447,13 @@ def test_an_energy_that_all_levels_share_costs_no_digits(offset, driven):
     judge_mean(result.mean["x"][-1], result.stderr["x"][-1], want, "coherence")
 
 
-@pytest.mark.parametrize("what", ["driven", "modulated matrices", "modulated features"])
+@pytest.mark.parametrize(
+    "what",
+    [
+        "modulated features",
+        *(pytest.param(what, marks=pytest.mark.release) for what in ("driven", "modulated matrices")),
+    ],
+)
 def test_channels_of_equations_that_depend_on_time(what):
     """Means are those of the master equation, at rates f(t)² where f = 1 + t."""
     envelope, hamiltonian = (lambda t: 1.0 + t), np.zeros((2, 2))

@@ -85,7 +85,9 @@ def test_a_device_that_is_chosen_decides():
         assert not on_accelerator()
 
 
-@pytest.mark.parametrize("make", [lambda: SUV, lambda: OQT, _jumps])
+@pytest.mark.parametrize(
+    "make", [lambda: SUV, *(pytest.param(make, marks=pytest.mark.release) for make in (lambda: OQT, _jumps))]
+)
 def test_trajectories_are_the_same_in_any_block(make):
     """To rounding in double precision: a processor's compiler contracts other products in arrays of other lengths."""
     task = replace(_task(make()), precision="double")
@@ -151,7 +153,7 @@ def _states(problem, first):
     return np.asarray(jax.jit(lambda first: on_device.data(first, True)["states"])(np.uint32(first)))
 
 
-@pytest.mark.parametrize("make", [lambda: SUV, _jumps])
+@pytest.mark.parametrize("make", [lambda: SUV, pytest.param(_jumps, marks=pytest.mark.release)])
 def test_a_run_as_on_an_accelerator_is_that_of_a_processor(make):
     options = {"dt": None} if make is _jumps else {"keep": 2}
     processor, other = _run(make(), **options), _run(make(), seed=1, **options)
@@ -275,6 +277,7 @@ print("alike")
 """
 
 
+@pytest.mark.release
 def test_devices_change_no_number(tmp_path):
     """1, 2, 3, 4 and 8 of them: densities, statistics, records, clicks, kept states, tolerances, checkpoints."""
     flags = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
@@ -318,6 +321,7 @@ def test_filters_and_likelihoods_as_on_an_accelerator():
         np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.release
 def test_gradients_as_on_an_accelerator():
     def last(strength):
         equation = sq.models.suv(sq.systems.levels(HOPPING), strength=strength)

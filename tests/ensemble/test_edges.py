@@ -71,6 +71,7 @@ def test_the_order_across_edges_is_that_of_the_scheme(drive):
     assert _error(switched, 0.0625) > 10 * fine
 
 
+@pytest.mark.release
 def test_the_order_across_edges_of_nested_drives():
     coarse, fine = (_error(HELD, dt, _nested(HELD)) for dt in (0.125, 0.0625))
     assert 3.5 < coarse / fine < 4.5
@@ -139,6 +140,7 @@ def test_edges_between_steps_change_nothing():
     np.testing.assert_allclose(ours.records["L0"], plain.records["L0"], atol=1e-4)
 
 
+@pytest.mark.release
 def test_a_step_is_chosen_with_edges():
     """p = .64 exp(−∫f²) of decay whose rate jumps; the tolerance holds."""
     decay = sq.channels.Modulated(sq.channels.DenseOperators([[[0.0, 1.0], [0.0, 0.0]]]), HELD)

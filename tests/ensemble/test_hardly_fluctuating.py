@@ -29,6 +29,7 @@ def test_a_driven_cavity_from_the_vacuum_ends():
     assert result.info["steps"] < 20_000
 
 
+@pytest.mark.release
 def test_a_bias_beyond_the_standard_error_is_not_said_to_be_below():
     """A decaying coherent state: exact n = |α|² e^{−t}; all that is seen is what single precision rounds."""
     dim, times = 20, np.linspace(0.0, 1.0, 401)

@@ -61,6 +61,7 @@ def both(tmp_path_factory):
         return runs(), dict(other)
 
 
+@pytest.mark.release
 def test_other_hardware_differs_by_rounding(both):
     here, other = both
     assert here.keys() == other.keys()

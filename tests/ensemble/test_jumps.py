@@ -46,7 +46,14 @@ def _rates():
 
 @pytest.mark.parametrize(
     ("system", "precision"),
-    [(_dense, "single"), (_dense, "double"), (_many_clicks, "single"), (_sui, "single"), (_rates, "single")],
+    [
+        (_dense, "single"),
+        (_rates, "single"),
+        *(
+            pytest.param(*case, marks=pytest.mark.release)
+            for case in [(_dense, "double"), (_many_clicks, "single"), (_sui, "single")]
+        ),
+    ],
 )
 def test_means_are_those_of_the_master_equation_at_any_times(system, precision):
     equation, matrix, jumps = system()
@@ -93,6 +100,7 @@ def test_a_tolerance_is_met_by_trajectories_alone():
     assert np.abs(result.mean["p"] - rho[:, 0, 0].real).max() < 0.01
 
 
+@pytest.mark.release
 def test_dark_states_never_click():
     """Their norm falls by rounding alone, which adds up over many saved times."""
     ground = sq.models.unravel(np.diag([0.0, 1.3]), [LOWERING], noise="jump")
@@ -105,6 +113,7 @@ def test_dark_states_never_click():
         np.testing.assert_array_equal(result.records.increments, 0)
 
 
+@pytest.mark.release
 def test_clicks_that_norms_do_not_resolve_come_at_their_rate():
     """A decay of 2·10⁻⁶ between saved times, of which a norm in single precision knows three percent."""
     equation = sq.models.unravel(np.diag([0.0, 1.0]), [np.sqrt(2e-5) * LOWERING], noise="jump")

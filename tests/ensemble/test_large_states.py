@@ -10,6 +10,7 @@ from stochq.noise import counter
 from stochq.noise.counter import Budget, draw_complex_normals
 
 
+@pytest.mark.release
 def test_noise_that_is_drawn_when_it_is_needed(monkeypatch):
     equation = sq.models.oqt(sq.systems.levels([0.0, 0.3, 1.0]), strength=0.8, equilibrium=[0.5, 0.3, 0.2])
     run = {"observables": {"p": [1.0, 0.0, 0.0]}, "trajectories": 64, "dt": 0.1, "keep": 2}

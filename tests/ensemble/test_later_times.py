@@ -66,7 +66,7 @@ KINDS = {
     "extrapolated": (SUV, {"scheme": sq.schemes.Extrapolated(sq.schemes.Strang())}),
     "double": (SUV, {"precision": "double"}),
 }
-LONG = {"edges", "single steps", "driven", "extrapolated", "double"}
+LONG = {"coloured", "steps of many lengths", "edges", "single steps", "driven", "extrapolated", "double"}
 
 
 @pytest.mark.parametrize("kind", [pytest.param(k, marks=[pytest.mark.release] * (k in LONG)) for k in KINDS])

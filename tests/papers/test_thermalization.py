@@ -118,7 +118,7 @@ def test_the_fitted_rate_is_the_rate():
     assert 0 < error < 0.1
 
 
-@pytest.mark.parametrize("name", ["born", "collapse-time", "entropy"])
+@pytest.mark.parametrize("name", ["born", "collapse-time", pytest.param("entropy", marks=pytest.mark.release)])
 def test_a_claim_holds(name, tmp_path):
     for check in reproduce(tmp_path, name, effort=0.25):
         assert check.passed, check
