@@ -61,6 +61,7 @@ def test_loops_in_copies_take_fewer_rows_at_a_time(together, copies, at_a_time):
         assert unrolled() == at_a_time
 
 
+@pytest.mark.release
 def test_two_steps_of_one_program_are_two_copies(monkeypatch):
     """SUI's sweeps, which stand in it twice, against those of OQT, which draws for one step at a time."""
     seen = []
@@ -164,6 +165,7 @@ def test_paths_are_the_same_to_rounding(name, monkeypatch):
     np.testing.assert_allclose(one, other, atol=1e-11)
 
 
+@pytest.mark.release
 def test_a_run_whose_numbers_are_carried_apart_is_the_same(monkeypatch):
     """Half a sweep, a collapse and the other half, in antithetic pairs on an even grid."""
     monkeypatch.setattr(accelerators, "_at_a_time", lambda count, together: 1)

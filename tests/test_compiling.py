@@ -150,6 +150,7 @@ def test_results_survive_the_dropping_of_programs(programs):
     np.testing.assert_array_equal([_simulated(levels) for levels in (11, 12, 13)], before)
 
 
+@pytest.mark.release
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs Linux")
 def test_dropped_programs_give_their_memory_maps_back(programs):
     for levels in (14, 15):

@@ -8,10 +8,15 @@ import pytest
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PAGES = sorted((ROOT / "docs").glob("*.md"))
+LONG = {"feedback.md", "composite.md", "extending.md", "fitting.md"}
 
 
 @pytest.mark.usefixtures("settings_of_users")
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(page, marks=[pytest.mark.release] * (page.name in LONG)) for page in PAGES],
+    ids=lambda page: page.name,
+)
 def test_the_code_of_a_page_runs(page):
     text = page.read_text(encoding="utf-8")
     names = {"__name__": page.stem}

@@ -162,9 +162,12 @@ GRADIENTS = {
     "ode of a grid": (_csl, lambda x: _mean(_plain_csl(x)), [1.1, 0.5, 1.2, BOX, 0.7]),
     "ode with time": (_driven, _mean_of_driven, [0.4]),
 }
+LONG = {"ode of a grid", "closed-form with rates"}
 
 
-@pytest.mark.parametrize("name", GRADIENTS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.release] * (name in LONG)) for name in GRADIENTS]
+)
 def test_gradients_in_both_modes_are_differences_of_the_reference(name):
     build, plain, at = GRADIENTS[name]
     at, method = np.array(at), name.split()[0]
@@ -194,7 +197,7 @@ def _plain_decay(x):
     return np.array([(expm(generator * (t - TIMES[0])) @ [1, 0, 0, 0])[0].real for t in TIMES])
 
 
-@pytest.mark.parametrize("method", ["liouvillian", "ode"])
+@pytest.mark.parametrize("method", ["liouvillian", pytest.param("ode", marks=pytest.mark.release)])
 def test_transformations(method):
     """vmap, jit and second derivatives; single precision where JAX traces outside double mode."""
     rates = np.array([0.3, 0.9])

@@ -14,6 +14,7 @@ def example():
     return load_example(PATH)
 
 
+@pytest.mark.release
 def test_the_occupation_is_that_of_the_linear_theory(example):
     times = np.array([0.0, 3.0, 6.0])
     result = example.simulated(0.3, times, 512, dt=0.04)

@@ -16,6 +16,7 @@ def example():
     return load_example(PATH)
 
 
+@pytest.mark.release
 def test_all_four_are_found_as_in_the_committed_output(example, capsys):
     fit = sq.fit(example.model, example.measure(), example.START, bounds=example.BOUNDS, intervals="profile")
     for name, truth in example.TRUTH.items():

@@ -49,6 +49,7 @@ def kalman(frequency, rate, record, efficiency=0.6):
     return total
 
 
+@pytest.mark.release
 def test_both_are_found_as_in_the_committed_output(example, fit, capsys):
     for name, truth in example.TRUTH.items():
         assert abs(fit.parameters[name] - truth) < 3.5 * fit.stderr[name], name

@@ -34,6 +34,7 @@ def test_both_strengths_are_found_and_the_model_describes_the_data(example, meas
     assert "reduction" in capsys.readouterr().out and (tmp_path / "fit.png").stat().st_size > 10_000
 
 
+@pytest.mark.release
 def test_the_prediction_is_exact(example):
     """Against the master equation in dense matrices, at the strengths where the fit starts and at the true ones."""
     matrix = np.asarray(example.CHAIN.matrix())

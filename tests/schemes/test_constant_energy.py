@@ -45,6 +45,7 @@ def test_channels_in_the_energy_basis_and_in_columns():
         assert abs(run.mean["p"][-1] - expected) < 5 * run.stderr["p"][-1]
 
 
+@pytest.mark.release
 def test_states_keep_the_phase_of_the_constant():
     """Kept states, and functions of the state that can tell, are those of the given Hamiltonian: exp(-iEt)."""
     equation = sq.models.suv([0.5, 1.5], strength=0.0, hbar=0.8)

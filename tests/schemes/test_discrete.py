@@ -241,6 +241,7 @@ def _square_of_mean(psi):
     return (2 * (psi[0] * jnp.conj(psi[2]) + psi[1] * jnp.conj(psi[3])).real) ** 2
 
 
+@pytest.mark.release
 def test_nonlinear_averages_of_two_qubits_are_those_of_a_fine_gaussian_run():
     """One jump operator on one qubit. Judged against Platen's step at a fifth of the length."""
     rng = np.random.default_rng(13)

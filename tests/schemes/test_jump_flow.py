@@ -26,6 +26,7 @@ def mixed():
     )
 
 
+@pytest.mark.release
 def test_clicks_beside_currents_have_order_two():
     """The error of means against the master equation, from steps of half the duration on."""
     duration, observable, steps = 2.0, hermitian(2, 4), np.array([2, 4, 8])
@@ -60,6 +61,7 @@ def test_all_clicks_of_one_step_are_counted():
         np.testing.assert_allclose(np.abs(after[:, np.asarray(record[0]) == n][:, 0]) ** 2, given, atol=1e-4)
 
 
+@pytest.mark.release
 def test_modulated_counts_are_poisson_s_at_any_step():
     """L = 5σz clicks at the rate 25, whatever the state is and however long the steps are."""
     modulated = sq.channels.Modulated(sq.channels.Features([[5.0, -5.0]]), lambda t: jnp.ones_like(t))
@@ -106,6 +108,7 @@ def test_clicks_and_currents_of_one_run_have_their_joint_law():
     judge_mean(sample.mean(axis=1), np.hypot(error, 3e-4), expected, "moments of clicks and currents")
 
 
+@pytest.mark.release
 def test_a_step_serves_the_rates_of_clicks():
     """No observable tells that the state turns, but the number of clicks does."""
     result = sq.simulate(mixed(), PSI0, [0, 1.5], observables={}, trajectories=2**12, records=["clicks"])
@@ -149,7 +152,13 @@ def test_a_drive_is_stepped_with_order_two():
     assert abs(slope - 2) < 0.35 + 3 * error, (slope, error, differences, errors)
 
 
-@pytest.mark.parametrize("family", ["operators", "projectors", "modulated", "time-dependent"])
+@pytest.mark.parametrize(
+    "family",
+    [
+        "operators",
+        *(pytest.param(name, marks=pytest.mark.release) for name in ("projectors", "modulated", "time-dependent")),
+    ],
+)
 def test_steps_agree_with_jumps_without_them(family):
     """The law of single trajectories: E⟨O⟩² and counts under a drive that does not change, against the event loop."""
     jumps = [1.2 * LOWERING, 0.5 * FLIP + 0.4 * np.diag([1.0, -1.0])]

@@ -81,6 +81,7 @@ def test_names_of_bases_are_for_spins():
     assert isinstance(equation.channels[0].basis, sq.channels.Given)
 
 
+@pytest.mark.release
 def test_derivatives_in_reverse_mode_are_refused_in_words():
     chi = sq.canonical(CHAIN, 0.3)
     watched = {"z": sq.systems.PauliSum(SITES, {"Z0": 1.0})}

@@ -173,13 +173,13 @@ def _judge_order(steps, values, errors, order, what):
 
 # Case, scheme, steps over the duration, log2 of the trajectories. Of one operator `test_orders` tells in short.
 SHARED: list[Any] = [
-    pytest.param("collapse", Strang(), (2, 4, 8), 18, marks=pytest.mark.optimised),
+    pytest.param("collapse", Strang(), (2, 4, 8), 18, marks=pytest.mark.release),
     pytest.param("collapse of two qubits", Strang(), (1, 2, 4), 18, marks=pytest.mark.optimised),
     pytest.param("one operator", Strang(), (2, 4, 8), 14, marks=pytest.mark.release),
     ("two operators", Strang(), (2, 4, 8), 14),
     pytest.param("one operator", EulerMaruyama(), (8, 16, 32), 15, marks=pytest.mark.release),
     pytest.param("one operator", Strang(increments="discrete"), (2, 4, 8), 16, marks=pytest.mark.release),
-    ("two operators", Strang(increments="discrete"), (2, 4, 8), 16),
+    pytest.param("two operators", Strang(increments="discrete"), (2, 4, 8), 16, marks=pytest.mark.release),
 ]
 
 
@@ -204,10 +204,10 @@ def test_on_shared_paths(name, scheme, steps, doublings):
 
 # The same; the functional whose bias at these steps is large enough to show an order.
 INDEPENDENT: list[Any] = [
-    pytest.param("collapse", Extrapolated(EulerMaruyama()), (6, 12, 16), 20, "⟨O⟩²", marks=pytest.mark.optimised),
+    pytest.param("collapse", Extrapolated(EulerMaruyama()), (6, 12, 16), 20, "⟨O⟩²", marks=pytest.mark.release),
     pytest.param("one operator", Extrapolated(EulerMaruyama()), (4, 8, 16), 18, "purity", marks=pytest.mark.release),
     ("oqt", Strang(), (1, 2, 4), 19, "⟨O⟩²"),
-    pytest.param("rates", Strang(), (1, 2, 4), 21, "⟨O⟩²", marks=pytest.mark.optimised),
+    pytest.param("rates", Strang(), (1, 2, 4), 21, "⟨O⟩²", marks=pytest.mark.release),
 ]
 
 

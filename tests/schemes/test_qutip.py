@@ -53,7 +53,12 @@ def _infidelity(problem, order, steps):
 
 # The order in which the library draws its numbers: diagonal operators first.
 @pytest.mark.parametrize(
-    ("name", "order"), [("any operators", (2, 0, 1)), ("suv, two levels", (0, 1)), ("kerr cavity", (0,))]
+    ("name", "order"),
+    [
+        pytest.param("any operators", (2, 0, 1), marks=pytest.mark.release),
+        ("suv, two levels", (0, 1)),
+        ("kerr cavity", (0,)),
+    ],
 )
 def test_the_trajectories_are_the_same_up_to_phase(name, order):
     problem = PROBLEMS[name]()

@@ -53,6 +53,7 @@ def _uneven():
     return sq.models.oqt(sq.systems.levels([0.0, 1.0, 2.2, 3.0]), strength=1.0, equilibrium=[0.5, 0.3, 0.15, 0.05])
 
 
+@pytest.mark.release
 def test_real_noise_uneven_weights_and_a_hamiltonian():
     measured, error = _order(_levels(_uneven(), (1, 2)))
     assert error < 0.2 and abs(measured - 2) < 0.5, (measured, error)

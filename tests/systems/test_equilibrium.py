@@ -211,6 +211,7 @@ def test_windows_are_those_of_eigenstates():
     np.testing.assert_allclose(dense, weights, atol=1e-12)
 
 
+@pytest.mark.release
 def test_narrow_gaussian_windows_are_seen():
     """Two neighbouring levels of 256: the weight is zero at all but few energies."""
     energies, vectors = np.linalg.eigh(CHAIN.matrix())
