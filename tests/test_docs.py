@@ -8,7 +8,17 @@ import pytest
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PAGES = sorted((ROOT / "docs").glob("*.md"))
-LONG = {"feedback.md", "composite.md", "extending.md", "fitting.md"}
+LONG = {
+    "composite.md",
+    "extending.md",
+    "feedback.md",
+    "fitting.md",
+    "measurement.md",
+    "phase-space.md",
+    "qutip.md",
+    "spins.md",
+    "unravelling.md",
+}
 
 
 @pytest.mark.usefixtures("settings_of_users")

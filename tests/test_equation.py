@@ -36,7 +36,7 @@ STEPPED = (
 )
 
 
-@pytest.mark.parametrize("scheme", ["euler", "strang"])
+@pytest.mark.parametrize("scheme", [pytest.param("euler", marks=pytest.mark.release), "strang"])
 @pytest.mark.parametrize("name", STEPPED)
 def test_a_compiled_step_is_the_eager_one(name, scheme):
     problem, scheme = PROBLEMS[name](), SCHEMES[scheme]

@@ -42,7 +42,11 @@ def test_a_second_run_compiles_nothing_anew(tmp_path):
 
 @pytest.mark.parametrize(
     ("settings", "expected"),
-    [({cache.SWITCH: "0"}, "None"), ({"JAX_COMPILATION_CACHE_DIR": "mine"}, "mine"), ({"HOME": "/dev/null"}, "None")],
+    [
+        ({cache.SWITCH: "0"}, "None"),
+        pytest.param({"JAX_COMPILATION_CACHE_DIR": "mine"}, "mine", marks=pytest.mark.release),
+        pytest.param({"HOME": "/dev/null"}, "None", marks=pytest.mark.release),
+    ],
 )
 def test_settings_of_the_user_come_first(tmp_path, settings, expected):
     own = {} if "HOME" in settings else {"XDG_CACHE_HOME": str(tmp_path)}

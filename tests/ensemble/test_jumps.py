@@ -81,6 +81,7 @@ def test_results_say_that_there_is_no_time_step():
         sq.schemes.EulerMaruyama().check(mixed)
 
 
+@pytest.mark.release
 def test_trajectories_depend_on_the_seed_and_not_on_saved_times_or_batches():
     equation, _, _ = _many_clicks()
     run = {"observables": {"q": np.arange(9.0)}, "trajectories": 300, "keep": 300, "precision": "double"}

@@ -66,7 +66,7 @@ KINDS = {
     "extrapolated": (SUV, {"scheme": sq.schemes.Extrapolated(sq.schemes.Strang())}),
     "double": (SUV, {"precision": "double"}),
 }
-LONG = {"coloured", "steps of many lengths", "edges", "single steps", "driven", "extrapolated", "double"}
+LONG = {"clicks", "coloured", "steps of many lengths", "edges", "single steps", "driven", "extrapolated", "double"}
 
 
 @pytest.mark.parametrize("kind", [pytest.param(k, marks=[pytest.mark.release] * (k in LONG)) for k in KINDS])
@@ -113,6 +113,7 @@ def test_what_is_stored_are_values_at_all_times_and_states(at_once):
     assert np.sum(stored[-4:] ** 2, axis=0) == pytest.approx(1.0, abs=1e-5)
 
 
+@pytest.mark.release
 def test_an_extension_is_interrupted_and_gets_more_trajectories(tmp_path, at_once, interrupt):  # noqa: F811
     whole, once = at_once
     path = tmp_path / "c"

@@ -40,7 +40,10 @@ OPTIONS = {
 }
 
 
-@pytest.mark.parametrize("name", OPTIONS)
+LONG = {"a tolerance, in pairs", "extrapolated", "step of the run's choice"}
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.release] * (name in LONG)) for name in OPTIONS])
 def test_means_are_those_of_the_master_equation(name):
     result = run(**OPTIONS[name])
     for observable, curve in exact().items():

@@ -190,7 +190,7 @@ def _seen(problem):
 
 
 # What takes long to compile here.
-LONG = {"homodyne, discrete, images", "oqt", "suv, steps of two lengths"}
+LONG = {"homodyne, record", "homodyne, discrete, images", "oqt", "suv, steps of two lengths"}
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,7 @@ def test_the_mean_record_is_that_of_the_master_equation():
     judge_sample(record["z"], GAIN * (parts[0] - 1j * parts[1]) / np.sqrt(2) / width + OFFSET, "heterodyne")
 
 
+@pytest.mark.release
 def test_two_times_of_the_record_obey_the_regression_theorem():
     """E[y_i y_j] = Tr[𝓜e^{𝓛(t_j − t_i)}𝓜ρ] over two intervals; electronic noise adds to an interval's square alone."""
     bins, width = 8, 0.125
@@ -173,6 +174,7 @@ def test_kept_states_stay_with_their_records(tmp_path):
     assert merged.kept is None and len(merged.kept_values["p"]) == len(merged.kept_rows) == 6
 
 
+@pytest.mark.release
 def test_records_under_a_tolerance_are_those_of_single_trajectories():
     equation = sq.models.monitored(DRIVE, detectors())
     result = sq.simulate(
@@ -258,7 +260,7 @@ def _qutip_infidelity(noise, steps, count=4):
     return 1 - np.mean(overlaps)
 
 
-@pytest.mark.parametrize("noise", ["real", "complex"])
+@pytest.mark.parametrize("noise", ["real", pytest.param("complex", marks=pytest.mark.release)])
 def test_qutip_driven_by_the_record_makes_the_same_state(noise):
     coarse, fine = (_qutip_infidelity(noise, steps) for steps in (16, 128))
     assert fine < 2e-3
@@ -319,7 +321,9 @@ def _counted(scheme):
     return sq.simulate(equation, DOWN, TIMES, **options, **dt).records
 
 
-@pytest.mark.parametrize("scheme", [None, sq.schemes.Strang()], ids=["no time step", "steps"])
+@pytest.mark.parametrize(
+    "scheme", [None, pytest.param(sq.schemes.Strang(), marks=pytest.mark.release)], ids=["no time step", "steps"]
+)
 def test_counters_write_their_clicks(scheme):
     record = _counted(scheme)
     assert record.names == ("b", "a") and record.kinds == ("counting", "counting")

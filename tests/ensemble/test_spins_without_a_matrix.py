@@ -107,6 +107,7 @@ def _agree(model, sites, trajectories, dt=0.05):
     assert p.min() * len(p) > FALSE_ALARMS, p
 
 
+@pytest.mark.release
 def test_both_engines_have_one_law():
     """Collapse in a product basis and thermalization at once."""
     _agree(_sui, sites=6, trajectories=1000, dt=0.1)

@@ -147,7 +147,13 @@ def test_a_decay_that_is_over_long_ago(span):
     assert abs(result.mean["p"][-1] - 1) < 1e-4
 
 
-@pytest.mark.parametrize("scheme", [sq.schemes.EulerMaruyama(), sq.schemes.Extrapolated(sq.schemes.EulerMaruyama())])
+@pytest.mark.parametrize(
+    "scheme",
+    [
+        pytest.param(sq.schemes.EulerMaruyama(), marks=pytest.mark.release),
+        sq.schemes.Extrapolated(sq.schemes.EulerMaruyama()),
+    ],
+)
 def test_explicit_steps_resolve_the_levels(scheme):
     """Saved times at distances over which levels turn by many periods."""
     energies, strength = np.array([0.0, 10.0, -10.0]), 0.3

@@ -49,7 +49,7 @@ def test_where_rounding_does_not_matter_nothing_is_warned_of(tmp_path):
         run(check=True)
 
 
-@pytest.mark.parametrize("conditional", [False, True])
+@pytest.mark.parametrize("conditional", [False, pytest.param(True, marks=pytest.mark.release)])
 def test_jumps_and_conditional_states_are_compared_as_well(conditional):
     if conditional:
         detector = sq.measurement.homodyne(LOWER, efficiency=0.6)

@@ -311,7 +311,7 @@ class Turned(Controller):
         return {"current": self.angle}
 
 
-@pytest.mark.parametrize("kind", ["constant", "function"])
+@pytest.mark.parametrize("kind", ["constant", pytest.param("function", marks=pytest.mark.release)])
 def test_a_controller_sets_phases_of_detectors(kind):
     """Added to the detector's own: the very trajectories of that detector."""
 

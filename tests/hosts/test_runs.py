@@ -52,6 +52,7 @@ def begin_tasks(count, *arguments):
     return [begin(line, job | {"SLURM_PROCID": str(i), "SLURM_LOCALID": str(i)}) for i in range(count)]
 
 
+@pytest.mark.release
 def test_two_processes_of_a_script_find_what_one_does(tmp_path):
     """Densities, statistics of one's own, records, clicks, kept states, tolerances; on both of them."""
     port = str(free_port())

@@ -132,6 +132,7 @@ def driven(coefficient, channels, noise="jump"):
     return sq.models.unravel(hamiltonian, channels, noise=noise)
 
 
+@pytest.mark.release
 def test_a_drive_is_stepped_with_order_two():
     def coefficient(t):
         return 1.5 * jnp.cos(2.0 * t)
