@@ -78,6 +78,7 @@ def test_functions_that_hold_numpy_arrays(order):
     np.testing.assert_allclose(means["f"], means["g"], rtol=1e-5)
 
 
+@pytest.mark.release
 def test_a_tolerance_takes_functions_that_hold_arrays():
     function = _array(np.array([1.0, 2.0]))
     equation = sq.models.suv(QUBIT, strength=0.5)

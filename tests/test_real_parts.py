@@ -91,6 +91,7 @@ def test_the_reference_is_complex_and_compared_in_both_parts():
         sq.compare(run, sq.exact.evolve(_equation(), STATE, TIMES, observables={"p": LOWERING}))
 
 
+@pytest.mark.release
 def test_tolerances_and_gradients_count_both_parts():
     run = _run(observables={"a": LOWERING, "f": _function}, trajectories=65536, dt=None, tolerance=0.02)
     assert np.abs((run.mean["a"] - EXACT).imag).max() < 0.02

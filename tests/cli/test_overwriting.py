@@ -38,6 +38,7 @@ def test_a_device_is_refused_before_the_work(tmp_path, monkeypatch):
     refused(invoke("run", write(tmp_path, QUBIT), "--out", "/dev/null"), "got a folder or a device")
 
 
+@pytest.mark.release
 def test_exclude_replaces_its_own_tables_only(tmp_path):
     text = '[experiment]\nkind = "bulk-heating"\nname = "lead"\npower_per_mass = 2e-11\nsound_speed = 2160.0\n'
     path = tmp_path / "mine.csv"

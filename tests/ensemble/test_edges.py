@@ -126,6 +126,7 @@ def _watched(envelope):
     return sq.simulate(equation, [0.6, 0.8], TIMES, observables={**WATCHED, "ρ": sq.Density()}, **run)
 
 
+@pytest.mark.release
 def test_edges_between_steps_change_nothing():
     """Not what is kept, nor the records of intervals that they divide, nor statistics."""
     ours, plain = _watched(NOTHING), _watched(PLAIN)

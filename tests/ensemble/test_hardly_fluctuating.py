@@ -43,6 +43,7 @@ def test_a_bias_beyond_the_standard_error_is_not_said_to_be_below():
         assert "rounding" in result.info["dt_reason"]
 
 
+@pytest.mark.release
 def test_an_observable_without_mean_or_fluctuations_asks_for_no_step():
     """Re⟨σ₋⟩ of a qubit driven by σ_x vanishes in every trajectory; rounding goes with the operator, not the mean."""
     lowering = np.array([[0.0, 1.0], [0.0, 0.0]])

@@ -95,6 +95,7 @@ def test_means_are_those_of_the_master_equation():
     judge_ensemble(result, expected, "jumps by eigenvectors")
 
 
+@pytest.mark.release
 def test_clicks_that_norms_do_not_resolve_come_at_their_rate():
     """1 − e^{−γt} decays from fifteen levels to a dark one, 2·10⁻⁶ between saved times."""
     rate, times = 1e-5, np.linspace(0, 50, 251)

@@ -23,6 +23,7 @@ def test_noise_that_is_drawn_when_it_is_needed(monkeypatch):
     assert np.allclose(before.kept, late.kept, atol=1e-5)
 
 
+@pytest.mark.release
 @pytest.mark.optimised
 def test_few_numbers_are_drawn_once(monkeypatch):
     """The cipher's rounds are in the program once for each kind of number, however many levels use it."""

@@ -153,6 +153,7 @@ def test_merged_records_stand_in_the_order_of_their_trajectories():
     np.testing.assert_array_equal(merged.merge(run(30, seed=0)).records.increments[30:], expected)
 
 
+@pytest.mark.release
 def test_kept_states_stay_with_their_records(tmp_path):
     """Whatever the order of merging, also of runs that keep none."""
     parts = {seed: run(20 + seed, seed=seed, keep=kept) for seed, kept in ((1, 2), (2, 0), (3, 4))}

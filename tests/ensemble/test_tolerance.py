@@ -123,6 +123,7 @@ def test_an_event_is_no_larger_than_the_mean_state_allows():
     np.testing.assert_allclose(many, counting.MARGIN * expected, rtol=1e-3)
 
 
+@pytest.mark.release
 def test_pairs_are_kept_only_where_they_help():
     """Two levels in an even superposition: each image collapses onto the other level. Where only squares of the noise
     count, images do as their originals, and the pairs are given up."""

@@ -162,9 +162,8 @@ def test_kicks_of_a_trajectory_are_by_its_own_clicks():
     np.testing.assert_allclose(phase / np.abs(phase), np.exp(-1j * angle), atol=1e-5)
 
 
-@pytest.mark.parametrize(
-    "beside", [False, pytest.param(True, marks=pytest.mark.release)], ids=["alone", "with a current"]
-)
+@pytest.mark.release
+@pytest.mark.parametrize("beside", [False, True], ids=["alone", "with a current"])
 def test_a_qubit_is_flipped_back_where_its_photon_is_counted(beside):
     """dP/dt = −(1 − η)γP + d(1 − 2P): what is counted is undone, and dark counts flip both ways."""
     efficiency, dark, times = 0.7, 0.3, np.array([0.0, 0.5, 1.5])

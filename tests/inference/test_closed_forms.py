@@ -111,6 +111,7 @@ def test_hamiltonian_parameter():
     judged(inversion, (exact(2.0 + 1e-4) - exact(2.0 - 1e-4)) / 2e-4, 2.0)
 
 
+@pytest.mark.release
 def test_reverse_forward_and_finite_differences_agree():
     """On one seed, in double precision, with χ and ψ0 that contain zeros; both strengths of SUI at once."""
     levels = sq.systems.levels([[0.0, 0.3, 0.0], [0.3, 0.5, 0.2], [0.0, 0.2, 1.5]])

@@ -50,6 +50,7 @@ def unchecked(monkeypatch):
     monkeypatch.setattr(step_at_hand, "_WARNED", set())
 
 
+@pytest.mark.release
 def test_the_step_is_that_of_simulate():
     """In a plain call and in both kinds of derivatives; its bias, by the exact maps, is as small as it should be."""
     run = {"observables": UPPER, "trajectories": 10_000, "scheme": sq.schemes.Strang()}

@@ -206,6 +206,7 @@ def test_wrong_models_are_caught():
     assert sq.fit(fluorescence, drawn(3000, 5), TRUTH).p_value > 0.01
 
 
+@pytest.mark.release
 def test_kraus_maps_know_their_law():
     """Of ten levels in short bins the closed form of two currents; of wide bins the exact maps, nearer if halved."""
     features, up = np.stack([np.linspace(-0.7, 0.7, 10), np.cos(np.arange(10))]), np.arange(1, 11) / 55

@@ -106,6 +106,7 @@ def failed(part):
     return [check.name for check in part.checks if not check.passed]
 
 
+@pytest.mark.release
 def test_the_modes_equilibrate_in_single_systems_and_a_wrong_temperature_is_seen(monkeypatch):
     part = modes.occupations(1.0, sites=4)
     assert not failed(part)

@@ -29,6 +29,7 @@ def run():
     return solved()
 
 
+@pytest.mark.release
 def test_e_ops_of_all_kinds_are_those_of_mesolve(run):
     args = {"w": 2.0}
     exact = qutip.mesolve(H, DOWN, TIMES, [qutip.QobjEvo(TURNING)], e_ops=[Z, GROWING, X], args=args).expect

@@ -43,6 +43,7 @@ def watched_and_lost(**changed):
     return qt_.smesolve(DRIVE, GROUND, TIMES, c_ops=[LOST], sc_ops=[WATCHED], e_ops=PAULI, seeds=1, **changed)
 
 
+@pytest.mark.release
 def test_purity_at_an_efficiency_of_six_tenths(homodyne):
     x, y, z = (each[:, [10, 20]] for each in homodyne.runs_expect)
     purity = 0.5 * (1 + x**2 + y**2 + z**2)
