@@ -50,7 +50,8 @@ def check_numbers(instead: str, **arguments: object) -> None:
             cells = getattr(leaf, "__closure__", None) or ()
             held = " (held by the function)" if cells else ""
             if not is_concrete([leaf, *(_contents(cell) for cell in cells)]):
-                place = name + jax.tree_util.keystr(path) + held
+                # A private field is known by its public name.
+                place = name + jax.tree_util.keystr(path).replace("._", ".") + held
                 raise ValueError(
                     f"{name}: expected numbers; JAX is tracing {place}, as grad, vmap and jit do. {instead}"
                 )

@@ -1,36 +1,29 @@
 """The ensemble's kernel as a function of the equation's parameters, through which gradients pass."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 
-from stochq.accuracy.grid import TimeGrid, check_step, time_grid
+from stochq.accuracy.grid import check_step, time_grid
 from stochq.arrays import ArrayLike, Observable, StateLike, Times, is_concrete
 from stochq.ensemble.any_law import under_smooth_law
 from stochq.ensemble.asked import check_options
-from stochq.ensemble.batch import Problem, observer
-from stochq.ensemble.devices import limits
 from stochq.ensemble.events import (
     Scored,
     check_step_of_passages,
     functions_of_passages,
     held_frame,
-    mean_with_score,
     refusing_jumps,
 )
 from stochq.ensemble.given_step import warn_about_step
 from stochq.ensemble.grid_checks import check_grid_state
-from stochq.ensemble.kernel import run_block
 from stochq.ensemble.problem import build_problem, cast, check_counters
 from stochq.ensemble.runner import precision_context
-from stochq.ensemble.sampling import GROUPS, current, deviations
+from stochq.ensemble.sampled_means import sampled_means, unrolled
 from stochq.ensemble.step_at_hand import check_given_step, open_step
 from stochq.ensemble.task import Task
 from stochq.ensemble.which_loop import check_without_kernel
@@ -71,11 +64,14 @@ def expectations(
       \frac{\partial\bar f}{\partial\theta}\ \text{on the same noise, unbiased for}\ \partial_\theta\,\mathrm E f$$
 
     Build the equation, or operators, from traced parameters inside the function that `jax.grad`, `jax.jvp` or `jax.jit`
-    transforms: rates, strengths, weights, Hamiltonian parameters. Forward mode (jvp, jacfwd) costs about a second run
-    per parameter and compiles faster; reverse mode about three runs in all for collapse and five for the level by level
-    steps of thermalization, and remembers about 2√n states of n steps. A parameter at which a rate is exactly
-    zero has no derivative in a mean over trajectories: it comes out huge or NaN. Trajectories that become non-finite
-    are not left out: they make the mean NaN.
+    transforms: rates, strengths, weights, Hamiltonian parameters. Where one or two numbers of the equation move, such
+    as the strengths of `sq.models.sui` or one traced rate of a real diagonal, a derivative in either mode costs for
+    each of them a third of a run for collapse and a good run for the level by level steps of thermalization, and
+    remembers no steps. A field in the Hamiltonian or an inverse temperature moves many: forward mode (jvp, jacfwd) then
+    costs as much per parameter and compiles faster; reverse mode (grad, jacrev) costs about three runs in all for
+    collapse and five for thermalization, and remembers about 2√n states of n steps. A parameter at which a rate is
+    exactly zero has no derivative in a mean over trajectories: it comes out huge or NaN. Trajectories that become
+    non-finite are not left out: they make the mean NaN.
 
     Args:
         equation, times, observables, seed: as for `sq.simulate`; noise="any" is unitary where that exists, whose
@@ -176,7 +172,7 @@ def expectations(
         places = {problem.read.names.index(name): level for name, level in levels.items()}
         problem = problem._replace(read=Scored(problem.read, cast(places, precision)))
     with precision_context(precision):
-        means = _sampled(_unrolled(problem, grid, trajectories), trajectories, scored)
+        means = sampled_means(unrolled(problem, grid, trajectories), trajectories, scored)
     return by_observable(dict(zip(problem.read.names, means.T, strict=True)), observables)
 
 
@@ -280,73 +276,3 @@ def _check_precision(precision: str) -> None:
             "precision: expected 'single' outside jax.enable_x64; 'double' would lose its digits on the way back "
             "through a gradient. Put the whole computation inside `with jax.enable_x64(True):`."
         )
-
-
-def _unrolled(problem: Problem, grid: TimeGrid, trajectories: int) -> Problem:
-    """The same problem with a static number of steps, made one at a time, and no more trajectories than are wanted.
-
-    Steps in pairs would save draws, which cost little beside a gradient, and double what is compiled.
-    """
-    block = min(problem.loop.block, trajectories)
-    segment = math.isqrt(int(grid.steps.sum()) - 1) + 1
-    loop = problem.loop._replace(
-        block=block, most_steps=int(grid.steps.max()), segment=segment, paired=False, threads=None
-    )
-    return problem._replace(loop=loop, statistics={})
-
-
-def _sampled(problem: Problem, trajectories: int, scored: bool) -> jax.Array:
-    """Means over trajectories 0 .. trajectories-1, (T, observables), seen by whoever watches."""
-    sampling = current()
-    if sampling is not None:
-        sampling.sampled = True
-    if sampling is None or not is_concrete(problem) or not is_concrete(jnp.zeros(())):
-        sums = _sums(problem, trajectories, 1, scored)[0]
-        return mean_with_score(sums, trajectories) if scored else sums / trajectories
-    size = problem.loop.block
-    parts = math.gcd(size, GROUPS)
-    firsts = np.arange(0, -(-trajectories // size) * size, size // parts)
-    counts = np.clip(trajectories - firsts, 0, size // parts)
-
-    def run() -> tuple[jax.Array, jax.Array]:
-        sums = np.asarray(_sums(problem, trajectories, parts, scored)[..., : len(problem.names)], np.float64)
-        mean, off = deviations(sums, counts, trajectories)
-        return jnp.asarray(mean), jnp.asarray(off)
-
-    return sampling.means(run)
-
-
-@eqx.filter_jit
-def _sums(problem: Problem, trajectories: int, parts: int, scored: bool) -> jax.Array:
-    """Sums over trajectories 0 .. trajectories-1, one block in memory at a time: (1, T, observables) over all, or
-    (blocks·parts, T, observables) over each of so many equal parts of every block; scored: of `Scored.along_paths`."""
-    size = problem.loop.block
-    observe = observer(problem, states=False)
-
-    def total(block: jax.Array) -> jax.Array:
-        first = block * np.uint32(size)
-        wanted = first + jnp.arange(size, dtype=jnp.uint32) < trajectories
-
-        def summed(values: jax.Array) -> jax.Array:
-            values = jnp.where(wanted, values, 0)
-            return jnp.sum(values.reshape(*values.shape[:-1], parts, -1), axis=-1)
-
-        def reduce(seen: dict[str, jax.Array]) -> jax.Array:
-            return seen["values"] if scored else summed(seen["values"])
-
-        seen = run_block(problem.loop, problem.frame, problem.grid, problem.psi0, problem.key, first, observe, reduce)
-        return summed(problem.read.along_paths(seen)) if scored else seen
-
-    if _remembered(problem, trajectories) > limits().remembered:
-        total = jax.checkpoint(total, prevent_cse=False)
-    blocks = jnp.arange(-(-trajectories // size), dtype=jnp.uint32)
-    sums = lax.map(total, blocks)
-    if parts == 1:
-        return jnp.sum(sums, axis=0)[None, ..., 0]
-    return jnp.moveaxis(sums, -1, 1).reshape(-1, *sums.shape[1:-1])
-
-
-def _remembered(problem: Problem, trajectories: int) -> int:
-    """Bytes of the states at the start of every segment, from which a gradient makes its steps again."""
-    states = len(problem.loop.scheme.weights) * trajectories * max(problem.loop.segment, len(problem.grid.ends))
-    return states * problem.psi0.size * problem.psi0.dtype.itemsize

@@ -4,6 +4,7 @@ import numpy as np
 
 from stochq.arrays import Number, OperatorLike
 from stochq.channels import Features, Projectors
+from stochq.channels.scaled import scaled
 from stochq.equation import Equation
 from stochq.laws import NoiseLaw
 from stochq.models.checks import positive, rate, unitary_basis
@@ -40,7 +41,7 @@ def suv(
     """
     hamiltonian = as_hamiltonian(hamiltonian)
     hbar = positive("hbar", hbar)
-    rates = (rate("strength", strength) / hbar) * np.ones(hamiltonian.dim)
+    rates = scaled(rate("strength", strength) / hbar, np.ones(hamiltonian.dim))
     channel = Projectors(rates, unitary_basis(basis, hamiltonian))
     return Equation(hamiltonian, (channel,), noise, hbar, colour)
 

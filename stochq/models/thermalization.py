@@ -9,6 +9,7 @@ import numpy as np
 
 from stochq.arrays import Array, ArrayLike, Number, OperatorLike, StateLike, as_real, is_concrete
 from stochq.channels import Equilibration, Separable
+from stochq.channels.scaled import scaled
 from stochq.equation import Equation
 from stochq.laws import NoiseLaw
 from stochq.models.checks import equilibrium_weights, positive, rate
@@ -78,7 +79,7 @@ def oqt(
         )
     hamiltonian = with_eigenvectors_of(hamiltonian, equilibrium)
     weights = on_energies(hamiltonian, equilibrium_weights(equilibrium, hamiltonian.dim))
-    target = (rate("strength", strength) / hbar) * weights
+    target = scaled(rate("strength", strength) / hbar, weights)
     return Equation(hamiltonian, (Separable(target, basis=energy_basis(hamiltonian)),), noise, hbar)
 
 

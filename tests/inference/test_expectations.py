@@ -23,6 +23,11 @@ def suv(strength=0.6, **options):
     return sq.models.suv(QUBIT, strength=strength, **options)
 
 
+def turned(field):
+    """The field moves a whole Hamiltonian: too many numbers for a derivative along each."""
+    return sq.models.suv(sq.systems.levels(field * np.array([[0.0, 0.3], [0.3, 1.0]])), strength=0.6)
+
+
 @pytest.mark.parametrize("scheme", [None, sq.schemes.Extrapolated(sq.schemes.EulerMaruyama())])
 def test_the_numbers_are_those_of_simulate_whatever_the_intervals(scheme):
     """Unequal intervals have unequal steps, several blocks and a part of one."""
@@ -60,9 +65,9 @@ def test_mixed_states_belong_to_exact_means(traced):
 
 @pytest.mark.release
 def test_blocks_run_again_backwards_give_the_same_gradient(monkeypatch):
-    def last(strength):
+    def last(field):
         run = {"observables": P, "trajectories": 2048, "dt": 0.25, "scheme": sq.schemes.EulerMaruyama()}
-        return sq.expectations(suv(strength), PSI, [0.0, 0.5], **run)["p"][-1]
+        return sq.expectations(turned(field), PSI, [0.0, 0.5], **run)["p"][-1]
 
     remembered = jax.grad(last)(0.6)
     monkeypatch.setattr(devices, "ON_PROCESSORS", devices.ON_PROCESSORS._replace(remembered=0))
@@ -269,8 +274,8 @@ def test_exact_means_or_means_over_trajectories(arguments, message):
 def test_gradients_over_segments_of_steps_are_those_of_finite_differences(times):
     """27 steps in segments of 6, 13 intervals in groups of 4, and intervals of 1 to 13 steps."""
 
-    def mean(strength):
-        return sq.expectations(suv(strength), PSI, times, observables={"x": np.array([[0.0, 1], [1, 0]])}, **RUN)["x"]
+    def mean(field):
+        return sq.expectations(turned(field), PSI, times, observables={"x": np.array([[0.0, 1], [1, 0]])}, **RUN)["x"]
 
     with jax.enable_x64(True):
         reverse, (forward, central) = jax.jit(jax.jacrev(mean))(0.6), along(mean, 0.6)
@@ -278,13 +283,27 @@ def test_gradients_over_segments_of_steps_are_those_of_finite_differences(times)
     np.testing.assert_allclose(forward, central, rtol=1e-6, atol=1e-9)
 
 
+def test_derivatives_with_respect_to_a_rate_are_those_of_finite_differences():
+    """First ones in reverse mode, and second ones, over 27 steps."""
+
+    def mean(strength):
+        return sq.expectations(suv(strength), PSI, [0.0, 2.7], observables=P, **RUN)["p"][-1]
+
+    with jax.enable_x64(True):
+        slope = jax.grad(mean)
+        both = jax.jit(lambda at: (mean(at), slope(at), jax.grad(slope)(at)))
+        behind, here, ahead = (np.asarray(both(0.6 + off)) for off in (-1e-5, 0.0, 1e-5))
+    np.testing.assert_allclose(here[1], (ahead[0] - behind[0]) / 2e-5, rtol=1e-6)
+    np.testing.assert_allclose(here[2], (ahead[1] - behind[1]) / 2e-5, rtol=1e-6)
+
+
 @pytest.mark.parametrize("steps, saved, most", [(10_000, 1, 8), (10_000, 100, 8), (100_000, 1, 32)])
 def test_a_gradient_remembers_little_however_many_steps_and_times(steps, saved, most):
     """XLA's temporary memory, in MiB, for 1024 qubits; all states of 10⁴ steps would be 160."""
 
-    def last(strength):
+    def last(field):
         run = {"observables": P, "trajectories": 1024, "dt": 1 / steps}
-        return sq.expectations(suv(strength), PSI, np.linspace(0, 1, saved + 1), **run)["p"][-1]
+        return sq.expectations(turned(field), PSI, np.linspace(0, 1, saved + 1), **run)["p"][-1]
 
     compiled = jax.jit(jax.grad(last)).lower(0.6).compile()
     assert compiled.memory_analysis().temp_size_in_bytes <= most * 2**20

@@ -6,11 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import Array, ArrayLike, as_real
+from stochq.arrays import Array, ArrayLike
 from stochq.channels.families.diagonal import DiagonalCollapse
+from stochq.channels.scaled import Scaled, checked_rates, product
 from stochq.noise.roots import root
 from stochq.systems.basis import Basis, Given
-from stochq.systems.checks import check_rates
 from stochq.systems.linear import column
 
 if TYPE_CHECKING:
@@ -22,12 +22,15 @@ if TYPE_CHECKING:
 class Projectors(DiagonalCollapse):
     """L_k = √rate_k |k⟩⟨k|, one for every vector of the basis: SUV (`thermalization` eq. 7)."""
 
-    rates: Array
+    _rates: Array | Scaled
 
-    def __init__(self, rates: ArrayLike, basis: Basis | None = None) -> None:
-        check_rates("rates", rates, "(dim,)")
-        self.rates = as_real(rates)
+    def __init__(self, rates: ArrayLike | Scaled, basis: Basis | None = None) -> None:
+        self._rates = checked_rates("rates", rates)
         self.basis = Given() if basis is None else basis
+
+    @property
+    def rates(self) -> Array:
+        return product(self._rates)
 
     @property
     def dim(self) -> int:

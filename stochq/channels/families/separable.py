@@ -9,6 +9,7 @@ import numpy as np
 from stochq.arrays import Array, ArrayLike, as_real, is_concrete
 from stochq.channels.families.transitions import Transitions
 from stochq.channels.flow import Flow
+from stochq.channels.scaled import Scaled, checked_rates, product
 from stochq.laws import Law
 from stochq.noise import StepNoise
 from stochq.noise.normals import correlated
@@ -25,16 +26,19 @@ if TYPE_CHECKING:
 class Separable(Transitions):
     """J_μν = A_μ B_ν at O(dim) per step. OQT is A = (α𝒩/ħ)χ, B = 1 (`thermalization` eq. 5)."""
 
-    target: Array
+    _target: Array | Scaled
     source: Array | None
 
-    def __init__(self, target: ArrayLike, source: ArrayLike | None = None, basis: Basis | None = None) -> None:
-        check_rates("target", target, "(dim,)")
+    def __init__(self, target: ArrayLike | Scaled, source: ArrayLike | None = None, basis: Basis | None = None) -> None:
         if source is not None:
             check_rates("source", source, "(dim,)")
-        self.target = as_real(target)
+        self._target = checked_rates("target", target)
         self.source = None if source is None else as_real(source)
         self.basis = Given() if basis is None else basis
+
+    @property
+    def target(self) -> Array:
+        return product(self._target)
 
     @property
     def dim(self) -> int:
