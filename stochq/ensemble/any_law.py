@@ -4,7 +4,7 @@ import logging
 import time
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -33,14 +33,14 @@ from stochq.functions import digest_of_numbers
 from stochq.laws import ANY, COMPLEX, JUMP, REAL, UNITARY, Law
 from stochq.schemes import Scheme, default_scheme, frame_of
 
-# Unitary noise first: it spares coherent motion, and random numbers.
-_LAWS = (UNITARY, REAL, COMPLEX, JUMP)
 # Pilots end where a run takes less than this many times what one more of them does: all of them together then take a
 # quarter of it at most.
 _WORTH_A_PILOT = 20.0
-# A pilot of fewer seconds is made of four times as many trajectories as well; at least this part of what it takes goes
-# with their number.
-_LONG, _LEAST_SHARE = 0.02, 0.1
+# Trajectories of the shortest pilot.
+_SHORTEST_PILOT = FEWEST // 2
+# A pilot of fewer seconds is made of four times as many trajectories as well, and then takes so many times as long in
+# all (measured on OQT and SUV of 8 levels); at least this part of what it takes goes with their number.
+_LONG, _WITH_LONGER, _LEAST_SHARE = 0.02, 2.7, 0.1
 # Variances below this part of the largest are no smaller for a run, which has some other error.
 _LEAST_VARIANCE = 1e-6
 # What was asked before, and the law that was chosen with what to tell of it: so many are remembered.
@@ -81,12 +81,13 @@ def under_smooth_law(equation: Equation, observables: Mapping[str, object]) -> E
 @dataclass(frozen=True)
 class Trial:
     """What a pilot tells of a law: variance (observables,), the largest of all times, of the mean over N trajectories
-    times N; seconds for a trajectory."""
+    times N; seconds for a trajectory; whether that is enough for no other law to be tried."""
 
     task: Task
     law: Law
     variance: np.ndarray
     seconds: float
+    is_enough: bool = False
 
     @property
     def exact(self) -> bool:
@@ -121,18 +122,24 @@ class Question:
 def choose_law(task: Task, question: Question, execution: Execution) -> tuple[Task, StepPlan | None, dict[str, str]]:
     """The task under the law with the least time times variance, its step where it is known, and what to tell of it.
 
-    The law is that of the same call earlier in this process, whatever its seed. Else pilots are made: diffusive laws
-    are compared at one step; the best of them, at its own step, with exact jumps.
+    The law is that of the same call earlier in this process, whatever its seed; of runs in which one pilot could not
+    pay, the most promising one. Else pilots are made: diffusive laws are compared at one step; the best of them, at its
+    own step, with exact jumps.
     """
     asked = _values(task, question)
     law, told = _CHOSEN.get(asked, (None, {}))
     if law is not None and (under := _under(task, law, question)) is not None:
         return under, None, {**told, "law_reason": f"{told['law_reason']}; by an earlier call"}
-    best, plan, told = _chosen_by_pilots(task, question, execution)
-    _CHOSEN[asked] = best.law, told
+    if question.tolerance is None and question.trajectories <= _WORTH_A_PILOT * _SHORTEST_PILOT:
+        law, under = next(_laws_there(task, question))
+        plan, told = None, {"law": law.name, "law_reason": "the run is too short for pilots to pay"}
+    else:
+        best, plan, told = _chosen_by_pilots(task, question, execution)
+        law, under = best.law, best.task
+    _CHOSEN[asked] = law, told
     while len(_CHOSEN) > _MOST_REMEMBERED:
         _CHOSEN.popitem(last=False)
-    return best.task, plan, told
+    return under, plan, told
 
 
 def forget_laws() -> None:
@@ -194,36 +201,47 @@ def _trials(task: Task, question: Question, execution: Execution) -> _Compared:
     """Pilots of the laws that there are, until the run takes no longer than some more of them."""
     trials: list[Trial] = []
     first: tuple[StepPlan, TimeGrid] | None = None
-    seen: set[tuple[Law, ...]] = set()
-    for law in _in_order(task, question):
-        one = _under(task, law, question)
-        if one is None or (laws := tuple(channel.law for channel in one.equation.channels)) in seen:
-            continue
-        seen.add(laws)
+    for law, one in _laws_there(task, question):
         announce(f"choosing the law of the noise: pilots of {law.name}", "law tried", logging.DEBUG, law=law.name)
         if not trials and not has_exact_jumps(one.equation):
             first = _planned_quietly(one, question)
         begun = _seconds()
 
-        def is_last(trial: Trial, begun: float = begun) -> bool:
-            return min(question.work([*trials, trial])) < _WORTH_A_PILOT * (_seconds() - begun)
+        def is_last(trial: Trial, longer: float = 1.0, begun: float = begun) -> bool:
+            return min(question.work([*trials, trial])) < _WORTH_A_PILOT * longer * (_seconds() - begun)
 
         trial = _pilot(one, law, question, execution, None if first is None else first[1], is_last)
-        ends = is_last(trial)
+        ends = trial.is_enough or is_last(trial)
         trials.append(trial)
         if ends:
             break
-    if not trials:
-        raise ValueError(LEFT_WITHOUT)
     return _Compared(trials, first)
 
 
-def _in_order(task: Task, question: Question) -> tuple[Law, ...]:
-    """The laws, most promising first. Of transitions real noise draws complex numbers as well: complex noise draws
-    hardly more there, and a mean varies less (measured on OQT of 8 and 64 levels)."""
+def _laws_there(task: Task, question: Question) -> Iterator[tuple[Law, Task]]:
+    """The laws that there are, most promising first, each with the task under it.
+
+    Raises:
+        ValueError: where there is none.
+    """
+    seen: set[tuple[Law, ...]] = set()
+    for law in _in_order(task, question):
+        one = _under(task, law, question)
+        if one is not None and (laws := tuple(channel.law for channel in one.equation.channels)) not in seen:
+            seen.add(laws)
+            yield law, one
+    if not seen:
+        raise ValueError(LEFT_WITHOUT)
+
+
+def _in_order(task: Task, question: Question) -> Iterator[Law]:
+    """The laws, most promising first. Unitary noise spares coherent motion, and random numbers. Of transitions real
+    noise draws complex numbers as well: complex noise draws hardly more there, and a mean varies less (measured on OQT
+    of 8 and 64 levels)."""
+    yield UNITARY
     real = _under(task, REAL, question)
     draws_complex = real is not None and real.scheme.budget(real.frame).complex_normals > 0
-    return (UNITARY, COMPLEX, REAL, JUMP) if draws_complex else _LAWS
+    yield from (COMPLEX, REAL, JUMP) if draws_complex else (REAL, COMPLEX, JUMP)
 
 
 LEFT_WITHOUT = "noise: no law of the noise has a scheme for this equation. Name one, 'real', to be told why."
@@ -257,18 +275,20 @@ def _pilot(
     question: Question,
     execution: Execution,
     like: TimeGrid | None,
-    is_last: Callable[[Trial], bool],
+    is_last: Callable[..., bool],
 ) -> Trial:
-    """like: as of `pilot_grid`; is_last: whether no other law will be tried after such a one, so that it need not be
-    known better."""
+    """like: as of `pilot_grid`; is_last: whether no other law will be tried after such a one, where another pilot takes
+    so many times as long as this one did so far."""
     problem, steps = _pilot_problem(replace(task, seed=PILOT_SEED, statistics={}), question, like)
-    size, built = max(FEWEST // 2, problem.block), PROGRAMS.built
+    size, built = max(_SHORTEST_PILOT, problem.block), PROGRAMS.built
     trial = _trial(task, law, problem, size, steps, execution)
     if PROGRAMS.built > built:
         # The first time was that of the compiler.
         trial = _trial(task, law, problem, size, steps, execution)
-    if is_last(trial) or trial.seconds * size > _LONG or 4 * size > question.trajectories:
+    if trial.seconds * size > _LONG or 4 * size > question.trajectories:
         return trial
+    if is_last(trial, _WITH_LONGER):
+        return replace(trial, is_enough=True)
     longer = _trial(task, law, problem, 4 * size, steps, execution)
     # What any run costs, however short, is the same in both.
     added = (4 * longer.seconds - trial.seconds) / 3

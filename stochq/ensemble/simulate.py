@@ -84,9 +84,10 @@ def simulate(
     Args:
         equation: from `sq.models`. A Hamiltonian alone has no noise, and a warning says so. With noise="any" the law
             with the least time × variance is taken, by short runs that are timed: on another machine, or another day,
-            the same call may take another law, whose numbers are other draws of the same averages. `result.info` says
-            which was taken and why; where the numbers of a seed matter, name the law. The same call with another seed,
-            in this process, takes the same law without trying again.
+            the same call may take another law, whose numbers are other draws of the same averages. Runs too short for
+            that take the most promising law. `result.info` says which was taken and why; where the numbers of a seed
+            matter, name the law. The same call with another seed, in this process, takes the same law without trying
+            again.
         psi0: the initial state, (dim,), normalised; or a density matrix (dim, dim), from whose spectrum each trajectory
             draws its state; or either of QuTiP.
         times: (T,), increasing, the start included.

@@ -1,6 +1,7 @@
 """`noise="any"`: the law that is cheapest for averages, and refusals of all that depends on the law."""
 
 import warnings
+from types import SimpleNamespace
 from typing import Any
 
 import jax.numpy as jnp
@@ -21,6 +22,9 @@ FLIP = np.array([[0.0, 1.0], [1.0, 0.0]])
 LOWERING = np.array([[0.0, 1.0], [0.0, 0.0]])
 UP, TIMES = np.array([1.0, 0.0]), np.array([0.0, 0.5, 1.0])
 
+# Trajectories of which pilots may pay.
+MANY = 20_481
+
 
 @pytest.fixture(autouse=True)
 def nothing_is_remembered():
@@ -35,7 +39,8 @@ def _run(equation, observables, **options):
 def test_populations_that_noise_leaves_alone_take_unitary_noise():
     """Without a Hamiltonian a random potential moves no population: |ψ₀|² = .36 in every trajectory, by hand. Collapse
     would bring a variance of .36·.64 in the end."""
-    run = _run(sq.models.suv(sq.systems.levels([0.0, 0.0]), strength=20.0, noise="any"), {"p": UP})
+    equation = sq.models.suv(sq.systems.levels([0.0, 0.0]), strength=20.0, noise="any")
+    run = _run(equation, {"p": UP}, trajectories=2**15)
     assert run.info["law"] == "unitary" and "unitary 1" in run.info["law_reason"]
     np.testing.assert_allclose(run.mean["p"], 0.36, atol=1e-5)
     assert run.stderr["p"].max() < 1e-5
@@ -90,6 +95,47 @@ def test_records_need_a_law():
         _ = equation.lines
 
 
+def test_no_pilots_where_one_could_not_pay(monkeypatch):
+    """The first pilot alone takes a twentieth of a run of so many trajectories: the most promising law is taken. To a
+    tolerance only a pilot tells how many there are."""
+    asked = []
+
+    def pilot(task, law, question, execution, *_):
+        asked.append(law.name)
+        return Trial(task, law, np.array([1e-9]), 1.0, is_enough=True)
+
+    monkeypatch.setattr(any_law, "_pilot", pilot)
+    equation = sq.models.suv(sq.systems.levels([0.0, 0.0]), strength=1.0, noise="any")
+    run = _run(equation, {"p": UP}, trajectories=MANY - 1)
+    assert not asked and run.info["law"] == "unitary" and "too short for pilots" in run.info["law_reason"]
+    _run(equation, {"p": UP}, trajectories=MANY)
+    assert asked == ["unitary"]
+    _run(equation, {"p": UP}, tolerance=0.05)
+    assert asked == ["unitary"] * 2
+
+
+@pytest.mark.parametrize(("seconds", "trials"), [(1e-6, 1), (1e-5, 2)])
+def test_a_pilot_is_made_longer_only_where_others_may_follow(monkeypatch, seconds, trials):
+    """By a clock of its own, 10⁶ trajectories: 1 µs each is 1 s, as long as 18 pilots of 2.7 times .0205 s; 10 µs each
+    is 10 s, as long as 180 of them."""
+    clock, sizes, no_problem = [0.0], [], SimpleNamespace(block=1024)
+
+    def trial(task, law, problem, size, *_):
+        sizes.append(size)
+        clock[0] += 0.0205
+        return Trial(task, law, np.array([1.0]), seconds)
+
+    monkeypatch.setattr(any_law, "_trial", trial)
+    monkeypatch.setattr(any_law, "_seconds", lambda: clock[0])
+    monkeypatch.setattr(any_law, "_pilot_problem", lambda *_: (no_problem, 4))
+    equation = sq.models.suv(sq.systems.levels([0.0, 0.0]), strength=1.0, noise="any")
+    psi, scheme = np.array([0.6, 0.8]), default_scheme(equation, True)
+    task = Task(equation, frame_of(equation), psi, TIMES, {"p": UP}, scheme, "single", 0)
+    no_execution: Any = None
+    compared = any_law._trials(task, Question(10**6, None, None, None, None, True), no_execution)
+    assert sizes[:2] == [1024, 4096][:trials] and len(compared.trials) == (1 if trials == 1 else 4)
+
+
 def test_the_work_of_a_law_is_its_time_for_what_is_asked():
     """By hand. To a tolerance .3: .75 of it is 2.2 standard errors, n = v (2.2/.225)² = 95.6 v, at least 2048. For so
     many trajectories: n times the variance, relative to the largest of each observable, averaged."""
@@ -120,7 +166,7 @@ def test_a_repeated_call_makes_no_pilots(monkeypatch):
             "strength": 1.0,
             "psi": [0.6, 0.8],
             "up": UP,
-            "trajectories": 64,
+            "trajectories": MANY,
             "dt": 0.5,
         } | changed
         strength, psi, up = (options.pop(name) for name in ("strength", "psi", "up"))
@@ -131,7 +177,7 @@ def test_a_repeated_call_makes_no_pilots(monkeypatch):
 
     assert laws_tried() == (3, False)
     assert laws_tried() == laws_tried(seed=5) == laws_tried(progress=False) == (0, True)
-    for changed in ({"strength": 1.5}, {"psi": (0.8, 0.6)}, {"up": 2 * UP}, {"trajectories": 65}, {"dt": 0.25}):
+    for changed in ({"strength": 1.5}, {"psi": (0.8, 0.6)}, {"up": 2 * UP}, {"trajectories": MANY + 1}, {"dt": 0.25}):
         assert laws_tried(**changed) == (3, False)
     any_law.forget_laws()
     assert laws_tried() == (3, False)
@@ -154,7 +200,7 @@ def test_the_least_work_is_chosen_at_the_steps_of_the_run(monkeypatch, seconds, 
     monkeypatch.setattr(any_law, "_pilot", pilot)
     monkeypatch.setattr(any_law, "plan_step", lambda *arguments: any_law.StepPlan(0.025))
     equation = sq.models.suv(sq.systems.levels([0.0, 0.0]), strength=1.0, noise="any")
-    run = _run(equation, {"p": UP}, trajectories=64)
+    run = _run(equation, {"p": UP}, trajectories=MANY)
     assert run.info["law"] == law
     assert run.dt == (0.0 if law == "jump" else 0.025)
 
