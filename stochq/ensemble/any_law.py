@@ -37,7 +37,7 @@ from stochq.schemes import Scheme, default_scheme, frame_of
 # quarter of it at most.
 _WORTH_A_PILOT = 20.0
 # Trajectories of the shortest pilot.
-_SHORTEST_PILOT = FEWEST // 2
+_SHORTEST_PILOT = FEWEST // 4
 # A pilot of fewer seconds is made of four times as many trajectories as well, and then takes so many times as long in
 # all (measured on OQT and SUV of 8 levels); at least this part of what it takes goes with their number.
 _LONG, _WITH_LONGER, _LEAST_SHARE = 0.02, 2.7, 0.1

@@ -23,7 +23,7 @@ LOWERING = np.array([[0.0, 1.0], [0.0, 0.0]])
 UP, TIMES = np.array([1.0, 0.0]), np.array([0.0, 0.5, 1.0])
 
 # Trajectories of which pilots may pay.
-MANY = 20_481
+MANY = 10_241
 
 
 @pytest.fixture(autouse=True)
