@@ -182,7 +182,7 @@ def _step(task: Task, trajectories: int, dt: float | None) -> float:
         return open_step(task, trajectories)
     dt = check_step(task.times, dt)
     if is_concrete((task.equation, task.psi, task.observables, task.scheme, jnp.zeros(()))):
-        warn_about_step(task, dt, stacklevel=3)
+        warn_about_step(task, dt)
         check_given_step(task, trajectories, dt)
     return dt
 

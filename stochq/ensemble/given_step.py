@@ -4,10 +4,11 @@ import math
 import warnings
 
 from stochq.accuracy.resolution import unresolved
+from stochq.callers import users_line
 from stochq.ensemble.task import Task
 
 
-def warn_about_step(task: Task, dt: float, stacklevel: int) -> None:
+def warn_about_step(task: Task, dt: float) -> None:
     """Say that a step is too long for a rate or a frequency, and how long it may be. dt: the longest that is made."""
     found = unresolved(task.equation, task.frame, task.scheme, task.psi, task.times, dt)
     if found is None:
@@ -17,7 +18,7 @@ def warn_about_step(task: Task, dt: float, stacklevel: int) -> None:
         f"dt: a step of {dt:g} does not resolve the {found.what} {found.size:.3g} of the equation: {product:.3g} in "
         f"one step, where {task.scheme.name} serves up to {found.limit:g}. Means may be off by a tenth of their range "
         f"or more. Leave dt out (dt=None), which finds a step, or take dt <= {longest:g}.",
-        stacklevel=stacklevel + 1,
+        stacklevel=users_line(),
     )
 
 

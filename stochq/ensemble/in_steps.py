@@ -45,7 +45,7 @@ def simulate_steps(
     warn_about_time(task.equation, grid, task.precision)
     if question.dt is not None and tolerance is None:
         # With a tolerance the bias is estimated, and told where it is too large.
-        warn_about_step(task, float(grid.lengths.max()), stacklevel=4)
+        warn_about_step(task, float(grid.lengths.max()))
     target = None if tolerance is None else target_of(task, plan, tolerance, grid.total_steps)
 
     check = partial(check_hours, task, execution.hosts, grid.total_steps)

@@ -45,7 +45,7 @@ def test_a_step_of_ten_jumps_is_told_once_with_what_serves():
 def test_means_with_gradients_tell_of_it_as_well(monkeypatch):
     """The bias at half the step is as wrong, and what compares the two cannot see it."""
     monkeypatch.setattr(differentiable, "check_given_step", lambda *_: None)
-    monkeypatch.setattr(differentiable, "_sampled", lambda *_: np.zeros((2, 1)))
+    monkeypatch.setattr(differentiable, "sampled_means", lambda *_: np.zeros((2, 1)))
     with pytest.warns(UserWarning, match="^dt: a step of 0.1 does not resolve the rate") as told:
         sq.expectations(FAST, [0, 1], TIMES, observables=POPULATION, trajectories=4, dt=0.1)
     assert len(told) == 1 and told[0].filename == __file__

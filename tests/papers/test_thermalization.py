@@ -60,8 +60,10 @@ def test_an_unknown_figure_is_named(tmp_path):
 
 
 def test_the_command_fails_when_a_check_fails(tmp_path, monkeypatch):
-    def paper(out, figure):
-        return output.reproduce("paper", {"one": lambda effort: empty_claim(effort, tolerance=0.1)}, out, figure, 1.0)
+    def paper(out, figure, effort):
+        return output.reproduce(
+            "paper", {"one": lambda effort: empty_claim(effort, tolerance=0.1)}, out, figure, effort
+        )
 
     monkeypatch.setitem(PAPERS, "thermalization", paper)
     result = CliRunner().invoke(app, ["reproduce", "thermalization", "--out", str(tmp_path)])
