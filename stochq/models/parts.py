@@ -71,7 +71,8 @@ def _checked(joint: Composite, axis: int, given: object) -> Equation:
     if not same_numbers(equation.hamiltonian, joint.parts[axis]):
         raise ValueError(
             f"{argument}: expected an equation on the Hamiltonian of this part; got another one, of dimension "
-            f"{equation.dim}. Make it from the system that sq.systems.tensor was given."
+            f"{equation.dim}. Make it from the system that sq.systems.tensor was given; a model with a term of its own "
+            "in H, such as sq.models.brownian, is a part as sq.systems.tensor(..., name=equation.hamiltonian)."
         )
     if equation.detectors:
         raise ValueError(

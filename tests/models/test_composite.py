@@ -130,3 +130,19 @@ WRONG = {
 def test_what_does_not_fit_is_said(message):
     with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
         WRONG[message]()
+
+
+def test_a_model_with_a_term_of_its_own_in_h_is_a_part_by_its_hamiltonian():
+    """Friction on one of two: x'' = -x - 0.2 x'."""
+    alone = sq.systems.oscillator(12)
+    brownian = sq.models.brownian(alone, friction=0.2, beta=3.0)
+    with pytest.raises(ValueError, match="is a part as sq.systems.tensor"):
+        sq.models.composite(sq.systems.tensor(bob=BOB, oscillator=alone), {"oscillator": brownian})
+    joint = sq.systems.tensor(bob=BOB, oscillator=brownian.hamiltonian)
+    equation = sq.models.composite(joint, {"oscillator": brownian})
+    psi0 = joint.product(bob=[0, 1], oscillator=alone.coherent(0.3))
+    position = joint.embed(alone.operators["position"], "oscillator")
+    exact = sq.exact.evolve(equation, psi0, TIMES, observables={"x": position})
+    nu = np.sqrt(1 - 0.1**2)
+    x = 0.3 * np.sqrt(2) * np.exp(-0.1 * TIMES) * (np.cos(nu * TIMES) + 0.1 / nu * np.sin(nu * TIMES))
+    assert np.allclose(exact.expect["x"], x, atol=1e-4)
