@@ -12,6 +12,7 @@ from jax.extend import core
 
 from stochq.accelerators import forced
 from stochq.arrays import Array, is_concrete
+from stochq.real_products import by_real_products
 
 _FUNCTION = re.compile(r"<(?:function|bound method|built-in function) .*? at 0x[0-9a-f]+>")
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
@@ -78,7 +79,7 @@ class UserFunction:
 def _trace(function: Callable[[jax.Array], Array], argument: jax.Array) -> Program:
     # A function object of its own, which dies here: JAX would remember the arrays as long as it lives.
     closed = jax.make_jaxpr(lambda x: jnp.asarray(function(x)))(argument)
-    return Program(_with_copies(closed))
+    return Program(_with_copies(by_real_products(closed)))
 
 
 def _with_copies(value: Any) -> Any:

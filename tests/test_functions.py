@@ -1,5 +1,6 @@
 """A user's function is evaluated alike in single and double precision, whatever arrays it holds."""
 
+import re
 from dataclasses import dataclass
 
 import jax
@@ -118,3 +119,49 @@ class Pulse:
 def test_functions_without_a_hash_are_refused_by_name():
     with pytest.raises(ValueError, match=r"coefficients\[0\]: expected a function that stays the same; got Pulse"):
         sq.systems.driven(QUBIT, [(np.eye(2), Pulse(1.0))])
+
+
+MATRIX = np.array([[0.3, 0.2 - 0.5j, 0.1j], [0.2 + 0.5j, -0.7, 0.4], [-0.1j, 0.4, 1.1]])
+KET = np.array([0.5, 0.5j, np.sqrt(0.5)])
+PRODUCTS = {
+    "vectors and a matrix": lambda psi: jnp.vdot(psi, jnp.asarray(MATRIX) @ psi),
+    "a real matrix": lambda psi: jnp.vdot(psi, jnp.asarray(MATRIX.real) @ psi),
+    "compiled by the user": jax.jit(lambda psi: jnp.einsum("i,ij,j", psi.conj(), jnp.asarray(MATRIX), psi)),
+    "in a loop": lambda psi: jax.lax.fori_loop(0, 2, lambda _, phi: jnp.asarray(MATRIX, phi.dtype) @ phi, psi)[0],
+    "in a branch": lambda psi: jax.lax.cond(psi[0].real > 0, lambda: jnp.vdot(psi, psi[::-1]), lambda: psi[0]),
+}
+EXPECTED = {
+    "vectors and a matrix": KET.conj() @ MATRIX @ KET,
+    "a real matrix": KET.conj() @ MATRIX.real @ KET,
+    "compiled by the user": KET.conj() @ MATRIX @ KET,
+    "in a loop": (MATRIX @ MATRIX @ KET)[0],
+    "in a branch": KET.conj() @ KET[::-1],
+}
+
+
+@pytest.mark.parametrize("name", PRODUCTS)
+def test_products_of_complex_arrays_are_made_of_real_ones(name):
+    """XLA loses parts of large complex ones: `real_products` says where."""
+    values = jax.jit(jax.vmap(user_function(PRODUCTS[name]), -1)).lower(KET[:, None].astype(np.complex64)).compile()
+    text = values.as_text()
+    assert text is not None and not re.search(r"= c64\S* dot\(", text)
+    np.testing.assert_allclose(values(KET[:, None].astype(np.complex64))[0], EXPECTED[name], rtol=1e-6)
+
+
+@pytest.mark.release
+@pytest.mark.optimised
+def test_a_matrix_of_many_levels_keeps_all_of_its_parts_in_calls_beside_each_other():
+    """The identity's mean is the norm. Once .78, of three blocks and more in two threads each: the first rows of the
+    product were missing."""
+    chain = sq.systems.spins(11, {f"Z{j} Z{j + 1}": -1.0 for j in range(10)} | {f"X{j}": -0.9 for j in range(11)})
+    equation = sq.models.oqt(chain, strength=0.6, equilibrium=sq.canonical(chain, 0.3), noise="complex")
+    one = jnp.eye(chain.dim, dtype=jnp.complex64)
+
+    def norm(psi):
+        return jnp.vdot(psi, one @ psi).real
+
+    watched = {"norm": norm, "spread": sq.Histogram(norm, [0.0, 0.5, 1.5])}
+    psi = np.zeros(chain.dim)
+    psi[0] = 1.0
+    result = sq.simulate(equation, psi, [0.0, 0.05, 0.1], observables=watched, trajectories=192, dt=0.05)
+    np.testing.assert_allclose(result.mean["norm"], 1.0, atol=1e-5)

@@ -116,7 +116,7 @@ def test_both_engines_have_one_law():
 @pytest.mark.release
 @pytest.mark.parametrize(
     "model, sites, trajectories",
-    [(_oqt, 8, 4000), (_oqt, 10, 2000), (_sui, 8, 2000), (_suv_z, 10, 2000), (_suv_x, 10, 2000)],
+    [(_oqt, 8, 4000), (_oqt, 10, 2000), (_oqt, 12, 400), (_sui, 8, 2000), (_suv_z, 10, 2000), (_suv_x, 10, 2000)],
 )
 def test_both_engines_have_one_law_of_many_spins(model, sites, trajectories):
     _agree(model, sites, trajectories)
