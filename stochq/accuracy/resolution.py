@@ -86,15 +86,19 @@ def unresolved(
     """What a given step resolves least of all that it does not, so that means may be off by a tenth of their range.
 
     psi: the initial state (dim,), or (dim, rank). Upper bounds tell at hardly any cost of most steps that they resolve
-    everything. Of coloured noise and of channels that depend on time nothing is told.
+    everything. Channels that depend on time count as if they were at their strongest throughout. Of coloured noise
+    nothing is told.
     """
     found = [] if scheme.propagates_exactly else [Unresolved("frequency", _finite_bandwidth(equation), FREQUENCY_LIMIT)]
     limits = scheme.step_limits(frame) if equation.colour is None else ()
     for channel, limit in zip(equation.channels, limits, strict=False):
-        if limit is None or channel.time_dependent or channel.fastest_bound() * dt <= min(limit):
+        if limit is None:
+            continue
+        strength = channel.strongest(times)
+        if strength * channel.fastest_bound() * dt <= min(limit):
             continue
         rates = _rates_of(equation, channel, psi, float(times[-1] - times[0]), dt)
-        found += [Unresolved("rate", *pair) for pair in zip(rates, limit, strict=True)]
+        found += [Unresolved("rate", strength * rate, most) for rate, most in zip(rates, limit, strict=True)]
     worst = max(found, key=lambda one: one.excess(dt), default=None)
     return worst if worst is not None and worst.excess(dt) > 1 else None
 

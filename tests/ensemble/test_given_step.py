@@ -2,6 +2,7 @@
 
 import re
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -101,3 +102,18 @@ EXACT = {
 @pytest.mark.parametrize("name", EXACT)
 def test_exact_flows_take_any_step(name):
     assert _found(EXACT[name], [0.6, 0.8], 0.1) is None
+
+
+def test_channels_that_depend_on_time_count_at_their_strongest():
+    """A pulse of rate 100, and the same operator with a coefficient; exact collapse takes any step under a pulse."""
+    levels = sq.systems.levels([0.0, 1.0])
+    pulse = {
+        "modulated": sq.channels.Modulated(sq.channels.DenseOperators([LOWERING]), lambda t: 10.0 * jnp.sin(t)),
+        "operator": sq.channels.TimeDependentOperator([(LOWERING, lambda t: 10.0 * jnp.sin(t))]),
+    }
+    for channel in pulse.values():
+        found = _found(sq.Equation(levels, [channel]), [0, 1], 0.1)
+        assert found is not None and 0.5 * 100 * np.sin(TIMES[-1]) ** 2 < found.size <= 100
+        assert _found(sq.Equation(levels, [channel]), [0, 1], 0.001) is None
+    collapse = sq.channels.Modulated(sq.channels.Projectors([1e4, 1e4]), lambda t: 1.0 + t)
+    assert _found(sq.Equation(levels, [collapse]), [0.6, 0.8], 0.1) is None

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from stochq.channels.families.modulated import Modulated
-from stochq.channels.flow import Flow, Stepped
+from stochq.channels.flow import Flow, StepLimit, Stepped
 from stochq.noise import Budget, StepNoise
 
 
@@ -48,6 +48,10 @@ class ModulatedFlow(Flow):
     @property
     def is_differentiable(self) -> bool:
         return self.inner.is_differentiable
+
+    @property
+    def step_limit(self) -> StepLimit | None:
+        return self.inner.step_limit
 
     @property
     def smallest_block(self) -> int:

@@ -6,7 +6,7 @@ import equinox as eqx
 import jax
 
 from stochq.channels.families.time_dependent import TimeDependentOperator
-from stochq.channels.flow import Flow, Stepped
+from stochq.channels.flow import Flow, StepLimit, Stepped
 from stochq.noise import Budget, StepNoise
 
 
@@ -52,6 +52,10 @@ class TimeDependentFlow(Flow):
     @property
     def is_differentiable(self) -> bool:
         return self.frozen.is_differentiable
+
+    @property
+    def step_limit(self) -> StepLimit | None:
+        return self.frozen.step_limit
 
     @property
     def smallest_block(self) -> int:

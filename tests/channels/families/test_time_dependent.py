@@ -62,6 +62,8 @@ def test_the_master_equation_is_that_of_the_sum():
         np.testing.assert_allclose(solved.expect[name], expected, atol=1e-8)
 
 
+# The coarsest steps are to show the order.
+@pytest.mark.filterwarnings("ignore:dt. a step of")
 @pytest.mark.release
 @pytest.mark.parametrize(
     ("noise", "scheme", "few"),
