@@ -58,7 +58,7 @@ def located(place: str, tables: Mapping[str, BaseModel], note: str = "") -> Iter
         place: the file.
         tables: by their names, the tables whose keys the refused argument may be. The first that has a key of its name
             is told; without one the first table, and the argument as the library names it, unless that is a table.
-        note: what is added to the message.
+        note: what is added to a message with numbers.
 
     Raises:
         ConfigError: for a ValueError.
@@ -74,7 +74,7 @@ def located(place: str, tables: Mapping[str, BaseModel], note: str = "") -> Iter
             key = TABLES[argument]
         else:
             key, told = next(iter(tables)), in_toml(str(error))
-        raise ConfigError(f"{place}: {key}: {told}{note}") from error
+        raise ConfigError(f"{place}: {key}: {told}{note if any(map(str.isdigit, told)) else ''}") from error
 
 
 @contextmanager

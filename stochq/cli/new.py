@@ -73,7 +73,9 @@ def write_new(kind: str, path: Path | None) -> Path:
         ConfigError: for another kind, and where there is a file of that name.
     """
     if kind not in KINDS:
-        raise ConfigError(report("new", "KIND", f"one of {', '.join(KINDS)}{nearest(kind, KINDS)}", repr(kind)))
+        expected = f"a kind of model, one of {', '.join(KINDS)}{nearest(kind, KINDS)}"
+        told = f"{kind!r}. For systems of every kind, and feedback, `stochq examples` copies files"
+        raise ConfigError(report("new", "KIND", expected, told))
     target = Path(f"{kind}.toml") if path is None else path
     if target.exists():
         raise ConfigError(report("new", "FILE.toml", "a name that nothing has yet", str(target)))

@@ -84,7 +84,7 @@ class Spin(Section):
 
     sites: Sites
     periodic: bool = Field(False, description="whether opposite ends are neighbours: a ring, or a torus")
-    exponent: float | None = Field(
+    exponent: NonNegative | None = Field(
         None, description="α of couplings that fall as 1/r^α between all pairs; default: neighbours alone"
     )
     matrix_free: bool | None = Field(

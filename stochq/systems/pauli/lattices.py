@@ -63,6 +63,8 @@ def lattice_of(sites: object, periodic: bool, exponent: float | None, *, fewest:
     if exponent is not None:
         check_number("exponent", exponent)
         exponent = float(exponent)
+        if exponent < 0:
+            raise ValueError(f"exponent: expected at least 0, as couplings fall with distance; got {exponent:g}.")
     if not isinstance(sites, (tuple, list)):
         return Lattice((check_count("sites", sites, fewest, most=most),), bool(periodic), exponent)
     if len(sites) != 2:
@@ -71,5 +73,8 @@ def lattice_of(sites: object, periodic: bool, exponent: float | None, *, fewest:
         )
     shape = tuple(check_count(f"sites[{k}]", length, 1, most=most) for k, length in enumerate(sites))
     lattice = Lattice(shape, bool(periodic), exponent)
-    check_count("sites", lattice.sites, fewest, most=most)
+    if not fewest <= lattice.sites <= most:
+        raise ValueError(
+            f"sites: expected {fewest} to {most} sites in all; got {shape[0]} columns of {shape[1]}, {lattice.sites}."
+        )
     return lattice
