@@ -10,13 +10,14 @@ import stochq as sq
 from stochq.ensemble.directions import by_directions
 
 RATE, PAIR, AMPLITUDE, INTERVALS = np.float64(0.7), np.array([0.3, -0.4]), np.complex128(0.5 - 0.2j), np.arange(3)
+SHIFT = np.float64(1.3)
 CHAIN = sq.systems.ising(3, coupling=1.0, transverse=0.9, longitudinal=0.4)
 
 
-def plain(rate, pair, amplitude, intervals):
+def plain(rate, pair, amplitude, intervals, shift=SHIFT):
     """Two numbers that are holomorphic in nothing."""
     mixed = jnp.sin(rate * pair) * jnp.abs(amplitude) ** 2 + amplitude.real * pair[::-1] ** 2
-    return mixed * jnp.exp(rate) + jnp.sum(intervals)
+    return mixed * jnp.exp(rate * shift) + jnp.sum(intervals)
 
 
 def looped(rate, pair, amplitude, intervals):
@@ -27,7 +28,7 @@ def looped(rate, pair, amplitude, intervals):
 
 def derivatives(function, moved):
     """All of the function's with respect to some arguments, by name, in one program."""
-    point = {"rate": RATE, "pair": PAIR, "amplitude": AMPLITUDE, "intervals": INTERVALS}
+    point = {"rate": RATE, "pair": PAIR, "amplitude": AMPLITUDE, "intervals": INTERVALS, "shift": SHIFT}
 
     def of(*values):
         return function(*(point | dict(zip(moved, values, strict=True))).values())
@@ -44,9 +45,9 @@ def derivatives(function, moved):
     return jax.jit(all_of)(*(point[name] for name in moved))
 
 
-@pytest.mark.parametrize("moved", [("rate",), ("pair",), ("amplitude",), ("amplitude", "rate")])
+@pytest.mark.parametrize("moved", [("rate",), ("pair",), ("amplitude",), ("rate", "shift"), ("amplitude", "rate")])
 def test_all_modes_agree_with_the_plain_function(moved):
-    """One number, two, a complex one, and more than few."""
+    """One number, two of one argument or of two, a complex one, and more than few."""
     with jax.enable_x64(True):
         found, wanted = (derivatives(function, moved) for function in (by_directions(plain), plain))
     jax.tree.map(lambda one, two: np.testing.assert_allclose(one, two, rtol=1e-12, atol=1e-14), found, wanted)
