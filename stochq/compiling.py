@@ -299,7 +299,7 @@ def by_rows(function: Callable[..., Any], rows: jax.Array, *shared: Any) -> Any:
         what the function returns, with the rows' axis in front.
     """
     if len(rows) < MANY_ROWS or on_accelerator():
-        return jax.vmap(lambda row: function(row, *shared))(rows)
+        return jax.vmap(function, in_axes=(0, *[None] * len(shared)))(rows, *shared)
 
     def loop(rows: jax.Array, *shared: Any) -> Any:
         return lax.scan(lambda _, row: (None, function(row, *shared)), None, rows)[1]

@@ -1,7 +1,7 @@
 """What a call of `simulate` asks for: observables, a scheme, antithetic pairs; what does not go together is refused."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,7 +19,29 @@ from stochq.schemes import Scheme, check_scheme, default_scheme
 from stochq.systems.checks import check_count
 
 
-def asks_for_single_trajectories(keep: int, records: Any, statistics: Mapping[str, Statistic]) -> str:
+class Asked(NamedTuple):
+    """What is wanted of an ensemble.
+
+    names: in the user's order. observables: real rows or functions whose means are wanted. statistics: by name. single:
+    what asks for the law of single trajectories, in words; empty where averages are all.
+    """
+
+    names: list[str]
+    observables: dict[str, Any]
+    statistics: dict[str, Statistic]
+    single: str
+
+
+def what_is_asked(
+    observables: Mapping[str, Observable | Statistic], dim: int, keep: int, records: Any, conditional: bool
+) -> Asked:
+    """The observables, checked, and whether single trajectories matter."""
+    names, plain, statistics = _split(observables, (dim, dim) if conditional else (dim,))
+    single = "conditional=True" if conditional else _asks_for_single_trajectories(keep, records, statistics)
+    return Asked(names, plain, statistics, single)
+
+
+def _asks_for_single_trajectories(keep: int, records: Any, statistics: Mapping[str, Statistic]) -> str:
     """What asks for the law of single trajectories; empty where averages are all."""
     if keep:
         return f"keep={keep}"
@@ -75,15 +97,17 @@ def check_first(first: int, pairs: bool | None) -> None:
         )
 
 
-def check_options(precision: str, batch: int | None) -> None:
-    """ValueError for a precision that does not exist or a batch that is not a positive whole number."""
+def check_options(precision: str, batch: int | None, check: str | None = None) -> None:
+    """ValueError for a precision or a check that does not exist or a batch that is not a positive whole number."""
     if not isinstance(precision, str) or precision not in ("single", "double"):
         raise ValueError(f"precision: expected 'single' or 'double'; got {precision!r}.")
     if batch is not None:
         check_count("batch", batch, 1)
+    if check not in (None, "precision"):
+        raise ValueError(f"check: expected 'precision' or None; got {check!r}.")
 
 
-def split_observables(
+def _split(
     observables: Mapping[str, Observable | Statistic], shape: tuple[int, ...]
 ) -> tuple[list[str], dict[str, Any], dict[str, Statistic]]:
     """All names in the user's order, real rows of the observables whose mean is wanted, and statistics by name.

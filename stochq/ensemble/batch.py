@@ -224,7 +224,7 @@ class Batch:
         self.capacity, self._device = capacity, device
         check_states_fit(problem.block, problem.size, device)
         parts, shapes = (problem.unnamed(), capacity), _arguments(0, 0, 0)
-        self._run = Program(_run, parts, *shapes, device=device, options=graph_options())
+        self._run = Program(run_batch, parts, *shapes, device=device, options=graph_options())
         check_memory(self._run, problem.block, device)
 
     def at_once(self, most: int) -> int:
@@ -242,7 +242,7 @@ class Batch:
 
 def device_call(problem: Runnable, capacity: int) -> tuple[Callable[..., Any], tuple[Any, ...]]:
     """The function that `Batch` compiles and arguments of the shapes that it takes, to be compiled elsewhere."""
-    run, numbers, _ = of_numbers(_run, (problem, capacity))
+    run, numbers, _ = of_numbers(run_batch, (problem, capacity))
     return run, (numbers, *_arguments(0, 0, 0))
 
 
@@ -250,18 +250,16 @@ def _arguments(start: int, blocks: int, stop: int) -> tuple[np.uint32, np.int32,
     return np.uint32(start), np.int32(blocks), np.uint32(stop)
 
 
-def _run(problem: tuple[Runnable, int], start: Any, blocks: Any, stop: Any) -> tuple[Any, jax.Array]:
-    runnable, capacity = problem
-    return run_batch(runnable, start, blocks, stop, capacity)
-
-
 def looks_at_states(problem: Runnable) -> bool:
     """Whether a statistic is of states, not of values alone."""
     return any(statistic.needs in ("states", "runs") for statistic in problem.statistics.values())
 
 
-def run_batch(problem: Runnable, start: Any, blocks: Any, stop: Any, capacity: int) -> tuple[Any, jax.Array]:
-    """See `Batch`."""
+def run_batch(
+    parts: tuple[Runnable, int], start: jax.Array, blocks: jax.Array, stop: jax.Array
+) -> tuple[Any, jax.Array]:
+    """See `Batch`. parts: the problem, and of how many blocks a call can hold the summaries."""
+    problem, capacity = parts
     size = problem.block
     states = looks_at_states(problem)
 

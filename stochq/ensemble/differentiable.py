@@ -114,12 +114,7 @@ def expectations(
     True
     """
     check_not_forked()
-    for name, value in {"times": times, "dt": dt, "trajectories": trajectories, "seed": seed}.items():
-        if not is_concrete(value):
-            raise ValueError(
-                f"{name}: expected numbers, as the number of steps and the noise must be fixed; got a traced value. "
-                "Scale the equation's energies and rates instead of the time."
-            )
+    _check_concrete({"times": times, "dt": dt, "trajectories": trajectories, "seed": seed})
     _check_precision(precision)
     _check_gradient(gradient)
     equation = as_equation(equation)
@@ -142,26 +137,9 @@ def expectations(
     trajectories = check_count("trajectories", trajectories, 1)
     seed = check_count("seed", seed, 0, most=2**63 - 1)
     scored = gradient == "likelihood-ratio"
-    if feedback is not None and any(channel.law.counts for channel in equation.channels):
-        raise ValueError(
-            "feedback: expected records that are currents; clicks draw whole numbers, which no gradient follows. Use "
-            "sq.simulate for values."
-        )
-    if scored:
-        _check_scored(equation, scheme, feedback)
-    scheme = _scheme(equation, scheme, scored)
-    if feedback is not None:
-        scheme = closed_loop(equation, scheme, feedback)
-    for name, value in observables.items():
-        if callable(value):
-            check_state_function(f"observables[{name!r}]", value, equation.dim)
-    psi: Any = state
-    _check_ket(state, equation.dim)
-    if is_concrete(state):
-        psi = check_state(state, equation.dim)
-        with jax.ensure_compile_time_eval():
-            check_grid_state(equation, psi)
-    rows = real_rows(observables if scored else refusing_jumps(observables, equation.dim), equation.dim)
+    scheme = _scheme(equation, scheme, scored, feedback)
+    psi = _start(equation, state)
+    rows = _rows(observables, equation.dim, scored)
     task = Task(equation, frame_of(equation), psi, times, rows, scheme, precision, seed)
     grid = time_grid(times, _step(task, trajectories, dt), edges=equation.edges(times))
     if scored:
@@ -176,6 +154,35 @@ def expectations(
     return by_observable(dict(zip(problem.read.names, means.T, strict=True)), observables)
 
 
+def _check_concrete(given: Mapping[str, Any]) -> None:
+    """ValueError for traced values where numbers are needed."""
+    for name, value in given.items():
+        if not is_concrete(value):
+            raise ValueError(
+                f"{name}: expected numbers, as the number of steps and the noise must be fixed; got a traced value. "
+                "Scale the equation's energies and rates instead of the time."
+            )
+
+
+def _start(equation: Equation, state: Any) -> Any:
+    """The initial ket, checked as far as it is known."""
+    _check_ket(state, equation.dim)
+    if not is_concrete(state):
+        return state
+    psi = check_state(state, equation.dim)
+    with jax.ensure_compile_time_eval():
+        check_grid_state(equation, psi)
+    return psi
+
+
+def _rows(observables: Mapping[str, Observable], dim: int, scored: bool) -> dict[str, Any]:
+    """The observables as `Task` takes them; ValueError for functions of which no mean, or no derivative, is known."""
+    for name, value in observables.items():
+        if callable(value):
+            check_state_function(f"observables[{name!r}]", value, dim)
+    return real_rows(observables if scored else refusing_jumps(observables, dim), dim)
+
+
 def _step(task: Task, trajectories: int, dt: float | None) -> float:
     """The step that is given, checked where all parameters are numbers, or one whose bias is small enough."""
     if dt is None:
@@ -187,14 +194,21 @@ def _step(task: Task, trajectories: int, dt: float | None) -> float:
     return dt
 
 
-def _scheme(equation: Equation, scheme: Scheme | None, scored: bool) -> Scheme:
-    """The scheme that is given, checked, or the default."""
+def _scheme(equation: Equation, scheme: Scheme | None, scored: bool, feedback: Loop | None) -> Scheme:
+    """The scheme that is given, checked, or the default; with the loop around it, if there is one."""
+    if feedback is not None and any(channel.law.counts for channel in equation.channels):
+        raise ValueError(
+            "feedback: expected records that are currents; clicks draw whole numbers, which no gradient follows. Use "
+            "sq.simulate for values."
+        )
+    if scored:
+        _check_scored(equation, scheme, feedback)
     if scheme is None:
         scheme = Strang() if scored else default_differentiable_scheme(equation)
     check_scheme(scheme, equation)
     if not scored:
         check_differentiable(scheme, equation)
-    return scheme
+    return scheme if feedback is None else closed_loop(equation, scheme, feedback)
 
 
 def _check_gradient(gradient: str) -> None:

@@ -10,18 +10,19 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import cache
 from itertools import cycle
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, final
 
 import jax
 import numpy as np
 
 from stochq.accelerators import forced, on_accelerator
+from stochq.aliases import Device
 from stochq.callers import users_line
 from stochq.ensemble.account import Account
 from stochq.ensemble.batch import BLOCKS_PER_CALL, Batch, Runnable
 from stochq.ensemble.devices import default_device, limits
 from stochq.ensemble.execution import Execution, Extend, Totals, count, resumed
-from stochq.ensemble.progress import shown
+from stochq.ensemble.progress import Display, shown
 from stochq.ensemble.rounds import run_together
 from stochq.ensemble.tree import MOST_NAMED, Part, added, total
 
@@ -94,54 +95,92 @@ def run(
             return run(problem, stop - start, steps, here)
 
         return run_together(alone, execution.team, problem, trajectories, execution, extend, most)
-    first, interrupted = execution.first, False
-    # A method taken from an equinox module costs more than the merge itself.
-    merges = {name: statistic.merge for name, statistic in problem.statistics.items()}
-    stage = None if execution.checkpoint is None else execution.checkpoint.stage(problem, execution.precision)
-    parts, wanted, earlier = resumed(stage, trajectories, extend, most, merges)
-    done, start = count(parts), time.perf_counter()
+    course = _Course(problem, trajectories, steps, execution, extend, most)
+    interrupted = False
     with shown(execution.progress) as display:
         display.phase("compiling")
         lanes = _lanes(problem, execution)
-        account = Account(problem, merges, done)
-        display.advance(done, wanted)
+        account = Account(problem, course.merges, course.done)
+        display.advance(course.done, course.wanted)
+        try:
+            while course.done < (stop := course.wanted if known is None else min(course.wanted, known)):
+                course.advance(lanes, stop, display, account)
+        except KeyboardInterrupt:
+            if not course.parts:
+                raise
+            interrupted = True
+            warnings.warn(
+                f"interrupted: the result holds {course.done} of {course.wanted} trajectories.",
+                stacklevel=users_line(),
+            )
+    return course.totals(tuple(lane.device for lane in lanes), interrupted)
+
+
+@final
+class _Course:
+    """A run on this host alone: the parts that are done, in the order of their trajectories, and how many are wanted.
+
+    Arguments are those of `run`.
+    """
+
+    def __init__(
+        self,
+        problem: Runnable,
+        trajectories: int,
+        steps: int,
+        execution: Execution,
+        extend: Extend | None,
+        most: int | None,
+    ) -> None:
+        self._problem, self._steps, self._execution, self._extend = problem, steps, execution, extend
+        # A method taken from an equinox module costs more than the merge itself.
+        self.merges = {name: statistic.merge for name, statistic in problem.statistics.items()}
+        checkpoint = execution.checkpoint
+        self._stage = None if checkpoint is None else checkpoint.stage(problem, execution.precision)
+        self.parts, self.wanted, self._earlier = resumed(self._stage, trajectories, extend, most, self.merges)
+        self.done, self._start = count(self.parts), time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        """So far, those of the calls that a checkpoint tells of included."""
+        return self._earlier + time.perf_counter() - self._start
+
+    def advance(self, lanes: list[Lane], stop: int, display: Display, account: Account) -> None:
+        """Make the trajectories up to `stop`, and ask how many are wanted when these are all."""
         in_flight, turns = sum(lane.threads for lane in lanes), cycle(lanes)
-        while done < (now := wanted if known is None else min(wanted, known)):
-            calls, call = _calls(problem, in_flight, first + done, first + now, steps, execution)
-            pending: deque[Future] = deque()
-            try:
-                while calls or pending:
-                    while calls and len(pending) < 2 * in_flight:
-                        lane = next(turns)
-                        pending.append(lane.pool.submit(call, lane.call, calls.popleft()))
-                    for summary, lost in pending.popleft().result():
-                        begin, stop = first + done, min(first + done + problem.block, first + now)
-                        failures = tuple(begin + column for column in lost[:MOST_NAMED])
-                        part = Part(0, begin, stop, problem.block, len(lost), summary, failures)
-                        parts = added(parts, part, merges)
-                        done = stop - first
-                    if stage is not None:
-                        stage.keep(parts, wanted, earlier + time.perf_counter() - start)
-                    display.advance(done, wanted)
-                    if execution.is_logged:
-                        account.calls_done(parts, done, wanted)
-                if extend is not None and done == wanted:
-                    wanted = max(done, extend(total(parts, merges), done))
-            except KeyboardInterrupt:
-                if not parts:
-                    raise
-                interrupted = True
-                warnings.warn(
-                    f"interrupted: the result holds {done} of {wanted} trajectories.", stacklevel=users_line()
-                )
-                break
-            finally:
-                for future in pending:
-                    future.cancel()
-                if stage is not None and stage.parts:
-                    stage.save()
-    seconds, devices = earlier + time.perf_counter() - start, tuple(lane.device for lane in lanes)
-    return Totals(total(parts, merges), parts, seconds, interrupted, devices, wanted)
+        first, pending = self._execution.first, deque[Future]()
+        calls, call = _calls(self._problem, in_flight, first + self.done, first + stop, self._steps, self._execution)
+        try:
+            while calls or pending:
+                while calls and len(pending) < 2 * in_flight:
+                    lane = next(turns)
+                    pending.append(lane.pool.submit(call, lane.call, calls.popleft()))
+                self._add(pending.popleft().result(), stop)
+                if self._stage is not None:
+                    self._stage.keep(self.parts, self.wanted, self.seconds)
+                display.advance(self.done, self.wanted)
+                if self._execution.is_logged:
+                    account.calls_done(self.parts, self.done, self.wanted)
+            if self._extend is not None and self.done == self.wanted:
+                self.wanted = max(self.done, self._extend(total(self.parts, self.merges), self.done))
+        finally:
+            for future in pending:
+                future.cancel()
+            if self._stage is not None and self._stage.parts:
+                self._stage.save()
+
+    def _add(self, blocks: list[tuple[Any, list[int]]], stop: int) -> None:
+        """Put summaries and failed columns of the next blocks behind what is done."""
+        first, block = self._execution.first, self._problem.block
+        for summary, lost in blocks:
+            begin, end = first + self.done, min(first + self.done + block, first + stop)
+            failures = tuple(begin + column for column in lost[:MOST_NAMED])
+            part = Part(0, begin, end, block, len(lost), summary, failures)
+            self.parts = added(self.parts, part, self.merges)
+            self.done = end - first
+
+    def totals(self, devices: tuple[Device, ...], interrupted: bool) -> Totals:
+        return Totals(total(self.parts, self.merges), self.parts, self.seconds, interrupted, devices, self.wanted)
 
 
 def _lanes(problem: Runnable, execution: Execution) -> list[Lane]:

@@ -1,12 +1,14 @@
 """Loops through which gradients pass backwards: what a segment of steps needs is made again from its start."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
 from stochq.ensemble.loop import Loop
+
+_Carry = TypeVar("_Carry")
 
 
 def repeat_differentiable(count: jax.Array, most: int, segment: int, draw: Any, step: Any, carried: Any) -> Any:
@@ -39,7 +41,7 @@ def repeat_differentiable(count: jax.Array, most: int, segment: int, draw: Any, 
     return lax.scan(jax.checkpoint(advance, prevent_cse=False), carry, length=segments)[0][0]
 
 
-def scan_intervals(loop: Loop, visit: Any, carry: tuple, intervals: tuple) -> tuple[tuple, Any]:
+def scan_intervals(loop: Loop, visit: Any, carry: _Carry, intervals: tuple) -> tuple[_Carry, Any]:
     """`visit` of all intervals, as of `lax.scan`; of many short ones gradients remember the first in every segment."""
     count = len(intervals[0])
     together = 1 if loop.most_steps is None else _intervals_together(loop.most_steps, loop.segment)
@@ -57,7 +59,7 @@ def scan_intervals(loop: Loop, visit: Any, carry: tuple, intervals: tuple) -> tu
     steps = jnp.where(jnp.pad(inside, (0, groups * together - count)).reshape(groups, together), grouped(steps), 0)
     shaped = (grouped(times), grouped(ends), steps, *jax.tree.map(grouped, tuple(rest)))
 
-    def group(carry: tuple, inputs: tuple) -> tuple[tuple, Any]:
+    def group(carry: _Carry, inputs: tuple) -> tuple[_Carry, Any]:
         return lax.scan(visit, carry, inputs)
 
     carry, later = lax.scan(jax.checkpoint(group, prevent_cse=False), carry, shaped)

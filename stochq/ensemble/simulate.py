@@ -7,14 +7,7 @@ from typing import Any, Literal, NamedTuple
 from stochq.aliases import Device
 from stochq.arrays import Observable, StateLike, Times, check_numbers
 from stochq.ensemble.any_law import Question, check_linear, choose_law
-from stochq.ensemble.asked import (
-    asks_for_single_trajectories,
-    check_first,
-    check_options,
-    checked_scheme,
-    pairs_of,
-    split_observables,
-)
+from stochq.ensemble.asked import Asked, check_first, check_options, checked_scheme, pairs_of, what_is_asked
 from stochq.ensemble.checkpoint import opened
 from stochq.ensemble.conditional import check_conditional
 from stochq.ensemble.cost import check_fits, check_max_hours
@@ -174,58 +167,52 @@ def simulate(
     trajectories = check_count("trajectories", trajectories, 1)
     keep = check_count("keep", keep, 0, most=trajectories)
     seed = check_count("seed", seed, 0, most=2**63 - 1)
-    check_options(precision, batch)
-    if check not in (None, "precision"):
-        raise ValueError(f"check: expected 'precision' or None; got {check!r}.")
+    check_options(precision, batch, check)
     max_hours = check_max_hours(max_hours)
-    devices = check_devices(devices)
-    first = check_count("first", first, 0, most=2**32 - 1)
+    manner = _manner(first, batch, devices, progress, checkpoint, store_final_states)
     conditional = check_flag("conditional", conditional)
-    progress = progress if progress is None else check_flag("progress", progress)
-    shape = (equation.dim,) * (2 if conditional else 1)
-    asked, plain, statistics = split_observables(observables, shape)
-    single = "conditional=True" if conditional else asks_for_single_trajectories(keep, records, statistics)
-    if is_left_open(equation):
-        check_linear(plain, single or ("" if feedback is None else "feedback"))
+    asked = what_is_asked(observables, equation.dim, keep, records, conditional)
     in_steps = conditional or feedback is not None
-    if not in_steps:
-        check_no_step(equation, scheme, dt, antithetic, interval)
-    if in_steps or not has_exact_jumps(equation):
-        check_step_of_passages((name for name, value in statistics.items() if isinstance(value, FirstPassage)), dt)
-    averages = tolerance is not None and dt is None and not single
+    _check_law(equation, asked, feedback)
+    _check_step(equation, asked, in_steps, scheme, dt, antithetic, interval)
+    averages = tolerance is not None and dt is None and not asked.single
     wanted = scheme
     if feedback is None:
-        scheme = checked_scheme(equation, scheme, single, averages)
+        scheme = checked_scheme(equation, scheme, asked.single, averages)
     else:
         scheme = closed_loop(equation, scheme, feedback)
     check_grid_state(equation, psi)
     if tolerance is not None:
-        tolerance = check_tolerance(tolerance, trajectories, scheme, observables, statistics)
-    stores = check_flag("store_final_states", store_final_states)
-    antithetic = False if stores and antithetic is None else antithetic
-    pairs = pairs_of(antithetic, trajectories, single, statistics, tolerance, dt)
-    check_first(first, pairs)
-    monitors = grid_monitors(equation)
+        tolerance = check_tolerance(tolerance, trajectories, scheme, observables, asked.statistics)
+    if manner.stores:
+        _check_may_store(checkpoint, equation, antithetic, conditional, feedback)
+        antithetic = False
+    pairs = pairs_of(antithetic, trajectories, asked.single, asked.statistics, tolerance, dt)
+    check_first(manner.first, pairs)
     recording = recording_of(equation, scheme, times, records, interval)
     if conditional:
         check_conditional(equation, scheme, times)
     task = Task(
-        equation, frame_of(equation), psi, times, plain, scheme, precision, seed, statistics, monitors, recording,
-        conditional, check == "precision", max_hours,
-    )  # fmt: skip
+        equation,
+        frame_of(equation),
+        psi,
+        times,
+        asked.observables,
+        scheme,
+        precision,
+        seed,
+        asked.statistics,
+        grid_monitors(equation),
+        recording,
+        conditional,
+        check == "precision",
+        max_hours,
+    )
     check_fits(task, 0 if tolerance is not None else trajectories, keep)
     question = Question(trajectories, tolerance, dt, pairs, wanted, averages)
-    if stores:
-        reasons = {
-            "antithetic=True, whose pairs are not stored": bool(pairs),
-            "conditional=True, whose density matrices are not stored": conditional,
-            "feedback, as the memory of its controller is not stored": feedback is not None,
-            "jumps alone, which are followed without a time step": not in_steps and has_exact_jumps(equation),
-        }
-        check_may_be_stored(checkpoint, reasons)
-    manner = Manner(first, batch, devices, progress, checkpoint, stores)
-    result = _run(task, question, keep, asked, in_steps, manner)
-    result.info.update({"dims": list(dims)} if dims else {})
+    result = _run(task, question, keep, asked.names, in_steps, manner)
+    if dims:
+        result.info["dims"] = list(dims)
     return result
 
 
@@ -238,6 +225,52 @@ class Manner(NamedTuple):
     progress: bool | None
     checkpoint: Any
     stores: bool
+
+
+def _manner(
+    first: int, batch: int | None, devices: Any, progress: bool | None, checkpoint: Any, stores: bool
+) -> Manner:
+    """The arguments of `simulate` of these names, checked; stores: `store_final_states`."""
+    first = check_count("first", first, 0, most=2**32 - 1)
+    progress = progress if progress is None else check_flag("progress", progress)
+    return Manner(first, batch, check_devices(devices), progress, checkpoint, check_flag("store_final_states", stores))
+
+
+def _check_law(equation: Equation, asked: Asked, feedback: Loop | None) -> None:
+    """ValueError for what depends on a law that is left open."""
+    if is_left_open(equation):
+        check_linear(asked.observables, asked.single or ("" if feedback is None else "feedback"))
+
+
+def _check_step(
+    equation: Equation,
+    asked: Asked,
+    in_steps: bool,
+    scheme: Scheme | None,
+    dt: float | None,
+    antithetic: bool | None,
+    interval: float | None,
+) -> None:
+    """ValueError for choices of a step where none is made, and for first passages without one."""
+    if not in_steps:
+        check_no_step(equation, scheme, dt, antithetic, interval)
+    if in_steps or not has_exact_jumps(equation):
+        passages = [name for name, value in asked.statistics.items() if isinstance(value, FirstPassage)]
+        check_step_of_passages(passages, dt)
+
+
+def _check_may_store(
+    checkpoint: Any, equation: Equation, antithetic: bool | None, conditional: bool, feedback: Loop | None
+) -> None:
+    """ValueError for runs whose final states cannot be stored."""
+    in_steps = conditional or feedback is not None
+    reasons = {
+        "antithetic=True, whose pairs are not stored": bool(antithetic),
+        "conditional=True, whose density matrices are not stored": conditional,
+        "feedback, as the memory of its controller is not stored": feedback is not None,
+        "jumps alone, which are followed without a time step": not in_steps and has_exact_jumps(equation),
+    }
+    check_may_be_stored(checkpoint, reasons)
 
 
 def _run(task: Task, question: Question, keep: int, asked: list[str], in_steps: bool, manner: Manner) -> EnsembleResult:

@@ -307,7 +307,7 @@ def test_memory_of_a_call_does_not_depend_on_the_number_of_trajectories():
     problem = build_problem(task, time_grid(TIMES, 0.1))
     on_device = jax.tree.map(lambda leaf: jnp.asarray(leaf) if eqx.is_array(leaf) else leaf, problem)
     stored, _ = jax.eval_shape(
-        lambda first, stop: batch.run_batch(on_device, first, jnp.int32(2), stop, batch.BLOCKS_PER_CALL),
+        lambda first, stop: batch.run_batch((on_device, batch.BLOCKS_PER_CALL), first, jnp.int32(2), stop),
         jnp.uint32(0), jnp.uint32(10**6),
     )  # fmt: skip
     points = len(problem.statistics[COVARIANCE].points)
