@@ -77,7 +77,7 @@ def _steps(problem: Any) -> int:
 def _problem(problem: Problem) -> Any:
     """What `simulate` makes of it, its scheme the default."""
     from stochq.accuracy.grid import time_grid
-    from stochq.ensemble.grid_checks import grid_monitors
+    from stochq.ensemble.margin_checks import monitors_of
     from stochq.ensemble.problem import build_problem
     from stochq.ensemble.task import Task
     from stochq.schemes import default_scheme, frame_of
@@ -92,6 +92,6 @@ def _problem(problem: Problem) -> Any:
         default_scheme(equation),
         "single",
         0,
-        monitors=grid_monitors(equation),
+        monitors=monitors_of(equation),
     )
     return build_problem(task, time_grid(problem.times, problem.dt))

@@ -111,7 +111,7 @@ class Program:
         function: Callable[..., Any],
         tree: Any,
         *examples: Any,
-        device: Any = None,
+        device: jax.Device | None = None,
         options: Mapping[str, Any] = NO_OPTIONS,
     ) -> None:
         check_not_forked()

@@ -220,7 +220,7 @@ class Batch:
     capacity: blocks whose summaries a call can hold. device: where they are made; None leaves it to JAX.
     """
 
-    def __init__(self, problem: Runnable, capacity: int, device: Any = None) -> None:
+    def __init__(self, problem: Runnable, capacity: int, device: jax.Device | None = None) -> None:
         self.capacity, self._device = capacity, device
         check_states_fit(problem.block, problem.size, device)
         parts, shapes = (problem.unnamed(), capacity), _arguments(0, 0, 0)

@@ -63,7 +63,7 @@ def limits() -> Limits:
     return ON_ACCELERATORS if on_accelerator() else ON_PROCESSORS
 
 
-def check_devices(devices: Any) -> tuple[Any, ...] | None:
+def check_devices(devices: Any) -> tuple[jax.Device, ...] | None:
     """The devices of a run: "all" local ones, the first so many, or a list; None for the one that JAX takes."""
     if devices is None:
         return None
@@ -85,7 +85,9 @@ def check_devices(devices: Any) -> tuple[Any, ...] | None:
     return None if count == 1 else there[:count]
 
 
-def _checked_list(devices: Sequence[Any], there: tuple[Any, ...], platform: str) -> tuple[Any, ...]:
+def _checked_list(
+    devices: Sequence[jax.Device], there: tuple[jax.Device, ...], platform: str
+) -> tuple[jax.Device, ...]:
     strangers = [device for device in devices if device not in there]
     if strangers or not devices or len(set(devices)) < len(devices):
         raise ValueError(
@@ -96,18 +98,18 @@ def _checked_list(devices: Sequence[Any], there: tuple[Any, ...], platform: str)
     return tuple(devices)
 
 
-def memory_of(device: Any) -> int | None:
+def memory_of(device: jax.Device | None) -> int | None:
     """Bytes that programs of a device, or of the one that JAX takes, may take; None where they are the host's."""
     return ((device or default_device()).memory_stats() or {}).get("bytes_limit")
 
 
-def default_device() -> Any:
+def default_device() -> jax.Device:
     """The one on which JAX computes where none is named."""
     chosen = jax.config.jax_default_device
     return chosen if isinstance(chosen, jax.Device) else jax.local_devices(backend=chosen_platform())[0]
 
 
-def calls_at_once(program: Program, device: Any, most: int) -> int:
+def calls_at_once(program: Program, device: jax.Device | None, most: int) -> int:
     """How many calls the device has memory for beside each other, up to so many; one where `check_memory` passed."""
     limit = memory_of(device)
     if limit is None:
@@ -116,7 +118,7 @@ def calls_at_once(program: Program, device: Any, most: int) -> int:
     return int(np.clip((limit - shared) // max(each, 1), 1, most))
 
 
-def check_states_fit(block: int, size: int, device: Any) -> None:
+def check_states_fit(block: int, size: int, device: jax.Device | None) -> None:
     """ValueError for a block of states that the host has no memory for, before anything is compiled."""
     limit, needed = host_memory(), _STATES * 8 * block * size
     if memory_of(device) is None and limit is not None and needed > limit:
@@ -126,7 +128,7 @@ def check_states_fit(block: int, size: int, device: Any) -> None:
         )
 
 
-def check_memory(program: Program, block: int, device: Any) -> None:
+def check_memory(program: Program, block: int, device: jax.Device | None) -> None:
     """ValueError for a device call of a block of so many trajectories that the device has no memory for, or the host
     whose processor is to make it."""
     limit = memory_of(device) or host_memory()

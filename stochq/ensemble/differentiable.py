@@ -20,7 +20,7 @@ from stochq.ensemble.events import (
     refusing_jumps,
 )
 from stochq.ensemble.given_step import warn_about_step
-from stochq.ensemble.grid_checks import check_grid_state
+from stochq.ensemble.margin_checks import check_start
 from stochq.ensemble.problem import build_problem, cast, check_counters
 from stochq.ensemble.runner import precision_context
 from stochq.ensemble.sampled_means import sampled_means, unrolled
@@ -171,7 +171,7 @@ def _start(equation: Equation, state: Any) -> Any:
         return state
     psi = check_state(state, equation.dim)
     with jax.ensure_compile_time_eval():
-        check_grid_state(equation, psi)
+        check_start(equation, psi)
     return psi
 
 

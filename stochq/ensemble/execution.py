@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
+import jax
+
 from stochq.ensemble.checkpoint import Checkpoint
 from stochq.ensemble.team import Team
 from stochq.ensemble.tree import MOST_NAMED, Merges, Parts, total
@@ -42,7 +44,7 @@ class Execution:
     precision: str = "single"
     batch: int | None = None
     progress: bool | None = None
-    devices: tuple[Any, ...] | None = None
+    devices: tuple[jax.Device, ...] | None = None
     first: int = 0
     checkpoint: Checkpoint | None = None
     is_logged: bool = True
@@ -63,7 +65,7 @@ class Totals(NamedTuple):
     parts: Parts
     seconds: float
     interrupted: bool
-    devices: tuple[Any, ...]
+    devices: tuple[jax.Device, ...]
     wanted: int
 
     @property

@@ -13,10 +13,10 @@ from stochq.ensemble.batch import Problem
 from stochq.ensemble.cost import check_hours
 from stochq.ensemble.devices import block_size
 from stochq.ensemble.given_step import warn_about_step
-from stochq.ensemble.grid_checks import warn_about_grid
 from stochq.ensemble.jumps.room import run_with_room
 from stochq.ensemble.kept import with_kept
 from stochq.ensemble.later_times import run_to_later_times, storing
+from stochq.ensemble.margin_checks import warn_about_margins
 from stochq.ensemble.physical_states import drifted
 from stochq.ensemble.planning import warn_about_time
 from stochq.ensemble.precision_check import SAMPLE, compare_precisions
@@ -77,7 +77,7 @@ def simulate_steps(
         result.info.update(compare_precisions(result, build))
     if target is not None:
         report_on(result, target, totals, trajectories)
-    warn_about_grid(result.info)
+    warn_about_margins(task.equation.hamiltonian.margins, task.psi, result.info)
     result.info.update(drifted(totals.summaries, task.precision, grid.total_steps))
     phases = constant_phases(task, task.times) if problem.grid.phases is None else None
     done = min(keep, totals.done)

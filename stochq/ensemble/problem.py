@@ -1,5 +1,6 @@
 """A run's arguments checked against each other and put in the form of a device call."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -47,7 +48,7 @@ def build_problem(
     if task.conditional:
         longest = float(grid.lengths.max())
         loop = loop._replace(conditioning=conditioning_of(equation, scheme, task.psi, grid.ends, longest))
-    points = covariance_points(len(read.names), len(grid.times))
+    points = covariance_points(task.asked_in(read.names), len(grid.times))
     statistics: dict[str, Statistic] = {MEAN: Mean(), COVARIANCE: Covariance(points)}
     statistics |= {name: statistic.combining(scheme.weights) for name, statistic in task.statistics.items()}
     if task.conditional or not scheme.normalises(equation):
@@ -119,11 +120,11 @@ def _check_range(array: np.ndarray, dtype: DTypeLike) -> None:
         )
 
 
-def covariance_points(observables: int, times: int) -> np.ndarray:
+def covariance_points(observables: Sequence[int], times: int) -> np.ndarray:
     """All (observable, time) pairs without the start, times thinned evenly so that they fit."""
-    per_observable = min(times - 1, max(1, COVARIANCE_POINTS // observables))
+    per_observable = min(times - 1, max(1, COVARIANCE_POINTS // len(observables)))
     chosen = np.unique(np.linspace(1, times - 1, per_observable).round().astype(int))
-    return np.array([(observable, time) for observable in range(observables) for time in chosen])
+    return np.array([(observable, time) for observable in observables for time in chosen])
 
 
 def check_counters(problem: Problem, grid: TimeGrid, trajectories: int) -> None:

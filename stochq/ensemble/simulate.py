@@ -15,11 +15,11 @@ from stochq.ensemble.devices import check_devices
 from stochq.ensemble.events import FirstPassage, check_step_of_passages
 from stochq.ensemble.failures import replayed_by, warn_about_failures
 from stochq.ensemble.faithful import with_faithful_states
-from stochq.ensemble.grid_checks import check_grid_state, grid_monitors
 from stochq.ensemble.in_steps import simulate_steps
 from stochq.ensemble.jumps.problem import has_exact_jumps
 from stochq.ensemble.jumps.simulate import check_no_step, simulate_jumps
 from stochq.ensemble.later_times import check_may_be_stored
+from stochq.ensemble.margin_checks import check_start, monitors_of
 from stochq.ensemble.planning import plan_step
 from stochq.ensemble.progress import shown
 from stochq.ensemble.records import recording_of
@@ -181,7 +181,7 @@ def simulate(
         scheme = checked_scheme(equation, scheme, asked.single, averages)
     else:
         scheme = closed_loop(equation, scheme, feedback)
-    check_grid_state(equation, psi)
+    check_start(equation, psi)
     if tolerance is not None:
         tolerance = check_tolerance(tolerance, trajectories, scheme, observables, asked.statistics)
     if manner.stores:
@@ -202,7 +202,7 @@ def simulate(
         precision,
         seed,
         asked.statistics,
-        grid_monitors(equation),
+        monitors_of(equation),
         recording,
         conditional,
         check == "precision",

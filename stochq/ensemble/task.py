@@ -1,6 +1,6 @@
 """What a run is asked to do, checked once."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -57,3 +57,7 @@ class Task:
     def watched(self) -> dict[str, Observable]:
         """Observables and monitors."""
         return {**self.observables, **self.monitors}
+
+    def asked_in(self, names: Sequence[str]) -> list[int]:
+        """The places of observables, not of monitors, among the names of a readout."""
+        return [place for place, name in enumerate(names) if name not in self.monitors]

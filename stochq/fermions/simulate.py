@@ -1,5 +1,6 @@
 """The public entry for fermion gases: a gas, occupied waves and times become an ensemble of Slater determinants."""
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Literal
@@ -9,13 +10,14 @@ import numpy as np
 from stochq.accuracy.bias import StepPlan
 from stochq.accuracy.grid import TimeGrid, check_step, time_grid
 from stochq.arrays import ArrayLike, Times, check_numbers
+from stochq.callers import users_line
 from stochq.ensemble.asked import check_options
 from stochq.ensemble.assemble import assemble
 from stochq.ensemble.devices import block_size
 from stochq.ensemble.failures import warn_about_failures
-from stochq.ensemble.grid_checks import ALIAS, warn_about_grid
 from stochq.ensemble.kept import kept_states
 from stochq.ensemble.loop import GridArrays
+from stochq.ensemble.margin_checks import RUN_LIMIT
 from stochq.ensemble.problem import cast, covariance_points
 from stochq.ensemble.result import EnsembleResult
 from stochq.ensemble.runner import Execution, run
@@ -26,6 +28,7 @@ from stochq.fermions.determinants import Determinants, OneBody, WhiteIncrements
 from stochq.fermions.gas import REACH, FermionGas
 from stochq.noise import seed_words
 from stochq.systems.checks import check_count, check_times
+from stochq.systems.margins import ALIAS, ALIAS_REACHED
 
 # Steps turn the phases of transitions by this much, root mean square, where the user gives none.
 TURN = 0.2
@@ -87,7 +90,8 @@ def simulate_fermions(
     result = assemble(problem, grid, totals, choice, shown, precision, seed)
     warn_about_failures(result)
     warn_about_tails(result)
-    warn_about_grid(result.info)
+    if (weight := result.info[ALIAS]) > RUN_LIMIT:
+        warnings.warn(ALIAS_REACHED.format(weight=weight), stacklevel=users_line())
     return _with_kept(result, problem, keep, precision)
 
 
@@ -147,7 +151,7 @@ def _problem(
         key=seed_words(seed),
         names=names,
         read=read,
-        statistics={MEAN: Mean(), COVARIANCE: Covariance(covariance_points(len(names), len(grid.times)))},
+        statistics={MEAN: Mean(), COVARIANCE: Covariance(covariance_points(range(len(names)), len(grid.times)))},
     )
 
 

@@ -54,7 +54,7 @@ def run_chains(
     size = block_size(start.mean.shape[0], trajectories=trajectories)
     arrays = GridArrays(grid.times, grid.steps.astype(np.int32), grid.lengths)
     chains = Chains(size, arrays, start, steps, path_entropy, seed_words(seed), read, {})
-    points = covariance_points(len(chains.names), len(grid.times))
+    points = covariance_points(range(len(chains.names)), len(grid.times))
     statistics = {MEAN: Mean(), COVARIANCE: Covariance(points)} | _histogram(edges, path_entropy)
     chains = cast(chains._replace(statistics=statistics), precision)
     _check_counters(chains, grid, trajectories)

@@ -18,7 +18,7 @@ from stochq.operators import Bands, as_operator, bands_of, check_parts, holds_fu
 from stochq.systems.banded import Banded
 from stochq.systems.checks import check_finite, check_number, shape_of
 from stochq.systems.embedded import Embedded
-from stochq.systems.fock import Oscillator
+from stochq.systems.fock import FockLevels, Oscillator
 from stochq.systems.hamiltonian import Hamiltonian
 from stochq.systems.levels import as_hamiltonian
 from stochq.systems.observables import LinearObservable
@@ -130,7 +130,7 @@ def _with_squeezing(oscillator: Oscillator, factor: Number, hbar: Number) -> Ban
     bands = stacked(
         [oscillator.diagonal + 0j, 1j * factor * hbar * raising_twice, -1j * factor * hbar * lowering_twice]
     )
-    return Banded((0, -2, 2), bands)
+    return Banded((0, -2, 2), bands, FockLevels(oscillator.dim))
 
 
 def unravel(

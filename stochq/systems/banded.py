@@ -12,6 +12,7 @@ from stochq.systems.checks import HERMITIAN_TOLERANCE, check_finite
 from stochq.systems.eigen import dagger, eigh
 from stochq.systems.hamiltonian import Dense, Hamiltonian, Matrix, Propagator, State, dims_of, lowest, named
 from stochq.systems.linear import apply_bands, phases, scale, taylor_exponential
+from stochq.systems.margins import Margin
 from stochq.systems.observables import Catalogue
 
 # Up to here the exact propagator of a banded matrix is kept as a dense matrix.
@@ -81,6 +82,10 @@ class Banded(Hamiltonian):
     @property
     def dim(self) -> int:
         return self.bands.shape[1]
+
+    @property
+    def margins(self) -> Mapping[str, Margin]:
+        return self.catalogue.margins if self.catalogue else {}
 
     @property
     def dims(self) -> tuple[int, ...]:

@@ -24,6 +24,7 @@ from stochq.systems.embedded import (
 )
 from stochq.systems.hamiltonian import Hamiltonian, Matrix, Propagator, State
 from stochq.systems.linear import apply_bands, taylor_exponential
+from stochq.systems.margins import Margin
 from stochq.systems.observables import LazyMapping
 from stochq.systems.part_axis import PartAxis
 from stochq.systems.subsystems import Parts
@@ -71,6 +72,15 @@ class Composite(Hamiltonian):
     @property
     def eigenvectors(self) -> Array | None:
         return self.whole.eigenvectors
+
+    @property
+    def margins(self) -> Mapping[str, Margin]:
+        """Those of the parts."""
+        return {
+            f"{key} of {name}": margin.of_part(name, self.axis(number))
+            for number, (name, part) in enumerate(zip(self.names, self.parts, strict=True))
+            for key, margin in part.margins.items()
+        }
 
     @property
     def bandwidth(self) -> Number:

@@ -13,6 +13,7 @@ from stochq.systems.checks import check_diagonal, check_finite, check_hermitian,
 from stochq.systems.hamiltonian import Hamiltonian, Propagator, State
 from stochq.systems.levels import as_hamiltonian
 from stochq.systems.linear import apply_matrix, scale, taylor_exponential
+from stochq.systems.margins import Margin
 from stochq.systems.pauli.sums import PauliSum
 from stochq.systems.time_functions import TimeFunction, time_function
 
@@ -64,6 +65,10 @@ class Driven(Hamiltonian):
     @property
     def dims(self) -> tuple[int, ...]:
         return self.static.dims
+
+    @property
+    def margins(self) -> Mapping[str, Margin]:
+        return self.static.margins
 
     @property
     def energies(self) -> Array:

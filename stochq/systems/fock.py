@@ -16,6 +16,7 @@ from stochq.systems.banded import Banded
 from stochq.systems.checks import check_count, check_number
 from stochq.systems.fock_states import LARGEST_CUTOFF
 from stochq.systems.hamiltonian import Diagonal, DiagonalHamiltonian
+from stochq.systems.margins import Margin, fock_margin
 from stochq.systems.observables import Catalogue, LazyMapping
 
 
@@ -71,6 +72,10 @@ class Oscillator(DiagonalHamiltonian):
     @property
     def conserved(self) -> Mapping[str, Any]:
         return LazyMapping({"number": lambda: np.arange(float(self.cutoff))})
+
+    @property
+    def margins(self) -> Mapping[str, Margin]:
+        return fock_margin(self.cutoff)
 
     @property
     def annihilation_band(self) -> np.ndarray:
@@ -152,11 +157,29 @@ def oscillator(cutoff: int, frequency: Number = 1.0, mass: Number = 1.0, hbar: N
 
 
 @dataclass(frozen=True)
+class FockLevels(Catalogue):
+    """A mode of which no observables are known but the energy."""
+
+    cutoff: int
+
+    @property
+    def margins(self) -> Mapping[str, Margin]:
+        return fock_margin(self.cutoff)
+
+    def operators(self) -> dict[str, Callable[[], Array]]:
+        return {}
+
+
+@dataclass(frozen=True)
 class FockCatalogue(Catalogue):
     """Observables of a mode with hbar = m = omega = 1."""
 
     cutoff: int
     driven: bool
+
+    @property
+    def margins(self) -> Mapping[str, Margin]:
+        return fock_margin(self.cutoff)
 
     def operators(self) -> dict[str, Callable[[], Array]]:
         return quadratures(self.cutoff, 0.5**0.5, 0.5**0.5)

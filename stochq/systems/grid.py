@@ -16,6 +16,7 @@ from stochq.systems.eigen import eigh
 from stochq.systems.fourier import Spectral, filtered, kinetic_matrix, wave_numbers
 from stochq.systems.hamiltonian import Dense, Hamiltonian, Matrix, Propagator, State, lowest
 from stochq.systems.linear import phases, scale
+from stochq.systems.margins import Margin, grid_margins
 from stochq.systems.observables import LazyMapping
 from stochq.systems.packets import gaussian_packet
 from stochq.systems.potentials import Potential
@@ -193,6 +194,10 @@ class Particle(Hamiltonian):
             width,
             momentum,
         )
+
+    @property
+    def margins(self) -> Mapping[str, Margin]:
+        return grid_margins(self.edge_weight, self.alias_weight)
 
     def edge_weight(self, psi: State) -> jax.Array:
         """Probability within the outermost 5 % of the box on either side, where a state is about to wrap around."""

@@ -16,6 +16,7 @@ from stochq.qutip_objects import as_operators
 from stochq.systems.checks import check_diagonal, check_hermitian
 from stochq.systems.eigen import dagger, eigh, exponential
 from stochq.systems.linear import apply_matrix, phases, scale
+from stochq.systems.margins import Margin
 from stochq.systems.observables import Catalogue, LazyMapping
 from stochq.systems.time_functions import TimeFunction
 
@@ -109,6 +110,11 @@ class Hamiltonian(Module):
     @property
     def time_functions(self) -> Mapping[str, TimeFunction]:
         """The functions of the time in it, by their names for messages."""
+        return {}
+
+    @property
+    def margins(self) -> Mapping[str, Margin]:
+        """Where the basis ends, by name; nothing where it leaves nothing out."""
         return {}
 
     @property
@@ -258,6 +264,10 @@ class Diagonal(DiagonalHamiltonian):
         return dims_of(self.catalogue, self.dim)
 
     @property
+    def margins(self) -> Mapping[str, Margin]:
+        return self.catalogue.margins if self.catalogue else {}
+
+    @property
     def spins(self) -> int | None:
         return self.catalogue.spins if self.catalogue else None
 
@@ -312,6 +322,10 @@ class Dense(Hamiltonian):
     @property
     def dims(self) -> tuple[int, ...]:
         return dims_of(self.catalogue, self.dim)
+
+    @property
+    def margins(self) -> Mapping[str, Margin]:
+        return self.catalogue.margins if self.catalogue else {}
 
     @property
     def spins(self) -> int | None:

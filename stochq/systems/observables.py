@@ -11,6 +11,7 @@ from jaxtyping import Num
 from stochq.arrays import Array
 from stochq.module import Module
 from stochq.operators import as_operator
+from stochq.systems.margins import Margin
 
 # So many names of observables are listed in a message.
 MOST_NAMES = 8
@@ -130,6 +131,11 @@ class Catalogue(abc.ABC):
     def dims(self) -> tuple[int, ...]:
         """The dimensions of the parts, in the order of `numpy.kron`; none where they are not known."""
         return ()
+
+    @property
+    def margins(self) -> Mapping[str, Margin]:
+        """As of `Hamiltonian`."""
+        return {}
 
     @abc.abstractmethod
     def operators(self) -> dict[str, Callable[[], Any]]:

@@ -119,7 +119,7 @@ def build_jump_problem(task: Task, clicks: int = 0, trajectories: int | None = N
     lengths = np.diff(task.times)
     evolution, index, rate = evolution_of(frame, jumps, task.psi, lengths, task.precision)
     loop = JumpLoop(*_block_and_group(task.dim, trajectories), clicks)
-    points = covariance_points(len(read.names), len(task.times))
+    points = covariance_points(task.asked_in(read.names), len(task.times))
     statistics: dict[str, Statistic] = {MEAN: Mean(), COVARIANCE: Covariance(points), **task.statistics}
     phases = constant_phases(task, task.times) if read.callables or task.statistics else None
     steps = np.maximum(np.ceil(rate * lengths), 1).astype(np.int64)

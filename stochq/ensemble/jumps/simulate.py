@@ -10,10 +10,10 @@ from stochq.accuracy.bias import StepPlan
 from stochq.accuracy.grid import longest_interval, time_grid
 from stochq.ensemble.assemble import assemble
 from stochq.ensemble.cost import check_hours
-from stochq.ensemble.grid_checks import warn_about_grid
 from stochq.ensemble.jumps.problem import JumpProblem, build_jump_problem, has_exact_jumps
 from stochq.ensemble.jumps.room import run_with_room
 from stochq.ensemble.kept import with_kept
+from stochq.ensemble.margin_checks import warn_about_margins
 from stochq.ensemble.planning import check_phases
 from stochq.ensemble.precision_check import SAMPLE, compare_precisions
 from stochq.ensemble.problem import constant_phases
@@ -79,7 +79,7 @@ def simulate_jumps(
         result.info.update(compare_precisions(result, partial(_in_precision, task, min(trajectories, SAMPLE))))
     if target is not None:
         report_on(result, target, totals, trajectories)
-    warn_about_grid(result.info)
+    warn_about_margins(task.equation.hamiltonian.margins, task.psi, result.info)
     phases = constant_phases(task, task.times) if problem.grid.phases is None else None
     return with_kept(result, problem, min(keep, totals.done), task.precision, phases, task.equation)
 
