@@ -108,9 +108,9 @@ def _covariance_points(problem: Runnable, rows: list[str]) -> tuple[list[int], l
 
 
 def _monitored(problem: Runnable, totals: Totals, rows: list[str]) -> dict[str, float]:
-    """The largest means of what a run watches beside the observables."""
+    """The largest means of what a run watches beside the observables, by names without the underscore."""
     mean = totals.summaries[MEAN].mean
-    return {name: float(mean[:, i].max()) for i, name in enumerate(problem.names) if name not in rows}
+    return {name[1:]: float(mean[:, i].max()) for i, name in enumerate(problem.names) if name not in rows}
 
 
 def _info(totals: Totals, choice: StepPlan, grid: TimeGrid) -> dict[str, Any]:

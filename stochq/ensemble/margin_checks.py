@@ -30,6 +30,6 @@ def monitors_of(equation: Equation) -> Mapping[str, Any]:
 def warn_about_margins(margins: Mapping[str, Margin], psi: np.ndarray, info: Mapping[str, Any]) -> None:
     """Warn when a run from psi reached where the basis ends, by the largest means in its info."""
     for name, margin in margins.items():
-        gained = info.get(name, 0.0) - margin.at(psi)
+        gained = info.get(name[1:], 0.0) - margin.at(psi)
         if gained > RUN_LIMIT:
             warnings.warn(margin.reached.format(weight=gained), stacklevel=users_line())

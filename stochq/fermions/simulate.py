@@ -90,7 +90,7 @@ def simulate_fermions(
     result = assemble(problem, grid, totals, choice, shown, precision, seed)
     warn_about_failures(result)
     warn_about_tails(result)
-    if (weight := result.info[ALIAS]) > RUN_LIMIT:
+    if (weight := result.info[ALIAS[1:]]) > RUN_LIMIT:
         warnings.warn(ALIAS_REACHED.format(weight=weight), stacklevel=users_line())
     return _with_kept(result, problem, keep, precision)
 
