@@ -28,6 +28,17 @@ class Shaped(Protocol):
     def shape(self) -> object: ...
 
 
+class InDiagonals(Protocol):
+    """An operator of one part of a composite system, as `embed` returns it."""
+
+    @property
+    def offsets(self) -> tuple[int, ...]: ...
+    @property
+    def bands(self) -> np.ndarray | jax.Array: ...
+    @property
+    def hermitian(self) -> bool: ...
+
+
 class Device(Protocol):
     """One of `jax.devices()`."""
 
@@ -35,6 +46,9 @@ class Device(Protocol):
     def id(self) -> int: ...
     @property
     def platform(self) -> str: ...
+    @property
+    def device_kind(self) -> str: ...
+    def memory_stats(self) -> dict[str, int] | None: ...
 
 
 # An array of the host or of JAX, traced or not.
@@ -58,8 +72,8 @@ _Stacks = _Rows | Sequence[Sequence[Sequence[_Complex]]] | Sequence[Sequence[Seq
 ArrayLike = TypeAliasType("ArrayLike", _Complex | _Arrays | _Stacks)
 # Times in ascending order, (T,).
 Times = TypeAliasType("Times", _Arrays | Sequence[_Real] | Sequence[_Arrays])
-# An operator: its diagonal (dim,) or its matrix (dim, dim); of NumPy, JAX, SciPy, QuTiP or dynamiqs.
-OperatorLike = TypeAliasType("OperatorLike", _Arrays | Shaped | _Rows)
+# An operator: its diagonal (dim,) or its matrix (dim, dim), of NumPy, JAX, SciPy, QuTiP or dynamiqs; or of one part.
+OperatorLike = TypeAliasType("OperatorLike", _Arrays | Shaped | InDiagonals | _Rows)
 # A pure state (dim,), or a density matrix (dim, dim); of the same libraries.
 StateLike = TypeAliasType("StateLike", _Arrays | Shaped | _Rows)
 # A function of a state (dim,), or of a density matrix where the states are such, whose value is a number.

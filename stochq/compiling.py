@@ -18,6 +18,7 @@ from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
 from stochq.accelerators import on_accelerator
+from stochq.aliases import Device
 from stochq.events import note
 from stochq.forks import check_not_forked
 
@@ -111,7 +112,7 @@ class Program:
         function: Callable[..., Any],
         tree: Any,
         *examples: Any,
-        device: jax.Device | None = None,
+        device: Device | None = None,
         options: Mapping[str, Any] = NO_OPTIONS,
     ) -> None:
         check_not_forked()

@@ -11,6 +11,7 @@ import numpy as np
 from jax import lax
 
 from stochq.accelerators import graph_options
+from stochq.aliases import Device
 from stochq.compiling import Program, compiled, of_numbers
 from stochq.ensemble.devices import calls_at_once, check_memory, check_states_fit
 from stochq.ensemble.final_states import FINAL, Start, packed
@@ -220,7 +221,7 @@ class Batch:
     capacity: blocks whose summaries a call can hold. device: where they are made; None leaves it to JAX.
     """
 
-    def __init__(self, problem: Runnable, capacity: int, device: jax.Device | None = None) -> None:
+    def __init__(self, problem: Runnable, capacity: int, device: Device | None = None) -> None:
         self.capacity, self._device = capacity, device
         check_states_fit(problem.block, problem.size, device)
         parts, shapes = (problem.unnamed(), capacity), _arguments(0, 0, 0)

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 
 from stochq.accelerators import chosen_platform, host_memory, on_accelerator
+from stochq.aliases import Device
 from stochq.compiling import Program
 from stochq.systems.checks import check_count
 
@@ -63,7 +64,7 @@ def limits() -> Limits:
     return ON_ACCELERATORS if on_accelerator() else ON_PROCESSORS
 
 
-def check_devices(devices: Any) -> tuple[jax.Device, ...] | None:
+def check_devices(devices: Any) -> tuple[Device, ...] | None:
     """The devices of a run: "all" local ones, the first so many, or a list; None for the one that JAX takes."""
     if devices is None:
         return None
@@ -85,9 +86,7 @@ def check_devices(devices: Any) -> tuple[jax.Device, ...] | None:
     return None if count == 1 else there[:count]
 
 
-def _checked_list(
-    devices: Sequence[jax.Device], there: tuple[jax.Device, ...], platform: str
-) -> tuple[jax.Device, ...]:
+def _checked_list(devices: Sequence[Device], there: tuple[Device, ...], platform: str) -> tuple[Device, ...]:
     strangers = [device for device in devices if device not in there]
     if strangers or not devices or len(set(devices)) < len(devices):
         raise ValueError(
@@ -98,18 +97,18 @@ def _checked_list(
     return tuple(devices)
 
 
-def memory_of(device: jax.Device | None) -> int | None:
+def memory_of(device: Device | None) -> int | None:
     """Bytes that programs of a device, or of the one that JAX takes, may take; None where they are the host's."""
     return ((device or default_device()).memory_stats() or {}).get("bytes_limit")
 
 
-def default_device() -> jax.Device:
+def default_device() -> Device:
     """The one on which JAX computes where none is named."""
     chosen = jax.config.jax_default_device
     return chosen if isinstance(chosen, jax.Device) else jax.local_devices(backend=chosen_platform())[0]
 
 
-def calls_at_once(program: Program, device: jax.Device | None, most: int) -> int:
+def calls_at_once(program: Program, device: Device | None, most: int) -> int:
     """How many calls the device has memory for beside each other, up to so many; one where `check_memory` passed."""
     limit = memory_of(device)
     if limit is None:
@@ -118,7 +117,7 @@ def calls_at_once(program: Program, device: jax.Device | None, most: int) -> int
     return int(np.clip((limit - shared) // max(each, 1), 1, most))
 
 
-def check_states_fit(block: int, size: int, device: jax.Device | None) -> None:
+def check_states_fit(block: int, size: int, device: Device | None) -> None:
     """ValueError for a block of states that the host has no memory for, before anything is compiled."""
     limit, needed = host_memory(), _STATES * 8 * block * size
     if memory_of(device) is None and limit is not None and needed > limit:
@@ -128,7 +127,7 @@ def check_states_fit(block: int, size: int, device: jax.Device | None) -> None:
         )
 
 
-def check_memory(program: Program, block: int, device: jax.Device | None) -> None:
+def check_memory(program: Program, block: int, device: Device | None) -> None:
     """ValueError for a device call of a block of so many trajectories that the device has no memory for, or the host
     whose processor is to make it."""
     limit = memory_of(device) or host_memory()

@@ -4,8 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-import jax
-
+from stochq.aliases import Device
 from stochq.ensemble.checkpoint import Checkpoint
 from stochq.ensemble.team import Team
 from stochq.ensemble.tree import MOST_NAMED, Merges, Parts, total
@@ -44,7 +43,7 @@ class Execution:
     precision: str = "single"
     batch: int | None = None
     progress: bool | None = None
-    devices: tuple[jax.Device, ...] | None = None
+    devices: tuple[Device, ...] | None = None
     first: int = 0
     checkpoint: Checkpoint | None = None
     is_logged: bool = True
@@ -65,7 +64,7 @@ class Totals(NamedTuple):
     parts: Parts
     seconds: float
     interrupted: bool
-    devices: tuple[jax.Device, ...]
+    devices: tuple[Device, ...]
     wanted: int
 
     @property

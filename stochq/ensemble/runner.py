@@ -16,6 +16,7 @@ import jax
 import numpy as np
 
 from stochq.accelerators import forced, on_accelerator
+from stochq.aliases import Device
 from stochq.callers import users_line
 from stochq.ensemble.account import Account
 from stochq.ensemble.batch import BLOCKS_PER_CALL, Batch, Runnable
@@ -38,13 +39,13 @@ def workers(devices: int = 1) -> int:
     return 2 if on_accelerator() else max(1, usable_cores() // devices)
 
 
-def thread_pool(count: int, device: jax.Device | None = None) -> ThreadPoolExecutor:
+def thread_pool(count: int, device: Device | None = None) -> ThreadPoolExecutor:
     """So many threads for a device, kept: a device call from a new one takes milliseconds longer."""
     return _thread_pool(count, device)
 
 
 @cache
-def _thread_pool(count: int, device: jax.Device | None) -> ThreadPoolExecutor:
+def _thread_pool(count: int, device: Device | None) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(count)
 
 
@@ -65,7 +66,7 @@ class Lane(NamedTuple):
     call: Batch
     pool: ThreadPoolExecutor
     threads: int
-    device: jax.Device
+    device: Device
 
 
 def precision_context(precision: str) -> AbstractContextManager[Any]:
@@ -178,7 +179,7 @@ class _Course:
             self.parts = added(self.parts, part, self.merges)
             self.done = end - first
 
-    def totals(self, devices: tuple[jax.Device, ...], interrupted: bool) -> Totals:
+    def totals(self, devices: tuple[Device, ...], interrupted: bool) -> Totals:
         return Totals(total(self.parts, self.merges), self.parts, self.seconds, interrupted, devices, self.wanted)
 
 
@@ -188,7 +189,7 @@ def _lanes(problem: Runnable, execution: Execution) -> list[Lane]:
     # Another thread does not know what this one has chosen.
     most, accelerated = workers(len(devices)), on_accelerator()
 
-    def lane(device: jax.Device | None) -> Lane:
+    def lane(device: Device | None) -> Lane:
         with precision_context(execution.precision), forced(accelerated):
             call = Batch(problem, _capacity(problem), device)
         threads = call.at_once(most)

@@ -30,7 +30,7 @@ class Margin(NamedTuple):
         states = np.reshape(psi, (len(psi), -1))
         if isinstance(self.weight, np.ndarray):
             return float(np.sum(self.weight @ np.abs(states) ** 2))
-        return sum(float(self.weight(state)) for state in states.T)
+        return sum(float(self.weight(jnp.asarray(state))) for state in states.T)
 
     def of_part(self, name: str, axis: PartAxis) -> "Margin":
         """The same of a part of a composite system."""

@@ -7,7 +7,7 @@ import numpy as np
 
 import stochq as sq
 from stochq import plotting
-from stochq.arrays import ArrayLike, Observable, OperatorLike, StateLike, Times
+from stochq.arrays import ArrayLike, Observable, StateLike, Times
 from stochq.papers.output import PURE, Series
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ INTEGRATED = 1e-8
 
 
 def integrated(
-    equation: sq.Equation, start: OperatorLike, times: Times, observables: Mapping[str, Observable] | None = None
+    equation: sq.Equation, start: StateLike, times: Times, observables: Mapping[str, Observable] | None = None
 ) -> sq.exact.ExactResult:
     """The master equation by a Runge-Kutta method, which knows none of the closed forms that it is to judge."""
     return sq.exact.evolve(equation, start, times, observables=observables, method="ode")
