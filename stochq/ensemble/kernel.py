@@ -16,7 +16,7 @@ from stochq.ensemble.final_states import Begun, packed, unpacked
 from stochq.ensemble.initial import Spread, starting_states
 from stochq.ensemble.jumps.tape import Tape, blank_tape
 from stochq.ensemble.loop import GridArrays, Loop
-from stochq.ensemble.segments import scan_intervals
+from stochq.ensemble.segments import Interval, scan_intervals
 from stochq.schemes import Frame, Stepper
 from stochq.schemes.scheme import States
 
@@ -51,7 +51,7 @@ def run_block(
     states, spread = block.starts(psi0)
     carry = block.begin(states, spread, start)
 
-    def visit(carry: _Carried, interval: _Interval) -> tuple[_Carried, Any]:
+    def visit(carry: _Carried, interval: Interval) -> tuple[_Carried, Any]:
         carry, seen = block.visit(carry, interval)
         return carry, reduce(seen)
 
@@ -78,19 +78,6 @@ class _Carried(NamedTuple):
     noise: Any
     step: jax.Array
     written: tuple[jax.Array, Tape | None] | None
-
-
-class _Interval(NamedTuple):
-    """Between two times of the grid: where it begins and ends, how many steps of which length are made, by what states
-    are multiplied at its end, how many parts the record has in it, and the place of the first of them in the run."""
-
-    t: jax.Array
-    t_next: jax.Array
-    steps: jax.Array
-    dt: jax.Array
-    phase: jax.Array | None
-    bins: jax.Array | None
-    slot: jax.Array | None
 
 
 @final
@@ -154,14 +141,14 @@ class _Block:
         carry = _Carried(state, memory, known, noise, step, written)
         return lax.optimization_barrier(carry) if self._goes_on else carry
 
-    def intervals(self) -> _Interval:
+    def intervals(self) -> Interval:
         """Of the whole grid, on a leading axis."""
         grid = self._grid
         phases = None if grid.phases is None else grid.phases[1:]
         arrays = grid.ends[:-1], grid.ends[1:], grid.steps, grid.lengths, phases, grid.bins, grid.slots
-        return _Interval(*jax.tree.map(jnp.asarray, arrays))
+        return Interval(*jax.tree.map(jnp.asarray, arrays))
 
-    def visit(self, carry: _Carried, interval: _Interval) -> tuple[_Carried, Any]:
+    def visit(self, carry: _Carried, interval: Interval) -> tuple[_Carried, Any]:
         """What is carried after an interval, and what is seen at its end."""
         t, dt, written = interval.t, interval.dt, carry.written
         stepper = self._stepper_of(dt)
@@ -241,7 +228,7 @@ def _in_place(function: Callable[..., Any], *operands: Any) -> Any:
     return function(*operands)
 
 
-def _through_bins(advance: Any, carry: tuple, written: tuple, first: jax.Array, interval: _Interval) -> tuple:
+def _through_bins(advance: Any, carry: tuple, written: tuple, first: jax.Array, interval: Interval) -> tuple:
     """(((state, memory, known), noise), written) after one interval, whose record is summed over so many equal parts.
 
     first: the first step of the interval. Where an edge divides a part, what is written down on both its sides adds up.

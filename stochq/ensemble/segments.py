@@ -1,6 +1,6 @@
 """Loops through which gradients pass backwards: what a segment of steps needs is made again from its start."""
 
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +9,19 @@ from jax import lax
 from stochq.ensemble.loop import Loop
 
 _Carry = TypeVar("_Carry")
+
+
+class Interval(NamedTuple):
+    """Between two times of the grid: where it begins and ends, how many steps of which length are made, by what states
+    are multiplied at its end, how many parts the record has in it, and the place of the first of them in the run."""
+
+    t: jax.Array
+    t_next: jax.Array
+    steps: jax.Array
+    dt: jax.Array
+    phase: jax.Array | None
+    bins: jax.Array | None
+    slot: jax.Array | None
 
 
 def repeat_differentiable(count: jax.Array, most: int, segment: int, draw: Any, step: Any, carried: Any) -> Any:
@@ -41,7 +54,7 @@ def repeat_differentiable(count: jax.Array, most: int, segment: int, draw: Any, 
     return lax.scan(jax.checkpoint(advance, prevent_cse=False), carry, length=segments)[0][0]
 
 
-def scan_intervals(loop: Loop, visit: Any, carry: _Carry, intervals: tuple) -> tuple[_Carry, Any]:
+def scan_intervals(loop: Loop, visit: Any, carry: _Carry, intervals: Interval) -> tuple[_Carry, Any]:
     """`visit` of all intervals, as of `lax.scan`; of many short ones gradients remember the first in every segment."""
     count = len(intervals[0])
     together = 1 if loop.most_steps is None else _intervals_together(loop.most_steps, loop.segment)
@@ -57,9 +70,9 @@ def scan_intervals(loop: Loop, visit: Any, carry: _Carry, intervals: tuple) -> t
     times, ends, steps, *rest = intervals
     inside = jnp.arange(count) < count
     steps = jnp.where(jnp.pad(inside, (0, groups * together - count)).reshape(groups, together), grouped(steps), 0)
-    shaped = (grouped(times), grouped(ends), steps, *jax.tree.map(grouped, tuple(rest)))
+    shaped = intervals._make((grouped(times), grouped(ends), steps, *jax.tree.map(grouped, tuple(rest))))
 
-    def group(carry: _Carry, inputs: tuple) -> tuple[_Carry, Any]:
+    def group(carry: _Carry, inputs: Interval) -> tuple[_Carry, Any]:
         return lax.scan(visit, carry, inputs)
 
     carry, later = lax.scan(jax.checkpoint(group, prevent_cse=False), carry, shaped)
