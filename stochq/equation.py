@@ -13,6 +13,7 @@ import numpy as np
 from stochq.arrays import Array, Number, OperatorLike, as_real, is_concrete, square_root_of_pairs, stacked
 from stochq.callers import users_line
 from stochq.channels import Channel
+from stochq.functions import check_unchanged
 from stochq.laws import ANY, LEFT_OPEN, REAL, Law, NoiseLaw, law_of
 from stochq.measurement.detector import Detector, as_stack, full
 from stochq.measurement.line import Line, WatchedParts
@@ -379,12 +380,14 @@ def as_equation(equation: object) -> Equation:
     """An equation as it is; a Hamiltonian or a Hermitian matrix as the equation without channels.
 
     Raises:
-        ValueError: for anything else.
+        ValueError: for anything else, and for functions of the time whose numbers have changed since.
 
     >>> len(as_equation([[0.0, 1.0], [1.0, 0.0]]).channels)
     0
     """
     if isinstance(equation, Equation):
+        if equation.time_dependent:
+            check_unchanged(equation)
         return equation
     if isinstance(equation, (Hamiltonian, list, tuple, np.ndarray, jax.Array)) or is_foreign(equation):
         return Equation(as_hamiltonian(equation, "equation"), ())

@@ -12,6 +12,7 @@ from jax.extend import core
 
 from stochq.accelerators import forced
 from stochq.arrays import Array, is_concrete
+from stochq.held import held_numbers
 from stochq.real_products import by_real_products
 
 _FUNCTION = re.compile(r"<(?:function|bound method|built-in function) .*? at 0x[0-9a-f]+>")
@@ -37,17 +38,29 @@ class UserFunction:
 
     JAX 0.10 remembers the 32-bit form of a NumPy array that a traced function holds, and takes it for the 64-bit form
     as well (`jax._src.abstract_arrays._canonicalize_ndarray_dtype` has no key for the mode). Here a function is traced
-    apart for each mode, with copies of its arrays. Two of them are equal when they hold the same function object.
+    apart for each mode, with copies of its arrays. Two of them are equal when they hold the same function object, and
+    what this reads from outside, such as global variables, is the same as well.
 
     Args:
         function: a function of one array, written with `jax.numpy`.
+        name: for the message.
     """
 
     _programs: "dict[tuple, Program]" = {}
 
-    def __init__(self, function: Callable[[jax.Array], Array]) -> None:
+    def __init__(self, function: Callable[[jax.Array], Array], name: str = "function") -> None:
         # What is compiled already keeps its arrays in one mode; it is compiled with the run in any case.
         self.function = function.__wrapped__ if isinstance(function, _COMPILED) else function
+        self.name, self.held = name, held_numbers(self.function)
+
+    def check_unchanged(self) -> None:
+        """ValueError where what the function reads from outside is not what it was when it was given."""
+        if held_numbers(self.function) != self.held:
+            raise ValueError(
+                f"{self.name}: expected a function that stays the same; what it reads from outside, such as a global "
+                "variable, has changed since it was given. Build what it is a part of anew, or make the number an "
+                "argument of a function that returns it."
+            )
 
     def __call__(self, argument: Array) -> jax.Array:
         return self.program(argument)(jnp.asarray(argument))
@@ -55,10 +68,12 @@ class UserFunction:
     def program(self, argument: Array) -> Program:
         """The program for arguments of this shape and type, in the 64-bit mode that is set."""
         argument = jnp.asarray(argument)
-        key = (self.function, jnp.zeros(()).dtype, argument.shape, argument.dtype, argument.weak_type)
+        kind = jnp.zeros(()).dtype, argument.shape, argument.dtype, argument.weak_type
+        key = self.function, self.held, kind
         known = self._programs.get(key)
         if known is not None:
             return known
+        self.check_unchanged()
         program = _trace(self.function, argument)
         if is_concrete(program.closed.consts):
             while len(self._programs) >= _REMEMBERED:
@@ -67,10 +82,10 @@ class UserFunction:
         return program
 
     def __hash__(self) -> int:
-        return hash(self.function)
+        return hash((self.function, self.held))
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, UserFunction) and self.function == other.function
+        return isinstance(other, UserFunction) and (self.function, self.held) == (other.function, other.held)
 
     def __repr__(self) -> str:
         return "UserFunction"
@@ -128,7 +143,14 @@ def user_function(value: Any, name: str = "function") -> Any:
             f"{name}: expected a function that stays the same; got {type(value).__name__}, whose numbers may change. "
             "Write @dataclass(frozen=True), with eq=False where it holds arrays."
         ) from error
-    return UserFunction(value)
+    return UserFunction(value, name)
+
+
+def check_unchanged(tree: Any) -> None:
+    """ValueError where what a function in a tree reads from outside is not what it was when it was given."""
+    for leaf in jax.tree.leaves(tree, is_leaf=lambda node: isinstance(node, UserFunction)):
+        if isinstance(leaf, UserFunction):
+            leaf.check_unchanged()
 
 
 def digest_of_program(function: Callable[..., Any], *arguments: Any) -> str:

@@ -12,7 +12,7 @@ import stochq
 ROOT = Path(stochq.__file__).parent
 RANK = {
     "accelerators": 0, "arrays": 0, "callers": 0, "compiling": 0, "constants": 0, "events": 0, "files": 0, "forks": 0,
-    "function_checks": 0, "functions": 0, "hosts": 0, "locks": 0, "module": 0, "noise": 0, "operators": 0,
+    "function_checks": 0, "functions": 0, "held": 0, "hosts": 0, "locks": 0, "module": 0, "noise": 0, "operators": 0,
     "qutip_objects": 0, "real_parts": 0, "systems": 1, "laws": 1.5,
     "channels": 2, "measurement": 2.5, "instruments": 2.7, "equation": 3,
     "models": 4, "schemes": 4, "feedback": 4.5,

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from stochq.function_checks import TRACING_ERRORS
+from stochq.held import held_numbers
 
 # Those of a session at work, each with some megabytes of code.
 _KEPT = 8
@@ -22,7 +23,8 @@ class Programs(Generic[Program]):
 
     def __init__(self, make: Callable[..., Program]) -> None:
         self._make = make
-        self._kept = lru_cache(maxsize=_KEPT)(make)
+        # What predict reads from outside is a part of the key alone.
+        self._kept = lru_cache(maxsize=_KEPT)(lambda held, *arguments: make(*arguments))
         self.cache_info = self._kept.cache_info
 
     def of(self, predict: Callable[[Any], Any], like: Any, *others: Any) -> Program:
@@ -33,7 +35,7 @@ class Programs(Generic[Program]):
             hash(predict)
         except TypeError:
             return self._make(predict, structure, shapes, *others)
-        return self._kept(predict, structure, shapes, *others)
+        return self._kept(held_numbers(predict), predict, structure, shapes, *others)
 
 
 class NotTraceable(ValueError):

@@ -1,0 +1,121 @@
+"""What a function reads from outside counts: with another number there it is another function."""
+
+from dataclasses import dataclass
+from functools import partial
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import stochq as sq
+from stochq.held import held_numbers
+
+PAULI_X = np.array([[0.0, 1.0], [1.0, 0.0]])
+P = {"p": np.array([0.0, 1.0])}
+GLOBAL = 1.0
+
+
+def _of_a_global(x):
+    return GLOBAL * x
+
+
+def _of_a_helper(x):
+    return _of_a_global(x) + 1
+
+
+@dataclass
+class Pulse:
+    height: float
+
+    def at(self, t):
+        return self.height * t
+
+
+def _changes():
+    """Functions, and what changes what each of them reads."""
+    amplitude, weights, numbers, table, pulse = 1.0, np.ones(2), [1.0, 2.0], {"inner": {"a": 1.0}}, Pulse(1.0)
+
+    def raise_global():
+        global GLOBAL
+        GLOBAL += 1.0
+
+    def raise_amplitude():
+        nonlocal amplitude
+        amplitude += 1.0
+
+    cases = {
+        "global": (_of_a_global, raise_global),
+        "helper": (_of_a_helper, raise_global),
+        "around": (lambda x: amplitude * x, raise_amplitude),
+        "nested": (lambda x: (lambda y: amplitude * y)(x), raise_amplitude),
+        "array": (lambda x: jnp.sum(weights) * x, lambda: weights.__setitem__(0, 3.0)),
+        "list": (lambda x: numbers[0] * x, lambda: numbers.__setitem__(0, 3.0)),
+        "dict": (lambda x: table["inner"]["a"] * x, lambda: table["inner"].update(a=3.0)),
+        "object": (lambda x: pulse.height * x, lambda: setattr(pulse, "height", 3.0)),
+        "method": (pulse.at, lambda: setattr(pulse, "height", pulse.height + 1)),
+        "partial": (partial(lambda a, x: jnp.sum(a) * x, weights), lambda: weights.__setitem__(1, 3.0)),
+        "default": (lambda x, a=weights: jnp.sum(a) * x, lambda: weights.__setitem__(1, 5.0)),
+    }
+    return cases
+
+
+@pytest.mark.parametrize("what", _changes())
+def test_a_change_outside_is_seen(what):
+    function, change = _changes()[what]
+    before = held_numbers(function)
+    assert held_numbers(function) == before and hash(held_numbers(function)) == hash(before)
+    change()
+    assert held_numbers(function) != before
+
+
+def test_a_function_that_counts_its_calls_stays_the_same():
+    calls, seen, total = [], {}, 0
+
+    def counting(x):
+        nonlocal total
+        calls.append(1)
+        seen["last"] = x
+        total += 1
+        return 2 * x
+
+    before = held_numbers(counting)
+    counting(1.0)
+    assert held_numbers(counting) == before
+
+
+def test_a_drive_whose_amplitude_changes_between_runs():
+    """Rabi's sin²(ωt), by one function of the time for several ω."""
+    frequency, equations = 1.0, []
+
+    def constant(t):
+        return frequency + 0 * t
+
+    for frequency in (1.0, 2.0, 1.0):
+        drive = sq.systems.driven(np.zeros((2, 2)), [PAULI_X], [constant])
+        equations.append(sq.models.unravel(drive, [0.0 * PAULI_X]))
+        found = sq.exact.evolve(equations[-1], [1.0, 0.0], [0.0, 0.5], observables=P).expect["p"][-1]
+        assert found == pytest.approx(np.sin(0.5 * frequency) ** 2, abs=1e-6)
+    with pytest.raises(ValueError, match=r"coefficients\[0\]: expected a function that stays the same"):
+        sq.exact.evolve(equations[1], [1.0, 0.0], [0.0, 0.5], observables=P)
+
+
+def test_an_observable_whose_weight_changes_between_runs():
+    weight = 1.0
+
+    def weighted(psi):
+        return weight * jnp.abs(psi[1]) ** 2
+
+    still = sq.models.suv(np.zeros((2, 2)), strength=1.0)
+    for weight in (1.0, 2.0):
+        run = sq.simulate(still, [0.6, 0.8], [0.0, 0.5], observables={"p": weighted}, trajectories=4, dt=0.5)
+        assert run.mean["p"][0] == pytest.approx(0.64 * weight, rel=1e-6)
+
+
+def test_a_prediction_whose_scale_changes_between_fits():
+    scale = 1.0
+
+    def predict(a):
+        return scale * a * jnp.ones(3)
+
+    for scale in (1.0, 2.0):
+        assert sq.fit(predict, (np.ones(3), 0.1), 1.5).parameters == pytest.approx(1 / scale)
