@@ -30,12 +30,15 @@ class _Itself:
 
 
 class _Names(NamedTuple):
-    """Global names that a function's code reads and does not assign, and those of the variables around it; whether it
-    changes lists and dicts, as a function does that counts its calls."""
+    """Global names that a function's code reads and does not assign; names of variables and attributes that it assigns;
+    whether it changes lists and dicts, as a function does that counts its calls."""
 
-    outside: tuple[str, ...]
-    assigned: frozenset[str]
-    takes_notes: bool
+    outside: tuple[str, ...] = ()
+    assigned: frozenset[str] = frozenset()
+    takes_notes: bool = False
+
+
+_NO_NAMES = _Names()
 
 
 def held_numbers(function: Callable[..., Any]) -> Hashable:
@@ -43,7 +46,7 @@ def held_numbers(function: Callable[..., Any]) -> Hashable:
     function around it, from defaults, and from functions and objects among these.
 
     Of functions that are compiled once it is a part of the key: where a global variable has another value, so has the
-    function, though it is the same object. Lists and dicts that the function itself changes do not count.
+    function, though it is the same object. What the function itself changes does not count.
     """
     return _of_function(function, [])
 
@@ -51,14 +54,12 @@ def held_numbers(function: Callable[..., Any]) -> Hashable:
 def _of_function(function: Any, seen: list[Any]) -> Hashable:
     """seen: functions that were looked at already, to which this one is added."""
     if isinstance(function, partial):
-        given = _value(function.args, seen, False), _value(function.keywords, seen, False)
+        given = _value(function.args, seen, _NO_NAMES), _value(function.keywords, seen, _NO_NAMES)
         return _of_function(function.func, seen), *given
     if isinstance(function, MethodType):
-        return _of_function(function.__func__, seen), _of_attributes(function.__self__)
+        return _of_call(function.__func__, function.__self__, seen)
     if not isinstance(function, FunctionType):
-        own = getattr_static(type(function), "__call__", None)
-        called = _of_function(own, seen) if isinstance(own, FunctionType) else None
-        return _of_attributes(function), called
+        return _of_call(getattr_static(type(function), "__call__", None), function, seen)
     if any(function is one for one in seen):
         return None
     seen.append(function)
@@ -68,7 +69,14 @@ def _of_function(function: Any, seen: list[Any]) -> Hashable:
         if name not in names.assigned:
             read[name] = _content(cell)
     read |= {"defaults": function.__defaults__, "further defaults": function.__kwdefaults__}
-    return tuple((name, _value(value, seen, names.takes_notes)) for name, value in read.items())
+    return tuple((name, _value(value, seen, names)) for name, value in read.items())
+
+
+def _of_call(method: Any, owner: object, seen: list[Any]) -> Hashable:
+    """What a method reads from outside, and the numbers of the object that it belongs to."""
+    if not isinstance(method, FunctionType):
+        return _of_attributes(owner, _NO_NAMES)
+    return _of_function(method, seen), _of_attributes(owner, _names_in(method.__code__))
 
 
 def _content(cell: Any) -> Any:
@@ -79,8 +87,8 @@ def _content(cell: Any) -> Any:
         return None
 
 
-def _value(value: Any, seen: list[Any], takes_notes: bool) -> Hashable:
-    """A value by what can change in it."""
+def _value(value: Any, seen: list[Any], names: _Names) -> Hashable:
+    """A value by what can change in it; names: of the function that reads it."""
     if value is None or isinstance(value, (bool, int, float, complex, str, bytes)):
         # By their text: NaN is not equal to itself, and 1 is equal to 1.0.
         return type(value), repr(value)
@@ -89,25 +97,26 @@ def _value(value: Any, seen: list[Any], takes_notes: bool) -> Hashable:
     if isinstance(value, (ModuleType, type, jax.Array, jax.core.Tracer)):
         return _Itself(value)
     if isinstance(value, tuple):
-        return tuple(_value(one, seen, takes_notes) for one in value)
+        return tuple(_value(one, seen, names) for one in value)
     if isinstance(value, (list, dict)):
-        if takes_notes or len(value) > _LOOKED_AT:
+        if names.takes_notes or len(value) > _LOOKED_AT:
             return _Itself(value)
         items = value.items() if isinstance(value, dict) else enumerate(value)
-        return tuple((_value(name, seen, False), _value(one, seen, False)) for name, one in items)
+        return tuple((_value(name, seen, names), _value(one, seen, names)) for name, one in items)
     if isinstance(value, (FunctionType, MethodType, partial)):
         # Functions of a library stay as they are.
         is_users = isinstance(value, FunctionType) and any(value.__globals__ is one.__globals__ for one in seen)
         return (_Itself(value), _of_function(value, seen)) if is_users else _Itself(value)
     is_frozen = getattr(getattr(type(value), "__dataclass_params__", None), "frozen", False)
-    return _Itself(value) if is_frozen else (_Itself(value), _of_attributes(value))
+    return _Itself(value) if is_frozen else (_Itself(value), _of_attributes(value, names))
 
 
-def _of_attributes(value: object) -> Hashable:
-    """Numbers that an object has as its attributes."""
+def _of_attributes(value: object, names: _Names) -> Hashable:
+    """Numbers that an object has as its attributes, but for those that the function assigns."""
     plain = (bool, int, float, complex, str, np.ndarray, np.generic)
     own = getattr(value, "__dict__", {})
-    return tuple((name, _value(one, [], True)) for name, one in own.items() if isinstance(one, plain))
+    kept = {name: one for name, one in own.items() if isinstance(one, plain) and name not in names.assigned}
+    return tuple((name, _value(one, [], names)) for name, one in kept.items())
 
 
 def _of_array(array: np.ndarray) -> Hashable:
@@ -122,7 +131,7 @@ def _names_in(code: CodeType) -> _Names:
     for step in dis.get_instructions(code):
         if step.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
             outside[step.argval] = None
-        assigned |= {step.argval} if step.opname in ("STORE_GLOBAL", "STORE_DEREF") else set()
+        assigned |= {step.argval} if step.opname in ("STORE_GLOBAL", "STORE_DEREF", "STORE_ATTR") else set()
         noting = step.opname == "STORE_SUBSCR" or step.argval in ("append", "extend", "update", "add")
         takes_notes = takes_notes or noting
     for constant in code.co_consts:

@@ -30,6 +30,10 @@ class Pulse:
     def at(self, t):
         return self.height * t
 
+    def counted(self, t):
+        self.calls = getattr(self, "calls", 0) + 1
+        return self.height * t
+
 
 def _changes():
     """Functions, and what changes what each of them reads."""
@@ -78,9 +82,11 @@ def test_a_function_that_counts_its_calls_stays_the_same():
         total += 1
         return 2 * x
 
-    before = held_numbers(counting)
-    counting(1.0)
-    assert held_numbers(counting) == before
+    for function in (counting, Pulse(1.0).counted):
+        function(0.0)
+        before = held_numbers(function)
+        function(1.0)
+        assert held_numbers(function) == before
 
 
 def test_a_drive_whose_amplitude_changes_between_runs():
