@@ -77,7 +77,7 @@ def _steps(problem: Any) -> int:
 def _problem(problem: Problem) -> Any:
     """What `simulate` makes of it, its scheme the default."""
     from stochq.accuracy.grid import time_grid
-    from stochq.ensemble.margin_checks import monitors_of
+    from stochq.margin_checks import monitors_of
     from stochq.ensemble.problem import build_problem
     from stochq.ensemble.task import Task
     from stochq.schemes import default_scheme, frame_of

@@ -47,7 +47,7 @@ def states_per_column(equation: Any, psi0: np.ndarray, dt: float, steps: int, tr
 
     from stochq.accuracy.grid import time_grid
     from stochq.ensemble.batch import BLOCKS_PER_CALL, device_call
-    from stochq.ensemble.margin_checks import monitors_of
+    from stochq.margin_checks import monitors_of
     from stochq.ensemble.problem import build_problem
     from stochq.ensemble.task import Task
     from stochq.schemes import default_scheme, frame_of

@@ -20,7 +20,6 @@ from stochq.ensemble.events import (
     refusing_jumps,
 )
 from stochq.ensemble.given_step import warn_about_step
-from stochq.ensemble.margin_checks import check_start
 from stochq.ensemble.problem import build_problem, cast, check_counters
 from stochq.ensemble.runner import precision_context
 from stochq.ensemble.sampled_means import sampled_means, unrolled
@@ -34,6 +33,7 @@ from stochq.exact.inputs import LARGEST_DIM
 from stochq.feedback import Loop, closed_loop
 from stochq.forks import check_not_forked
 from stochq.function_checks import check_state_function
+from stochq.margin_checks import check_start
 from stochq.operators import as_array
 from stochq.real_parts import by_observable, real_rows
 from stochq.schemes import Scheme, Strang, check_scheme, default_differentiable_scheme, frame_of

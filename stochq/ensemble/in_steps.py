@@ -16,7 +16,6 @@ from stochq.ensemble.given_step import warn_about_step
 from stochq.ensemble.jumps.room import run_with_room
 from stochq.ensemble.kept import with_kept
 from stochq.ensemble.later_times import run_to_later_times, storing
-from stochq.ensemble.margin_checks import warn_about_margins
 from stochq.ensemble.physical_states import drifted
 from stochq.ensemble.planning import warn_about_time
 from stochq.ensemble.precision_check import SAMPLE, compare_precisions
@@ -28,6 +27,7 @@ from stochq.ensemble.task import Task
 from stochq.ensemble.to_tolerance import report_on, run_to, target_of
 from stochq.ensemble.which_loop import check_loop, told
 from stochq.events import note
+from stochq.margin_checks import gained, warn_about_margins
 
 # Steps shorter than planned by more than this fraction are told.
 _SHORTENED = 1e-6
@@ -77,7 +77,8 @@ def simulate_steps(
         result.info.update(compare_precisions(result, build))
     if target is not None:
         report_on(result, target, totals, trajectories)
-    warn_about_margins(task.equation.hamiltonian.margins, task.psi, result.info)
+    margins = task.equation.hamiltonian.margins
+    warn_about_margins(margins, gained(margins, task.psi, result.info))
     result.info.update(drifted(totals.summaries, task.precision, grid.total_steps))
     phases = constant_phases(task, task.times) if problem.grid.phases is None else None
     done = min(keep, totals.done)

@@ -19,7 +19,6 @@ from stochq.ensemble.in_steps import simulate_steps
 from stochq.ensemble.jumps.problem import has_exact_jumps
 from stochq.ensemble.jumps.simulate import check_no_step, simulate_jumps
 from stochq.ensemble.later_times import check_may_be_stored
-from stochq.ensemble.margin_checks import check_start, monitors_of
 from stochq.ensemble.planning import plan_step
 from stochq.ensemble.progress import shown
 from stochq.ensemble.records import recording_of
@@ -32,6 +31,7 @@ from stochq.ensemble.team import Team, together
 from stochq.ensemble.to_tolerance import check_tolerance
 from stochq.equation import Equation, as_equation, is_left_open, observables_of, parts_known, warn_without_noise
 from stochq.feedback import Loop, closed_loop
+from stochq.margin_checks import check_start, monitors_of
 from stochq.schemes import Scheme, frame_of
 from stochq.systems.checks import check_count, check_flag, check_times
 from stochq.systems.states import weighted_states

@@ -14,6 +14,7 @@ from stochq.exact.methods import Method, choose, solve
 from stochq.exact.readout import Readout
 from stochq.exact.result import ExactResult
 from stochq.exact.typical import LARGEST_DENSE, PROPAGATION_ERROR, check_feasible, evolve_typical, why_not_typical
+from stochq.margin_checks import Ends
 from stochq.systems.checks import check_times
 
 # Density matrices at all times are kept below this many bytes.
@@ -98,11 +99,13 @@ def evolve(
         kept = len(times) * rho.nbytes < KEPT_BYTES
         density = np.empty((len(times), *rho.shape), np.complex128) if kept else None
         values = np.empty((len(times), len(readout.names)), np.complex128)
-        error, steps = 0.0, 0
+        error, steps, ends = 0.0, 0, Ends(equation.hamiltonian.margins)
         for index, solved in enumerate(solve(equation, parts, rho, times, chosen)):
             values[index], error, steps = readout(solved.rho), solved.error, solved.steps
             if density is not None:
                 density[index] = solved.rho
+            ends.look(solved.rho)
+    ends.warn()
     expect = readout.by_name(values)
     seconds = time.perf_counter() - started
     left_out, sizes, ranges = readout.left_out, readout.sizes, readout.ranges

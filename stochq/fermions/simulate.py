@@ -17,7 +17,6 @@ from stochq.ensemble.devices import block_size
 from stochq.ensemble.failures import warn_about_failures
 from stochq.ensemble.kept import kept_states
 from stochq.ensemble.loop import GridArrays
-from stochq.ensemble.margin_checks import RUN_LIMIT
 from stochq.ensemble.problem import cast, covariance_points
 from stochq.ensemble.result import EnsembleResult
 from stochq.ensemble.runner import Execution, run
@@ -26,6 +25,7 @@ from stochq.ensemble.tails import warn_about_tails
 from stochq.ensemble.which_loop import check_without_kernel
 from stochq.fermions.determinants import Determinants, OneBody, WhiteIncrements
 from stochq.fermions.gas import REACH, FermionGas
+from stochq.margin_checks import RUN_LIMIT
 from stochq.noise import seed_words
 from stochq.systems.checks import check_count, check_times
 from stochq.systems.margins import ALIAS, ALIAS_REACHED

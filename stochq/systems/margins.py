@@ -78,6 +78,6 @@ def fock_margin(cutoff: int) -> dict[str, Margin]:
     highest[-1] = 1.0
     reached = (
         f"the highest of the {cutoff} Fock states gained a probability of {{weight:.2g}}: what would go on to higher "
-        "ones is cut off, in the exact solution as well. Raise the cutoff."
+        "ones is cut off. Raise the cutoff."
     )
     return {CUTOFF: Margin(highest, reached)}

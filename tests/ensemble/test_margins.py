@@ -38,6 +38,15 @@ def test_a_cavity_that_fills_its_fock_space_is_told_of():
     assert list(result.mean) == ["n"]
 
 
+def test_the_exact_solution_tells_of_it_too():
+    equation, vacuum = _pumped(6)
+    with pytest.warns(UserWarning, match=r"^the highest of the 6 Fock states gained a probability of") as told:
+        sq.exact.evolve(equation, vacuum, TIMES)
+    assert len(told) == 1 and told[0].filename == __file__
+    roomy, vacuum = _pumped(30)
+    sq.exact.evolve(roomy, vacuum, TIMES)
+
+
 def test_one_with_room_is_not():
     equation, vacuum = _pumped(30)
     assert _run(equation, vacuum).info["cutoff_weight"] < 1e-6

@@ -13,7 +13,6 @@ from stochq.ensemble.cost import check_hours
 from stochq.ensemble.jumps.problem import JumpProblem, build_jump_problem, has_exact_jumps
 from stochq.ensemble.jumps.room import run_with_room
 from stochq.ensemble.kept import with_kept
-from stochq.ensemble.margin_checks import warn_about_margins
 from stochq.ensemble.planning import check_phases
 from stochq.ensemble.precision_check import SAMPLE, compare_precisions
 from stochq.ensemble.problem import constant_phases
@@ -23,6 +22,7 @@ from stochq.ensemble.task import Task
 from stochq.ensemble.to_tolerance import report_on, run_to, target_of
 from stochq.ensemble.which_loop import check_without_kernel
 from stochq.equation import Equation
+from stochq.margin_checks import gained, warn_about_margins
 
 _REASON = "no time step: between clicks the evolution is exact, and their times are found to rounding"
 # Each takes two numbers of a counter of 32 bits; twice as many as are expected fit.
@@ -79,7 +79,8 @@ def simulate_jumps(
         result.info.update(compare_precisions(result, partial(_in_precision, task, min(trajectories, SAMPLE))))
     if target is not None:
         report_on(result, target, totals, trajectories)
-    warn_about_margins(task.equation.hamiltonian.margins, task.psi, result.info)
+    margins = task.equation.hamiltonian.margins
+    warn_about_margins(margins, gained(margins, task.psi, result.info))
     phases = constant_phases(task, task.times) if problem.grid.phases is None else None
     return with_kept(result, problem, min(keep, totals.done), task.precision, phases, task.equation)
 
