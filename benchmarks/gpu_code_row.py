@@ -77,7 +77,6 @@ def _steps(problem: Any) -> int:
 def _problem(problem: Problem) -> Any:
     """What `simulate` makes of it, its scheme the default."""
     from stochq.accuracy.grid import time_grid
-    from stochq.margin_checks import monitors_of
     from stochq.ensemble.problem import build_problem
     from stochq.ensemble.task import Task
     from stochq.schemes import default_scheme, frame_of
@@ -92,6 +91,6 @@ def _problem(problem: Problem) -> Any:
         default_scheme(equation),
         "single",
         0,
-        monitors=monitors_of(equation),
+        monitors={name: margin.weight for name, margin in equation.hamiltonian.margins.items()},
     )
     return build_problem(task, time_grid(problem.times, problem.dt))

@@ -47,7 +47,6 @@ def states_per_column(equation: Any, psi0: np.ndarray, dt: float, steps: int, tr
 
     from stochq.accuracy.grid import time_grid
     from stochq.ensemble.batch import BLOCKS_PER_CALL, device_call
-    from stochq.margin_checks import monitors_of
     from stochq.ensemble.problem import build_problem
     from stochq.ensemble.task import Task
     from stochq.schemes import default_scheme, frame_of
@@ -55,7 +54,7 @@ def states_per_column(equation: Any, psi0: np.ndarray, dt: float, steps: int, tr
     times, watched = np.array([0.0, steps * dt]), {"m": equation.hamiltonian.operators["magnetization"]}
     task = Task(
         equation, frame_of(equation), psi0.astype(complex), times, watched, default_scheme(equation), "single", 0,
-        monitors=monitors_of(equation),
+        monitors={name: margin.weight for name, margin in equation.hamiltonian.margins.items()},
     )  # fmt: skip
     problem = build_problem(task, time_grid(times, dt), trajectories=trajectories)
     function, arguments = device_call(problem, BLOCKS_PER_CALL)

@@ -33,11 +33,11 @@ from stochq.exact.inputs import LARGEST_DIM
 from stochq.feedback import Loop, closed_loop
 from stochq.forks import check_not_forked
 from stochq.function_checks import check_state_function
-from stochq.margin_checks import check_start
 from stochq.operators import as_array
 from stochq.real_parts import by_observable, real_rows
 from stochq.schemes import Scheme, Strang, check_scheme, default_differentiable_scheme, frame_of
 from stochq.systems.checks import check_count, check_times
+from stochq.systems.margins import check_start
 from stochq.systems.states import check_state
 
 
@@ -171,7 +171,7 @@ def _start(equation: Equation, state: Any) -> Any:
         return state
     psi = check_state(state, equation.dim)
     with jax.ensure_compile_time_eval():
-        check_start(equation, psi)
+        check_start(equation.hamiltonian.margins, psi)
     return psi
 
 

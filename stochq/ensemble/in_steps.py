@@ -27,7 +27,7 @@ from stochq.ensemble.task import Task
 from stochq.ensemble.to_tolerance import report_on, run_to, target_of
 from stochq.ensemble.which_loop import check_loop, told
 from stochq.events import note
-from stochq.margin_checks import gained, warn_about_margins
+from stochq.systems.margins import gained, warn_about_margins
 
 # Steps shorter than planned by more than this fraction are told.
 _SHORTENED = 1e-6

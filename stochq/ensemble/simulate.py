@@ -31,9 +31,9 @@ from stochq.ensemble.team import Team, together
 from stochq.ensemble.to_tolerance import check_tolerance
 from stochq.equation import Equation, as_equation, is_left_open, observables_of, parts_known, warn_without_noise
 from stochq.feedback import Loop, closed_loop
-from stochq.margin_checks import check_start, monitors_of
 from stochq.schemes import Scheme, frame_of
 from stochq.systems.checks import check_count, check_flag, check_times
+from stochq.systems.margins import check_start
 from stochq.systems.states import weighted_states
 
 _DIFFERENTIABLE = (
@@ -181,7 +181,8 @@ def simulate(
         scheme = checked_scheme(equation, scheme, asked.single, averages)
     else:
         scheme = closed_loop(equation, scheme, feedback)
-    check_start(equation, psi)
+    margins = equation.hamiltonian.margins
+    check_start(margins, psi)
     if tolerance is not None:
         tolerance = check_tolerance(tolerance, trajectories, scheme, observables, asked.statistics)
     if manner.stores:
@@ -202,7 +203,7 @@ def simulate(
         precision,
         seed,
         asked.statistics,
-        monitors_of(equation),
+        {name: margin.weight for name, margin in margins.items()},
         recording,
         conditional,
         check == "precision",

@@ -14,8 +14,8 @@ from stochq.exact.methods import Method, choose, solve
 from stochq.exact.readout import Readout
 from stochq.exact.result import ExactResult
 from stochq.exact.typical import LARGEST_DENSE, PROPAGATION_ERROR, check_feasible, evolve_typical, why_not_typical
-from stochq.margin_checks import Ends
 from stochq.systems.checks import check_times
+from stochq.systems.margins import Ends
 
 # Density matrices at all times are kept below this many bytes.
 KEPT_BYTES = 512 * 2**20

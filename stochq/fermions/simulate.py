@@ -25,10 +25,9 @@ from stochq.ensemble.tails import warn_about_tails
 from stochq.ensemble.which_loop import check_without_kernel
 from stochq.fermions.determinants import Determinants, OneBody, WhiteIncrements
 from stochq.fermions.gas import REACH, FermionGas
-from stochq.margin_checks import RUN_LIMIT
 from stochq.noise import seed_words
 from stochq.systems.checks import check_count, check_times
-from stochq.systems.margins import ALIAS, ALIAS_REACHED
+from stochq.systems.margins import ALIAS, ALIAS_REACHED, RUN_LIMIT
 
 # Steps turn the phases of transitions by this much, root mean square, where the user gives none.
 TURN = 0.2

@@ -1,15 +1,23 @@
-"""Where a basis ends: weights of a state next to what it leaves out."""
+"""Where a basis ends: weights next to what it leaves out, refused at the start or told at the end."""
 
-from collections.abc import Callable
-from typing import NamedTuple, final
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, final
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from stochq.arrays import Array
+from stochq.callers import users_line
 from stochq.module import Module
 from stochq.systems.part_axis import PartAxis
+
+# Probability that may sit where the basis ends before results suffer.
+START_LIMIT = 1e-6
+RUN_LIMIT = 1e-3
+
 
 EDGE, ALIAS, CUTOFF = "_edge_weight", "_alias_weight", "_cutoff_weight"
 
@@ -73,7 +81,9 @@ def grid_margins(edge: Callable[[jax.Array], jax.Array], alias: Callable[[jax.Ar
 
 
 def fock_margin(cutoff: int) -> dict[str, Margin]:
-    """The highest of so many Fock states."""
+    """The highest of so many Fock states; nothing of two, which stand for an atom."""
+    if cutoff == 2:
+        return {}
     highest = np.zeros(cutoff)
     highest[-1] = 1.0
     reached = (
@@ -81,3 +91,41 @@ def fock_margin(cutoff: int) -> dict[str, Margin]:
         "ones is cut off. Raise the cutoff."
     )
     return {CUTOFF: Margin(highest, reached)}
+
+
+def check_start(margins: Mapping[str, Margin], psi: np.ndarray) -> None:
+    """ValueError when psi0 wraps around the box or its momenta do not fit the grid."""
+    for margin in margins.values():
+        if margin.begun and (weight := margin.at(psi)) > START_LIMIT:
+            raise ValueError(margin.begun.format(weight=weight))
+
+
+def gained(margins: Mapping[str, Margin], psi: np.ndarray, info: Mapping[str, Any]) -> dict[str, float]:
+    """By how much the largest means in the info of a run from psi exceed what was there at the start."""
+    return {name: info.get(name[1:], 0.0) - margin.at(psi) for name, margin in margins.items()}
+
+
+def warn_about_margins(margins: Mapping[str, Margin], weights: Mapping[str, float]) -> None:
+    """Warn where states reached the end of the basis, by the probability that they gained there."""
+    for name, margin in margins.items():
+        if weights[name] > RUN_LIMIT:
+            warnings.warn(margin.reached.format(weight=weights[name]), stacklevel=users_line())
+
+
+@final
+class Ends:
+    """What density matrices, one after another, gain where the basis ends and it is known by populations."""
+
+    def __init__(self, margins: Mapping[str, Margin]) -> None:
+        self._margins = {name: each for name, each in margins.items() if isinstance(each.weight, np.ndarray)}
+        self._weights: dict[str, list[float]] = {name: [] for name in self._margins}
+
+    def look(self, rho: Array) -> None:
+        populations = np.diagonal(np.asarray(rho)).real
+        for name, margin in self._margins.items():
+            assert isinstance(margin.weight, np.ndarray)
+            self._weights[name].append(float(margin.weight @ populations))
+
+    def warn(self) -> None:
+        """Once, of the largest gain."""
+        warn_about_margins(self._margins, {name: max(seen) - seen[0] for name, seen in self._weights.items()})

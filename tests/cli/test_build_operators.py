@@ -221,6 +221,7 @@ def test_parts_beside_each_other_are_kronecker_products():
     np.testing.assert_allclose(job.psi0, ket, atol=1e-7)
 
 
+@pytest.mark.filterwarnings("ignore:trap. the highest of the 3 Fock states")
 def test_coupled_parts_in_si_units():
     """A trapped particle pushed one way or the other by a qubit: all numbers against matrices in SI units."""
     mass, omega, gap, force, energy = 1e-20, 1e7, 2e-27, 3e-18, 1e-27

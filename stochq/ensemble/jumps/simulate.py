@@ -22,7 +22,7 @@ from stochq.ensemble.task import Task
 from stochq.ensemble.to_tolerance import report_on, run_to, target_of
 from stochq.ensemble.which_loop import check_without_kernel
 from stochq.equation import Equation
-from stochq.margin_checks import gained, warn_about_margins
+from stochq.systems.margins import gained, warn_about_margins
 
 _REASON = "no time step: between clicks the evolution is exact, and their times are found to rounding"
 # Each takes two numbers of a counter of 32 bits; twice as many as are expected fit.
