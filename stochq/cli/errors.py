@@ -8,7 +8,7 @@ import sys
 import types
 import typing
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -89,7 +89,7 @@ def reported() -> Iterator[None]:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with warnings.catch_warnings():
-            warnings.showwarning = _show_warning
+            warnings.showwarning = _shown_once()
             yield
     except KeyboardInterrupt as error:
         print("stochq: interrupted", file=sys.stderr)
@@ -113,10 +113,20 @@ def _told(error: Exception) -> str:
     return f"{error.filename}: expected a place that can be read and written to; {error.strerror}. Give another name."
 
 
-def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
-    # The message alone: the line of code that warned tells a user of the command nothing.
-    print(f"stochq: warning: {in_toml(str(message))}", file=sys.stderr)
-    note(str(message), "warning", logging.WARNING)
+def _shown_once() -> Callable[..., None]:
+    """What shows warnings, each text once: an ensemble and its exact solution may say the same."""
+    told = set()
+
+    def show(message: Warning | str, *_: object, **__: object) -> None:
+        text = str(message)
+        if text in told:
+            return
+        told.add(text)
+        # The message alone: the line of code that warned tells a user of the command nothing.
+        print(f"stochq: warning: {in_toml(text)}", file=sys.stderr)
+        note(text, "warning", logging.WARNING)
+
+    return show
 
 
 def explain(error: ValidationError, place: str, data: dict[str, Any], root: type[BaseModel]) -> str:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ import stochq as sq
 from stochq import io
 from stochq.cli import going_on
 from stochq.cli.config import load_config
+from stochq.cli.errors import reported
 from stochq.cli.streams import Unbroken, spelled_out
 from tests.cli.test_resume import FEW
 from tests.cli.test_run import QUBIT, invoke, refused, write
@@ -186,3 +188,11 @@ def test_a_program_that_is_interrupted_does_not_wait_for_what_it_computes():
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=50)
     assert done.returncode == 130, done.stderr
+
+
+@pytest.mark.filterwarnings("always:levels")
+def test_a_warning_is_shown_once(capsys):
+    with reported():
+        for text in ("levels: one", "levels: one", "levels: two"):
+            warnings.warn(text, stacklevel=1)
+    assert capsys.readouterr().err.splitlines() == [f"stochq: warning: levels: {number}" for number in ("one", "two")]
