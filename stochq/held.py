@@ -28,6 +28,10 @@ class _Itself:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _Itself) and self.thing is other.thing
 
+    def __repr__(self) -> str:
+        # Without an address, so that fingerprints are the same in another process.
+        return type(self.thing).__name__
+
 
 class _Names(NamedTuple):
     """Global names that a function's code reads and does not assign; names of variables and attributes that it assigns;

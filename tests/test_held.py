@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import partial
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -125,3 +126,29 @@ def test_a_prediction_whose_scale_changes_between_fits():
 
     for scale in (1.0, 2.0):
         assert sq.fit(predict, (np.ones(3), 0.1), 1.5).parameters == pytest.approx(1 / scale)
+
+
+class Constant(sq.feedback.Controller):
+    """Pushes by a global number."""
+
+    def init(self):
+        return ()
+
+    def update(self, memory, record, t, dt):
+        return memory
+
+    def output(self, memory, t):
+        return {"push": jnp.asarray(GLOBAL)}
+
+
+def test_a_controller_whose_push_changes_between_runs():
+    """Another program for the same class, and a loop made before is refused."""
+    global GLOBAL
+    before = sq.feedback.Loop(Constant(), {"push": PAULI_X})
+    assert jax.tree.structure(before) == jax.tree.structure(sq.feedback.Loop(Constant(), {"push": PAULI_X}))
+    GLOBAL += 1.0
+    after = sq.feedback.Loop(Constant(), {"push": PAULI_X})
+    assert jax.tree.structure(before) != jax.tree.structure(after)
+    watched = sq.models.monitored(np.zeros((2, 2)), {"x": sq.measurement.homodyne(PAULI_X)})
+    with pytest.raises(ValueError, match=r"^feedback: expected a controller that stays the same"):
+        sq.simulate(watched, [1.0, 0.0], [0, 1], observables=P, trajectories=4, dt=0.5, feedback=before)

@@ -188,12 +188,14 @@ def closed_loop(equation: Equation, scheme: Scheme | None, loop: Loop) -> Closed
     """The scheme of a run under feedback.
 
     Raises:
-        ValueError: for what is no loop, a scheme that does not return its record, and a loop that does not fit.
+        ValueError: for what is no loop, a scheme that does not return its record, and a loop that does not fit or whose
+            controller reads other numbers than when it was made.
     """
     if not isinstance(loop, Loop):
         raise ValueError(
             f"feedback: expected sq.feedback.Loop(controller, {{name: operator}}); got {type(loop).__name__}."
         )
+    loop.check_unchanged()
     scheme = Strang() if scheme is None else scheme
     if not isinstance(scheme, Strang) or scheme.discrete:
         raise ValueError(

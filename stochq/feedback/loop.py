@@ -1,6 +1,6 @@
 """A controller and what it controls."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from typing import Any, final
 
 import equinox as eqx
@@ -12,6 +12,7 @@ from stochq.arrays import Array, Number, OperatorLike, check_names
 from stochq.equation import Equation
 from stochq.feedback.controller import Controller
 from stochq.function_checks import TRACING_ERRORS
+from stochq.held import held_numbers
 from stochq.measurement import Homodyne, Line
 from stochq.module import Module
 from stochq.systems.hamiltonian import DiagonalHamiltonian
@@ -70,6 +71,7 @@ class Loop(Module):
 
     controller: Controller
     controls: dict[str, Control]
+    _held: Hashable = eqx.field(static=True)
 
     def __init__(
         self,
@@ -87,6 +89,15 @@ class Loop(Module):
         if both := sorted(steady.keys() & sudden.keys()):
             raise ValueError(f"kicks: expected names other than the controls'; {both[0]!r} is both. Rename one.")
         self.controls = steady | sudden
+        self._held = _read_by(controller)
+
+    def check_unchanged(self) -> None:
+        """ValueError where what the controller's methods read from outside is not what it was when this was made."""
+        if _read_by(self.controller) != self._held:
+            raise ValueError(
+                "feedback: expected a controller that stays the same; a global variable that its methods read has "
+                "changed since the loop was made. Make it a field of the controller, or the loop anew."
+            )
 
     def act(self, outputs: Mapping[str, jax.Array], dt: jax.Array, hbar: Number, psi: jax.Array) -> jax.Array:
         """ψ after kicks and then after its controls for a step, (dim, columns); several of them half and half, in a
@@ -104,6 +115,11 @@ class Loop(Module):
         """The same in the basis of these columns, None for the given one."""
         controls = {name: control.seen_from(columns) for name, control in self.controls.items()}
         return eqx.tree_at(lambda loop: loop.controls, self, controls)
+
+
+def _read_by(controller: Controller) -> Hashable:
+    """What the methods read beside the controller's fields: of the same class other global numbers compile anew."""
+    return tuple(held_numbers(getattr(type(controller), name)) for name in ("init", "update", "output"))
 
 
 def _controls(name: str, operators: Mapping[str, OperatorLike] | None, sudden: bool) -> dict[str, Control]:
