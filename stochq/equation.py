@@ -25,6 +25,7 @@ from stochq.qutip_objects import as_operators
 from stochq.systems.basis import given_from
 from stochq.systems.checks import check_number
 from stochq.systems.hamiltonian import Hamiltonian
+from stochq.systems.influences import Influence
 from stochq.systems.levels import as_hamiltonian
 from stochq.systems.observables import as_observables
 
@@ -163,6 +164,17 @@ class Equation(Module):
     def time_dependent(self) -> bool:
         """Whether the Hamiltonian or a channel depends on time."""
         return self.hamiltonian.time_dependent or any(channel.time_dependent for channel in self.channels)
+
+    @property
+    def influences(self) -> tuple[Influence, ...]:
+        """How much coefficients that depend on time do per time: angles and jumps."""
+        hbar = float(self.hbar)
+        named = [
+            (f"hamiltonian: {one.name}", one._replace(size=one.size / hbar)) for one in self.hamiltonian.influences
+        ]
+        for place, channel in enumerate(self.channels):
+            named += [(f"channels[{place}]: {one.name}", one) for one in channel.influences]
+        return tuple(one._replace(name=name) for name, one in named)
 
     @property
     def dim(self) -> int:

@@ -51,11 +51,16 @@ class Allowance:
     precision: str
     rounding_per_step: float
 
+    @property
+    def share(self) -> float:
+        """What the user's question allows, in standard deviations of single trajectories without a tolerance."""
+        if self.tolerance is not None:
+            return SHARE_OF_TOLERANCE * self.tolerance
+        return SHARE_OF_STDERR / float(np.sqrt(self.trajectories))
+
     def wanted(self, bias: Bias) -> np.ndarray:
         """What the user's question allows, (T, observables)."""
-        if self.tolerance is not None:
-            return np.full_like(bias.value, SHARE_OF_TOLERANCE * self.tolerance)
-        return SHARE_OF_STDERR / np.sqrt(self.trajectories) * bias.spread
+        return self.share * (np.ones_like(bias.value) if self.tolerance is not None else bias.spread)
 
     def rounding(self, bias: Bias, steps: float) -> np.ndarray:
         """What rounding adds in so many steps, (T, observables): no shorter step makes it less."""

@@ -16,6 +16,7 @@ from stochq.laws import JUMP, REAL, Law, NoiseLaw, law_of
 from stochq.module import Module
 from stochq.noise import Budget, StepNoise
 from stochq.systems.basis import Basis, Given, given_from, into
+from stochq.systems.influences import Influence
 from stochq.systems.part_axis import PartAxis
 from stochq.systems.time_functions import TimeFunction
 
@@ -97,6 +98,11 @@ class Channel(Module):
     def time_functions(self) -> Mapping[str, TimeFunction]:
         """The functions of the time in it, by their names for messages."""
         return {}
+
+    @property
+    def influences(self) -> tuple[Influence, ...]:
+        """How many jumps its coefficients make per time; none where that is not known."""
+        return ()
 
     @property
     def moves_populations(self) -> bool:

@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 
 from stochq.accuracy.bias import StepPlan
+from stochq.accuracy.coefficients import warn_of_missed_coefficients
 from stochq.accuracy.grid import TimeGrid, time_grid
 from stochq.ensemble.any_law import Question
 from stochq.ensemble.assemble import assemble
@@ -46,6 +47,8 @@ def simulate_steps(
     if question.dt is not None and tolerance is None:
         # With a tolerance the bias is estimated, and told where it is too large.
         warn_about_step(task, float(grid.lengths.max()))
+    if question.dt is not None and task.equation.time_dependent:
+        warn_of_missed_coefficients(task.equation, grid)
     target = None if tolerance is None else target_of(task, plan, tolerance, grid.total_steps)
 
     check = partial(check_hours, task, execution.hosts, grid.total_steps)

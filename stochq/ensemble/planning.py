@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from stochq.accuracy.bias import SHARE_OF_STDERR, Allowance, StepPlan, total_steps
+from stochq.accuracy.coefficients import noticing_step
 from stochq.accuracy.grid import TimeGrid, check_step, division_of, longest_interval, refined, time_grid
 from stochq.accuracy.mean_map import MeanMapEstimator, mean_map_estimator
 from stochq.accuracy.pilots import PilotEstimator, PilotSample
@@ -48,6 +49,8 @@ _CERTAIN = 4.0
 _BLURRED = 0.01
 # Levels of which a state has more than this count as occupied; phases may be uncertain by so much.
 _OCCUPIED, _LARGEST_BLUR = 1e-4, 0.02
+# A pilot's trajectory whose norm is off by more has left what steps of this length can do.
+_NORM, _MOST_OFF = "_norm", 0.5
 _JUMP_RATES = ("_jump_rate", "_jump_rate_squared")
 
 
@@ -77,7 +80,11 @@ def plan_step(task: Task, trajectories: int, dt: float | None, tolerance: float 
     if mean is not None:
         plan = find_step(mean, task.times, names, allowance, dt)
         return replace(plan, moments=mean.moments(plan.dt, MOMENTS))
-    return find_step(pilots(asked, _pilot_sizes(asked, trajectories, tolerance)), task.times, names, allowance, dt)
+    estimator = pilots(asked, _pilot_sizes(asked, trajectories, tolerance))
+    if dt is None and task.equation.influences:
+        share = allowance.share
+        estimator.longest = noticing_step(task.equation, task.times, task.edges, estimator.longest, share)
+    return find_step(estimator, task.times, names, allowance, dt)
 
 
 class Coarse(NamedTuple):
@@ -286,7 +293,7 @@ def _norm(observable: Observable, psi: np.ndarray) -> float:
 def pilot_run(task: Task, grid: TimeGrid, size: int, jump_rate: JumpRate | None = None) -> PilotSample:
     """Trajectories of a task, at least `size`, at the steps of a grid and at half of them on the same noise."""
     rates = {} if jump_rate is None else dict(zip(_JUMP_RATES, (jump_rate.operator, jump_rate.square), strict=True))
-    observables = {**task.observables, **rates}
+    observables = {**task.observables, **rates, _NORM: np.ones(task.dim)}
     pair = task.scheme if isinstance(task.scheme, Extrapolated) else Extrapolated(task.scheme)
     watched = replace(
         task, scheme=pair, observables=observables, statistics={}, monitors={}, recording=None, seed=PILOT_SEED
@@ -305,6 +312,9 @@ def sample_of(task: Task, problem: Problem, size: int, jump_rate: JumpRate | Non
     _check_start(names, fine[0])
     asked = [names.index(name) for name in ordered_names(task.observables)]
     finite = np.isfinite(fine).all(axis=(0, 1)) & np.isfinite(coarse).all(axis=(0, 1))
+    if _NORM in names:
+        norms = np.stack([fine, coarse])[:, :, names.index(_NORM)]
+        finite &= np.all(np.abs(norms - 1) <= _MOST_OFF, axis=(0, 1))
     count = int(finite.sum())
     if finite.size - count > FAILED_FRACTION * finite.size:
         # As far from any answer as a step can be.

@@ -11,6 +11,7 @@ import numpy as np
 from stochq.arrays import Number
 from stochq.equation import Equation
 from stochq.exact.action import channel_bases, pack, packed_generator, unpack
+from stochq.systems.influences import Followed
 
 RELATIVE, ABSOLUTE = 1e-9, 1e-11
 # The error is estimated from a second run with tolerances this many times looser, whose error is so much larger, ...
@@ -20,8 +21,9 @@ _ERROR_SAFETY = 10.0
 _MAX_STEPS = 10_000_000
 # How far inside a span, in its lengths, its ends are looked at.
 _INSET = 1e-10
-# Steps that a run of an equation that depends on time has at least: none leaps over a pulse.
-LEAST_STEPS = 256
+# Steps that a run of an equation that depends on time has at least, and as many more as none leaps over a pulse that
+# turns a state by this angle, or makes so many jumps.
+LEAST_STEPS, _NEGLIGIBLE = 256, 1e-3
 
 Slope = Callable[[Number, jax.Array], jax.Array]
 
@@ -49,7 +51,7 @@ def integrate(
     equation: from which the slope is made. Where it depends on time no step reaches over a jump of a coefficient, nor
     is longer than a small part of the run: one that has grown where nothing happens would leap over a pulse.
     """
-    longest = (times[-1] - times[0]) / LEAST_STEPS if equation.time_dependent else np.inf
+    longest = _longest(equation, times) if equation.time_dependent else np.inf
     fine = coarse = jnp.asarray(start)
     error, steps = 0.0, 0
     yield start, error, steps
@@ -61,6 +63,19 @@ def integrate(
         error, steps = max(error, difference * _ERROR_SAFETY / _LOOSER), steps + taken + more
         if end in times:
             yield np.asarray(fine), error, steps
+
+
+def _longest(equation: Equation, times: np.ndarray) -> float:
+    """The longest step of an equation that depends on time."""
+    start, stop, steps = float(times[0]), float(times[-1]), LEAST_STEPS
+    edges = equation.edges(times)
+    for influence in equation.influences:
+        followed = Followed(influence, start, stop, edges)
+        while followed.is_judged(2 * steps) and not followed.is_noticed(
+            np.linspace(start, stop, steps + 1), _NEGLIGIBLE
+        ):
+            steps *= 2
+    return (stop - start) / steps
 
 
 def _advance(

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -11,6 +12,7 @@ from stochq.arrays import Array, ArrayLike, Coefficient, Number, OperatorLike, a
 from stochq.operators import as_operator, operator_list
 from stochq.systems.checks import check_diagonal, check_finite, check_hermitian, is_hermitian, shape_of
 from stochq.systems.hamiltonian import Hamiltonian, Propagator, State
+from stochq.systems.influences import Influence, size_of
 from stochq.systems.levels import as_hamiltonian
 from stochq.systems.linear import apply_matrix, scale, taylor_exponential
 from stochq.systems.margins import Margin
@@ -95,9 +97,24 @@ class Driven(Hamiltonian):
 
     @property
     def time_functions(self) -> Mapping[str, TimeFunction]:
-        functions = (*self.diagonal_coefficients, *self.matrix_coefficients, *self.sum_coefficients)
-        named = {f"coefficients[{j}]": function for j, function in zip(self.indices, functions, strict=True)}
+        named = {f"coefficients[{j}]": function for j, function in zip(self.indices, self._functions, strict=True)}
         return named | {f"hamiltonian: {name}": function for name, function in self.static.time_functions.items()}
+
+    @property
+    def _functions(self) -> Coefficients:
+        """In the order of `indices`."""
+        return (*self.diagonal_coefficients, *self.matrix_coefficients, *self.sum_coefficients)
+
+    @property
+    def influences(self) -> tuple[Influence, ...]:
+        pairs = [*zip(self.diagonals, self.diagonal_coefficients, strict=True)]
+        pairs += zip(self.matrices, self.matrix_coefficients, strict=True)
+        sizes = [size_of(term, function.has_complex_values) for term, function in pairs]
+        sizes += [float(term.norm_bound) if is_concrete(term.norm_bound) else 0.0 for term in self.sums]
+        named = zip(self.indices, sizes, self._functions, strict=True)
+        own = [Influence(f"coefficients[{j}]", size, jax.vmap(f), f.knots, True) for j, size, f in named]
+        inner = [one._replace(name=f"hamiltonian: {one.name}") for one in self.static.influences]
+        return (*own, *inner)
 
     @property
     def operators(self) -> Mapping[str, Any]:

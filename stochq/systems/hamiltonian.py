@@ -15,6 +15,7 @@ from stochq.module import Module
 from stochq.qutip_objects import as_operators
 from stochq.systems.checks import check_diagonal, check_hermitian
 from stochq.systems.eigen import dagger, eigh, exponential
+from stochq.systems.influences import Influence
 from stochq.systems.linear import apply_matrix, phases, scale
 from stochq.systems.margins import Margin
 from stochq.systems.observables import Catalogue, LazyMapping
@@ -116,6 +117,11 @@ class Hamiltonian(Module):
     def margins(self) -> Mapping[str, Margin]:
         """Where the basis ends, by name; nothing where it leaves nothing out."""
         return {}
+
+    @property
+    def influences(self) -> tuple[Influence, ...]:
+        """How much the coefficients in it do per time, as energies; none where that is not known."""
+        return ()
 
     @property
     @abc.abstractmethod

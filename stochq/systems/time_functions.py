@@ -14,7 +14,9 @@ from stochq.module import Module
 from stochq.systems.checks import check_finite, check_times, shape_of
 
 # Points in a run at which a function is looked at for its largest value.
-_LOOKED_AT = 1024
+_LOOKED_AT = 2**14
+# Times at which one is evaluated at once: the operations in it are compiled for one size.
+_AT_ONCE = 2**13
 Interpolation = Literal["constant", "linear", "cubic"]
 ALWAYS = np.array([-np.inf, np.inf])
 
@@ -39,13 +41,19 @@ class TimeFunction(Module):
         value = jax.eval_shape(self.function, jax.ShapeDtypeStruct((), jnp.result_type(float)))
         return jnp.issubdtype(value.dtype, jnp.complexfloating)
 
+    @property
+    def knots(self) -> np.ndarray:
+        """The times of samples, between which it is smooth; none of a user's own function."""
+        return np.asarray(self.function.times) if isinstance(self.function, _Polynomials) else np.zeros(0)
+
     def largest_square(self, name: str, times: np.ndarray) -> float:
         """The largest |f|² in a run that is saved at these times; ValueError where one is not finite.
 
         name: of the function, for the message.
         """
-        points = np.union1d(times, np.linspace(times[0], times[-1], _LOOKED_AT))
-        squares = np.abs(np.asarray(jax.vmap(self)(jnp.asarray(points)))) ** 2
+        inside = self.knots[(self.knots > times[0]) & (self.knots < times[-1])]
+        points = np.unique(np.concatenate([times, inside, np.linspace(times[0], times[-1], _LOOKED_AT)]))
+        squares = np.abs(values_at(jax.vmap(self), points)) ** 2
         if not np.isfinite(squares).all():
             raise ValueError(
                 f"{name}: expected finite numbers from t = {times[0]:g} to {times[-1]:g}; got one that is not at "
@@ -72,6 +80,14 @@ class TimeFunction(Module):
             )
         edges = np.asarray(self.edges)
         return edges[(edges > start) & (edges < stop)]
+
+
+def values_at(function: Callable[[jax.Array], jax.Array], points: np.ndarray) -> np.ndarray:
+    """The values of a function of times (n,), (n,), in double precision."""
+    missing = -len(points) % _AT_ONCE
+    padded = np.concatenate([points, np.full(missing, points[-1])]).reshape(-1, _AT_ONCE)
+    with jax.enable_x64(True):
+        return np.concatenate([np.asarray(function(jnp.asarray(row))) for row in padded])[: len(points)]
 
 
 @final

@@ -104,3 +104,12 @@ def test_square_pulses():
         np.testing.assert_allclose(found.expect["excited"], expected, atol=atol)
         traced = sq.exact.expectations(sq.Equation(system, []), [0.0, 1.0], [0.0, 1.1, 2.0], observables=excited)
         np.testing.assert_allclose(traced["excited"], expected, atol=100 * atol)
+
+
+@pytest.mark.release
+def test_a_pulse_of_a_tenthousandth_of_the_run():
+    x = np.array([[0.0, 1.0], [1.0, 0.0]])
+    drive = [(x, lambda t: 50.0 / jnp.sqrt(2 * jnp.pi) * jnp.exp(-0.5 * ((t - 61.7137) / 0.01) ** 2))]
+    equation = sq.Equation(sq.systems.driven(sq.systems.levels([0.0, 0.0]), drive), [])
+    found = sq.exact.evolve(equation, [1.0, 0.0], [0.0, 100.0], observables={"z": [1.0, -1.0]})
+    np.testing.assert_allclose(found.expect["z"][-1], np.cos(1.0), atol=1e-6)

@@ -12,6 +12,7 @@ from stochq.channels.channel import Channel
 from stochq.channels.flow import Flow
 from stochq.laws import Law
 from stochq.noise import Budget, StepNoise
+from stochq.systems.influences import Influence, largest_of
 from stochq.systems.part_axis import PartAxis
 from stochq.systems.time_functions import TimeFunction, time_function
 
@@ -31,7 +32,8 @@ class Modulated(Channel):
     $$\mathcal D(t) = f(t)^2\,\mathcal D$$
 
     Its flows are those of the other family over f² dt, f taken in the middle of the step: of weak order 2 and at the
-    same cost. An envelope that is narrower than a step may be missed: give a dt that resolves it, as for a drive.
+    same cost. Steps that are left open resolve an envelope down to some thousandth of the run, samples however close
+    they are; of what is shorter, and of a given dt that leaps over a pulse, a warning tells, as for a drive.
 
     Args:
         channel: the family without the envelope, with its basis and its law of the noise.
@@ -81,6 +83,18 @@ class Modulated(Channel):
     def time_functions(self) -> Mapping[str, TimeFunction]:
         inner = {f"channel: {name}": function for name, function in self.channel.time_functions.items()}
         return {"envelope": self.envelope} | inner
+
+    @property
+    def influences(self) -> tuple[Influence, ...]:
+        alone = Influence("", largest_of(self.channel.total_loss()), jnp.ones_like, np.zeros(0), False)
+        return tuple(map(self._under_envelope, self.channel.influences or (alone,)))
+
+    def _under_envelope(self, inner: Influence) -> Influence:
+        """Jumps of another influence, times f²."""
+        envelope, value = jax.vmap(self.envelope), inner.value
+        name = f"envelope, channel: {inner.name}" if inner.name else "envelope"
+        knots = np.concatenate([self.envelope.knots, inner.knots])
+        return inner._replace(name=name, value=lambda t: jnp.square(envelope(t)) * value(t), knots=knots)
 
     @property
     def moves_populations(self) -> bool:

@@ -1,7 +1,7 @@
 """A jump operator that is a sum of given ones with coefficients that depend on time."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, final
 
 import jax
@@ -17,6 +17,7 @@ from stochq.laws import JUMP, Law
 from stochq.noise import Budget, StepNoise
 from stochq.systems.basis import Basis, given_from
 from stochq.systems.checks import check_finite, is_hermitian, shape_of
+from stochq.systems.influences import Influence, largest_of
 from stochq.systems.part_axis import PartAxis
 from stochq.systems.time_functions import TimeFunction, time_function
 
@@ -32,8 +33,8 @@ class TimeDependentOperator(Channel):
 
     The coefficients may be complex. Under real noise the phase of L says which quadrature is measured,
     $e^{-i\varphi(t)}L$ that of a local oscillator whose phase turns; the mean density matrix does not depend on it.
-    A step takes L in the middle of it: of weak order 2. What is narrower than a step may be missed: give a dt that
-    resolves it.
+    A step takes L in the middle of it: of weak order 2. Steps that are left open resolve coefficients as `Modulated`
+    says.
 
     Args:
         terms: pairs (A_j, f_j): a matrix (dim, dim) or a diagonal (dim,) with √rate inside, 1/√time, and a function of
@@ -72,6 +73,15 @@ class TimeDependentOperator(Channel):
     @property
     def time_functions(self) -> Mapping[str, TimeFunction]:
         return {f"terms[{j}]": function for j, function in enumerate(self.coefficients)}
+
+    @property
+    def influences(self) -> tuple[Influence, ...]:
+        """Of every term alone, as far as `strongest` goes."""
+        found, count = [], len(self.coefficients)
+        for j, function in enumerate(self.coefficients):
+            size = count * largest_of(self.terms.combined(np.eye(count)[j]).total_loss())
+            found.append(Influence(f"terms[{j}]", size, _square_of(function), function.knots, False))
+        return tuple(found)
 
     def at(self, t: Number) -> Operators:
         """The operator at time t, as a channel that does not depend on time."""
@@ -157,6 +167,10 @@ class TimeDependentOperator(Channel):
         if hermitian and not any(function.has_complex_values for function in self.coefficients):
             return ""
         return "noise: 'unitary' needs Hermitian L(t): Hermitian terms and real coefficients. Use 'real'."
+
+
+def _square_of(function: TimeFunction) -> Callable[[jax.Array], jax.Array]:
+    return lambda t: jnp.abs(jax.vmap(function)(t)) ** 2
 
 
 def _pairs(terms: Any) -> tuple[list[Any], tuple[TimeFunction, ...]]:
