@@ -105,6 +105,7 @@ class Program:
         examples: arguments of the shapes and types of the later ones.
         device: which is to run it; None leaves it to JAX.
         options: of XLA's, by name.
+        reads: what methods in the tree read from outside, as of `held_numbers`; another program for other numbers.
     """
 
     def __init__(
@@ -114,6 +115,7 @@ class Program:
         *examples: Any,
         device: Device | None = None,
         options: Mapping[str, Any] = NO_OPTIONS,
+        reads: Hashable = None,
     ) -> None:
         check_not_forked()
         run, numbers, constants = of_numbers(function, tree)
@@ -123,7 +125,7 @@ class Program:
         settings = config.jax_enable_x64, config.jax_default_device, config.jax_default_matmul_precision
         types = [jax.typeof(example) for example in examples]
         made_for = on_accelerator(), tuple(sorted(options.items()))
-        key = function, constants, tuple(shapes), tuple(types), settings, made_for
+        key = function, constants, tuple(shapes), tuple(types), settings, made_for, reads
 
         def build() -> jax.stages.Compiled:
             start, name = time.perf_counter(), function.__name__.strip("_")

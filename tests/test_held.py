@@ -128,6 +128,23 @@ def test_a_prediction_whose_scale_changes_between_fits():
         assert sq.fit(predict, (np.ones(3), 0.1), 1.5).parameters == pytest.approx(1 / scale)
 
 
+class Weighted(sq.Statistic):
+    """The sum of an upper level's population, times a global number."""
+
+    def block(self, data, weights):
+        return GLOBAL * jnp.sum(jnp.abs(data[:, 1]) ** 2 * weights[None], axis=-1)
+
+
+@pytest.mark.release
+def test_a_statistic_whose_weight_changes_between_runs():
+    global GLOBAL
+    still = sq.models.suv(np.zeros((2, 2)), strength=1.0)
+    for GLOBAL in (1.0, 2.0):
+        observables = {"weighted": Weighted(), "p": P["p"]}
+        run = sq.simulate(still, [0.6, 0.8], [0.0, 0.5], observables=observables, trajectories=4, dt=0.5)
+        assert run.statistics["weighted"][0] == pytest.approx(4 * 0.64 * GLOBAL, rel=1e-6)
+
+
 class Constant(sq.feedback.Controller):
     """Pushes by a global number."""
 

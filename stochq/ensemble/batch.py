@@ -21,7 +21,7 @@ from stochq.ensemble.loop import GridArrays, Loop
 from stochq.ensemble.norms import NORMS, deviations
 from stochq.ensemble.observables import Readout
 from stochq.ensemble.records import RECORDS
-from stochq.ensemble.statistics import COVARIANCE, MEAN, PAIR_SPREAD, Statistic
+from stochq.ensemble.statistics import COVARIANCE, MEAN, PAIR_SPREAD, Statistic, read_by_users
 from stochq.functions import digest_of_program
 from stochq.schemes import Frame
 
@@ -225,7 +225,8 @@ class Batch:
         self.capacity, self._device = capacity, device
         check_states_fit(problem.block, problem.size, device)
         parts, shapes = (problem.unnamed(), capacity), _arguments(0, 0, 0)
-        self._run = Program(run_batch, parts, *shapes, device=device, options=graph_options())
+        reads = read_by_users(problem.statistics.values())
+        self._run = Program(run_batch, parts, *shapes, device=device, options=graph_options(), reads=reads)
         check_memory(self._run, problem.block, device)
 
     def at_once(self, most: int) -> int:

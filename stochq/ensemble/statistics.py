@@ -4,7 +4,7 @@ Memory follows the block, never the number of trajectories.
 """
 
 import abc
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from typing import Any, ClassVar, NamedTuple, final
 
 import equinox as eqx
@@ -16,6 +16,7 @@ from stochq import operators as door
 from stochq.arrays import ArrayLike, Observable, as_matrix, as_real
 from stochq.ensemble.observables import traces_of_products
 from stochq.functions import user_function
+from stochq.held import held_numbers
 from stochq.module import Module, as_tree
 from stochq.systems.checks import check_finite
 from stochq.systems.linear import apply_matrix, populations
@@ -98,6 +99,12 @@ class Moments(NamedTuple):
     cubes: Any = 0.0
     fourths: Any = 0.0
     scale: Any = 1.0
+
+
+def read_by_users(statistics: Iterable[Statistic]) -> Hashable:
+    """What the statistics that are not the library's read from outside, such as global variables."""
+    users = [type(one) for one in statistics if not type(one).__module__.startswith("stochq.")]
+    return tuple(held_numbers(each.block) for each in users)
 
 
 @final
