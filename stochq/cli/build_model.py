@@ -1,5 +1,6 @@
 """The [model] table becomes an equation."""
 
+import dataclasses
 from dataclasses import dataclass
 from functools import reduce, singledispatch
 from typing import Any
@@ -15,9 +16,10 @@ from stochq.cli.build_colours import build_colour
 from stochq.cli.build_operators import Maker, as_plain, operator_of
 from stochq.cli.detectors import Jump
 from stochq.cli.errors import ConfigError, located, nearest, report
-from stochq.cli.fields import MASS, Section
+from stochq.cli.fields import ENERGY, MASS, Section
 from stochq.cli.units import Scales, factor
 from stochq.systems.embedded import Embedded
+from stochq.systems.equilibrium import Window
 from stochq.systems.typicality import Equilibrium
 
 # What the table of a detector has beside the arguments of the detector.
@@ -248,8 +250,18 @@ def _equilibrium(section: sections.Equilibrium, setting: Setting) -> ArrayLike |
             key = f"model.equilibrium.conserved[{i}]"
             raise ConfigError(report(setting.place, key, expected, repr(name)))
     weights = sq.microcanonical(setting.hamiltonian, setting.psi0, section.conserved)
-    setting.notes.append(f"{weights.window}")
+    setting.notes.append(_told(weights.window, setting.scales))
     return weights
+
+
+def _told(window: Window, scales: Scales) -> str:
+    """What a window is, in the units of the file."""
+    if scales == Scales():
+        return str(window)
+    energy = scales.of(ENERGY)
+    energies = {name: energy * getattr(window, name) for name in ("energy", "state_energy", "energy_stderr")}
+    squares = {name: energy**2 * getattr(window, name) for name in ("variance", "state_variance", "variance_stderr")}
+    return f"{dataclasses.replace(window, **energies, **squares)}; in J and J²"
 
 
 def _reference_mass(given: float | None, scales: Scales) -> float:

@@ -60,6 +60,7 @@ TIME = Dimension(time=1)
 RATE = Dimension(time=-1)
 MOMENTUM = Dimension(mass=1, length=1, time=-1)
 ENERGY = Dimension(mass=1, length=2, time=-2)
+ENERGY_SQUARED = Dimension(mass=2, length=4, time=-4)
 INVERSE_ENERGY = Dimension(mass=-1, length=-2, time=2)
 
 

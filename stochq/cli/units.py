@@ -9,7 +9,7 @@ import numpy as np
 from scipy.constants import hbar as HBAR_SI
 
 from stochq.cli.config import Config, Units
-from stochq.cli.fields import ENERGY, LENGTH, MOMENTUM, Dimension, Section
+from stochq.cli.fields import ENERGY, ENERGY_SQUARED, LENGTH, MOMENTUM, Dimension, Section
 from stochq.cli.systems import Kerr, Tensor
 from stochq.ensemble.result import EnsembleResult
 
@@ -21,6 +21,7 @@ OBSERVABLES = {
     "momentum": (MOMENTUM, ("kg m/s", "kg² m²/s²")),
     "kinetic": (ENERGY, ("J", "J²")),
     "energy": (ENERGY, ("J", "J²")),
+    "energy_variance": (ENERGY_SQUARED, ("J²", "J⁴")),
 }
 
 
@@ -120,7 +121,8 @@ def values_in_si(curves: Mapping[str, np.ndarray], scales: Scales) -> dict[str, 
 
 def _kind(name: str) -> tuple[str, int]:
     """The quantity an observable is a power of: 'position_y_squared' is position, 2, of a part "part:position" too."""
-    words = [word for word in name.rpartition(":")[2].split("_") if word not in ("y", "z")]
+    first, *others = name.rpartition(":")[2].split("_")
+    words = [first, *(word for word in others if word not in ("y", "z"))]
     power = 2 if words[-1] == "squared" else 1
     return "_".join(words[: -1 if power == 2 else None]), power
 

@@ -284,6 +284,35 @@ def test_the_quadratures_of_a_cavity_are_numbers():
     np.testing.assert_allclose(values_in_si({"position": np.ones(2)}, job.scales)["position"], 1.0)
 
 
+def test_the_variance_of_the_energy_is_a_square_of_energies():
+    """Of H = c Z0 Z1 in the state with both spins along x: c²."""
+    data = {
+        "system": {"kind": "spins", "sites": 2, "terms": {"Z0 Z1": 3e-31}},
+        "model": {"kind": "suv", "strength": 1e-31},
+        "state": PLUS,
+        "run": {"times": [0.0, 1e-3], "trajectories": 10, "observables": ["energy_variance"]},
+        "units": {"kind": "si", "length": 1e-7, "mass": 1e-18, "time": 1e-3},
+    }
+    job = build(check_config(data, "f"), "f")
+    variance = job.observables["energy_variance"](job.psi0)
+    found = values_in_si({"energy_variance": np.asarray(variance)}, job.scales)["energy_variance"]
+    assert found == pytest.approx(9e-62, rel=1e-5, abs=0)
+
+
+def test_the_window_is_noted_in_the_units_of_the_file():
+    """Levels at 0, 1 and 2e-31 J in equal shares: E = 1e-31 J, V = 2/3 of 1e-62 J², a window of one level."""
+    data = {
+        "system": {"kind": "levels", "energies": [0.0, 1e-31, 2e-31]},
+        "model": {"kind": "oqt", "strength": 1e-31, "equilibrium": "microcanonical"},
+        "state": PLUS,
+        "run": {"times": [0.0, 1e-3], "trajectories": 10, "observables": ["energy"]},
+        "units": {"kind": "si", "length": 1e-7, "mass": 1e-18, "time": 1e-3},
+    }
+    (note,) = build(check_config(data, "f"), "f").notes
+    assert "energy 1e-31 (state 1e-31, " in note and "(state 6.66667e-63, ratio 0)" in note
+    assert note.endswith("in J and J²")
+
+
 def test_a_tolerance_in_several_units_is_refused():
     data = {
         "system": {"kind": "particle", "points": 64, "length": 1.6e-6, "mass": 1e-18},

@@ -100,10 +100,11 @@ def test_observables_of_ones_own():
     wanted = 0.5 * (on_chain(X, 0, 3) @ on_chain(Y, 1, 3) - on_chain(Y, 0, 3) @ on_chain(X, 1, 3))
     np.testing.assert_allclose(as_matrix(made["exchange"]), wanted, atol=1e-12)
     np.testing.assert_array_equal(as_matrix(made["far"]), np.diag(np.arange(8.0)))
-    lower = {"lower": {"matrix": [[0, [0, 2]], [0, 0]]}}
-    model = {"kind": "unravel", "jumps": [{"rate": 0.25, "operator": "lower"}]}
-    job = job_of(QUBIT, ["lower"], model=model, observables=lower)
-    np.testing.assert_array_equal(job.observables["lower"], [[0, 2j], [0, 0]])
+    # Also under the name of a direction, which names of quantities may end with.
+    lower = {"y": {"matrix": [[0, [0, 2]], [0, 0]]}}
+    model = {"kind": "unravel", "jumps": [{"rate": 0.25, "operator": "y"}]}
+    job = job_of(QUBIT, ["y"], model=model, observables=lower)
+    np.testing.assert_array_equal(job.observables["y"], [[0, 2j], [0, 0]])
     np.testing.assert_allclose(job.equation.channels[0].operators()[0], [[0, 1j], [0, 0]])
 
 

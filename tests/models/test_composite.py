@@ -2,6 +2,7 @@
 
 import re
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -70,6 +71,24 @@ def test_two_parts_with_noise_and_a_coupling(name):
     for square in _squares():
         means, errors = ([getattr(run, kind)[square] for run in runs] for kind in ("mean", "stderr"))
         judge_mean(means[0], np.hypot(*errors), means[1], f"{name}, {square}")
+
+
+@pytest.mark.release
+def test_gradients_of_trajectories_pass_through_the_thermalization_of_a_part():
+    """E(t) = E_χ + (E_0 − E_χ)e^{−at}, whatever the part is entangled with."""
+    alice = sq.systems.levels([0.0, 1.0])
+    joint, psi0 = sq.systems.tensor(bob=BOB, alice=alice), state(4, 6)
+    watched = {"energy": np.array([0.0, 1.0, 0.0, 1.0])}
+
+    def energy(strength, seed):
+        part = sq.models.oqt(alice, strength=strength, equilibrium=[0.7, 0.3])
+        equation = sq.models.composite(joint, {"alice": part})
+        run = sq.expectations(equation, psi0, [0, 1], observables=watched, trajectories=256, dt=0.1, seed=seed)
+        return run["energy"][-1]
+
+    slopes = np.array([jax.grad(energy)(0.9, seed) for seed in range(8)])
+    start = watched["energy"] @ np.abs(psi0) ** 2
+    judge_mean(slopes.mean(), slopes.std(ddof=1) / 8**0.5, -(start - 0.3) * np.exp(-0.9), "slope")
 
 
 @pytest.mark.release

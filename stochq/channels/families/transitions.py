@@ -12,12 +12,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import Array, ArrayLike, as_real
+from stochq.arrays import Array, ArrayLike, as_real, is_concrete
 from stochq.channels.channel import Channel
 from stochq.channels.flow import Flow
 from stochq.laws import Law
 from stochq.noise import Budget, StepNoise
 from stochq.noise.normals import correlated
+from stochq.noise.roots import root
 from stochq.systems.basis import Basis, Given
 from stochq.systems.checks import check_rates
 from stochq.systems.linear import apply_matrix, column, inner, level_sum, populations, times_real
@@ -101,8 +102,12 @@ class Transitions(Channel):
     def losses(self) -> list[np.ndarray]:
         return [np.asarray(self.rates()).sum(axis=0)]
 
-    def operators(self) -> np.ndarray:
-        amplitudes = np.sqrt(np.asarray(self.rates()))
+    def operators(self) -> Array:
+        rates = self.rates()
+        if not is_concrete(rates):
+            units = jnp.eye(self.dim**2).reshape(-1, self.dim, self.dim)
+            return root(jnp.asarray(rates)).reshape(-1, 1, 1) * units
+        amplitudes = np.sqrt(np.asarray(rates))
         operators = np.zeros((self.dim, self.dim, self.dim, self.dim), complex)
         index = np.arange(self.dim)
         operators[index[:, None], index[None, :], index[:, None], index[None, :]] = amplitudes

@@ -68,6 +68,12 @@ def test_operators_and_dissipator_are_kronecker_products(name):
     assert np.linalg.eigvalsh(bound - sum(one.conj().T @ one for one in jumps)).min() > -1e-7
 
 
+def test_transitions_are_written_out_where_their_rates_are_traced():
+    """For steps operator by operator: Euler's and Maruyama's, and those through which gradients pass."""
+    traced = jax.jit(lambda rates: RateMatrix(rates).on_part(AXIS, None).operators())(RATES)
+    np.testing.assert_allclose(traced, _joint(transitions(RATES, np.eye(3))), atol=1e-6)
+
+
 def test_drift_and_noise_of_collapse_are_those_of_kronecker_products():
     channel, jumps = CHANNELS["features"]
     on_part, jumps, law = channel.on_part(AXIS, None), _joint(jumps), law_of("real")
