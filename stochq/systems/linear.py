@@ -88,6 +88,14 @@ def normalized(psi: jax.Array) -> jax.Array:
     return times_real(jax.lax.rsqrt(level_sum(populations(psi))), psi)
 
 
+def largest(exponent: jax.Array) -> jax.Array:
+    """The largest of each column, (1, *columns), to be taken off exponents of what is normalised, without a derivative.
+
+    JAX's asks which numbers equal it, and divides by how many: by none where XLA rounds them another time.
+    """
+    return jax.lax.stop_gradient(jnp.max(exponent, axis=0, keepdims=True))
+
+
 def column(vector: Num[Array, " dim"], psi: Num[Array, "dim *columns"]) -> Num[Any, "..."]:
     """A vector over levels, shaped to multiply states (dim, *columns)."""
     return jnp.reshape(vector, (-1,) + (1,) * (psi.ndim - 1))

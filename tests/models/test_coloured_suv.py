@@ -186,3 +186,18 @@ def test_there_is_no_master_equation(colour):
     equation = sq.models.coloured_suv(FLAT, drift=1.0, coupling=1.0, colour=colour)
     with pytest.raises(ValueError, match="equation: "):
         sq.exact.evolve(equation, START, [0, 1])
+
+
+def test_the_largest_exponent_has_no_derivative():
+    """Normalisation takes it off again; by JAX's own derivative of a largest number means over trajectories had NaN."""
+    qubit, watched = sq.systems.levels([[0.5, 0.2], [0.2, -0.5]]), {"z": np.array([1.0, -1.0])}
+
+    def last(drift):
+        equation = sq.models.coloured_suv(qubit, drift=drift, coupling=0.3, colour=sq.noise.OrnsteinUhlenbeck(0.3))
+        run = {"observables": watched, "trajectories": 3, "seed": 5, "dt": 0.1, "precision": "double"}
+        return sq.expectations(equation, [0.6, 0.8j], [0.0, 0.7], **run)["z"][-1]
+
+    with jax.enable_x64(True):
+        both = jax.jit(lambda drift: jax.jvp(last, (drift,), (1.0,)))
+        expected = (both(0.7 + 1e-5)[0] - both(0.7 - 1e-5)[0]) / 2e-5
+        np.testing.assert_allclose(both(0.7)[1], expected, rtol=1e-7)

@@ -13,7 +13,7 @@ from stochq.channels.families.diagonal import DiagonalCollapse
 from stochq.channels.flow import NOT_MEASURED, Flow, MeanFlow, Stepped
 from stochq.noise import Budget, StepNoise
 from stochq.noise.roots import root
-from stochq.systems.linear import column, level_sum, populations, times_real
+from stochq.systems.linear import column, largest, level_sum, populations, times_real
 
 
 @eqx.filter_jit
@@ -78,7 +78,7 @@ class Collapse(Flow):
         channel, probability = self.channel, populations(psi)
         drift = 2 * channel.apply_kernel(chosen) - column(channel.diagonal(), psi)
         exponent = dt * drift + jnp.sqrt(dt) * channel.sample_field(normals)
-        weight = jnp.exp(exponent - jnp.max(exponent, axis=0, keepdims=True))
+        weight = jnp.exp(exponent - largest(exponent))
         return times_real(weight * jax.lax.rsqrt(level_sum(probability * weight * weight)), psi)
 
 

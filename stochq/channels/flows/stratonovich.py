@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from stochq.channels.families.reduction import StratonovichCollapse
 from stochq.channels.flow import Flow, Stepped
 from stochq.noise import Budget, StepNoise
-from stochq.systems.linear import normalized, populations, times_real
+from stochq.systems.linear import largest, normalized, populations, times_real
 
 
 @final
@@ -41,4 +41,4 @@ class StratonovichFlow(Flow):
 
 def _grown(exponent: jax.Array, psi: jax.Array) -> jax.Array:
     """exp(exponent)ψ, normalised."""
-    return normalized(times_real(jnp.exp(exponent - jnp.max(exponent, axis=0, keepdims=True)), psi))
+    return normalized(times_real(jnp.exp(exponent - largest(exponent)), psi))
