@@ -7,12 +7,14 @@ import numpy as np
 from stochq.accuracy.grid import TimeGrid, division_of, time_grid
 from stochq.callers import users_line
 from stochq.equation import Equation
-from stochq.systems.influences import Followed
+from stochq.systems.influences import PARTS, PARTS_PER_STEP, Followed
 
 # What acts in a smaller part of a run than this is a pulse.
 _PULSE = 0.1
 # What a step that the user gives may miss of a coefficient, an angle or a number of jumps.
 _NEGLIGIBLE = 0.01
+# For it coefficients are looked at in so many places: runs with a step of one's own may be many.
+_FEW_PARTS = 2**13
 
 
 def noticing_step(equation: Equation, times: np.ndarray, edges: np.ndarray, longest: float, negligible: float) -> float:
@@ -36,16 +38,18 @@ def noticing_step(equation: Equation, times: np.ndarray, edges: np.ndarray, long
 
 
 def warn_of_missed_coefficients(equation: Equation, grid: TimeGrid) -> None:
-    """Say of a given step that it leaps over what a coefficient does."""
-    for each in _followed(equation, grid.times, grid.ends):
-        known = each.is_judged(grid.total_steps)
-        if known and each.share_of_time < _PULSE and not each.is_noticed(ends_of(grid), _NEGLIGIBLE):
+    """Say of a given step that it leaps over what a coefficient does, at little cost; of more than 1024 nothing is
+    told."""
+    if grid.total_steps * PARTS_PER_STEP > _FEW_PARTS:
+        return
+    for each in _followed(equation, grid.times, grid.ends, _FEW_PARTS):
+        if each.share_of_time < _PULSE and not each.is_noticed(ends_of(grid), _NEGLIGIBLE):
             _warn(each.influence.name, f"a step of {grid.lengths.max():.3g}")
 
 
-def _followed(equation: Equation, times: np.ndarray, edges: np.ndarray) -> list[Followed]:
+def _followed(equation: Equation, times: np.ndarray, edges: np.ndarray, parts: int = PARTS) -> list[Followed]:
     acting = [each for each in equation.influences if each.size > 0]
-    return [Followed(each, float(times[0]), float(times[-1]), edges) for each in acting]
+    return [Followed(each, float(times[0]), float(times[-1]), edges, parts) for each in acting]
 
 
 def _warn(name: str, steps: str) -> None:

@@ -10,9 +10,9 @@ from stochq.arrays import ArrayLike, is_concrete
 from stochq.systems.time_functions import values_at
 
 # A function is looked at once in each of so many equal parts of a run, at random in it: no step has the same rhythm.
-_PARTS = 2**16
+PARTS = 2**16
 # Steps that may be judged hold so many parts each.
-_PARTS_PER_STEP = 8
+PARTS_PER_STEP = 8
 # Within a step and in the whole run a part of what a function does may be missed; angles in radians, or jumps.
 _IN_A_STEP, _OF_ALL = 0.05, 0.1
 # Matrices up to this dimension are diagonalised to see how large they are.
@@ -39,14 +39,14 @@ class Influence(NamedTuple):
 class Followed:
     """An influence from the first time of a run to the last, integrated without steps.
 
-    edges: times at which coefficients jump.
+    edges: times at which coefficients jump; parts: in each of which it is looked at once.
     """
 
-    def __init__(self, influence: Influence, start: float, stop: float, edges: np.ndarray) -> None:
-        self.influence = influence
+    def __init__(self, influence: Influence, start: float, stop: float, edges: np.ndarray, parts: int = PARTS) -> None:
+        self.influence, self._parts = influence, parts
         marks = np.concatenate([influence.knots, edges])
         inside = marks[(marks > start) & (marks < stop)]
-        self._ends = np.unique(np.concatenate([np.linspace(start, stop, _PARTS + 1), inside]))
+        self._ends = np.unique(np.concatenate([np.linspace(start, stop, parts + 1), inside]))
         lengths = np.diff(self._ends)
         points = self._ends[:-1] + np.random.default_rng(0).random(len(lengths)) * lengths
         self.values = values_at(influence.value, points)
@@ -62,7 +62,7 @@ class Followed:
 
     def is_judged(self, steps: int) -> bool:
         """Whether its integrals are known well enough to judge so many steps."""
-        return steps * _PARTS_PER_STEP <= _PARTS
+        return steps * PARTS_PER_STEP <= self._parts
 
     def is_noticed(self, ends: np.ndarray, negligible: float) -> bool:
         """Whether steps with these ends, (N + 1,), make of the values in their middles what it does, about.
