@@ -183,7 +183,9 @@ def heating_gradient(
     heating_power(mass, rate, length, spectrum, gas=gas, phonons=phonons)
     with jax.enable_x64(True):
         given = {"mass": mass, "rate": rate, "length": length, "spectrum": spectrum, "gas": gas, "phonons": phonons}
-        slopes = _slopes(*_split(given))
+        # Compiled for the spectra of this package; another may read what changes from call to call.
+        is_known = isinstance(spectrum, (type(None), *NAMED.values()))
+        slopes = (eqx.filter_jit(_slopes) if is_known else _slopes)(*_split(given))
         return {name: jax.tree.map(float, slope) for name, slope in slopes.items() if slope is not None}
 
 
@@ -222,7 +224,6 @@ def _split(given: Inputs) -> tuple[Inputs, Inputs]:
     return jax.tree.map(jnp.asarray, numbers), rest
 
 
-@eqx.filter_jit
 def _slopes(numbers: Inputs, rest: Inputs) -> Inputs:
     return jax.grad(lambda numbers: heating_power(**eqx.combine(numbers, rest)))(numbers)
 

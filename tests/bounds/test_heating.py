@@ -206,3 +206,17 @@ def test_the_error_is_no_smaller_than_the_error():
     # ∫ v^{3/2} e^{-v} cos 40v dv is a Gamma function over a complex power.
     exact = 0.5 * (1 + ((1 - 40j) ** -2.5).real)
     assert abs(power.ratio - exact) * power / power.ratio <= 3 * power.error + 1e-12 * power
+
+
+def test_a_spectrum_whose_cut_off_changes_between_gradients():
+    """The power is proportional to the rate, whatever the function reads from outside at the moment."""
+    cut_off = 3e6
+
+    def spectrum(omega):
+        return 1 / (1 + (omega / cut_off) ** 2)
+
+    for frequency in (3e6, 3e5):
+        cut_off = frequency
+        power = sq.bounds.heating_power(1.66e-27, 1e-8, 1e-7, spectrum)
+        slope = sq.bounds.heating_gradient(1.66e-27, 1e-8, 1e-7, spectrum)["rate"]
+        assert 1e-8 * slope / power == pytest.approx(1.0, rel=1e-12)
