@@ -205,6 +205,11 @@ class Channel(Module):
 
     def unsupported_on_part(self) -> str:
         """Why `on_part` does not exist for this channel; empty when it does."""
+        if self.time_dependent:
+            return (
+                f"{type(self).__name__} depends on time and does not say how it does so on a part. Override its "
+                "unsupported_on_part and on_part, or write it as sq.channels.TimeDependentOperator"
+            )
         if self.count * self.dim**2 <= LARGEST_ON_PART:
             return ""
         return (

@@ -6,7 +6,7 @@ from operator import add
 
 import numpy as np
 
-from stochq.arrays import OperatorLike, is_concrete
+from stochq.arrays import Number, OperatorLike, is_concrete
 from stochq.channels import Channel
 from stochq.equation import Equation, as_equation, same_numbers
 from stochq.systems.composite import Composite
@@ -44,7 +44,8 @@ def composite(joint: Composite, equations: Mapping[str | int, Equation | Hamilto
     if not isinstance(joint, Composite):
         raise ValueError(
             f"joint: expected a system from sq.systems.tensor(a=..., b=...); got {type(joint).__name__}. To drive the "
-            "whole, put the channels of this equation on it: sq.Equation(driven, equation.channels)."
+            "whole, put the channels of this equation on it: sq.Equation(driven, equation.channels, "
+            "hbar=equation.hbar)."
         )
     if not isinstance(equations, Mapping) or not equations:
         raise ValueError(
@@ -57,7 +58,7 @@ def composite(joint: Composite, equations: Mapping[str | int, Equation | Hamilto
         if axis in on_parts:
             raise ValueError(f"equations: expected one for each part; got two for {joint.names[axis]}. Add them up.")
         on_parts[axis] = _checked(joint, axis, given)
-    _check_together(list(on_parts.values()))
+    _check_together(joint, list(on_parts.values()))
     return reduce(add, (_on_part(joint, axis, equation) for axis, equation in on_parts.items()))
 
 
@@ -85,13 +86,24 @@ def _checked(joint: Composite, axis: int, given: object) -> Equation:
     return equation
 
 
-def _check_together(equations: list[Equation]) -> None:
-    values = [equation.hbar for equation in equations]
+def _check_together(joint: Composite, equations: list[Equation]) -> None:
+    values = [equation.hbar for equation in equations] + _values_of_hbar(joint)
     if is_concrete(values) and np.ptp(np.asarray(values, float)) > 0:
-        raise ValueError(f"equations: expected one hbar for all; got {', '.join(f'{float(one):g}' for one in values)}.")
+        raise ValueError(
+            f"equations: expected one hbar for all, the systems included; got "
+            f"{', '.join(f'{float(one):g}' for one in values)}. Give the models hbar= as the systems have it."
+        )
     noisy = [equation for equation in equations if equation.channels]
     if len(noisy) > 1 and any(equation.colour is not None for equation in noisy):
         raise ValueError("equations: expected coloured noise on one part alone; got other noise beside it.")
+
+
+def _values_of_hbar(system: Hamiltonian) -> list[Number]:
+    """Those that oscillators and particles were made with."""
+    if isinstance(system, Composite):
+        return [one for part in system.parts for one in _values_of_hbar(part)]
+    hbar = getattr(system, "hbar", None)
+    return [] if hbar is None else [hbar]
 
 
 def _on_part(joint: Composite, axis: int, equation: Equation) -> Equation:

@@ -113,6 +113,18 @@ def test_the_master_equation_and_the_names_of_records():
     np.testing.assert_allclose(watched[:2], jumps[:2], atol=1e-12)
 
 
+class Pulsed(sq.channels.Channel):
+    """Somebody's own: the default of a part would be what it is at one time."""
+
+    time_dependent = True
+
+    def operators(self):
+        return jnp.asarray(LOWER)[None]
+
+    def operators_at(self, t):
+        return jnp.sin(t) * jnp.asarray(LOWER)[None]
+
+
 WRONG = {
     "joint: expected a system from sq.systems.tensor": lambda: sq.models.composite(ALICE, {"alice": ALICE}),
     "equations: expected them by their parts": lambda: sq.models.composite(JOINT, {}),
@@ -132,6 +144,12 @@ WRONG = {
     ),
     "equations: expected one hbar": lambda: sq.models.composite(
         JOINT, {"bob": sq.models.suv(BOB, strength=1.0, hbar=2.0), "alice": sq.models.suv(ALICE, strength=1.0)}
+    ),
+    "equations: expected one hbar for all, the systems included; got 1, 2": lambda: sq.models.composite(
+        sq.systems.tensor(bob=BOB, mode=sq.systems.oscillator(3, hbar=2.0)), {"bob": sq.models.suv(BOB, strength=1.0)}
+    ),
+    "equations['bob']: Pulsed depends on time": lambda: sq.models.composite(
+        JOINT, {"bob": sq.Equation(BOB, [Pulsed()])}
     ),
     "equations: expected coloured noise on one part": lambda: sq.models.composite(
         JOINT,
