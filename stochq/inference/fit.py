@@ -91,9 +91,9 @@ def fit(
     Args:
         predict: a JAX function from parameters to means, such as `sq.expectations` of an equation built from them. As
             with `jax.jit` it must depend on its argument alone, so with one seed throughout: it is compiled once, and
-            the program is kept for later fits with the same function and the same shapes. A second argument `times`
-            with a default lets the result predict at other times. For records: to (equation of sq.models.monitored,
-            initial state), or (sq.gaussian.Monitored, sq.gaussian.State).
+            kept for later fits with the same function, the same numbers that this reads from outside and the same
+            shapes. A second argument `times` with a default lets the result predict at other times. For records: to
+            (equation of sq.models.monitored, initial state), or (sq.gaussian.Monitored, sq.gaussian.State).
         data: pairs (mean, stderr) in the structure predict returns, independent of each other, the stderr of a complex
             mean complex, with the error of the real part as its real part; or an EnsembleResult, of which the predicted
             names are fitted; or what `sq.inference.correlations` finds in long records; or a Record, of at least five
