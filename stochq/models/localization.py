@@ -47,13 +47,13 @@ def _check_resolution(particle: Particle, length: Number, name: str) -> None:
         )
 
 
-def hbar_of(particle: Particle, hbar: Number | None) -> Number:
-    """The particle's ħ, which an argument may repeat."""
+def hbar_of(system: Particle | Oscillator, hbar: Number | None) -> Number:
+    """The system's ħ, which an argument may repeat."""
     if hbar is None:
-        return particle.hbar
+        return system.hbar
     repeated: Number = as_real(hbar, "hbar")
-    if is_concrete((repeated, particle.hbar)) and not np.array_equal(repeated, particle.hbar):
-        raise ValueError(f"hbar: expected that of the particle, {particle.hbar}; got {hbar}. Give it to the particle.")
+    if is_concrete((repeated, system.hbar)) and not np.array_equal(repeated, system.hbar):
+        raise ValueError(f"hbar: expected that of the system, {system.hbar}; got {hbar}. Give it to the system.")
     return repeated
 
 
@@ -192,7 +192,7 @@ def qmupl(
     if isinstance(system, Oscillator):
         position = system.operators["position"].real
         channel = DenseOperators((square_root(_rate(rate)) * position)[None])
-        return Equation(system, (channel,), noise, system.hbar if hbar is None else hbar, colour)
+        return Equation(system, (channel,), noise, hbar_of(system, hbar), colour)
     require_particle(system, "qmupl", "system")
     return Equation(system, (Features(stacked(system.coordinates), _rate(rate)),), noise, hbar_of(system, hbar), colour)
 

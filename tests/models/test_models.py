@@ -188,6 +188,13 @@ def test_hbar_divides_the_strength_of_thermalization():
     assert exact.expect["p"][-1] == pytest.approx(0.5 + 0.5 * np.exp(-0.6 * 1.5 / 2), rel=1e-9)
 
 
+@pytest.mark.parametrize("system", [sq.systems.oscillator(4, hbar=2.0), sq.systems.particle(32, 16.0, 1.0, hbar=2.0)])
+def test_qmupl_has_the_hbar_of_its_system(system):
+    assert sq.models.qmupl(system, rate=1.0).hbar == 2.0
+    with pytest.raises(ValueError, match="^hbar: expected that of the system, 2"):
+        sq.models.qmupl(system, rate=1.0, hbar=1.0)
+
+
 def test_hbar_divides_the_rate_of_gravitational_collapse():
     """Γ(Δ) ∝ 1/ħ: the kernel of a particle in units of ħ = 2 is half of that in units of ħ = 1."""
     kernels = []
