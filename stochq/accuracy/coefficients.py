@@ -7,7 +7,7 @@ import numpy as np
 from stochq.accuracy.grid import TimeGrid, division_of, time_grid
 from stochq.callers import users_line
 from stochq.equation import Equation
-from stochq.systems.influences import PARTS, PARTS_PER_STEP, Followed
+from stochq.systems.influences import PARTS, PARTS_PER_STEP, STABLE_ANGLE, Followed
 
 # What acts in a smaller part of a run than this is a pulse.
 _PULSE = 0.1
@@ -43,7 +43,10 @@ def warn_of_missed_coefficients(equation: Equation, grid: TimeGrid) -> None:
     if grid.total_steps * PARTS_PER_STEP > _FEW_PARTS:
         return
     for each in _followed(equation, grid.times, grid.ends, _FEW_PARTS):
-        if each.share_of_time < _PULSE and not each.is_noticed(ends_of(grid), _NEGLIGIBLE):
+        angle = each.largest_angle(ends_of(grid)) if each.influence.rotates else 0.0
+        if angle > STABLE_ANGLE:
+            _warn_of_angle(each.influence.name, grid, angle)
+        elif each.share_of_time < _PULSE and not each.is_noticed(ends_of(grid), _NEGLIGIBLE):
             _warn(each.influence.name, f"a step of {grid.lengths.max():.3g}")
 
 
@@ -56,6 +59,16 @@ def _warn(name: str, steps: str) -> None:
     warnings.warn(
         f"dt: {name} acts in pulses that {steps} may leap over, as it is taken in the middle of a step. Means may miss "
         "them altogether. Give a dt that is a fraction of the shortest pulse, or save times about it.",
+        stacklevel=users_line(),
+    )
+
+
+def _warn_of_angle(name: str, grid: TimeGrid, angle: float) -> None:
+    longest = float(grid.lengths.max())
+    warnings.warn(
+        f"dt: {name} turns states by {angle:.3g} radians in half a step of {longest:.3g}, for which a series is taken "
+        f"that is stable up to {STABLE_ANGLE}: norms and means grow without bound. Leave dt out, or take "
+        f"dt <= {longest / angle:.2g}.",
         stacklevel=users_line(),
     )
 

@@ -10,6 +10,8 @@ from typing import Any, final
 import jax
 import numpy as np
 
+from stochq.accuracy.coefficients import warn_of_missed_coefficients
+from stochq.accuracy.grid import time_grid
 from stochq.arrays import is_concrete
 from stochq.callers import users_line
 from stochq.ensemble.planning import Coarse, plan_step, too_coarse
@@ -143,6 +145,7 @@ def check_given_step(task: Task, trajectories: int, dt: float) -> None:
         if len(known) >= _MOST_KNOWN:
             known.clear()
     _CHECKED.add(checked)
+    warn_of_missed_coefficients(task.equation, time_grid(task.times, dt, edges=task.edges))
     found = too_coarse(task, trajectories, dt)
     if found is not None:
         _WARNED.add(run)

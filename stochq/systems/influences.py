@@ -17,7 +17,7 @@ PARTS_PER_STEP = 8
 _IN_A_STEP, _OF_ALL = 0.05, 0.1
 # Matrices up to this dimension are diagonalised to see how large they are.
 _LARGEST_DIAGONALISED = 128
-# The series of a drive is stable up to this angle in a step.
+# The series of a drive is stable up to this angle in half a step, over which it is taken.
 STABLE_ANGLE = 2.8
 
 
@@ -65,21 +65,37 @@ class Followed:
         return steps * PARTS_PER_STEP <= self._parts
 
     def is_noticed(self, ends: np.ndarray, negligible: float) -> bool:
-        """Whether steps with these ends, (N + 1,), make of the values in their middles what it does, about.
+        """Whether steps with these ends, (N + 1,), make of the values in their middles what it does, about; of a drive,
+        which is taken in the middles of half steps, whether these do so as well.
 
         negligible: an angle, or a number of jumps, that does not matter.
         """
-        lengths = np.diff(ends)
-        middles = values_at(self.influence.value, 0.5 * (ends[1:] + ends[:-1]))
-        made, size = middles * lengths, self.influence.size
-        if self.influence.rotates and size * np.abs(made).max() > STABLE_ANGLE:
-            return False
+        if not self.influence.rotates:
+            return self._is_noticed(ends, negligible)
+        is_stable = self.largest_angle(ends) <= STABLE_ANGLE
+        return is_stable and all(self._is_noticed(some, negligible) for some in (ends, halved(ends)))
+
+    def largest_angle(self, ends: np.ndarray) -> float:
+        """In half a step, of steps with these ends."""
+        halves = halved(ends)
+        return self.influence.size * float(np.abs(self._made(halves)).max())
+
+    def _made(self, ends: np.ndarray) -> np.ndarray:
+        return values_at(self.influence.value, 0.5 * (ends[1:] + ends[:-1])) * np.diff(ends)
+
+    def _is_noticed(self, ends: np.ndarray, negligible: float) -> bool:
+        made, size = self._made(ends), self.influence.size
         missed = size * np.abs(made - np.diff(np.interp(ends, self._ends, self._integral)))
         if missed.max() > min(_IN_A_STEP, 10 * negligible):
             return False
         room = max(_OF_ALL * size * self._total, negligible)
         wrong = abs(made.sum() - self._integral[-1]), abs(np.abs(made).sum() - self._total)
         return bool(size * max(wrong) <= room)
+
+
+def halved(ends: np.ndarray) -> np.ndarray:
+    """The ends of half steps, (2N + 1,), of those of steps."""
+    return np.sort(np.concatenate([ends, 0.5 * (ends[1:] + ends[:-1])]))
 
 
 def size_of(operator: ArrayLike, complex_coefficient: bool = False) -> float:

@@ -63,9 +63,12 @@ def test_a_pulse_that_is_too_short_to_be_followed_is_told():
 
 def test_a_given_step_that_leaps_over_a_pulse_is_told():
     with pytest.warns(UserWarning, match=r"hamiltonian: coefficients\[0\] acts in pulses that a step of 0.25 may"):
-        warn_of_missed_coefficients(driven_by(SHORT["pulse"]), time_grid(TIMES, 0.25))
+        warn_of_missed_coefficients(driven_by(lambda t: gaussian(t, 0.46, 1e-3)), time_grid(TIMES, 0.25))
     warn_of_missed_coefficients(driven_by(SHORT["pulse"]), time_grid(TIMES, 1e-3))
     warn_of_missed_coefficients(driven_by(jnp.cos), time_grid(TIMES, 0.5))
+    # Half steps have their middles at an eighth, three, five and seven eighths of an interval.
+    with pytest.warns(UserWarning, match=r"turns states by 12.5 radians in half a step of 0.25"):
+        warn_of_missed_coefficients(driven_by(lambda t: 100.0 * jnp.ones_like(t)), time_grid(TIMES, 0.25))
 
 
 @pytest.mark.release
@@ -77,5 +80,7 @@ def test_a_short_pulse_turns_a_qubit():
     result = sq.simulate(equation, [1.0, 0.0], TIMES, **watched)
     expected = np.cos([0.0, 1.6, 1.6]) * np.exp(-0.6 * TIMES)
     assert np.all(np.abs(result.mean["z"] - expected) <= 5.1 * result.stderr["z"] + 1e-4)
-    with pytest.warns(UserWarning, match="acts in pulses that a step of 0.25 may leap over"):
+    with pytest.warns(UserWarning, match="turns states by 35.2 radians in half a step of 0.25"):
         sq.simulate(equation, [1.0, 0.0], TIMES, **watched, dt=0.25)
+    with pytest.warns(UserWarning, match="turns states by 35.2 radians in half a step of 0.25"):
+        sq.expectations(equation, [1.0, 0.0], TIMES, **watched, dt=0.25)
