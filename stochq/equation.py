@@ -93,6 +93,7 @@ class Equation(Module):
         self._order = tuple(order) or tuple((place, None) for place in range(len(self.channels)))
         if is_concrete(self.hbar) and not (self.hbar.ndim == 0 and np.isfinite(self.hbar) and self.hbar > 0):
             raise ValueError(f"hbar: expected a positive number; got {hbar}.")
+        self._check_hbar()
         for channel in self.channels:
             if channel.dim != self.dim:
                 raise ValueError(
@@ -102,6 +103,15 @@ class Equation(Module):
             if problem := channel.unsupported(channel.law):
                 raise ValueError(problem)
         self._check_colour()
+
+    def _check_hbar(self) -> None:
+        values = self.hamiltonian.values_of_hbar
+        if is_concrete((self.hbar, values)) and any(float(value) != float(self.hbar) for value in values):
+            own = ", ".join(f"{float(value):g}" for value in dict.fromkeys(map(float, values)))
+            raise ValueError(
+                f"hbar: expected {own}, with which the system was made; got {float(self.hbar):g}. Give hbar= to the "
+                "model as to the system."
+            )
 
     def _check_colour(self) -> None:
         if self.colour is None:
@@ -402,7 +412,8 @@ def as_equation(equation: object) -> Equation:
             check_unchanged(equation)
         return equation
     if isinstance(equation, (Hamiltonian, list, tuple, np.ndarray, jax.Array)) or is_foreign(equation):
-        return Equation(as_hamiltonian(equation, "equation"), ())
+        hamiltonian = as_hamiltonian(equation, "equation")
+        return Equation(hamiltonian, (), hbar=next(iter(hamiltonian.values_of_hbar), 1.0))
     raise ValueError(
         "equation: expected an equation from sq.models, such as sq.models.unravel(hamiltonian, [L]); got "
         f"{type(equation).__name__}."

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import stochq as sq
+from stochq.equation import as_equation
 from stochq.schemes import frame_of
 from tests.channels.cases import draw
 from tests.problems import PROBLEMS, SCHEMES
@@ -67,6 +68,18 @@ def test_equations_are_checked_when_built():
     for hbar in (0.0, -1.0, np.nan):
         with pytest.raises(ValueError, match="^hbar: expected a (positive|finite real) number"):
             sq.Equation(qubit, (), hbar=hbar)
+
+
+def test_an_equation_has_the_hbar_of_its_system():
+    oscillator = sq.systems.oscillator(3, hbar=2.0)
+    joint = sq.systems.tensor(oscillator, [0.0, 1.0])
+    driven = sq.systems.driven(joint, [(np.arange(6.0), jnp.cos)])
+    for system in (oscillator, sq.systems.particle(8, 4.0, 1.0, hbar=2.0), joint, driven):
+        with pytest.raises(ValueError, match=r"^hbar: expected 2, with which the system was made; got 1\."):
+            sq.models.suv(system, strength=0.1)
+        assert sq.models.suv(system, strength=0.1, hbar=2.0).hbar == 2.0
+    # A system alone is an equation with its own.
+    assert as_equation(oscillator).hbar == 2.0
 
 
 def test_the_pieces_cannot_be_changed_in_place():

@@ -6,7 +6,7 @@ from operator import add
 
 import numpy as np
 
-from stochq.arrays import Number, OperatorLike, is_concrete
+from stochq.arrays import OperatorLike, is_concrete
 from stochq.channels import Channel
 from stochq.equation import Equation, as_equation, same_numbers
 from stochq.systems.composite import Composite
@@ -87,7 +87,7 @@ def _checked(joint: Composite, axis: int, given: object) -> Equation:
 
 
 def _check_together(joint: Composite, equations: list[Equation]) -> None:
-    values = [equation.hbar for equation in equations] + _values_of_hbar(joint)
+    values = [*(equation.hbar for equation in equations), *joint.values_of_hbar]
     if is_concrete(values) and np.ptp(np.asarray(values, float)) > 0:
         raise ValueError(
             f"equations: expected one hbar for all, the systems included; got "
@@ -96,14 +96,6 @@ def _check_together(joint: Composite, equations: list[Equation]) -> None:
     noisy = [equation for equation in equations if equation.channels]
     if len(noisy) > 1 and any(equation.colour is not None for equation in noisy):
         raise ValueError("equations: expected coloured noise on one part alone; got other noise beside it.")
-
-
-def _values_of_hbar(system: Hamiltonian) -> list[Number]:
-    """Those that oscillators and particles were made with."""
-    if isinstance(system, Composite):
-        return [one for part in system.parts for one in _values_of_hbar(part)]
-    hbar = getattr(system, "hbar", None)
-    return [] if hbar is None else [hbar]
 
 
 def _on_part(joint: Composite, axis: int, equation: Equation) -> Equation:

@@ -74,6 +74,10 @@ class Composite(Hamiltonian):
         return self.whole.eigenvectors
 
     @property
+    def values_of_hbar(self) -> tuple[Number, ...]:
+        return tuple(value for part in self.parts for value in part.values_of_hbar)
+
+    @property
     def margins(self) -> Mapping[str, Margin]:
         """Those of the parts."""
         return {

@@ -69,6 +69,10 @@ class Driven(Hamiltonian):
         return self.static.dims
 
     @property
+    def values_of_hbar(self) -> tuple[Number, ...]:
+        return self.static.values_of_hbar
+
+    @property
     def margins(self) -> Mapping[str, Margin]:
         return self.static.margins
 

@@ -74,6 +74,10 @@ class Oscillator(DiagonalHamiltonian):
         return LazyMapping({"number": lambda: np.arange(float(self.cutoff))})
 
     @property
+    def values_of_hbar(self) -> tuple[Number, ...]:
+        return (self.hbar,)
+
+    @property
     def margins(self) -> Mapping[str, Margin]:
         return fock_margin(self.cutoff)
 

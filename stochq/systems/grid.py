@@ -196,6 +196,10 @@ class Particle(Hamiltonian):
         )
 
     @property
+    def values_of_hbar(self) -> tuple[Number, ...]:
+        return (self.hbar,)
+
+    @property
     def margins(self) -> Mapping[str, Margin]:
         return grid_margins(self.edge_weight, self.alias_weight)
 

@@ -114,6 +114,11 @@ class Hamiltonian(Module):
         return {}
 
     @property
+    def values_of_hbar(self) -> tuple[Number, ...]:
+        """ħ of the oscillators and particles in it, by which their states and operators are made."""
+        return ()
+
+    @property
     def margins(self) -> Mapping[str, Margin]:
         """Where the basis ends, by name; nothing where it leaves nothing out."""
         return {}
