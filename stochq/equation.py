@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 # What is written down of operators that no detector watches, by the law of their noise.
 _KINDS: dict[str, Kind] = {"real": "homodyne", "complex": "heterodyne", "jump": "counting"}
 
+# Values that differ by the rounding of single precision are one.
+_SAME_HBAR = 1e-6
 _FORMULA = (
     r"d\psi = -\tfrac{i}{\hbar}H\psi\,dt + \sum_k\big[(L_k-\langle L_k\rangle)dW_k "
     r"+ (\langle L_k^\dagger\rangle L_k - \tfrac12 L_k^\dagger L_k - \tfrac12|\langle L_k\rangle|^2)dt\big]\psi"
@@ -106,11 +108,16 @@ class Equation(Module):
 
     def _check_hbar(self) -> None:
         values = self.hamiltonian.values_of_hbar
-        if is_concrete((self.hbar, values)) and any(float(value) != float(self.hbar) for value in values):
-            own = ", ".join(f"{float(value):g}" for value in dict.fromkeys(map(float, values)))
+        if not values or not is_concrete((self.hbar, values)):
+            return
+        own, *others = map(float, values)
+        if not np.allclose(others, own, rtol=_SAME_HBAR, atol=0):
+            parts = ", ".join(f"{value:g}" for value in (own, *others))
+            raise ValueError(f"hbar: expected one value for all parts of the system; they were made with {parts}.")
+        if not np.isclose(float(self.hbar), own, rtol=_SAME_HBAR, atol=0):
             raise ValueError(
-                f"hbar: expected {own}, with which the system was made; got {float(self.hbar):g}. Give hbar= to the "
-                "model as to the system."
+                f"hbar: expected {own:g}, with which the system was made; got {float(self.hbar):g}. Give hbar={own:g} "
+                "to the model as well."
             )
 
     def _check_colour(self) -> None:

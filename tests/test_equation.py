@@ -78,6 +78,9 @@ def test_an_equation_has_the_hbar_of_its_system():
         with pytest.raises(ValueError, match=r"^hbar: expected 2, with which the system was made; got 1\."):
             sq.models.suv(system, strength=0.1)
         assert sq.models.suv(system, strength=0.1, hbar=2.0).hbar == 2.0
+    mixed = sq.systems.tensor(oscillator, sq.systems.oscillator(2))
+    with pytest.raises(ValueError, match=r"^hbar: expected one value for all parts .* made with 2, 1\.$"):
+        sq.models.suv(mixed, strength=0.1)
     # A system alone is an equation with its own.
     assert as_equation(oscillator).hbar == 2.0
 

@@ -185,7 +185,7 @@ def heating_gradient(
         given = {"mass": mass, "rate": rate, "length": length, "spectrum": spectrum, "gas": gas, "phonons": phonons}
         # Compiled for the spectra of this package; another may read what changes from call to call.
         is_known = isinstance(spectrum, (type(None), *NAMED.values()))
-        slopes = (eqx.filter_jit(_slopes) if is_known else _slopes)(*_split(given))
+        slopes = (_compiled_slopes if is_known else _slopes)(*_split(given))
         return {name: jax.tree.map(float, slope) for name, slope in slopes.items() if slope is not None}
 
 
@@ -226,6 +226,9 @@ def _split(given: Inputs) -> tuple[Inputs, Inputs]:
 
 def _slopes(numbers: Inputs, rest: Inputs) -> Inputs:
     return jax.grad(lambda numbers: heating_power(**eqx.combine(numbers, rest)))(numbers)
+
+
+_compiled_slopes = eqx.filter_jit(_slopes)
 
 
 def _evaluated(given: Inputs, order: int) -> tuple[jax.Array, jax.Array]:

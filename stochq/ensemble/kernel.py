@@ -61,7 +61,7 @@ def run_block(
     if start is None:
         at_start = reduce(block.at_start(states, spread))
         seen = jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), at_start, seen)
-    return {**seen, **_left(carry, final)} if final or carry.written is not None else seen
+    return {**seen, **_at_the_end(carry, final)} if final or carry.written is not None else seen
 
 
 class _Carried(NamedTuple):
@@ -84,8 +84,8 @@ class _Carried(NamedTuple):
 class _Block:
     """One block of trajectories on a grid: what its steps share, and what is done at its times.
 
-    apart: how parts of the run are called, so that they round alike in all programs where it has to go on. memory: of
-    coloured noise, None of white. stepper, follower: those of all steps, where they have one length.
+    apart: how parts of the run are called, so that they round alike in all programs where it has to go on. The stepper
+    is shared by all steps where they have one length, else each interval has its own.
     """
 
     def __init__(
@@ -213,7 +213,7 @@ class _Block:
         return carries_noise(self._loop, self._budget)
 
 
-def _left(carry: _Carried, final: bool) -> dict[str, jax.Array]:
+def _at_the_end(carry: _Carried, final: bool) -> dict[str, jax.Array]:
     """What there is at the end beside what was seen: what trajectories carry, if asked for, records and clicks."""
     found = {"final": packed((carry.state, carry.memory))} if final else {}
     if carry.written is not None:

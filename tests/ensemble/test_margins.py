@@ -93,6 +93,24 @@ def test_a_driven_particle_is_watched_as_one_that_is_not():
         _run(equation, moved, {"x": grid.operators["position"]}, trajectories=2)
 
 
+def test_a_particle_that_is_a_part_is_watched_along_its_axis():
+    grid, packet = _packet(3.0, momentum=6.0)
+    joint = sq.systems.tensor(spin=[0.0, 1.0], motion=grid)
+    equation = sq.models.unravel(joint, [joint.embed(np.diag([1.0, -1.0]), "spin")])
+    times = np.array([0.0, 0.5, 1.0])
+    with pytest.warns(UserWarning, match="^motion: the wave function reached the edge of the box") as told:
+        result = _run(equation, joint.product([0.6, 0.8], packet), {"spin": np.kron([0.0, 1.0], np.ones(64))})
+    assert len(told) == 1
+    # The free packet by Fourier transforms; collapse of the spin leaves it alone.
+    momenta = 2 * np.pi * np.fft.fftfreq(64, 20.0 / 64)
+    evolved = [np.fft.ifft(np.exp(-0.5j * t * momenta**2) * np.fft.fft(packet)) for t in times]
+    outer = np.r_[np.arange(3), np.arange(61, 64)]
+    weight = max(np.sum(np.abs(psi[outer]) ** 2) for psi in evolved)
+    assert result.info["edge_weight of motion"] == pytest.approx(weight, abs=1e-4)
+    with pytest.raises(ValueError, match="^psi0: of motion, expected a packet away from the box's edge"):
+        _run(equation, joint.product([0.6, 0.8], np.roll(_packet(0.0)[1], 31)), {"s": np.ones(128)})
+
+
 def test_hidden_observables_take_no_points_of_the_covariance():
     equation, vacuum = _pumped(30)
     times = np.linspace(0.0, 0.1, 101)
