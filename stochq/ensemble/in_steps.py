@@ -44,11 +44,8 @@ def simulate_steps(
     plan = _as_made(plan, grid)
     note(f"dt = {plan.dt:g}: {plan.reason}", "step chosen", dt=plan.dt, reason=plan.reason)
     warn_about_time(task.equation, grid, task.precision)
-    if question.dt is not None and tolerance is None:
-        # With a tolerance the bias is estimated, and told where it is too large.
-        warn_about_step(task, float(grid.lengths.max()))
-    if question.dt is not None and task.equation.time_dependent:
-        warn_of_missed_coefficients(task.equation, grid)
+    if question.dt is not None:
+        _warn_of_given_step(task, grid, tolerance)
     target = None if tolerance is None else target_of(task, plan, tolerance, grid.total_steps)
 
     check = partial(check_hours, task, execution.hosts, grid.total_steps)
@@ -86,6 +83,14 @@ def simulate_steps(
     phases = constant_phases(task, task.times) if problem.grid.phases is None else None
     done = min(keep, totals.done)
     return with_kept(result, problem, done, task.precision, phases, task.equation, task.conditional)
+
+
+def _warn_of_given_step(task: Task, grid: TimeGrid, tolerance: float | None) -> None:
+    if tolerance is None:
+        # With a tolerance the bias is estimated, and told where it is too large.
+        warn_about_step(task, float(grid.lengths.max()))
+    if task.equation.time_dependent:
+        warn_of_missed_coefficients(task.equation, grid)
 
 
 def _as_made(plan: StepPlan, grid: TimeGrid) -> StepPlan:
