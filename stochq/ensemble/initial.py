@@ -5,11 +5,8 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from stochq.noise.counter import slot_words
+from stochq.noise.counter import STATE_SLOT, slot_words
 from stochq.noise.normals import uniform
-
-# The slot of the number by which a trajectory draws its initial state: the last one, which no step reaches.
-_SLOT = 2**32 - 1
 
 # From one column for each initial state to one for each trajectory, (..., states) -> (..., columns).
 Spread = Callable[[jax.Array], jax.Array]
@@ -26,7 +23,7 @@ def starting_states(psi0: jax.Array, key: jax.Array, trajectories: jax.Array, co
         return psi0[:, None], lambda one: jnp.broadcast_to(one, (*one.shape[:-1], columns))
     weights = jnp.sum(jnp.square(psi0.real) + jnp.square(psi0.imag), axis=0)
     chances = jnp.cumsum(weights)
-    words, _ = slot_words(key, trajectories, jnp.uint32(_SLOT), 1)
+    words, _ = slot_words(key, trajectories, jnp.uint32(STATE_SLOT), 1)
     drawn = uniform(words[0], weights.dtype) * chances[-1]
     index = jnp.sum(drawn[None] > chances[:-1, None], axis=0)
     index = jnp.tile(index, columns // len(trajectories))

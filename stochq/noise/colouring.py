@@ -9,7 +9,7 @@ import numpy as np
 from stochq.arrays import Number
 from stochq.module import Module
 from stochq.noise.coloured import Increments
-from stochq.noise.counter import Budget, StepNoise, StepPairNoise, slot_words
+from stochq.noise.counter import STATE_SLOT, Budget, StepNoise, StepPairNoise, slot_words
 from stochq.noise.normals import normal_pair
 
 
@@ -29,13 +29,13 @@ class Colouring(Module):
         return budget._replace(real_normals=self.increments.draws * budget.real_normals)
 
     def start_slots(self, processes: int) -> int:
-        """Slots at the end of the counter that the first memory takes."""
+        """Slots at the end of the counter, before that of the initial state, that the first memory takes."""
         return self.increments.memory * processes
 
     def start(self, key: jax.Array, trajectories: jax.Array, processes: int, dtype: np.dtype) -> jax.Array:
         """The stationary memory (memory, processes, trajectories): steps draw from the other end of the counter."""
         count = self.start_slots(processes)
-        first = jnp.asarray(np.uint32(2**32 - count))
+        first = jnp.asarray(np.uint32(STATE_SLOT - count))
         normals, _ = normal_pair(*slot_words(key, trajectories, first, count), dtype)
         return self.increments.start(normals.reshape(self.increments.memory, processes, -1))
 

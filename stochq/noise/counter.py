@@ -20,6 +20,8 @@ from stochq.compiling import by_rows
 from stochq.noise.normals import normal_pair, uniform
 from stochq.noise.threefry import threefry
 
+# The slot of the number by which a trajectory draws its initial state: the last one, which no step reaches.
+STATE_SLOT = 2**32 - 1
 # Numbers of a row of the loop that draws them, where a trajectory has at least so many slots.
 _ROW, _MANY_SLOTS = 2**8, 2**12
 

@@ -31,6 +31,14 @@ def test_decoherence_has_its_closed_form_at_any_step(colour, dt):
     judge_ensemble(result, {"x": np.array(expected)}, "decoherence")
 
 
+def test_a_mixed_start_and_the_first_noise_are_independent():
+    """Long memories keep the first noise; it was made of the number that draws the initial state."""
+    slow, rho = sq.noise.OrnsteinUhlenbeck(5.0), np.array([[0.5, 0.3], [0.3, 0.5]])
+    result = sq.simulate(_dephasing(slow), rho, TIMES, observables={"x": FLIP}, trajectories=4096, dt=0.5)
+    expected = [0.6 * np.cos(0.3 * t) * np.exp(-0.72 * _spread(slow, t)) for t in TIMES]
+    judge_mean(result.mean["x"], result.stderr["x"], expected, "mixed start")
+
+
 def test_the_step_is_chosen_and_compared_with_the_closed_form():
     result = sq.simulate(_dephasing(), PLUS, TIMES, observables={"x": FLIP}, trajectories=4096)
     assert result.dt <= 0.5 and np.all(np.abs(result.bias["x"]) < 1e-5)
