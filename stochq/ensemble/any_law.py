@@ -6,6 +6,8 @@ import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import chain
+from types import MappingProxyType
 from typing import NamedTuple
 
 import equinox as eqx
@@ -24,6 +26,7 @@ from stochq.ensemble.jumps.problem import build_jump_problem, has_exact_jumps
 from stochq.ensemble.law_steps import pilot_grid
 from stochq.ensemble.planning import PILOT_SEED, plan_step
 from stochq.ensemble.problem import build_problem
+from stochq.ensemble.result import EnsembleResult
 from stochq.ensemble.runner import Execution, run, workers
 from stochq.ensemble.statistics import MEAN, PAIR_SPREAD
 from stochq.ensemble.task import Task
@@ -44,8 +47,16 @@ _LONG, _WITH_LONGER, _LEAST_SHARE = 0.02, 2.7, 0.1
 # Variances below this part of the largest are no smaller for a run, which has some other error.
 _LEAST_VARIANCE = 1e-6
 # What was asked before, and the law that was chosen with what to tell of it: so many are remembered.
-_CHOSEN: "OrderedDict[Hashable, tuple[Law, dict[str, str]]]" = OrderedDict()
+_CHOSEN: "OrderedDict[Hashable, tuple[Law, Mapping[str, str]]]" = OrderedDict()
 _MOST_REMEMBERED = 256
+# The plan and the steps of a run under the first law.
+_First = tuple[StepPlan, TimeGrid] | None
+# The run of a task by a plan.
+Make = Callable[[Task, StepPlan, "Question"], EnsembleResult]
+
+
+class TooLong(Exception):
+    """A run takes more trajectories than `Question.most`."""
 
 
 def check_linear(observables: Mapping[str, object], single: str) -> None:
@@ -98,7 +109,7 @@ class Trial:
 @dataclass(frozen=True)
 class Question:
     """What is asked of the run, as of `simulate`. pairs: whether antithetic, None where that is left to the run;
-    scheme: the user's."""
+    scheme: the user's. most: a run that turns out to take more trajectories ends with `TooLong`."""
 
     trajectories: int
     tolerance: float | None
@@ -106,6 +117,12 @@ class Question:
     pairs: bool | None
     scheme: Scheme | None
     averages: bool
+    most: int | None = None
+
+    def check_length(self, trajectories: float) -> None:
+        """TooLong where so many are more than `most`."""
+        if self.most is not None and trajectories > self.most:
+            raise TooLong
 
     def work(self, trials: list[Trial]) -> list[float]:
         """Seconds that each law takes until the answer is known as well as by any other."""
@@ -119,27 +136,52 @@ class Question:
         return [float(trial.seconds * count) for trial, count in zip(trials, counts, strict=True)]
 
 
-def choose_law(task: Task, question: Question, execution: Execution) -> tuple[Task, StepPlan | None, dict[str, str]]:
-    """The task under the law with the least time times variance, its step where it is known, and what to tell of it.
+class Choice(NamedTuple):
+    """The task under the law that was chosen, its step where it is known, what to tell of it, and the result where that
+    is there already."""
 
-    The law is that of the same call earlier in this process, whatever its seed; of runs in which one pilot could not
-    pay, the most promising one. Else pilots are made: diffusive laws are compared at one step; the best of them, at its
-    own step, with exact jumps.
+    task: Task
+    plan: StepPlan | None = None
+    told: Mapping[str, str] = MappingProxyType({})
+    result: EnsembleResult | None = None
+
+
+def choose_law(task: Task, question: Question, execution: Execution, make: Make) -> Choice:
+    """The law with the least time times variance.
+
+    It is that of the same call earlier in this process, whatever its seed; of runs in which pilots could not pay, the
+    most promising one. Else pilots are made: diffusive laws are compared at one step; the best of them, at its own
+    step, with exact jumps. What a tolerance takes is known only once the run has begun: it begins with the most
+    promising law.
     """
     asked = _values(task, question)
     law, told = _CHOSEN.get(asked, (None, {}))
     if law is not None and (under := _under(task, law, question)) is not None:
-        return under, None, {**told, "law_reason": f"{told['law_reason']}; by an earlier call"}
-    if question.tolerance is None and question.trajectories <= _WORTH_A_PILOT * _SHORTEST_PILOT:
-        law, under = next(_laws_there(task, question))
-        plan, told = None, {"law": law.name, "law_reason": "the run is too short for pilots to pay"}
-    else:
-        best, plan, told = _chosen_by_pilots(task, question, execution)
-        law, under = best.law, best.task
-    _CHOSEN[asked] = law, told
+        return Choice(under, None, {**told, "law_reason": f"{told['law_reason']}; by an earlier call"})
+    law, choice = _chosen(task, question, execution, make)
+    _CHOSEN[asked] = law, choice.told
     while len(_CHOSEN) > _MOST_REMEMBERED:
         _CHOSEN.popitem(last=False)
-    return under, plan, told
+    return choice
+
+
+def _chosen(task: Task, question: Question, execution: Execution, make: Make) -> tuple[Law, Choice]:
+    """As `choose_law`, whatever was chosen before."""
+    laws = _laws_there(task, question)
+    law, under = next(laws)
+    short = {"law": law.name, "law_reason": "the run is too short for pilots to pay"}
+    if question.trajectories <= _WORTH_A_PILOT * _SHORTEST_PILOT:
+        return law, Choice(under, None, short)
+    first = None if has_exact_jumps(under.equation) else _planned_quietly(under, question)
+    if question.tolerance is not None and first is not None:
+        # How long it is, is known to a factor of two.
+        most = int(2 * _WORTH_A_PILOT * FEWEST)
+        try:
+            return law, Choice(under, first[0], short, make(under, first[0], replace(question, most=most)))
+        except TooLong:
+            pass
+    best, plan, told = _chosen_by_pilots(chain([(law, under)], laws), question, execution, first)
+    return best.law, Choice(best.task, plan, told)
 
 
 def forget_laws() -> None:
@@ -156,19 +198,11 @@ def _values(task: Task, question: Question) -> Hashable:
     return structure, tuple(constants), numbers, replace(question, scheme=None), task.precision, on_accelerator()
 
 
-class _Compared(NamedTuple):
-    """Trials of laws; first: that law's plan and steps of a run under it, None where it has exact jumps or
-    there is something to be told of it."""
-
-    trials: list[Trial]
-    first: tuple[StepPlan, TimeGrid] | None
-
-
 def _chosen_by_pilots(
-    task: Task, question: Question, execution: Execution
+    laws: Iterator[tuple[Law, Task]], question: Question, execution: Execution, first: _First
 ) -> tuple[Trial, StepPlan | None, dict[str, str]]:
-    compared = _trials(task, question, replace(execution, progress=False, devices=None, first=0, checkpoint=None))
-    trials, first = compared
+    quiet = replace(execution, progress=False, devices=None, first=0, checkpoint=None)
+    trials = _trials(laws, question, quiet, first)
     work, plan = question.work(trials), None
     best = trials[int(np.argmin(work))]
     if not best.exact:
@@ -187,7 +221,7 @@ def _planned(task: Task, question: Question) -> tuple[StepPlan, TimeGrid]:
     return plan, time_grid(task.times, plan.dt, 1, task.edges)
 
 
-def _planned_quietly(task: Task, question: Question) -> tuple[StepPlan, TimeGrid] | None:
+def _planned_quietly(task: Task, question: Question) -> _First:
     """None where there is something to warn of, or no such step: told if that law is taken, which plans it anew."""
     try:
         with warnings.catch_warnings():
@@ -197,14 +231,11 @@ def _planned_quietly(task: Task, question: Question) -> tuple[StepPlan, TimeGrid
         return None
 
 
-def _trials(task: Task, question: Question, execution: Execution) -> _Compared:
+def _trials(laws: Iterator[tuple[Law, Task]], question: Question, execution: Execution, first: _First) -> list[Trial]:
     """Pilots of the laws that there are, until the run takes no longer than some more of them."""
     trials: list[Trial] = []
-    first: tuple[StepPlan, TimeGrid] | None = None
-    for law, one in _laws_there(task, question):
+    for law, one in laws:
         announce(f"choosing the law of the noise: pilots of {law.name}", "law tried", logging.DEBUG, law=law.name)
-        if not trials and not has_exact_jumps(one.equation):
-            first = _planned_quietly(one, question)
         begun = _seconds()
 
         def is_last(trial: Trial, longer: float = 1.0, begun: float = begun) -> bool:
@@ -215,7 +246,7 @@ def _trials(task: Task, question: Question, execution: Execution) -> _Compared:
         trials.append(trial)
         if ends:
             break
-    return _Compared(trials, first)
+    return trials
 
 
 def _laws_there(task: Task, question: Question) -> Iterator[tuple[Law, Task]]:

@@ -48,7 +48,9 @@ def simulate_steps(
         _warn_of_given_step(task, grid, tolerance)
     target = None if tolerance is None else target_of(task, plan, tolerance, grid.total_steps)
 
-    check = partial(check_hours, task, execution.hosts, grid.total_steps)
+    def check(count: float) -> float:
+        question.check_length(count)
+        return check_hours(task, execution.hosts, grid.total_steps, count)
 
     def run_all(clicks: int) -> tuple[Problem, Totals]:
         parts = {"trajectories": trajectories, "first": execution.first, "clicks": clicks}

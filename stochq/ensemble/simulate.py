@@ -2,11 +2,13 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
+from stochq.accuracy.bias import StepPlan
 from stochq.aliases import Device
 from stochq.arrays import Observable, StateLike, Times, check_numbers
-from stochq.ensemble.any_law import Question, check_linear, choose_law
+from stochq.ensemble.any_law import Choice, Question, check_linear, choose_law
 from stochq.ensemble.asked import Asked, check_first, check_options, checked_scheme, pairs_of, what_is_asked
 from stochq.ensemble.checkpoint import opened
 from stochq.ensemble.conditional import check_conditional
@@ -291,17 +293,14 @@ def _run(task: Task, question: Question, keep: int, asked: list[str], in_steps: 
         execution = Execution(
             precision, manner.batch, manner.progress, manner.devices, first, file, team=team, stores_final_states=stores
         )
-        plan, told = None, {}
+        make = partial(_made, keep=keep, asked=asked, in_steps=in_steps, execution=execution)
+        choice = Choice(task)
         if is_left_open(task.equation):
-            task, plan, told = choose_law(task, question, execution)
-        if has_exact_jumps(task.equation) and not in_steps:
-            result = simulate_jumps(task, question.trajectories, question.tolerance, keep, asked, execution)
-        else:
-            plan = plan or plan_step(task, question.trajectories, question.dt, question.tolerance)
-            if keep and task.recording is not None and question.dt is None and not task.conditional:
-                plan = with_faithful_states(plan, task)
-            result = simulate_steps(task, plan, question, keep, asked, execution)
-        result.info.update(told)
+            choice = choose_law(task, question, execution, make)
+        task, result = choice.task, choice.result
+        if result is None:
+            result = make(task, choice.plan, question)
+        result.info.update(choice.told)
         warn_about_failures(result, replayed_by(result, task.scheme.averages_only))
         warn_about_tails(result)
         if file is not None and not result.info["interrupted"]:
@@ -309,6 +308,25 @@ def _run(task: Task, question: Question, keep: int, asked: list[str], in_steps: 
         if team is not None:
             result.info["hosts"] = list(team.names)
     return result
+
+
+def _made(
+    task: Task,
+    plan: StepPlan | None,
+    question: Question,
+    *,
+    keep: int,
+    asked: list[str],
+    in_steps: bool,
+    execution: Execution,
+) -> EnsembleResult:
+    """The ensemble of a task whose laws are named."""
+    if has_exact_jumps(task.equation) and not in_steps:
+        return simulate_jumps(task, question.trajectories, question.tolerance, keep, asked, execution)
+    plan = plan or plan_step(task, question.trajectories, question.dt, question.tolerance)
+    if keep and task.recording is not None and question.dt is None and not task.conditional:
+        plan = with_faithful_states(plan, task)
+    return simulate_steps(task, plan, question, keep, asked, execution)
 
 
 def _path_for(checkpoint: Any, team: Team | None, equation: Equation) -> Any:

@@ -119,14 +119,14 @@ def run_to(
 
     def extend(summaries: dict[str, Any], done: int) -> int:
         nonlocal worthwhile, told
-        if not told:
-            told = True
-            _tell_cost(target, summaries[MEAN], each, most, check)
         more = whole_blocks(each * target.wanted(summaries[MEAN], cap // each))
         # What is enough, or all there may be, is not run again for being expensive.
         if antithetic is None and more > done:
             spread = problem.statistics[PAIR_SPREAD].finish(summaries[PAIR_SPREAD])
             worthwhile = target.prefers_pairs(summaries[MEAN], spread, done)
+        if worthwhile and not told:
+            told = True
+            _tell_cost(target, summaries[MEAN], each, most, check)
         return more if worthwhile else done
 
     steps = int(np.sum(problem.grid.steps))

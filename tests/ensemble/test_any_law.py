@@ -96,8 +96,7 @@ def test_records_need_a_law():
 
 
 def test_no_pilots_where_one_could_not_pay(monkeypatch):
-    """The first pilot alone takes a twentieth of a run of so many trajectories: the most promising law is taken. To a
-    tolerance only a pilot tells how many there are."""
+    """The first pilot alone takes a twentieth of a run of so many trajectories: the most promising law is taken."""
     asked = []
 
     def pilot(task, law, question, execution, *_):
@@ -110,8 +109,29 @@ def test_no_pilots_where_one_could_not_pay(monkeypatch):
     assert not asked and run.info["law"] == "unitary" and "too short for pilots" in run.info["law_reason"]
     _run(equation, {"p": UP}, trajectories=MANY)
     assert asked == ["unitary"]
-    _run(equation, {"p": UP}, tolerance=0.05)
-    assert asked == ["unitary"] * 2
+
+
+def test_a_run_to_a_tolerance_begins_before_there_are_pilots(monkeypatch):
+    """A coherence whose phase is random varies by 1 - e^{-2} at most: the tolerance takes some (2.2 / .75 tolerance)²/2
+    trajectories. 2048 of them are enough, or a twentieth of what is, or less. What is done is the run itself."""
+    asked = []
+
+    def pilot(task, law, question, execution, *_):
+        asked.append(law.name)
+        return Trial(task, law, np.array([1.0]), 1.0, is_enough=True)
+
+    monkeypatch.setattr(any_law, "_pilot", pilot)
+    qubit, watched = sq.systems.levels([0.0, 0.0]), {"x": FLIP}
+    for tolerance, pilots in ((0.1, []), (0.02, []), (0.004, ["unitary"])):
+        asked.clear()
+        runs = [
+            _run(sq.models.suv(qubit, strength=1.0, noise=noise), watched, tolerance=tolerance, trajectories=10**6)
+            for noise in ("any", "unitary")
+        ]
+        assert runs[0].info["law"] == "unitary" and asked == pilots
+        assert runs[0].trajectories == runs[1].trajectories
+        np.testing.assert_array_equal(runs[0].mean["x"], runs[1].mean["x"])
+        np.testing.assert_array_equal(runs[0].stderr["x"], runs[1].stderr["x"])
 
 
 @pytest.mark.parametrize(("seconds", "trials"), [(1e-6, 1), (1e-5, 2)])
@@ -132,8 +152,9 @@ def test_a_pilot_is_made_longer_only_where_others_may_follow(monkeypatch, second
     psi, scheme = np.array([0.6, 0.8]), default_scheme(equation, True)
     task = Task(equation, frame_of(equation), psi, TIMES, {"p": UP}, scheme, "single", 0)
     no_execution: Any = None
-    compared = any_law._trials(task, Question(10**6, None, None, None, None, True), no_execution)
-    assert sizes[:2] == [1024, 4096][:trials] and len(compared.trials) == (1 if trials == 1 else 4)
+    question = Question(10**6, None, None, None, None, True)
+    compared = any_law._trials(any_law._laws_there(task, question), question, no_execution, None)
+    assert sizes[:2] == [1024, 4096][:trials] and len(compared) == (1 if trials == 1 else 4)
 
 
 def test_the_work_of_a_law_is_its_time_for_what_is_asked():
