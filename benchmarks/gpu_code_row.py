@@ -53,11 +53,11 @@ LOOPS: dict[str, Callable[[Any], dict[str, Any]]] = {"xla": _xla, "persistent": 
 
 
 def _compiled(problem: Any) -> Compiled:
-    from stochq.accelerators import graph_options
+    from stochq.accelerators import call_options
     from stochq.ensemble.batch import BLOCKS_PER_CALL, device_call
 
     function, arguments = device_call(problem, BLOCKS_PER_CALL)
-    return compile_for_h100(function, *arguments, options=graph_options())
+    return compile_for_h100(function, *arguments, options=call_options(problem.size))
 
 
 def _costs(compiled: Compiled) -> dict[str, Any]:

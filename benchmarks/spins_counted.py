@@ -45,6 +45,7 @@ def states_per_column(equation: Any, psi0: np.ndarray, dt: float, steps: int, tr
     """Temporaries of the compiled device call, in states of single precision for each of its columns."""
     import jax
 
+    from stochq.accelerators import call_options
     from stochq.accuracy.grid import time_grid
     from stochq.ensemble.batch import BLOCKS_PER_CALL, device_call
     from stochq.ensemble.problem import build_problem
@@ -58,5 +59,5 @@ def states_per_column(equation: Any, psi0: np.ndarray, dt: float, steps: int, tr
     )  # fmt: skip
     problem = build_problem(task, time_grid(times, dt), trajectories=trajectories)
     function, arguments = device_call(problem, BLOCKS_PER_CALL)
-    memory: Any = jax.jit(function).lower(*arguments).compile().memory_analysis()
+    memory: Any = jax.jit(function).lower(*arguments).compile(call_options(problem.size)).memory_analysis()
     return memory.temp_size_in_bytes / (8 * equation.dim * problem.block)

@@ -4,14 +4,22 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache
 from typing import Any
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 # The environment variable by which ("1") a card runs a device call as one CUDA graph, loops included. Off: on an H100
 # it is right, and 0.96 to 1.16 times as fast.
 ONE_GRAPH = "STOCHQ_ONE_GRAPH"
+# Options for processors, and the numbers of a state from which on they are given. Sums over the levels of few states
+# side by side, with all that makes the summands, are kernels of a library (YNNPACK) in XLA of jaxlib 0.10, which makes
+# them operation by operation: a step of 18 spins takes a third longer, its collapse seven times as long.
+_OF_LONG_STATES = (("xla_cpu_experimental_ynn_fusion_type", "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT"),)
+_LONG_STATE = 2**12
 # The answer that is forced, in the thread that forces it; None leaves it to JAX.
 _FORCED: ContextVar[bool | None] = ContextVar("_FORCED", default=None)
 # How often a program holds the scans that are traced.
@@ -88,9 +96,21 @@ def _at_a_time(count: int, together: int) -> int:
     return max(1, min(count, together)) if on_accelerator() else 1
 
 
-def graph_options() -> dict[str, Any]:
-    """XLA's options of a device call."""
-    if not on_accelerator() or os.environ.get(ONE_GRAPH) != "1":
+def call_options(size: int) -> dict[str, Any]:
+    """XLA's options of a device call whose trajectories carry so many numbers each."""
+    if not on_accelerator():
+        return dict(_OF_LONG_STATES) if size > _LONG_STATE and _are_known(_OF_LONG_STATES) else {}
+    if os.environ.get(ONE_GRAPH) != "1":
         return {}
     parts = "FUSION", "CUBLAS", "CUBLASLT", "CUSTOM_CALL", "CUDNN", "DYNAMIC_SLICE_FUSION", "CONDITIONAL", "WHILE"
     return {"xla_gpu_enable_command_buffer": ",".join(parts), "xla_gpu_graph_min_graph_size": 1}
+
+
+@cache
+def _are_known(options: tuple[tuple[str, Any], ...]) -> bool:
+    """Whether this version of XLA has all of these options."""
+    try:
+        jax.jit(jnp.negative).lower(np.float32(0)).compile(dict(options))
+    except jax.errors.JaxRuntimeError:
+        return False
+    return True

@@ -8,7 +8,7 @@ from jax import lax
 
 import stochq as sq
 from stochq import accelerators, compiling
-from stochq.accelerators import ONE_GRAPH, graph_options, on_accelerator, repeat, scan
+from stochq.accelerators import ONE_GRAPH, call_options, on_accelerator, repeat, scan
 from stochq.channels.born import draw_level
 from stochq.channels.flows.collapse import draw_index
 from stochq.compiling import CompiledPrograms, Program
@@ -210,12 +210,22 @@ def test_a_forced_branch_is_not_served_from_the_memory_of_the_other(programs):
 def test_one_graph_is_asked_for_by_a_variable_and_on_accelerators_alone(programs, monkeypatch):
     monkeypatch.delenv(ONE_GRAPH, raising=False)
     with accelerators.forced(True):
-        assert graph_options() == {}
+        assert call_options(8) == {}
     monkeypatch.setenv(ONE_GRAPH, "1")
-    assert graph_options() == {}
+    assert call_options(8) == {}
     with accelerators.forced(True):
-        asked = graph_options()
+        asked = call_options(8)
         assert "WHILE" in asked["xla_gpu_enable_command_buffer"].split(",")
         # A processor takes the options, and leaves them alone.
         values = [float(Program(_answer, (jnp.float32(0),), options=options)()) for options in (asked, {}, asked)]
     assert values == [1, 1, 1] and programs.built == 2
+
+
+def test_sums_over_long_states_are_loops_of_the_processor():
+    """XLA of jaxlib 0.10 has the option; of one that has it not nothing is asked. Read in the program's text."""
+    options = call_options(2**13)
+    assert call_options(2**12) == {} and len(options) == 1
+    assert not accelerators._are_known((("xla_cpu_no_such_option", "1"),))
+    weight = jax.jit(lambda x: jnp.exp(x - jnp.max(x))).lower(jnp.zeros((2**13, 1), jnp.float32))
+    assert "__ynn_fusion" in str(weight.compile().as_text())
+    assert "__ynn_fusion" not in str(weight.compile(options).as_text())

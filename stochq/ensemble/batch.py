@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from stochq.accelerators import graph_options
+from stochq.accelerators import call_options
 from stochq.aliases import Device
 from stochq.compiling import Program, compiled, of_numbers
 from stochq.ensemble.devices import calls_at_once, check_memory, check_states_fit
@@ -226,7 +226,7 @@ class Batch:
         check_states_fit(problem.block, problem.size, device)
         parts, shapes = (problem.unnamed(), capacity), _arguments(0, 0, 0)
         reads = read_by_users(problem.statistics.values())
-        self._run = Program(run_batch, parts, *shapes, device=device, options=graph_options(), reads=reads)
+        self._run = Program(run_batch, parts, *shapes, device=device, options=call_options(problem.size), reads=reads)
         check_memory(self._run, problem.block, device)
 
     def at_once(self, most: int) -> int:
