@@ -1,11 +1,9 @@
 """`noise="any"`: averages of operators do not depend on the law of the noise, so the cheapest one is taken."""
 
-import logging
-import time
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain
 from types import MappingProxyType
 from typing import NamedTuple
@@ -15,48 +13,36 @@ import jax
 import numpy as np
 
 from stochq.accelerators import on_accelerator
-from stochq.accuracy.bias import SHARE_OF_TOLERANCE, StepPlan
+from stochq.accuracy.bias import StepPlan
 from stochq.accuracy.grid import TimeGrid, time_grid
-from stochq.accuracy.trajectories import ERRORS, FEWEST
+from stochq.accuracy.trajectories import FEWEST
 from stochq.arrays import is_concrete
 from stochq.channels import Channel
-from stochq.compiling import PROGRAMS
-from stochq.ensemble.batch import Runnable
-from stochq.ensemble.jumps.problem import build_jump_problem, has_exact_jumps
-from stochq.ensemble.law_steps import pilot_grid
-from stochq.ensemble.planning import PILOT_SEED, plan_step
-from stochq.ensemble.problem import build_problem
+from stochq.ensemble.jumps.problem import has_exact_jumps
+from stochq.ensemble.law_pilots import (
+    SHORTEST_PILOT,
+    WORTH_A_PILOT,
+    First,
+    Question,
+    TooLong,
+    Trial,
+    pilot_grid,
+    trials_of,
+)
+from stochq.ensemble.planning import plan_step
 from stochq.ensemble.result import EnsembleResult
-from stochq.ensemble.runner import Execution, run, workers
-from stochq.ensemble.statistics import MEAN, PAIR_SPREAD
+from stochq.ensemble.runner import Execution
 from stochq.ensemble.task import Task
 from stochq.equation import Equation
-from stochq.events import announce
 from stochq.functions import digest_of_numbers
 from stochq.laws import ANY, COMPLEX, JUMP, REAL, UNITARY, Law
-from stochq.schemes import Scheme, default_scheme, frame_of
+from stochq.schemes import default_scheme, frame_of
 
-# Pilots end where a run takes less than this many times what one more of them does: all of them together then take a
-# quarter of it at most.
-_WORTH_A_PILOT = 20.0
-# Trajectories of the shortest pilot.
-_SHORTEST_PILOT = FEWEST // 4
-# A pilot of fewer seconds is made of four times as many trajectories as well, and then takes so many times as long in
-# all (measured on OQT and SUV of 8 levels); at least this part of what it takes goes with their number.
-_LONG, _WITH_LONGER, _LEAST_SHARE = 0.02, 2.7, 0.1
-# Variances below this part of the largest are no smaller for a run, which has some other error.
-_LEAST_VARIANCE = 1e-6
 # What was asked before, and the law that was chosen with what to tell of it: so many are remembered.
 _CHOSEN: "OrderedDict[Hashable, tuple[Law, Mapping[str, str]]]" = OrderedDict()
 _MOST_REMEMBERED = 256
-# The plan and the steps of a run under the first law.
-_First = tuple[StepPlan, TimeGrid] | None
 # The run of a task by a plan.
-Make = Callable[[Task, StepPlan, "Question"], EnsembleResult]
-
-
-class TooLong(Exception):
-    """A run takes more trajectories than `Question.most`."""
+Make = Callable[[Task, StepPlan, Question], EnsembleResult]
 
 
 def check_linear(observables: Mapping[str, object], single: str) -> None:
@@ -87,53 +73,6 @@ def under_smooth_law(equation: Equation, observables: Mapping[str, object]) -> E
 
     channels = [named(channel) for channel in equation.channels]
     return Equation(equation.hamiltonian, channels, None, equation.hbar, equation.colour, equation.detectors)
-
-
-@dataclass(frozen=True)
-class Trial:
-    """What a pilot tells of a law: variance (observables,), the largest of all times, of the mean over N trajectories
-    times N; seconds for a trajectory; whether that is enough for no other law to be tried."""
-
-    task: Task
-    law: Law
-    variance: np.ndarray
-    seconds: float
-    is_enough: bool = False
-
-    @property
-    def exact(self) -> bool:
-        """Whether it takes no time step."""
-        return has_exact_jumps(self.task.equation)
-
-
-@dataclass(frozen=True)
-class Question:
-    """What is asked of the run, as of `simulate`. pairs: whether antithetic, None where that is left to the run;
-    scheme: the user's. most: a run that turns out to take more trajectories ends with `TooLong`."""
-
-    trajectories: int
-    tolerance: float | None
-    dt: float | None
-    pairs: bool | None
-    scheme: Scheme | None
-    averages: bool
-    most: int | None = None
-
-    def check_length(self, trajectories: float) -> None:
-        """TooLong where so many are more than `most`."""
-        if self.most is not None and trajectories > self.most:
-            raise TooLong
-
-    def work(self, trials: list[Trial]) -> list[float]:
-        """Seconds that each law takes until the answer is known as well as by any other."""
-        variances = np.stack([trial.variance for trial in trials])
-        if self.tolerance is not None:
-            room = (1 - SHARE_OF_TOLERANCE) * self.tolerance
-            counts = np.maximum(FEWEST, variances.max(axis=1) * (ERRORS / room) ** 2)
-        else:
-            largest = np.maximum(variances.max(axis=0), np.finfo(float).tiny)
-            counts = self.trajectories * np.maximum(variances / largest, _LEAST_VARIANCE).mean(axis=1)
-        return [float(trial.seconds * count) for trial, count in zip(trials, counts, strict=True)]
 
 
 class Choice(NamedTuple):
@@ -170,12 +109,12 @@ def _chosen(task: Task, question: Question, execution: Execution, make: Make) ->
     laws = _laws_there(task, question)
     law, under = next(laws)
     short = {"law": law.name, "law_reason": "the run is too short for pilots to pay"}
-    if question.trajectories <= _WORTH_A_PILOT * _SHORTEST_PILOT:
+    if question.trajectories <= WORTH_A_PILOT * SHORTEST_PILOT:
         return law, Choice(under, None, short)
     first = None if has_exact_jumps(under.equation) else _planned_quietly(under, question)
     if question.tolerance is not None and first is not None:
         # How long it is, is known to a factor of two.
-        most = int(2 * _WORTH_A_PILOT * FEWEST)
+        most = int(2 * WORTH_A_PILOT * FEWEST)
         try:
             return law, Choice(under, first[0], short, make(under, first[0], replace(question, most=most)))
         except TooLong:
@@ -199,10 +138,10 @@ def _values(task: Task, question: Question) -> Hashable:
 
 
 def _chosen_by_pilots(
-    laws: Iterator[tuple[Law, Task]], question: Question, execution: Execution, first: _First
+    laws: Iterator[tuple[Law, Task]], question: Question, execution: Execution, first: First
 ) -> tuple[Trial, StepPlan | None, dict[str, str]]:
     quiet = replace(execution, progress=False, devices=None, first=0, checkpoint=None)
-    trials = _trials(laws, question, quiet, first)
+    trials = trials_of(laws, question, quiet, first)
     work, plan = question.work(trials), None
     best = trials[int(np.argmin(work))]
     if not best.exact:
@@ -221,7 +160,7 @@ def _planned(task: Task, question: Question) -> tuple[StepPlan, TimeGrid]:
     return plan, time_grid(task.times, plan.dt, 1, task.edges)
 
 
-def _planned_quietly(task: Task, question: Question) -> _First:
+def _planned_quietly(task: Task, question: Question) -> First:
     """None where there is something to warn of, or no such step: told if that law is taken, which plans it anew."""
     try:
         with warnings.catch_warnings():
@@ -229,24 +168,6 @@ def _planned_quietly(task: Task, question: Question) -> _First:
             return _planned(task, question)
     except (ValueError, Warning):
         return None
-
-
-def _trials(laws: Iterator[tuple[Law, Task]], question: Question, execution: Execution, first: _First) -> list[Trial]:
-    """Pilots of the laws that there are, until the run takes no longer than some more of them."""
-    trials: list[Trial] = []
-    for law, one in laws:
-        announce(f"choosing the law of the noise: pilots of {law.name}", "law tried", logging.DEBUG, law=law.name)
-        begun = _seconds()
-
-        def is_last(trial: Trial, longer: float = 1.0, begun: float = begun) -> bool:
-            return min(question.work([*trials, trial])) < _WORTH_A_PILOT * longer * (_seconds() - begun)
-
-        trial = _pilot(one, law, question, execution, None if first is None else first[1], is_last)
-        ends = trial.is_enough or is_last(trial)
-        trials.append(trial)
-        if ends:
-            break
-    return trials
 
 
 def _laws_there(task: Task, question: Question) -> Iterator[tuple[Law, Task]]:
@@ -298,56 +219,3 @@ def _under(task: Task, law: Law, question: Question) -> Task | None:
     if scheme.requires(equation):
         return None
     return replace(task, equation=equation, frame=frame_of(equation), scheme=scheme)
-
-
-def _pilot(
-    task: Task,
-    law: Law,
-    question: Question,
-    execution: Execution,
-    like: TimeGrid | None,
-    is_last: Callable[..., bool],
-) -> Trial:
-    """like: as of `pilot_grid`; is_last: whether no other law will be tried after such a one, where another pilot takes
-    so many times as long as this one did so far."""
-    problem, steps = _pilot_problem(replace(task, seed=PILOT_SEED, statistics={}), question, like)
-    size, built = max(_SHORTEST_PILOT, problem.block), PROGRAMS.built
-    trial = _trial(task, law, problem, size, steps, execution)
-    if PROGRAMS.built > built:
-        # The first time was that of the compiler.
-        trial = _trial(task, law, problem, size, steps, execution)
-    if trial.seconds * size > _LONG or 4 * size > question.trajectories:
-        return trial
-    if is_last(trial, _WITH_LONGER):
-        return replace(trial, is_enough=True)
-    longer = _trial(task, law, problem, 4 * size, steps, execution)
-    # What any run costs, however short, is the same in both.
-    added = (4 * longer.seconds - trial.seconds) / 3
-    return replace(longer, seconds=max(added, _LEAST_SHARE * longer.seconds))
-
-
-def _pilot_problem(task: Task, question: Question, like: TimeGrid | None) -> tuple[Runnable, int]:
-    if has_exact_jumps(task.equation):
-        jumps = build_jump_problem(task, trajectories=question.trajectories)
-        return jumps, int(np.sum(jumps.grid.steps))
-    grid = pilot_grid(task, question.dt, like)
-    pairs = question.pairs is not False
-    return build_problem(task, grid, pairs, trajectories=question.trajectories), grid.total_steps
-
-
-def _seconds() -> float:
-    """Of a processor its own time over its cores, so that other work on the machine does not count; what an accelerator
-    takes is known by the wall clock, once its numbers have arrived."""
-    return time.perf_counter() if on_accelerator() else time.process_time() / workers()
-
-
-def _trial(task: Task, law: Law, problem: Runnable, size: int, steps: int, execution: Execution) -> Trial:
-    start = _seconds()
-    summaries = run(problem, size, steps, execution).summaries
-    seconds = _seconds() - start
-    moments = summaries[MEAN]
-    variance = moments.squares / max(float(moments.count) - 1.0, 1.0)
-    if PAIR_SPREAD in summaries:
-        count, squares = summaries[PAIR_SPREAD]
-        variance = np.minimum(2 * variance, variance + squares / max(float(count), 1.0))
-    return Trial(task, law, variance.max(axis=0), seconds / size)

@@ -8,7 +8,6 @@ import numpy as np
 from stochq.accuracy.bias import StepPlan
 from stochq.accuracy.coefficients import warn_of_missed_coefficients
 from stochq.accuracy.grid import TimeGrid, time_grid
-from stochq.ensemble.any_law import Question
 from stochq.ensemble.assemble import assemble
 from stochq.ensemble.batch import Problem
 from stochq.ensemble.cost import check_hours
@@ -17,6 +16,7 @@ from stochq.ensemble.given_step import warn_about_step
 from stochq.ensemble.jumps.room import run_with_room
 from stochq.ensemble.kept import with_kept
 from stochq.ensemble.later_times import run_to_later_times, storing
+from stochq.ensemble.law_pilots import Question
 from stochq.ensemble.physical_states import drifted
 from stochq.ensemble.planning import warn_about_time
 from stochq.ensemble.precision_check import SAMPLE, compare_precisions

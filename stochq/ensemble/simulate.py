@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 from stochq.accuracy.bias import StepPlan
 from stochq.aliases import Device
 from stochq.arrays import Observable, StateLike, Times, check_numbers
-from stochq.ensemble.any_law import Choice, Question, check_linear, choose_law
+from stochq.ensemble.any_law import Choice, check_linear, choose_law
 from stochq.ensemble.asked import Asked, check_first, check_options, checked_scheme, pairs_of, what_is_asked
 from stochq.ensemble.checkpoint import opened
 from stochq.ensemble.conditional import check_conditional
@@ -21,6 +21,7 @@ from stochq.ensemble.in_steps import simulate_steps
 from stochq.ensemble.jumps.problem import has_exact_jumps
 from stochq.ensemble.jumps.simulate import check_no_step, simulate_jumps
 from stochq.ensemble.later_times import check_may_be_stored
+from stochq.ensemble.law_pilots import Question
 from stochq.ensemble.planning import plan_step
 from stochq.ensemble.progress import shown
 from stochq.ensemble.records import recording_of

@@ -11,9 +11,8 @@ import scipy.linalg
 
 import stochq as sq
 from stochq.accuracy.grid import time_grid
-from stochq.ensemble import any_law
-from stochq.ensemble.any_law import Question, Trial
-from stochq.ensemble.law_steps import pilot_grid
+from stochq.ensemble import any_law, law_pilots
+from stochq.ensemble.law_pilots import Question, Trial, pilot_grid
 from stochq.ensemble.task import Task
 from stochq.schemes import default_scheme, frame_of
 from tests import liouville
@@ -103,7 +102,7 @@ def test_no_pilots_where_one_could_not_pay(monkeypatch):
         asked.append(law.name)
         return Trial(task, law, np.array([1e-9]), 1.0, is_enough=True)
 
-    monkeypatch.setattr(any_law, "_pilot", pilot)
+    monkeypatch.setattr(law_pilots, "_pilot", pilot)
     equation = sq.models.suv(sq.systems.levels([0.0, 0.0]), strength=1.0, noise="any")
     run = _run(equation, {"p": UP}, trajectories=MANY - 1)
     assert not asked and run.info["law"] == "unitary" and "too short for pilots" in run.info["law_reason"]
@@ -120,7 +119,7 @@ def test_a_run_to_a_tolerance_begins_before_there_are_pilots(monkeypatch):
         asked.append(law.name)
         return Trial(task, law, np.array([1.0]), 1.0, is_enough=True)
 
-    monkeypatch.setattr(any_law, "_pilot", pilot)
+    monkeypatch.setattr(law_pilots, "_pilot", pilot)
     qubit, watched = sq.systems.levels([0.0, 0.0]), {"x": FLIP}
     for tolerance, pilots in ((0.1, []), (0.02, []), (0.004, ["unitary"])):
         asked.clear()
@@ -145,15 +144,15 @@ def test_a_pilot_is_made_longer_only_where_others_may_follow(monkeypatch, second
         clock[0] += 0.0205
         return Trial(task, law, np.array([1.0]), seconds)
 
-    monkeypatch.setattr(any_law, "_trial", trial)
-    monkeypatch.setattr(any_law, "_seconds", lambda: clock[0])
-    monkeypatch.setattr(any_law, "_pilot_problem", lambda *_: (no_problem, 4))
+    monkeypatch.setattr(law_pilots, "_trial", trial)
+    monkeypatch.setattr(law_pilots, "_seconds", lambda: clock[0])
+    monkeypatch.setattr(law_pilots, "_pilot_problem", lambda *_: (no_problem, 4))
     equation = sq.models.suv(sq.systems.levels([0.0, 0.0]), strength=1.0, noise="any")
     psi, scheme = np.array([0.6, 0.8]), default_scheme(equation, True)
     task = Task(equation, frame_of(equation), psi, TIMES, {"p": UP}, scheme, "single", 0)
     no_execution: Any = None
     question = Question(10**6, None, None, None, None, True)
-    compared = any_law._trials(any_law._laws_there(task, question), question, no_execution, None)
+    compared = law_pilots.trials_of(any_law._laws_there(task, question), question, no_execution, None)
     assert sizes[:2] == [1024, 4096][:trials] and len(compared) == (1 if trials == 1 else 4)
 
 
@@ -179,7 +178,7 @@ def test_a_repeated_call_makes_no_pilots(monkeypatch):
         asked.append(law.name)
         return Trial(task, law, np.array([1.0]), {"real": 1.0}.get(law.name, 2.0))
 
-    monkeypatch.setattr(any_law, "_pilot", pilot)
+    monkeypatch.setattr(law_pilots, "_pilot", pilot)
 
     def laws_tried(**changed: Any) -> tuple[int, bool]:
         asked.clear()
@@ -218,7 +217,7 @@ def test_the_least_work_is_chosen_at_the_steps_of_the_run(monkeypatch, seconds, 
     def pilot(task, law, question, execution, *_):
         return Trial(task, law, np.array([1.0]), seconds[law.name])
 
-    monkeypatch.setattr(any_law, "_pilot", pilot)
+    monkeypatch.setattr(law_pilots, "_pilot", pilot)
     monkeypatch.setattr(any_law, "plan_step", lambda *arguments: any_law.StepPlan(0.025))
     equation = sq.models.suv(sq.systems.levels([0.0, 0.0]), strength=1.0, noise="any")
     run = _run(equation, {"p": UP}, trajectories=MANY)
@@ -261,7 +260,8 @@ def test_a_step_that_warns_or_fails_is_told_only_of_the_law_that_is_taken(monkey
 
     monkeypatch.setattr(any_law, "plan_step", planned)
     monkeypatch.setattr(Question, "work", lambda self, trials: [1.0 + (trial.law.name != "real") for trial in trials])
-    monkeypatch.setattr(any_law, "_WORTH_A_PILOT", -1.0)
+    monkeypatch.setattr(law_pilots, "WORTH_A_PILOT", -1.0)
+    monkeypatch.setattr(any_law, "WORTH_A_PILOT", -1.0)
     any_law.forget_laws()
     equation = sq.models.suv(sq.systems.levels([[0.0, 1.0], [1.0, 0.0]]), strength=0.7, noise="any")
     watched = {"p": [1.0, 0.0]}
