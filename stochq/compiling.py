@@ -243,7 +243,7 @@ def apart_backwards(function: Callable[..., Any], *operands: Any) -> Any:
     """
     if on_accelerator():
         return function(*operands)
-    return jax.jit(function)(*_marked_backwards(operands, _OWN_CALL))
+    return jax.jit(jax.checkpoint(function, prevent_cse=False))(*_marked_backwards(operands, _OWN_CALL))
 
 
 _ONE_KERNEL = (("inlineable", "false"), ("xla_cpu_small_call", "true"))

@@ -69,7 +69,8 @@ def advance_of(
             return lax.fori_loop(0, steps // stride, iterate, carry)
         carried, noise = carry
         most = loop.most_steps // stride
-        return repeat_differentiable(steps // stride, most, loop.segment, following, step, carried), noise
+        drawn = partial(_drawn_once, following) if loop.segment is None else following
+        return repeat_differentiable(steps // stride, most, loop.segment, drawn, step, carried), noise
 
     return interval
 

@@ -20,15 +20,17 @@ _GIBIBYTE = 2**30
 
 class Limits(NamedTuple):
     """work: amplitude-steps after which a call should return, so that progress shows and an interrupt is heard.
-    remembered: bytes of states above which a gradient makes blocks again. log: bytes for the clicks of a block."""
+    remembered: bytes of states above which a gradient makes blocks again. every_step: bytes of states up to which it
+    remembers those of all steps. log: bytes for the clicks of a block."""
 
     work: int
     remembered: int
+    every_step: int
     log: int
 
 
-ON_PROCESSORS = Limits(2**26, 2**28, 2**29)
-ON_ACCELERATORS = Limits(2**33, 2**33, 2**32)
+ON_PROCESSORS = Limits(2**26, 2**28, 2**25, 2**29)
+ON_ACCELERATORS = Limits(2**33, 2**33, 2**30, 2**32)
 
 
 def block_size(dim: int, smallest: int = 1, trajectories: int | None = None) -> int:

@@ -16,7 +16,7 @@ class Loop(NamedTuple):
 
     most_steps: the most steps between two saved times where gradients must pass backwards through the loop; None
     leaves the number of steps to the grid, so that it triggers no compilation. segment: how many steps, of one interval
-    or of several, are then made again at a time from the state before them. block: trajectories that draw their own
+    or of several, are then made again at a time from the state before them; None where all states are remembered. block: trajectories that draw their own
     noise. antithetic: whether each has a mirror image, a second trajectory with antithetic noise. record: the columns
     of the record that is summed over each of `bins` intervals in all; none where nothing is recorded. clicks: of how
     many clicks of a trajectory the times are remembered. conditioning: of the density matrices that are looked at in
@@ -29,7 +29,7 @@ class Loop(NamedTuple):
     uniform: bool
     paired: bool
     most_steps: int | None = None
-    segment: int = 1
+    segment: int | None = 1
     antithetic: bool = False
     record: tuple[RecordColumn, ...] = ()
     bins: int = 0

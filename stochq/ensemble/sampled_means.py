@@ -25,9 +25,15 @@ def unrolled(problem: Problem, grid: TimeGrid, trajectories: int) -> Problem:
     Steps in pairs would save draws, which cost little beside a gradient, and double what is compiled.
     """
     block = min(problem.loop.block, trajectories)
+    most = int(grid.steps.max())
     segment = math.isqrt(int(grid.steps.sum()) - 1) + 1
+    every_step = trajectories * _state_bytes(problem) * len(grid.steps) * most
     loop = problem.loop._replace(
-        block=block, most_steps=int(grid.steps.max()), segment=segment, paired=False, threads=None
+        block=block,
+        most_steps=most,
+        segment=None if every_step <= limits().every_step else segment,
+        paired=False,
+        threads=None,
     )
     return problem._replace(loop=loop, statistics={})
 
@@ -98,6 +104,12 @@ def _summed(problem: Problem, trajectories: int, parts: int, scored: bool) -> ja
 
 
 def _remembered(problem: Problem, trajectories: int) -> int:
-    """Bytes of the states at the start of every segment, from which a gradient makes its steps again."""
-    states = len(problem.loop.scheme.weights) * trajectories * max(problem.loop.segment, len(problem.grid.ends))
-    return states * problem.psi0.size * problem.psi0.dtype.itemsize
+    """Bytes of the states from which a gradient makes steps again: at the start of every segment, if not all."""
+    segment, most = problem.loop.segment, problem.loop.most_steps or 0
+    states = len(problem.grid.steps) * most if segment is None else max(segment, len(problem.grid.ends))
+    return states * trajectories * _state_bytes(problem)
+
+
+def _state_bytes(problem: Problem) -> int:
+    """Of one trajectory."""
+    return len(problem.loop.scheme.weights) * problem.psi0.size * problem.psi0.dtype.itemsize

@@ -1,5 +1,6 @@
 """Loops through which gradients pass backwards: what a segment of steps needs is made again from its start."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
 import jax
@@ -24,24 +25,23 @@ class Interval(NamedTuple):
     slot: jax.Array | None
 
 
-def repeat_differentiable(count: jax.Array, most: int, segment: int, draw: Any, step: Any, carried: Any) -> Any:
+def repeat_differentiable(count: jax.Array, most: int, segment: int | None, draw: Any, step: Any, carried: Any) -> Any:
     """carried ← step(index, carried, draw(index)) for every index < count <= most.
 
-    Backwards, one segment of steps at a time is made again from the state before it, and then each of its steps; the
-    noise of a step is drawn once in each of the first two passes.
+    Backwards, each step is made again from the state before it. Where not every state is remembered, segments of steps
+    are made again before, from theirs; the noise of a step is drawn once whenever it is made.
     """
+    if segment is None:
+        return _repeat_remembering(count, most, draw, step, carried)
     step = jax.checkpoint(step, prevent_cse=False)
     # JAX would otherwise remember the words of all steps, which depend on no parameter.
     draw = jax.checkpoint(draw, prevent_cse=False)
-    segments = -(-most // segment)
+    segments = _segments(most, segment)
     length = -(-most // segments)
 
     def visit(carry: tuple, _: None) -> tuple[tuple, None]:
         carried, noise, index = carry
-        moved = step(index, carried, noise)
-        # No conditional, through which XLA would copy what is remembered.
-        carried = jax.tree.map(lambda new, old: jnp.where(index < count, new, old), moved, carried)
-        return (carried, draw(index + 1), index + 1), None
+        return (_moved(index < count, step(index, carried, noise), carried), draw(index + 1), index + 1), None
 
     def advance(carry: tuple, _: None) -> tuple[tuple, None]:
         carried, index = carry
@@ -49,17 +49,38 @@ def repeat_differentiable(count: jax.Array, most: int, segment: int, draw: Any, 
         return (carried, index), None
 
     carry = carried, jnp.zeros((), count.dtype)
-    if _intervals_together(most, segment) > 1:
+    if segments == 1:
         return advance(carry, None)[0][0]
     return lax.scan(jax.checkpoint(advance, prevent_cse=False), carry, length=segments)[0][0]
 
 
+def _repeat_remembering(count: jax.Array, most: int, draw: Any, step: Any, carried: Any) -> Any:
+    """The same, where the state before every step is remembered."""
+
+    # JAX would otherwise remember the words of all steps, which depend on no parameter.
+    draw = jax.checkpoint(draw, prevent_cse=False)
+
+    def made(index: jax.Array, carried: Any) -> Any:
+        return _moved(index < count, step(index, carried, draw(index)), carried)
+
+    def visit(carry: tuple, _: None) -> tuple[tuple, None]:
+        carried, index = carry
+        return (jax.checkpoint(made, prevent_cse=False)(index, carried), index + 1), None
+
+    return lax.scan(visit, (carried, jnp.zeros((), count.dtype)), length=most)[0][0]
+
+
+def _moved(wanted: jax.Array, moved: Any, carried: Any) -> Any:
+    """No conditional, through which XLA would copy what is remembered."""
+    return jax.tree.map(lambda new, old: jnp.where(wanted, new, old), moved, carried)
+
+
 def scan_intervals(loop: Loop, visit: Any, carry: _Carry, intervals: Interval) -> tuple[_Carry, Any]:
-    """`visit` of all intervals, as of `lax.scan`; of many short ones gradients remember the first in every segment."""
+    """`visit` of all intervals, as of `lax.scan`; of short ones gradients remember the first in every segment."""
     count = len(intervals[0])
-    together = 1 if loop.most_steps is None else _intervals_together(loop.most_steps, loop.segment)
-    if together == 1:
+    if loop.most_steps is None or loop.segment is None or _segments(loop.most_steps, loop.segment) > 1:
         return lax.scan(visit, carry, intervals)
+    together = max(1, loop.segment // loop.most_steps)
     groups = -(-count // together)
 
     def grouped(array: jax.Array) -> jax.Array:
@@ -79,6 +100,13 @@ def scan_intervals(loop: Loop, visit: Any, carry: _Carry, intervals: Interval) -
     return carry, jax.tree.map(lambda array: array.reshape(groups * together, *array.shape[2:])[:count], later)
 
 
-def _intervals_together(most: int, segment: int) -> int:
-    """How many intervals of at most `most` steps make a segment."""
-    return max(1, segment // most)
+def looked_again(loop: Loop, look: Callable[..., Any]) -> Callable[..., Any]:
+    """`look`, of which gradients remember nothing but the state between intervals of many segments."""
+    if loop.most_steps is None or loop.segment is None or _segments(loop.most_steps, loop.segment) == 1:
+        return look
+    return jax.checkpoint(look, prevent_cse=False)
+
+
+def _segments(most: int, segment: int) -> int:
+    """In how many segments of about so many steps an interval of at most `most` is made again."""
+    return max(1, round(most / segment))

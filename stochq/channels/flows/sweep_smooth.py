@@ -48,37 +48,36 @@ def smooth_visit(x: jax.Array, h: jax.Array, sources: Sources, normals: tuple[ja
     noise, two for complex noise.
     """
     added, *multiplied = normals
-    if law.has_square:
-        factors = [jnp.exp(root(0.5 * h) * z - 0.25 * h) for z in (multiplied[0].real, multiplied[0].imag)]
-    else:
-        factors = [jnp.exp(times_real(0.5 * root(h), z)) for z in multiplied]
+    factors = apart_backwards(partial(_factors, law=law), h, tuple(multiplied))
     x = factors[0] * _half_drift(x, h, sources, law)
     x = x + apart_backwards(correlated, added, sources.variance, sources.relation if law.has_square else None)
     return _half_drift(factors[1] * x, h, sources, law)
+
+
+def _factors(h: jax.Array, normals: tuple[jax.Array, ...], law: Law) -> list[jax.Array]:
+    """Of the multiplication, before and after the addition."""
+    if law.has_square:
+        return [jnp.exp(root(0.5 * h) * z - 0.25 * h) for z in (normals[0].real, normals[0].imag)]
+    return [jnp.exp(times_real(0.5 * root(h), z)) for z in normals]
 
 
 def _half_drift(x: jax.Array, h: jax.Array, sources: Sources, law: Law) -> jax.Array:
     """Half a step of the drift by the midpoint rule."""
 
     def slope(x: jax.Array) -> jax.Array:
-        return apart_backwards(_half_of, *apart_backwards(partial(_change, law=law), x, h, sources))
+        return apart_backwards(partial(_half_slope, law=law), x, h, sources)
 
     return x + slope(x + times_real(jnp.asarray(0.5, x.real.dtype), slope(x)))
 
 
-def _change(x: jax.Array, h: jax.Array, sources: Sources, law: Law) -> tuple[jax.Array, jax.Array]:
-    """What the drift adds in a step times |ψ|², and |ψ|²."""
+def _half_slope(x: jax.Array, h: jax.Array, sources: Sources, law: Law) -> jax.Array:
+    """Half of what the drift adds in a step."""
     own = populations(x)
     if law.has_square:
         change = times_real(2 * h * own + sources.variance, x) + x.conj() * sources.relation
     else:
         change = times_real(h * own + sources.variance, x)
-    return change, own + sources.norm
-
-
-def _half_of(change: jax.Array, norm: jax.Array) -> jax.Array:
-    """Half of what the drift adds in a step."""
-    return times_real(0.5 / norm, change)
+    return times_real(0.5 / (own + sources.norm), change)
 
 
 def _numbers(law: Law) -> int:
