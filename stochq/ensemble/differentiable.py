@@ -69,9 +69,10 @@ def expectations(
     each of them a third of a run for collapse and a good run for the level by level steps of thermalization, and
     remembers no steps. A field in the Hamiltonian or an inverse temperature moves many: forward mode (jvp, jacfwd) then
     costs at most a good run per parameter and compiles faster; reverse mode (grad, jacrev) costs three to four runs in
-    all for collapse and five to six for thermalization, and remembers about 2√n states of n steps. A parameter at which
-    a rate is exactly zero has no derivative in a mean over trajectories: it comes out huge or NaN. Trajectories that
-    become non-finite are not left out: they make the mean NaN.
+    all for collapse and about five for thermalization, and remembers the states of all n steps where they take at most
+    32 MiB, else of about 2√n. A parameter at which a rate is exactly zero has no derivative in a mean over
+    trajectories: it comes out huge or NaN. Trajectories that become non-finite are not left out: they make the mean
+    NaN.
 
     Args:
         equation, times, observables, seed: as for `sq.simulate`; noise="any" is unitary where that exists, whose

@@ -14,14 +14,15 @@ from stochq.schemes import Scheme
 class Loop(NamedTuple):
     """The static choices of a run: everything here triggers a compilation when it changes.
 
-    most_steps: the most steps between two saved times where gradients must pass backwards through the loop; None
-    leaves the number of steps to the grid, so that it triggers no compilation. segment: how many steps, of one interval
-    or of several, are then made again at a time from the state before them; None where all states are remembered. block: trajectories that draw their own
-    noise. antithetic: whether each has a mirror image, a second trajectory with antithetic noise. record: the columns
-    of the record that is summed over each of `bins` intervals in all; none where nothing is recorded. clicks: of how
-    many clicks of a trajectory the times are remembered. conditioning: of the density matrices that are looked at in
-    place of the trajectories' own states; None where these are. threads: of a block of the persistent kernel, a
-    trajectory each; None where steps are made one by one, as they are wherever gradients pass.
+    most_steps: the most steps between two saved times where gradients must pass backwards through the loop; None leaves
+    the number of steps to the grid, so that it triggers no compilation. segment: how many steps, of one interval or of
+    several, are then made again at a time from the state before them; None where all states are remembered. block:
+    trajectories that draw their own noise. antithetic: whether each has a mirror image, a second trajectory with
+    antithetic noise. record: the columns of the record that is summed over each of `bins` intervals in all; none where
+    nothing is recorded. clicks: of how many clicks of a trajectory the times are remembered. conditioning: of the
+    density matrices that are looked at in place of the trajectories' own states; None where these are. threads: of a
+    block of the persistent kernel, a trajectory each; None where steps are made one by one, as they are wherever
+    gradients pass.
     """
 
     scheme: Scheme

@@ -9,7 +9,8 @@ import pytest
 
 import stochq as sq
 from stochq.channels import Channel, RateMatrix
-from stochq.ensemble import devices
+from stochq.ensemble import devices, sampled_means
+from stochq.ensemble.devices import ON_PROCESSORS
 from stochq.noise.normals import correlated
 from stochq.noise.roots import root
 from stochq.schemes import default_differentiable_scheme
@@ -268,11 +269,13 @@ def test_exact_means_or_means_over_trajectories(arguments, message):
 
 
 @pytest.mark.release
+@pytest.mark.parametrize("every_step", [0, 2**25], ids=["segments", "all states"])
 @pytest.mark.parametrize(
     "times", [[0.0, 2.7], np.linspace(0, 1.3, 14), [0.0, 0.1, 0.5, 0.6, 0.75, 2.0]], ids=["one", "many", "unequal"]
 )
-def test_gradients_over_segments_of_steps_are_those_of_finite_differences(times):
-    """27 steps in segments of 6, 13 intervals in groups of 4, and intervals of 1 to 13 steps."""
+def test_gradients_over_segments_of_steps_are_those_of_finite_differences(times, every_step, monkeypatch):
+    """27 steps in segments of 6, 13 intervals in groups of 4, and intervals of 1 to 13 steps; or every state kept."""
+    monkeypatch.setattr(sampled_means, "limits", lambda: ON_PROCESSORS._replace(every_step=every_step))
 
     def mean(field):
         return sq.expectations(turned(field), PSI, times, observables={"x": np.array([[0.0, 1], [1, 0]])}, **RUN)["x"]
@@ -297,7 +300,7 @@ def test_derivatives_with_respect_to_a_rate_are_those_of_finite_differences():
     np.testing.assert_allclose(here[2], (ahead[1] - behind[1]) / 2e-5, rtol=1e-6)
 
 
-@pytest.mark.parametrize("steps, saved, most", [(10_000, 1, 8), (10_000, 100, 12), (100_000, 1, 32)])
+@pytest.mark.parametrize("steps, saved, most", [(10_000, 1, 8), (10_000, 100, 8), (10_000, 67, 8), (100_000, 1, 32)])
 def test_a_gradient_remembers_little_however_many_steps_and_times(steps, saved, most):
     """XLA's temporary memory, in MiB, for 1024 qubits; all states of 10⁴ steps would be 160."""
 
