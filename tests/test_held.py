@@ -1,7 +1,9 @@
 """What a function reads from outside counts: with another number there it is another function."""
 
+import sys
+import types
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 import jax
 import jax.numpy as jnp
@@ -24,6 +26,33 @@ def _of_a_helper(x):
     return _of_a_global(x) + 1
 
 
+params = types.ModuleType("params_of_a_test")
+exec("omega, table = 1.0, [1.0, 2.0]\ndef envelope(t): return omega * t", params.__dict__)
+sys.modules[params.__name__] = params
+envelope = params.envelope
+
+
+class Constants:
+    omega = 1.0
+
+    @staticmethod
+    def of_a_global(x):
+        return GLOBAL * x
+
+
+class Setup:
+    def __init__(self):
+        self.drive, self.weights, self.log = Pulse(1.0), [1.0, 2.0], []
+
+    @cached_property
+    def scale(self):
+        return 2.0
+
+    def __call__(self, x):
+        self.log.append(1)
+        return self.scale * self.drive.height * x
+
+
 @dataclass
 class Pulse:
     height: float
@@ -39,6 +68,23 @@ class Pulse:
 def _changes():
     """Functions, and what changes what each of them reads."""
     amplitude, weights, numbers, table, pulse = 1.0, np.ones(2), [1.0, 2.0], {"inner": {"a": 1.0}}, Pulse(1.0)
+    setup = Setup()
+
+    def imports(x):
+        import params_of_a_test as inside
+
+        return inside.omega * x
+
+    def imports_a_number(x):
+        from params_of_a_test import omega
+
+        return omega * x
+
+    def with_lists_of_its_own(x):
+        out, shares = [], {}
+        shares["a"] = x
+        out.append(jnp.add(x, numbers[0]))
+        return out[0] + shares["a"]
 
     def raise_global():
         global GLOBAL
@@ -59,6 +105,18 @@ def _changes():
         "object": (lambda x: pulse.height * x, lambda: setattr(pulse, "height", 3.0)),
         "method": (pulse.at, lambda: setattr(pulse, "height", pulse.height + 1)),
         "partial": (partial(lambda a, x: jnp.sum(a) * x, weights), lambda: weights.__setitem__(1, 3.0)),
+        "module": (lambda x: params.omega * x, lambda: setattr(params, "omega", params.omega + 1)),
+        "list in a module": (lambda x: params.table[0] * x, lambda: params.table.append(1.0)),
+        "function of a module": (lambda x: params.envelope(x), lambda: setattr(params, "omega", params.omega + 1)),
+        "function from a module": (lambda x: envelope(x), lambda: setattr(params, "omega", params.omega + 1)),
+        "imported inside": (imports, lambda: setattr(params, "omega", params.omega + 1)),
+        "number imported inside": (imports_a_number, lambda: setattr(params, "omega", params.omega + 1)),
+        "class": (lambda x: Constants.omega * x, lambda: setattr(Constants, "omega", Constants.omega + 1)),
+        "function of a class": (lambda x: Constants.of_a_global(x), raise_global),
+        "object in an object": (lambda x: setup.drive.height * x, lambda: setattr(setup.drive, "height", 3.0)),
+        "list in an object": (lambda x: setup.weights[0] * x, lambda: setup.weights.append(1.0)),
+        "object in its owner": (setup, lambda: setattr(setup.drive, "height", 5.0)),
+        "list beside lists of its own": (with_lists_of_its_own, lambda: numbers.__setitem__(0, 7.0)),
         "default": (lambda x, a=weights: jnp.sum(a) * x, lambda: weights.__setitem__(1, 5.0)),
     }
     return cases
@@ -83,7 +141,7 @@ def test_a_function_that_counts_its_calls_stays_the_same():
         total += 1
         return 2 * x
 
-    for function in (counting, Pulse(1.0).counted):
+    for function in (counting, Pulse(1.0).counted, Setup()):
         function(0.0)
         before = held_numbers(function)
         function(1.0)
