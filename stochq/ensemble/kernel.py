@@ -16,7 +16,7 @@ from stochq.ensemble.final_states import Begun, packed, unpacked
 from stochq.ensemble.initial import Spread, starting_states
 from stochq.ensemble.jumps.tape import Tape, blank_tape
 from stochq.ensemble.loop import GridArrays, Loop
-from stochq.ensemble.segments import Interval, looked_again, scan_intervals
+from stochq.ensemble.segments import Interval, scan_intervals
 from stochq.schemes import Frame, Stepper
 from stochq.schemes.scheme import States
 
@@ -161,11 +161,7 @@ class _Block:
             advance = self._advance_of(stepper, t, dt, (*carried, record))
             (carried, noise), written = _through_bins(advance, (carried, carry.noise), written, carry.step, interval)
         state, memory, known = carried
-
-        def look(state: Any, known: Any) -> Any:
-            return self._look(stepper.extract(interval.t_next, state), known, interval.phase)
-
-        seen = looked_again(self._loop, look)(state, known)
+        seen = self._look(stepper.extract(interval.t_next, state), known, interval.phase)
         state = self._suspended(stepper, interval.t_next, state)
         return _Carried(state, memory, known, noise, carry.step + interval.steps, written), seen
 

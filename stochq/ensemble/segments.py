@@ -1,6 +1,5 @@
 """Loops through which gradients pass backwards: what a segment of steps needs is made again from its start."""
 
-from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
 import jax
@@ -98,13 +97,6 @@ def scan_intervals(loop: Loop, visit: Any, carry: _Carry, intervals: Interval) -
 
     carry, later = lax.scan(jax.checkpoint(group, prevent_cse=False), carry, shaped)
     return carry, jax.tree.map(lambda array: array.reshape(groups * together, *array.shape[2:])[:count], later)
-
-
-def looked_again(loop: Loop, look: Callable[..., Any]) -> Callable[..., Any]:
-    """`look`, of which gradients remember nothing but the state between intervals of many segments."""
-    if loop.most_steps is None or loop.segment is None or _segments(loop.most_steps, loop.segment) == 1:
-        return look
-    return jax.checkpoint(look, prevent_cse=False)
 
 
 def _segments(most: int, segment: int) -> int:

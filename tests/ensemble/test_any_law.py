@@ -133,6 +133,15 @@ def test_a_run_to_a_tolerance_begins_before_there_are_pilots(monkeypatch):
         np.testing.assert_array_equal(runs[0].stderr["x"], runs[1].stderr["x"])
 
 
+def test_a_run_whose_pairs_are_no_better_is_measured_by_its_singles(monkeypatch):
+    """A phase doubled by its mirror image: what pairs take decides nothing, as they are not the run."""
+    counts = []
+    monkeypatch.setattr(Question, "check_length", lambda self, count: counts.append(count))
+    equation = sq.models.suv(sq.systems.levels([0.0, 0.0]), strength=1.0, noise="any")
+    run = _run(equation, {"x": FLIP}, tolerance=0.02, trajectories=10**6)
+    assert not run.antithetic and counts[:2] == [2048, 2048] and len(counts) == 3
+
+
 @pytest.mark.parametrize(("seconds", "trials"), [(1e-6, 1), (1e-5, 2)])
 def test_a_pilot_is_made_longer_only_where_others_may_follow(monkeypatch, seconds, trials):
     """By a clock of its own, 10⁶ trajectories: 1 µs each is 1 s, as long as 18 pilots of 2.7 times .0205 s; 10 µs each
