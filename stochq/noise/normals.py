@@ -10,18 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from stochq.noise.phases import polynomial
 from stochq.noise.roots import root
 
 # Chebyshev interpolants on v² in [0, 1/4]; largest errors 7e-9 (sine) and 3e-10 (cosine), below single rounding.
 _SINE = (3.141592640077, -5.167710076668, 2.550077386529, -0.598290411285, 0.077655912281)
 _COSINE = (0.999999999779, -4.934802136929, 4.058709154763, -1.335211949393, 0.234937068603, -0.02439593211)
-
-
-def _polynomial(coefficients: tuple[float, ...], x: jax.Array) -> jax.Array:
-    value = jnp.full_like(x, coefficients[-1])
-    for coefficient in coefficients[-2::-1]:
-        value = value * x + np.asarray(coefficient, x.dtype)
-    return value
 
 
 def uniform(word: jax.Array, dtype: np.dtype) -> jax.Array:
@@ -36,8 +30,8 @@ def sine_cosine(turn: jax.Array) -> tuple[jax.Array, jax.Array]:
     if turn.dtype == np.float64:
         return jnp.sin(2 * np.pi * turn), jnp.cos(2 * np.pi * turn)
     square = turn * turn
-    half_sine = turn * _polynomial(_SINE, square)
-    half_cosine = _polynomial(_COSINE, square)
+    half_sine = turn * polynomial(_SINE, square)
+    half_cosine = polynomial(_COSINE, square)
     return 2 * half_sine * half_cosine, 1 - 2 * half_sine * half_sine
 
 

@@ -18,6 +18,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from stochq.laws import Law
+from stochq.noise.phases import phase_factor
 from stochq.noise.roots import root
 from stochq.systems.linear import populations, times_real
 
@@ -48,8 +49,8 @@ class OwnCollapse(NamedTuple):
         """normal: real, or complex with E|z|² = 2."""
         if not jnp.iscomplexobj(normal):
             return jnp.exp(self.spread * normal - self.decay)
-        growth, angle = jnp.exp(self.spread * normal.real - self.decay), self.spread * normal.imag
-        return lax.complex(growth * jnp.cos(angle), -growth * jnp.sin(angle))
+        growth = jnp.exp(self.spread * normal.real - self.decay)
+        return times_real(growth, phase_factor(-self.spread * normal.imag))
 
 
 def arrival(
