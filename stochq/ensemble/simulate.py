@@ -2,35 +2,24 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
-from stochq.accuracy.bias import StepPlan
 from stochq.aliases import Device
 from stochq.arrays import Observable, StateLike, Times, check_numbers
-from stochq.ensemble.any_law import Choice, check_linear, choose_law
+from stochq.ensemble.any_law import check_linear
 from stochq.ensemble.asked import Asked, check_first, check_options, checked_scheme, pairs_of, what_is_asked
-from stochq.ensemble.checkpoint import opened
 from stochq.ensemble.conditional import check_conditional
 from stochq.ensemble.cost import check_fits, check_max_hours
-from stochq.ensemble.devices import check_devices
 from stochq.ensemble.events import FirstPassage, check_step_of_passages
-from stochq.ensemble.failures import replayed_by, warn_about_failures
-from stochq.ensemble.faithful import with_faithful_states
-from stochq.ensemble.in_steps import simulate_steps
 from stochq.ensemble.jumps.problem import has_exact_jumps
-from stochq.ensemble.jumps.simulate import check_no_step, simulate_jumps
+from stochq.ensemble.jumps.simulate import check_no_step
 from stochq.ensemble.later_times import check_may_be_stored
 from stochq.ensemble.law_pilots import Question
-from stochq.ensemble.planning import plan_step
-from stochq.ensemble.progress import shown
+from stochq.ensemble.make import checked_manner, make
 from stochq.ensemble.records import recording_of
 from stochq.ensemble.result import EnsembleResult
-from stochq.ensemble.runner import Execution
 from stochq.ensemble.statistics import Statistic
-from stochq.ensemble.tails import warn_about_tails
 from stochq.ensemble.task import MOST_HOURS, Task
-from stochq.ensemble.team import Team, together
 from stochq.ensemble.to_tolerance import check_tolerance
 from stochq.equation import Equation, as_equation, is_left_open, observables_of, parts_known, warn_without_noise
 from stochq.feedback import Loop, closed_loop
@@ -172,7 +161,7 @@ def simulate(
     seed = check_count("seed", seed, 0, most=2**63 - 1)
     check_options(precision, batch, check)
     max_hours = check_max_hours(max_hours)
-    manner = _manner(first, batch, devices, progress, checkpoint, store_final_states)
+    manner = checked_manner(first, batch, devices, progress, checkpoint, store_final_states)
     conditional = check_flag("conditional", conditional)
     asked = what_is_asked(observables, equation.dim, keep, records, conditional)
     in_steps = conditional or feedback is not None
@@ -214,30 +203,10 @@ def simulate(
     )
     check_fits(task, 0 if tolerance is not None else trajectories, keep)
     question = Question(trajectories, tolerance, dt, pairs, wanted, averages)
-    result = _run(task, question, keep, asked.names, in_steps, manner)
+    result = make(task, question, keep, asked.names, in_steps, manner)
     if dims:
         result.info["dims"] = list(dims)
     return result
-
-
-class Manner(NamedTuple):
-    """How the trajectories from `first` on are made: calls, devices, what is shown and written down."""
-
-    first: int
-    batch: int | None
-    devices: Any
-    progress: bool | None
-    checkpoint: Any
-    stores: bool
-
-
-def _manner(
-    first: int, batch: int | None, devices: Any, progress: bool | None, checkpoint: Any, stores: bool
-) -> Manner:
-    """The arguments of `simulate` of these names, checked; stores: `store_final_states`."""
-    first = check_count("first", first, 0, most=2**32 - 1)
-    progress = progress if progress is None else check_flag("progress", progress)
-    return Manner(first, batch, check_devices(devices), progress, checkpoint, check_flag("store_final_states", stores))
 
 
 def _check_law(equation: Equation, asked: Asked, feedback: Loop | None) -> None:
@@ -275,70 +244,3 @@ def _check_may_store(
         "jumps alone, which are followed without a time step": not in_steps and has_exact_jumps(equation),
     }
     check_may_be_stored(checkpoint, reasons)
-
-
-def _run(task: Task, question: Question, keep: int, asked: list[str], in_steps: bool, manner: Manner) -> EnsembleResult:
-    """The ensemble of a task whose arguments are checked, from click to click or in steps; with the other hosts of a
-    team and from the checkpoint on, if there are any."""
-    first, precision, stores = manner.first, task.precision, manner.stores
-    identity = {"seed": task.seed, "first": first, "precision": precision}
-    stored = {"final states": True} if stores else {}
-    with (
-        together(**identity, tolerance=question.tolerance, keep=keep) as team,
-        shown(manner.progress if team is None or team.is_first else False) as display,
-        opened(_path_for(manner.checkpoint, team, task.equation), question.trajectories, **identity, **stored) as file,
-    ):
-        display.phase("preparing")
-        if stores and team is not None:
-            raise ValueError("store_final_states: expected False with several hosts; got True. Run it on one.")
-        execution = Execution(
-            precision, manner.batch, manner.progress, manner.devices, first, file, team=team, stores_final_states=stores
-        )
-        make = partial(_made, keep=keep, asked=asked, in_steps=in_steps, execution=execution)
-        choice = Choice(task)
-        if is_left_open(task.equation):
-            choice = choose_law(task, question, execution, make)
-        task, result = choice.task, choice.result
-        if result is None:
-            result = make(task, choice.plan, question)
-        result.info.update(choice.told)
-        warn_about_failures(result, replayed_by(result, task.scheme.averages_only))
-        warn_about_tails(result)
-        if file is not None and not result.info["interrupted"]:
-            file.write(finished=True)
-        if team is not None:
-            result.info["hosts"] = list(team.names)
-    return result
-
-
-def _made(
-    task: Task,
-    plan: StepPlan | None,
-    question: Question,
-    *,
-    keep: int,
-    asked: list[str],
-    in_steps: bool,
-    execution: Execution,
-) -> EnsembleResult:
-    """The ensemble of a task whose laws are named."""
-    if has_exact_jumps(task.equation) and not in_steps:
-        return simulate_jumps(task, question.trajectories, question.tolerance, keep, asked, execution)
-    plan = plan or plan_step(task, question.trajectories, question.dt, question.tolerance)
-    if keep and task.recording is not None and question.dt is None and not task.conditional:
-        plan = with_faithful_states(plan, task)
-    return simulate_steps(task, plan, question, keep, asked, execution)
-
-
-def _path_for(checkpoint: Any, team: Team | None, equation: Equation) -> Any:
-    """Where this host keeps a checkpoint: the first one alone does.
-
-    Raises:
-        ValueError: where the law would be another one at another time, or on another host.
-    """
-    if (checkpoint is not None or team is not None) and is_left_open(equation):
-        raise ValueError(
-            f"{'hosts' if checkpoint is None else 'checkpoint'}: expected a law that is named: noise='any' takes the "
-            "one that is fastest at the moment. Give noise='real', or another."
-        )
-    return checkpoint if team is None or team.is_first else None

@@ -69,7 +69,7 @@ def main() -> int:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     total, bad, begun = collections.Counter(), 0, time.monotonic()
     with (
-        mock.patch("stochq.ensemble.simulate.opened", stop),
+        mock.patch("stochq.ensemble.make.opened", stop),
         mock.patch("stochq.ensemble.differentiable._step", stop),
         mock.patch("stochq.inference.reading.Reading.in_blocks", stop),
     ):

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, final
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 from stochq.arrays import Array, ArrayLike, Number, as_real, is_concrete
 from stochq.channels.families.diagonal import DiagonalCollapse
@@ -45,7 +46,7 @@ class Kernel(DiagonalCollapse):
                 "profile: expected a positive semi-definite kernel on the periodic grid; its Fourier transform "
                 f"reaches {spectrum.min():.3g} (largest {spectrum.max():.3g}). Symmetrise it or lengthen the box."
             )
-        self.spectrum = xp.maximum(spectrum, 0.0)
+        self.spectrum = xp.maximum(spectrum, 0.0) if is_concrete(spectrum) else _resolved(spectrum)
         self.rate, self.peak = as_number("rate", rate), profile.reshape(-1)[0]
         dense = profile.size <= DENSE_KERNEL_POINTS
         self.root_matrix = circulant(_root(self.spectrum)) if dense else None
@@ -96,6 +97,12 @@ class Kernel(DiagonalCollapse):
 
     def features(self) -> np.ndarray:
         return np.sqrt(np.asarray(self.rate)) * circulant(np.sqrt(np.asarray(self.spectrum)))
+
+
+def _resolved(spectrum: jax.Array) -> jax.Array:
+    """The spectrum without slopes where it is nothing but rounding, by whose root they would be divided."""
+    floor = 8 * jnp.finfo(spectrum.dtype).eps * jnp.max(spectrum)
+    return jnp.where(spectrum > floor, spectrum, lax.stop_gradient(jnp.maximum(spectrum, 0.0)))
 
 
 def _root(spectrum: Array) -> Array:
