@@ -310,3 +310,21 @@ def test_a_gradient_remembers_little_however_many_steps_and_times(steps, saved, 
 
     compiled = jax.jit(jax.grad(last)).lower(0.6).compile()
     assert compiled.memory_analysis().temp_size_in_bytes <= most * 2**20
+
+
+@pytest.mark.parametrize("noise", ["real", "unitary"])
+def test_gradients_by_the_length_of_csl(noise):
+    """Waves shorter than that length have nothing but rounding in their spectrum. Beside differences along the same
+    paths, dE/dt = λħ²/4mr²."""
+    rate, length, time = 0.8, 1.2, 1.0
+    particle = sq.systems.particle(32, 16.0, 1.0, sq.systems.harmonic(1.0))
+    packet = np.exp(-((np.asarray(particle.coordinates[0]) - 1) ** 2) / 2)
+
+    def energy(length):
+        equation = sq.models.csl(particle, rate=rate, length=length, noise=noise)
+        run = {"observables": ["energy"], "trajectories": 1024, "dt": 0.1}
+        return sq.expectations(equation, packet / np.linalg.norm(packet), [0.0, time], **run)["energy"][-1]
+
+    slope = float(jax.grad(energy)(length))
+    assert slope == pytest.approx(float(energy(1.25) - energy(1.15)) / 0.1, rel=0.02)
+    assert slope == pytest.approx(-rate * time / (2 * length**3), rel=0.1)
