@@ -1,6 +1,8 @@
 """Strict arithmetic: shapes are checked where they are written, arrays of different rank do not meet by accident."""
 
 import gc
+import os
+from collections import defaultdict
 from pathlib import Path
 
 import jax
@@ -11,10 +13,11 @@ from hypothesis import settings
 import tests.checked  # noqa: F401 the hook imports tests alone
 
 # The layers below the public entry points, whose arguments are arrays of stated shapes; what users may give more
-# freely is checked by the library itself.
-jaxtyping.install_import_hook(
-    ["stochq.noise", "stochq.systems", "stochq.channels", "stochq.schemes"], "tests.checked.arguments"
-)
+# freely is checked by the library itself. It takes a sixth of the time of all tests: before a release alone.
+if os.environ.get("CHECK_ANNOTATIONS"):
+    jaxtyping.install_import_hook(
+        ["stochq.noise", "stochq.systems", "stochq.channels", "stochq.schemes"], "tests.checked.arguments"
+    )
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 settings.register_profile("repeatable", derandomize=True, deadline=None, database=None, max_examples=25)
@@ -40,6 +43,21 @@ def few_programs_at_a_time():
     if maps > MANY_MAPS:
         jax.clear_caches()
         gc.collect()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Of the cases of a sweep those that are not run each time are long."""
+    sweeps = defaultdict(list)
+    for item in items:
+        if item.get_closest_marker("sweep") is not None:
+            sweeps[item.nodeid.partition("[")[0]].append(item)
+    for cases in sweeps.values():
+        (count,) = cases[0].get_closest_marker("sweep").args
+        kept = {place * len(cases) // count for place in range(count)}
+        for place, case in enumerate(cases):
+            if place not in kept:
+                case.add_marker("long")
 
 
 def pytest_collection_finish():

@@ -159,6 +159,7 @@ LONG = {"sui, rotated basis, ħ = 0.7", "bath, diffusive", "oqt, diffusive"}
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=[pytest.mark.release] * (name in LONG)) for name in EQUATIONS]
 )
+@pytest.mark.sweep(1)
 def test_paths_are_the_same_to_rounding(name, monkeypatch):
     """Two levels at a time, as XLA's compiler for processors takes long for more."""
     monkeypatch.setattr(accelerators, "_at_a_time", lambda count, _: min(count, 2) if on_accelerator() else 1)

@@ -27,6 +27,7 @@ LONG = {
     [pytest.param(page, marks=[pytest.mark.release] * (page.name in LONG)) for page in PAGES],
     ids=lambda page: page.name,
 )
+@pytest.mark.sweep(3)
 def test_the_code_of_a_page_runs(page):
     text = page.read_text(encoding="utf-8")
     names = {"__name__": page.stem}

@@ -39,6 +39,7 @@ STEPPED = (
 
 @pytest.mark.parametrize("scheme", [pytest.param("euler", marks=pytest.mark.release), "strang"])
 @pytest.mark.parametrize("name", STEPPED)
+@pytest.mark.sweep(2)
 def test_a_compiled_step_is_the_eager_one(name, scheme):
     problem, scheme = PROBLEMS[name](), SCHEMES[scheme]
     if scheme.requires(problem.equation):

@@ -38,6 +38,7 @@ WORKERS = """
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks here")
+@pytest.mark.long
 def test_forked_workers():
     code = [sys.executable, "-W", "ignore", "-c", textwrap.dedent(WORKERS)]
     said = subprocess.run(code, capture_output=True, text=True, timeout=300)

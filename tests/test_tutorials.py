@@ -27,6 +27,7 @@ percent_scripts, laboratory = loaded("percent_scripts"), loaded("laboratory")
 
 @pytest.mark.usefixtures("settings_of_users")
 @pytest.mark.parametrize("script", TUTORIALS + HOW_TO, ids=lambda script: script.stem)
+@pytest.mark.sweep(3)
 def test_a_script_becomes_a_page_whose_numbers_agree_with_its_formulas(script, tmp_path):
     page = percent_scripts.page(script, tmp_path)
     pictures = re.findall(r"!\[.*\]\((\S+)\)", page)

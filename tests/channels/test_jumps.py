@@ -44,6 +44,7 @@ FAMILIES = {
 
 
 @pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.sweep(5)
 def test_clicks_are_those_of_the_operators(name):
     """The mean over clicks is ΣLρL†/Tr, and every one leaves a state that its operator makes."""
     channel, count = FAMILIES[name](), 20_000

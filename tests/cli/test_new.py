@@ -23,6 +23,7 @@ def test_there_is_one_for_every_model():
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.sweep(5)
 def test_a_new_file_is_taken_and_describes_every_key(kind, tmp_path):
     path = tmp_path / "new" / "mine.toml"
     assert invoke("new", kind, path).exit_code == 0

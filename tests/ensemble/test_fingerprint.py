@@ -169,6 +169,7 @@ def test_merging_does_not_depend_on_the_order():
 
 
 @pytest.mark.parametrize("operator", [[1.0, 0.0], [[1.0, 0.0], [0.0, 0.0]], _population(0)])
+@pytest.mark.sweep(1)
 def test_histograms_take_every_kind_of_observable(operator):
     edges = np.linspace(0, 1, 6)
     result = _run({"p": [1.0, 0.0], "bins": sq.Histogram(operator, edges)}, keep=64)

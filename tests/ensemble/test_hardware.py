@@ -72,6 +72,7 @@ def test_other_hardware_differs_by_rounding(both):
         assert farthest <= allowed, (name, farthest / SHARE[precision])
 
 
+@pytest.mark.long
 def test_other_hardware_is_another_program(both):
     here, other = both
     assert sum(np.any(here[name] != other[name]) for name in here) > len(here) / 2

@@ -143,6 +143,7 @@ def test_an_extension_is_not_made_from_the_beginning(tmp_path, monkeypatch):
     assert steps == [(True, FEW, 4)]
 
 
+@pytest.mark.long
 def test_a_run_to_a_tolerance_goes_on_to_as_many_as_it_takes(tmp_path, interrupt):  # noqa: F811
     """Interrupted among the trajectories that were known, and among those that the later times take beyond them."""
     options = {"trajectories": 60 * BLOCK, "tolerance": 0.011, "observables": {"p": [1.0, 0.0]}}

@@ -117,6 +117,7 @@ PAIRS = [
 
 
 @pytest.mark.parametrize("name, scheme", PAIRS)
+@pytest.mark.sweep(1)
 def test_one_number_after_another_makes_the_same_trajectories(name, scheme):
     problem = _of_registry(name, scheme)
     if sq.schemes.Strang().requires(PROBLEMS[name]().equation) and "strang" in scheme:

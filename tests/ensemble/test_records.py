@@ -262,6 +262,7 @@ def _qutip_infidelity(noise, steps, count=4):
 
 
 @pytest.mark.parametrize("noise", ["real", pytest.param("complex", marks=pytest.mark.release)])
+@pytest.mark.long
 def test_qutip_driven_by_the_record_makes_the_same_state(noise):
     coarse, fine = (_qutip_infidelity(noise, steps) for steps in (16, 128))
     assert fine < 2e-3

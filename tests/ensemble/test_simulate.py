@@ -231,6 +231,7 @@ def _chain(value):
 
 
 @pytest.mark.parametrize("build", [_trapped, _tunnelling, _relaxing, _cavity, _chain])
+@pytest.mark.sweep(2)
 def test_an_equation_made_anew_is_not_compiled_anew(build):
     traces = []
 

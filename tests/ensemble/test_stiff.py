@@ -85,6 +85,7 @@ _FUNCTIONS = {2: _of(UPPER), 5: _of(NUMBER)}
 
 @pytest.mark.parametrize("rate", MODERATE)
 @pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.sweep(3)
 def test_a_tolerance_is_kept_at_every_rate(family, rate):
     wanted = 0.1
     result, expected = _run(family, rate, False, trajectories=60_000, tolerance=wanted)
@@ -95,6 +96,7 @@ def test_a_tolerance_is_kept_at_every_rate(family, rate):
 
 @pytest.mark.parametrize("rate", RATES)
 @pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.sweep(3)
 def test_the_largest_step_is_right_at_every_rate(family, rate):
     result, expected = _run(family, rate, False, trajectories=600)
     # A tenth of a standard error of bias, and what single precision adds.
@@ -140,6 +142,7 @@ def test_a_given_step_beyond_the_rates_is_told_of_its_bias(as_function):
 
 
 @pytest.mark.parametrize("span", [50.0, 70.0, 100.0, 1e4])
+@pytest.mark.sweep(2)
 def test_a_decay_that_is_over_long_ago(span):
     """Once a division by zero, from exponentials that vanish in single precision."""
     decay = sq.models.unravel(sq.systems.levels([0.0, 1.0]), [LOWERING])

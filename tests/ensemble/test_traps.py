@@ -85,6 +85,7 @@ class SecularBath(Bath):
 
 @pytest.mark.parametrize("family", [Bath, SecularBath])
 @pytest.mark.parametrize("wanted", [0.02, None], ids=["tolerance", "dt"])
+@pytest.mark.sweep(2)
 def test_exactness_is_declared_and_not_guessed(family, wanted):
     """Two baths of an unknown class: over one step of 0.4 the mean would be off by 0.060."""
     targets, energies = np.array([[3.0, 0.6], [0.3, 2.7]]), [0.0, 0.3]
@@ -111,6 +112,7 @@ def test_one_secular_bath_beside_a_diagonal_hamiltonian_is_exact_at_any_step():
 
 @pytest.mark.parametrize("observable", [P, _upper], ids=["by the mean", "by pilots"])
 @pytest.mark.parametrize("wanted", [4e-3, None], ids=["tolerance", "dt"])
+@pytest.mark.sweep(2)
 def test_levels_that_turn_by_whole_periods_are_not_standing_still(observable, wanted):
     """Saved times every two Rabi periods: steps of the interval and of half of it agree, and both are wrong."""
     turn = 2 * np.pi * FLIP

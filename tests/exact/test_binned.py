@@ -134,6 +134,7 @@ def test_records_of_an_equation_without_detectors():
 
 @pytest.mark.parametrize("dim", [2, 3, 4])
 @pytest.mark.parametrize("double", [False, True])
+@pytest.mark.sweep(2)
 def test_several_steady_states_are_told_in_either_precision(dim, double):
     """Two blocks that stand still, in a basis turned at random."""
     random = np.random.default_rng(dim).normal(size=(2, dim, dim))

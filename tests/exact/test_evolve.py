@@ -120,6 +120,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
+@pytest.mark.sweep(4)
 def test_methods_agree_with_the_written_out_generator(case):
     build, methods = CASES[case]
     equation, matrix, operators, hbar = build()

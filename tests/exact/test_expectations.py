@@ -15,6 +15,7 @@ TIMES = np.array([0.3, 0.5, 1.1, 2.0])
 
 
 @pytest.mark.parametrize("case", CASES)
+@pytest.mark.sweep(3)
 def test_values_are_those_of_the_written_out_generator(case):
     build, methods = CASES[case]
     equation, matrix, operators, hbar = build()
@@ -168,6 +169,7 @@ LONG = {"ode of a grid", "closed-form with rates"}
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=[pytest.mark.release] * (name in LONG)) for name in GRADIENTS]
 )
+@pytest.mark.sweep(1)
 def test_gradients_in_both_modes_are_differences_of_the_reference(name):
     build, plain, at = GRADIENTS[name]
     at, method = np.array(at), name.split()[0]

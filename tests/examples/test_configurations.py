@@ -20,6 +20,7 @@ def _marked(path):
 
 # Those for `stochq exclude` run in tests/bounds.
 @pytest.mark.parametrize("path", [_marked(path) for path in PATHS if not path.stem.startswith("exclude-")])
+@pytest.mark.long
 def test_it_runs(path, tmp_path):
     text, count = re.subn(r"^trajectories = .*$", "trajectories = 64", path.read_text(), flags=re.MULTILINE)
     assert count == 1

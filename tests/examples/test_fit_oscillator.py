@@ -62,6 +62,7 @@ def test_both_are_found_as_in_the_committed_output(example, fit, capsys):
     np.testing.assert_allclose(found, committed, atol=0.02, rtol=1e-3)
 
 
+@pytest.mark.long
 def test_the_fit_is_at_the_maximum_that_a_plain_filter_has(fit, records):
     frequency, rate = fit.parameters["frequency"], fit.parameters["rate"]
     assert fit.log_likelihood == pytest.approx(kalman(frequency, rate, records), abs=2e-3)

@@ -240,6 +240,7 @@ def test_white_heating_does_not_depend_on_the_occupation(name):
 
 
 @pytest.mark.parametrize("name", OCCUPIED)
+@pytest.mark.sweep(1)
 def test_coloured_heating_is_that_of_the_occupied_waves(name):
     # At this rate the second order is a thousandth of a standard error.
     tau, times = 0.5, np.array([0.0, 0.5, 2.5, 5.0])

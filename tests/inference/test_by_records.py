@@ -24,6 +24,7 @@ def _operator(seed, size=0.3):
 
 
 @pytest.mark.parametrize("lost", [0, 1, 2])
+@pytest.mark.sweep(1)
 def test_a_step_is_that_of_complex_matrices(lost):
     """U[KρK† + ½Σ(CKρK†C† + KCρC†K†) + ¼ …]U†, with phases of local oscillators, which multiply the words."""
     detectors = {"x": homodyne(_operator(2)), "y": homodyne(_operator(4))}

@@ -37,6 +37,7 @@ def test_p_values_are_even(fits):
 
 
 @pytest.mark.parametrize("name", TRUTH)
+@pytest.mark.long
 def test_intervals_hold_the_truth_as_often_as_they_say(fits, name):
     scores = np.array([(fit.parameters[name] - TRUTH[name]) / fit.stderr[name] for fit in fits])
     for within, share in ((1.0, 0.683), (1.96, 0.95)):

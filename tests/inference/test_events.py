@@ -191,6 +191,7 @@ HELD = {
 
 
 @pytest.mark.parametrize("name, law", [(name, "real") for name in HELD] + [("a kernel", "complex")])
+@pytest.mark.sweep(2)
 def test_a_step_of_any_length_has_a_score_without_a_mean(name, law):
     """Passages, whose scores stop, need it of every step."""
     channel = HELD[name](RATE)

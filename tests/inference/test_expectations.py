@@ -301,6 +301,7 @@ def test_derivatives_with_respect_to_a_rate_are_those_of_finite_differences():
 
 
 @pytest.mark.parametrize("steps, saved, most", [(10_000, 1, 8), (10_000, 100, 8), (10_000, 67, 8), (100_000, 1, 32)])
+@pytest.mark.sweep(2)
 def test_a_gradient_remembers_little_however_many_steps_and_times(steps, saved, most):
     """XLA's temporary memory, in MiB, for 1024 qubits; all states of 10⁴ steps would be 160."""
 

@@ -38,6 +38,7 @@ def test_groups_of_trajectories_tell_the_covariance_of_a_function_of_means(runs)
     assert np.corrcoef(runs.T**2)[3, 4] == pytest.approx(correlation, abs=0.15)
 
 
+@pytest.mark.long
 def test_errors_and_the_p_value_count_the_prediction(runs):
     """Data with so small errors that what a fit is off by comes from the prediction's trajectories."""
     data = 0.7 - 0.6 * np.exp(-0.6 * TIMES[1:]) + 0.002 * np.random.default_rng(1).normal(size=5)

@@ -26,6 +26,7 @@ def _moments(friction, beta, cross, position, squeezing, in_position, mean, cova
     ("cross", "position", "squeezing", "in_position"),
     [(0.0, None, 0.0, 0.0), (0.07, None, 0.1, 0.0), (-0.05, 0.2, -0.1, 0.2), (0.0, 0.15, 0.0, 0.3)],
 )
+@pytest.mark.sweep(2)
 def test_means_and_covariances_are_those_of_phase_space(cross, position, squeezing, in_position):
     friction, beta, alpha, time = 0.4, 3.0, 0.6 - 0.4j, 1.5
     system = sq.systems.oscillator(36, frequency=FREQUENCY, mass=MASS, hbar=HBAR)

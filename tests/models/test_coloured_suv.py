@@ -44,6 +44,7 @@ def _outcome(equation, *, duration, dt, trajectories=8192, psi=START):
 # I_p0(J/κ, J/κ) at p0 = .8.
 @pytest.mark.parametrize(("ratio", "expected"), [(0.5, 0.70483), (1.0, 0.8), (2.0, 0.896)])
 @pytest.mark.parametrize(("single", "spherical"), [(True, False), (False, True)])
+@pytest.mark.sweep(2)
 def test_white_limit(ratio, expected, single, spherical):
     equation = _equation(drift=ratio, growth=1.0, time=SHORT, single=single, spherical=spherical)
     found, error = _outcome(equation, duration=10 / ratio, dt=0.1)

@@ -76,6 +76,7 @@ def _mixture(log_ratio, start, share, rate, t):
 
 
 @pytest.mark.parametrize(("scheme", "dt"), [(None, 0.7), (None, 0.05), (EULER, 0.7 / 256)])
+@pytest.mark.sweep(1)
 def test_commuting_collapse_has_its_exact_law(scheme, dt):
     """With H diagonal in the collapse basis the populations' law is known at every time, whatever the step."""
     rate, t, psi = 0.8, 0.7, np.array([0.6, 0.8j])

@@ -36,6 +36,7 @@ def _assert_same(a, b, rounding=0.0):
 
 
 @pytest.mark.parametrize("budget", BUDGETS)
+@pytest.mark.sweep(3)
 def test_a_step_is_half_of_its_pair(budget):
     """To rounding: two programs need not round alike."""
     trajectories = jnp.arange(10, 14, dtype=jnp.uint32)

@@ -27,6 +27,7 @@ def test_everything_is_there_and_holds(made):
     assert list(CLAIMS) == ["table", *drawn]
 
 
+@pytest.mark.long
 def test_the_columns_of_the_table(made):
     table = reading.rows(made[0] / "table.csv")
     assert list(table[0]) == [

@@ -38,6 +38,7 @@ BREAKS = [
 
 
 @pytest.mark.parametrize(("place", "broken", "claim", "name"), BREAKS, ids=[case[3] for case in BREAKS])
+@pytest.mark.sweep(2)
 def test_a_broken_formula_is_found(monkeypatch, place, broken, claim, name):
     monkeypatch.setattr(*place, broken)
     paper, figure = claim

@@ -33,6 +33,7 @@ def test_every_check_passes_and_every_picture_is_drawn(made):
         assert (out / f"{name}.png").stat().st_size > 10_000
 
 
+@pytest.mark.long
 def test_figure_1_solves_the_repaired_equations(made):
     table = numbers(made[0] / "fig1.csv")
     assert list(table) == ["tau", "a", "b", "c"]

@@ -118,6 +118,7 @@ def test_results_merge(run):
 
 
 @pytest.mark.filterwarnings("ignore::numpy.exceptions.ComplexWarning")
+@pytest.mark.long
 def test_pictures_are_those_of_qutip(run):
     import matplotlib
 

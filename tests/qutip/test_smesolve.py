@@ -76,6 +76,7 @@ def mixed(request):
     return result, *([qutip.QobjEvo(each) for each in some] for some in (c_ops, sc_ops))
 
 
+@pytest.mark.long
 def test_means_and_records_from_a_mixed_start(mixed):
     """⟨L+L†⟩ and −i⟨L−L†⟩ halfway between both ends of each interval; of heterodyne detection each has noise of √2."""
     result, c_ops, sc_ops = mixed

@@ -27,6 +27,7 @@ def drawn_beside(result, reference):
 
 
 @pytest.mark.parametrize("dt", [0.0125, pytest.param(None, marks=pytest.mark.release)])
+@pytest.mark.long
 def test_015_heterodyne_detection_of_a_driven_cavity(dt):
     """Currents ⟨√γ x⟩ and ⟨√γ y⟩, each with noise of √2; and Euler steps that are too long for QuTiP.
 
@@ -81,6 +82,7 @@ def test_016_photons_that_are_counted_in_part(efficiency):
 
 
 @pytest.mark.parametrize("efficiency", [0.95, pytest.param(1.0, marks=pytest.mark.release)])
+@pytest.mark.long
 def test_016_and_022_homodyne_detection(efficiency):
     """With and without loss, in QuTiP's method that has no equal here: the step is what counts."""
     rate, times = 1.0, np.arange(0, 1, 0.05)

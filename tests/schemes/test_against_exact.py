@@ -21,6 +21,7 @@ def _pairs():
 
 
 @pytest.mark.parametrize(("name", "scheme"), list(_pairs()))
+@pytest.mark.sweep(8)
 def test_the_ensemble_is_the_master_equation(name, scheme):
     problem = PROBLEMS[name]()
     if missing := SCHEMES[scheme].requires(problem.equation):

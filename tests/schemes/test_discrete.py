@@ -94,6 +94,7 @@ START = state(2, 7)
 
 
 @pytest.mark.parametrize("name", EQUATIONS)
+@pytest.mark.sweep(3)
 def test_the_step_is_the_composition_of_its_outcomes(name):
     jumps, law = EQUATIONS[name]
     equation = sq.models.unravel(sq.systems.levels(QUBIT), jumps, noise=law)
@@ -215,6 +216,7 @@ def test_a_joined_step_takes_the_sum_of_two_records(law):
 
 
 @pytest.mark.parametrize("name", ["any operators, complex noise", "hermitian operators, unitary noise", "kerr cavity"])
+@pytest.mark.sweep(1)
 def test_the_ensemble_is_the_master_equation(name):
     problem = PROBLEMS[name]()
     result = sq.simulate(

@@ -48,6 +48,7 @@ def run(hamiltonian, scheme, basis, **options):
     ],
     ids=lambda value: getattr(value, "name", None),
 )
+@pytest.mark.sweep(1)
 def test_every_path_is_that_of_the_dense_chain(scheme, basis):
     # The largest Bohr frequency is 7, which Euler's scheme has to resolve.
     dt = 0.05 if "Euler" in scheme.name else 0.1

@@ -184,6 +184,7 @@ SHARED: list[Any] = [
 
 
 @pytest.mark.parametrize(("name", "scheme", "steps", "doublings"), SHARED)
+@pytest.mark.sweep(1)
 def test_on_shared_paths(name, scheme, steps, doublings):
     case, exact = _built(name)
     arguments = (case.equation, case.psi0, case.duration)

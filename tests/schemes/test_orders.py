@@ -71,6 +71,7 @@ CASES = [pytest.param(case, marks=[pytest.mark.release] * (case in LONG)) for ca
 
 
 @pytest.mark.parametrize("case", CASES)
+@pytest.mark.sweep(3)
 def test_the_declared_order_is_the_measured_one(case):
     name, scheme, steps, _ = MEASURED[case]
     averages = _averages(case)
@@ -92,6 +93,7 @@ def test_the_order_holds_for_nonlinear_functionals(case):
         assert _slope(steps[:-1], errors) > scheme.weak_order - 0.35
 
 
+@pytest.mark.long
 def test_the_limit_is_the_master_equation_and_the_same_for_all_schemes():
     for name in EQUATIONS:
         limits = []

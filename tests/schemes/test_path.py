@@ -68,6 +68,7 @@ def _centred(problem):
 
 
 @pytest.mark.parametrize("name", DENSE)
+@pytest.mark.sweep(3)
 def test_the_path_is_that_of_the_dense_equation(name):
     problem = PROBLEMS[name]()
     equation, jumps, dt = problem.equation, DENSE[name](problem), DURATION / STEPS

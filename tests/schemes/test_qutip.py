@@ -60,6 +60,7 @@ def _infidelity(problem, order, steps):
         ("kerr cavity", (0,)),
     ],
 )
+@pytest.mark.sweep(1)
 def test_the_trajectories_are_the_same_up_to_phase(name, order):
     problem = PROBLEMS[name]()
     coarse, fine = (_infidelity(problem, order, steps) for steps in (200, 1600))

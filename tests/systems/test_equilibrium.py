@@ -273,6 +273,7 @@ def quantities(sites):
     "conserved",
     [["total_sz"], ["spin_flip", "parity"], ["momentum"], ["total_sz", "momentum"]],
 )
+@pytest.mark.sweep(2)
 def test_sectors_are_those_of_projectors_in_numpy(conserved):
     rng = np.random.default_rng(3)
     known = quantities(6)

@@ -70,6 +70,7 @@ def test_the_quadrature_of_these_tests_is_that_of_the_closed_form():
         (None, None),
     ],
 )
+@pytest.mark.sweep(2)
 def test_a_qubit_decays_by_the_integral_of_the_rate(scheme, dt):
     result = sq.simulate(_decaying(), QUBIT, TIMES, observables=UPPER, trajectories=4096, scheme=scheme, dt=dt, seed=1)
     judge_ensemble(result, EXPECTED, f"swinging decay, {scheme}")
@@ -106,6 +107,7 @@ COHERENCE: dict[str, Any] = {"x": np.array([[0.0, 1.0], [1.0, 0.0]]), "z": np.ar
 
 @pytest.mark.parametrize("noise", ["real", "complex", "unitary"])
 @pytest.mark.parametrize("envelope", [pulse, crossing])
+@pytest.mark.sweep(2)
 def test_collapse_takes_coherence_while_its_pulse_lasts(noise, envelope):
     """Γ_01 = ½(r_0 + r_1) of projectors with the rates r."""
     equation = sq.Equation(np.zeros((2, 2)), [Modulated(Projectors([1.2, 0.8]), envelope)], noise=noise)

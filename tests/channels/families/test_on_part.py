@@ -150,6 +150,7 @@ STEPS = {
 
 
 @pytest.mark.parametrize("name", STEPS)
+@pytest.mark.sweep(2)
 def test_a_long_step_has_the_law_of_the_linear_equation(name):
     """Of entangled states: means of operators, and of squares of expectation values, which are not linear in ρ."""
     channel, linear, law = STEPS[name]

@@ -38,6 +38,7 @@ def test_drift_is_the_sum_over_operators(name, law):
 
 
 @pytest.mark.parametrize(("name", "law"), PAIRS)
+@pytest.mark.sweep(8)
 def test_diffusion_has_the_law_of_the_sum_over_operators(name, law):
     """E[ηη†] = dt Σ b b†, E[ηηᵀ] = dt Σ b bᵀ (0 for complex noise) with b_k what multiplies dW_k; E[η] = 0."""
     channel, jumps, _ = CASES[name]
@@ -107,6 +108,7 @@ def test_what_is_declared_is_so(name):
 @pytest.mark.parametrize(
     ("name", "law"), [pair for pair in PAIRS if not CASES[pair[0]].channel.missing_flow(law_of(pair[1]))]
 )
+@pytest.mark.sweep(8)
 def test_one_state_alone_is_one_column(name, law):
     """The shapes (dim,) and (dim, trajectories) give the same numbers."""
     channel = CASES[name].channel

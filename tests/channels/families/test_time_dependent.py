@@ -93,6 +93,7 @@ def test_euler_takes_the_operator_too():
 
 @pytest.mark.parametrize("law", [REAL, COMPLEX])
 @pytest.mark.parametrize("levels", [2, 20])
+@pytest.mark.sweep(2)
 def test_a_step_is_that_of_the_operator_in_its_middle(law, levels):
     """Written out in NumPy, dense and in bands, by Platen's step and by the outcome of a Kraus map."""
     lowering = oracles.lowering(levels)

@@ -29,6 +29,7 @@ def _flow(channel, law):
 
 @pytest.mark.parametrize("law", LAWS)
 @pytest.mark.parametrize("name", DIAGONAL)
+@pytest.mark.sweep(6)
 def test_a_long_collapse_has_the_exact_mean_density(name, law):
     channel, jumps, _ = CASES[name]
     count, dt, psi = 2**15, 2.0, state(channel.dim, 6)

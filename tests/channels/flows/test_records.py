@@ -69,6 +69,7 @@ def _platen_moments(flow, law, psi, h):
 
 @pytest.mark.parametrize("law", [REAL, COMPLEX], ids=str)
 @pytest.mark.parametrize("factor", [1.0, -1.3])
+@pytest.mark.sweep(2)
 def test_platens_record_is_of_second_order_jointly_with_the_state(law, factor):
     """The error of one step is of third order; an envelope multiplies the operator with its sign."""
     psi, jump = state(2, 3), factor * PLAIN

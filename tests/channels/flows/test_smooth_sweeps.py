@@ -86,6 +86,7 @@ def test_one_target_has_the_right_density_among_three_levels(family, law):
 
 @pytest.mark.parametrize("law", LAWS)
 @pytest.mark.parametrize("family", ["separable", "matrix"])
+@pytest.mark.sweep(2)
 def test_populations_have_the_right_law(family, law):
     """One target: dp = A(1−p)dt + √(2cAp)(1−p)dW with c = 2 for real noise of a real state, 1 for complex noise."""
     rates, psi = np.array([0.0, 1.0, 0.0]), np.array([0.48, 0.6, 0.64]) + 0j

@@ -38,6 +38,7 @@ def test_a_driven_chain_acts_as_its_matrix():
         np.testing.assert_allclose(DRIVEN.apply(0.7, jnp.asarray(psi)), by_hand(0.7) @ psi, atol=1e-14)
 
 
+@pytest.mark.long
 def test_the_midpoint_step_is_of_order_two():
     start = np.eye(DIM)[1].astype(complex)
     solution = solve_ivp(lambda t, psi: -1j * by_hand(t) @ psi, (0, 1), start, "DOP853", rtol=1e-11, atol=1e-13)

@@ -109,6 +109,7 @@ def test_orders_of_the_product_formulas(terms, is_fourth):
 
 @pytest.mark.parametrize("terms", [ISING, EVERYTHING, FIELD], ids=["ising", "everything", "field"])
 @pytest.mark.parametrize("double", [False, True], ids=["single", "double"])
+@pytest.mark.sweep(3)
 def test_any_step_length_within_the_stated_error(terms, double):
     # Short and long, backwards and none at all, by one program.
     splitting, limits, psi = with_measured_errors(splitting_of(SITES, terms)), bounds(terms), states(3)
