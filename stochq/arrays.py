@@ -76,7 +76,7 @@ def _contents(cell: CellType) -> object:
 
 
 def as_real(value: ArrayLike, name: str = "") -> Any:
-    """`value` as a float64 numpy array; a traced value passes through untouched.
+    """`value` as a float64 numpy array of its own; a traced value passes through untouched.
 
     Raises:
         ValueError: for what is no array of real numbers, if it has a name.
@@ -89,7 +89,7 @@ def as_real(value: ArrayLike, name: str = "") -> Any:
 
 
 def as_complex(value: ArrayLike, name: str = "") -> Any:
-    """`value` as a complex128 numpy array; a traced value passes through untouched. Raises: as `as_real`."""
+    """`value` as a complex128 numpy array of its own; a traced value passes through untouched. Raises: as `as_real`."""
     if not is_concrete(value):
         return value
     if name and _dtype(name, value).kind not in "biufcO":
@@ -103,7 +103,9 @@ def _dtype(name: str, value: object) -> np.dtype:
 
 def _converted(name: str, value: Any, dtype: Any) -> np.ndarray:
     try:
-        return np.asarray(value, dtype)
+        # A copy: JAX remembers an array that a program holds in the precision of that program, and would take it so in
+        # another one.
+        return np.asarray(value) if dtype is None else np.array(value, dtype)
     except (TypeError, ValueError, OverflowError):
         if not name:
             raise
@@ -121,7 +123,13 @@ def as_matrix(value: ArrayLike, name: str = "") -> Any:
     array = np.asarray(as_complex(value, name) if name else value)
     if np.iscomplexobj(array) and np.any(array.imag):
         return array.astype(np.complex128)
-    return np.ascontiguousarray(array.real, dtype=np.float64)
+    return np.array(array.real, dtype=np.float64, order="C")
+
+
+def copied(value: Number) -> Number:
+    """A number of a system for arithmetic with traced ones: a copy, as JAX would remember its form of single precision
+    and take it for that of double precision."""
+    return np.array(value) if is_concrete(value) else value
 
 
 def stacked(values: Sequence[Array]) -> Array:

@@ -6,7 +6,7 @@ from typing import Any, Literal, cast
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import Array, ArrayLike, Number, OperatorLike, as_real, is_concrete, square_root, stacked
+from stochq.arrays import Array, ArrayLike, Number, OperatorLike, as_real, copied, is_concrete, square_root, stacked
 from stochq.channels import BandedOperators, Channel, Features
 from stochq.channels.families.structure import structured
 from stochq.equation import Equation
@@ -72,8 +72,8 @@ def brownian(
         raise ValueError(f"oscillator: expected sq.systems.oscillator(...); got {type(oscillator).__name__}.")
     eta, xi = positive("friction", friction), rate("position_friction", position_friction)
     cross, alpha = _number("cross_diffusion", cross_diffusion), _number("squeezing", squeezing)
-    hbar = oscillator.hbar
-    momentum_diffusion = oscillator.mass * eta / positive("beta", beta)
+    hbar = copied(oscillator.hbar)
+    momentum_diffusion = copied(oscillator.mass) * eta / positive("beta", beta)
     # The products Σ a*b and Σ |b|² of operators a q + b p are fixed by the damping and by the diffusion.
     damping = hbar * (eta + xi) / 4
     excess = _excess(position_diffusion, (cross**2 + damping**2) / momentum_diffusion)
@@ -110,10 +110,10 @@ def _excess(position_diffusion: Number | str, least: Number) -> Number | None:
 
 def _linear(oscillator: Oscillator, in_q: Number, in_p: Number | None, in_p_imaginary: Number) -> Array:
     """The bands (2, dim) of in_q q + (in_p + i in_p_imaginary) p at offsets 1 and -1; real with in_p = None."""
-    unit = oscillator.mass * oscillator.frequency
+    hbar, unit = copied(oscillator.hbar), copied(oscillator.mass) * copied(oscillator.frequency)
     # q = q_scale (a + a†) and p = -i p_scale (a − a†).
-    q_part = in_q * square_root(oscillator.hbar / (2 * unit))
-    p_scale = square_root(oscillator.hbar * unit / 2)
+    q_part = in_q * square_root(hbar / (2 * unit))
+    p_scale = square_root(hbar * unit / 2)
     lowering = q_part + in_p_imaginary * p_scale
     raising = q_part - in_p_imaginary * p_scale
     if in_p is not None:

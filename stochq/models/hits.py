@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from stochq.arrays import Number, is_concrete
+from stochq.arrays import Number, copied, is_concrete
 from stochq.channels import Columns, Kicks
 from stochq.equation import Equation
 from stochq.laws import NoiseLaw
@@ -94,7 +94,7 @@ def dissipative_csl(
         raise ValueError(f"particle: expected one in one dimension; got {particle.dimensions}.")
     length, k = positive("length", length), checked_rate("dissipation", dissipation)
     action = hbar_of(particle, hbar)
-    scaled = checked_rate("rate", rate) * (particle.mass / positive("reference_mass", reference_mass)) ** 2
+    scaled = checked_rate("rate", rate) * (copied(particle.mass) / positive("reference_mass", reference_mass)) ** 2
     if not is_concrete((scaled, action, length, k, particle.length)):
         raise ValueError("rate: expected numbers, of which the rates of kicks are made once; got a traced value.")
     length, k, scaled, action = float(length), float(k), float(scaled), float(action)

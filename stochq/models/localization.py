@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import Array, ArrayLike, Number, OperatorLike, as_real, is_concrete, square_root, stacked
+from stochq.arrays import Array, ArrayLike, Number, OperatorLike, as_real, copied, is_concrete, square_root, stacked
 from stochq.channels import DenseOperators, Features, Kernel
 from stochq.equation import Equation
 from stochq.laws import NoiseLaw
@@ -50,7 +50,7 @@ def _check_resolution(particle: Particle, length: Number, name: str) -> None:
 def hbar_of(system: Particle | Oscillator, hbar: Number | None) -> Number:
     """The system's ħ, which an argument may repeat."""
     if hbar is None:
-        return system.hbar
+        return copied(system.hbar)
     repeated: Number = as_real(hbar, "hbar")
     if is_concrete((repeated, system.hbar)) and not np.array_equal(repeated, system.hbar):
         raise ValueError(f"hbar: expected that of the system, {system.hbar}; got {hbar}. Give it to the system.")
@@ -99,7 +99,7 @@ def csl(
     profile = axis
     for _ in range(particle.dimensions - 1):
         profile = xp.multiply.outer(profile, axis)
-    scaled = _rate(rate) * (particle.mass / positive("reference_mass", reference_mass)) ** 2
+    scaled = _rate(rate) * (copied(particle.mass) / positive("reference_mass", reference_mass)) ** 2
     return Equation(
         particle, (Kernel(profile / profile.reshape(-1)[0], scaled),), noise, hbar_of(particle, hbar), colour
     )

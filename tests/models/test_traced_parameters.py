@@ -149,3 +149,35 @@ def test_rates_of_kicks_need_numbers():
 
     with pytest.raises(ValueError, match="rate: expected numbers"):
         jax.jvp(loss, (1.5,), (1.0,))
+
+
+OSCILLATOR, PARTICLE = sq.systems.oscillator(6), sq.systems.particle(64, 32.0, 1.0)
+MODELS = {
+    "brownian": lambda x: sq.models.brownian(OSCILLATOR, friction=x, beta=0.9),
+    "qmupl": lambda x: sq.models.qmupl(OSCILLATOR, rate=x),
+    "csl": lambda x: sq.models.csl(PARTICLE, rate=0.7, length=1.5, reference_mass=x),
+    "diosi_penrose": lambda x: sq.models.diosi_penrose(PARTICLE, gravity=x, length=1.5),
+}
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_traced_in_single_precision_and_then_solved_in_double(model):
+    """JAX remembers the form of single precision of a system's arrays: it is not taken in the other programs."""
+    made = MODELS[model]
+    program = jax.jit(lambda x: [leaf for leaf in jax.tree.leaves(made(x)) if isinstance(leaf, jax.core.Tracer)])
+    program(0.8)
+    equation = made(0.8)
+    with jax.enable_x64(True):
+        for leaf in jax.tree.leaves(equation):
+            np.testing.assert_array_equal(jax.jit(lambda x: x)(leaf), leaf)
+
+
+def test_arrays_of_users_are_copied():
+    """What a program of theirs holds in single precision is an argument of ours in double."""
+    energies = np.array([0.0, 0.3, 0.7])
+    program = jax.jit(lambda x: x * energies)
+    program(0.5)
+    equation = sq.models.unravel(sq.systems.levels(energies), [energies])
+    energies[:] = 1.0
+    found = sq.exact.evolve(equation, [0.6, 0.8, 0.0], [0.0, 0.5], method="ode").density[-1, 0, 1]
+    np.testing.assert_allclose(found, 0.48 * np.exp(0.5 * (0.3j - 0.5 * 0.3**2)), atol=1e-8)
