@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from types import CellType
-from typing import Any, overload
+from typing import Any, TypeVar, overload
 
 import jax
 import jax.numpy as jnp
@@ -124,6 +124,17 @@ def as_matrix(value: ArrayLike, name: str = "") -> Any:
     if np.iscomplexobj(array) and np.any(array.imag):
         return array.astype(np.complex128)
     return np.array(array.real, dtype=np.float64, order="C")
+
+
+_Tree = TypeVar("_Tree")
+
+
+def copied_in_programs(tree: _Tree) -> _Tree:
+    """The tree; where a program is being traced, with copies of its NumPy arrays, as in `copied`."""
+    # Under jit even what depends on nothing is traced.
+    if not isinstance(jnp.zeros(()), jax.core.Tracer):
+        return tree
+    return jax.tree.map(lambda leaf: np.array(leaf) if isinstance(leaf, np.ndarray) else leaf, tree)
 
 
 def copied(value: Number) -> Number:

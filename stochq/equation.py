@@ -10,7 +10,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import Array, Number, OperatorLike, as_real, is_concrete, square_root_of_pairs, stacked
+from stochq.arrays import (
+    Array,
+    Number,
+    OperatorLike,
+    as_real,
+    copied_in_programs,
+    is_concrete,
+    square_root_of_pairs,
+    stacked,
+)
 from stochq.callers import users_line
 from stochq.channels import Channel
 from stochq.functions import check_unchanged
@@ -351,7 +360,8 @@ def parts_known(equation: Equation, state: object) -> tuple[int, ...]:
 
 def observables_of(equation: Equation, observables: object) -> dict[str, Any]:
     """Observables by name, as `stochq.systems.observables.as_observables` takes them, for an equation."""
-    return as_observables(observables, equation.hamiltonian.operators, equation.hamiltonian.dims)
+    named = as_observables(observables, equation.hamiltonian.operators, equation.hamiltonian.dims)
+    return {name: copied_in_programs(value) for name, value in named.items()}
 
 
 def _checked_channels(channels: object) -> tuple[Channel, ...]:
@@ -417,7 +427,7 @@ def as_equation(equation: object) -> Equation:
     if isinstance(equation, Equation):
         if equation.time_dependent:
             check_unchanged(equation)
-        return equation
+        return copied_in_programs(equation)
     if isinstance(equation, (Hamiltonian, list, tuple, np.ndarray, jax.Array)) or is_foreign(equation):
         hamiltonian = as_hamiltonian(equation, "equation")
         return Equation(hamiltonian, (), hbar=next(iter(hamiltonian.values_of_hbar), 1.0))

@@ -16,6 +16,27 @@ TRACING_ERRORS = (
 )
 
 
+def shapes_of(function: Callable[..., Any], *arguments: Any) -> Any:
+    """`jax.eval_shape`, tracing to the end also where the function raises.
+
+    Of a trace that is broken off JAX keeps the arrays for good, in the precision of that trace, and takes them for
+    those of the other one as well. What it traces is a function of its own, as it remembers functions, too.
+    """
+    raised = []
+
+    def completed(*values: Any) -> Any:
+        try:
+            return function(*values)
+        except Exception as error:
+            raised.append(error)
+            return jnp.zeros(())
+
+    shapes = jax.eval_shape(completed, *arguments)
+    if raised:
+        raise raised.pop()
+    return shapes
+
+
 def check_state_function(name: str, function: Callable[..., Any], *shape: int) -> None:
     """ValueError unless JAX can trace a function of one state (dim,), or (dim, dim)."""
     variable, example = ("psi", "jnp.vdot(psi, A @ psi)") if len(shape) == 1 else ("rho", "jnp.trace(A @ rho)")
@@ -66,7 +87,7 @@ def _check_elements(name: str, function: Callable[..., Any], shape: tuple[int, .
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            jax.eval_shape(lambda value: function(_Indexed(value)), _state(shape))
+            shapes_of(lambda value: function(_Indexed(value)), _state(shape))
     except _NoSuchElement as error:
         raise ValueError(
             f"{name}: expected elements of a state of shape {shape}; the function asks for {variable}[{error}]."
@@ -84,7 +105,7 @@ def _refuse_other_states(name: str, function: Callable[..., Any], shape: tuple[i
     """ValueError for a function of kets where states are density matrices, and the reverse."""
     dim, of_densities = shape[0], len(shape) == 2
     try:
-        value = jax.eval_shape(lambda state: function(state), _state((dim,) if of_densities else (dim, dim)))
+        value = shapes_of(function, _state((dim,) if of_densities else (dim, dim)))
     except Exception:
         return
     if getattr(value, "size", 0) != 1:
@@ -112,8 +133,7 @@ def _check_traceable(
 ) -> Any:
     """The shape and type of its value."""
     try:
-        # A new function each time: what JAX remembers of one was traced under one setting of 64-bit mode.
-        value = jax.eval_shape(lambda value: function(value), argument)
+        value = shapes_of(function, argument)
     except TRACING_ERRORS as error:
         raise ValueError(
             f"{name}: expected a function of {variable} that JAX can compile; got one that needs the numbers in "

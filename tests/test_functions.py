@@ -165,3 +165,43 @@ def test_a_matrix_of_many_levels_keeps_all_of_its_parts_in_calls_beside_each_oth
     psi[0] = 1.0
     result = sq.simulate(equation, psi, [0.0, 0.05, 0.1], observables=watched, trajectories=192, dt=0.05)
     np.testing.assert_allclose(result.mean["norm"], 1.0, atol=1e-5)
+
+
+def test_a_users_program_in_single_precision_leaves_its_arrays_to_those_in_double():
+    """The system, the observable and the state stand in a program that goes on living; all are given again."""
+    system = sq.systems.levels(np.array([[0.0, 0.3j], [-0.3j, 1.0]]))
+    watched = {"x": np.array([[0.0, 1.0 - 0.5j], [1.0 + 0.5j, 0.0]])}
+
+    def mean(rate):
+        equation = sq.models.unravel(system, [jnp.sqrt(rate) * np.diag([1.0, -1.0])])
+        return sq.expectations(equation, STATE, TIMES, observables=watched)["x"][-1]
+
+    program = jax.jit(mean)
+    found = float(program(0.4))
+    equation = sq.models.unravel(system, [np.sqrt(0.4) * np.diag([1.0, -1.0])])
+    exact = sq.exact.evolve(equation, STATE, TIMES, observables=watched, method="ode").expect["x"][-1]
+    assert exact == pytest.approx(found, abs=1e-6)
+    with jax.enable_x64(True):
+        assert exact == pytest.approx(float(jax.jit(lambda rate: mean(rate))(0.4)), abs=1e-9)
+    assert float(mean(0.4)) == pytest.approx(exact, abs=1e-6)
+
+
+def _broken_off(weights, psi):
+    if jnp.sum(weights * jnp.abs(psi) ** 2) > 0.5:
+        return 1.0
+    return jnp.sum(psi.real)
+
+
+def test_a_function_that_is_refused_leaves_its_arrays_alone():
+    """JAX would keep them for good in the precision of the trace that was broken off."""
+    weights = np.array([0.0, 1.0])
+    with pytest.raises(ValueError, match=r"^observables\['p'\]: expected a function of psi that JAX can compile"):
+        sq.simulate(
+            sq.models.suv(QUBIT, strength=1.0),
+            STATE,
+            TIMES,
+            observables={"p": lambda psi: _broken_off(weights, psi)},
+            trajectories=1,
+        )
+    with jax.enable_x64(True):
+        np.testing.assert_array_equal(jax.jit(lambda x: x)(weights), weights)

@@ -11,7 +11,7 @@ import numpy as np
 from stochq.arrays import Array, Number, OperatorLike, check_names
 from stochq.equation import Equation
 from stochq.feedback.controller import Controller
-from stochq.function_checks import TRACING_ERRORS
+from stochq.function_checks import TRACING_ERRORS, shapes_of
 from stochq.held import held_numbers
 from stochq.measurement import Homodyne, Line
 from stochq.module import Module
@@ -178,7 +178,7 @@ def check_loop(loop: Loop, equation: Equation) -> None:
 
 def _shapes(method: str, function: Any, *arguments: Any) -> Any:
     try:
-        return jax.eval_shape(lambda *values: jax.tree.map(jnp.asarray, function(*values)), *arguments)
+        return shapes_of(lambda *values: jax.tree.map(jnp.asarray, function(*values)), *arguments)
     except TRACING_ERRORS as error:
         raise ValueError(
             f"controller: expected {method} to be a function that JAX can compile; got one that needs numbers "

@@ -49,10 +49,8 @@ def _rates():
     [
         (_dense, "single"),
         (_rates, "single"),
-        *(
-            pytest.param(*case, marks=pytest.mark.release)
-            for case in [(_dense, "double"), (_many_clicks, "single"), (_sui, "single")]
-        ),
+        (_sui, "single"),
+        *(pytest.param(*case, marks=pytest.mark.release) for case in [(_dense, "double"), (_many_clicks, "single")]),
     ],
 )
 def test_means_are_those_of_the_master_equation_at_any_times(system, precision):
