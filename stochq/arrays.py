@@ -132,7 +132,7 @@ _Tree = TypeVar("_Tree")
 def copied_in_programs(tree: _Tree) -> _Tree:
     """The tree; where a program is being traced, with copies of its NumPy arrays, as in `copied`."""
     # Under jit even what depends on nothing is traced.
-    if not isinstance(jnp.zeros(()), jax.core.Tracer):
+    if is_concrete(jnp.zeros(())):
         return tree
     return jax.tree.map(lambda leaf: np.array(leaf) if isinstance(leaf, np.ndarray) else leaf, tree)
 

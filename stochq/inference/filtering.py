@@ -227,10 +227,12 @@ def log_likelihood(
             "log_likelihood: expected double precision where JAX traces its arguments; differences of logarithms need "
             "it. Put the whole computation inside `with jax.enable_x64(True):`."
         )
-    found = reading(equation, state, record, method, halvings=halvings)
     if concrete:
-        (values,) = found.in_blocks(_likelihood)
+        # Inside a program of the user's, too, these are numbers.
+        with jax.ensure_compile_time_eval():
+            (values,) = reading(equation, state, record, method, halvings=halvings).in_blocks(_likelihood)
     else:
+        found = reading(equation, state, record, method, halvings=halvings)
         with jax.enable_x64(True):
             values = traced_likelihood(found)
     return values if per_record else values.sum(keepdims=False)

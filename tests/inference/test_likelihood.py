@@ -590,3 +590,11 @@ def test_all_who_read_wide_bins_are_warned():
     driven = sq.models.monitored(sq.systems.driven(0.1 * Z, [(X, lambda t: 6.0)]), {"out": homodyne(Z, efficiency=0.6)})
     with pytest.warns(UserWarning, match="expected bins short enough for Kraus maps"):
         sq.inference.log_likelihood(driven, GROUND, data, method="kraus")
+
+
+def test_a_likelihood_of_numbers_inside_a_program_is_a_number():
+    """Such as that of a model to compare with, which no parameter moves."""
+    fixed, seen = qubit(), record(waves()[None])
+    with jax.enable_x64(True):
+        found = jax.jit(lambda x: x * sq.inference.log_likelihood(fixed, GROUND, seen))(2.0)
+    assert float(found) == pytest.approx(2 * float(sq.inference.log_likelihood(fixed, GROUND, seen)), rel=1e-12)
