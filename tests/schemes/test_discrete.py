@@ -165,15 +165,19 @@ def test_a_joined_step_errs_as_one_of_its_own(law):
     np.testing.assert_array_less(3.6, orders)
 
 
-def test_several_bands_take_the_decay_to_second_order():
-    """Bands whose L†L is not diagonal: the map differs from the exact one only where averages do in third order."""
+@pytest.mark.parametrize("law", ["real", "complex"])
+@pytest.mark.parametrize("largest_matrix", [128, 0])
+def test_several_bands_take_the_decay_to_second_order(law, largest_matrix, monkeypatch):
+    """Bands whose L†L is not diagonal: the map differs from the exact one only where averages do in third order; held
+    as a matrix, and by the actions of the operators, as where there are many levels."""
+    monkeypatch.setattr("stochq.channels.families.banded.LARGEST_MEAN_MAP", largest_matrix)
     bands = np.array([[[0.4, -0.3, 0.6, 7.0], [7.0, 0.5j, 0.2, -0.7]]])
     channel = BandedOperators((1, -1), bands)
     jump = channel.operators()[0]
     states, errors = np.stack([state(4, seed) for seed in range(3)], axis=1), []
     for h in (0.02, 0.01):
-        _, chances, marks, parents = kraus.branch(states, np.ones(3) / 3, jump, h, "real")
-        after = _flow(channel, h, "real", states[:, parents], marks[None])
+        _, chances, marks, parents = kraus.branch(states, np.ones(3) / 3, jump, h, law)
+        after = _flow(channel, h, law, states[:, parents], marks[None])
         exact = sum(liouville.flow([jump], np.outer(psi, psi.conj()), h) for psi in states.T) / 3
         errors.append(np.abs((after * chances) @ after.conj().T - exact).max())
     assert errors[0] < 1e-5 and np.log2(errors[0] / errors[1]) > 2.7, errors
