@@ -18,7 +18,7 @@ from stochq.instruments.kraus import kraus_instrument, stacked, unstacked
 from stochq.instruments.words import Pairs, not_commuting, unordered, word_powers
 from stochq.measurement.line import WatchedParts
 from stochq.module import Module
-from stochq.noise.phases import phase_factor
+from stochq.noise.phases import unit_phase
 from stochq.schemes import Scheme
 from stochq.schemes.scheme import Increments
 from stochq.systems.grid import Particle
@@ -153,7 +153,7 @@ def _phase_factors(currents: tuple[RecordColumn, ...], phases: dict[Any, jax.Arr
     angles = [jnp.angle(phases[source]) if source in phases else None for source, *_ in (c.sources for c in currents)]
     powers = np.array(word_powers(len(currents))).T[:, :, None]
     total = sum(power * angle[None] for power, angle in zip(powers, angles, strict=True) if angle is not None)
-    return phase_factor(total)
+    return unit_phase(total)
 
 
 def _summed(columns: tuple[RecordColumn, ...], increments: Increments) -> jax.Array:

@@ -24,11 +24,11 @@ def polynomial(coefficients: tuple[float, ...], x: jax.Array) -> jax.Array:
 
 
 @jax.custom_jvp
-def phase_factor(angle: jax.Array) -> jax.Array:
+def unit_phase(angle: jax.Array) -> jax.Array:
     r"""$e^{i\varphi}$ of real angles φ, off by no more than the rounding of φ.
 
     >>> import jax.numpy as jnp
-    >>> factor = phase_factor(jnp.float32(jnp.pi / 3))
+    >>> factor = unit_phase(jnp.float32(jnp.pi / 3))
     >>> round(float(factor.real), 6), round(float(factor.imag), 6)
     (0.5, 0.866025)
     """
@@ -46,8 +46,8 @@ def phase_factor(angle: jax.Array) -> jax.Array:
     return lax.complex(jnp.where(((count + 1) & 2) == 2, -real, real), jnp.where((count & 2) == 2, -imag, imag))
 
 
-@phase_factor.defjvp
-def _phase_factor_rule(primals: tuple, tangents: tuple) -> tuple[jax.Array, jax.Array]:
+@unit_phase.defjvp
+def _unit_phase_rule(primals: tuple, tangents: tuple) -> tuple[jax.Array, jax.Array]:
     (angle,), (change,) = primals, tangents
-    factor = phase_factor(angle)
+    factor = unit_phase(angle)
     return factor, lax.complex(-factor.imag * change, factor.real * change)

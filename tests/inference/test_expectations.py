@@ -329,3 +329,16 @@ def test_gradients_by_the_length_of_csl(noise):
     slope = float(jax.grad(energy)(length))
     assert slope == pytest.approx(float(energy(1.25) - energy(1.15)) / 0.1, rel=0.02)
     assert slope == pytest.approx(-rate * time / (2 * length**3), rel=0.1)
+
+
+def test_gradients_by_the_length_of_diosi_and_penrose():
+    """As for CSL, along the same paths; −10⁸ once."""
+    particle = sq.systems.particle(64, 32.0, 1.0, sq.systems.harmonic(1.0))
+    packet = np.exp(-((np.asarray(particle.coordinates[0]) - 1) ** 2) / 2)
+
+    def energy(length):
+        equation = sq.models.diosi_penrose(particle, gravity=0.8, length=length, noise="unitary")
+        run = {"observables": ["energy"], "trajectories": 512, "dt": 0.1}
+        return sq.expectations(equation, packet / np.linalg.norm(packet), [0.0, 1.0], **run)["energy"][-1]
+
+    assert float(jax.grad(energy)(1.2)) == pytest.approx(float(energy(1.25) - energy(1.15)) / 0.1, rel=0.02)

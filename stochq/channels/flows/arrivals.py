@@ -18,7 +18,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from stochq.laws import Law
-from stochq.noise.phases import phase_factor
+from stochq.noise.phases import unit_phase
 from stochq.noise.roots import root
 from stochq.systems.linear import populations, times_real
 
@@ -50,7 +50,7 @@ class OwnCollapse(NamedTuple):
         if not jnp.iscomplexobj(normal):
             return jnp.exp(self.spread * normal - self.decay)
         growth = jnp.exp(self.spread * normal.real - self.decay)
-        return times_real(growth, phase_factor(-self.spread * normal.imag))
+        return times_real(growth, unit_phase(-self.spread * normal.imag))
 
 
 def arrival(

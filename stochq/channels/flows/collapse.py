@@ -12,7 +12,7 @@ from stochq.channels.born import LEVELS_TOGETHER, draw_level, draw_one
 from stochq.channels.families.diagonal import DiagonalCollapse
 from stochq.channels.flow import NOT_MEASURED, Flow, MeanFlow, Stepped
 from stochq.noise import Budget, StepNoise
-from stochq.noise.phases import phase_factor
+from stochq.noise.phases import unit_phase
 from stochq.noise.roots import root
 from stochq.systems.linear import column, largest, level_sum, populations, times_real
 
@@ -54,7 +54,7 @@ class Collapse(Flow):
 
     def turned(self, dt: jax.Array, psi: jax.Array, normals: jax.Array) -> jax.Array:
         """ψ with the phase of a field over dt."""
-        return psi * phase_factor(-jnp.sqrt(dt) * self.channel.sample_field(normals))
+        return psi * unit_phase(-jnp.sqrt(dt) * self.channel.sample_field(normals))
 
     def collapsed(self, dt: jax.Array, psi: jax.Array, noise: StepNoise, chosen: jax.Array) -> Stepped:
         """chosen: what stands for the unit vector e_j*, (dim, *columns)."""

@@ -22,7 +22,7 @@ from jax import lax
 from stochq.accelerators import on_accelerator
 from stochq.compiling import fused_on_cpu
 from stochq.module import Module
-from stochq.noise.phases import phase_factor
+from stochq.noise.phases import unit_phase
 from stochq.systems.linear import apply_matrix, multiply
 
 # Steps of the safeguarded search for the time of a click inside the last and shortest interval.
@@ -126,7 +126,7 @@ class ExponentialClocks(Evolution):
         return Leapt(moved, jnp.where(survives, clock - remaining, clock), left)
 
     def _moved(self, psi: jax.Array, elapsed: jax.Array) -> jax.Array:
-        return phase_factor(-self.frequencies[:, None] * elapsed[None]) * psi
+        return unit_phase(-self.frequencies[:, None] * elapsed[None]) * psi
 
 
 class FallingNorms(Evolution):
