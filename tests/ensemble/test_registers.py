@@ -7,6 +7,7 @@ import pytest
 from jax import lax
 
 from stochq.ensemble.registers import Interval, Iteration, Unsupported, as_rows
+from stochq.noise.phases import unit_phase
 
 RNG = np.random.default_rng(1)
 MATRIX = RNG.normal(size=(3, 3)) + 1j * RNG.normal(size=(3, 3))
@@ -79,6 +80,11 @@ CASES = {
         lambda w, psi: lax.complex(jnp.exp(psi.real) * jnp.cos(w[:, None] * psi.imag), lax.rsqrt(psi.imag**2 + 1)),
         lambda w, psi: np.exp(psi.real) * np.cos(w[:, None] * psi.imag) + 1j / np.sqrt(psi.imag**2 + 1),
         WEIGHTS,
+    ),
+    "phases": (
+        lambda w, psi: unit_phase(psi.real * w[:, None]) * unit_phase(psi.imag),
+        lambda w, psi: np.exp(1j * (psi.real * w[:, None] + psi.imag)),
+        np.array([9, -30, 100]),
     ),
     "differences from one": (
         lambda w, psi: lax.complex(*(f(psi.real * w) * 1e4 for f in (jnp.expm1, jnp.log1p))),
