@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-# What has to be installed: XLA's compiler for CUDA, and NVIDIA's assembler, disassembler and device library.
-WHEELS = ("jax-cuda13-plugin", "jax-cuda13-pjrt", "nvidia-cuda-nvcc", "nvidia-cuda-nvdisasm", "nvidia-nvvm")
+# What has to be installed: XLA's compiler for CUDA, NVIDIA's assembler, disassembler and device library, and what JAX's
+# compiler of kernels imports.
+WHEELS = ("jax-cuda13-plugin", "jax-cuda13-pjrt", "nvidia-cuda-nvcc", "nvidia-cuda-nvdisasm", "nvidia-nvvm", "absl-py")
 TARGET = "sm_90a"
 # The environment variable by which Mosaic leaves the assembly of its kernels, and what the assembler says of them.
 MOSAIC_FOLDER = "MOSAIC_GPU_DUMP_TO"

@@ -1,6 +1,7 @@
 """Which loop makes the steps of a run, and why: one step after another, or one kernel between two saved times."""
 
 import os
+from importlib import import_module
 from typing import Any
 
 import equinox as eqx
@@ -95,6 +96,11 @@ def _why_not(problem: Problem) -> str:
         return f"a step needs {error}, for which the persistent kernel is not made"
     if operations > MOST_OPERATIONS:
         return f"a step takes {operations} operations, of which the persistent kernel makes up to {MOST_OPERATIONS}"
+    try:
+        # Asked for last: it takes longer than all the rest.
+        import_module("stochq.ensemble.persistent")
+    except ImportError as error:
+        return f"JAX's own compiler of kernels, by which the persistent kernel is made, is not complete here: {error}"
     return ""
 
 

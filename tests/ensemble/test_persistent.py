@@ -1,5 +1,6 @@
 """The kernel in which a thread makes all steps of a trajectory, against the loop over a block: the same states."""
 
+import sys
 from dataclasses import replace
 from functools import cache
 
@@ -324,6 +325,14 @@ def test_a_fault_of_the_rewriting_costs_speed_alone(on_cuda, monkeypatch):
     monkeypatch.setattr(which_loop, "_count_operations", fail)
     monkeypatch.setattr(which_loop, "_COUNTED", {})
     assert "a step needs what was not foreseen (TypeError: made up), for which the" in _run().info["loop"]
+
+
+def test_without_what_kernels_of_jax_need_steps_are_made_one_by_one(on_cuda, monkeypatch):
+    """absl-py, of which JAX's own installation knows nothing."""
+    monkeypatch.setitem(sys.modules, "stochq.ensemble.persistent", None)
+    problem = _build(*_small("suv, two levels"))
+    assert problem.loop.threads is None
+    assert "the persistent kernel is made, is not complete here: " in which_loop.told(problem)
 
 
 def test_runs_without_steps_or_with_gradients_take_no_kernel(monkeypatch):
