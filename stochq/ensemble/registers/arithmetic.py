@@ -16,8 +16,8 @@ from stochq.ensemble.registers.entries import Complex, Entry, Node, Unsupported,
 _ELEMENTWISE = frozenset({
     "abs", "add", "add_any", "and", "bitcast_convert_type", "clamp", "convert_element_type", "cos", "div", "eq",
     "exp", "exp2", "expm1", "ge", "gt", "integer_pow", "le", "log", "log1p", "lt", "max", "min", "mul", "ne", "neg",
-    "not", "or", "rem", "round", "rsqrt", "select_n", "shift_left", "shift_right_arithmetic", "shift_right_logical", "sign",
-    "sin", "sqrt", "square", "sub", "tanh", "xor",
+    "not", "or", "rem", "round", "rsqrt", "select_n", "shift_left", "shift_right_arithmetic", "shift_right_logical",
+    "sign", "sin", "sqrt", "square", "sub", "tanh", "xor",
 })  # fmt: skip
 
 
