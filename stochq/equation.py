@@ -1,6 +1,5 @@
 """What evolves: a Hamiltonian, channels of jump operators and a noise law."""
 
-import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, final
@@ -15,28 +14,23 @@ from stochq.arrays import (
     Number,
     OperatorLike,
     as_real,
-    copied_in_programs,
     is_concrete,
     square_root_of_pairs,
     stacked,
 )
-from stochq.callers import users_line
 from stochq.channels import Channel
-from stochq.functions import check_unchanged
 from stochq.laws import ANY, LEFT_OPEN, REAL, Law, NoiseLaw, law_of
 from stochq.measurement.detector import Detector, as_stack, full
 from stochq.measurement.line import Line, WatchedParts
 from stochq.measurement.record import Kind
 from stochq.module import Module
 from stochq.noise import Coloured, SphericalBrownian
-from stochq.operators import check_parts, is_foreign, parts_of
 from stochq.qutip_objects import as_operators
 from stochq.systems.basis import given_from
 from stochq.systems.checks import check_number
 from stochq.systems.hamiltonian import Hamiltonian
 from stochq.systems.influences import Influence
 from stochq.systems.levels import as_hamiltonian
-from stochq.systems.observables import as_observables
 
 if TYPE_CHECKING:
     from qutip import Qobj
@@ -348,22 +342,6 @@ def same_numbers(one: object, other: object) -> bool:
     return all(a is b or (is_concrete((a, b)) and np.array_equal(a, b)) for a, b in pairs)
 
 
-def parts_known(equation: Equation, state: object) -> tuple[int, ...]:
-    """The dimensions of the parts of the system, as the Hamiltonian knows them or else the state; none of one part.
-
-    Raises:
-        ValueError: where the state is on other parts than the Hamiltonian.
-    """
-    check_parts("psi0", state, equation.hamiltonian.dims)
-    return next((dims for dims in (equation.hamiltonian.dims, parts_of(state)) if len(dims) > 1), ())
-
-
-def observables_of(equation: Equation, observables: object) -> dict[str, Any]:
-    """Observables by name, as `stochq.systems.observables.as_observables` takes them, for an equation."""
-    named = as_observables(observables, equation.hamiltonian.operators, equation.hamiltonian.dims)
-    return {name: copied_in_programs(value) for name, value in named.items()}
-
-
 def _checked_channels(channels: object) -> tuple[Channel, ...]:
     if isinstance(channels, (list, tuple)) and all(isinstance(channel, Channel) for channel in channels):
         return tuple(channels)
@@ -394,16 +372,6 @@ def _described_detectors(equation: Equation) -> list[str]:
     return read + [f"  unread: {unread} operator{'s' * (unread > 1)}"] * bool(unread)
 
 
-def warn_without_noise(equation: object) -> None:
-    """Warn where a Hamiltonian stands for an equation: all its trajectories are the same."""
-    if not isinstance(equation, Equation):
-        warnings.warn(
-            "equation: a Hamiltonian alone has no noise: all trajectories are the same. Name its jump operators, "
-            "sq.models.unravel(hamiltonian, [L]), or take sq.exact.evolve, which solves it once.",
-            stacklevel=users_line(),
-        )
-
-
 def is_left_open(equation: Equation) -> bool:
     """Whether the law of a channel is left to `sq.simulate`, by noise="any"."""
     return any(channel.law == ANY for channel in equation.channels)
@@ -413,25 +381,3 @@ def check_law_is_named(equation: Equation) -> None:
     """ValueError where the law of a channel is left open, for what depends on it."""
     if is_left_open(equation):
         raise ValueError(LEFT_OPEN)
-
-
-def as_equation(equation: object) -> Equation:
-    """An equation as it is; a Hamiltonian or a Hermitian matrix as the equation without channels.
-
-    Raises:
-        ValueError: for anything else, and for functions of the time whose numbers have changed since.
-
-    >>> len(as_equation([[0.0, 1.0], [1.0, 0.0]]).channels)
-    0
-    """
-    if isinstance(equation, Equation):
-        if equation.time_dependent:
-            check_unchanged(equation)
-        return copied_in_programs(equation)
-    if isinstance(equation, (Hamiltonian, list, tuple, np.ndarray, jax.Array)) or is_foreign(equation):
-        hamiltonian = as_hamiltonian(equation, "equation")
-        return Equation(hamiltonian, (), hbar=next(iter(hamiltonian.values_of_hbar), 1.0))
-    raise ValueError(
-        "equation: expected an equation from sq.models, such as sq.models.unravel(hamiltonian, [L]); got "
-        f"{type(equation).__name__}."
-    )

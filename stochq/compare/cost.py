@@ -10,7 +10,7 @@ from stochq.arrays import Times, check_numbers
 from stochq.channels import Channel, DenseOperators
 from stochq.channels.flow import LARGEST_MEAN_MAP
 from stochq.ensemble.devices import block_size
-from stochq.ensemble.planning import pilot_size
+from stochq.ensemble.pilots import pilot_size
 from stochq.equation import Equation
 from stochq.exact import liouvillian
 from stochq.exact.inputs import LARGEST_DIM

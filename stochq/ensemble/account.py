@@ -6,7 +6,8 @@ from typing import final
 
 from stochq.accelerators import used_memory
 from stochq.ensemble.batch import Runnable
-from stochq.ensemble.statistics import MEAN, largest_errors
+from stochq.ensemble.moments import largest_errors
+from stochq.ensemble.statistics import MEAN
 from stochq.ensemble.tree import Merges, Parts, total
 from stochq.events import LOG, note
 

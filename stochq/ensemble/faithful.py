@@ -11,7 +11,7 @@ from stochq.accuracy.grid import time_grid
 from stochq.accuracy.search import find_step, remaining
 from stochq.compiling import compiled
 from stochq.ensemble.batch import Problem
-from stochq.ensemble.planning import PILOT_SEED
+from stochq.ensemble.pilots import PILOT_SEED
 from stochq.ensemble.problem import build_problem
 from stochq.ensemble.records import RecordColumn
 from stochq.ensemble.runner import precision_context

@@ -16,7 +16,7 @@ from stochq.accuracy.trajectories import ERRORS, FEWEST
 from stochq.compiling import PROGRAMS
 from stochq.ensemble.batch import Runnable
 from stochq.ensemble.jumps.problem import build_jump_problem, has_exact_jumps
-from stochq.ensemble.planning import PILOT_SEED
+from stochq.ensemble.pilots import PILOT_SEED
 from stochq.ensemble.problem import build_problem
 from stochq.ensemble.runner import Execution, run, workers
 from stochq.ensemble.statistics import MEAN, PAIR_SPREAD

@@ -5,17 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from stochq.ensemble.statistics import (
-    COVARIANCE,
-    MEAN,
-    PAIR_SPREAD,
-    Moments,
-    excess_kurtosis,
-    merged_covariances,
-    merged_moments,
-    merged_sums,
-    skewness,
-)
+from stochq.ensemble.moments import Moments, excess_kurtosis, merged_covariances, merged_moments, merged_sums, skewness
+from stochq.ensemble.statistics import COVARIANCE, MEAN, PAIR_SPREAD
 from stochq.ensemble.tree import Part
 from stochq.real_parts import by_observable
 

@@ -10,8 +10,9 @@ import numpy as np
 from stochq.ensemble.failures import joined_failures
 from stochq.ensemble.fingerprint import different_parts
 from stochq.ensemble.means import DENSITY, MERGES, covariance_of, density_of, means_of
+from stochq.ensemble.moments import Moments, excess_kurtosis, merged_moments, skewness
 from stochq.ensemble.physical_states import worst
-from stochq.ensemble.statistics import Moments, Statistic, excess_kurtosis, merged_moments, skewness
+from stochq.ensemble.statistics import Statistic
 from stochq.ensemble.tree import joined, total
 from stochq.measurement import Clicks, Record
 from stochq.real_parts import by_observable, in_rows

@@ -21,8 +21,9 @@ from stochq.ensemble.result import EnsembleResult
 from stochq.ensemble.statistics import Statistic
 from stochq.ensemble.task import MOST_HOURS, Task
 from stochq.ensemble.to_tolerance import check_tolerance
-from stochq.equation import Equation, as_equation, is_left_open, observables_of, parts_known, warn_without_noise
+from stochq.equation import Equation, is_left_open
 from stochq.feedback import Loop, closed_loop
+from stochq.given_equation import as_equation, observables_of, parts_known, warn_without_noise
 from stochq.schemes import Scheme, frame_of
 from stochq.systems.checks import check_count, check_flag, check_times
 from stochq.systems.margins import check_start

@@ -5,7 +5,7 @@ Memory follows the block, never the number of trajectories.
 
 import abc
 from collections.abc import Hashable, Iterable
-from typing import Any, ClassVar, NamedTuple, final
+from typing import Any, ClassVar, final
 
 import equinox as eqx
 import jax
@@ -14,6 +14,7 @@ import numpy as np
 
 from stochq import operators as door
 from stochq.arrays import ArrayLike, Observable, as_matrix, as_real
+from stochq.ensemble.moments import Moments, merged_covariances, merged_moments, merged_sums
 from stochq.ensemble.observables import traces_of_products
 from stochq.functions import user_function
 from stochq.held import held_numbers
@@ -87,20 +88,6 @@ class Statistic(Module):
         return self
 
 
-class Moments(NamedTuple):
-    """Number of trajectories, mean, and sums of second, third and fourth powers of the deviations from it.
-
-    On the device deviations are in units of a scale, a power of two, so that no power leaves single precision.
-    """
-
-    count: Any
-    mean: Any
-    squares: Any
-    cubes: Any = 0.0
-    fourths: Any = 0.0
-    scale: Any = 1.0
-
-
 def read_by_users(statistics: Iterable[Statistic]) -> Hashable:
     """What the statistics that are not the library's read from outside, such as global variables."""
     users = [type(one) for one in statistics if not type(one).__module__.startswith("stochq.")]
@@ -141,61 +128,6 @@ def _power_of_two(size: jax.Array) -> jax.Array:
     """The power of two next above a size; one where it is zero or not finite."""
     _, exponent = jnp.frexp(jnp.where(jnp.isfinite(size) & (size > 0), size, 1.0))
     return jnp.ldexp(jnp.ones_like(size), exponent)
-
-
-def merged_moments(a: Moments, b: Moments) -> Moments:
-    """Moments of two samples together; Pébay (2008), Sandia report 2008-6212, eqs. 2.1 and 3.1."""
-    count = a.count + b.count
-    total = max(count, 1.0)
-    shift, share = b.mean - a.mean, b.count / total
-    squares = a.squares + b.squares + shift * shift * a.count * share
-    cubes = (
-        a.cubes
-        + b.cubes
-        + shift**3 * a.count * share * (a.count - b.count) / total
-        + 3 * shift * (a.count * b.squares - b.count * a.squares) / total
-    )
-    fourths = (
-        a.fourths
-        + b.fourths
-        + shift**4 * a.count * share * (a.count**2 - a.count * b.count + b.count**2) / total**2
-        + 6 * shift**2 * (a.count**2 * b.squares + b.count**2 * a.squares) / total**2
-        + 4 * shift * (a.count * b.cubes - b.count * a.cubes) / total
-    )
-    return Moments(count, a.mean + shift * share, squares, cubes, fourths)
-
-
-def largest_errors(names: Iterable[str], moments: Moments) -> dict[str, float]:
-    """The standard errors of the means (T, observables) at the time at which they are largest, by name."""
-    _, variance = Mean().finish(moments)
-    errors = np.sqrt(variance / max(float(moments.count), 1.0)).max(axis=0)
-    return dict(zip(names, map(float, errors), strict=True))
-
-
-def merged_covariances(a: Moments, b: Moments) -> Moments:
-    """Means (P,) and products of deviations (P, P) of two samples together."""
-    count = a.count + b.count
-    shift, share = b.mean - a.mean, b.count / max(count, 1.0)
-    return Moments(count, a.mean + shift * share, a.squares + b.squares + np.outer(shift, shift) * a.count * share)
-
-
-def merged_sums(a: tuple[Any, Any], b: tuple[Any, Any]) -> tuple[Any, Any]:
-    """Counts and sums of two samples together."""
-    return a[0] + b[0], a[1] + b[1]
-
-
-def excess_kurtosis(moments: Moments) -> np.ndarray:
-    """Σd⁴ N/(Σd²)² − 3, zero for a Gaussian; 0 where nothing fluctuates."""
-    squares = np.asarray(moments.squares)
-    still = squares <= 0
-    return np.where(still, 0.0, moments.count * moments.fourths / np.where(still, 1.0, squares) ** 2 - 3.0)
-
-
-def skewness(moments: Moments) -> np.ndarray:
-    """Σd³ √N/(Σd²)^{3/2}, zero for a symmetric law; 0 where nothing fluctuates."""
-    squares = np.asarray(moments.squares)
-    still = squares <= 0
-    return np.where(still, 0.0, np.sqrt(moments.count) * moments.cubes / np.where(still, 1.0, squares) ** 1.5)
 
 
 @final

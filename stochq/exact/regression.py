@@ -4,11 +4,12 @@ import jax
 import numpy as np
 
 from stochq.arrays import ArrayLike, OperatorLike, StateLike, check_numbers
-from stochq.equation import Equation, as_equation
+from stochq.equation import Equation
 from stochq.exact.coloured import refuse_coloured
 from stochq.exact.inputs import check_lags, initial_density, operator_matrix
 from stochq.exact.lines import current_of
 from stochq.exact.methods import choose, solve
+from stochq.given_equation import as_equation
 from stochq.systems.checks import check_number
 
 _DIFFERENTIABLE = "Use differences at two values of the parameter."

@@ -9,12 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from stochq.arrays import check_numbers
-from stochq.equation import Equation, as_equation
+from stochq.equation import Equation
 from stochq.exact import liouvillian
 from stochq.exact.action import channel_bases, pack, packed_generator, unpack
 from stochq.exact.parts import ExactPart, exact_parts, why_not_splittable
 from stochq.exact.readout import Readout
 from stochq.exact.secular import Secular
+from stochq.given_equation import as_equation
 
 # Rates below this fraction of the largest one count as zero.
 _ZERO = 1e-10

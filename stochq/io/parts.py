@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stochq.ensemble.means import DENSITY
-from stochq.ensemble.statistics import COVARIANCE, MEAN, PAIR_SPREAD, Moments
+from stochq.ensemble.moments import Moments
+from stochq.ensemble.statistics import COVARIANCE, MEAN, PAIR_SPREAD
 from stochq.ensemble.tree import Part, Parts
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import stochq as sq
 from stochq.channels import Equilibration
 from stochq.channels.flows.equilibration import EquilibrationFlow, equilibrated
 from stochq.ensemble.devices import block_size
-from stochq.ensemble.planning import pilot_size
+from stochq.ensemble.pilots import pilot_size
 from stochq.laws import COMPLEX
 from stochq.module import Module
 from stochq.noise import StepNoise

@@ -122,7 +122,7 @@ def test_noise_that_does_not_commute_against_brute_force():
 def test_weak_order_is_two():
     """Shared seeds do not share paths between steps; extrapolation measures f(h) − f(h/2) on one path instead."""
     from stochq.accuracy.grid import time_grid
-    from stochq.ensemble.planning import pilot_run
+    from stochq.ensemble.pilots import pilot_run
     from stochq.ensemble.task import Task
     from stochq.schemes import frame_of
 

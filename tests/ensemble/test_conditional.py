@@ -21,7 +21,7 @@ import stochq as sq
 from stochq.accuracy.grid import time_grid
 from stochq.accuracy.rare_events import extremes_of
 from stochq.ensemble.conditional import conditioning_of, is_ordered
-from stochq.ensemble.planning import _levels
+from stochq.ensemble.pilots import _levels
 from stochq.ensemble.problem import build_problem
 from stochq.ensemble.runner import precision_context
 from stochq.ensemble.task import Task

@@ -10,7 +10,7 @@ import pytest
 import stochq as sq
 from stochq.accuracy.trajectories import Target
 from stochq.ensemble import cost, in_steps, planning, runner
-from stochq.ensemble.statistics import Moments
+from stochq.ensemble.moments import Moments
 
 QUBIT = sq.systems.levels([[0.0, 0.5], [0.5, 0.0]])
 SUV = sq.models.suv(QUBIT, strength=1.0)

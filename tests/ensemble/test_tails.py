@@ -6,8 +6,9 @@ from scipy import stats
 
 import stochq as sq
 from stochq.compare import compare
+from stochq.ensemble.moments import Moments, excess_kurtosis, merged_moments, skewness
 from stochq.ensemble.result import EnsembleResult
-from stochq.ensemble.statistics import Covariance, Mean, Moments, excess_kurtosis, merged_moments, skewness
+from stochq.ensemble.statistics import Covariance, Mean
 from stochq.ensemble.tails import Tail, tails_of
 from stochq.exact.result import ExactResult
 from tests.ensembles import ensemble_of

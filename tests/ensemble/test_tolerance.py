@@ -8,7 +8,7 @@ import stochq as sq
 from stochq.accuracy import trajectories as counting
 from stochq.accuracy.rare_events import CHANCES, extremes_of
 from stochq.ensemble import runner
-from stochq.ensemble.statistics import Moments
+from stochq.ensemble.moments import Moments
 from stochq.ensemble.to_tolerance import evaluate
 from tests import liouville
 from tests.problems import PROBLEMS, dense

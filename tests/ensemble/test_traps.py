@@ -391,7 +391,7 @@ def test_close_saved_times_do_not_shorten_all_steps(linear):
 
 
 def test_pilots_compile_once_for_all_steps():
-    from stochq.ensemble.planning import pilots
+    from stochq.ensemble.pilots import pilots
     from stochq.ensemble.task import Task
 
     traces = []

@@ -21,7 +21,7 @@ from stochq.cli.errors import ConfigError
 from stochq.cli.experiment import load_experiment
 from stochq.ensemble.checkpoint import Checkpoint, holds_unfinished, is_checkpoint
 from stochq.ensemble.checkpoint.content import MARK, packed
-from stochq.ensemble.statistics import Moments
+from stochq.ensemble.moments import Moments
 
 EXAMPLES = Path(__file__).parents[2] / "scripts" / "examples"
 # In memory where the system has such a folder: a million files are written.

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from stochq.ensemble.jumps.log import ClickRows
-from stochq.ensemble.statistics import Moments
+from stochq.ensemble.moments import Moments
 
 MARK = b"stochq checkpoint 1\n"
 _DIGEST, _LENGTH = 32, 8

@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from stochq.ensemble.checkpoint.content import unpacked
-from stochq.ensemble.statistics import MEAN, largest_errors, merged_moments
+from stochq.ensemble.moments import largest_errors, merged_moments
+from stochq.ensemble.statistics import MEAN
 from stochq.ensemble.tree import Part
 from stochq.locks import holder_of
 
