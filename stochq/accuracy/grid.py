@@ -1,11 +1,15 @@
 """The integer time grid of a run: how many steps of which length lie between the saved times."""
 
+from fractions import Fraction
+from math import gcd, lcm
 from typing import NamedTuple
 
 import numpy as np
 
 # Interval lengths that are a whole number of steps within this relative distance count as exactly that.
 _SNAP = 1e-6
+# A length that divides all intervals is looked for down to this part of the shortest of them, and to so many in a run.
+_FINEST, _MOST_PARTS = 1000, 100_000
 
 
 class TimeGrid(NamedTuple):
@@ -58,6 +62,9 @@ def time_grid(times: np.ndarray, dt: float, bins: np.ndarray | int = 1, edges: n
     whole = (nearest >= 1) & (np.abs(ratios - nearest) <= _SNAP * nearest)
     steps = bins * np.where(whole, nearest, np.ceil(ratios)).astype(np.int64)
     lengths = np.where(whole, dt, intervals / steps)
+    if np.ptp(lengths) <= _SNAP * lengths.min():
+        # Intervals of one length differ by the rounding of their ends.
+        lengths = np.full_like(lengths, lengths[0])
     return TimeGrid(times, steps, lengths, ends, bins, slots, saved)
 
 
@@ -89,6 +96,22 @@ def _cut(
         begins = np.concatenate([[start], stops[:-1]])
         firsts.append(slot + np.searchsorted(made, begins, side="right"))
     return np.concatenate(ends), np.concatenate(parts), np.concatenate(firsts)
+
+
+def edges_apart_alike(times: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """The edges, and more of them where intervals between them and the saved times differ, so that all have one length;
+    as they are where there is none that divides all."""
+    ends = np.unique(np.concatenate([times, _apart(times, edges, float(np.diff(times).min()))]))
+    intervals = np.diff(ends)
+    ratios = intervals / intervals.min()
+    parts = [Fraction(ratio).limit_denominator(_FINEST) for ratio in ratios]
+    common = lcm(*(part.denominator for part in parts))
+    counts = [int(part * common) for part in parts]
+    total = sum(counts) // gcd(*counts)
+    alike = np.all(np.abs(ratios - [float(part) for part in parts]) <= _SNAP / common)
+    if not alike or total > _MOST_PARTS or max(counts) == min(counts):
+        return edges
+    return np.linspace(times[0], times[-1], total + 1)[1:-1]
 
 
 def refined(grid: TimeGrid, multiple: int, further: int = 0) -> TimeGrid:

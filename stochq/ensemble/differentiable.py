@@ -143,7 +143,7 @@ def expectations(
     psi = _start(equation, state)
     rows = _rows(observables, equation.dim, scored)
     task = Task(equation, frame_of(equation), psi, times, rows, scheme, precision, seed)
-    grid = time_grid(times, _step(task, trajectories, dt), edges=equation.edges(times))
+    grid = time_grid(times, _step(task, trajectories, dt), edges=task.edges)
     if scored:
         task = replace(task, frame=held_frame(task.frame, psi, trajectories))
     problem = build_problem(task, grid, trajectories=trajectories)

@@ -83,9 +83,9 @@ def _colouring(equation: Equation, grid: TimeGrid, scheme: Scheme) -> Colouring 
         return None
     if not grid.uniform:
         raise ValueError(
-            "times: expected saved times that are whole numbers of steps apart with coloured noise, whose memory is "
-            f"prepared for steps of one length; got steps from {grid.lengths.min():.6g} to {grid.lengths.max():.6g}. "
-            "Give a dt that divides every interval, or evenly spaced times."
+            "times: expected saved times, and edges of coefficients, that are whole numbers of steps apart with "
+            "coloured noise, whose memory is prepared for steps of one length; got steps from "
+            f"{grid.lengths.min():.6g} to {grid.lengths.max():.6g}. Move times and edges to multiples of one length."
         )
     length = float(grid.lengths[0]) * (0.5 if scheme.doubles_steps else 1.0)
     return Colouring(equation.colour.increments(length), np.float64(length))

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from stochq.accuracy.grid import edges_apart_alike
 from stochq.arrays import Observable
 from stochq.ensemble.records import Recording
 from stochq.ensemble.statistics import Statistic
@@ -46,8 +47,10 @@ class Task:
 
     @cached_property
     def edges(self) -> np.ndarray:
-        """The times between the first and the last at which a coefficient of the equation jumps."""
-        return self.equation.edges(self.times)
+        """The times between the first and the last at which a coefficient of the equation jumps; with coloured noise,
+        whose memory is prepared for steps of one length, more where that makes intervals alike."""
+        edges = self.equation.edges(self.times)
+        return edges if self.equation.colour is None else edges_apart_alike(self.times, edges)
 
     @property
     def dim(self) -> int:

@@ -1,10 +1,12 @@
 """Equations with coloured unitary noise through the ensemble: exact answers, and what a trajectory depends on."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy import integrate
 
 import stochq as sq
+from stochq.accuracy.grid import edges_apart_alike, time_grid
 from tests.judging import judge, judge_ensemble, judge_mean
 from tests.problems import hermitian, state
 
@@ -29,6 +31,43 @@ def test_decoherence_has_its_closed_form_at_any_step(colour, dt):
     result = sq.simulate(_dephasing(colour), PLUS, TIMES, observables={"x": FLIP}, trajectories=4096, dt=dt)
     expected = [np.cos(0.3 * t) * np.exp(-0.72 * _spread(colour, t)) for t in TIMES]
     judge_ensemble(result, {"x": np.array(expected)}, "decoherence")
+
+
+@pytest.mark.parametrize(
+    ("times", "given"),
+    [([0.0, 0.3, 1.0], {}), ([0.0, 0.3, 0.6, 1.5], {"tolerance": 0.03}), ([0.0, 1.0, 1.7], {"dt": 0.5})],
+)
+def test_uneven_times_are_stepped_by_one_length_that_divides_all_intervals(times, given):
+    run = {"trajectories": 4096} | given
+    result = sq.simulate(_dephasing(), PLUS, times, observables={"x": FLIP}, **run)
+    expected = [np.cos(0.3 * t) * np.exp(-0.72 * _spread(NOISE, t)) for t in times]
+    judge_ensemble(result, {"x": np.array(expected)}, "uneven times")
+
+
+def test_a_drive_that_jumps_between_saved_times_beside_coloured_noise():
+    """At t = 0.33 the gap becomes 2: its angle is that of the integral, whatever the noise does."""
+    switched = sq.systems.piecewise(lambda t: jnp.where(t < 0.33, 0.0, 2.0), [0.33])
+    hamiltonian = sq.systems.driven(sq.systems.levels([0.0, 0.3]), [(np.array([0.0, 1.0]), switched)])
+    equation = sq.models.unravel(hamiltonian, [np.array([0.0, 1.2])], noise="unitary", colour=NOISE)
+    result = sq.simulate(equation, PLUS, [0, 0.5, 1.7], observables={"x": FLIP}, trajectories=4096, seed=2)
+    angles = [0.3 * t + 2.0 * max(t - 0.33, 0.0) for t in (0, 0.5, 1.7)]
+    decayed = [np.exp(-0.72 * _spread(NOISE, t)) for t in (0, 0.5, 1.7)]
+    judge_ensemble(result, {"x": np.cos(angles) * decayed}, "drive that jumps")
+
+
+def test_edges_are_added_where_one_length_divides_all_intervals():
+    none = np.zeros(0)
+    np.testing.assert_allclose(edges_apart_alike(np.array([0, 0.3, 1]), none), np.arange(1, 10) / 10, atol=1e-15)
+    np.testing.assert_allclose(edges_apart_alike(np.array([1, 3]), np.array([1.5])), [1.5, 2, 2.5], atol=1e-15)
+    for times, edges in (([0, 0.2, 0.4], none), ([0, np.sqrt(0.5), 2], none), ([0, 2], np.array([np.pi / 10]))):
+        assert edges_apart_alike(np.array(times, float), edges) is edges
+    grid = time_grid(np.array([0, 0.3, 1]), 0.06, edges=edges_apart_alike(np.array([0, 0.3, 1]), none))
+    assert grid.uniform and grid.total_steps == 20 and grid.lengths[0] == pytest.approx(0.05)
+
+
+def test_evenly_spaced_times_are_one_length_but_for_rounding():
+    grid = time_grid(np.linspace(0, 2, 11), 0.15)
+    assert grid.uniform and np.all(grid.steps == 2)
 
 
 def test_a_mixed_start_and_the_first_noise_are_independent():
@@ -121,7 +160,6 @@ def test_noise_that_does_not_commute_against_brute_force():
 
 def test_weak_order_is_two():
     """Shared seeds do not share paths between steps; extrapolation measures f(h) − f(h/2) on one path instead."""
-    from stochq.accuracy.grid import time_grid
     from stochq.ensemble.pilots import pilot_run
     from stochq.ensemble.task import Task
     from stochq.schemes import frame_of
@@ -171,8 +209,10 @@ PARTICLE = sq.systems.particle(32, 14.0, 1.0, None)
             "colour: DenseOperators has no coloured noise",
         ),
         (
-            lambda: sq.simulate(_dephasing(), PLUS, [0, 1, 1.7], observables={"x": FLIP}, trajectories=10, dt=0.5),
-            "times: expected saved times that are whole numbers of steps apart",
+            lambda: sq.simulate(
+                _dephasing(), PLUS, [0, 1, np.sqrt(3)], observables={"x": FLIP}, trajectories=9, dt=0.5
+            ),
+            "times: expected saved times, and edges of coefficients, that are whole numbers of steps apart",
         ),
         (
             lambda: sq.simulate(
