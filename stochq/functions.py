@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple, cast, final
+from typing import Any, final
 
 import jax
 import jax.numpy as jnp
@@ -12,23 +12,15 @@ from jax.extend import core
 
 from stochq.accelerators import forced
 from stochq.arrays import Array, is_concrete
+from stochq.closures import Closure, as_closure, in_single_precision
 from stochq.held import held_numbers
-from stochq.real_products import by_real_products
+from stochq.traces import Program, is_array, trace
 
 _FUNCTION = re.compile(r"<(?:function|bound method|built-in function) .*? at 0x[0-9a-f]+>")
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 _COMPILED = type(jax.jit(lambda x: x))
 # Programs that are remembered; the functions and arrays inside are kept alive by them.
 _REMEMBERED = 256
-
-
-class Program(NamedTuple):
-    """A function of one array, traced: its operations and the arrays that it holds."""
-
-    closed: core.ClosedJaxpr
-
-    def __call__(self, argument: jax.Array) -> jax.Array:
-        return core.jaxpr_as_fun(self.closed)(argument)[0]
 
 
 @jax.tree_util.register_static
@@ -74,7 +66,8 @@ class UserFunction:
         if known is not None:
             return known
         self.check_unchanged()
-        program = _trace(self.function, argument)
+        function = self.function if jax.config.jax_enable_x64 else in_single_precision(self.function)
+        program = trace(function, argument)
         if is_concrete(program.closed.consts):
             while len(self._programs) >= _REMEMBERED:
                 self._programs.pop(next(iter(self._programs)), None)
@@ -91,50 +84,16 @@ class UserFunction:
         return "UserFunction"
 
 
-def _trace(function: Callable[[jax.Array], Array], argument: jax.Array) -> Program:
-    # A function object of its own, which dies here: JAX would remember the arrays as long as it lives.
-    closed = jax.make_jaxpr(lambda x: jnp.asarray(function(x)))(argument)
-    return Program(_with_copies(by_real_products(closed)))
-
-
-def _with_copies(value: Any) -> Any:
-    """A traced program with copies of all arrays, so that the originals' 32- or 64-bit forms are forgotten."""
-    # From JAX 0.11 on both are one class, whose `jaxpr` is itself.
-    if isinstance(value, core.ClosedJaxpr):
-        return core.ClosedJaxpr(_operations_with_copies(value.jaxpr), _with_copies(value.consts))
-    if isinstance(value, core.Jaxpr):
-        return _operations_with_copies(value)
-    if isinstance(value, core.Literal) and _is_array(value.val):
-        copy = type(value.val)(np.array(value.val))
-        return cast(Any, core.Literal)(copy, value.aval)
-    if isinstance(value, list):
-        return [_with_copies(part) for part in value]
-    if type(value) is tuple:
-        return tuple(_with_copies(part) for part in value)
-    return np.array(value) if _is_array(value) and is_concrete(value) else value
-
-
-def _operations_with_copies(program: core.Jaxpr) -> core.Jaxpr:
-    equations = [
-        equation.replace(
-            invars=_with_copies(equation.invars),
-            params={name: _with_copies(parameter) for name, parameter in equation.params.items()},
-        )
-        for equation in program.eqns
-    ]
-    return program.replace(eqns=equations, outvars=_with_copies(program.outvars))
-
-
-def _is_array(value: object) -> bool:
-    return isinstance(getattr(value, "dtype", None), np.dtype) and hasattr(value, "__array__")
-
-
 def user_function(value: Any, name: str = "function") -> Any:
-    """A plain function as a `UserFunction`; a tree of numbers that can be called (its leaves are cast) as it is.
+    """A plain function as a `UserFunction`; a tree of numbers that can be called (its leaves are cast) as it is, and a
+    function that holds traced numbers as such a tree.
 
     name: for the message. Raises: ValueError for an object without a hash, by which its program is remembered.
     """
     if isinstance(value, UserFunction) or not jax.tree_util.all_leaves([value]):
+        return value
+    value = as_closure(value)
+    if isinstance(value, Closure):
         return value
     try:
         hash(value)
@@ -196,5 +155,5 @@ def _numbers(value: object) -> Iterator[object]:
     elif isinstance(value, (tuple, list)):
         for part in value:
             yield from _numbers(part)
-    elif _is_array(value):
+    elif is_array(value):
         yield value

@@ -1,0 +1,155 @@
+"""Functions that hold traced numbers, as trees whose leaves these are: they pass gradients and compile once."""
+
+from collections.abc import Callable, Hashable
+from functools import partial
+from types import CellType, FunctionType
+from typing import Any, cast, final
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from stochq.arrays import Array
+from stochq.held import held_numbers
+from stochq.module import Module
+from stochq.traces import trace
+
+# What stands in a function for a number that is held apart, for the function itself, and for what is not there yet.
+_HELD, _ITSELF, _EMPTY = "a number that is held apart", "the function itself", "nothing yet"
+_SINGLE = {"float64": np.float32, "complex128": np.complex64}
+
+
+@jax.tree_util.register_static
+@final
+class _Rest:
+    """A function without the numbers that are held apart. Two are equal that have the same code and otherwise read the
+    same."""
+
+    def __init__(self, function: FunctionType) -> None:
+        self.function, self._read = function, held_numbers(function)
+
+    def _parts(self) -> Hashable:
+        return self.function.__code__, id(self.function.__globals__), self._read
+
+    def __hash__(self) -> int:
+        return hash(self._parts())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Rest) and self._parts() == other._parts()
+
+    def __repr__(self) -> str:
+        return "function"
+
+
+@final
+class Closure(Module):
+    """A function of one array, and what is traced in the variables around it and in its defaults.
+
+    held: numbers, trees of them, and functions that are closures themselves, in the order in which they stand there.
+    """
+
+    held: tuple[Any, ...]
+    rest: _Rest
+
+    def rebuilt(self) -> FunctionType:
+        """The function with these numbers."""
+        parts = iter([one.rebuilt() if isinstance(one, Closure) else one for one in self.held])
+        kept = _outside(self.rest.function)
+        filled = jax.tree.map(lambda leaf: next(parts) if leaf is _HELD else leaf, kept, is_leaf=_is_no_container)
+        made = _with_outside(self.rest.function, filled)
+        for cell in made.__closure__ or ():
+            if _content(cell, made) is _ITSELF:
+                cell.cell_contents = made
+        return made
+
+    def __call__(self, argument: Array) -> jax.Array:
+        argument = jnp.asarray(argument)
+        return trace(self.rebuilt(), argument)(argument)
+
+
+def as_closure(function: Any) -> Any:
+    """A function that holds traced numbers as a `Closure`; anything else as it is."""
+    plain = _unwound(function) if isinstance(function, partial) else function
+    closed = _closed(plain, _is_traced)
+    return function if closed is plain else closed
+
+
+def in_single_precision(function: Any) -> Any:
+    """The function with the arrays of JAX that it holds in single precision: JAX warns of others where 64-bit mode is
+    off."""
+    closed = _closed(function, _is_double)
+    if closed is function:
+        return function
+    return jax.tree.map(lambda leaf: leaf.astype(_SINGLE[leaf.dtype.name]) if _is_double(leaf) else leaf, closed)
+
+
+def _is_traced(leaf: Any) -> bool:
+    return isinstance(leaf, jax.core.Tracer)
+
+
+def _is_double(leaf: Any) -> bool:
+    return isinstance(leaf, jax.Array) and leaf.dtype.name in _SINGLE
+
+
+def _unwound(applied: partial) -> FunctionType:
+    """A partial function of one more argument as a function around which its first ones are variables."""
+    function, given, named = applied.func, applied.args, applied.keywords
+
+    def unwound(argument: Any) -> Any:
+        return function(*given, argument, **named)
+
+    return cast(FunctionType, unwound)
+
+
+def _closed(function: Any, is_held: Callable[[Any], bool], around: tuple[FunctionType, ...] = ()) -> Any:
+    """A function as a closure where it holds numbers that are to be held apart; anything else as it is.
+
+    around: the functions in whose variables this one was found, which may stand in its own.
+    """
+    if not isinstance(function, FunctionType) or any(function is one for one in around):
+        return function
+    leaves, structure = jax.tree.flatten(_outside(function), is_leaf=_is_no_container)
+    parts = [_closed(leaf, is_held, (*around, function)) for leaf in leaves]
+    apart = [
+        part is not leaf or any(map(is_held, jax.tree.leaves(leaf))) for part, leaf in zip(parts, leaves, strict=True)
+    ]
+    if not any(apart):
+        return function
+    # Functions that are made anew with this one are the same as before where their code and what they read is.
+    parts = [_by_its_code(part) for part in parts]
+    apart = [one or isinstance(part, Closure) for one, part in zip(apart, parts, strict=True)]
+    kept = [_HELD if one else leaf for one, leaf in zip(apart, leaves, strict=True)]
+    held = tuple(part for one, part in zip(apart, parts, strict=True) if one)
+    return Closure(held, _Rest(_with_outside(function, structure.unflatten(kept))))
+
+
+def _by_its_code(function: Any) -> Any:
+    is_local = isinstance(function, FunctionType) and "<locals>" in function.__qualname__
+    return Closure((), _Rest(function)) if is_local else function
+
+
+def _is_no_container(value: Any) -> bool:
+    return not isinstance(value, (dict, list, tuple))
+
+
+def _outside(function: FunctionType) -> dict[str, Any]:
+    """What a function holds: the variables around it, in order, and its defaults by place and by name."""
+    cells = tuple(_content(cell, function) for cell in function.__closure__ or ())
+    return {"cells": cells, "defaults": function.__defaults__ or (), "named": function.__kwdefaults__ or {}}
+
+
+def _with_outside(function: FunctionType, outside: dict[str, Any]) -> FunctionType:
+    """The code of a function with other variables around it and other defaults."""
+    cells = tuple(CellType() if one is _EMPTY else CellType(one) for one in outside["cells"])
+    made = FunctionType(function.__code__, function.__globals__, function.__name__, outside["defaults"], cells)
+    made.__kwdefaults__ = outside["named"]
+    return made
+
+
+def _content(cell: CellType, function: FunctionType) -> Any:
+    try:
+        content = cell.cell_contents
+    except ValueError:
+        # A variable that has no value yet.
+        return _EMPTY
+    return _ITSELF if content is function else content
