@@ -170,7 +170,7 @@ def _start(equation: Equation, state: Any) -> Any:
     """The initial ket, checked as far as it is known."""
     _check_ket(state, equation.dim)
     if not is_concrete(state):
-        return state
+        return jnp.asarray(state, jnp.result_type(state, np.complex64))
     psi = check_state(state, equation.dim)
     with jax.ensure_compile_time_eval():
         check_start(equation.hamiltonian.margins, psi)

@@ -83,3 +83,18 @@ def test_each_rate_of_a_model_is_one_number(name, order):
 
     traced = str(jax.make_jaxpr(order(last))(0.6))
     assert "differentiated=False" in traced and "differentiated=True" not in traced
+
+
+def test_gradients_pass_to_an_initial_state_of_real_numbers():
+    """A turn by θ and one by the time t of H = σ_y add up: P = cos²(θ + t)."""
+    turning = sq.Equation(np.array([[0.0, -1j], [1j, 0.0]]), [])
+
+    def up(angle):
+        state = jnp.stack([jnp.cos(angle), jnp.sin(angle)])
+        return sq.expectations(turning, state, [0.0, 0.5], observables={"p": [1.0, 0.0]}, trajectories=1, dt=0.5)["p"][
+            -1
+        ]
+
+    value, slope = jax.value_and_grad(up)(0.3)
+    assert value == pytest.approx(np.cos(0.8) ** 2, abs=1e-6)
+    assert slope == pytest.approx(-np.sin(1.6), abs=1e-5)
