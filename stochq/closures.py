@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Hashable
 from functools import partial
-from types import CellType, FunctionType
+from types import CellType, FunctionType, MethodType
 from typing import Any, cast, final
 
 import jax
@@ -10,12 +10,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from stochq.arrays import Array
-from stochq.held import held_numbers
+from stochq.held import held_numbers, is_of_users_class
 from stochq.module import Module
 from stochq.traces import trace
 
 # What stands in a function for a number that is held apart, for the function itself, and for what is not there yet.
 _HELD, _ITSELF, _EMPTY = "a number that is held apart", "the function itself", "nothing yet"
+# Functions and objects in each other that are looked through.
+_DEEPEST = 6
 _SINGLE = {"float64": np.float32, "complex128": np.complex64}
 
 
@@ -53,7 +55,7 @@ class Closure(Module):
 
     def rebuilt(self) -> FunctionType:
         """The function with these numbers."""
-        parts = iter([one.rebuilt() if isinstance(one, Closure) else one for one in self.held])
+        parts = iter([one.rebuilt() if isinstance(one, (Closure, _Object)) else one for one in self.held])
         kept = _outside(self.rest.function)
         filled = jax.tree.map(lambda leaf: next(parts) if leaf is _HELD else leaf, kept, is_leaf=_is_no_container)
         made = _with_outside(self.rest.function, filled)
@@ -67,9 +69,20 @@ class Closure(Module):
         return trace(self.rebuilt(), argument)(argument)
 
 
+@final
+class _Object(Module):
+    """An object of a user's class by the function that makes it of its attributes."""
+
+    maker: Closure
+
+    def rebuilt(self) -> Any:
+        return self.maker.rebuilt()()
+
+
 def as_closure(function: Any) -> Any:
-    """A function that holds traced numbers as a `Closure`; anything else as it is."""
-    plain = _unwound(function) if isinstance(function, partial) else function
+    """A function that holds traced numbers as a `Closure`, methods and objects that are called among them; anything
+    else as it is."""
+    plain = _as_function(function)
     closed = _closed(plain, _is_traced)
     return function if closed is plain else closed
 
@@ -91,9 +104,15 @@ def _is_double(leaf: Any) -> bool:
     return isinstance(leaf, jax.Array) and leaf.dtype.name in _SINGLE
 
 
-def _unwound(applied: partial) -> FunctionType:
-    """A partial function of one more argument as a function around which its first ones are variables."""
-    function, given, named = applied.func, applied.args, applied.keywords
+def _as_function(called: Any) -> FunctionType:
+    """What is called with one argument as a function around which all else stands in variables."""
+    if isinstance(called, FunctionType):
+        return called
+    function, given, named = called, (), {}
+    if isinstance(called, partial):
+        function, given, named = called.func, called.args, called.keywords
+    elif isinstance(called, MethodType):
+        function, given = called.__func__, (called.__self__,)
 
     def unwound(argument: Any) -> Any:
         return function(*given, argument, **named)
@@ -101,12 +120,30 @@ def _unwound(applied: partial) -> FunctionType:
     return cast(FunctionType, unwound)
 
 
-def _closed(function: Any, is_held: Callable[[Any], bool], around: tuple[FunctionType, ...] = ()) -> Any:
-    """A function as a closure where it holds numbers that are to be held apart; anything else as it is.
+def _maker_of(thing: Any) -> FunctionType:
+    kind, attributes = type(thing), dict(vars(thing))
 
-    around: the functions in whose variables this one was found, which may stand in its own.
+    def make() -> Any:
+        made = object.__new__(kind)
+        vars(made).update(attributes)
+        return made
+
+    return cast(FunctionType, make)
+
+
+def _closed(function: Any, is_held: Callable[[Any], bool], around: tuple[Any, ...] = ()) -> Any:
+    """A function as a closure, or an object of a user's class, where it holds numbers that are to be held apart;
+    anything else as it is.
+
+    around: the functions and objects in whose variables this one was found, which may stand in its own.
     """
-    if not isinstance(function, FunctionType) or any(function is one for one in around):
+    if any(function is one for one in around) or len(around) > _DEEPEST:
+        return function
+    if is_of_users_class(function):
+        maker = _maker_of(function)
+        made = _closed(maker, is_held, (*around, function))
+        return function if made is maker else _Object(made)
+    if not isinstance(function, FunctionType):
         return function
     leaves, structure = jax.tree.flatten(_outside(function), is_leaf=_is_no_container)
     parts = [_closed(leaf, is_held, (*around, function)) for leaf in leaves]
@@ -117,7 +154,7 @@ def _closed(function: Any, is_held: Callable[[Any], bool], around: tuple[Functio
         return function
     # Functions that are made anew with this one are the same as before where their code and what they read is.
     parts = [_by_its_code(part) for part in parts]
-    apart = [one or isinstance(part, Closure) for one, part in zip(apart, parts, strict=True)]
+    apart = [one or isinstance(part, (Closure, _Object)) for one, part in zip(apart, parts, strict=True)]
     kept = [_HELD if one else leaf for one, leaf in zip(apart, leaves, strict=True)]
     held = tuple(part for one, part in zip(apart, parts, strict=True) if one)
     return Closure(held, _Rest(_with_outside(function, structure.unflatten(kept))))

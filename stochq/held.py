@@ -170,10 +170,24 @@ def _is_users(function: FunctionType, seen: list[Any]) -> bool:
     """Whether a function is from a module of the user's; functions of a library stay as they are."""
     if any(function.__globals__ is one.__globals__ for one in seen):
         return True
-    package = str(function.__globals__.get("__name__")).partition(".")[0]
+    return _is_users_module(function.__globals__)
+
+
+def _is_users_module(names: Mapping[str, Any]) -> bool:
+    """names: global ones of the module."""
+    package = str(names.get("__name__")).partition(".")[0]
     if package in _LIBRARIES or package in sys.stdlib_module_names:
         return False
-    return _INSTALLED.isdisjoint(PurePath(function.__globals__.get("__file__") or "").parts)
+    return _INSTALLED.isdisjoint(PurePath(names.get("__file__") or "").parts)
+
+
+def is_of_users_class(value: Any) -> bool:
+    """Whether a value is an object with attributes of a class of the user's, and no tree of numbers."""
+    kind = type(value)
+    if not hasattr(value, "__dict__") or kind.__new__ is not object.__new__ or isinstance(value, (type, FunctionType)):
+        return False
+    module = sys.modules.get(kind.__module__)
+    return module is not None and _is_users_module(vars(module)) and jax.tree_util.all_leaves([value])
 
 
 def _of_array(array: np.ndarray) -> Hashable:

@@ -58,7 +58,39 @@ def _in_a_function_that_calls_itself(a):
     return drive
 
 
+class _Pulse:
+    def __init__(self, amplitude):
+        self.amplitude, self.shape = amplitude, "cosine"
+
+    def __call__(self, t):
+        return self.amplitude * jnp.cos(t)
+
+    def at(self, t):
+        return self(t)
+
+
+class _Sequence:
+    def __init__(self, *pulses):
+        self.pulses = list(pulses)
+
+
+def _in_an_object_that_is_called(a):
+    return _Pulse(a)
+
+
+def _in_an_object_of_a_method(a):
+    return _Pulse(a).at
+
+
+def _in_an_attribute_of_an_attribute(a):
+    sequence = _Sequence(_Pulse(a))
+    return lambda t: sequence.pulses[0].amplitude * jnp.cos(t)
+
+
 FORMS = (
+    _in_an_object_that_is_called,
+    _in_an_object_of_a_method,
+    _in_an_attribute_of_an_attribute,
     _in_a_variable,
     _in_a_default,
     _in_a_named_default,
@@ -86,6 +118,7 @@ def test_what_holds_no_traced_numbers_stays_as_it_is():
     for form in FORMS:
         function = form(2.0)
         assert as_closure(function) is function
+        assert function(0.7) == pytest.approx(2 * np.cos(0.7))
     assert as_closure(np.cos) is np.cos
 
 
