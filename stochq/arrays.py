@@ -33,6 +33,17 @@ def is_concrete(value: object) -> bool:
     return not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree_util.tree_leaves(value))
 
 
+def nan_unless(condition: Any, value: Any) -> Any:
+    """The value where a condition holds, elsewhere NaN, and so its derivatives: behind `where` these would be zero.
+
+    >>> import jax
+    >>> slope = jax.grad(lambda x: nan_unless(x > 0, x**2))
+    >>> float(slope(3.0)), float(slope(-3.0))
+    (6.0, nan)
+    """
+    return value * jnp.where(condition, 1.0, jnp.nan)
+
+
 def check_numbers(instead: str, **arguments: object) -> None:
     """ValueError for a call that needs numbers while `jax.grad`, `vmap` or `jit` traces it, naming what is traced.
 

@@ -25,7 +25,7 @@ from stochq.measurement.line import Line, WatchedParts
 from stochq.measurement.record import Kind
 from stochq.module import Module
 from stochq.noise import Coloured, SphericalBrownian
-from stochq.qutip_objects import as_operators
+from stochq.qutip_objects import as_operators, changing_operator
 from stochq.systems.basis import given_from
 from stochq.systems.checks import check_number
 from stochq.systems.hamiltonian import Hamiltonian
@@ -33,7 +33,7 @@ from stochq.systems.influences import Influence
 from stochq.systems.levels import as_hamiltonian
 
 if TYPE_CHECKING:
-    from qutip import Qobj
+    from qutip import Qobj, QobjEvo
 
 # What is written down of operators that no detector watches, by the law of their noise.
 _KINDS: dict[str, Kind] = {"real": "homodyne", "complex": "heterodyne", "jump": "counting"}
@@ -258,9 +258,11 @@ class Equation(Module):
         stacks = [as_stack(part, self.dim) for part in (watched, counted, list(given.values()))]
         return WatchedParts(frequencies, stacks[0], stacks[1], np.zeros(len(counted)), stacks[2])
 
-    def to_qutip(self, t: float = 0.0) -> tuple["Qobj", list["Qobj"]]:
-        """H/ħ and the jump operators L_k at time t as `qutip.Qobj`, with the Hamiltonian's dims: what
-        `qutip.mesolve(H, psi0, times, c_ops)` takes of an equation that does not depend on time.
+    def to_qutip(self, t: float | None = None) -> tuple["Qobj | QobjEvo", list["Qobj | QobjEvo"]]:
+        """H/ħ and the jump operators L_k, with the Hamiltonian's dims: `qutip.mesolve(H, psi0, times, c_ops)`.
+
+        Args:
+            t: a time, at which the operators are taken; None for those that depend on time as `qutip.QobjEvo`.
 
         Raises:
             ValueError: for coloured noise, which has no Lindblad equation.
@@ -272,11 +274,18 @@ class Equation(Module):
         """
         if self.colour is not None:
             raise ValueError("equation: expected white noise; coloured noise has no jump operators of its own.")
-        with jax.enable_x64(True):
-            hamiltonian = np.asarray(self.hamiltonian.matrix(t)) / self.hbar
-            families = [self.in_given_basis(one, one.operators_at(t)) for one in self.channels]
-        dims = self.hamiltonian.dims
-        return as_operators(hamiltonian, dims), [as_operators(np.asarray(L), dims) for some in families for L in some]
+        jumps = [one for channel in self.channels for one in self._jumps_in_qutip(channel, t)]
+        return self.hamiltonian.to_qutip(t) * (1 / float(self.hbar)), jumps
+
+    def _jumps_in_qutip(self, channel: Channel, t: float | None) -> list["Qobj | QobjEvo"]:
+        def operators(t: float) -> np.ndarray:
+            with jax.enable_x64(True):
+                return np.asarray(self.in_given_basis(channel, channel.operators_at(t)))
+
+        dims, found = self.hamiltonian.dims, operators(t or 0.0)
+        if t is not None or not channel.time_dependent:
+            return as_operators(found, dims)
+        return [changing_operator(lambda t, place=place: operators(t)[place], dims) for place in range(len(found))]
 
     def edges(self, times: np.ndarray) -> np.ndarray:
         """The times within a run at which a coefficient jumps, ascending: no step reaches over one.

@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import jax
 import numpy as np
 
 if TYPE_CHECKING:
-    from qutip import Qobj
+    from qutip import Qobj, QobjEvo
 
 
 class QutipStates(NamedTuple):
@@ -33,14 +34,29 @@ def as_operators(matrices: np.ndarray, dims: tuple[int, ...]) -> Any:
     return _nested(matrices, 2, lambda matrix: _qobj(matrix, dims, list(dims) or [len(matrix)]))
 
 
+def changing_operator(matrix: Callable[[float], np.ndarray], dims: tuple[int, ...]) -> "QobjEvo":
+    """A function of the time with matrices (dim, dim) as its values, which is evaluated in double precision."""
+    qutip = _qutip()
+
+    def operator(t: float) -> "Qobj":
+        with jax.enable_x64(True):
+            return as_operators(matrix(float(t)), dims)
+
+    return qutip.QobjEvo(operator)
+
+
 def _nested(array: np.ndarray, axes: int, convert: Callable[[np.ndarray], Any]) -> Any:
     return convert(array) if array.ndim == axes else [_nested(one, axes, convert) for one in array]
 
 
 def _qobj(matrix: np.ndarray, dims: tuple[int, ...], right: list[int]) -> "Qobj":
+    return _qutip().Qobj(np.asarray(matrix, np.complex128), dims=[list(dims) or [len(matrix)], right])
+
+
+def _qutip() -> Any:
     try:
-        from qutip import Qobj
+        import qutip
     except ImportError as error:
         raise ImportError('to_qutip needs QuTiP, which is not installed: pip install "stochq[qutip]".') from error
 
-    return Qobj(np.asarray(matrix, np.complex128), dims=[list(dims) or [len(matrix)], right])
+    return qutip

@@ -1,5 +1,6 @@
 """States, density matrices and operators go back to QuTiP with the dims that they came with."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import qutip
@@ -68,6 +69,27 @@ def test_an_equation_solved_by_qutip_is_the_same_equation():
         exact = sq.exact.evolve(equation, [1.0, 0.0], TIMES)
         np.testing.assert_allclose(found.full(), exact.density[-1], atol=1e-5)
     assert sq.systems.levels(H).to_qutip() == H
+
+
+def test_what_depends_on_time_goes_to_qutip_as_it_does():
+    """Drives, one of which turns, and a jump that fades, with ħ = 0.6: against mesolve that is told by functions."""
+    lower, flip, hbar = np.array([[0.0, 0.0], [1.0, 0.0]]), np.array([[0.0, 1.0], [1.0, 0.0]]), 0.6
+    drives = [(flip, lambda t: 0.4 * jnp.sin(t)), (lower, lambda t: 0.4 * jnp.exp(1.2j * t))]
+    driven = sq.systems.driven(np.diag([1.0, -1.0]), drives)
+    fading = sq.channels.TimeDependentOperator([(lower, lambda t: 0.7 * jnp.exp(-0.3 * t))])
+    equation = sq.models.unravel(driven, [fading, 0.2 * flip], hbar=hbar)
+    hamiltonian, c_ops = equation.to_qutip()
+    assert isinstance(hamiltonian, qutip.QobjEvo) and [type(one) for one in c_ops] == [qutip.QobjEvo, qutip.Qobj]
+    found = qutip.mesolve(hamiltonian, qutip.basis(2, 0), TIMES, c_ops=c_ops).states[-1]
+    Z, X, L = qutip.sigmaz(), qutip.sigmax(), qutip.Qobj(lower)
+    told = [Z / hbar, [X / hbar, lambda t: 0.4 * np.sin(t)], [L / hbar, lambda t: 0.4 * np.exp(1.2j * t)]]
+    told += [[L.dag() / hbar, lambda t: 0.4 * np.exp(-1.2j * t)]]
+    jumps = [qutip.QobjEvo([[L, lambda t: 0.7 * np.exp(-0.3 * t)]]), 0.2 * X]
+    wanted = qutip.mesolve(told, qutip.basis(2, 0), TIMES, c_ops=jumps).states[-1]
+    np.testing.assert_allclose(found.full(), wanted.full(), atol=1e-5)
+    frozen, (jump, _) = equation.to_qutip(0.5)
+    assert isinstance(frozen, qutip.Qobj) and frozen == driven.to_qutip(0.5) / hbar
+    np.testing.assert_allclose(jump.full(), 0.7 * np.exp(-0.15) * lower, atol=1e-12)
 
 
 def test_filtered_states_keep_their_dims():

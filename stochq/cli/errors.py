@@ -78,6 +78,20 @@ def located(place: str, tables: Mapping[str, BaseModel], note: str = "") -> Iter
 
 
 @contextmanager
+def noted(note: str) -> Iterator[None]:
+    """Add a note to warnings with numbers in them."""
+    with warnings.catch_warnings():
+        show = warnings.showwarning
+
+        def with_note(message: Warning | str, *others: Any, **named: Any) -> None:
+            text = str(message)
+            show(f"{text}{note}" if any(map(str.isdigit, text)) else text, *others, **named)
+
+        warnings.showwarning = with_note
+        yield
+
+
+@contextmanager
 def reported() -> Iterator[None]:
     """Turn errors of input into a message on stderr and exit code 2, a run that failed into one and exit code 1, an
     interruption into exit code 130.

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from annotated_types import Ge, Gt, Le
 
@@ -16,7 +17,7 @@ from stochq.cli.config import Config, load_config
 from stochq.cli.errors import ConfigError, nearest, report
 from stochq.cli.feedback import Proportional
 from stochq.cli.fields import FitParameter, Section
-from stochq.cli.fit_data import read_means, read_record
+from stochq.cli.fit_data import PARTS, read_means, read_record, without_part
 from stochq.cli.models import Monitored
 from stochq.files import check_replaceable, is_picture, replace_file
 from stochq.inference.programs import NotTraceable
@@ -167,11 +168,14 @@ def _prediction(
     times: np.ndarray,
 ) -> Callable[..., dict[str, jax.Array]]:
     """The means of the master equation as a function of the parameters."""
-    asked = config.model_copy(update={"run": config.run.model_copy(update={"observables": names})})
+    whole = list(dict.fromkeys(map(without_part, names)))
+    asked = config.model_copy(update={"run": config.run.model_copy(update={"observables": whole})})
 
     def means(values: dict[str, Any], times: np.ndarray) -> dict[str, jax.Array]:
         job = build(_changed(asked, parameters, values), place)
-        return sq.expectations(job.equation, job.psi0, times, observables=job.observables)
+        found = sq.expectations(job.equation, job.psi0, times, observables=job.observables)
+        # A result holds complex means as they are.
+        return found if places is None else {name: _part(name, found[without_part(name)]) for name in names}
 
     if places is None:
         return lambda values, times=times: means(values, times)
@@ -184,6 +188,16 @@ def _prediction(
         return {name: mean[np.searchsorted(grid, times)] for name, mean in means(values, grid).items()}
 
     return at_shared_times
+
+
+def _part(name: str, mean: jax.Array) -> jax.Array:
+    """The real or the imaginary part of a mean, as its name says."""
+    if name == without_part(name):
+        if jnp.iscomplexobj(mean):
+            expected = f"the parts of a complex observable by the names 'Re {name}' and 'Im {name}'"
+            raise ConfigError(report("the data", "observable", expected, repr(name)))
+        return mean
+    return mean.imag if name.startswith(PARTS[1]) else mean.real
 
 
 def _with(section: Any, path: list[str], value: Any) -> Any:

@@ -12,7 +12,7 @@ import stochq as sq
 from stochq.cli import INTERRUPTED
 from stochq.cli.build import Job, build, unit_note
 from stochq.cli.config import Config, load_config
-from stochq.cli.errors import ConfigError, located, nearest, report
+from stochq.cli.errors import ConfigError, located, nearest, noted, report
 from stochq.cli.going_on import (
     checkpoint_for,
     name_of_part,
@@ -106,7 +106,7 @@ def run_config(path: Path, asked: Asked) -> int:
     told = Told()
     with logged_to(asked.log, told), terminated_as_interrupted():
         note(f"{path}: the run begins", "begun", result=target, process=os.getpid(), stochq=sq.__version__)
-        with located(str(path), {"run": config.run}, unit_note(config)):
+        with noted(unit_note(config)), located(str(path), {"run": config.run}, unit_note(config)):
             job = build(config, str(path))
             _print_title(config, path, job)
             with _checkpoint(job, target, asked.resume) as checkpoint:

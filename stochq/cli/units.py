@@ -96,7 +96,7 @@ def in_si(result: EnsembleResult, scales: Scales) -> EnsembleResult:
     if scales == Scales():
         return result
     factors = {name: factor(name, scales) for name in result.mean}
-    points = np.asarray([factors[name] for name, _ in result.covariance_points])
+    points = np.asarray([factor(name, scales) for name, _ in result.covariance_points])
     units = {f"unit:{name}": unit for name in factors if (unit := _unit(name, scales))}
     return dataclasses.replace(
         result,
@@ -120,8 +120,9 @@ def values_in_si(curves: Mapping[str, np.ndarray], scales: Scales) -> dict[str, 
 
 
 def _kind(name: str) -> tuple[str, int]:
-    """The quantity an observable is a power of: 'position_y_squared' is position, 2, of a part "part:position" too."""
-    first, *others = name.rpartition(":")[2].split("_")
+    """The quantity an observable is a power of: 'position_y_squared' is position, 2, of a part "part:position" too, and
+    of one of both parts of a complex one."""
+    first, *others = name.removeprefix("Re ").removeprefix("Im ").rpartition(":")[2].split("_")
     words = [first, *(word for word in others if word not in ("y", "z"))]
     power = 2 if words[-1] == "squared" else 1
     return "_".join(words[: -1 if power == 2 else None]), power

@@ -17,7 +17,7 @@ import numpy as np
 from jax import lax
 from jax.scipy.linalg import expm
 
-from stochq.arrays import Array, is_concrete
+from stochq.arrays import Array, is_concrete, nan_unless
 from stochq.equation import Equation
 from stochq.exact.action import pack, packed_generator, unpack
 from stochq.exact.lines import Counter, Current, quadrature_offsets
@@ -227,7 +227,7 @@ def _stationary(generator: jax.Array, dim: int) -> jax.Array:
     rounding = 4 * jnp.finfo(generator.dtype).eps * len(generator)
     single = values[-2] > rounding * values[0] if dim > 1 else True
     pinned = generator + values[0] * trace[:, None] * trace[None] / dim
-    return jnp.where(single, jnp.linalg.solve(pinned, values[0] * trace / dim), jnp.nan)
+    return nan_unless(single, jnp.linalg.solve(pinned, values[0] * trace / dim))
 
 
 def _integrals(matrix: jax.Array, vectors: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:

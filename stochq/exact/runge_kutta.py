@@ -14,6 +14,8 @@ import numpy as np
 from jax import lax
 from jax.custom_batching import custom_vmap
 
+from stochq.arrays import nan_unless
+
 # Steps are made in chunks, of which the first state alone is remembered by a gradient.
 _CHUNK = 128
 _MOST_STEPS = _CHUNK**2
@@ -165,7 +167,7 @@ def make_steps(
     chunks = jax.tree.map(lambda array: array.reshape(-1, _CHUNK), plan)
     values = lax.scan(chunk, start, chunks)[1].reshape(_MOST_STEPS, *nothing.shape)
     reached = jnp.concatenate([initial[None], values[steps.ends]])
-    return jnp.where(steps.finished, reached, jnp.nan)
+    return nan_unless(steps.finished, reached)
 
 
 def _coefficients(name: str, dtype: np.dtype) -> np.ndarray:

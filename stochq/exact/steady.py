@@ -20,6 +20,8 @@ from stochq.given_equation import as_equation
 # Rates below this fraction of the largest one count as zero.
 _ZERO = 1e-10
 _RESIDUAL = 1e-10
+# Numbers below this share of the largest are zero but for rounding.
+_ROUNDED = 1e-6
 _RESTART, _CYCLES = 80, 25
 # Two solutions that differ by more than this are two steady states.
 _DISTINCT = 1e-5
@@ -164,7 +166,9 @@ def _differing(equation: Equation, first: np.ndarray, second: np.ndarray) -> str
     if not readout.names:
         return ""
     before, after = readout(unpack(first)), readout(unpack(second))
-    most = int(np.argmax(np.abs(before - after) / (np.abs(before) + np.abs(after) + 1e-300)))
+    # Not of what is zero but for rounding, which differs by all of itself.
+    sizes = np.abs(before) + np.abs(after)
+    most = int(np.argmax(np.abs(before - after) / (sizes + _ROUNDED * sizes.max() + np.finfo(float).tiny)))
     return f", with {readout.names[most]} = {before[most]:.4g} and {after[most]:.4g} for example"
 
 

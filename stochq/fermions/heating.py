@@ -30,7 +30,11 @@ def energy_gain(gas: "FermionGas", occupied: ArrayLike, times: Times) -> np.ndar
     if gas.colour is None:
         return _white_gain(gas, occupied, elapsed)
     frequencies, weights = _transitions(gas, occupied)
-    distinct, which = np.unique(np.round(np.abs(frequencies).ravel(), 12), return_inverse=True)
+    # Frequencies that differ by rounding are one, in whatever unit.
+    absolute = np.abs(frequencies).ravel()
+    largest = absolute.max()
+    distinct, which = np.unique(np.round(absolute / largest, 12), return_inverse=True)
+    distinct *= largest
     summed = np.bincount(which.ravel(), weights.ravel())
     return _growth(gas, distinct, elapsed) @ summed
 

@@ -194,7 +194,9 @@ def _gibbs_rate(covariance: Array, slope: Array, terms: Array, hbar: Real) -> _G
     leaving = numbers.where(pure, shares, 0.0).sum(axis=-1)
     leaving = numbers.where(numbers.abs(leaving) <= _STILL * size.sum(axis=-1), 0.0, leaving)
     physical = numbers.all(doubled >= 1 - PURE, axis=-1)
-    return _GibbsRate(numbers.where(physical, finite, np.nan), numbers.where(physical, leaving, np.nan))
+    # Factors, as derivatives behind `where` would be zero.
+    known = numbers.where(physical, 1.0, np.nan)
+    return _GibbsRate(finite * known, leaving * known)
 
 
 def spohn_production(drift: Array, diffusion: Array, state: State, steady: State, hbar: Real) -> Array:

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from stochq.arrays import is_concrete
+from stochq.arrays import is_concrete, nan_unless
 from stochq.gaussian.phase_space import Array
 
 # An eigenvalue this close to the imaginary axis, relative to the largest, counts as on it.
@@ -53,4 +53,4 @@ def _traced(drift: Array, diffusion: Array) -> Array:
     covariance = 0.5 * (covariance + covariance.T)
     # Lyapunov's theorem: without stability the solution is not a covariance, and its Cholesky factor is NaN.
     positive = jnp.all(jnp.isfinite(jnp.linalg.cholesky(covariance)))
-    return jnp.where(positive, covariance, jnp.nan)
+    return nan_unless(positive, covariance)

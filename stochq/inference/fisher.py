@@ -223,7 +223,12 @@ def _scores(predict: Callable[[Any], Any], theta: Any, times: np.ndarray, record
         )
     equation, state = predict(theta)
     record = sample_records(equation, state, times, records=records, seed=seed)
-    _, scores = scores_of(predict, theta, Layout.of(record))(flat(theta), record.increments)
+    likelihoods, scores = scores_of(predict, theta, Layout.of(record))(flat(theta), record.increments)
+    if not np.all(np.isfinite(likelihoods)):
+        raise ValueError(
+            "times: expected bins short against the time in which the state becomes known, so that the series in what "
+            f"is written down converges; the longest is {np.diff(times).max():.3g}. Take shorter bins."
+        )
     check_derivatives(theta, scores.T)
     return scores
 

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import Array, is_concrete
+from stochq.arrays import Array, is_concrete, nan_unless
 from stochq.compiling import compiled
 from stochq.instruments.commuting import commutes, commuting_instrument
 from stochq.instruments.exact import ExactInstrument, coefficients, doublings_of
@@ -155,7 +155,7 @@ def _exact(observed: Observed) -> ExactInstrument:
         found = _coefficients(observed.parts, jnp.asarray(observed.lengths), powers, doublings)
         if currents:
             left_out = next_terms(jnp, found, powers, currents)[-1]
-            found = jnp.where(left_out < _TOO_MUCH, found, jnp.nan)
+            found = nan_unless(left_out < _TOO_MUCH, found)
         return _of_degree(found, observed.lengths, powers, currents, degree)
     found = np.asarray(_compiled_coefficients(observed.parts, jnp.asarray(observed.lengths), powers, doublings))
     if currents:
@@ -168,7 +168,7 @@ def _enough(left_out: np.ndarray, longest: float) -> int:
     degrees = [degree for degree in _DEGREES if degree < len(left_out)]
     if left_out[degrees[-1]] > _TOO_MUCH:
         raise ValueError(
-            "record: expected bins short against the time in which the state becomes known, so that the series in "
+            "times: expected bins short against the time in which the state becomes known, so that the series in "
             f"what was written down converges; the longest is {longest:.3g}. Take shorter bins."
         )
     return next((degree for degree in degrees if left_out[degree] < _NEGLIGIBLE), degrees[-1])

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stochq.arrays import Array
+from stochq.arrays import Array, nan_unless
 from stochq.instruments.instrument import Instrument, Written
 from stochq.measurement.line import WatchedParts
 
@@ -90,7 +90,7 @@ def _exponents(parts: WatchedParts, length: jax.Array) -> tuple[jax.Array, jax.A
 def _diagonals(stack: jax.Array) -> jax.Array:
     diagonals = jnp.diagonal(stack, axis1=-2, axis2=-1)
     others = jnp.abs(stack).reshape(-1, *stack.shape[-2:]) * (1 - np.eye(stack.shape[-1]))[None]
-    return jnp.where(jnp.sum(others) == 0, diagonals, jnp.nan)
+    return nan_unless(jnp.sum(others) == 0, diagonals)
 
 
 def commutes(parts: WatchedParts) -> bool:

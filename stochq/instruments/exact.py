@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from stochq.arrays import Array
+from stochq.arrays import Array, nan_unless
 from stochq.instruments.hermite import Powers, polynomials
 from stochq.instruments.instrument import Instrument, Written
 from stochq.instruments.superoperators import (
@@ -185,7 +185,7 @@ def _coefficients(parts: WatchedParts, length: Array, powers: Powers) -> jax.Arr
     found = _transformed(exponential(generators).reshape(*sizes, *constant.shape), points, exponents)
     found = found / jnp.prod(radii[None] ** exponents, axis=1)[:, None, None]
     too_many = jnp.any(norms[len(currents) :] > _TOO_MANY * largest[len(currents) :])
-    return jnp.where(too_many, jnp.nan, found)
+    return nan_unless(~too_many, found)
 
 
 def _norms(matrices: jax.Array) -> jax.Array:

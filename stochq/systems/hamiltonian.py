@@ -12,7 +12,7 @@ from jaxtyping import Num
 
 from stochq.arrays import Array, ArrayLike, Number, as_complex, as_matrix, as_real, is_concrete
 from stochq.module import Module
-from stochq.qutip_objects import as_operators
+from stochq.qutip_objects import as_operators, changing_operator
 from stochq.systems.checks import check_diagonal, check_hermitian
 from stochq.systems.eigen import dagger, eigh, exponential
 from stochq.systems.influences import Influence
@@ -22,7 +22,7 @@ from stochq.systems.observables import Catalogue, LazyMapping
 from stochq.systems.time_functions import TimeFunction
 
 if TYPE_CHECKING:
-    from qutip import Qobj
+    from qutip import Qobj, QobjEvo
 
 State = Num[Array, "dim *columns"]
 Planes = tuple[jax.Array, jax.Array]
@@ -178,10 +178,12 @@ class Hamiltonian(Module):
         """
         return self
 
-    def to_qutip(self, t: float = 0.0) -> "Qobj":
-        """H(t) as a `qutip.Qobj`, with its dims."""
+    def to_qutip(self, t: float | None = None) -> "Qobj | QobjEvo":
+        """H as a `qutip.Qobj`, with its dims; without a time one that depends on it as a `qutip.QobjEvo`."""
+        if t is None and self.time_dependent:
+            return changing_operator(lambda t: np.asarray(self.matrix(t)), self.dims)
         with jax.enable_x64(True):
-            return as_operators(np.asarray(self.matrix(t)), self.dims)
+            return as_operators(np.asarray(self.matrix(t or 0.0)), self.dims)
 
     def propagate(self, t: Number, dt: Number, psi: State, hbar: Number = 1.0) -> State:
         """The state exp(-i H dt / hbar) psi at time t + dt."""

@@ -125,6 +125,46 @@ def test_a_model_that_does_not_describe_the_data_exits_with_1(tmp_path):
     assert found.exit_code == 1 and "does not describe the data" in found.output
 
 
+CAVITY = """
+[system]
+kind = "kerr"
+cutoff = 6
+kerr = 0.0
+drive = 0.4
+
+[model]
+kind = "unravel"
+[[model.jumps]]
+operator = "annihilation"
+rate = 0.8
+
+[state]
+kind = "basis"
+index = 0
+
+[run]
+times = { stop = 3.0, points = 7 }
+trajectories = 50
+observables = ["annihilation"]
+
+[fit.parameters]
+"system.drive" = { start = 0.3 }
+"""
+
+
+def test_the_parts_of_a_complex_observable_are_fitted(tmp_path):
+    """α = −i (2F/γ)(1 − e^{−γt/2}) of a cavity that is driven by F and damped by γ."""
+    times = np.linspace(0.5, 3.0, 6)
+    rows = zip(times, -0.4 / 0.4 * (1 - np.exp(-0.4 * times)), strict=True)
+    lines = [f"{t},{part} annihilation,{value},0.01\n" for t, a in rows for part, value in (("Re", 0.0), ("Im", a))]
+    found = run(tmp_path, CAVITY, "time,observable,value,stderr\n" + "".join(lines))
+    assert found.exit_code == 0, found.output
+    fitted = json.loads((tmp_path / "fit.json").read_text())["parameters"]["system.drive"]
+    assert fitted["value"] == pytest.approx(0.4, abs=0.01)
+    whole = run(tmp_path, CAVITY, "time,observable,value,stderr\n0.5,annihilation,0.1,0.01\n")
+    assert whole.exit_code == 2 and "'Re annihilation' and 'Im annihilation'" in whole.output
+
+
 BAD = {
     "no table": (CONFIG.split("[fit.")[0], None, "q.toml: fit\n  expected: [fit.parameters]"),
     "key": (CONFIG.replace('"model.strength"', '"model.strenght"'), None, "did you mean 'strength'?"),

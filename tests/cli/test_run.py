@@ -2,6 +2,7 @@
 
 import types
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -228,3 +229,41 @@ def test_a_run_that_fails_is_explained(tmp_path, monkeypatch):
     done = invoke("run", write(tmp_path, QUBIT), "--out", tmp_path / "r.nc")
     assert done.exit_code == 1 and "Traceback" not in done.output
     assert done.stderr == "stochq: 9 of 10 trajectories became non-finite\n"
+
+
+ANNIHILATION = """
+[units]
+kind = "si"
+length = 1e-9
+mass = 1e-25
+
+[system]
+kind = "oscillator"
+cutoff = 6
+frequency = 2e9
+
+[model]
+kind = "qmupl"
+rate = 1e26
+
+[state]
+kind = "coherent"
+alpha = 0.5
+
+[run]
+times = { stop = 1e-9, points = 3 }
+trajectories = 50
+dt = 1e-10
+observables = ["annihilation"]
+"""
+
+
+def test_complex_observables_in_si_units_are_saved(tmp_path):
+    """⟨a⟩ turns by e^{−iωt}, ωt = 2, which localisation leaves as it is. The run ended in a KeyError."""
+    (tmp_path / "a.toml").write_text(ANNIHILATION)
+    done = CliRunner().invoke(app, ["run", str(tmp_path / "a.toml"), "--out", str(tmp_path / "a.nc")])
+    assert done.exit_code == 0, done.output
+    result = sq.load(tmp_path / "a.nc")
+    off = result.mean["annihilation"][-1] - 0.5 * np.exp(-2j)
+    assert abs(off.real) < 5 * result.stderr["annihilation"][-1].real
+    assert abs(off.imag) < 5 * result.stderr["annihilation"][-1].imag

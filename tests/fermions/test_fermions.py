@@ -107,6 +107,17 @@ def test_coloured_gain_is_first_order_perturbation_theory():
     np.testing.assert_allclose(gas.energy_gain(occupied, times), growth @ weights, rtol=1e-7, atol=1e-15)
 
 
+def test_coloured_gain_does_not_depend_on_the_unit_of_time():
+    """In a unit 10¹³ times longer frequencies are as many times smaller; they were rounded to 12 places."""
+    gains = []
+    for unit in (1.0, 1e13):
+        particle = sq.systems.particle(64, 20.0, unit)
+        made = {"rate": 0.02 / unit, "length": 1.0, "reference_mass": unit, "colour": OrnsteinUhlenbeck(0.7 * unit)}
+        gas = sq.models.fermion_gas(particle, **made)
+        gains.append(unit * gas.energy_gain([0, 1, -1, 2, 5], np.array([0.0, 3.0, 30.0]) * unit))
+    np.testing.assert_allclose(gains[1], gains[0], rtol=1e-9)
+
+
 @pytest.mark.parametrize("dt", [0.05, 1.5])
 def test_step_bias_is_that_of_the_integrated_noise(dt):
     """From the covariances of consecutive integrals, (1/dt) Σ_j c_j cos jωdt, instead of a sum over images."""

@@ -1,5 +1,6 @@
 """Networks of modes: the moments' equation against the master equation, steady states, evolution, currents, entropy."""
 
+import warnings
 from fractions import Fraction
 
 import numpy as np
@@ -263,10 +264,30 @@ def test_at_zero_temperature_there_is_nothing():
 
 def test_real_phase_space_says_the_same():
     """Steady covariance and entropy production by 2L×2L matrices that know nothing of baths."""
-    state = NETWORK.dynamics.steady_state()
+    with pytest.warns(UserWarning, match="couplings: they have phases"):
+        state = NETWORK.dynamics.steady_state()
     correlations = NETWORK.steady_state()
     np.testing.assert_allclose(state.covariance, NETWORK.covariance(correlations), atol=1e-11)
     real = gaussian.network(np.real(H), RATES, OCCUPATIONS)
     produced = real.entropy_production(real.steady_state()).sum()
     assert real.dynamics.entropy_production(real.dynamics.steady_state()) == pytest.approx(produced, rel=1e-9)
     assert real.dynamics.is_completely_positive()
+
+
+def test_phases_of_couplings_are_turned_away():
+    """The chain's hopping i is that of real couplings in other modes; a loop that encloses a phase has none."""
+    line = gaussian.chain(4, 1.0, rate=1.0, occupations=(1.0, 2.0)).network()
+    turned = line.with_real_couplings()
+    assert not np.iscomplexobj(turned.couplings)
+    before, after = line.steady_state(), turned.steady_state()
+    np.testing.assert_allclose(np.abs(after), np.abs(before), atol=1e-12)
+    produced = line.entropy_production(before).sum()
+    assert turned.entropy_production(after).sum() == pytest.approx(produced, rel=1e-10)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        dynamics = turned.dynamics
+    # One bath at a site, so that nothing is lost where they add up.
+    assert dynamics.entropy_production(dynamics.steady_state()) == pytest.approx(produced, rel=1e-9)
+    loop = gaussian.network([[1.0, 1j, 1.0], [-1j, 1.0, 1.0], [1.0, 1.0, 1.0]], 1.0, 1.0)
+    with pytest.raises(ValueError, match="couplings: expected phases that cancel along every loop"):
+        loop.with_real_couplings()

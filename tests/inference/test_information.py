@@ -255,3 +255,25 @@ def test_too_few_records_and_errors_that_are_none_are_refused():
         information(lambda level: level * jnp.ones(2), 1.0, stderr=0.0)
     with pytest.raises(ValueError, match="^records: "):
         information(lambda level: level * jnp.ones(2), 1.0, stderr=0.1).error("parameter", records=0)
+
+
+def test_bins_that_are_too_wide_are_told():
+    """It was blamed on the parameter. The gradient of a likelihood that is not known there was zero."""
+
+    def watched(k):
+        current = sq.measurement.homodyne(jnp.sqrt(k) * np.array([1.0, -1.0]), efficiency=0.6)
+        return sq.models.monitored(np.zeros((2, 2)), {"z": current}), np.array([1.0, 0.0])
+
+    with pytest.raises(ValueError, match="^times: expected bins short against the time .* the longest is 1.5"):
+        information(watched, 0.8, [0.0, 0.5, 2.0], records=20)
+    record = sq.inference.Record([0.0, 0.5, 2.0], [0.3, 1.9], ["z"])
+
+    def likelihood(k, method):
+        equation, state = watched(k)
+        return sq.inference.log_likelihood(equation, state, record, method=method)
+
+    with jax.enable_x64(True):
+        assert np.all(np.isnan(jax.value_and_grad(likelihood)(0.8, "exact")))
+        # Of diagonal operators √(η/k) ΣY − 2ηT.
+        known = jax.grad(likelihood)(0.8, "commuting")
+    assert known == pytest.approx(np.sqrt(0.6 / 0.8) * 2.2 - 2 * 0.6 * 2.0, rel=1e-9)

@@ -1,16 +1,18 @@
 """Hopping bosons with a heat bath at every site that one likes: a network of coupled oscillators."""
 
+import warnings
 from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Complex, Float, Inexact
 
 from stochq.arrays import ArrayLike, Times, as_matrix
+from stochq.callers import users_line
 from stochq.gaussian.dynamics import Dynamics
 from stochq.gaussian.models import network_checks as checks
 from stochq.gaussian.models.conditioning import conditional_variances
 from stochq.gaussian.models.probes import probe_occupations
-from stochq.gaussian.transport import Damping, propagate
+from stochq.gaussian.transport import Damping, propagate, real_gauge
 from stochq.systems.checks import check_times
 
 Correlations = Inexact[np.ndarray, "*times modes modes"]
@@ -170,8 +172,37 @@ class Network:
 
     @property
     def dynamics(self) -> Dynamics:
-        """The same network in real phase space, where squeezing, displacement and gradients are possible."""
+        """The same network in real phase space, where squeezing, displacement and gradients are possible. Warns of
+        couplings with phases: the entropies of `Dynamics` reverse time by p → −p, which such hopping does not survive.
+        """
+        if np.any(np.imag(self.couplings)):
+            warnings.warn(
+                "couplings: they have phases, which p → −p turns round, so that `dynamics` counts hopping as "
+                "irreversible in entropies and detailed balance. Ask the network for entropies, or take "
+                "network.with_real_couplings().dynamics; evolution and steady states are right.",
+                stacklevel=users_line(),
+            )
         return Dynamics(*self.drift_and_diffusion())
+
+    def with_real_couplings(self) -> "Network":
+        r"""The same network with the phases of its modes turned, $a_k\to u_ka_k$, so that all couplings are real.
+        Occupations, currents and entropies stay as they are, and $C_{kl}$ takes the phases $\bar u_ku_l$.
+
+        Raises:
+            ValueError: where the phases along a loop do not close.
+
+        >>> import numpy as np
+        >>> network([[1.0, 0.1j], [-0.1j, 1.0]], rates=0.2, occupations=1.0).with_real_couplings().couplings.tolist()
+        [[1.0, 0.1], [0.1, 1.0]]
+        """
+        phases = real_gauge(-1j * self.couplings)
+        if phases is None:
+            raise ValueError(
+                "couplings: expected phases that cancel along every loop of hopping; these do not, as in a magnetic "
+                "field, and no choice of the modes' phases makes all couplings real."
+            )
+        turned = (self.couplings * phases.conj()[:, None] * phases).real
+        return build(turned, self.rates, self.occupations)
 
     def _checked(self, correlations: ArrayLike) -> np.ndarray:
         return checks.shape_of_correlations(correlations, self.modes)
