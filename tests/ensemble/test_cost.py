@@ -9,7 +9,7 @@ import pytest
 
 import stochq as sq
 from stochq.accuracy.trajectories import Target
-from stochq.ensemble import cost, in_steps, planning, runner
+from stochq.ensemble import cost, in_steps, pilots, runner
 from stochq.ensemble.moments import Moments
 
 QUBIT = sq.systems.levels([[0.0, 0.5], [0.5, 0.0]])
@@ -30,7 +30,7 @@ def nothing_runs(monkeypatch):
     def begun(*_, **__):
         raise AssertionError("the work has begun")
 
-    for module, name in ((runner, "Batch"), (planning, "pilot_run"), (in_steps, "run")):
+    for module, name in ((runner, "Batch"), (pilots, "pilot_run"), (in_steps, "run")):
         monkeypatch.setattr(module, name, begun)
 
 

@@ -16,7 +16,7 @@ import pytest
 import stochq as sq
 from stochq.accelerators import forced, on_accelerator
 from stochq.accuracy.grid import time_grid
-from stochq.ensemble import devices, planning, runner
+from stochq.ensemble import devices, pilots, runner
 from stochq.ensemble.assemble import fingerprint
 from stochq.ensemble.batch import Batch
 from stochq.ensemble.devices import block_size, records_per_call
@@ -175,7 +175,7 @@ def test_a_pilot_costs_what_it_is_made_of(monkeypatch):
     def refuse(task, problem, *others):
         raise _Pilot(problem.block)
 
-    monkeypatch.setattr(planning, "sample_of", refuse)
+    monkeypatch.setattr(pilots, "sample_of", refuse)
     with forced(True), pytest.raises(_Pilot, match="^2048$"):
         # A function has no mean map, so that pilots choose the step.
         _run(trajectories=100_000, dt=None, observables={"f": _fourth_power})
