@@ -8,6 +8,8 @@ import numpy as np
 
 # Interval lengths that are a whole number of steps within this relative distance count as exactly that.
 _SNAP = 1e-6
+# Lengths that differ by less than this share are one, of so many different ones at most.
+_ROUNDED, _FEW_LENGTHS = 1e-9, 8
 # A length that divides all intervals is looked for down to this part of the shortest of them, and to so many in a run.
 _FINEST, _MOST_PARTS = 1000, 100_000
 
@@ -61,11 +63,22 @@ def time_grid(times: np.ndarray, dt: float, bins: np.ndarray | int = 1, edges: n
     nearest = np.round(ratios)
     whole = (nearest >= 1) & (np.abs(ratios - nearest) <= _SNAP * nearest)
     steps = bins * np.where(whole, nearest, np.ceil(ratios)).astype(np.int64)
-    lengths = np.where(whole, dt, intervals / steps)
-    if np.ptp(lengths) <= _SNAP * lengths.min():
-        # Intervals of one length differ by the rounding of their ends.
-        lengths = np.full_like(lengths, lengths[0])
+    lengths = _alike(np.where(whole, dt, intervals / steps))
     return TimeGrid(times, steps, lengths, ends, bins, slots, saved)
+
+
+def _alike(lengths: np.ndarray) -> np.ndarray:
+    """The lengths, those that differ by the rounding of ends taken from the first of them: of grids that begin alike
+    they begin alike."""
+    alike, left = lengths.copy(), np.ones(len(lengths), bool)
+    for _ in range(_FEW_LENGTHS):
+        if not left.any():
+            break
+        first = lengths[np.argmax(left)]
+        near = left & (np.abs(lengths - first) <= _ROUNDED * first)
+        alike[near] = first
+        left &= ~near
+    return alike
 
 
 def _apart(times: np.ndarray, edges: np.ndarray | None, dt: float) -> np.ndarray:

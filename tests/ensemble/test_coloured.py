@@ -68,6 +68,9 @@ def test_edges_are_added_where_one_length_divides_all_intervals():
 def test_evenly_spaced_times_are_one_length_but_for_rounding():
     grid = time_grid(np.linspace(0, 2, 11), 0.15)
     assert grid.uniform and np.all(grid.steps == 2)
+    # Whatever comes later.
+    times = np.array([0.0, 0.4, 1.0, 1.3])
+    np.testing.assert_array_equal(time_grid(times, 0.25).lengths[:2], time_grid(times[:3], 0.25).lengths)
 
 
 def test_a_mixed_start_and_the_first_noise_are_independent():

@@ -55,7 +55,7 @@ KINDS = {
     "steps of many lengths": (
         # A function that sees the phase.
         SUV,
-        {"times": ([0.0, 0.4, 1.0], [0.0, 0.4, 1.0, 1.3]), "observables": {"re": lambda psi: psi[0].real}},
+        {"times": ([0.0, 0.4, 1.1], [0.0, 0.4, 1.1, 1.4]), "observables": {"re": lambda psi: psi[0].real}},
     ),
     "edges": (SWITCHED, {"observables": {"p": [1.0, 0.0]}}),
     "coloured": (COLOURED, {}),
