@@ -87,6 +87,11 @@ def test_what_depends_on_time_goes_to_qutip_as_it_does():
     jumps = [qutip.QobjEvo([[L, lambda t: 0.7 * np.exp(-0.3 * t)]]), 0.2 * X]
     wanted = qutip.mesolve(told, qutip.basis(2, 0), TIMES, c_ops=jumps).states[-1]
     np.testing.assert_allclose(found.full(), wanted.full(), atol=1e-5)
+    both = sq.models.suv([0.0, 1.0], strength=2.0)
+    modulated = sq.channels.Modulated(both.channels[0], lambda t: jnp.exp(-t))
+    _, several = sq.models.unravel([0.0, 1.0], [modulated]).to_qutip()
+    for fades, constant in zip(several, both.to_qutip()[1], strict=True):
+        np.testing.assert_allclose(fades(0.5).full(), np.exp(-0.5) * constant.full(), atol=1e-12)
     frozen, (jump, _) = equation.to_qutip(0.5)
     assert isinstance(frozen, qutip.Qobj) and frozen == driven.to_qutip(0.5) / hbar
     np.testing.assert_allclose(jump.full(), 0.7 * np.exp(-0.15) * lower, atol=1e-12)

@@ -1,7 +1,7 @@
 """The integer time grid of a run: how many steps of which length lie between the saved times."""
 
 from fractions import Fraction
-from math import gcd, lcm
+from math import lcm
 from typing import NamedTuple
 
 import numpy as np
@@ -118,9 +118,10 @@ def edges_apart_alike(times: np.ndarray, edges: np.ndarray) -> np.ndarray:
     intervals = np.diff(ends)
     ratios = intervals / intervals.min()
     parts = [Fraction(ratio).limit_denominator(_FINEST) for ratio in ratios]
+    # The largest one: these counts have no common divisor, as one of the ratios is 1.
     common = lcm(*(part.denominator for part in parts))
     counts = [int(part * common) for part in parts]
-    total = sum(counts) // gcd(*counts)
+    total = sum(counts)
     alike = np.all(np.abs(ratios - [float(part) for part in parts]) <= _SNAP / common)
     if not alike or total > _MOST_PARTS or max(counts) == min(counts):
         return edges

@@ -86,15 +86,13 @@ def test_each_rate_of_a_model_is_one_number(name, order):
 
 
 def test_gradients_pass_to_an_initial_state_of_real_numbers():
-    """A turn by θ and one by the time t of H = σ_y add up: P = cos²(θ + t)."""
-    turning = sq.Equation(np.array([[0.0, -1j], [1j, 0.0]]), [])
+    """⟨σ_x⟩ = sin 2θ cos t of (cos θ, sin θ), whose levels are apart by one."""
+    turning, x = sq.Equation([0.0, 1.0], []), np.array([[0.0, 1.0], [1.0, 0.0]])
 
-    def up(angle):
+    def mean(angle):
         state = jnp.stack([jnp.cos(angle), jnp.sin(angle)])
-        return sq.expectations(turning, state, [0.0, 0.5], observables={"p": [1.0, 0.0]}, trajectories=1, dt=0.5)["p"][
-            -1
-        ]
+        return sq.expectations(turning, state, [0.0, 0.5], observables={"x": x}, trajectories=1, dt=0.25)["x"][-1]
 
-    value, slope = jax.value_and_grad(up)(0.3)
-    assert value == pytest.approx(np.cos(0.8) ** 2, abs=1e-6)
-    assert slope == pytest.approx(-np.sin(1.6), abs=1e-5)
+    value, slope = jax.value_and_grad(mean)(0.3)
+    assert value == pytest.approx(np.sin(0.6) * np.cos(0.5), abs=1e-5)
+    assert slope == pytest.approx(2 * np.cos(0.6) * np.cos(0.5), abs=1e-5)

@@ -279,6 +279,12 @@ def test_phases_of_couplings_are_turned_away():
     line = gaussian.chain(4, 1.0, rate=1.0, occupations=(1.0, 2.0)).network()
     turned = line.with_real_couplings()
     assert not np.iscomplexobj(turned.couplings)
+    phases = np.exp(1j * np.array([0.3, -1.1, 2.0]))
+    real = np.array([[1.0, 0.5, -0.2], [0.5, 1.2, 0.0], [-0.2, 0.0, 0.9]])
+    dressed = gaussian.network(phases[:, None] * real * phases.conj(), 0.3, [1.0, 2.0, 3.0]).with_real_couplings()
+    # But for signs of the modes.
+    np.testing.assert_allclose(np.abs(dressed.couplings), np.abs(real), atol=1e-12)
+    np.testing.assert_allclose(np.linalg.eigvalsh(dressed.couplings), np.linalg.eigvalsh(real), atol=1e-12)
     before, after = line.steady_state(), turned.steady_state()
     np.testing.assert_allclose(np.abs(after), np.abs(before), atol=1e-12)
     produced = line.entropy_production(before).sum()
