@@ -16,8 +16,9 @@ from stochq.traces import trace
 
 # What stands in a function for a number that is held apart, for the function itself, and for what is not there yet.
 _HELD, _ITSELF, _EMPTY = "a number that is held apart", "the function itself", "nothing yet"
-# Functions and objects in each other that are looked through.
-_DEEPEST = 6
+# Functions and objects in each other that are looked through, and what of the largest list or dict in them.
+_DEEPEST, _LARGEST = 6, 10_000
+_COMPILED = type(jax.jit(lambda x: x))
 _SINGLE = {"float64": np.float32, "complex128": np.complex64}
 
 
@@ -83,14 +84,14 @@ def as_closure(function: Any) -> Any:
     """A function that holds traced numbers as a `Closure`, methods and objects that are called among them; anything
     else as it is."""
     plain = _as_function(function)
-    closed = _closed(plain, _is_traced)
+    closed = _Search(_is_traced).closed(plain)
     return function if closed is plain else closed
 
 
 def in_single_precision(function: Any) -> Any:
     """The function with the arrays of JAX that it holds in single precision: JAX warns of others where 64-bit mode is
     off."""
-    closed = _closed(function, _is_double)
+    closed = _Search(_is_double).closed(function)
     if closed is function:
         return function
     return jax.tree.map(lambda leaf: leaf.astype(_SINGLE[leaf.dtype.name]) if _is_double(leaf) else leaf, closed)
@@ -131,33 +132,53 @@ def _maker_of(thing: Any) -> FunctionType:
     return cast(FunctionType, make)
 
 
-def _closed(function: Any, is_held: Callable[[Any], bool], around: tuple[Any, ...] = ()) -> Any:
-    """A function as a closure, or an object of a user's class, where it holds numbers that are to be held apart;
-    anything else as it is.
+class _Search:
+    """For numbers that are to be held apart, in functions and in objects of users' classes."""
 
-    around: the functions and objects in whose variables this one was found, which may stand in its own.
-    """
-    if any(function is one for one in around) or len(around) > _DEEPEST:
-        return function
-    if is_of_users_class(function):
-        maker = _maker_of(function)
-        made = _closed(maker, is_held, (*around, function))
-        return function if made is maker else _Object(made)
-    if not isinstance(function, FunctionType):
-        return function
-    leaves, structure = jax.tree.flatten(_outside(function), is_leaf=_is_no_container)
-    parts = [_closed(leaf, is_held, (*around, function)) for leaf in leaves]
-    apart = [
-        part is not leaf or any(map(is_held, jax.tree.leaves(leaf))) for part, leaf in zip(parts, leaves, strict=True)
-    ]
-    if not any(apart):
-        return function
-    # Functions that are made anew with this one are the same as before where their code and what they read is.
-    parts = [_by_its_code(part) for part in parts]
-    apart = [one or isinstance(part, (Closure, _Object)) for one, part in zip(apart, parts, strict=True)]
-    kept = [_HELD if one else leaf for one, leaf in zip(apart, leaves, strict=True)]
-    held = tuple(part for one, part in zip(apart, parts, strict=True) if one)
-    return Closure(held, _Rest(_with_outside(function, structure.unflatten(kept))))
+    def __init__(self, is_held: Callable[[Any], bool]) -> None:
+        self._is_held = is_held
+        # Those in which there are none, so that objects that know each other are looked through once.
+        self._free: dict[int, Any] = {}
+
+    def closed(self, thing: Any, around: tuple[Any, ...] = ()) -> Any:
+        """A function as a closure, or an object as an `_Object`, where it holds such numbers; anything else as it is.
+
+        around: the functions and objects in whose variables this one was found, which may stand in its own.
+        """
+        is_object = is_of_users_class(thing)
+        is_function = isinstance(thing, (FunctionType, _COMPILED))
+        if not (is_object or is_function) or id(thing) in self._free or len(around) > _DEEPEST:
+            return thing
+        if any(thing is one for one in around):
+            return thing
+        found = self._of_object(thing, around) if is_object else self._of_function(thing, around)
+        if found is thing:
+            self._free[id(thing)] = thing
+        return found
+
+    def _of_object(self, thing: Any, around: tuple[Any, ...]) -> Any:
+        maker = _maker_of(thing)
+        made = self.closed(maker, (*around, thing))
+        return thing if made is maker else _Object(made)
+
+    def _of_function(self, given: Any, around: tuple[Any, ...]) -> Any:
+        function = given.__wrapped__ if isinstance(given, _COMPILED) else given
+        if not isinstance(function, FunctionType):
+            return given
+        leaves, structure = jax.tree.flatten(_outside(function), is_leaf=_is_no_container)
+        parts = [self.closed(leaf, (*around, function)) for leaf in leaves]
+        apart = [part is not leaf or self._holds(leaf) for part, leaf in zip(parts, leaves, strict=True)]
+        if not any(apart):
+            return given
+        # Functions that are made anew with this one are the same as before where their code and what they read is.
+        parts = [_by_its_code(part) for part in parts]
+        apart = [one or isinstance(part, (Closure, _Object)) for one, part in zip(apart, parts, strict=True)]
+        kept = [_HELD if one else leaf for one, leaf in zip(apart, leaves, strict=True)]
+        held = tuple(part for one, part in zip(apart, parts, strict=True) if one)
+        return Closure(held, _Rest(_with_outside(function, structure.unflatten(kept))))
+
+    def _holds(self, leaf: Any) -> bool:
+        return not _is_plain_container(leaf) and any(map(self._is_held, jax.tree.leaves(leaf)))
 
 
 def _by_its_code(function: Any) -> Any:
@@ -166,7 +187,18 @@ def _by_its_code(function: Any) -> Any:
 
 
 def _is_no_container(value: Any) -> bool:
-    return not isinstance(value, (dict, list, tuple))
+    return not _is_plain_container(value) or not _is_looked_through(value)
+
+
+def _is_plain_container(value: Any) -> bool:
+    return isinstance(value, (dict, list, tuple))
+
+
+def _is_looked_through(container: Any) -> bool:
+    """Not a large one, nor a dict whose names have no order, which is no tree to JAX."""
+    if isinstance(container, dict) and len({type(name) for name in container}) > 1:
+        return False
+    return len(container) <= _LARGEST
 
 
 def _outside(function: FunctionType) -> dict[str, Any]:

@@ -16,6 +16,8 @@ from stochq.arrays import Array, ArrayLike, Observable, is_concrete
 from stochq.functions import user_function
 from stochq.module import Module, as_tree
 
+# What stands before the name of a complex observable in those of its two real rows.
+REAL, IMAGINARY = "Re ", "Im "
 # A matrix that differs from its adjoint by less than this fraction of its largest element is Hermitian.
 HERMITIAN_RTOL = 1e-8
 # A function whose imaginary part is below this fraction of its size on so many random states is real: it may hold
@@ -56,7 +58,16 @@ def real_rows(observables: Mapping[str, Observable], *shape: int) -> dict[str, A
 
 def row_names(name: str, is_complex: bool) -> tuple[str, ...]:
     """The names of the real rows of an observable."""
-    return (f"Re {name}", f"Im {name}") if is_complex else (name,)
+    return (f"{REAL}{name}", f"{IMAGINARY}{name}") if is_complex else (name,)
+
+
+def observable_of(row: str) -> str:
+    """The name of the observable of which a row is the real or the imaginary part; that of a real one as it is.
+
+    >>> observable_of("Im a"), observable_of("energy")
+    ('a', 'energy')
+    """
+    return row.removeprefix(REAL).removeprefix(IMAGINARY)
 
 
 def has_complex_values(function: Callable[..., Any], *shape: int) -> bool:

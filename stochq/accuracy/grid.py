@@ -115,15 +115,14 @@ def edges_apart_alike(times: np.ndarray, edges: np.ndarray) -> np.ndarray:
     """The edges, and more of them where intervals between them and the saved times differ, so that all have one length;
     as they are where there is none that divides all."""
     ends = np.unique(np.concatenate([times, _apart(times, edges, float(np.diff(times).min()))]))
-    intervals = np.diff(ends)
-    ratios = intervals / intervals.min()
+    ratios = np.diff(ends) / np.diff(ends).min()
+    if np.ptp(ratios) <= _SNAP or ratios.sum() > _MOST_PARTS:
+        return edges
     parts = [Fraction(ratio).limit_denominator(_FINEST) for ratio in ratios]
-    # The largest one: these counts have no common divisor, as one of the ratios is 1.
+    # The largest length that divides all, as one of the ratios is 1. Of ratios by chance it is beyond all numbers.
     common = lcm(*(part.denominator for part in parts))
-    counts = [int(part * common) for part in parts]
-    total = sum(counts)
-    alike = np.all(np.abs(ratios - [float(part) for part in parts]) <= _SNAP / common)
-    if not alike or total > _MOST_PARTS or max(counts) == min(counts):
+    total = int(common * sum(parts))
+    if total > _MOST_PARTS or np.any(np.abs(ratios - [float(part) for part in parts]) > _SNAP / common):
         return edges
     return np.linspace(times[0], times[-1], total + 1)[1:-1]
 

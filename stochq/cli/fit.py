@@ -17,10 +17,11 @@ from stochq.cli.config import Config, load_config
 from stochq.cli.errors import ConfigError, nearest, report
 from stochq.cli.feedback import Proportional
 from stochq.cli.fields import FitParameter, Section
-from stochq.cli.fit_data import PARTS, read_means, read_record, without_part
+from stochq.cli.fit_data import read_means, read_record
 from stochq.cli.models import Monitored
 from stochq.files import check_replaceable, is_picture, replace_file
 from stochq.inference.programs import NotTraceable
+from stochq.real_parts import observable_of, row_names
 
 # A fit worse than this, or one that did not end, is told of by the exit code.
 UNLIKELY = 1e-4
@@ -52,7 +53,8 @@ def fit_config(path: Path, data: Path, out: Path | None) -> int:
     if record is None:
         known = build(config, str(path)).known
         times, names, means, measured = read_means(data, config, known)
-        predict = _prediction(config, str(path), parameters, names, means, times)
+        of_rows = {name: name if name in known else observable_of(name) for name in names}
+        predict = _prediction(config, str(path), parameters, of_rows, means, times, data)
     else:
         predict, measured = _monitored(config, str(path), parameters), record
         print(f"Data:    {record}", flush=True)
@@ -163,19 +165,23 @@ def _prediction(
     config: Config,
     place: str,
     parameters: dict[str, FitParameter],
-    names: list[str],
+    of_rows: dict[str, str],
     places: dict[str, np.ndarray] | None,
     times: np.ndarray,
+    data: Path,
 ) -> Callable[..., dict[str, jax.Array]]:
-    """The means of the master equation as a function of the parameters."""
-    whole = list(dict.fromkeys(map(without_part, names)))
+    """The means of the master equation as a function of the parameters.
+
+    of_rows: the observable of each name in the data, which may mean one part of it.
+    """
+    names, whole = list(of_rows), list(dict.fromkeys(of_rows.values()))
     asked = config.model_copy(update={"run": config.run.model_copy(update={"observables": whole})})
 
     def means(values: dict[str, Any], times: np.ndarray) -> dict[str, jax.Array]:
         job = build(_changed(asked, parameters, values), place)
         found = sq.expectations(job.equation, job.psi0, times, observables=job.observables)
         # A result holds complex means as they are.
-        return found if places is None else {name: _part(name, found[without_part(name)]) for name in names}
+        return found if places is None else {name: _part(name, one, found[one], data) for name, one in of_rows.items()}
 
     if places is None:
         return lambda values, times=times: means(values, times)
@@ -190,14 +196,17 @@ def _prediction(
     return at_shared_times
 
 
-def _part(name: str, mean: jax.Array) -> jax.Array:
-    """The real or the imaginary part of a mean, as its name says."""
-    if name == without_part(name):
-        if jnp.iscomplexobj(mean):
-            expected = f"the parts of a complex observable by the names 'Re {name}' and 'Im {name}'"
-            raise ConfigError(report("the data", "observable", expected, repr(name)))
-        return mean
-    return mean.imag if name.startswith(PARTS[1]) else mean.real
+def _part(name: str, observable: str, mean: jax.Array, data: Path) -> jax.Array:
+    """The real or the imaginary part of an observable's mean, as the name in the data says.
+
+    Raises:
+        ConfigError: for a part of a real observable, and a complex one as a whole.
+    """
+    rows = row_names(observable, jnp.iscomplexobj(mean))
+    if name not in rows:
+        what = "the parts of a complex observable" if len(rows) == 2 else "a real observable as a whole"
+        raise ConfigError(report(str(data), "observable", f"{what}: {' and '.join(map(repr, rows))}", repr(name)))
+    return mean.imag if rows.index(name) else mean.real
 
 
 def _with(section: Any, path: list[str], value: Any) -> Any:

@@ -12,10 +12,9 @@ from stochq.cli.config import Config, Times
 from stochq.cli.errors import ConfigError, nearest, report
 from stochq.cli.models import Monitored
 from stochq.io import is_result, load_record
+from stochq.real_parts import observable_of
 
 COLUMNS = ("time", "observable", "value", "stderr")
-# What stands before the name of a complex observable for one of its parts, as in tables of results.
-PARTS = ("Re ", "Im ")
 
 
 def read_record(path: Path, config: Config) -> sq.inference.Record | None:
@@ -106,13 +105,8 @@ def _row(
     return numbers["time"], line["observable"], numbers["value"], numbers["stderr"]
 
 
-def without_part(name: str) -> str:
-    """The observable of which a name may mean one part."""
-    return next((name.removeprefix(part) for part in PARTS if name.startswith(part)), name)
-
-
 def _check_observable(name: str | None, known: Collection[str], where: str) -> None:
     """ConfigError, naming the data, for an observable that the model has not."""
-    if name is None or without_part(name) not in known:
+    if name not in known and observable_of(name or "") not in known:
         expected = f"one of {', '.join(known)}{nearest(name or '', known)}"
         raise ConfigError(report(where, "observable", expected, repr(name)))

@@ -104,9 +104,9 @@ def run_config(path: Path, asked: Asked) -> int:
     target, picture = _output_files(config, path, asked)
     names = _panels(config, path)
     told = Told()
-    with logged_to(asked.log, told), terminated_as_interrupted():
+    with logged_to(asked.log, told), terminated_as_interrupted(), noted(unit_note(config)):
         note(f"{path}: the run begins", "begun", result=target, process=os.getpid(), stochq=sq.__version__)
-        with noted(unit_note(config)), located(str(path), {"run": config.run}, unit_note(config)):
+        with located(str(path), {"run": config.run}, unit_note(config)):
             job = build(config, str(path))
             _print_title(config, path, job)
             with _checkpoint(job, target, asked.resume) as checkpoint:

@@ -12,6 +12,7 @@ from stochq.cli.config import Config, Units
 from stochq.cli.fields import ENERGY, ENERGY_SQUARED, LENGTH, MOMENTUM, Dimension, Section
 from stochq.cli.systems import Kerr, Tensor
 from stochq.ensemble.result import EnsembleResult
+from stochq.real_parts import observable_of
 
 SectionType = TypeVar("SectionType", bound=Section)
 
@@ -122,7 +123,7 @@ def values_in_si(curves: Mapping[str, np.ndarray], scales: Scales) -> dict[str, 
 def _kind(name: str) -> tuple[str, int]:
     """The quantity an observable is a power of: 'position_y_squared' is position, 2, of a part "part:position" too, and
     of one of both parts of a complex one."""
-    first, *others = name.removeprefix("Re ").removeprefix("Im ").rpartition(":")[2].split("_")
+    first, *others = observable_of(name).rpartition(":")[2].split("_")
     words = [first, *(word for word in others if word not in ("y", "z"))]
     power = 2 if words[-1] == "squared" else 1
     return "_".join(words[: -1 if power == 2 else None]), power

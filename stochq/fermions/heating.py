@@ -32,7 +32,7 @@ def energy_gain(gas: "FermionGas", occupied: ArrayLike, times: Times) -> np.ndar
     frequencies, weights = _transitions(gas, occupied)
     # Frequencies that differ by rounding are one, in whatever unit.
     absolute = np.abs(frequencies).ravel()
-    largest = absolute.max()
+    largest = absolute.max() or 1.0
     distinct, which = np.unique(np.round(absolute / largest, 12), return_inverse=True)
     distinct *= largest
     summed = np.bincount(which.ravel(), weights.ravel())

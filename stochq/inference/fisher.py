@@ -21,6 +21,7 @@ from stochq.inference.programs import tracing_predict
 from stochq.inference.records import Layout, scores_of
 from stochq.inference.result import flat, number, parameter_names, shaped
 from stochq.inference.sampling import sample_records
+from stochq.instruments.choose import bins_too_wide
 from stochq.module import Module
 from stochq.systems.checks import check_count, check_times
 
@@ -225,10 +226,7 @@ def _scores(predict: Callable[[Any], Any], theta: Any, times: np.ndarray, record
     record = sample_records(equation, state, times, records=records, seed=seed)
     likelihoods, scores = scores_of(predict, theta, Layout.of(record))(flat(theta), record.increments)
     if not np.all(np.isfinite(likelihoods)):
-        raise ValueError(
-            "times: expected bins short against the time in which the state becomes known, so that the series in what "
-            f"is written down converges; the longest is {np.diff(times).max():.3g}. Take shorter bins."
-        )
+        raise bins_too_wide(float(np.diff(times).max()))
     check_derivatives(theta, scores.T)
     return scores
 

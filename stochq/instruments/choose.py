@@ -163,14 +163,19 @@ def _exact(observed: Observed) -> ExactInstrument:
     return _of_degree(found, observed.lengths, powers, currents, degree)
 
 
+def bins_too_wide(longest: float) -> ValueError:
+    """What is wrong where the series does not converge."""
+    return ValueError(
+        "times: expected bins short against the time in which the state becomes known, so that the series in what is "
+        f"written down converges; the longest is {longest:.3g}. Take shorter bins."
+    )
+
+
 def _enough(left_out: np.ndarray, longest: float) -> int:
     """The degree above which nothing is worth its time."""
     degrees = [degree for degree in _DEGREES if degree < len(left_out)]
     if left_out[degrees[-1]] > _TOO_MUCH:
-        raise ValueError(
-            "times: expected bins short against the time in which the state becomes known, so that the series in "
-            f"what was written down converges; the longest is {longest:.3g}. Take shorter bins."
-        )
+        raise bins_too_wide(longest)
     return next((degree for degree in degrees if left_out[degree] < _NEGLIGIBLE), degrees[-1])
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from stochq.ensemble.result import EnsembleResult
 from stochq.io.layout import Curves
-from stochq.real_parts import in_rows
+from stochq.real_parts import in_rows, observable_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -152,7 +152,7 @@ def _about(long_name: str, units: str) -> dict[str, str]:
 
 def _unit(result: EnsembleResult, row: str, squared: str = "") -> str:
     """The unit of a real or complex row; squared: "2" for that of its square."""
-    name = row if f"unit:{row}" in result.info else row.removeprefix("Re ").removeprefix("Im ")
+    name = row if f"unit:{row}" in result.info else observable_of(row)
     unit = result.info.get(f"unit:{name}", "1")
     return f"({unit})^2" if squared and unit != "1" else unit
 

@@ -17,7 +17,7 @@ import stochq as sq
 from stochq import io
 from stochq.cli import going_on
 from stochq.cli.config import load_config
-from stochq.cli.errors import reported
+from stochq.cli.errors import noted, reported
 from stochq.cli.streams import Unbroken, spelled_out
 from tests.cli.test_resume import FEW
 from tests.cli.test_run import QUBIT, invoke, refused, write
@@ -196,3 +196,12 @@ def test_a_warning_is_shown_once(capsys):
         for text in ("levels: one", "levels: one", "levels: two"):
             warnings.warn(text, stacklevel=1)
     assert capsys.readouterr().err.splitlines() == [f"stochq: warning: levels: {number}" for number in ("one", "two")]
+
+
+@pytest.mark.filterwarnings("always:levels")
+def test_warnings_with_numbers_say_whose_they_are(capsys):
+    with reported(), noted(" (Of the table [units].)"):
+        for text in ("levels: 2", "levels: 2", "levels: none"):
+            warnings.warn(text, stacklevel=1)
+    told = capsys.readouterr().err.splitlines()
+    assert told == ["stochq: warning: levels: 2 (Of the table [units].)", "stochq: warning: levels: none"]

@@ -163,6 +163,8 @@ def test_the_parts_of_a_complex_observable_are_fitted(tmp_path):
     assert fitted["value"] == pytest.approx(0.4, abs=0.01)
     whole = run(tmp_path, CAVITY, "time,observable,value,stderr\n0.5,annihilation,0.1,0.01\n")
     assert whole.exit_code == 2 and "'Re annihilation' and 'Im annihilation'" in whole.output
+    part = run(tmp_path, data=table().replace("population_0", "Im population_0"))
+    assert part.exit_code == 2 and "a real observable as a whole: 'population_0'" in part.output
 
 
 BAD = {

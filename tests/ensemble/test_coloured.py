@@ -65,6 +65,15 @@ def test_edges_are_added_where_one_length_divides_all_intervals():
     assert grid.uniform and grid.total_steps == 20 and grid.lengths[0] == pytest.approx(0.05)
 
 
+def test_times_by_chance_have_no_length_in_common():
+    """The least common multiple of so many ratios is beyond the range of floating-point numbers."""
+    times = np.concatenate([[0.0], np.sort(np.random.default_rng(0).uniform(0, 3, 400))])
+    none = np.zeros(0)
+    assert edges_apart_alike(times, none) is none
+    with pytest.raises(ValueError, match="times: expected saved times, and edges .* multiples of one length"):
+        sq.simulate(_dephasing(), PLUS, times, observables={"x": FLIP}, trajectories=10)
+
+
 def test_evenly_spaced_times_are_one_length_but_for_rounding():
     grid = time_grid(np.linspace(0, 2, 11), 0.15)
     assert grid.uniform and np.all(grid.steps == 2)
