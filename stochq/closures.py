@@ -16,8 +16,8 @@ from stochq.traces import trace
 
 # What stands in a function for a number that is held apart, for the function itself, and for what is not there yet.
 _HELD, _ITSELF, _EMPTY = "a number that is held apart", "the function itself", "nothing yet"
-# Functions and objects in each other that are looked through, and what of the largest list or dict in them.
-_DEEPEST, _LARGEST = 6, 10_000
+# How many functions and objects inside each other are searched, and the length of the largest list or dict.
+_MAX_DEPTH, _MAX_LENGTH = 6, 10_000
 _COMPILED = type(jax.jit(lambda x: x))
 _SINGLE = {"float64": np.float32, "complex128": np.complex64}
 
@@ -147,7 +147,7 @@ class _Search:
         """
         is_object = is_of_users_class(thing)
         is_function = isinstance(thing, (FunctionType, _COMPILED))
-        if not (is_object or is_function) or id(thing) in self._free or len(around) > _DEEPEST:
+        if not (is_object or is_function) or id(thing) in self._free or len(around) > _MAX_DEPTH:
             return thing
         if any(thing is one for one in around):
             return thing
@@ -198,7 +198,7 @@ def _is_looked_through(container: Any) -> bool:
     """Not a large one, nor a dict whose names have no order, which is no tree to JAX."""
     if isinstance(container, dict) and len({type(name) for name in container}) > 1:
         return False
-    return len(container) <= _LARGEST
+    return len(container) <= _MAX_LENGTH
 
 
 def _outside(function: FunctionType) -> dict[str, Any]:

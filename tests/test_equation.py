@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import stochq as sq
-from stochq.given_equation import as_equation
+from stochq.equation_input import as_equation
 from stochq.schemes import frame_of
 from tests.channels.cases import draw
 from tests.problems import PROBLEMS, SCHEMES

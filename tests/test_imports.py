@@ -14,7 +14,7 @@ RANK = {
     "accelerators": 0, "arrays": 0, "callers": 0, "closures": 0, "compiling": 0, "constants": 0, "events": 0,
     "files": 0, "forks": 0, "function_checks": 0, "functions": 0, "held": 0, "hosts": 0, "locks": 0, "module": 0,
     "noise": 0, "operators": 0, "qutip_objects": 0, "real_parts": 0, "traces": 0, "systems": 1, "laws": 1.5,
-    "channels": 2, "measurement": 2.5, "instruments": 2.7, "equation": 3, "given_equation": 3.5,
+    "channels": 2, "measurement": 2.5, "instruments": 2.7, "equation": 3, "equation_input": 3.5,
     "models": 4, "schemes": 4, "feedback": 4.5,
     "accuracy": 5, "ensemble": 6, "compare": 7, "fermions": 7, "inference": 7.5,
     "papers": 8, "qutip": 8, "cli": 9,
@@ -24,7 +24,7 @@ ALLOWED = {
     "exact": {
         "arrays", "callers", "constants", "forks", "function_checks", "functions", "module", "noise", "operators",
         "qutip_objects", "real_parts", "systems", "laws", "channels", "measurement", "equation",
-        "given_equation", "exact",
+        "equation_input", "exact",
     },
     "bounds": {"arrays", "callers", "constants", "module", "systems", "bounds"},
     "gaussian": {

@@ -8,10 +8,10 @@ import numpy as np
 
 # Interval lengths that are a whole number of steps within this relative distance count as exactly that.
 _SNAP = 1e-6
-# Lengths that differ by less than this share are one, of so many different ones at most.
-_ROUNDED, _FEW_LENGTHS = 1e-9, 8
-# A length that divides all intervals is looked for down to this part of the shortest of them, and to so many in a run.
-_FINEST, _MOST_PARTS = 1000, 100_000
+# Relative difference below which two step lengths are the same, and how many different ones are compared.
+_LENGTH_RTOL, _MAX_LENGTHS = 1e-9, 8
+# The common divisor of all intervals is looked for down to this part of the shortest one, and to so many in a run.
+_MAX_DENOMINATOR, _MAX_INTERVALS = 1000, 100_000
 
 
 class TimeGrid(NamedTuple):
@@ -68,14 +68,14 @@ def time_grid(times: np.ndarray, dt: float, bins: np.ndarray | int = 1, edges: n
 
 
 def _alike(lengths: np.ndarray) -> np.ndarray:
-    """The lengths, those that differ by the rounding of ends taken from the first of them: of grids that begin alike
-    they begin alike."""
+    """The lengths, equal where they differ by rounding only: each takes the first such value, so that a grid keeps its
+    lengths when later times are added."""
     alike, left = lengths.copy(), np.ones(len(lengths), bool)
-    for _ in range(_FEW_LENGTHS):
+    for _ in range(_MAX_LENGTHS):
         if not left.any():
             break
         first = lengths[np.argmax(left)]
-        near = left & (np.abs(lengths - first) <= _ROUNDED * first)
+        near = left & (np.abs(lengths - first) <= _LENGTH_RTOL * first)
         alike[near] = first
         left &= ~near
     return alike
@@ -111,18 +111,18 @@ def _cut(
     return np.concatenate(ends), np.concatenate(parts), np.concatenate(firsts)
 
 
-def edges_apart_alike(times: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """The edges, and more of them where intervals between them and the saved times differ, so that all have one length;
-    as they are where there is none that divides all."""
+def regular_edges(times: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Edges at equal distances that include all saved times and all edges between them; the edges themselves where
+    intervals are equal already or have no common divisor."""
     ends = np.unique(np.concatenate([times, _apart(times, edges, float(np.diff(times).min()))]))
     ratios = np.diff(ends) / np.diff(ends).min()
-    if np.ptp(ratios) <= _SNAP or ratios.sum() > _MOST_PARTS:
+    if np.ptp(ratios) <= _SNAP or ratios.sum() > _MAX_INTERVALS:
         return edges
-    parts = [Fraction(ratio).limit_denominator(_FINEST) for ratio in ratios]
+    parts = [Fraction(ratio).limit_denominator(_MAX_DENOMINATOR) for ratio in ratios]
     # The largest length that divides all, as one of the ratios is 1. Of ratios by chance it is beyond all numbers.
     common = lcm(*(part.denominator for part in parts))
     total = int(common * sum(parts))
-    if total > _MOST_PARTS or np.any(np.abs(ratios - [float(part) for part in parts]) > _SNAP / common):
+    if total > _MAX_INTERVALS or np.any(np.abs(ratios - [float(part) for part in parts]) > _SNAP / common):
         return edges
     return np.linspace(times[0], times[-1], total + 1)[1:-1]
 

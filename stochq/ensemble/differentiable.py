@@ -27,13 +27,13 @@ from stochq.ensemble.step_at_hand import check_given_step, open_step
 from stochq.ensemble.task import Task
 from stochq.ensemble.which_loop import check_without_kernel
 from stochq.equation import Equation, is_left_open
+from stochq.equation_input import as_equation, observables_of, parts_known
 from stochq.exact.expectations import expectations as exact_expectations
 from stochq.exact.expectations import is_linear
 from stochq.exact.inputs import LARGEST_DIM
 from stochq.feedback import Loop, closed_loop
 from stochq.forks import check_not_forked
 from stochq.function_checks import check_state_function
-from stochq.given_equation import as_equation, observables_of, parts_known
 from stochq.operators import as_array
 from stochq.real_parts import by_observable, real_rows
 from stochq.schemes import Scheme, Strang, check_scheme, default_differentiable_scheme, frame_of

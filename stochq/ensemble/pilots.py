@@ -54,7 +54,7 @@ def pilot_sizes(task: Task, trajectories: int, tolerance: float | None) -> tuple
     return FEWEST, int(np.clip(_PILOT_BYTES // bytes_each, FEWEST, LARGEST_PILOT))
 
 
-def pilots(task: Task, sizes: tuple[int, int]) -> PilotEstimator:
+def pilot_estimator(task: Task, sizes: tuple[int, int]) -> PilotEstimator:
     """The estimate of the bias by pilot runs of a task. sizes: their trajectories at first and at most."""
     equation, scheme, frame, times = task.equation, task.scheme, task.frame, task.times
     rate = jump_rate_of(equation, frame, scheme, times, means=False)

@@ -21,7 +21,7 @@ from stochq.callers import users_line
 from stochq.channels.flow import LARGEST_MEAN_MAP
 from stochq.ensemble.conditional import needs_no_step
 from stochq.ensemble.observables import Square, ordered_names
-from stochq.ensemble.pilots import pilot_sizes, pilots
+from stochq.ensemble.pilots import pilot_estimator, pilot_sizes
 from stochq.ensemble.statistics import Histogram, Statistic
 from stochq.ensemble.task import Task
 from stochq.equation import Equation
@@ -61,7 +61,7 @@ def plan_step(task: Task, trajectories: int, dt: float | None, tolerance: float 
     if mean is not None:
         plan = find_step(mean, task.times, names, allowance, dt)
         return replace(plan, moments=mean.moments(plan.dt, MOMENTS))
-    estimator = pilots(asked, pilot_sizes(asked, trajectories, tolerance))
+    estimator = pilot_estimator(asked, pilot_sizes(asked, trajectories, tolerance))
     if dt is None and task.equation.influences:
         share = allowance.share
         estimator.longest = noticing_step(task.equation, task.times, task.edges, estimator.longest, share)
@@ -81,7 +81,7 @@ def too_coarse(task: Task, trajectories: int, dt: float) -> Coarse | None:
     """Where the bias of a step is certainly beyond what `plan_step` allows; None where it is so nowhere."""
     if _without_bias(task) is not None:
         return None
-    estimator = _mean_map(task, dt) or pilots(task, pilot_sizes(task, trajectories, None))
+    estimator = _mean_map(task, dt) or pilot_estimator(task, pilot_sizes(task, trajectories, None))
     allowance = Allowance(trajectories, None, task.precision, task.scheme.rounding_per_step)
     bias = estimator.bias(dt, allowance)
     limit = allowance.limit(bias, total_steps(task.times, dt))

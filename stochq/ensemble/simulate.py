@@ -22,8 +22,8 @@ from stochq.ensemble.statistics import Statistic
 from stochq.ensemble.task import MOST_HOURS, Task
 from stochq.ensemble.to_tolerance import check_tolerance
 from stochq.equation import Equation, is_left_open
+from stochq.equation_input import as_equation, observables_of, parts_known, warn_without_noise
 from stochq.feedback import Loop, closed_loop
-from stochq.given_equation import as_equation, observables_of, parts_known, warn_without_noise
 from stochq.schemes import Scheme, frame_of
 from stochq.systems.checks import check_count, check_flag, check_times
 from stochq.systems.margins import check_start

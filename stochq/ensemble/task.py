@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from stochq.accuracy.grid import edges_apart_alike
+from stochq.accuracy.grid import regular_edges
 from stochq.arrays import Observable
 from stochq.ensemble.records import Recording
 from stochq.ensemble.statistics import Statistic
@@ -50,7 +50,7 @@ class Task:
         """The times between the first and the last at which a coefficient of the equation jumps; with coloured noise,
         whose memory is prepared for steps of one length, more where that makes intervals alike."""
         edges = self.equation.edges(self.times)
-        return edges if self.equation.colour is None else edges_apart_alike(self.times, edges)
+        return edges if self.equation.colour is None else regular_edges(self.times, edges)
 
     @property
     def dim(self) -> int:

@@ -19,12 +19,12 @@ from jax.scipy.linalg import expm
 
 from stochq.arrays import Array, is_concrete, nan_unless
 from stochq.equation import Equation
+from stochq.equation_input import as_equation
 from stochq.exact.action import pack, packed_generator, unpack
 from stochq.exact.lines import Counter, Current, quadrature_offsets
 from stochq.exact.liouvillian import LARGEST_DIM
 from stochq.exact.steady import steady_state
 from stochq.exact.traced import bases_of
-from stochq.given_equation import as_equation
 from stochq.measurement.line import WatchedParts
 from stochq.measurement.record import column_names
 from stochq.systems.checks import check_number

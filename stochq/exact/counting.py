@@ -17,13 +17,13 @@ import numpy as np
 
 from stochq.arrays import ArrayLike, OperatorLike, StateLike, Times, check_numbers
 from stochq.equation import Equation
+from stochq.equation_input import as_equation
 from stochq.exact import liouvillian
 from stochq.exact.action import ChannelBases, channel_bases, pack, packed_generator, unpack
 from stochq.exact.inputs import check_lags, initial_density
 from stochq.exact.lines import jumps_of
 from stochq.exact.ode import integrate
 from stochq.exact.steady import integrated_response, steady_state
-from stochq.given_equation import as_equation
 from stochq.systems.checks import check_count, check_number, check_times
 
 _DIFFERENTIABLE = "Use differences at two values of the parameter."

@@ -8,13 +8,13 @@ import numpy as np
 
 from stochq.arrays import Observable, StateLike, Times, check_numbers
 from stochq.equation import Equation
+from stochq.equation_input import as_equation, observables_of, parts_known
 from stochq.exact.coloured import refuse_coloured
 from stochq.exact.inputs import initial_density
 from stochq.exact.methods import Method, choose, solve
 from stochq.exact.readout import Readout
 from stochq.exact.result import ExactResult
 from stochq.exact.typical import LARGEST_DENSE, PROPAGATION_ERROR, check_feasible, evolve_typical, why_not_typical
-from stochq.given_equation import as_equation, observables_of, parts_known
 from stochq.systems.checks import check_times
 from stochq.systems.margins import Ends
 

@@ -10,12 +10,12 @@ import numpy as np
 
 from stochq.arrays import Array, Observable, StateLike, Times, is_concrete
 from stochq.equation import Equation
+from stochq.equation_input import as_equation, observables_of, parts_known
 from stochq.exact import liouvillian, traced
 from stochq.exact.inputs import LARGEST_DIM, initial_density, intervals
 from stochq.exact.readout import is_quadratic
 from stochq.forks import check_not_forked
 from stochq.function_checks import check_state_function
-from stochq.given_equation import as_equation, observables_of, parts_known
 from stochq.operators import as_array
 from stochq.real_parts import by_observable, real_rows
 from stochq.systems.checks import check_finite, check_times, shape_of

@@ -5,11 +5,11 @@ import numpy as np
 
 from stochq.arrays import ArrayLike, OperatorLike, StateLike, check_numbers
 from stochq.equation import Equation
+from stochq.equation_input import as_equation
 from stochq.exact.coloured import refuse_coloured
 from stochq.exact.inputs import check_lags, initial_density, operator_matrix
 from stochq.exact.lines import current_of
 from stochq.exact.methods import choose, solve
-from stochq.given_equation import as_equation
 from stochq.systems.checks import check_number
 
 _DIFFERENTIABLE = "Use differences at two values of the parameter."

@@ -10,18 +10,18 @@ import numpy as np
 
 from stochq.arrays import check_numbers
 from stochq.equation import Equation
+from stochq.equation_input import as_equation
 from stochq.exact import liouvillian
 from stochq.exact.action import channel_bases, pack, packed_generator, unpack
 from stochq.exact.parts import ExactPart, exact_parts, why_not_splittable
 from stochq.exact.readout import Readout
 from stochq.exact.secular import Secular
-from stochq.given_equation import as_equation
 
 # Rates below this fraction of the largest one count as zero.
 _ZERO = 1e-10
 _RESIDUAL = 1e-10
 # Numbers below this share of the largest are zero but for rounding.
-_ROUNDED = 1e-6
+_OBSERVABLE_RTOL = 1e-6
 _RESTART, _CYCLES = 80, 25
 # Two solutions that differ by more than this are two steady states.
 _DISTINCT = 1e-5
@@ -168,7 +168,7 @@ def _differing(equation: Equation, first: np.ndarray, second: np.ndarray) -> str
     before, after = readout(unpack(first)), readout(unpack(second))
     # Not of what is zero but for rounding, which differs by all of itself.
     sizes = np.abs(before) + np.abs(after)
-    most = int(np.argmax(np.abs(before - after) / (sizes + _ROUNDED * sizes.max() + np.finfo(float).tiny)))
+    most = int(np.argmax(np.abs(before - after) / (sizes + _OBSERVABLE_RTOL * sizes.max() + np.finfo(float).tiny)))
     return f", with {readout.names[most]} = {before[most]:.4g} and {after[most]:.4g} for example"
 
 

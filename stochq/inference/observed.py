@@ -8,8 +8,8 @@ import numpy as np
 
 from stochq.arrays import Array, is_concrete
 from stochq.equation import Equation
+from stochq.equation_input import as_equation
 from stochq.exact.inputs import intervals
-from stochq.given_equation import as_equation
 from stochq.instruments.instrument import Observed, Written
 from stochq.measurement import Record
 from stochq.measurement.line import WatchedParts

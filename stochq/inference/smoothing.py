@@ -13,7 +13,7 @@ from stochq.arrays import Array, OperatorLike, StateLike, check_numbers
 from stochq.compiling import compiled
 from stochq.ensemble.result import MEGABYTE, EnsembleResult
 from stochq.equation import Equation
-from stochq.given_equation import observables_of, parts_known
+from stochq.equation_input import observables_of, parts_known
 from stochq.inference.filtering import check_possible
 from stochq.inference.observed import as_monitored
 from stochq.inference.operators import operator_rows

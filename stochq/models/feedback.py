@@ -10,7 +10,7 @@ from jax.scipy.linalg import expm
 
 from stochq.arrays import Array, Number, OperatorLike, as_complex, is_concrete
 from stochq.equation import Equation
-from stochq.given_equation import as_equation
+from stochq.equation_input import as_equation
 from stochq.measurement import Counting, Detector, Homodyne, counting, homodyne, unread
 from stochq.measurement.detector import full
 from stochq.models.monitored import monitored

@@ -9,7 +9,7 @@ import numpy as np
 from stochq.arrays import OperatorLike, is_concrete
 from stochq.channels import Channel
 from stochq.equation import Equation, same_numbers
-from stochq.given_equation import as_equation
+from stochq.equation_input import as_equation
 from stochq.systems.composite import Composite
 from stochq.systems.hamiltonian import Hamiltonian
 

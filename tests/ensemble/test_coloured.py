@@ -6,7 +6,7 @@ import pytest
 from scipy import integrate
 
 import stochq as sq
-from stochq.accuracy.grid import edges_apart_alike, time_grid
+from stochq.accuracy.grid import regular_edges, time_grid
 from tests.judging import judge, judge_ensemble, judge_mean
 from tests.problems import hermitian, state
 
@@ -57,11 +57,11 @@ def test_a_drive_that_jumps_between_saved_times_beside_coloured_noise():
 
 def test_edges_are_added_where_one_length_divides_all_intervals():
     none = np.zeros(0)
-    np.testing.assert_allclose(edges_apart_alike(np.array([0, 0.3, 1]), none), np.arange(1, 10) / 10, atol=1e-15)
-    np.testing.assert_allclose(edges_apart_alike(np.array([1, 3]), np.array([1.5])), [1.5, 2, 2.5], atol=1e-15)
+    np.testing.assert_allclose(regular_edges(np.array([0, 0.3, 1]), none), np.arange(1, 10) / 10, atol=1e-15)
+    np.testing.assert_allclose(regular_edges(np.array([1, 3]), np.array([1.5])), [1.5, 2, 2.5], atol=1e-15)
     for times, edges in (([0, 0.2, 0.4], none), ([0, np.sqrt(0.5), 2], none), ([0, 2], np.array([np.pi / 10]))):
-        assert edges_apart_alike(np.array(times, float), edges) is edges
-    grid = time_grid(np.array([0, 0.3, 1]), 0.06, edges=edges_apart_alike(np.array([0, 0.3, 1]), none))
+        assert regular_edges(np.array(times, float), edges) is edges
+    grid = time_grid(np.array([0, 0.3, 1]), 0.06, edges=regular_edges(np.array([0, 0.3, 1]), none))
     assert grid.uniform and grid.total_steps == 20 and grid.lengths[0] == pytest.approx(0.05)
 
 
@@ -69,7 +69,7 @@ def test_times_by_chance_have_no_length_in_common():
     """The least common multiple of so many ratios is beyond the range of floating-point numbers."""
     times = np.concatenate([[0.0], np.sort(np.random.default_rng(0).uniform(0, 3, 400))])
     none = np.zeros(0)
-    assert edges_apart_alike(times, none) is none
+    assert regular_edges(times, none) is none
     with pytest.raises(ValueError, match="times: expected saved times, and edges .* multiples of one length"):
         sq.simulate(_dephasing(), PLUS, times, observables={"x": FLIP}, trajectories=10)
 

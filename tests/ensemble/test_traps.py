@@ -391,7 +391,7 @@ def test_close_saved_times_do_not_shorten_all_steps(linear):
 
 
 def test_pilots_compile_once_for_all_steps():
-    from stochq.ensemble.pilots import pilots
+    from stochq.ensemble.pilots import pilot_estimator
     from stochq.ensemble.task import Task
 
     traces = []
@@ -402,7 +402,9 @@ def test_pilots_compile_once_for_all_steps():
 
     equation = sq.models.suv(sq.systems.levels(FLIP), strength=1.0)
     psi, times, scheme = np.array([1, 0j]), np.array([0, 1.0]), sq.schemes.Strang()
-    estimator = pilots(Task(equation, frame_of(equation), psi, times, {"f": watched}, scheme, "single", 0), (256, 256))
+    estimator = pilot_estimator(
+        Task(equation, frame_of(equation), psi, times, {"f": watched}, scheme, "single", 0), (256, 256)
+    )
     estimator.run(256, 1.0, 1, 0)
     first = len(traces)
     for h in (0.5, 0.25, 1 / 3):
