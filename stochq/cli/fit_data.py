@@ -57,7 +57,8 @@ def read_means(
     names = list(dict.fromkeys(name for _, name, *_ in rows))
     places, data = {}, {}
     for name in names:
-        own = [(time, value, error) for time, other, value, error in rows if other == name]
+        # In the order of time, in which they are drawn.
+        own = sorted((time, value, error) for time, other, value, error in rows if other == name)
         moments, values, errors = map(np.array, zip(*own, strict=True))
         places[name], data[name] = np.searchsorted(grid, moments), (values, errors)
     return grid, names, places, data

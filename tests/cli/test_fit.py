@@ -11,6 +11,8 @@ from typer.testing import CliRunner
 
 import stochq as sq
 from stochq.cli.app import app
+from stochq.cli.config import load_config
+from stochq.cli.fit_data import read_means
 
 CONFIG = """
 [system]
@@ -123,6 +125,25 @@ def test_a_model_that_does_not_describe_the_data_exits_with_1(tmp_path):
     wrong = CONFIG.replace("[0.7, 0.3]", "[0.2, 0.8]")
     found = run(tmp_path, wrong, table())
     assert found.exit_code == 1 and "does not describe the data" in found.output
+
+
+def test_the_order_of_the_lines_does_not_matter(tmp_path):
+    config = load_config(_written(tmp_path / "q.toml", CONFIG))
+    head, *lines = table().splitlines(keepends=True)
+    read = []
+    for some in (lines, lines[::2] + lines[1::2]):
+        _, _, places, means = read_means(
+            _written(tmp_path / "data.csv", head + "".join(some)), config, ["population_0"]
+        )
+        assert places is not None
+        read.append((places["population_0"], *means["population_0"]))
+    for one, other in zip(*read, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def _written(path, text):
+    path.write_text(text)
+    return path
 
 
 CAVITY = """
